@@ -1,0 +1,1 @@
+"""One engine a protocol: each reconciles a real daemon with the desired state."""

@@ -1,0 +1,1 @@
+"""The VPN client configuration zip."""

@@ -1,0 +1,1 @@
+"""The runner: a topology in, a verdict out."""

@@ -1,0 +1,1 @@
+"""The vocabulary of `expect:`, one for YAML, pytest and the control socket."""

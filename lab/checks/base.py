@@ -1,0 +1,82 @@
+"""What a check sees of the lab, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lab.clients.base import Connection
+from lab.nodes.base import Node
+from lab.topology.vocabulary import VpnProtocol
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to one step: whether it held, one line why, what was measured and quoted."""
+
+    held: bool
+    detail: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+class GatewayHandle(Protocol):
+    """A gateway as its operator holds it: the HTTP API and nothing else."""
+
+    name: str
+
+    async def get(self) -> dict[str, Any]:
+        """The desired state, without secrets."""
+
+    async def put(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """Replace the desired state; GatewayRefusedError with Azure's error document."""
+
+    async def sessions(self) -> list[dict[str, Any]]:
+        """Rows of getVpnClientConnectionHealth."""
+
+    async def log(self) -> list[dict[str, Any]]:
+        """P2SDiagnosticLog records, oldest first."""
+
+    async def disconnect(self, connection_ids: list[str]) -> None:
+        """The action disconnectVirtualNetworkGatewayVpnConnections."""
+
+    async def profile(self) -> bytes:
+        """The VPN client configuration zip."""
+
+
+class ClientComputer(Protocol):
+    """A client computer: dials its protocols in order, keeps at most one tunnel."""
+
+    name: str
+    node: Node
+    access: Node
+    gateway: GatewayHandle
+    thumbprint: str | None
+    """SHA-1 of the user's certificate, upper-case hex."""
+
+    async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
+        """Connect, trying in order; the failures before it. RefusedError of the last if none."""
+
+    async def connection(self) -> Connection | None:
+        """The tunnel as it is now."""
+
+    async def hang_up(self) -> None:
+        """End the tunnel."""
+
+    async def restart(self) -> None:
+        """Restart the computer: programs gone, nothing dialled."""
+
+    async def rekey(self) -> None:
+        """Renew the tunnel's keys."""
+
+    async def ended(self, limit: float) -> str:
+        """Wait for the tunnel's end; the client program's words."""
+
+
+class World(Protocol):
+    """Everything that checks may touch."""
+
+    nodes: dict[str, Node]
+    clients: dict[str, ClientComputer]
+    gateways: dict[str, GatewayHandle]
+    addresses: dict[str, str]
+    """Name of a node to the address by which others reach it."""

@@ -1,0 +1,1 @@
+"""Client computers: drive the real VPN programs from the profile zip alone."""

@@ -1,0 +1,1 @@
+"""The verdict: terminal table and JSON."""

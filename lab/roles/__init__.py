@@ -1,0 +1,1 @@
+"""What a node runs: the daemons of each part of the world."""

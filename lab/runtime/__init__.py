@@ -1,0 +1,1 @@
+"""The lab as one process tree that the kernel takes down."""

@@ -1,0 +1,140 @@
+"""The plan: everything that will be built and then checked, as data.
+
+`lab.topology.planning` makes it from a model; `up --dry-run` prints it; the supervisor carries
+it out. Addresses are strings in CIDR form, IPv4 or IPv6 alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lab.topology.steps import Step
+
+Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway"]
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A switch inside a node; the node's own addresses on it are the segment's first router."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a cable."""
+
+    node: str
+    interface: str
+    addresses: tuple[str, ...] = ()
+    bridge: str | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cable (veth pair) between two nodes."""
+
+    a: End
+    b: End
+    mtu: int = 1500
+
+
+@dataclass(frozen=True)
+class Route:
+    """`destination` is a prefix or `default`."""
+
+    destination: str
+    via: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A role that a node runs, with what the role needs to know."""
+
+    role: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """A computer: its switches, routes, firewall, names and services."""
+
+    name: str
+    kind: Kind
+    bridges: tuple[Bridge, ...] = ()
+    loopback: tuple[str, ...] = ()
+    """Further addresses on `lo`."""
+    routes: tuple[Route, ...] = ()
+    forwarding: bool = False
+    nftables: str | None = None
+    nameservers: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """/etc/hosts: address and names."""
+    services: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True)
+class CertificatePlan:
+    """A certificate to be issued before anything starts; `issuer` None means self-signed."""
+
+    name: str
+    subject: str
+    issuer: str | None
+    kind: Literal["root", "intermediate", "client", "server"]
+    dns_names: tuple[str, ...] = ()
+    days_before: int = 1
+    """How many days ago it became valid; negative: not valid yet."""
+    days_after: int = 365
+    """How many days from now it expires; negative: expired already."""
+    client_auth: bool = True
+    certificate_file: str | None = None
+    """A certificate of the user's own (PEM), with its key: nothing is issued then."""
+    key_file: str | None = None
+
+
+@dataclass(frozen=True)
+class GatewayPlan:
+    """A virtual network gateway; `placement` and `resource` are what `python -m gateway` reads."""
+
+    name: str
+    node: str
+    placement: dict[str, Any]
+    """Where the gateway stands: see gateway/placement.py."""
+    resource: dict[str, Any]
+    """Azure's document {name, properties}; `${NAME.publicCertData}` and `${NAME.thumbprint}`
+    stand where a certificate of the plan goes and are filled in before the first PUT."""
+
+
+@dataclass(frozen=True)
+class ClientPlan:
+    """A client computer and its user."""
+
+    name: str
+    node: str
+    os: str
+    gateway: str
+    access: str
+    """The node of its access network: where its traffic is seen by others."""
+    protocols: tuple[str, ...]
+    """What this operating system dials, in order; dialling leaves out what the profile lacks."""
+    certificate: str | None = None
+    proxy: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lab, from the first namespace to the last check."""
+
+    name: str
+    story: str
+    nodes: tuple[NodePlan, ...]
+    links: tuple[Link, ...]
+    certificates: tuple[CertificatePlan, ...]
+    gateways: tuple[GatewayPlan, ...]
+    clients: tuple[ClientPlan, ...]
+    steps: tuple[Step, ...]
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Name of a node to the address by which others reach it, for checks."""

@@ -1,0 +1,173 @@
+"""The vocabulary of `expect:`: checks, and actions between them, in order.
+
+Each step is a mapping whose first key names it: `{connects: alice, over: IkeV2}`. The models
+here are what YAML, pytest and the control socket all speak; lab.checks carries them out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from lab.topology.vocabulary import Reason, VpnProtocol
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Connects(_Step):
+    """The client dials, in its operating system's order, and is connected."""
+
+    connects: str
+    over: VpnProtocol | None = None
+    after: VpnProtocol | None = None
+    """The protocol that was tried first, and failed."""
+    within: Seconds | None = None
+
+
+class Refused(_Step):
+    """The client dials and is not connected."""
+
+    refused: str
+    over: VpnProtocol | None = None
+    because: Reason | None = None
+    says: str | None = None
+    """A part of the client program's own message."""
+
+
+class Reaches(_Step):
+    """A node reaches another: `host` is a node of the lab, `address` any address or name."""
+
+    reaches: str
+    host: str | None = None
+    address: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    within: Seconds = 5.0
+
+
+class CannotReach(_Step):
+    """The opposite of `reaches`; nothing answers within the time."""
+
+    cannotReach: str
+    host: str | None = None
+    address: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    within: Seconds = 1.0
+
+
+class Resolves(_Step):
+    """A node resolves a name, with its own resolver."""
+
+    resolves: str
+    name: str
+    to: str | None = None
+
+
+class NoCleartext(_Step):
+    """While the client talks to `host` through the tunnel, its access link shows none of it."""
+
+    noCleartext: str
+    host: str
+    port: int = Field(default=80, ge=1, le=65535)
+
+
+class SurvivesRekey(_Step):
+    """Traffic goes on while the keys of the tunnel are renewed; no packet is lost."""
+
+    survivesRekey: str
+    host: str
+
+
+class Disconnected(_Step):
+    """The client has no tunnel: by itself or by the gateway, within the time."""
+
+    disconnected: str
+    within: Seconds = 2.0
+    because: str | None = None
+    """A part of what the gateway's log gives as the reason."""
+
+
+class StaysDisconnected(_Step):
+    """Nothing connects the client again by itself for that time."""
+
+    staysDisconnected: str
+    seconds: Seconds = Field(default=2.0, alias="for")
+
+
+class Revoke(_Step):
+    """The operator adds the client's thumbprint to vpnClientRevokedCertificates."""
+
+    revoke: str
+
+
+class Reinstate(_Step):
+    """The operator takes the client's thumbprint off the list again."""
+
+    reinstate: str
+
+
+class Disconnect(_Step):
+    """The operator disconnects the client (disconnectVirtualNetworkGatewayVpnConnections)."""
+
+    disconnect: str
+
+
+class HangUp(_Step):
+    """The user of the client hangs up."""
+
+    hangUp: str
+
+
+class Restart(_Step):
+    """The client computer restarts."""
+
+    restart: str
+
+
+class Update(_Step):
+    """The operator changes the gateway: `properties` is merged into its document (RFC 7396)."""
+
+    update: str
+    properties: dict[str, Any]
+
+
+CHECKS: tuple[type[_Step], ...] = (
+    Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
+    StaysDisconnected,
+)  # fmt: skip
+ACTIONS: tuple[type[_Step], ...] = (Revoke, Reinstate, Disconnect, HangUp, Restart, Update)
+VERBS: dict[str, type[_Step]] = {
+    next(iter(step.model_fields)): step for step in (*CHECKS, *ACTIONS)
+}
+
+
+def verb_of(value: Any) -> str | None:
+    """The word that names the step: a key of the mapping, or the model's first field."""
+    keys = value if isinstance(value, dict) else type(value).model_fields
+    return next((key for key in keys if key in VERBS), None)
+
+
+Step = Annotated[
+    Annotated[Connects, Tag("connects")]
+    | Annotated[Refused, Tag("refused")]
+    | Annotated[Reaches, Tag("reaches")]
+    | Annotated[CannotReach, Tag("cannotReach")]
+    | Annotated[Resolves, Tag("resolves")]
+    | Annotated[NoCleartext, Tag("noCleartext")]
+    | Annotated[SurvivesRekey, Tag("survivesRekey")]
+    | Annotated[Disconnected, Tag("disconnected")]
+    | Annotated[StaysDisconnected, Tag("staysDisconnected")]
+    | Annotated[Revoke, Tag("revoke")]
+    | Annotated[Reinstate, Tag("reinstate")]
+    | Annotated[Disconnect, Tag("disconnect")]
+    | Annotated[HangUp, Tag("hangUp")]
+    | Annotated[Restart, Tag("restart")]
+    | Annotated[Update, Tag("update")],
+    Discriminator(verb_of),
+]

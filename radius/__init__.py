@@ -1,0 +1,1 @@
+"""The RADIUS site, and what the gateway needs to speak RADIUS."""
