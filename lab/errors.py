@@ -1,0 +1,40 @@
+"""Errors that reach a person: what happened, where, what to try; and the exit code they end in.
+
+Standard library only and fit for Python 3.9: the launcher raises them too.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+HELD = 0
+EXPECTATION_FAILED = 1
+USAGE = 2
+MACHINE = 3
+OURS = 4
+
+
+class LabError(Exception):
+    """Something a person must hear about; `remedy` says what to try. Exit code 4: our fault."""
+
+    code = OURS
+
+    def __init__(self, message: str, remedy: Optional[str] = None) -> None:  # noqa: UP045 (3.9)
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.message + (f"\n  try: {self.remedy}" if self.remedy else "")
+
+
+class UsageError(LabError):
+    """A wrong argument or topology file. Exit code 2."""
+
+    code = USAGE
+
+
+class MachineError(LabError):
+    """The machine lacks something that the lab needs. Exit code 3."""
+
+    code = MACHINE
