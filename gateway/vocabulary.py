@@ -1,0 +1,24 @@
+"""Words that the gateway's log, its sessions and its models share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+VpnProtocol = Literal["IkeV2", "SSTP", "OpenVPN"]
+"""Azure's names (ARM `vpnClientProtocols`), in the order in which the pool is divided."""
+
+AuthenticationType = Literal["Certificate", "Radius", "AAD"]
+"""Azure's names (ARM `vpnAuthenticationTypes`)."""
+
+Reason = Literal[
+    "revoked",  # the certificate's thumbprint is on the list
+    "untrusted",  # it does not chain to an uploaded root
+    "expired",
+    "not-yet-valid",
+    "no-client-auth",  # its extended key usage lacks clientAuth
+    "no-certificate",
+    "limit",  # the SKU's number of connections is reached
+    "no-address",  # the pool is used up
+    "refused",  # refused, and the daemon gives no more
+]
+"""Why a peer was refused."""
