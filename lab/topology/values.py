@@ -1,0 +1,104 @@
+"""The small values of a topology file: names, prefixes, addresses, firewall entries, validity."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_ALLOW = re.compile(r"(?P<transport>tcp|udp)(/(?P<port>[0-9]{1,5}))?|icmp|esp|ah|gre")
+_DAYS = re.compile(r"(?P<days>[+-][0-9]{1,5})d")
+ALLOW_WORDS = "tcp/443, udp/53, tcp, udp, icmp, esp, ah or gre"
+
+
+def _text(value: Any, example: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text; write it like {example}")  # noqa: TRY004 (pydantic)
+    return value
+
+
+def parse_name(value: Any) -> str:
+    """A name of a node or certificate: it becomes a host name, so it must be a DNS label."""
+    text = _text(value, "app1")
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            f"{text!r} cannot be a name: lower-case letters, digits and inner hyphens, "
+            f"at most 40 characters, such as app-1"
+        )
+    return text
+
+
+def parse_prefix(value: Any) -> Network:
+    """A prefix without host bits, IPv4 or IPv6."""
+    if isinstance(value, Network):
+        return value
+    text = _text(value, "10.1.0.0/16")
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        pass
+    try:
+        right = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a prefix; write it like 10.1.0.0/16") from None
+    raise ValueError(f"{text} has host bits set; the prefix would be {right}")
+
+
+def parse_address(value: Any) -> IpAddress:
+    """An address, IPv4 or IPv6."""
+    if isinstance(value, IpAddress):
+        return value
+    text = _text(value, "10.1.1.4")
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address; write it like 10.1.1.4") from None
+
+
+def parse_allow(value: Any) -> str:
+    """What a firewall lets out: `tcp/443`, a whole transport, or an IP protocol by name."""
+    text = _text(value, "tcp/443")
+    match = _ALLOW.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is nothing a firewall knows; write {ALLOW_WORDS}")
+    port = match["port"]
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise ValueError(f"there is no port {port}; ports go from 1 to 65535")
+    return text
+
+
+def parse_days(value: Any) -> int:
+    """`-2d` (two days ago) or `+365d` (in a year's time) as a number of days from now."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
+    if not match:
+        raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
+    return int(match["days"])
+
+
+def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
+    return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
+
+
+_AS_TEXT = PlainSerializer(str, return_type=str)
+
+Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
+Prefix = Annotated[Network, *_kind(parse_prefix, examples=["10.1.0.0/16"]), _AS_TEXT]
+Address = Annotated[IpAddress, *_kind(parse_address, examples=["10.1.1.4"]), _AS_TEXT]
+Allow = Annotated[
+    str,
+    *_kind(
+        parse_allow,
+        pattern=f"^({_ALLOW.pattern})$".replace("?P<transport>", "").replace("?P<port>", ""),
+        examples=["tcp/443", "udp/53", "icmp", "esp"],
+    ),
+]
+Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
