@@ -16,7 +16,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class _Step(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Connects(_Step):
@@ -149,7 +149,7 @@ VERBS: dict[str, type[_Step]] = {
 
 def verb_of(value: Any) -> str | None:
     """The word that names the step: a key of the mapping, or the model's first field."""
-    keys = value if isinstance(value, dict) else type(value).model_fields
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
     return next((key for key in keys if key in VERBS), None)
 
 

@@ -1,0 +1,65 @@
+"""The names that a file declares, sound or not: so that one mistake is not told twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lab.topology.problems import Path
+
+_KINDS = {"gateways": "a gateway", "access": "an access network", "clients": "a client"}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Names as the file has them, also of entries that have errors of their own."""
+
+    vnets: dict[str, frozenset[str]]
+    """VNet to its subnets."""
+    nodes: tuple[tuple[str, str, Path], ...]
+    """Name, what it is, and where it stands, of every node that the file names."""
+    hosts: frozenset[str]
+    gateways: frozenset[str]
+    access: frozenset[str]
+    clients: frozenset[str]
+    pki: frozenset[str]
+    unsound: frozenset[Path] = frozenset()
+    """Parts that were left out because of errors of their own."""
+
+    @classmethod
+    def of(cls, data: dict[str, Any], unsound: frozenset[Path]) -> Declared:
+        """Of a document in which anything may be of any type."""
+        vnets = _mapping(data.get("vnets"))
+        return cls(
+            vnets={name: _names(vnet, "subnets") for name, vnet in vnets.items()},
+            nodes=tuple(_nodes(data)),
+            hosts=frozenset().union(*(_names(vnet, "hosts") for vnet in vnets.values())),
+            gateways=_names(data, "gateways"),
+            access=_names(data, "access"),
+            clients=_names(data, "clients"),
+            pki=_names(data, "pki"),
+            unsound=unsound,
+        )
+
+    def whole(self, *path: str | int) -> bool:
+        """Whether nothing at or under the path was left out."""
+        return not any(part[: len(path)] == path for part in self.unsound)
+
+
+def _nodes(data: dict[str, Any]) -> Iterator[tuple[str, str, Path]]:
+    for name, vnet in _mapping(data.get("vnets")).items():
+        yield name, "a VNet", ("vnets", name)
+        for host in _mapping(_mapping(vnet).get("hosts")):
+            yield host, f"a host of {name}", ("vnets", name, "hosts", host)
+    for kind, what in _KINDS.items():
+        for name in _mapping(data.get(kind)):
+            yield name, what, (kind, name)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any, key: str) -> frozenset[str]:
+    return frozenset(_mapping(_mapping(value).get(key)))

@@ -1,0 +1,30 @@
+"""What must hold of a topology as a whole. Each module has a table RULES of functions.
+
+A rule yields a Problem for everything that it finds; it sees a topology from which parts with
+errors of their own were taken out, and asks `declared` before it says that a name is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+from lab.topology.declared import Declared
+from lab.topology.model import Topology
+from lab.topology.problems import Problem
+from lab.topology.rules import certificates, gateways, names, prefixes, steps
+
+Rule = Callable[[Topology, Declared], Iterator[Problem]]
+_TABLES: Iterable[Iterable[Rule]] = (
+    names.RULES,
+    prefixes.RULES,
+    certificates.RULES,
+    gateways.RULES,
+    steps.RULES,
+)
+
+
+def rule_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Everything that the rules find."""
+    for rule in chain.from_iterable(_TABLES):
+        yield from rule(topology, declared)

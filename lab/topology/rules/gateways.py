@@ -1,0 +1,62 @@
+"""What Azure refuses (gateway/rulebook.py), and placeholders that name no certificate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.resource import GatewayProperties, VirtualNetworkGateway
+from gateway.rulebook import Network, violations
+from lab.topology.declared import Declared
+from lab.topology.model import Topology
+from lab.topology.problems import Path, Problem, did_you_mean
+
+_PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
+_ATTRIBUTES = ("publicCertData", "thumbprint")
+
+
+def azure_accepts_it(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The gateway's own rules, on documents that are whole."""
+    for name, gateway in topology.gateways.items():
+        if not declared.whole("gateways", name):
+            continue
+        vnet = topology.vnets.get(gateway.vnet)
+        prefixes = tuple(str(prefix) for prefix in vnet.addressSpace) if vnet else ()
+        yield from refusals(name, gateway.properties, prefixes, ("gateways", name, "properties"))
+
+
+def refusals(
+    name: str, properties: GatewayProperties, prefixes: tuple[str, ...], path: Path
+) -> Iterator[Problem]:
+    """What Azure refuses of a document that stands at the path."""
+    resource = VirtualNetworkGateway(name=name, properties=properties)
+    for violation in violations(resource, Network(prefixes), placeholders=True):
+        yield Problem((*path, *violation.path), violation.message, violation.remedy)
+
+
+def placeholders_name_a_certificate(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """`${NAME.publicCertData}` and `${NAME.thumbprint}`."""
+    known = declared.pki | declared.clients
+    for name, gateway in topology.gateways.items():
+        document = gateway.properties.model_dump(mode="json", exclude_none=True)
+        yield from unknown_placeholders(document, ("gateways", name, "properties"), known)
+
+
+def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterator[Problem]:
+    """Placeholders in any text of a document that stands at the path."""
+    if isinstance(node, dict | list):
+        parts = node.items() if isinstance(node, dict) else enumerate(node)
+        for part, value in parts:
+            yield from unknown_placeholders(value, (*path, part), known)
+    elif isinstance(node, str):
+        for found in _PLACEHOLDER.finditer(node):
+            if found["what"] not in _ATTRIBUTES:
+                yield Problem(path, f"{found[0]} means nothing here",
+                              "write ${NAME.publicCertData} or ${NAME.thumbprint}")  # fmt: skip
+            elif found["name"] not in known:
+                yield Problem(path, f"{found[0]}: there is no certificate {found['name']!r}",
+                              did_you_mean(found["name"], sorted(known)))  # fmt: skip
+
+
+RULES = (azure_accepts_it, placeholders_name_a_certificate)

@@ -1,0 +1,123 @@
+"""Names: each used once, and each that is referred to is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.topology.addressing import proxy_name
+from lab.topology.certificates import PUBLIC_ROOT, server_name
+from lab.topology.declared import Declared
+from lab.topology.model import GATEWAY_SUBNET, Topology
+from lab.topology.planning import INTERNET
+from lab.topology.problems import Path, Problem, did_you_mean
+
+
+def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Over all kinds: a name is a host name, and what checks and `exec` go by."""
+    used = {INTERNET: "the Internet's own node"}
+    for name, access in topology.access.items():
+        if access.proxy:
+            used[proxy_name(name)] = f"the proxy of {name}"
+    for name, what, path in declared.nodes:
+        if name in used:
+            yield _taken(path, name, used[name])
+        used.setdefault(name, what)
+
+
+def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Authorities share their names with the certificates of clients and gateways."""
+    used = {PUBLIC_ROOT: "the lab's public authority"}
+    used |= {server_name(name): f"the certificate of {name}" for name in topology.gateways}
+    for name in topology.clients:
+        if name in used:
+            yield _taken(("clients", name), name, used[name])
+    used |= dict.fromkeys(topology.clients, "the certificate of that client")
+    for name in topology.pki:
+        if name in used:
+            yield _taken(("pki", name), name, used[name])
+
+
+def _taken(path: Path, name: str, other: str) -> Problem:
+    return Problem(path, f"{name!r} is used already, for {other}", "choose another name", True)
+
+
+def gateways_stand_in_a_vnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The VNet is there, and has a GatewaySubnet."""
+    for name, gateway in topology.gateways.items():
+        path: Path = ("gateways", name, "vnet")
+        if gateway.vnet not in declared.vnets:
+            yield _nowhere(path, "VNet", gateway.vnet, declared.vnets)
+        elif GATEWAY_SUBNET not in declared.vnets[gateway.vnet]:
+            yield Problem(
+                path,
+                f"the VNet {gateway.vnet!r} has no {GATEWAY_SUBNET}",
+                "add one to its subnets, a /27 or larger, by that very name",
+            )
+
+
+def one_gateway_a_vnet(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Azure: a virtual network has one VPN gateway (vpn-gateway-vpn-faq)."""
+    first: dict[str, str] = {}
+    for name, gateway in topology.gateways.items():
+        if gateway.vnet in first:
+            yield Problem(
+                ("gateways", name, "vnet"),
+                f"the VNet {gateway.vnet!r} has a gateway already: {first[gateway.vnet]!r}",
+                "a VNet has one VPN gateway; give this one a VNet of its own",
+            )
+        first.setdefault(gateway.vnet, name)
+
+
+def hosts_stand_in_a_subnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The subnet is there, and is not the gateway's."""
+    for vnet_name, vnet in topology.vnets.items():
+        known = declared.vnets[vnet_name]
+        for host_name, host in vnet.hosts.items():
+            path: Path = ("vnets", vnet_name, "hosts", host_name, "subnet")
+            if host.subnet not in known:
+                yield _nowhere(path, "subnet", host.subnet, known - {GATEWAY_SUBNET})
+            elif host.subnet == GATEWAY_SUBNET:
+                yield Problem(path, f"the {GATEWAY_SUBNET} is for gateways only",
+                              "put the host into another subnet")  # fmt: skip
+
+
+def clients_stand_behind_a_network(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The access network is there."""
+    for name, client in topology.clients.items():
+        if client.behind not in declared.access:
+            yield _nowhere(
+                ("clients", name, "behind"), "access network", client.behind, declared.access
+            )
+
+
+def clients_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The gateway is there, or there is but one."""
+    for name, client in topology.clients.items():
+        if client.gateway is not None and client.gateway not in declared.gateways:
+            yield _nowhere(
+                ("clients", name, "gateway"), "gateway", client.gateway, declared.gateways
+            )
+        elif client.gateway is None and len(declared.gateways) != 1:
+            yield Problem(
+                ("clients", name),
+                f"it is not said which gateway {name!r} dials",
+                did_you_mean("", declared.gateways)
+                if declared.gateways
+                else "add a gateway under `gateways`",
+            )
+
+
+def _nowhere(path: Path, what: str, name: str, known: object) -> Problem:
+    words = sorted(known) if isinstance(known, dict | frozenset) else []
+    return Problem(path, f"there is no {what} {name!r}", did_you_mean(name, words))
+
+
+RULES = (
+    a_name_is_used_once,
+    a_certificate_name_is_used_once,
+    gateways_stand_in_a_vnet,
+    one_gateway_a_vnet,
+    hosts_stand_in_a_subnet,
+    clients_stand_behind_a_network,
+    clients_have_a_gateway,
+)

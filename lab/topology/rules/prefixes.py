@@ -1,0 +1,209 @@
+"""Prefixes and addresses: nothing overlaps, everything fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Literal
+
+from lab.topology.addressing import (
+    ACCESS_PUBLIC,
+    AZURE_FIRST,
+    GATEWAY_PUBLIC,
+    RESERVED,
+    NoRoomError,
+    access_lans,
+    hand_out,
+    lan_addresses,
+    overlap,
+    pairs,
+    pool,
+)
+from lab.topology.declared import Declared
+from lab.topology.model import GATEWAY_SUBNET, Topology, Vnet
+from lab.topology.problems import Path, Problem
+from lab.topology.values import IpAddress, Network
+
+SMALLEST_SUBNET = 8
+"""Addresses in a /29: Azure's smallest subnet, GatewaySubnet included."""
+SMALLEST_LAN = 16
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A prefix that somebody uses."""
+
+    kind: Literal["vnet", "lan", "pool"]
+    owner: str
+    prefix: Network
+    path: Path
+    hidden: bool = False
+    """Behind NAT: others with the same prefix do no harm."""
+
+    def __str__(self) -> str:
+        whose = {"vnet": "the VNet", "lan": "the access network", "pool": "the address pool of"}
+        return f"{whose[self.kind]} {self.owner!r}"
+
+
+def _claims(topology: Topology) -> Iterator[_Claim]:
+    for name, vnet in topology.vnets.items():
+        for index, prefix in enumerate(vnet.addressSpace):
+            yield _Claim("vnet", name, prefix, ("vnets", name, "addressSpace", index))
+    for name, access in topology.access.items():
+        if access.lan:
+            yield _Claim("lan", name, access.lan, ("access", name, "lan"), access.nat)
+    for name in topology.gateways:
+        where: Path = ("gateways", name, "properties", "vpnClientConfiguration")
+        where = (*where, "vpnClientAddressPool", "addressPrefixes")
+        for index, prefix in enumerate(pool(topology, name)):
+            yield _Claim("pool", name, prefix, (*where, index))
+
+
+def prefixes_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """VNets, access networks and pools; a pool against its own VNet is for Azure's rules."""
+    for first, second in combinations(_claims(topology), 2):
+        if overlap(first.prefix, second.prefix) and not _harmless(topology, first, second):
+            yield Problem(
+                second.path,
+                f"{second.prefix} overlaps {first.prefix} of {first}",
+                "choose a prefix that nothing else uses",
+            )
+
+
+def _harmless(topology: Topology, first: _Claim, second: _Claim) -> bool:
+    both_hidden = first.hidden and second.hidden
+    both_of_one_pool = first.kind == second.kind == "pool" and first.owner == second.owner
+    own_vnet = second.kind == "pool" and first.kind == "vnet" and (
+        topology.gateways[second.owner].vnet == first.owner
+    )  # fmt: skip
+    return both_hidden or both_of_one_pool or own_vnet
+
+
+def the_labs_own_prefixes_are_left_alone(
+    topology: Topology, _declared: Declared
+) -> Iterator[Problem]:
+    """The lab's Internet and the kernel have theirs."""
+    for claim in _claims(topology):
+        for use, prefix in RESERVED.items():
+            if overlap(claim.prefix, prefix):
+                yield Problem(
+                    claim.path,
+                    f"{claim.prefix} overlaps {prefix}, which is kept for {use}",
+                    "choose a private prefix: of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+                )
+
+
+def subnets_fit(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Inside the address space, beside each other, large enough."""
+    for name, vnet in topology.vnets.items():
+        for subnet, prefix in vnet.subnets.items():
+            path: Path = ("vnets", name, "subnets", subnet)
+            known = declared.whole("vnets", name, "addressSpace")
+            if known and not any(_inside(prefix, space) for space in vnet.addressSpace):
+                spaces = ", ".join(map(str, vnet.addressSpace))
+                yield Problem(path, f"{prefix} is not inside the address space of {name!r}",
+                              f"a part of {spaces}, or add it to addressSpace")  # fmt: skip
+            if prefix.num_addresses < SMALLEST_SUBNET:
+                advice = "; Azure advises a /27" if subnet == GATEWAY_SUBNET else ""
+                yield Problem(path, f"{prefix} is too small for a subnet",
+                              f"{_length(prefix, SMALLEST_SUBNET)} or larger{advice}")  # fmt: skip
+        for (one, first), (two, second) in combinations(vnet.subnets.items(), 2):
+            if overlap(first, second):
+                yield Problem(
+                    ("vnets", name, "subnets", two),
+                    f"{second} overlaps {first} of the subnet {one!r}",
+                    "choose another part of the address space",
+                )
+
+
+def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Wished-for addresses are usable and used once; there is room for the others."""
+    for name, vnet in topology.vnets.items():
+        for host_name, host in vnet.hosts.items():
+            prefix = vnet.subnets.get(host.subnet)
+            if prefix and host.address and not _usable(host.address, prefix):
+                yield Problem(
+                    ("vnets", name, "hosts", host_name, "address"),
+                    f"{host.address} cannot be used in {prefix}",
+                    f"from {prefix.network_address + AZURE_FIRST} to {prefix[-2]}: "
+                    "Azure keeps the first four addresses and the last",
+                )
+        yield from _twice(name, vnet)
+        yield from _crowded(name, vnet)
+
+
+def _twice(name: str, vnet: Vnet) -> Iterator[Problem]:
+    placed = [(str(host.address), h) for h, host in vnet.hosts.items() if host.address]
+    for (first, one), (second, two) in pairwise(sorted(placed, key=lambda pair: pair[0])):
+        if first == second:
+            yield Problem(
+                ("vnets", name, "hosts", two, "address"),
+                f"{second} is the address of {one!r} already",
+                "choose another, or leave it out",
+            )
+
+
+def _crowded(name: str, vnet: Vnet) -> Iterator[Problem]:
+    for subnet, prefix in vnet.subnets.items():
+        wishes = {h: host.address for h, host in vnet.hosts.items() if host.subnet == subnet}
+        try:
+            hand_out(prefix, wishes, first=AZURE_FIRST)
+        except NoRoomError as error:
+            yield Problem(("vnets", name, "subnets", subnet), str(error), "make it larger")
+
+
+def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """A LAN holds its clients; there is a free one for everybody who names none."""
+    try:
+        lans = access_lans(topology)
+    except NoRoomError as error:
+        yield Problem(("access",), str(error))
+        return
+    for name, access in topology.access.items():
+        path: Path = ("access", name, "lan") if access.lan else ("access", name)
+        if lans[name].num_addresses < SMALLEST_LAN:
+            yield Problem(path, f"{lans[name]} is too small for an access network",
+                          f"{_length(lans[name], SMALLEST_LAN)} or larger")  # fmt: skip
+            continue
+        try:
+            lan_addresses(topology, name, access, lans[name])
+        except NoRoomError as error:
+            yield Problem(path, str(error), "give it a larger `lan`")
+
+
+def the_internet_has_room(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """A /30 of the lab's Internet for each gateway and access network."""
+    for path, prefix, names in (
+        ("gateways", GATEWAY_PUBLIC, topology.gateways),
+        ("access", ACCESS_PUBLIC, topology.access),
+    ):
+        try:
+            pairs(prefix, names)
+        except NoRoomError as error:
+            yield Problem((path,), str(error), f"use fewer {path}")
+
+
+def _inside(prefix: Network, space: Network) -> bool:
+    return overlap(prefix, space) and prefix.prefixlen >= space.prefixlen
+
+
+def _usable(address: IpAddress, prefix: Network) -> bool:
+    if address.version != prefix.version or address not in prefix:
+        return False
+    place = int(address) - int(prefix.network_address)
+    return AZURE_FIRST <= place < prefix.num_addresses - 1
+
+
+def _length(prefix: Network, addresses: int) -> str:
+    return f"a /{prefix.max_prefixlen - addresses.bit_length() + 1}"
+
+
+RULES = (
+    prefixes_do_not_overlap,
+    the_labs_own_prefixes_are_left_alone,
+    subnets_fit,
+    hosts_fit,
+    access_networks_fit,
+    the_internet_has_room,
+)
