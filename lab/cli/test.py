@@ -1,0 +1,36 @@
+"""`p2slab test`: formatting, types, then every test; what pytest is given is handed on to it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+CHECKS = (
+    ("ruff format", [sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."]),
+    ("ruff check", [sys.executable, "-m", "ruff", "check", "--quiet", "--no-cache", "."]),
+    ("mypy --strict", [sys.executable, "-m", "mypy", "--no-error-summary"]),
+)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def command(ctx: click.Context, pytest_arguments: tuple[str, ...]) -> None:
+    """Run the linters, the types and all tests; or pytest with the given arguments."""
+    # A caller's own paths are theirs; ours are the checkout's.
+    here = Path.cwd() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
+    failed = [] if pytest_arguments else [name for name, argv in CHECKS if not _passes(name, argv, here)]
+    arguments = pytest_arguments or ("-ra", "--durations=10")
+    code = subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=here)
+    if failed:
+        click.echo(f"also failed: {', '.join(failed)}", err=True)
+    ctx.exit(code or len(failed))
+
+
+def _passes(name: str, argv: list[str], here: Path) -> bool:
+    click.echo(f"{name} ...", err=True)
+    return subprocess.call(argv, cwd=here) == 0

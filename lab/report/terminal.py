@@ -1,0 +1,78 @@
+"""The verdict and the progress towards it, for a person: rich on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lab.errors import HELD
+from lab.runtime.protocol import Event, Stage, StepResult
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from lab.report.verdict import Verdict
+
+
+class Progress:
+    """Tells on stderr what the lab is doing: one moving line on a terminal, else a line a stage."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+        self._running: dict[str, None] = {}
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._status = self._console.status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def add(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Stage):
+            self._stage(event)
+        elif isinstance(event, StepResult):
+            mark = "[green]held  [/]" if event.held else "[red]FAILED[/]"
+            self._console.print(f"{mark} {escape(event.text)}  [dim]{event.seconds:.2f} s[/]")
+
+    def _stage(self, event: Stage) -> None:
+        if event.state == "started":
+            self._running[event.name] = None
+        else:
+            self._running.pop(event.name, None)
+            said = f"  {escape(event.detail)}" if event.detail else ""
+            self._console.print(f"[dim]{event.name}  {event.seconds or 0:.2f} s[/]{said}")
+        if self._status is not None:
+            self._status.update(", ".join(self._running) or "checking")
+
+
+def print_verdict(verdict: Verdict, *, quote: Callable[[StepResult], list[str]]) -> None:
+    """The table on stdout; failed steps with what the programs said below it."""
+    console = Console(highlight=False)
+    table = Table(title=f"{verdict.name}  ({verdict.file})", title_justify="left", expand=False)
+    for heading in ("", "expectation", "what was seen"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("seconds", justify="right")
+    for result in verdict.in_order:
+        mark = "[green]held[/]" if result.held else "[red]FAILED[/]"
+        table.add_row(mark, escape(result.text), escape(result.detail), f"{result.seconds:.2f}")
+    console.print(table)
+    for result in verdict.in_order:
+        for line in () if result.held else quote(result):
+            console.print(f"  {escape(line)}", style="dim")
+    if verdict.failure is not None:
+        console.print(f"[red]not built:[/] {escape(verdict.failure.message)}")
+        if verdict.failure.remedy:
+            console.print(f"  try: {escape(verdict.failure.remedy)}")
+    held = sum(result.held for result in verdict.results)
+    word = "[green]HELD[/]" if verdict.code == HELD else "[red]NOT HELD[/]"
+    console.print(f"{word}: {held} of {len(verdict.results)} in {verdict.seconds:.1f} s")

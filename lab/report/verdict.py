@@ -1,0 +1,55 @@
+"""The verdict on one topology, gathered from the events of its lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.errors import EXPECTATION_FAILED, HELD
+from lab.runtime.protocol import Event, Failed, Stage, StepResult
+
+
+@dataclass
+class Verdict:
+    """What happened, from the first stage to the last check."""
+
+    name: str
+    file: str
+    results: list[StepResult] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+    failure: Failed | None = None
+    seconds: float = 0.0
+
+    def add(self, event: Event) -> None:
+        """Take in one event of the lab."""
+        if isinstance(event, StepResult):
+            self.results.append(event)
+        elif isinstance(event, Stage) and event.state != "started":
+            self.stages.append(event)
+        elif isinstance(event, Failed):
+            self.failure = event
+
+    @property
+    def code(self) -> int:
+        """The exit code: that of the failure, else 1 if an expectation failed, else 0."""
+        if self.failure is not None:
+            return self.failure.code
+        return HELD if all(result.held for result in self.results) else EXPECTATION_FAILED
+
+    def as_data(self) -> dict[str, Any]:
+        """For `--json`: seconds of each stage, every result with what was measured and quoted."""
+        return {
+            "topology": self.name,
+            "file": self.file,
+            "held": self.code == HELD,
+            "exitCode": self.code,
+            "seconds": round(self.seconds, 3),
+            "stages": [stage.model_dump(mode="json", exclude={"event"}) for stage in self.stages],
+            "results": [result.model_dump(mode="json", exclude={"event"}) for result in self.in_order],
+            "failure": self.failure and self.failure.model_dump(mode="json", exclude={"event"}),
+        }
+
+    @property
+    def in_order(self) -> list[StepResult]:
+        """The results in the order of the file (side by side, they arrive as they end)."""
+        return sorted(self.results, key=lambda result: result.index)

@@ -1,0 +1,47 @@
+"""The worlds that are built: as plans, so that every way of building gets the same one."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+from lab.topology.load import load
+from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning import make_plan
+
+QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
+
+
+def star(size: int) -> Plan:
+    """`size` nodes on one switch, 10.0.0.0/16."""
+    hub = NodePlan("switch", "internet", bridges=(Bridge("lan", ("10.0.0.1/16",)),))
+    leaves = [NodePlan(f"n{number}", "host") for number in range(size)]
+    links = [
+        Link(
+            End("switch", f"p{number}", bridge="lan"),
+            End(leaf.name, "eth0", (str(IPv4Interface("10.0.1.0/16") + number + 1) + "/16",)),
+        )
+        for number, leaf in enumerate(leaves)
+    ]
+    return _world(f"star{size}", (hub, *leaves), tuple(links))
+
+
+def _world(name: str, nodes: tuple[NodePlan, ...], links: tuple[Link, ...]) -> Plan:
+    return Plan(name, "", nodes, links, (), (), (), ())
+
+
+def quickstart() -> Plan:
+    """The quickstart topology without its services, clients and certificates."""
+    plan = make_plan(load(QUICKSTART), QUICKSTART.parent)
+    return _world("quickstart", plan.nodes, plan.links)
+
+
+WORLDS = {"quickstart": quickstart, "star50": lambda: star(50), "star200": lambda: star(200)}
+
+
+def first_ping(plan: Plan) -> tuple[str, str]:
+    """Who pings and which address: from the last node to the router of its own segment."""
+    last = plan.links[-1]
+    router = next(node for node in plan.nodes if node.name == last.a.node)
+    bridge = next(bridge for bridge in router.bridges if bridge.name == last.a.bridge)
+    return last.b.node, bridge.addresses[0].partition("/")[0]

@@ -1,0 +1,71 @@
+"""Three packages, one direction; and inside `lab`, inner parts never import outer ones."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2]
+MAY_IMPORT = {"lab": {"lab", "gateway", "radius"}, "gateway": {"gateway", "radius"}, "radius": {"radius"}}
+PURE = ("lab/topology", "gateway/resource.py", "gateway/rulebook.py", "gateway/sku.py")
+NOT_PURE = {"asyncio", "socket", "subprocess", "pyroute2", "vici", "aiohttp", "lab.kernel", "lab.nodes",
+            "lab.runtime", "lab.roles", "lab.checks", "lab.cli"}  # fmt: skip
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((SOURCE / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file names in an import, wherever in the file."""
+    names: set[str] = set()
+    for statement in ast.walk(ast.parse(path.read_text())):
+        if isinstance(statement, ast.Import):
+            names.update(alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            names.add(statement.module)
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_those_below_it(package: str) -> None:
+    wrong = {
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in modules(package)
+        for name in imports(path)
+        if name.split(".")[0] in MAY_IMPORT and name.split(".")[0] not in MAY_IMPORT[package]
+    }
+    assert not wrong
+
+
+def test_every_package_has_modules_to_look_at() -> None:
+    assert all(modules(package) for package in MAY_IMPORT)
+    assert any("lab.topology.plan" in imports(path) for path in modules("lab"))
+
+
+def test_the_pure_core_does_no_input_or_output() -> None:
+    pure = [path for path in (*modules("lab"), *modules("gateway"))
+            if str(path.relative_to(SOURCE)).startswith(PURE)]  # fmt: skip
+    assert len(pure) > 5
+    wrong = {
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in pure
+        for name in imports(path)
+        if any(name == bad or name.startswith(f"{bad}.") for bad in NOT_PURE)
+    }
+    assert not wrong
+
+
+def test_the_launcher_needs_the_standard_library_alone() -> None:
+    import sys
+
+    wrong = {
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in (*modules("lab/boot"), SOURCE / "lab/errors.py", SOURCE / "lab/__init__.py")
+        for name in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not name.startswith(("lab.boot", "lab.errors", "lab.doctor"))
+    }
+    assert not wrong
