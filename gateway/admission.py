@@ -1,0 +1,101 @@
+"""May this peer in? One gate for all protocols.
+
+An engine brings a peer whose certificate it (or `gateway.trust`) has followed to a root; the gate
+looks at everything that depends on the desired state: is that root still uploaded, is the
+thumbprint revoked, is the SKU's number reached, is there an address. Every question is asked
+again for sessions that are up when the desired state changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gateway.pool import usable
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network
+
+    from gateway.sessions import Peer, Reservation, Session, Sessions
+    from gateway.vocabulary import Reason, VpnProtocol
+
+SHARED_LIMIT: frozenset[VpnProtocol] = frozenset(("IkeV2", "OpenVPN"))
+"""Seed, table of SKUs: one column for IKEv2 and OpenVPN; "These connection limits are separate"
+from SSTP's."""
+
+OWN_ADDRESSES: dict[VpnProtocol, int] = {"IkeV2": 0, "OpenVPN": 1, "SSTP": 1}
+"""Addresses of each part that the gateway itself needs."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the desired state says about who may come in."""
+
+    roots: frozenset[str] = frozenset()
+    """Thumbprints of the uploaded roots."""
+    revoked: frozenset[str] = frozenset()
+    ikev2_openvpn_limit: int = 0
+    sstp_limit: int = 0
+    parts: dict[VpnProtocol, tuple[IPv4Network, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`reason` None: come in; then `reservation` keeps the place."""
+
+    reason: Reason | None
+    message: str
+    reservation: Reservation | None = None
+
+
+class Admission:
+    """The gate."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.policy = Policy()
+        self._sessions = sessions
+
+    def decide(self, peer: Peer) -> Decision:
+        """Admit and keep a place, or refuse and say why."""
+        objection = self.objection(peer) or self._full(peer.protocol)
+        if objection:
+            return objection
+        address = self._free_address(peer.protocol)
+        if address is None:
+            return Decision("no-address", "the client address pool is used up")
+        # charon hands out IKEv2's addresses itself, so only their number is kept there
+        kept = None if peer.protocol == "IkeV2" else address
+        return Decision(None, "admitted", self._sessions.reserve(peer, kept))
+
+    def objection(self, peer: Peer) -> Decision | None:
+        """What speaks against the peer itself, connected or not; None: nothing."""
+        if peer.root not in self.policy.roots:
+            return Decision("untrusted", f"the root {peer.root} is not uploaded")
+        if peer.thumbprint in self.policy.revoked:
+            return Decision("revoked", f"the certificate {peer.thumbprint} is revoked")
+        return None
+
+    def objection_to_session(self, session: Session) -> Decision | None:
+        """The same for a session, whose address must still belong to its protocol's pool."""
+        parts = self.policy.parts.get(session.peer.protocol, ())
+        if not any(session.private_address in part for part in parts):
+            return Decision("no-address", f"{session.private_address} left the address pool")
+        return self.objection(session.peer)
+
+    def _full(self, protocol: VpnProtocol) -> Decision | None:
+        shared = protocol in SHARED_LIMIT
+        limit = self.policy.ikev2_openvpn_limit if shared else self.policy.sstp_limit
+        group = SHARED_LIMIT if shared else frozenset((protocol,))
+        if self._sessions.count(group) < limit:
+            return None
+        names = " and ".join(sorted(group))
+        return Decision("limit", f"the SKU allows {limit} {names} connections")
+
+    def _free_address(self, protocol: VpnProtocol) -> IPv4Address | None:
+        parts = self.policy.parts.get(protocol, ())
+        candidates = usable(parts, reserved=OWN_ADDRESSES[protocol])
+        if protocol == "IkeV2":
+            taken = self._sessions.count((protocol,))
+            return candidates[taken] if taken < len(candidates) else None
+        used = self._sessions.addresses()
+        return next((address for address in candidates if address not in used), None)

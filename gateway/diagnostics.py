@@ -1,0 +1,68 @@
+"""P2SDiagnosticLog: what happened to clients and engines, as records; the newest are kept."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from gateway.vocabulary import Reason, VpnProtocol
+
+Event = Literal["connected", "refused", "disconnected", "engine"]
+KEPT = 2000
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record; absent values are empty strings."""
+
+    time: str
+    protocol: str
+    event: Event
+    user: str = ""
+    publicIpAddress: str = ""
+    reason: str = ""
+    message: str = ""
+    thumbprint: str = ""
+    operationName: str = "P2SLogEvent"
+
+
+class DiagnosticLog:
+    """A ring of records; each is written to stderr too, which is the program's own log."""
+
+    def __init__(self) -> None:
+        self._records: deque[Record] = deque(maxlen=KEPT)
+
+    def add(
+        self,
+        event: Event,
+        protocol: VpnProtocol,
+        message: str,
+        *,
+        reason: Reason | None = None,
+        user: str = "",
+        address: str = "",
+        thumbprint: str = "",
+    ) -> None:
+        """Add a record with the time of now (UTC)."""
+        record = Record(
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            protocol=protocol,
+            event=event,
+            user=user,
+            publicIpAddress=address,
+            reason=reason or "",
+            message=message,
+            thumbprint=thumbprint,
+        )
+        self._records.append(record)
+        who = " ".join(part for part in (user, address, thumbprint) if part)
+        words = f"{record.time} {protocol} {event} {record.reason} {who}: {message}"
+        sys.stderr.write(" ".join(words.split()) + "\n")
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All records, oldest first."""
+        return [asdict(record) for record in self._records]

@@ -1,0 +1,66 @@
+"""Errors that reach the caller of the gateway's API, in Azure's shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class GatewayError(Exception):
+    """Something the caller must hear; `code` and `status` are what the API answers."""
+
+    code = "InternalServerError"
+    status = 500
+
+    def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+
+    def document(self) -> dict[str, Any]:
+        """Azure's error document."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.details:
+            error["details"] = [detail.document() for detail in self.details]
+        return {"error": error}
+
+
+class Detail:
+    """One thing that is wrong: where (`target`, a path into the document) and why."""
+
+    def __init__(self, code: str, message: str, target: str) -> None:
+        self.code = code
+        self.message = message
+        self.target = target
+
+    def document(self) -> dict[str, str]:
+        """As an entry of Azure's `details`."""
+        return {"code": self.code, "message": self.message, "target": self.target}
+
+
+class InvalidDocumentError(GatewayError):
+    """The document is refused; the running state stays as it was."""
+
+    code = "InvalidRequestFormat"
+    status = 400
+
+
+class NotFoundError(GatewayError):
+    """There is no such thing here."""
+
+    code = "ResourceNotFound"
+    status = 404
+
+
+class EngineError(GatewayError):
+    """A daemon does not start or refuses an order; the message quotes it."""
+
+    code = "EngineFailed"
+
+
+class StorageError(GatewayError):
+    """The state directory cannot be written."""
+
+    code = "StorageFailed"

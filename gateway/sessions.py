@@ -1,0 +1,151 @@
+"""One table of sessions for all protocols."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from ipaddress import IPv4Address
+
+    from gateway.vocabulary import VpnProtocol
+
+RESERVATION_LIFE = 30.0
+"""Seconds for which an admitted peer may take to finish its handshake."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who asks to come in."""
+
+    protocol: VpnProtocol
+    user: str
+    thumbprint: str
+    """SHA-1 of the client certificate, upper-case hexadecimal."""
+    root: str
+    """Thumbprint of the root to which it chains."""
+    address: str = ""
+    """Its public address."""
+
+
+@dataclass
+class Counters:
+    """What went through a session; packets are None where the engine does not count them."""
+
+    ingress_bytes: int = 0
+    egress_bytes: int = 0
+    ingress_packets: int | None = None
+    egress_packets: int | None = None
+
+
+@dataclass
+class Session:
+    """A connected client; ingress is what came from it."""
+
+    peer: Peer
+    private_address: IPv4Address
+    handle: str
+    """What the engine calls it: charon's unique id, OpenVPN's client id."""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    public_address: str = ""
+    counters: Counters = field(default_factory=Counters)
+    ending: str = ""
+    """Why the gateway ends it, once it does."""
+
+    def health(self, now: datetime) -> dict[str, Any]:
+        """A row of Azure's getVpnClientConnectionHealth, with protocol and thumbprint besides."""
+        row = {
+            "vpnConnectionId": self.id,
+            "vpnConnectionDuration": int((now - self.since).total_seconds()),
+            "vpnConnectionTime": self.since.isoformat(timespec="seconds"),
+            "publicIpAddress": self.public_address or self.peer.address,
+            "privateIpAddress": str(self.private_address),
+            "vpnUserName": self.peer.user,
+            "ingressBytesTransferred": self.counters.ingress_bytes,
+            "egressBytesTransferred": self.counters.egress_bytes,
+            "ingressPacketsTransferred": self.counters.ingress_packets,
+            "egressPacketsTransferred": self.counters.egress_packets,
+            "protocol": self.peer.protocol,
+            "thumbprint": self.peer.thumbprint,
+        }
+        return {name: value for name, value in row.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A place kept for an admitted peer until its session is there."""
+
+    peer: Peer
+    address: IPv4Address | None
+    expires: float
+
+
+class Sessions:
+    """Sessions and the places kept for those who are about to have one."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._reservations: list[Reservation] = []
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def reserve(self, peer: Peer, address: IPv4Address | None) -> Reservation:
+        """Keep a place."""
+        reservation = Reservation(peer, address, time.monotonic() + RESERVATION_LIFE)
+        self._reservations.append(reservation)
+        return reservation
+
+    def release(self, reservation: Reservation) -> None:
+        """Give the place back; nothing happens if it has lapsed."""
+        if reservation in self._reservations:
+            self._reservations.remove(reservation)
+
+    def open(
+        self, reservation: Reservation, *, handle: str, private_address: IPv4Address
+    ) -> Session:
+        """Turn a reservation into a session."""
+        self.release(reservation)
+        session = Session(reservation.peer, private_address, handle)
+        self._sessions[session.id] = session
+        return session
+
+    def close(self, session: Session) -> bool:
+        """Take a session out; False if it was gone already."""
+        return self._sessions.pop(session.id, None) is not None
+
+    def get(self, identifier: str) -> Session | None:
+        """By Azure's vpnConnectionId."""
+        return self._sessions.get(identifier)
+
+    def by_handle(self, protocol: VpnProtocol, handle: str) -> Session | None:
+        """By the engine's own name for it."""
+        for session in self._sessions.values():
+            if session.peer.protocol == protocol and session.handle == handle:
+                return session
+        return None
+
+    def of(self, protocol: VpnProtocol) -> list[Session]:
+        """Those of one protocol."""
+        return [s for s in self._sessions.values() if s.peer.protocol == protocol]
+
+    def count(self, protocols: Iterable[VpnProtocol]) -> int:
+        """Places taken: sessions and reservations."""
+        wanted = set(protocols)
+        sessions = sum(s.peer.protocol in wanted for s in self._sessions.values())
+        return sessions + sum(r.peer.protocol in wanted for r in self._kept())
+
+    def addresses(self) -> set[IPv4Address]:
+        """Private addresses in use or kept."""
+        used = {session.private_address for session in self._sessions.values()}
+        return used | {r.address for r in self._kept() if r.address}
+
+    def _kept(self) -> list[Reservation]:
+        now = time.monotonic()
+        self._reservations = [r for r in self._reservations if r.expires > now]
+        return self._reservations
