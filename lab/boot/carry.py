@@ -1,0 +1,98 @@
+"""The machine's settings for reaching package archives: authorities, proxies, pip's files, apt's.
+
+They are carried into the private root while its Python packages are installed, and into nothing
+else: a lab sees none of them.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import subprocess
+
+from lab.boot.enter import is_replaced
+
+# Where distributions keep the authorities that a machine trusts.
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+_NAMING_BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
+_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
+_PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
+_APT_KEYS = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
+
+
+class Settings:
+    """Environment variables, and the contents of files that the private root would hide."""
+
+    def __init__(self, env: dict[str, str], files: dict[str, bytes]) -> None:
+        self.env = env
+        self.files = files
+
+    def write(self, below: str = "") -> None:
+        """Put the files at their own paths, or at the same paths below a directory."""
+        for path, content in self.files.items():
+            target = below + path
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                file.write(content)
+
+
+def collect() -> Settings:
+    """Read the settings of this machine and this user."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() in _PROXIES or name.startswith("PIP_") or name in _NAMING_BUNDLES
+    }
+    bundle = next((env[name] for name in _NAMING_BUNDLES if name in env), None)
+    bundle = bundle or next((path for path in BUNDLES if os.path.exists(path)), None)
+    if bundle:
+        env.setdefault("PIP_CERT", bundle)
+    pip_files = [os.path.expanduser(path) for path in _PIP_FILES]
+    pip_files.append(os.environ.get("PIP_CONFIG_FILE", ""))
+    named = [*env.values(), *_values_in(pip_files)]
+    paths = [*_NETWORK_FILES, *pip_files, *_paths_in(named)]
+    return Settings(env, {path: _read(path) for path in paths if _hidden_file(path)})
+
+
+def apt_options() -> list[str]:
+    """The machine's own apt settings for reaching archives, as `Key "value"` lines."""
+    try:
+        run = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    lines = (line.rstrip(";") for line in run.stdout.splitlines() if line.startswith(_APT_KEYS))
+    return [line for line in lines if not line.endswith('""')]
+
+
+def _hidden_file(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.R_OK) and is_replaced(path)
+
+
+def _values_in(files: list[str]) -> list[str]:
+    """Every value of the pip configuration files."""
+    found = []
+    for file in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        found += [value for section in parser.sections() for _, value in parser.items(section)]
+    return found
+
+
+def _paths_in(values: list[str]) -> list[str]:
+    words = (word for value in values for word in value.split())
+    bare = (word[len("file://") :] if word.startswith("file://") else word for word in words)
+    return [word for word in bare if os.path.isabs(word)]
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,153 @@
+"""Entering the private root: mounts of this process alone, then the tree's own Python.
+
+/usr, /etc, /var and /run become the tree's; the rest of the machine's files stay where they are.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from lab.boot.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, bind, mount, unshare
+from lab.boot.users import no_namespace
+from lab.errors import MachineError, UsageError
+
+REPLACED = ("/usr", "/etc", "/var", "/run")
+PYTHON = "/usr/lib/p2slab/venv/bin/python"
+PATH = "/usr/lib/p2slab/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Where a file of the machine's is shown that lies under a replaced directory: the same path below.
+HOST = "/run/host"
+RUN_BASE = "/run/p2slab"
+
+# What of the caller's environment reaches a lab; a proxy or a PYTHONPATH would change what it does.
+_KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "HOME", "USER",
+         "LOGNAME", "SHELL", "PAGER", "TZ", "P2SLAB_NAME", "P2SLAB_MIRROR", "HYPOTHESIS_PROFILE",
+         "PYTEST_ADDOPTS", "SUDO_UID", "SUDO_GID", "SUDO_USER")  # fmt: skip
+
+
+def is_replaced(path: str) -> bool:
+    """Whether the machine's `path` is hidden by the private root's directories."""
+    real = os.path.realpath(path)
+    return any(real == directory or real.startswith(directory + "/") for directory in REPLACED)
+
+
+def inside(path: str) -> str:
+    """Where the machine's file `path`, given to replace_root as visible, is seen inside."""
+    return HOST + os.path.realpath(path) if is_replaced(path) else path
+
+
+def replace_root(tree: str, *, visible: list[str], run_base: str = "", writable: bool = False) -> None:
+    """Unshare the mounts of this process and put the tree's directories over the machine's.
+
+    `visible` are directories that stay reachable, at inside(directory), even where a replaced one
+    hides them. `run_base` is shown at /run/p2slab. `writable` is for the making of the tree only.
+    Call it as root or after become_root; raises MachineError where mounting is refused.
+    """
+    _refuse_unmerged(tree)
+    try:
+        unshare(CLONE_NEWNS)
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        _mount_tree(tree, visible, run_base, writable)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EACCES):
+            raise no_namespace(error) from error
+        raise MachineError(
+            f"the private root cannot be entered: {error.strerror}",
+            "an overlay in a user namespace needs Linux 5.11; see ./p2slab doctor",
+        ) from error
+
+
+def _mount_tree(tree: str, visible: list[str], run_base: str, writable: bool) -> None:
+    # Descriptors, since the mounts below hide the names; opened in the new mount namespace, or
+    # the kernel would not bind them.
+    descriptors: list[int] = []
+
+    def held(path: str) -> str:
+        descriptors.append(os.open(path, os.O_PATH | os.O_CLOEXEC))
+        return f"/proc/self/fd/{descriptors[-1]}"
+
+    base = held(tree)
+    shown = {inside(path): held(path) for path in visible if is_replaced(path)}
+    if run_base:
+        shown[RUN_BASE] = held(run_base)
+    mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
+    if writable:
+        bind(f"{base}/etc", "/etc")
+        bind(f"{base}/var", "/var")
+    else:
+        _overlay(base, "etc")
+        _overlay(base, "var")
+    for target, source in shown.items():
+        os.makedirs(target, exist_ok=True)
+        bind(source, target)
+    for directory in ("lock", "lab"):
+        os.mkdir(f"/run/{directory}", 0o755)
+    bind(f"{base}/usr", "/usr", read_only=not writable)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _overlay(base: str, name: str) -> None:
+    upper, work = f"/run/.{name}/upper", f"/run/.{name}/work"
+    os.makedirs(upper)
+    os.mkdir(work)
+    mount("overlay", f"/{name}", "overlay", 0,
+          f"lowerdir={base}/{name},upperdir={upper},workdir={work}")  # fmt: skip
+
+
+def _refuse_unmerged(tree: str) -> None:
+    if not os.path.islink("/bin"):
+        raise MachineError(
+            "on this machine /bin is a directory of its own; the private root replaces /usr, and "
+            "so needs /bin, /sbin and /lib to be links into it (merged /usr)",
+            "sudo apt-get install usrmerge, or another distribution",
+        )
+    if not os.path.isdir(f"{tree}/usr"):
+        raise MachineError(f"{tree} is no private root", "./p2slab root prune, then once more")
+
+
+def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
+    """What the private root's programs see as their environment."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    if os.stat(source).st_uid != os.geteuid():
+        # No bytecode of root's in a user's checkout.
+        kept["PYTHONPYCACHEPREFIX"] = os.path.join(inside(cache), "bytecode")
+    return {
+        **kept,
+        "PATH": PATH,
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": inside(source),
+        "P2SLAB_SOURCE": inside(source),
+        "P2SLAB_CACHE": inside(cache),
+        "P2SLAB_RUN": run_base,
+    }
+
+
+def working_directory(source: str) -> str:
+    """The machine's directory that the verb shall run in; UsageError where it cannot be shown."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("the current directory is gone", "cd to one that is there") from None
+    if is_replaced(here) and os.path.realpath(here) in REPLACED:
+        raise UsageError(
+            f"{here} of this machine is replaced by the private root's in a lab",
+            f"cd to another directory, for example {source}",
+        )
+    return here
+
+
+def execute(arguments: list[str], env: dict[str, str], directory: str) -> None:
+    """Become the private root's Python, running the verb in `directory`."""
+    os.chdir(directory)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execve(PYTHON, [PYTHON, "-m", "lab.cli.main", *arguments], env)
+    except OSError as error:
+        raise MachineError(
+            f"the private root's Python does not start: {error.strerror}",
+            "is the cache on a file system mounted noexec? "
+            "Name another with P2SLAB_CACHE, or make it anew: ./p2slab root prune --all",
+        ) from error

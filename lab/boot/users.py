@@ -1,0 +1,178 @@
+"""Becoming root without being root: a user namespace, and the reasons why there may be none."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+
+from lab.boot.syscalls import CLONE_NEWUSER, unshare
+from lab.errors import MachineError
+
+# Enough for every Debian system user up to nobody (65534).
+WANTED = 65535
+WITH_SUDO = "run it with sudo: sudo ./p2slab ..."
+
+# (file, value that forbids, what it means and how it is allowed)
+_SETTINGS = (
+    (
+        "/proc/sys/user/max_user_namespaces",
+        "0",
+        "user.max_user_namespaces is 0",
+        "sudo sysctl user.max_user_namespaces=10000",
+    ),
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "kernel.unprivileged_userns_clone is 0",
+        "sudo sysctl kernel.unprivileged_userns_clone=1",
+    ),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "kernel.apparmor_restrict_unprivileged_userns is 1 (Ubuntu 23.10 and later)",
+        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+)
+
+
+def become_root(*, whole_range: bool = True) -> None:
+    """Move this process into a user namespace in which it is root; nothing to do for root.
+
+    There 0 is the user and 1-65535 the user's subordinate ids, so that files in the home directory
+    belong to the user. Without `whole_range` only 0 is mapped, which needs neither newuidmap nor
+    ids. Raises MachineError, with the setting to change, where the machine does not allow it.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        return
+    if not whole_range:
+        _unshare_user()
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {uid} 1")
+        _write("/proc/self/gid_map", f"0 {gid} 1")
+        return
+    commands = (
+        ["newuidmap", str(os.getpid()), "0", str(uid), "1", "1", *subordinate_ids("uid"), "65535"],
+        ["newgidmap", str(os.getpid()), "0", str(gid), "1", "1", *subordinate_ids("gid"), "65535"],
+    )
+    mapped = _mapper(commands)
+    _unshare_user()
+    mapped()
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def can_map_range() -> bool:
+    """Whether newuidmap and a range of subordinate ids are there (root needs neither)."""
+    if os.geteuid() == 0:
+        return True
+    try:
+        subordinate_ids("uid")
+        subordinate_ids("gid")
+    except MachineError:
+        return False
+    return bool(shutil.which("newuidmap") and shutil.which("newgidmap"))
+
+
+def subordinate_ids(kind: str) -> list[str]:
+    """The first id of the user's range in /etc/subuid or /etc/subgid (`kind`: uid or gid)."""
+    number = os.geteuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    file = f"/etc/sub{kind}"
+    for line in _lines(file):
+        owner, _, rest = line.partition(":")
+        first, _, count = rest.partition(":")
+        if owner in (name, str(number)) and count.isdigit() and int(count) >= WANTED:
+            return [first]
+    raise MachineError(
+        f"{file} gives {name} no range of {WANTED} ids, which a lab of an ordinary user needs",
+        f"sudo usermod --add-sub{kind}s 1000000-1065535 {name}, or {WITH_SUDO}",
+    )
+
+
+def why_no_namespace() -> tuple[str, str]:
+    """Why an ordinary user gets no user namespace here, and what to change."""
+    for file, forbidden, meaning, remedy in _SETTINGS:
+        if "".join(_lines(file)).strip() == forbidden:
+            return meaning, f"{remedy}, or {WITH_SUDO}"
+    if any(line.split() == ["Seccomp:", "2"] for line in _lines("/proc/self/status")):
+        return (
+            "a seccomp filter forbids it (Docker's default does)",
+            "start the container with --privileged, or with --security-opt seccomp=unconfined "
+            "--cap-add SYS_ADMIN --cap-add NET_ADMIN as root",
+        )
+    return "the kernel refuses it", WITH_SUDO
+
+
+def no_namespace(said: OSError) -> MachineError:
+    """The error for a refused namespace, quoting the kernel."""
+    meaning, remedy = why_no_namespace()
+    if os.geteuid() == 0:
+        remedy = remedy.replace(f", or {WITH_SUDO}", "")
+    return MachineError(f"no namespaces for a lab: {meaning} ({said.strerror})", remedy)
+
+
+def _unshare_user() -> None:
+    try:
+        unshare(CLONE_NEWUSER)
+    except OSError as error:
+        raise no_namespace(error) from error
+
+
+def _mapper(commands: tuple[list[str], ...]):  # noqa: ANN202
+    """Fork a helper that stays in the present user namespace; what is returned lets it map ours."""
+    ready, go = os.pipe()
+    answer, say = os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        _help(commands, ready, go, say)
+    os.close(ready)
+    os.close(say)
+
+    def mapped() -> None:
+        os.write(go, b".")
+        os.close(go)
+        said = b"".join(iter(lambda: os.read(answer, 4096), b"")).decode(errors="replace").strip()
+        os.close(answer)
+        _, status = os.waitpid(helper, 0)
+        if status:
+            raise MachineError(
+                f"the user namespace got no ids: {said or 'newuidmap failed'}",
+                f"install uidmap, look at /etc/subuid and /etc/subgid, or {WITH_SUDO}",
+            )
+
+    return mapped
+
+
+def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> None:
+    """The helper's whole life: wait, run the commands, exit 0 if both did."""
+    status = 1
+    try:
+        os.close(go)
+        if os.read(ready, 1):
+            os.dup2(say, 2)
+            codes = [os.spawnvp(os.P_WAIT, command[0], command) for command in commands]
+            status = int(any(codes))
+    finally:
+        os._exit(status)
+
+
+def _lines(file: str) -> list[str]:
+    try:
+        with open(file, encoding="utf-8") as opened:
+            return opened.read().splitlines()
+    except OSError:
+        return []
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        with open(file, "w", encoding="ascii") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise no_namespace(error) from error
