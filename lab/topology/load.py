@@ -12,25 +12,49 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import ValidationError
-
 from lab.topology.declared import Declared
 from lab.topology.document import Document, DocumentError, read
 from lab.topology.files import file_problems
 from lab.topology.model import Topology
-from lab.topology.problems import LoadError, Located, Path, Problem
+from lab.topology.plan import Plan
+from lab.topology.planning import make_plan
+from lab.topology.problems import LoadError, Located, Problem
 from lab.topology.rules import rule_problems
-from lab.topology.words import existing, problem_of, without_tags
+from lab.topology.sound import sound_part
 
 MAXIMUM_BYTES = 1_000_000
 _STARTING_POINT = "topologies/quickstart.yaml is one to start from"
-_TO_GO_ON_WITH = {"name": "unnamed", "story": "", "vnets": {}}
-"""Stands in for what is missing at the top, so that the rest can still be checked."""
 
 
-def load(path: FilePath) -> Topology:
-    """Read and check a topology file."""
-    return load_bytes(_read(path), str(path), path.parent)
+@dataclass(frozen=True)
+class TopologyFile:
+    """A topology that may be built, and where it came from."""
+
+    path: FilePath
+    topology: Topology
+
+    def plan(self) -> Plan:
+        """What will be built and checked."""
+        return make_plan(self.topology, self.path.parent)
+
+
+def load(path: FilePath) -> TopologyFile:
+    """Read and check a topology file; LoadError."""
+    return TopologyFile(path, load_bytes(_read(path), str(path), path.parent))
+
+
+def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
+    """Read and check several; one LoadError with what is wrong in any of them."""
+    loaded: list[TopologyFile] = []
+    problems: list[Located] = []
+    for path in paths:
+        try:
+            loaded.append(load(path))
+        except LoadError as error:
+            problems += error.problems
+    if problems:
+        raise LoadError(problems)
+    return loaded
 
 
 def load_bytes(content: bytes, file: str, base: FilePath) -> Topology:
@@ -42,7 +66,7 @@ def load_bytes(content: bytes, file: str, base: FilePath) -> Topology:
         mark = document.mark(problem.path, at_key=problem.at_key)
         problems.append(Located(file, *mark, problem.message, problem.remedy))
     if topology is None or problems:
-        raise LoadError(file, problems)
+        raise LoadError(problems)
     return topology
 
 
@@ -70,25 +94,23 @@ def _document(content: bytes, file: str) -> Document:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         mark = _mark_of(content[: error.start].decode("utf-8", "replace"))
-        raise LoadError(
-            file, [Located(file, *mark, "not UTF-8 text", "save it as UTF-8")]
-        ) from None
+        raise LoadError([Located(file, *mark, "not UTF-8 text", "save it as UTF-8")]) from None
     try:
         document = read(text)
     except DocumentError as error:
         flaw = Located(file, *error.mark, error.message, error.remedy)
-        raise LoadError(file, [flaw]) from None
+        raise LoadError([flaw]) from None
     if document.data is None:
         raise _at_start(file, "the file is empty", _STARTING_POINT)
     if not isinstance(document.data, dict):
         mark = document.mark(())
         said = "not a topology: the file must be a mapping (name: ..., story: ...)"
-        raise LoadError(file, [Located(file, *mark, said, _STARTING_POINT)])
+        raise LoadError([Located(file, *mark, said, _STARTING_POINT)])
     return document
 
 
 def _at_start(file: str, message: str, remedy: str) -> LoadError:
-    return LoadError(file, [Located(file, 1, 1, message, remedy)])
+    return LoadError([Located(file, 1, 1, message, remedy)])
 
 
 def _mark_of(before: str) -> tuple[int, int]:
@@ -98,7 +120,7 @@ def _mark_of(before: str) -> tuple[int, int]:
 
 def _check(data: dict[str, Any], base: FilePath) -> tuple[Topology | None, list[Problem]]:
     """The topology, if anything of it stands, and everything that is wrong."""
-    rest = _sound_part(data)
+    rest = sound_part(data)
     if rest.topology is None:
         return None, rest.problems
     declared = Declared.of(data, rest.unsound)
@@ -107,72 +129,3 @@ def _check(data: dict[str, Any], base: FilePath) -> tuple[Topology | None, list[
         *file_problems(rest.topology, base),
     ]
     return rest.topology, rest.problems + [rest.in_the_file(problem) for problem in found]
-
-
-@dataclass
-class _SoundPart:
-    """What is left of a document when the parts that are in error are taken out."""
-
-    topology: Topology | None
-    problems: list[Problem]
-    unsound: frozenset[Path]
-    kept: dict[Path, list[int]]
-    """For each list, which of the file's entries are left."""
-
-    def in_the_file(self, problem: Problem) -> Problem:
-        """The problem with the indices that the entries have in the file."""
-        path = _in_the_file(problem.path, self.kept)
-        return Problem(path, problem.message, problem.remedy, problem.at_key)
-
-
-def _sound_part(data: dict[str, Any]) -> _SoundPart:
-    """Validate; while there are errors, take the parts in error out and validate again.
-
-    The errors of the first time are what is told: later ones are consequences.
-    """
-    unsound: set[Path] = set()
-    problems: list[Problem] = []
-    while True:
-        kept: dict[Path, list[int]] = {}
-        sound = _without(data, unsound, (), kept)
-        try:
-            topology = Topology.model_validate((_TO_GO_ON_WITH | sound) if unsound else sound)
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-            problems = problems or [problem_of(one, data) for one in errors]
-            fresh = {
-                _at_fault(one["type"], without_tags(one["loc"]), sound, kept) for one in errors
-            }
-        else:
-            return _SoundPart(topology, problems, frozenset(unsound), kept)
-        if fresh <= unsound:
-            return _SoundPart(None, problems, frozenset(unsound), kept)
-        unsound |= fresh
-
-
-def _at_fault(kind: str, location: Path, sound: Any, kept: dict[Path, list[int]]) -> Path:
-    """What to take out: the value in error, or the mapping in which something is missing."""
-    part = existing(location[:-1] if kind == "missing" else location, sound)
-    path = _in_the_file(part, kept)
-    return path or location[:1]
-
-
-def _without(node: Any, unsound: Iterable[Path], path: Path, kept: dict[Path, list[int]]) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: _without(value, unsound, (*path, key), kept)
-            for key, value in node.items()
-            if (*path, key) not in unsound
-        }
-    if isinstance(node, list):
-        kept[path] = [index for index in range(len(node)) if (*path, index) not in unsound]
-        return [_without(node[index], unsound, (*path, index), kept) for index in kept[path]]
-    return node
-
-
-def _in_the_file(path: Path, kept: dict[Path, list[int]]) -> Path:
-    result: Path = ()
-    for part in path:
-        indices = kept.get(result)
-        result = (*result, indices[part] if indices and isinstance(part, int) else part)
-    return result

@@ -39,12 +39,13 @@ class Located:
 
 
 class LoadError(UsageError):
-    """Everything that is wrong with a topology file, at once."""
+    """Everything that is wrong with topology files, at once."""
 
-    def __init__(self, file: str, problems: Iterable[Located]) -> None:
+    def __init__(self, problems: Iterable[Located]) -> None:
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
-        title = f"{file} cannot be used: {count} problem{'s' if count > 1 else ''}"
+        what = listing(sorted({problem.file for problem in self.problems}))
+        title = f"{what} cannot be used: {count} problem{'s' if count > 1 else ''}"
         super().__init__("\n".join([title, *map(str, self.problems)]))
 
 

@@ -6,6 +6,8 @@ here are what YAML, pytest and the control socket all speak; lab.checks carries 
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -171,3 +173,15 @@ Step = Annotated[
     | Annotated[Update, Tag("update")],
     Discriminator(verb_of),
 ]
+
+
+def text_of(step: BaseModel) -> str:
+    """A step in one line, as people and reports say it: `connects alice over IkeV2`."""
+    said = step.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    words = (
+        word
+        for key, value in said.items()
+        for word in (key, json.dumps(value) if isinstance(value, dict) else str(value))
+    )
+    verb = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", next(words))
+    return " ".join([verb, *words])

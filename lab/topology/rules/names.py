@@ -8,8 +8,8 @@ from lab.topology.addressing import proxy_name
 from lab.topology.certificates import PUBLIC_ROOT, server_name
 from lab.topology.declared import Declared
 from lab.topology.model import GATEWAY_SUBNET, Topology
-from lab.topology.planning import INTERNET
 from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.wiring import INTERNET
 
 
 def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Problem]:

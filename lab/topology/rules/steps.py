@@ -12,9 +12,9 @@ from lab.topology import steps as words
 from lab.topology.addressing import proxy_name
 from lab.topology.declared import Declared
 from lab.topology.model import Client, Topology
-from lab.topology.planning import INTERNET
 from lab.topology.problems import Path, Problem, did_you_mean
 from lab.topology.rules.gateways import refusals, unknown_placeholders
+from lab.topology.wiring import INTERNET
 from lab.topology.words import problem_of
 
 _Reach = words.Reaches | words.CannotReach

@@ -1,0 +1,22 @@
+"""`p2slab schema`: the JSON Schema of topology files, so that editors complete and check them."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+def command() -> None:
+    """Print the JSON Schema of topology files.
+
+    Put it into a file, and name that in the first line of a topology:
+
+    \b
+        p2slab schema > schema.json
+        # yaml-language-server: $schema=schema.json
+    """
+    from lab.topology.schema import schema  # noqa: PLC0415 (not for --help)
+
+    click.echo(json.dumps(schema(), indent=2))

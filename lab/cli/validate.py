@@ -1,0 +1,59 @@
+"""`p2slab validate FILE...`: check topology files without building anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.errors import HELD, USAGE
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One object a file, on stdout.")
+@click.pass_context
+def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check topology files. Needs no privileges and builds nothing.
+
+    Every problem of every file is printed as FILE:LINE:COLUMN: what is wrong; what would be
+    right. Exit code 2 if there is any.
+    """
+    answers = [_answer(file) for file in files]
+    if as_json:
+        click.echo(json.dumps(answers, indent=2))
+    else:
+        for answer in answers:
+            _print(answer)
+    ctx.exit(HELD if all(answer["ok"] for answer in answers) else USAGE)
+
+
+def _answer(file: Path) -> dict[str, Any]:
+    from lab.topology.load import LoadError, load  # noqa: PLC0415 (not for --help)
+
+    try:
+        plan = load(file).plan()
+    except LoadError as error:
+        problems = [asdict(problem) for problem in error.problems]
+        return {"file": str(file), "ok": False, "problems": problems}
+    return {
+        "file": str(file),
+        "ok": True,
+        "problems": [],
+        "name": plan.name,
+        "nodes": len(plan.nodes),
+        "clients": len(plan.clients),
+        "steps": len(plan.steps),
+    }
+
+
+def _print(answer: dict[str, Any]) -> None:
+    if answer["ok"]:
+        counts = ", ".join(f"{answer[what]} {what}" for what in ("nodes", "clients", "steps"))
+        click.echo(f"{answer['file']}: ok ({counts})")
+    for problem in answer["problems"]:
+        tail = f"; {problem['remedy']}" if problem["remedy"] else ""
+        click.echo("{file}:{line}:{column}: {message}".format(**problem) + tail)

@@ -1,0 +1,230 @@
+"""The computers and cables of a lab.
+
+Service options, by role: dns {listen: addresses, records: {name: addresses}, forward:
+addresses}; http {port, text}; echo {port}; iperf3 {port}; proxy {port, allow: ports}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from lab.topology.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, Pair, pool, proxy_name
+from lab.topology.firewall import router_rules
+from lab.topology.model import GATEWAY_SUBNET
+from lab.topology.plan import Bridge, End, Link, NodePlan, Route, Service
+
+if TYPE_CHECKING:
+    from lab.topology.identity import Identity
+    from lab.topology.model import Access, Client, Gateway, Host, Topology, Vnet
+    from lab.topology.values import IpAddress, Network
+
+INTERNET = "internet"
+
+
+@dataclass(frozen=True)
+class World:
+    """Nodes and links, kind by kind."""
+
+    topology: Topology
+    addresses: Addresses
+    identities: dict[str, Identity]
+
+    def nodes(self) -> Iterator[NodePlan]:
+        """Every computer, the Internet first."""
+        yield self._internet()
+        for name, vnet in self.topology.vnets.items():
+            yield self._vnet(name, vnet)
+            for host_name, host in vnet.hosts.items():
+                yield self._host(host_name, host, name, vnet)
+        for name, gateway in self.topology.gateways.items():
+            yield self._gateway(name, gateway)
+        for name, access in self.topology.access.items():
+            yield self._access(name, access)
+            if access.proxy:
+                yield self._proxy(name, access)
+        for name, client in self.topology.clients.items():
+            yield self._client(name, client)
+
+    def links(self) -> Iterator[Link]:
+        """Every cable."""
+        for index, (name, pair) in enumerate(self.addresses.public.items()):
+            internet = _with_length(pair.internet, pair.prefix)
+            device = _with_length(pair.device, pair.prefix)
+            yield Link(End(INTERNET, f"net{index}", (internet,)), End(name, "wan", (device,)))
+        for name, vnet in self.topology.vnets.items():
+            yield from self._vnet_links(name, vnet)
+        for name in self.topology.access:
+            yield from self._access_links(name)
+
+    # ------------------------------------------------------------------------------- nodes
+
+    def _internet(self) -> NodePlan:
+        records = {
+            identity.fqdn: [str(self.addresses.public[name].device)]
+            for name, identity in self.identities.items()
+        }
+        routed = [name for name, access in self.topology.access.items() if not access.nat]
+        return NodePlan(
+            INTERNET,
+            "internet",
+            loopback=(_alone(PUBLIC_DNS),),
+            routes=tuple(
+                Route(str(self.addresses.lans[name]), str(self.addresses.public[name].device))
+                for name in routed
+            ),
+            forwarding=True,
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=_hosts_file(INTERNET, PUBLIC_DNS),
+            services=(_dns(PUBLIC_DNS, records),),
+        )
+
+    def _vnet(self, name: str, vnet: Vnet) -> NodePlan:
+        bridges = tuple(
+            Bridge(f"sub{index}", (_with_length(prefix.network_address + 1, prefix),))
+            for index, prefix in enumerate(vnet.subnets.values())
+        )
+        routes = tuple(
+            Route(str(prefix), str(self.addresses.private[gateway]))
+            for gateway, spec in self.topology.gateways.items()
+            if spec.vnet == name
+            for prefix in pool(self.topology, gateway)
+        )
+        return NodePlan(
+            name,
+            "vnet",
+            bridges=bridges,
+            loopback=(_alone(AZURE_DNS),),
+            routes=routes,
+            forwarding=True,
+            nameservers=(str(AZURE_DNS),),
+            hosts=_hosts_file(name, AZURE_DNS),
+            services=(_dns(AZURE_DNS, self._names_of(name, vnet)),),
+        )
+
+    def _names_of(self, name: str, vnet: Vnet) -> dict[str, list[str]]:
+        return {
+            known: [str(self.addresses.private[host])]
+            for host in vnet.hosts
+            for known in (host, f"{host}.{name}.internal")
+        }
+
+    def _host(self, name: str, host: Host, vnet_name: str, vnet: Vnet) -> NodePlan:
+        address = self.addresses.private[name]
+        services = {
+            "http": Service("http", {"port": 80, "text": f"hello from {name}"}),
+            "iperf3": Service("iperf3", {"port": 5201}),
+            "echo": Service("echo", {"port": 7}),
+            "dns": _dns(address, self._names_of(vnet_name, vnet), forward=[AZURE_DNS]),
+        }
+        return NodePlan(
+            name,
+            "host",
+            routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
+            nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
+            hosts=_hosts_file(name, address),
+            services=tuple(services[word] for word in host.serves),
+        )
+
+    def _gateway(self, name: str, gateway: Gateway) -> NodePlan:
+        vnet = self.topology.vnets[gateway.vnet]
+        router = vnet.subnets[GATEWAY_SUBNET].network_address + 1
+        inside = (Route(str(prefix), str(router)) for prefix in vnet.addressSpace)
+        return NodePlan(
+            name,
+            "gateway",
+            routes=(_default(self.addresses.public[name]), *inside),
+            forwarding=True,
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=_hosts_file(name, self.addresses.private[name]),
+        )
+
+    def _access(self, name: str, access: Access) -> NodePlan:
+        lan = self.addresses.lans[name]
+        return NodePlan(
+            name,
+            "access",
+            bridges=(Bridge("lan", (_with_length(lan.network_address + 1, lan),)),),
+            routes=(_default(self.addresses.public[name]),),
+            forwarding=True,
+            nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=_hosts_file(name, lan.network_address + 1),
+        )
+
+    def _proxy(self, name: str, access: Access) -> NodePlan:
+        assert access.proxy is not None
+        at = self.addresses.private[proxy_name(name)]
+        options = {"port": access.proxy.port, "allow": list(access.proxy.allow)}
+        return NodePlan(
+            proxy_name(name),
+            "proxy",
+            routes=(Route("default", str(self.addresses.lans[name].network_address + 1)),),
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=_hosts_file(proxy_name(name), at),
+            # Behind a firewall that lets out nothing else, somebody must answer DNS.
+            services=(_dns(at, {}, forward=[PUBLIC_DNS]), Service("proxy", options)),
+        )
+
+    def _client(self, name: str, client: Client) -> NodePlan:
+        lan = self.addresses.lans[client.behind]
+        nameserver = self.addresses.private.get(proxy_name(client.behind), PUBLIC_DNS)
+        return NodePlan(
+            name,
+            "client",
+            routes=(Route("default", str(lan.network_address + 1)),),
+            nameservers=(str(nameserver),),
+            hosts=_hosts_file(name, self.addresses.private[name]),
+        )
+
+    # ------------------------------------------------------------------------------- links
+
+    def _vnet_links(self, name: str, vnet: Vnet) -> Iterator[Link]:
+        for index, (subnet, prefix) in enumerate(vnet.subnets.items()):
+            members = [(host, "eth0") for host, spec in vnet.hosts.items() if spec.subnet == subnet]
+            if subnet == GATEWAY_SUBNET:
+                gateways = self.topology.gateways.items()
+                members += [(gateway, "lan") for gateway, spec in gateways if spec.vnet == name]
+            yield from self._plugged_in(name, f"sub{index}", prefix, members)
+
+    def _access_links(self, name: str) -> Iterator[Link]:
+        clients = self.topology.clients.items()
+        members = [(client, "eth0") for client, spec in clients if spec.behind == name]
+        if self.topology.access[name].proxy:
+            members.append((proxy_name(name), "eth0"))
+        yield from self._plugged_in(name, "lan", self.addresses.lans[name], members)
+
+    def _plugged_in(
+        self, router: str, bridge: str, prefix: Network, members: Iterable[tuple[str, str]]
+    ) -> Iterator[Link]:
+        for index, (member, interface) in enumerate(members):
+            address = _with_length(self.addresses.private[member], prefix)
+            yield Link(
+                End(router, f"{bridge}p{index}", bridge=bridge), End(member, interface, (address,))
+            )
+
+
+def _default(pair: Pair) -> Route:
+    return Route("default", str(pair.internet))
+
+
+def _with_length(address: IpAddress, prefix: Network) -> str:
+    return f"{address}/{prefix.prefixlen}"
+
+
+def _alone(address: IpAddress) -> str:
+    return str(ip_network(address))
+
+
+def _hosts_file(name: str, address: IpAddress) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A node knows only itself: every other name is asked of a DNS server."""
+    return ((str(address), (name,)),)
+
+
+def _dns(
+    listen: IpAddress, records: dict[str, list[str]], forward: Iterable[IpAddress] = ()
+) -> Service:
+    options = {"listen": [str(listen)], "records": records, "forward": [str(f) for f in forward]}
+    return Service("dns", options)
