@@ -7,6 +7,7 @@ else: a lab sees none of them.
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import subprocess
 
@@ -32,6 +33,12 @@ class Settings:
     def __init__(self, env: dict[str, str], files: dict[str, bytes]) -> None:
         self.env = env
         self.files = files
+
+    def save(self, directory: str) -> None:
+        """Keep them all below `directory`: the files at their paths, the variables in env.json."""
+        self.write(directory)
+        with open(os.path.join(directory, "env.json"), "w", encoding="utf-8") as file:
+            json.dump(self.env, file)
 
     def write(self, below: str = "") -> None:
         """Put the files at their own paths, or at the same paths below a directory."""

@@ -138,13 +138,13 @@ def working_directory(source: str) -> str:
     return here
 
 
-def execute(arguments: list[str], env: dict[str, str], directory: str) -> None:
-    """Become the private root's Python, running the verb in `directory`."""
+def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> None:
+    """Become the private root's Python, running a module of the checkout in `directory`."""
     os.chdir(directory)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execve(PYTHON, [PYTHON, "-m", "lab.cli.main", *arguments], env)
+        os.execve(PYTHON, [PYTHON, "-m", module, *arguments], env)
     except OSError as error:
         raise MachineError(
             f"the private root's Python does not start: {error.strerror}",
