@@ -1,0 +1,101 @@
+"""A stock of RSA keys: made once and kept, so that nobody waits for a 4096-bit prime.
+
+Seed: "Client certificate: when creating the private key, specify the length as 4096." Keys serve
+one lab after the other, never two certificates of one lab. `python -m lab.pki.stock` fills it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from lab.errors import MachineError
+
+BITS = 4096
+USUAL = 10
+"""As many certificates as an ordinary topology has."""
+
+
+def directory() -> Path:
+    """Where the keys lie; 0700."""
+    path = Path(os.environ["P2SLAB_CACHE"], "keys")
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def take(count: int, say: Callable[[str], None] = lambda _: None) -> list[rsa.RSAPrivateKey]:
+    """The first `count` keys; what the stock lacks is made now, after saying so."""
+    return [_load(path) for path in fill(count, say)]
+
+
+def fill(count: int, say: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Make the stock hold at least `count` keys, side by side on the cores; their files."""
+    place = directory()
+    wanted = [place / f"rsa{BITS}-{number:03}.pem" for number in range(count)]
+    if all(path.exists() for path in wanted):
+        return wanted
+    with _locked(place):
+        missing = [path for path in wanted if not path.exists()]
+        say(f"making {len(missing)} RSA keys of {BITS} bits, once for all labs")
+        with ProcessPoolExecutor(os.cpu_count()) as workers:
+            for done, _ in enumerate(workers.map(_make, missing), 1):
+                say(f"key {done} of {len(missing)}")
+    return wanted
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(path: Path) -> None:
+    """One key, whole or not at all."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    partial = path.with_suffix(".partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+    partial.replace(path)
+
+
+def _load(path: Path) -> rsa.RSAPrivateKey:
+    try:
+        # Checking the primes takes 70 ms a key; they are our own, and each signature is verified.
+        key = serialization.load_pem_private_key(
+            path.read_bytes(), None, unsafe_skip_rsa_key_validation=True
+        )
+    except ValueError as error:
+        raise MachineError(
+            f"{path} is not a private key: {error}", f"remove it: rm {path}"
+        ) from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise MachineError(f"{path} is not an RSA key", f"remove it: rm {path}")
+    return key
+
+
+def main() -> None:
+    """Fill the stock, with progress on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m lab.pki.stock", description=__doc__)
+    parser.add_argument("--count", type=int, default=USUAL)
+    fill(parser.parse_args().count, lambda text: print(text, file=sys.stderr, flush=True))
+
+
+if __name__ == "__main__":
+    main()
