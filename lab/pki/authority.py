@@ -43,6 +43,12 @@ class Credential:
         return b"".join(link.public_bytes(serialization.Encoding.PEM) for link in chain)
 
     @property
+    def root_pem(self) -> bytes:
+        """The root it leads to; itself for a root."""
+        root = self.issuers[-1] if self.issuers else self.certificate
+        return root.public_bytes(serialization.Encoding.PEM)
+
+    @property
     def key_pem(self) -> bytes:
         """The private key, PKCS #8, not encrypted: for files of mode 0600."""
         return self.key.private_bytes(

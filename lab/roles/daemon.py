@@ -1,0 +1,44 @@
+"""Start a daemon in a node and wait until it listens; quote it if it dies instead."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from lab.errors import LabError
+from lab.nodes.base import Node, Process
+from lab.waiting import wait_until
+
+LIMIT = 15.0
+QUOTED_LINES = 12
+
+
+async def start_daemon(
+    node: Node, name: str, argv: Sequence[str], *, address: str, port: int
+) -> Process:
+    """Start `argv`; returns when TCP `address`:`port` accepts, seen from inside the node.
+
+    LabError with the end of its log if it ends before that; TimeoutError after 15 s.
+    """
+    process = await node.spawn(argv, log=name)
+
+    def accepts() -> bool:
+        try:
+            with socket.create_connection((address, port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    async def listening() -> bool:
+        if process.code is not None:
+            raise LabError(f"{node.name}: {name} ended with {process.code}: {last_words(process)}")
+        return await node.call(accepts)
+
+    await wait_until(f"{node.name}: {name} listens on {address}:{port}", LIMIT, listening)
+    return process
+
+
+def last_words(process: Process) -> str:
+    """The end of a program's log."""
+    lines = process.log.read_text(errors="replace").strip().splitlines()
+    return "\n".join(lines[-QUOTED_LINES:]) or "it said nothing"

@@ -1,0 +1,46 @@
+"""An HTTP proxy: squid, which connects to the allowed ports (CONNECT) and does nothing else."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import Any
+
+from lab.nodes.base import Node, Process
+from lab.roles.daemon import start_daemon
+
+DIRECTORY = "/run/squid"
+CONFIGURATION = f"{DIRECTORY}/squid.conf"
+USER = "proxy"
+"""Debian's user of squid, which drops root at once."""
+
+
+async def start(node: Node, options: dict[str, Any]) -> Process:
+    """Options: port, allow (ports)."""
+    await node.write(CONFIGURATION, configuration(options["port"], options["allow"]))
+    user, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
+    await node.call(lambda: os.chown(DIRECTORY, user, group))
+    argv = ["squid", "-N", "-f", CONFIGURATION]
+    return await start_daemon(node, "proxy", argv, address="127.0.0.1", port=options["port"])
+
+
+def configuration(port: int, allow: list[int]) -> str:
+    """squid's own file: no cache, no helper processes, logs in the node's /run."""
+    return "\n".join(
+        (
+            f"http_port {port}",
+            f"acl tunnels port {' '.join(map(str, allow))}",
+            "acl CONNECT method CONNECT",
+            "http_access allow CONNECT tunnels",
+            "http_access deny all",
+            "cache deny all",
+            "pinger_enable off",
+            f"access_log stdio:{DIRECTORY}/access.log",
+            f"cache_log {DIRECTORY}/cache.log",
+            f"pid_filename {DIRECTORY}/pid",
+            f"coredump_dir {DIRECTORY}",
+            "shutdown_lifetime 1 second",
+            "",
+        )
+    )
