@@ -1,0 +1,126 @@
+"""A namespace's rtnetlink socket: one send a batch, every refusal named."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+
+from lab.kernel.requests import Request
+
+from pyroute2.netlink import (  # isort: skip (lab.kernel.requests makes the package lazy)
+    NETLINK_EXT_ACK,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    SOL_NETLINK,
+    nlmsgerr,
+)
+
+BATCH = 128
+"""So many refusals still fit into the socket's receive buffer (400 do not)."""
+QUESTIONS = 32
+"""The same for answers of some kilobytes each."""
+RECEIVE = 1 << 18
+HEADER = struct.Struct("=IHHII")
+"""Length, type, flags, sequence number, port (linux/netlink.h)."""
+
+
+class KernelError(OSError):
+    """The kernel refused one request; `request` is what was asked, `hint` the kernel's words."""
+
+    def __init__(self, code: int, request: str, hint: str | None) -> None:
+        super().__init__(code, f"{request}: {os.strerror(code)}" + (f" ({hint})" if hint else ""))
+        self.request = request
+        self.hint = hint
+
+
+class Netlink:
+    """rtnetlink of the namespace in which the calling thread is when it makes this object."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+
+        self._socket.setblocking(False)  # the kernel has answered when send() returns
+
+    def apply(self, requests: Sequence[Request]) -> None:
+        """Send them in order.
+
+        The kernel goes on after a refusal: KernelError of the first, with notes for the others
+        of its batch.
+        """
+        for start in range(0, len(requests), BATCH):
+            self._exchange(requests[start : start + BATCH])
+
+    def ask(self, requests: Sequence[Request]) -> list[bytes]:
+        """Send requests that have one answer each; the answers, in order."""
+        answers: list[bytes] = []
+        for start in range(0, len(requests), QUESTIONS):
+            answers += self._exchange(requests[start : start + QUESTIONS])
+        return answers
+
+    def _exchange(self, requests: Sequence[Request]) -> list[bytes]:
+        """One send(), ACK asked on the last only; refusals come unasked and in order."""
+        batch, last = bytearray(), len(requests) - 1
+        for number, request in enumerate(requests):
+            length, kind, flags, _, port = HEADER.unpack_from(request.data)
+            batch += HEADER.pack(length, kind, flags | NLM_F_ACK * (number == last), number, port)
+            batch += request.data[HEADER.size :]
+        self._socket.send(batch)
+        answers: list[bytes] = []
+        refusals: list[KernelError] = []
+        for message in self._messages():
+            _, kind, _, number, _ = HEADER.unpack_from(message)
+            if kind != NLMSG_ERROR:
+                answers.append(message)
+                continue
+            code, hint = _verdict(message)
+            if code:
+                refusals.append(KernelError(code, requests[number].words, hint))
+            if number == last:
+                break
+        if refusals:
+            for other in refusals[1:]:
+                refusals[0].add_note(f"then also: {other}")
+            raise refusals[0]
+        return answers
+
+    def _messages(self) -> Iterator[bytes]:
+        """The messages of the answers, for as long as the caller reads."""
+        while True:
+            data, offset = self._socket.recv(RECEIVE), 0
+            while offset + HEADER.size <= len(data):
+                length = HEADER.unpack_from(data, offset)[0]
+                yield data[offset : offset + length]
+                offset += (length + 3) & ~3
+
+    def dump(self, words: str, kind: int, family: int = socket.AF_UNSPEC) -> list[bytes]:
+        """Every message that the kernel answers to a dump request of this type (RTM_GET*)."""
+        body = struct.pack("=B15x", family)  # fits ifinfomsg, ifaddrmsg, rtmsg and fib_rule_hdr
+        flags = NLM_F_REQUEST | NLM_F_DUMP
+        self._socket.send(HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body)
+        found: list[bytes] = []
+        for message in self._messages():
+            answer = HEADER.unpack_from(message)[1]
+            if answer == NLMSG_DONE:
+                break
+            if answer == NLMSG_ERROR:
+                code, hint = _verdict(message)
+                raise KernelError(code, words, hint)
+            found.append(message)
+        return found
+
+    def close(self) -> None:
+        """Let go of the namespace."""
+        self._socket.close()
+
+
+def _verdict(message: bytes) -> tuple[int, str | None]:
+    """Error number, 0 for an acknowledgement, and what the kernel said about it."""
+    reply = nlmsgerr(message)
+    reply.decode()
+    return abs(reply["error"]), reply.get_attr("NLMSGERR_ATTR_MSG")

@@ -1,0 +1,99 @@
+"""Bring a namespace's network back to nothing but its own links, as a restart of a computer would.
+
+Programs that were killed leave tunnels' devices, addresses, rules, routes and IPsec state.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Collection
+from contextlib import suppress
+
+from lab.kernel.netlink import HEADER, KernelError, Netlink
+from lab.kernel.requests import LOOPBACK, Request, down
+
+from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST  # isort: skip (after lab.kernel.requests)
+from pyroute2.netlink.rtnl import (  # isort: skip
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_DELROUTE,
+    RTM_DELRULE,
+    RTM_GETADDR,
+    RTM_GETLINK,
+    RTM_GETROUTE,
+    RTM_GETRULE,
+)
+
+NETLINK_XFRM = 6
+XFRM_MSG_FLUSHSA, XFRM_MSG_FLUSHPOLICY = 0x1C, 0x1D
+ANY_PROTOCOL = b"\xff" + bytes(7)  # struct xfrm_usersa_flush: IPSEC_PROTO_ANY, padded
+FRA_PRIORITY = 6
+KERNEL_RULES = (0, 32766, 32767)
+IFINFOMSG = 16
+"""Bytes of struct ifinfomsg."""
+RECEIVE = 4096
+GONE = (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENOENT, errno.EOPNOTSUPP)
+"""Deleting what went with something deleted before it, or what a tunnel driver keeps for itself
+(fallback devices such as sit0)."""
+
+
+def forget(netlink: Netlink, own: Collection[int]) -> None:
+    """Links other than `own` and `lo` go, and every address, route, rule and IPsec state.
+
+    The own links are down afterwards. To be called in a thread that is inside the namespace.
+    """
+    netlink.apply([down(index) for index in (*own, LOOPBACK)])
+    foreign = [
+        message[: HEADER.size + IFINFOMSG]  # the kernel wants none of the attributes back
+        for message in netlink.dump("link show", RTM_GETLINK)
+        if _link_index(message) not in (*own, LOOPBACK)
+    ]
+    _delete(netlink, "link", RTM_DELLINK, foreign)
+    _delete(netlink, "address", RTM_DELADDR, netlink.dump("address show", RTM_GETADDR))
+    rules = [
+        rule
+        for rule in netlink.dump("rule show", RTM_GETRULE)
+        if _priority(rule) not in KERNEL_RULES
+    ]
+    _delete(netlink, "rule", RTM_DELRULE, rules)
+    _delete(netlink, "route", RTM_DELROUTE, netlink.dump("route show", RTM_GETROUTE))
+    _flush_ipsec()
+
+
+def _delete(netlink: Netlink, what: str, kind: int, messages: list[bytes]) -> None:
+    """A dumped message with another type is the request to delete what it tells of."""
+    for message in messages:
+        head = HEADER.pack(len(message), kind, NLM_F_REQUEST, 0, 0)
+        try:
+            netlink.apply([Request(f"{what} delete", head + message[HEADER.size :])])
+        except KernelError as error:
+            if error.errno not in GONE:
+                raise
+
+
+def _link_index(message: bytes) -> int:
+    index: int = struct.unpack_from("=i", message, HEADER.size + 4)[0]  # ifinfomsg.ifi_index
+    return index
+
+
+def _priority(rule: bytes) -> int:
+    """FRA_PRIORITY of a dumped rule; the kernel leaves it out for priority 0."""
+    offset = HEADER.size + 12  # struct fib_rule_hdr
+    while offset + 4 <= len(rule):
+        length, kind = struct.unpack_from("=HH", rule, offset)
+        if kind == FRA_PRIORITY:
+            value: int = struct.unpack_from("=I", rule, offset + 4)[0]
+            return value
+        offset += (length + 3) & ~3
+    return 0
+
+
+def _flush_ipsec() -> None:
+    """Drop security associations and policies; a kernel without IPsec has none."""
+    with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_XFRM) as xfrm:
+        for kind, body in ((XFRM_MSG_FLUSHSA, ANY_PROTOCOL), (XFRM_MSG_FLUSHPOLICY, b"")):
+            flags = NLM_F_REQUEST | NLM_F_ACK
+            xfrm.send(HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body)
+            xfrm.recv(RECEIVE)
