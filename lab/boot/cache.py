@@ -84,6 +84,21 @@ def wheel_count(lists: str) -> int:
         return sum("==" in line and not line.startswith((" ", "#")) for line in file)
 
 
+def free_bytes(directory: str) -> int:
+    """Bytes that this user may still write on the directory's file system."""
+    file_system = os.statvfs(directory)
+    return file_system.f_bavail * file_system.f_frsize
+
+
+def full_disk(directory: str) -> MachineError:
+    """The error for a cache with too little room."""
+    return MachineError(
+        f"the disk is full: {directory} has {free_bytes(directory) / 1e6:.0f} MB left, and making "
+        "the private root takes 900 MB (a part of it is given back)",
+        "make room, or name a directory on another disk with P2SLAB_CACHE",
+    )
+
+
 def _home() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_dir

@@ -96,7 +96,7 @@ def _values_in(files: list[str]) -> list[str]:
 
 def _paths_in(values: list[str]) -> list[str]:
     words = (word for value in values for word in value.split())
-    bare = (word[len("file://") :] if word.startswith("file://") else word for word in words)
+    bare = (word.removeprefix("file://") for word in words)
     return [word for word in bare if os.path.isabs(word)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from typing import NoReturn
 
 from lab.boot.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, bind, mount, unshare
 from lab.boot.users import no_namespace
@@ -37,7 +38,9 @@ def inside(path: str) -> str:
     return HOST + os.path.realpath(path) if is_replaced(path) else path
 
 
-def replace_root(tree: str, *, visible: list[str], run_base: str = "", writable: bool = False) -> None:
+def replace_root(
+    tree: str, *, visible: list[str], run_base: str = "", writable: bool = False
+) -> None:
     """Unshare the mounts of this process and put the tree's directories over the machine's.
 
     `visible` are directories that stay reachable, at inside(directory), even where a replaced one
@@ -138,7 +141,7 @@ def working_directory(source: str) -> str:
     return here
 
 
-def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> None:
+def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> NoReturn:
     """Become the private root's Python, running a module of the checkout in `directory`."""
     os.chdir(directory)
     sys.stdout.flush()

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from lab.boot.arguments import Call, refuse_hidden_files
 from lab.boot.cache import Cache, root_key
 from lab.boot.enter import environment, execute, inside, replace_root, working_directory
 from lab.boot.users import become_root, can_map_range
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from lab.boot.carry import Settings
+    from lab.boot import carry
 
 _CLI = "lab.cli.main"
-_UNPRIVILEGED = (["validate"], ["schema"])
 
 
 def main(source: str, arguments: list[str]) -> NoReturn:
-    """Run `./p2slab ARGUMENTS` from the checkout `source`; every failure is one message and a code."""
+    """Run `./p2slab ARGUMENTS` from the checkout `source`; a failure is one message and a code."""
     try:
-        _run(source, arguments)
-        sys.exit(0)
+        sys.exit(_run(source, Call.of(arguments)))
     except LabError as error:
         sys.stderr.write(f"p2slab: {error}\n")
         sys.exit(error.code)
@@ -35,21 +35,44 @@ def enter_module(source: str, module: str, arguments: list[str]) -> NoReturn:
     """Run another module of the checkout in the private root, as the test harness does."""
     cache = Cache.of_this_user()
     tree = _made_tree(cache, source, install=True)
-    _enter(source, cache, tree, module, arguments, keep_settings=True)
+    _enter(source, cache, tree, module, Call("test", arguments, arguments))
 
 
-def _run(source: str, arguments: list[str]) -> None:
-    install = arguments[:1] != ["--no-install"]
-    arguments = arguments if install else arguments[1:]
-    verb = arguments[0] if arguments else ""
+def _run(source: str, call: Call) -> int:
+    if call.verb == "doctor":
+        from lab import doctor
+
+        return doctor.run(source, call.own)
     cache = Cache.of_this_user()
-    tree = _made_tree(cache, source, install=install)
-    # The test suite plays an ordinary user, who makes a private root of their own.
-    _enter(source, cache, tree, _CLI, arguments, keep_settings=verb == "test")
+    if call.verb == "root":
+        from lab.boot import root
+
+        return root.run(cache, _key(source), source, call.own)
+    if call.wants_help_only and not os.path.isdir(cache.tree(_key(source))):
+        return _list_verbs()
+    refuse_hidden_files(call, source)
+    tree = _made_tree(cache, source, install=call.install)
+    return _enter(source, cache, tree, _CLI, call)
+
+
+def _list_verbs() -> int:
+    """Help on a machine without a private root, which is no reason to make one."""
+    from lab.cli.verbs import VERBS
+
+    lines = (f"  {verb:<9} {what}" for verb, what in VERBS.items())
+    sys.stdout.write("Usage: p2slab VERB ...\n\n" + "\n".join(lines) + "\n\n"
+                     "Start with: p2slab verify topologies/quickstart.yaml\n"
+                     "The first verb that needs it makes the private root: half a minute, "
+                     "half a gigabyte in the cache.\n")  # fmt: skip
+    return 0
+
+
+def _key(source: str) -> str:
+    return root_key(os.path.join(source, "lab", "boot"))
 
 
 def _made_tree(cache: Cache, source: str, *, install: bool) -> str:
-    key = root_key(os.path.join(source, "lab", "boot"))
+    key = _key(source)
     if not os.path.isdir(cache.tree(key)):
         from lab.boot.make import make_root
 
@@ -57,23 +80,40 @@ def _made_tree(cache: Cache, source: str, *, install: bool) -> str:
     return cache.tree(key)
 
 
-def _enter(
-    source: str, cache: Cache, tree: str, module: str, arguments: list[str], *, keep_settings: bool
-) -> NoReturn:
+def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoReturn:
+    """Become the private root's Python in its mounts, or in those of the lab that is entered."""
     run_base = cache.run_base()
     os.makedirs(run_base, mode=0o700, exist_ok=True)
     here = working_directory(source)
     directory = inside(here)
     env = environment(source, cache.directory, run_base)
-    settings = _host_settings() if keep_settings else None
-    become_root(whole_range=can_map_range() or arguments[:1] not in _UNPRIVILEGED)
-    replace_root(tree, visible=[source, cache.directory, here], run_base=run_base)
-    if settings:
-        settings.save("/run/host-settings")
-    execute(module, arguments, env, directory)
+    # The test suite plays an ordinary user, who makes a private root of their own.
+    settings = _host_settings() if call.verb == "test" else None
+    _hold(tree)
+    if not _joined(run_base, call):
+        become_root(whole_range=not call.unprivileged or can_map_range())
+        replace_root(tree, visible=[source, cache.directory, here], run_base=run_base)
+        if settings:
+            settings.save("/run/host-settings")
+    execute(module, call.arguments, env, directory)
 
 
-def _host_settings() -> Settings:
+def _joined(run_base: str, call: Call) -> bool:
+    if not call.enters_lab:
+        return False
+    from lab.boot.join import join_lab, lab_named
+
+    return join_lab(run_base, lab_named(call.own))
+
+
+def _hold(tree: str) -> None:
+    """Keep the tree from `root prune` while this process and those it leaves behind live."""
+    held = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(held, fcntl.LOCK_SH)
+    os.set_inheritable(held, True)
+
+
+def _host_settings() -> carry.Settings:
     from lab.boot import carry
 
     return carry.collect()

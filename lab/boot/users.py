@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+from typing import Callable
 
 from lab.boot.syscalls import CLONE_NEWUSER, unshare
 from lab.errors import MachineError
@@ -103,8 +104,10 @@ def why_no_namespace() -> tuple[str, str]:
     if any(line.split() == ["Seccomp:", "2"] for line in _lines("/proc/self/status")):
         return (
             "a seccomp filter forbids it (Docker's default does)",
-            "start the container with --privileged, or with --security-opt seccomp=unconfined "
-            "--cap-add SYS_ADMIN --cap-add NET_ADMIN as root",
+            (
+                "start the container with --privileged, or as root with "
+                "--security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+            ),
         )
     return "the kernel refuses it", WITH_SUDO
 
@@ -124,7 +127,7 @@ def _unshare_user() -> None:
         raise no_namespace(error) from error
 
 
-def _mapper(commands: tuple[list[str], ...]):  # noqa: ANN202
+def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
     """Fork a helper that stays in the present user namespace; what is returned lets it map ours."""
     ready, go = os.pipe()
     answer, say = os.pipe()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import traceback
 from typing import Callable, NoReturn
 
 from lab.boot.syscalls import (
@@ -67,9 +68,7 @@ def _listen(result: int) -> tuple[bytes, bool]:
             return said, interrupted
 
 
-def _middle(
-    launcher: int, report: int, work: Callable[[], None], undo: Callable[[], None]
-) -> None:
+def _middle(launcher: int, report: int, work: Callable[[], None], undo: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     become_root()
     die_with_parent(signal.SIGKILL)
@@ -120,8 +119,6 @@ def _end_with(report: int, work: Callable[[], None]) -> NoReturn:
     except OSError as error:
         os.write(report, json.dumps(_of_the_machine(error)).encode())
     except BaseException as error:  # noqa: BLE001 (the end of a forked process)
-        import traceback
-
         traceback.print_exc()
         failure = {"message": f"a fault of ours: {error!r}", "remedy": "please report it"}
         os.write(report, json.dumps({**failure, "code": OURS}).encode())

@@ -165,7 +165,7 @@ def _give(directory: str) -> None:
 
 
 def _open_tun() -> None:
-    """A /dev/net/tun that anyone may open, as distributions have it; the machine's stays as it is."""
+    """A /dev/net/tun that anyone may open, as distributions have it; not the machine's own."""
     os.mknod("/mnt/tun", stat.S_IFCHR | 0o666, os.makedev(10, 200))
     os.chmod("/mnt/tun", 0o666)
     bind("/mnt/tun", "/dev/net/tun")

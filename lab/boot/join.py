@@ -1,0 +1,98 @@
+"""Joining a running lab: a verb that enters a node has to be in the lab's user namespace first.
+
+A user namespace cannot be entered from a sibling, only from the machine's own, where the launcher
+still is; so the launcher asks the lab for its namespaces over the control socket.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+
+from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWUSER, setns
+
+_LIMIT = 5.0  # seconds for the lab to answer
+_KINDS = (CLONE_NEWUSER, CLONE_NEWNS)
+
+
+def lab_named(arguments: list[str]) -> str | None:
+    """The value of --name among a verb's own arguments (those before the node's name)."""
+    for at, word in enumerate(arguments):
+        if word == "--name":
+            return arguments[at + 1] if at + 1 < len(arguments) else None
+        if word.startswith("--name="):
+            return word[len("--name=") :]
+        if not word.startswith("-"):
+            return None
+    return None
+
+
+def join_lab(run_base: str, name: str | None) -> bool:
+    """Move this process into the namespaces of a running lab; False when there is none to join.
+
+    Without a name the lab must be the only one that runs. What is wrong with the name or the lab
+    is for the verb to say.
+    """
+    names = [name] if name else _directories(run_base)
+    running = [connection for lab in names if (connection := _connect(run_base, lab))]
+    try:
+        descriptors = _ask(running[0]) if len(running) == 1 else []
+    finally:
+        for connection in running:
+            connection.close()
+    try:
+        if len(descriptors) != len(_KINDS):
+            return False
+        for descriptor, kind in zip(descriptors, _KINDS):
+            _join(descriptor, kind)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return True
+
+
+def _join(descriptor: int, kind: int) -> None:
+    # Root's labs have the machine's user namespace, and the kernel refuses to enter one's own.
+    ours = os.stat("/proc/self/ns/user")
+    theirs = os.fstat(descriptor)
+    if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
+        setns(descriptor, kind)
+
+
+def _directories(run_base: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(run_base) if entry.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def _connect(run_base: str, lab: str) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(_LIMIT)
+    try:
+        # A socket's path has at most 107 bytes; by the directory's descriptor it is always short.
+        directory = os.open(os.path.join(run_base, lab), os.O_PATH | os.O_DIRECTORY)
+        try:
+            connection.connect(f"/proc/self/fd/{directory}/control")
+        finally:
+            os.close(directory)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _ask(connection: socket.socket) -> list[int]:
+    """The descriptors of the lab's user and mount namespaces; empty if it gives none."""
+    descriptors = array.array("i")
+    try:
+        connection.send(json.dumps({"request": "namespaces"}).encode())
+        _, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(2 * descriptors.itemsize))
+    except OSError:
+        return []
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return list(descriptors)

@@ -1,0 +1,70 @@
+"""`p2slab root`: where the private root is, its size, the versions in it; what else it can do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from lab.boot.archive import export_root, import_root
+from lab.boot.cache import Cache
+from lab.boot.inventory import Inventory, take
+from lab.boot.make import make_root, prune
+from lab.boot.progress import megabytes, say
+
+
+def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
+    """Carry out `p2slab root ARGUMENTS`; the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.action == "make":
+        make_root(cache, key, source, install=not options.no_install)
+    elif options.action == "prune":
+        for tree in prune(cache, keep=None if options.all else key):
+            say(f"removed {tree}")
+    elif options.action == "export":
+        export_root(cache, key, options.file)
+    elif options.action == "import":
+        import_root(cache, key, source, options.file)
+    else:
+        _show(take(cache, key), as_json=options.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="p2slab root",
+        description="The private root: the Debian tree that a lab's programs come from. "
+        "Without an action: where it is, how large, and the versions in it.",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON on stdout")
+    parser.add_argument("--no-install", action="store_true", help=argparse.SUPPRESS)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    make = actions.add_parser("make", help="make it now, if it is not there")
+    make.add_argument("--no-install", action="store_true",
+                      help="print the command that installs what is missing, and stop")  # fmt: skip
+    prune_ = actions.add_parser("prune", help="remove old and half-made ones")
+    prune_.add_argument("--all", action="store_true", help="the one in use by this checkout too")
+    export = actions.add_parser("export", help="write it to a tarball")
+    export.add_argument("file", metavar="FILE.tar.gz")
+    import_ = actions.add_parser("import", help="unpack an exported one, instead of making it")
+    import_.add_argument("file", metavar="FILE.tar.gz")
+    return parser
+
+
+def _show(found: Inventory, *, as_json: bool) -> None:
+    if as_json:
+        others = [other._asdict() for other in found.others]
+        json.dump({**found._asdict(), "others": others}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    lines = [f"root  {found.root}"]
+    if found.made:
+        lines += [f"made  {found.made}", f"size  {megabytes(found.size)}"]
+    else:
+        lines.append("made  not yet; the first verb that needs it makes it, or: ./p2slab root make")
+    lines += [f"  {name:<16} {version}" for name, version in found.versions.items()]
+    for other in found.others:
+        state = "not this checkout's" if other.finished else "half made"
+        lines.append(f"also  {other.root} ({megabytes(other.size)}, {state}; "
+                     "./p2slab root prune removes it)")  # fmt: skip
+    sys.stdout.write("\n".join(lines) + "\n")

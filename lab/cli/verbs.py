@@ -1,0 +1,17 @@
+"""The verbs and what each does. Standard library only: the launcher lists them too."""
+
+VERBS = {
+    "verify": "Build the lab, connect the clients, check every expectation, take it down.",
+    "up": "Build the lab and leave it running.",
+    "down": "Take a running lab down.",
+    "status": "Show running labs, or one lab in detail.",
+    "exec": "Run a program in a node of a running lab.",
+    "shell": "Open a shell in a node of a running lab.",
+    "validate": "Check topology files without building anything.",
+    "doctor": "Say what this machine can do, and what to install for the rest.",
+    "pki": "Make certificate authorities and client certificates.",
+    "schema": "Print the JSON Schema of topology files.",
+    "root": "Show, prune, export or import the private root.",
+    "test": "Run the tests.",
+    "bench": "Run the benchmarks.",
+}

@@ -1,0 +1,244 @@
+"""`p2slab doctor`: what this machine can do, and what to install for the rest.
+
+Standard library only and fit for Python 3.9: it runs before there is a private root. What can be
+tried is tried, in a child process that ends with it; settings are read only to explain a refusal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lab.boot.cache import Cache, free_bytes, root_key
+from lab.boot.enter import replace_root
+from lab.boot.make import NEEDED
+from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWPID, unshare
+from lab.boot.tools import missing_packages
+from lab.boot.users import become_root, no_namespace, subordinate_ids
+from lab.errors import HELD, MACHINE, LabError, MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CLONE_NEWNET = 0x40000000
+_NETLINK_NETFILTER = 12
+_NFT_GETGEN = (10 << 8) | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN
+_OLDEST_KERNEL = (5, 11)
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, whether it is there, what it is for, what to do if it is not.
+
+    A lab can run without what is not `needed`.
+    """
+
+    what: str
+    ok: bool
+    detail: str
+    purpose: str
+    remedy: str = ""
+    needed: bool = True
+
+
+def run(source: str, arguments: list[str]) -> int:
+    """Carry out `p2slab doctor ARGUMENTS`; exit code 0 if labs can run here, else 3."""
+    parser = argparse.ArgumentParser(
+        prog="p2slab doctor",
+        description="What this machine can do, and what to install for the rest. "
+        "Exit code 0 if labs can run here, else 3.",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON on stdout")
+    as_json = parser.parse_args(arguments).json
+    findings = examine(source)
+    able = all(finding.ok for finding in findings if finding.needed)
+    if as_json:
+        who = "root" if os.geteuid() == 0 else "ordinary"
+        rows = [finding._asdict() for finding in findings]
+        json.dump({"able": able, "user": who, "findings": rows}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(_readable(findings, able=able))
+    return HELD if able else MACHINE
+
+
+def examine(source: str) -> list[Finding]:
+    """Everything a lab needs or profits from."""
+    cache = Cache.of_this_user()
+    tree = cache.tree(root_key(f"{source}/lab/boot"))
+    made = Path(tree).is_dir()
+    user = [] if os.geteuid() == 0 else [_subordinate("uid"), _subordinate("gid")]
+    making = [] if made else [*_programs(), _room(cache)]
+    return [
+        _kernel(),
+        _namespaces(),
+        *user,
+        *making,
+        _private_root(tree, made=made),
+        _tun(),
+        _tried("nftables", "firewalls and NAT of access networks", _nftables,
+               "sudo modprobe nf_tables, or another kernel"),
+        _tried("kernel ESP", "IKEv2 tunnels in the kernel", _esp,
+               "sudo modprobe esp4; without it IKEv2 runs on strongSwan's kernel-libipsec",
+               needed=False),
+        _tried("PPP", "SSTP clients on this kernel", _ppp,
+               "sudo modprobe ppp_generic; without it an SSTP client gets a kernel of its own",
+               needed=False),
+    ]  # fmt: skip
+
+
+def _kernel() -> Finding:
+    release = os.uname().release
+    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
+    return Finding("kernel", numbers >= _OLDEST_KERNEL, release, "overlays in user namespaces",
+                   "Linux 5.11 or later")  # fmt: skip
+
+
+def _namespaces() -> Finding:
+    def attempt() -> None:
+        become_root(whole_range=False)
+        try:
+            unshare(CLONE_NEWNS | CLONE_NEWPID | _CLONE_NEWNET)
+        except OSError as error:
+            raise no_namespace(error) from error
+
+    return _tried("namespaces", "every node of a lab", attempt, "")
+
+
+def _subordinate(kind: str) -> Finding:
+    what = f"sub{kind} range"
+    purpose = "the accounts that daemons run under"
+    try:
+        first = subordinate_ids(kind)[0]
+    except LabError as error:
+        return Finding(what, ok=False, detail=error.message, purpose=purpose,
+                       remedy=error.remedy or "")  # fmt: skip
+    return Finding(what, ok=True, detail=f"from {first}", purpose=purpose)
+
+
+def _programs() -> list[Finding]:
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    missing = missing_packages()
+    wanted = ["mmdebstrap"] if os.geteuid() == 0 else ["mmdebstrap", "uidmap"]
+    wanted += [name for name in missing if name not in wanted]
+    return [
+        Finding(name, name not in missing, "" if name in missing else "installed",
+                "making the private root", f"{sudo}apt-get install {name}")
+        for name in wanted
+    ]  # fmt: skip
+
+
+def _room(cache: Cache) -> Finding:
+    directory = Path(cache.directory)
+    while not directory.is_dir():
+        directory = directory.parent
+    free = free_bytes(str(directory))
+    return Finding("room in the cache", free >= NEEDED, f"{free / 1e9:.1f} GB at {directory}",
+                   "making the private root (0.9 GB)",
+                   "make room, or name another directory with P2SLAB_CACHE")  # fmt: skip
+
+
+def _private_root(tree: str, *, made: bool) -> Finding:
+    purpose = "the lab's programs"
+    if not made:
+        return Finding("private root", ok=False, detail="not made yet", purpose=purpose,
+                       remedy="the first verb that needs it makes it, or: ./p2slab root make",
+                       needed=False)  # fmt: skip
+
+    def enter() -> None:
+        become_root()
+        replace_root(tree, visible=[])
+
+    found = _tried("private root", purpose, enter, "")
+    return found._replace(detail=tree) if found.ok else found
+
+
+def _tun() -> Finding:
+    def open_it() -> None:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+
+    there = Path("/dev/net/tun").exists()
+    remedy = "sudo chmod 0666 /dev/net/tun" if there else "sudo modprobe tun"
+    return _tried("/dev/net/tun", "tunnels of OpenVPN, and of IKEv2 without kernel ESP", open_it,
+                  remedy)  # fmt: skip
+
+
+def _nftables() -> None:
+    _own_network()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
+        netlink.settimeout(2)
+        # nlmsghdr with NLM_F_REQUEST, then nfgenmsg: the number of the ruleset's generation.
+        netlink.send(struct.pack("=IHHII", 20, _NFT_GETGEN, 1, 1, 0) + bytes(4))
+        kind, error = struct.unpack_from("=4xH10xi", netlink.recv(4096))
+    if kind == 2 and error:  # NLMSG_ERROR
+        raise OSError(-error, os.strerror(-error))
+
+
+def _esp() -> None:
+    from gateway.datapath import find  # noqa: PLC0415 (a child's business)
+
+    _own_network()
+    datapath = find()
+    if datapath.userspace:
+        raise MachineError(datapath.why)
+
+
+def _ppp() -> None:
+    os.close(os.open("/dev/ppp", os.O_RDWR | os.O_CLOEXEC))
+
+
+def _own_network() -> None:
+    become_root(whole_range=False)
+    unshare(_CLONE_NEWNET)
+
+
+def _tried(
+    what: str, purpose: str, attempt: Callable[[], None], remedy: str, *, needed: bool = True
+) -> Finding:
+    """What came of `attempt` in a child process; a LabError brings its own remedy."""
+    answer, say = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _attempt(attempt, say)
+    os.close(say)
+    with os.fdopen(answer, encoding="utf-8") as file:
+        said = json.loads(file.read() or '["the attempt was killed", ""]')
+    os.waitpid(child, 0)
+    if said is None:
+        return Finding(what, ok=True, detail="", purpose=purpose, needed=needed)
+    detail, own_remedy = said
+    return Finding(what, ok=False, detail=detail, purpose=purpose, remedy=own_remedy or remedy,
+                   needed=needed)  # fmt: skip
+
+
+def _attempt(attempt: Callable[[], None], say: int) -> None:
+    """The child's whole life."""
+    try:
+        try:
+            attempt()
+            said = None
+        except LabError as error:
+            said = [error.message, error.remedy]
+        except OSError as error:
+            said = [error.strerror, ""]
+        os.write(say, json.dumps(said).encode())
+    finally:
+        os._exit(0)
+
+
+def _readable(findings: list[Finding], *, able: bool) -> str:
+    lines = []
+    for finding in findings:
+        state = "ok" if finding.ok else "missing" if finding.needed else "without"
+        detail = f"{finding.detail}; for " if finding.detail else "for "
+        lines.append(f"{state:<8} {finding.what:<22} {detail}{finding.purpose}")
+        if not finding.ok and finding.remedy:
+            lines.append(f"{'':<8} {'':<22} try: {finding.remedy}")
+    who = "root" if os.geteuid() == 0 else "an ordinary user"
+    lines.append(f"\nlabs {'can' if able else 'cannot'} run here as {who}")
+    return "\n".join(lines) + "\n"
