@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from lab.topology.steps import Step
+    from lab.topology.vocabulary import VpnProtocol
 
 Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway"]
 
@@ -118,7 +119,7 @@ class ClientPlan:
     gateway: str
     access: str
     """The node of its access network: where its traffic is seen by others."""
-    protocols: tuple[str, ...]
+    protocols: tuple[VpnProtocol, ...]
     """What this operating system dials, in order; dialling leaves out what the profile lacks."""
     certificate: str | None = None
     proxy: tuple[str, int] | None = None

@@ -1,0 +1,112 @@
+"""A client computer: fetches the profile, dials in its operating system's order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from lab.checks.base import GatewayHandle
+from lab.clients.base import Connection, Driver, RefusedError
+from lab.clients.openvpn import OpenVpn
+from lab.clients.persona import ike_persona
+from lab.clients.profile import Profile, read_profile
+from lab.clients.strongswan import StrongSwan
+from lab.clients.user import UserCertificate, open_p12
+from lab.nodes.base import Node
+from lab.pki.authority import Credential
+from lab.topology.plan import ClientPlan
+from lab.topology.vocabulary import VpnProtocol
+
+
+class Computer:
+    """lab.checks.base.ClientComputer: at most one tunnel at a time."""
+
+    def __init__(
+        self,
+        plan: ClientPlan,
+        *,
+        node: Node,
+        access: Node,
+        gateway: GatewayHandle,
+        credential: Credential | None,
+    ) -> None:
+        self.name = plan.name
+        self.node = node
+        self.access = access
+        self.gateway = gateway
+        self.thumbprint = credential.thumbprint if credential else None
+        self._plan = plan
+        self._credential = credential
+        self._driver: Driver | None = None
+
+    async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
+        """Connect, trying in order; the failures before it. RefusedError of the last if none."""
+        await self.hang_up()
+        profile = read_profile(await self.gateway.profile())
+        failures: list[Exception] = []
+        for protocol in (over,) if over else self._plan.protocols:
+            driver = self._drivers(profile).get(protocol)
+            if driver is None or protocol not in profile.protocols:
+                failures.append(self._not_offered(protocol, profile))
+                continue
+            try:
+                connection = await driver().connect()
+            except RefusedError as error:
+                failures.append(error)
+                continue
+            return connection, failures
+        raise failures[-1]
+
+    async def connection(self) -> Connection | None:
+        """The tunnel as it is now."""
+        return await self._driver.connection() if self._driver else None
+
+    async def hang_up(self) -> None:
+        """End the tunnel."""
+        if self._driver:
+            await self._driver.disconnect()
+
+    async def restart(self) -> None:
+        """Restart the computer: programs gone, nothing dialled."""
+        self._driver = None
+        await self.node.reboot()
+
+    async def rekey(self) -> None:
+        """Renew the tunnel's keys."""
+        await self._connected().rekey()
+
+    async def ended(self, limit: float) -> str:
+        """Wait for the tunnel's end; the client program's words."""
+        return await self._driver.ended(limit) if self._driver else "nothing was dialled"
+
+    def _connected(self) -> Driver:
+        if self._driver is None:
+            raise RefusedError("IkeV2", "refused", f"{self.name} has not dialled", 0.0)
+        return self._driver
+
+    def _drivers(self, profile: Profile) -> dict[VpnProtocol, Callable[[], Driver]]:
+        return {
+            "IkeV2": lambda: self._keep(
+                StrongSwan(self.node, profile, self._user(), ike_persona(self._plan.os))
+            ),
+            "OpenVPN": lambda: self._keep(
+                OpenVpn(self.node, profile, self._user(), self._plan.proxy)
+            ),
+        }
+
+    def _keep(self, driver: Driver) -> Driver:
+        self._driver = driver
+        return driver
+
+    def _user(self) -> UserCertificate:
+        """The user's .p12, with a password as if it had been sent apart from it."""
+        if self._credential is None:
+            raise RefusedError("IkeV2", "no-certificate", f"{self.name} has no certificate", 0.0)
+        password = secrets.token_urlsafe(12)
+        return open_p12(self._credential.p12(password), password)
+
+    def _not_offered(self, protocol: VpnProtocol, profile: Profile) -> RefusedError:
+        offered = ", ".join(profile.protocols)
+        return RefusedError(
+            protocol, "no-protocol", f"the profile offers {offered}, not {protocol}", 0.0
+        )

@@ -1,0 +1,195 @@
+"""A client computer's OpenVPN: the real program, from vpnconfig.ovpn and the .p12 alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+from gateway.engines.openvpn_management import Event, LogLine, Management, StateLine
+from lab.clients.base import Connection, RefusedError
+from lab.clients.profile import Profile
+from lab.clients.reasons import OPENVPN, judge
+from lab.clients.user import UserCertificate
+from lab.errors import LabError, UsageError
+from lab.nodes.base import Node, Process
+from lab.topology.vocabulary import VpnProtocol
+from lab.waiting import wait_until
+
+DIRECTORY = "/run/openvpn"
+INTERFACE = "tun0"
+START_LIMIT = 10.0
+DIAL_LIMIT = 20.0
+PUSH_REPLY = "PUSH: Received control message: 'PUSH_REPLY"
+REACH_LIMIT = 3
+"""Seconds for TCP, and again for the server's first answer, before giving up."""
+
+
+class OpenVpn:
+    """lab.clients.base.Driver over the management interface."""
+
+    protocol: VpnProtocol = "OpenVPN"
+
+    def __init__(
+        self,
+        node: Node,
+        profile: Profile,
+        user: UserCertificate,
+        proxy: tuple[str, int] | None = None,
+    ) -> None:
+        self._node = node
+        self._profile = profile
+        self._user = user
+        self._proxy = proxy
+        self._process: Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._lines: list[str] = []
+        self._pushed: list[str] = []
+        self._last = ""
+        self._seconds = 0.0
+        self._resolver = b""
+
+    async def connect(self) -> Connection:
+        """Dial once; RefusedError with openvpn's words if the tunnel does not come up."""
+        began = time.monotonic()
+        await self.disconnect()
+        self._lines, self._pushed, self._last = [], [], ""
+        settled = await self._start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DIAL_LIMIT):
+                await settled
+        self._seconds = time.monotonic() - began
+        connection = await self.connection()
+        if connection is None:
+            reason, message = judge(OPENVPN, self._lines)
+            await self.disconnect()
+            raise RefusedError(self.protocol, reason, message, self._seconds)
+        await self._take_dns()
+        return connection
+
+    async def disconnect(self) -> None:
+        """Hang up."""
+        if self._process is not None:
+            await self._process.stop()
+            self._process = None
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+            self._reader = None
+        if self._resolver:
+            await self._node.write("/etc/resolv.conf", self._resolver)
+            self._resolver = b""
+
+    async def connection(self) -> Connection | None:
+        """The tunnel as openvpn last told."""
+        running = self._process is not None and self._process.code is None
+        if not running or self._last != "CONNECTED":
+            return None
+        address = next(iter(self._options_pushed("ifconfig")), "").partition(" ")[0]
+        return Connection(self.protocol, address, INTERFACE, self._seconds, "OpenVPN (TUN)")
+
+    async def rekey(self) -> None:
+        """OpenVPN renews its keys by the clock alone: there is no order for it."""
+        raise UsageError("openvpn cannot be told to renew its keys", "use survivesRekey with IkeV2")
+
+    async def ended(self, limit: float) -> str:
+        """Until openvpn is out of its tunnel; its last words."""
+
+        async def gone() -> bool:
+            return await self.connection() is None
+
+        await wait_until(f"{self._node.name}: the OpenVPN tunnel is down", limit, gone)
+        said = "; ".join(self._lines[-3:]) or "openvpn is not running"
+        await self.disconnect()
+        return said
+
+    async def _start(self) -> asyncio.Future[None]:
+        """Start openvpn held, listen, then let go, so that no event is missed."""
+        await self._node.write(f"{DIRECTORY}/vpnconfig.ovpn", self._configuration(), 0o600)
+        argv = ["openvpn", "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
+        process = await self._node.spawn(argv, log="openvpn")
+        self._process = process
+        path = self._node.run_directory / "openvpn/management.sock"
+
+        async def listening() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            if process.code is not None:
+                said = process.log.read_text(errors="replace")[-1000:]
+                raise LabError(f"{self._node.name}: openvpn ended with {process.code}: {said}")
+            return await asyncio.open_unix_connection(str(path))
+
+        what = f"{self._node.name}: openvpn's management interface answers"
+        reader, writer = await wait_until(what, START_LIMIT, listening)
+        settled = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._listen(reader, writer, settled))
+        writer.write(b"log on\nstate on\nhold release\n")
+        return settled
+
+    def _configuration(self) -> str:
+        """Azure's file with the user's certificate and key where its placeholders stand."""
+        chain = b"".join((self._user.certificate_pem, *self._user.intermediates_pem))
+        return self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain.decode()).replace(
+            "$PRIVATEKEY", self._user.key_pem.decode()
+        )
+
+    def _options(self) -> list[str]:
+        """What a user of a lab sets besides: where to listen, and to give up soon."""
+        options = {
+            "log": "/dev/stdout",
+            "dev": INTERFACE,
+            "management": f"{DIRECTORY}/management.sock unix",
+            "management-hold": "",
+            "disable-dco": "",
+            "connect-retry-max": "1",
+            "connect-timeout": str(REACH_LIMIT),
+            "hand-window": str(2 * REACH_LIMIT),
+            "tls-timeout": "2",
+            "resolv-retry": "0",
+            **({"http-proxy": f"{self._proxy[0]} {self._proxy[1]}"} if self._proxy else {}),
+        }
+        return [word for name, value in options.items() for word in (f"--{name}", *value.split())]
+
+    async def _listen(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        settled: asyncio.Future[None],
+    ) -> None:
+        management = Management()
+        try:
+            while data := await reader.read(65536):
+                for event in management.feed(data):
+                    self._take(event, writer)
+                    if self._last in ("CONNECTED", "EXITING") and not settled.done():
+                        settled.set_result(None)
+        except ConnectionError:
+            pass  # it is gone, which the end of file would have told as well
+        finally:
+            writer.close()
+            if self._last == "CONNECTED":
+                self._last = "EXITING"
+            if not settled.done():
+                settled.set_result(None)
+
+    def _take(self, event: Event, writer: asyncio.StreamWriter) -> None:
+        if isinstance(event, LogLine):
+            self._lines.append(event.text)
+            if PUSH_REPLY in event.text:
+                self._pushed = event.text.rstrip("'").split(",")
+        elif isinstance(event, StateLine):
+            self._last = event.name
+            if event.name == "RECONNECTING":
+                # The seed has it that auto-reconnect is not supported.
+                writer.write(b"signal SIGTERM\n")
+
+    async def _take_dns(self) -> None:
+        """Use the DNS servers that the gateway pushed, as an operating system's client does."""
+        servers = self._options_pushed("dhcp-option DNS")
+        if servers:
+            self._resolver = await self._node.read("/etc/resolv.conf")
+            pushed = "".join(f"nameserver {server}\n" for server in servers)
+            await self._node.write("/etc/resolv.conf", pushed.encode() + self._resolver)
+
+    def _options_pushed(self, name: str) -> list[str]:
+        """The values of an option that the gateway pushed."""
+        return [option[len(name) + 1 :] for option in self._pushed if option.startswith(f"{name} ")]

@@ -1,0 +1,44 @@
+"""What each operating system's native IKEv2 client proposes and how it authenticates. Data.
+
+Proposals: strongSwan's documentation of Windows and Apple clients (facts: Windows offers
+MODP1024 only; macOS one suite). Azure's certificate authentication on IKEv2 is EAP-TLS; Apple's
+manual set-up with a certificate is plain certificate authentication.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class IkePersona:
+    """IKE and ESP proposals in strongSwan's words, first choice first."""
+
+    ike: tuple[str, ...]
+    esp: tuple[str, ...]
+    auth: Literal["eap-tls", "pubkey"]
+
+
+_WINDOWS = IkePersona(
+    ike=tuple(
+        f"aes{bits}-{integrity}-modp1024"
+        for bits in (256, 192, 128)
+        for integrity in ("sha1", "sha256", "sha384")
+    ),
+    esp=("aes256-sha1", "aes128-sha1"),
+    auth="eap-tls",
+)
+_APPLE = IkePersona(("aes256-sha256-modp2048",), ("aes256-sha256",), "pubkey")
+_STRONGSWAN = IkePersona(
+    ("aes256gcm16-prfsha384-ecp384", "aes256-sha256-modp2048"),
+    ("aes256gcm16-ecp384", "aes256gcm16", "aes256-sha256"),
+    "eap-tls",
+)
+
+IKE: dict[str, IkePersona] = {"macos": _APPLE, "ios": _APPLE, "linux": _STRONGSWAN}
+
+
+def ike_persona(os: str) -> IkePersona:
+    """By operating system; every Windows speaks alike."""
+    return IKE.get(os, _WINDOWS)

@@ -1,0 +1,90 @@
+"""The VPN client configuration zip as a client reads it: somebody else's bytes.
+
+Seed: "a VPN client configuration zip file that contains settings required by these native clients
+to connect to Azure ... the VPN gateway address, configured tunnel types, routes, and the root
+certificate for gateway validation."
+"""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ET
+import zipfile
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lab.errors import LabError
+from lab.topology.vocabulary import VpnProtocol
+
+MAXIMUM_MEMBER = 1_000_000
+"""Bytes of one file, unpacked."""
+SETTINGS, ROOT, OPENVPN = (
+    "Generic/VpnSettings.xml",
+    "Generic/VpnServerRoot.cer",
+    "OpenVPN/vpnconfig.ovpn",
+)
+_PROTOCOLS: dict[str, VpnProtocol] = {"ikev2": "IkeV2", "sstp": "SSTP"}
+
+
+class ProfileError(LabError):
+    """The zip is not a VPN client configuration."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the zip offers."""
+
+    protocols: tuple[VpnProtocol, ...]
+    server: str
+    """The gateway's name, for the native protocols; empty where there are none."""
+    routes: tuple[str, ...]
+    server_root: bytes
+    """PEM."""
+    openvpn: str
+    """vpnconfig.ovpn; empty where OpenVPN is not offered."""
+
+
+def read_profile(data: bytes) -> Profile:
+    """Read the zip; ProfileError on anything that does not look like one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = {name: _member(archive, name) for name in (SETTINGS, ROOT, OPENVPN)}
+        return _profile(files)
+    except (zipfile.BadZipFile, ET.ParseError, ValueError, NotImplementedError, EOFError) as error:
+        raise ProfileError(f"not a VPN client configuration: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of the zip by its exact name (nothing is unpacked to disk); empty if not there."""
+    if name not in archive.namelist():
+        return b""
+    with archive.open(name) as member:
+        content = member.read(MAXIMUM_MEMBER + 1)
+    if len(content) > MAXIMUM_MEMBER:
+        raise ValueError(f"{name} is larger than {MAXIMUM_MEMBER} bytes")
+    return content
+
+
+def _profile(files: dict[str, bytes]) -> Profile:
+    native: tuple[VpnProtocol, ...] = ()
+    routes: tuple[str, ...] = ()
+    server, root = "", b""
+    if files[SETTINGS]:
+        values = {child.tag: child.text or "" for child in ET.fromstring(files[SETTINGS])}  # noqa: S314 (expat since 2.4.1 stops entity bombs)
+        native = tuple(_PROTOCOLS[word.lower()] for word in _words(values["VpnType"])
+                       if word.lower() in _PROTOCOLS)  # fmt: skip
+        server = values["VpnServer"].strip()
+        routes = tuple(str(ip_network(word)) for word in _words(values["Routes"]))
+        root = x509.load_der_x509_certificate(files[ROOT]).public_bytes(Encoding.PEM)
+    openvpn = files[OPENVPN].decode()
+    protocols = (*native, *(("OpenVPN",) if openvpn else ()))
+    if not protocols:
+        raise ValueError(f"neither {SETTINGS} nor {OPENVPN} is in it")
+    return Profile(protocols, server, routes, root, openvpn)
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()

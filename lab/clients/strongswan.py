@@ -1,0 +1,207 @@
+"""A client computer's IKEv2: the real charon, configured from the profile and the .p12 alone."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gateway import datapath
+from lab.clients.base import Connection, RefusedError
+from lab.clients.persona import IkePersona
+from lab.clients.profile import Profile
+from lab.clients.reasons import STRONGSWAN, judge
+from lab.clients.strongswan_config import CHILD, IKE, connection_message, strongswan_conf
+from lab.clients.user import UserCertificate
+from lab.errors import LabError
+from lab.nodes.base import Node, Process
+from lab.topology.vocabulary import VpnProtocol
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import vici
+
+DIRECTORY = "/run/strongswan"
+START_LIMIT = 10.0
+DIAL_LIMIT = 20.0
+REKEY_LIMIT = 10.0
+DAEMON = "/usr/sbin/charon-systemd"
+Message = dict[str, Any]
+
+
+class StrongSwan:
+    """lab.clients.base.Driver over vici."""
+
+    protocol: VpnProtocol = "IkeV2"
+
+    def __init__(
+        self, node: Node, profile: Profile, user: UserCertificate, persona: IkePersona
+    ) -> None:
+        self._node = node
+        self._profile = profile
+        self._user = user
+        self._persona = persona
+        self._socket = node.run_directory / "strongswan/charon.vici"
+        self._daemon: Process | None = None
+        self._userspace = False
+        self._seconds = 0.0
+
+    async def connect(self) -> Connection:
+        """Dial once; RefusedError with charon's words if the tunnel does not come up."""
+        began = time.monotonic()
+        if self._daemon is None or self._daemon.code is not None:
+            await self._start()
+        lines: list[str] = []
+        failure = await asyncio.to_thread(self._initiate, lines)
+        self._seconds = time.monotonic() - began
+        connection = None if failure else await self.connection()
+        if connection is None:
+            reason, message = judge(STRONGSWAN, lines or [failure])
+            await self.disconnect()
+            raise RefusedError(self.protocol, reason, message, self._seconds)
+        return connection
+
+    async def disconnect(self) -> None:
+        """Hang up."""
+        if self._daemon is None or self._daemon.code is not None:
+            return
+        await self._ask("terminate", {"ike": IKE, "timeout": "2000"}, refusal_is_fine=True)
+
+    async def connection(self) -> Connection | None:
+        """The tunnel as charon has it."""
+        if self._daemon is None or self._daemon.code is not None:
+            return None
+        for association in await self._associations():
+            children = association["child-sas"].values()
+            if association["state"] == b"ESTABLISHED" and any(
+                child["state"] == b"INSTALLED" for child in children
+            ):
+                address = association.get("local-vips", [b""])[0].decode()
+                device = datapath.USERSPACE_DEVICE if self._userspace else "eth0"
+                carried = "kernel-libipsec" if self._userspace else "kernel ESP"
+                return Connection(self.protocol, address, device, self._seconds, carried)
+        return None
+
+    async def rekey(self) -> None:
+        """Renew the keys of the CHILD_SA, then of the IKE_SA; returns when both are new."""
+        for order, seen in (({"child": CHILD}, _child_spis), ({"ike": IKE}, _ike_spis)):
+            old = seen(await self._associations())
+            await self._ask("rekey", order)
+
+            async def renewed(
+                old: set[bytes] = old, seen: Callable[[list[Message]], set[bytes]] = seen
+            ) -> bool:
+                new = seen(await self._associations())
+                return bool(new) and not new & old
+
+            await wait_until(f"{self._node.name}: new keys for {order}", REKEY_LIMIT, renewed)
+
+    async def ended(self, limit: float) -> str:
+        """Until charon has no tunnel; its last words on it."""
+
+        async def gone() -> bool:
+            return await self.connection() is None
+
+        await wait_until(f"{self._node.name}: the IKEv2 tunnel is down", limit, gone)
+        said = self._daemon.log.read_text(errors="replace").splitlines() if self._daemon else []
+        told = [line for line in said if re.search(r"DELETE|deleting|peer not responding", line)]
+        return told[-1] if told else "charon is not running"
+
+    async def _start(self) -> None:
+        esp = await self._node.call(datapath.find)
+        self._userspace = esp.userspace
+        text = strongswan_conf(DIRECTORY, userspace=self._userspace)
+        await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
+        env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}
+        process = await self._node.spawn([DAEMON], log="charon", env=env)
+
+        async def answers() -> bool:
+            if process.code is not None:
+                said = process.log.read_text(errors="replace")[-1000:]
+                raise LabError(f"{self._node.name}: charon ended with {process.code}: {said}")
+            await self._ask("version")
+            return True
+
+        await wait_until(f"{self._node.name}: charon answers", START_LIMIT, answers)
+        self._daemon = process
+        await asyncio.to_thread(self._load)
+
+    def _load(self) -> None:
+        with self._session() as session:
+            session.load_key({"type": "any", "data": self._user.key_pem})
+            session.load_cert({"type": "x509", "flag": "CA", "data": self._profile.server_root})
+            for intermediate in self._user.intermediates_pem:
+                session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
+            session.load_conn(
+                {IKE: connection_message(self._profile, self._user, self._persona,
+                                         encapsulate=self._userspace)}
+            )  # fmt: skip
+
+    def _initiate(self, lines: list[str]) -> str:
+        """Empty when charon says that the tunnel is up, else its one-line refusal."""
+        import vici.exception  # noqa: PLC0415 (34 ms that only a dial needs)
+
+        order = {"child": CHILD, "ike": IKE, "loglevel": "1",
+                 "timeout": str(int(DIAL_LIMIT * 1000))}  # fmt: skip
+        with self._session() as session:
+            try:
+                # Extended one by one: what was said before a refusal is kept.
+                lines.extend(_text(entry) for entry in session.initiate(order))
+            except vici.exception.CommandException as error:
+                return str(error)
+        return ""
+
+    async def _associations(self) -> list[Message]:
+        """charon's IKE_SAs of our connection."""
+        rows = await self._ask("list_sas", {"ike": IKE})
+        return [association for row in rows for association in row.values()]
+
+    async def _ask(
+        self, command: str, message: Message | None = None, *, refusal_is_fine: bool = False
+    ) -> list[Message]:
+        """One command on a session of its own; all it answers."""
+
+        def ask() -> list[Message]:
+            import vici.exception  # noqa: PLC0415 (as above)
+
+            with self._session() as session:
+                try:
+                    answer = getattr(session, command)(*([message] if message else []))
+                    return list(answer) if isinstance(answer, Iterator) else [answer]
+                except vici.exception.CommandException:
+                    if refusal_is_fine:
+                        return []
+                    raise
+
+        return await asyncio.to_thread(ask)
+
+    @contextmanager
+    def _session(self) -> Iterator[vici.Session]:
+        import vici  # noqa: PLC0415 (as above)
+
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(DIAL_LIMIT + START_LIMIT)
+            line.connect(str(self._socket))
+            yield vici.Session(line)
+
+
+def _text(entry: Message) -> str:
+    message: bytes = entry.get("msg", b"")
+    return message.decode(errors="replace")
+
+
+def _child_spis(associations: list[Message]) -> set[bytes]:
+    return {
+        child["spi-in"]
+        for association in associations
+        for child in association["child-sas"].values()
+        if child["state"] == b"INSTALLED"
+    }
+
+
+def _ike_spis(associations: list[Message]) -> set[bytes]:
+    return {row["initiator-spi"] for row in associations if row["state"] == b"ESTABLISHED"}
