@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from lab.topology.problems import Path
+from lab.topology.problems import Path, in_the_file
 
 _KINDS = {"gateways": "a gateway", "access": "an access network", "clients": "a client"}
 
@@ -26,9 +26,13 @@ class Declared:
     pki: frozenset[str]
     unsound: frozenset[Path] = frozenset()
     """Parts that were left out because of errors of their own."""
+    kept: Mapping[Path, Sequence[int]] = field(default_factory=dict)
+    """For each list, which of the file's entries are left."""
 
     @classmethod
-    def of(cls, data: dict[str, Any], unsound: frozenset[Path]) -> Declared:
+    def of(
+        cls, data: dict[str, Any], unsound: frozenset[Path], kept: Mapping[Path, Sequence[int]]
+    ) -> Declared:
         """Of a document in which anything may be of any type."""
         vnets = _mapping(data.get("vnets"))
         return cls(
@@ -40,11 +44,13 @@ class Declared:
             clients=_names(data, "clients"),
             pki=_names(data, "pki"),
             unsound=unsound,
+            kept=kept,
         )
 
     def whole(self, *path: str | int) -> bool:
         """Whether nothing at or under the path was left out."""
-        return not any(part[: len(path)] == path for part in self.unsound)
+        place = in_the_file(path, self.kept)
+        return not any(part[: len(place)] == place for part in self.unsound)
 
 
 def _nodes(data: dict[str, Any]) -> Iterator[tuple[str, str, Path]]:

@@ -23,6 +23,8 @@ Mark = tuple[int, int]
 MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 50_000
 _MERGE = "<<"
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML 1.2 does not let stand in a text (section 5.1)."""
 
 _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"true|True|TRUE"), lambda _: True),
@@ -97,6 +99,7 @@ class _Mapping(_Node):
 def read(text: str) -> Document:
     """Compose the text; DocumentError where it cannot be read on."""
     document = Document()
+    _refuse_control_characters(text)
     try:
         root = _Composer(text, document.flaws).document()
     except yaml.YAMLError as error:
@@ -130,7 +133,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if depth > MAXIMUM_DEPTH:
-            raise _too_deep(event)
+            raise _too_deep(_mark(event))
         if event.tag is not None:
             self._flaw(event, f"the tag {event.tag!r} is not accepted", "leave it out")
         if event.anchor is not None:
@@ -143,7 +146,7 @@ class _Composer:
                 "a topology is far smaller; do not nest aliases in aliases",
             )
         if node.height > MAXIMUM_DEPTH:
-            raise _too_deep(event)
+            raise _too_deep(_mark(event))
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
@@ -255,14 +258,20 @@ def _value(node: _Scalar) -> Any:
     return node.text
 
 
-def _too_deep(event: Any) -> DocumentError:
-    return DocumentError(
-        _mark(event), "nested too deeply", f"at most {MAXIMUM_DEPTH} levels are read"
-    )
+def _too_deep(mark: Mark) -> DocumentError:
+    return DocumentError(mark, "nested too deeply", f"at most {MAXIMUM_DEPTH} levels are read")
 
 
 def _mark(event: Any) -> Mark:
     return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _refuse_control_characters(text: str) -> None:
+    found = _CONTROL.search(text)
+    if found:
+        before = text[: found.start()]
+        mark = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise DocumentError(mark, f"not YAML: a control character, {found[0]!r}", "remove it")
 
 
 def _syntax_error(error: yaml.YAMLError, text: str) -> DocumentError:
@@ -270,6 +279,8 @@ def _syntax_error(error: yaml.YAMLError, text: str) -> DocumentError:
     said = getattr(error, "problem", None) or str(error)
     if mark is None:
         return DocumentError((1, 1), f"not YAML: {said}", "see topologies/quickstart.yaml")
+    if "nesting depth" in said:  # libyaml reads ahead and finds it first
+        return _too_deep((mark.line + 1, mark.column + 1))
     line, column = mark.line, mark.column
     lines = text.splitlines()
     if line < len(lines) and lines[line][column : column + 1] == "\t":

@@ -123,7 +123,7 @@ def _check(data: dict[str, Any], base: FilePath) -> tuple[Topology | None, list[
     rest = sound_part(data)
     if rest.topology is None:
         return None, rest.problems
-    declared = Declared.of(data, rest.unsound)
+    declared = Declared.of(data, rest.unsound, rest.kept)
     found = [
         *rule_problems(rest.topology, declared),
         *file_problems(rest.topology, base),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -49,9 +50,21 @@ class LoadError(UsageError):
         super().__init__("\n".join([title, *map(str, self.problems)]))
 
 
+def in_the_file(path: Path, kept: Mapping[Path, Sequence[int]]) -> Path:
+    """The path with the indices that list entries have in the file.
+
+    `kept` says for each list which of the file's entries are left.
+    """
+    result: Path = ()
+    for part in path:
+        indices = kept.get(result)
+        result = (*result, indices[part] if indices and isinstance(part, int) else part)
+    return result
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?`, or what there is to choose from."""
-    words = list(known)
+    words = sorted(known) if isinstance(known, AbstractSet) else list(known)
     if not words:
         return "there are none"
     folded = {word.casefold(): word for word in words}

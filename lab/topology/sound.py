@@ -6,13 +6,13 @@ So one wrong key does not hide an overlapping prefix elsewhere: all problems at 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem
+from lab.topology.problems import Path, Problem, in_the_file
 from lab.topology.words import existing, problem_of, without_tags
 
 _TO_GO_ON_WITH = {"name": "unnamed", "story": "", "vnets": {}}
@@ -31,8 +31,7 @@ class SoundPart:
 
     def in_the_file(self, problem: Problem) -> Problem:
         """The problem with the indices that the entries have in the file."""
-        path = _in_the_file(problem.path, self.kept)
-        return Problem(path, problem.message, problem.remedy, problem.at_key)
+        return replace(problem, path=in_the_file(problem.path, self.kept))
 
 
 def sound_part(data: dict[str, Any]) -> SoundPart:
@@ -63,7 +62,7 @@ def sound_part(data: dict[str, Any]) -> SoundPart:
 def _at_fault(kind: str, location: Path, sound: Any, kept: dict[Path, list[int]]) -> Path:
     """What to take out: the value in error, or the mapping in which something is missing."""
     part = existing(location[:-1] if kind == "missing" else location, sound)
-    path = _in_the_file(part, kept)
+    path = in_the_file(part, kept)
     return path or location[:1]
 
 
@@ -78,11 +77,3 @@ def _without(node: Any, unsound: Iterable[Path], path: Path, kept: dict[Path, li
         kept[path] = [index for index in range(len(node)) if (*path, index) not in unsound]
         return [_without(node[index], unsound, (*path, index), kept) for index in kept[path]]
     return node
-
-
-def _in_the_file(path: Path, kept: dict[Path, list[int]]) -> Path:
-    result: Path = ()
-    for part in path:
-        indices = kept.get(result)
-        result = (*result, indices[part] if indices and isinstance(part, int) else part)
-    return result

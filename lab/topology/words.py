@@ -146,7 +146,7 @@ _SAY: dict[str, Callable[[ErrorDetails], _Said]] = {
     "less_than_equal": _limit("must be at most", "le"),
     "too_short": _limit("too few entries: at least", "min_length"),
     "too_long": _limit("too many entries: at most", "max_length"),
-    "unsupported": lambda error: (error["msg"], "leave it out"),
+    "unsupported": lambda error: (f"{error['loc'][-1]!r} is {error['msg']}", "leave it out"),
 }
 
 

@@ -24,10 +24,8 @@ def issuers_are_there(topology: Topology, declared: Declared) -> Iterator[Proble
     for path, certificate in _all(topology):
         issuer = certificate.issuer
         if issuer is not None and issuer not in declared.pki:
-            others = sorted(declared.pki - {str(path[1])})
-            yield Problem(
-                (*path, "issuer"), f"there is no authority {issuer!r}", did_you_mean(issuer, others)
-            )
+            remedy = did_you_mean(issuer, declared.pki - {path[1]})
+            yield Problem((*path, "issuer"), f"there is no authority {issuer!r}", remedy)
 
 
 def issuers_form_no_circle(topology: Topology, _declared: Declared) -> Iterator[Problem]:

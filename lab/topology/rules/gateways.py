@@ -17,13 +17,20 @@ _ATTRIBUTES = ("publicCertData", "thumbprint")
 
 
 def azure_accepts_it(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The gateway's own rules, on documents that are whole."""
+    """Placeholders that name a certificate, and the gateway's own rules for what is whole."""
+    known = certificate_names(topology, declared)
     for name, gateway in topology.gateways.items():
-        if not declared.whole("gateways", name):
-            continue
-        vnet = topology.vnets.get(gateway.vnet)
-        prefixes = tuple(str(prefix) for prefix in vnet.addressSpace) if vnet else ()
-        yield from refusals(name, gateway.properties, prefixes, ("gateways", name, "properties"))
+        path: Path = ("gateways", name, "properties")
+        document = gateway.properties.model_dump(mode="json", exclude_none=True)
+        unknown = list(unknown_placeholders(document, path, known))
+        yield from unknown
+        if declared.whole("gateways", name):
+            told = {problem.path for problem in unknown}
+            vnet = topology.vnets.get(gateway.vnet)
+            prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
+            for problem in refusals(name, gateway.properties, prefixes, path):
+                if problem.path not in told:
+                    yield problem
 
 
 def refusals(
@@ -35,12 +42,14 @@ def refusals(
         yield Problem((*path, *violation.path), violation.message, violation.remedy)
 
 
-def placeholders_name_a_certificate(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """`${NAME.publicCertData}` and `${NAME.thumbprint}`."""
-    known = declared.pki | declared.clients
-    for name, gateway in topology.gateways.items():
-        document = gateway.properties.model_dump(mode="json", exclude_none=True)
-        yield from unknown_placeholders(document, ("gateways", name, "properties"), known)
+def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:
+    """Authorities, and clients but those of which it is plain that they have no certificate."""
+    bare = {
+        name
+        for name, client in topology.clients.items()
+        if client.certificate is None and declared.whole("clients", name)
+    }
+    return declared.pki | (declared.clients - bare)
 
 
 def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterator[Problem]:
@@ -56,7 +65,7 @@ def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterat
                               "write ${NAME.publicCertData} or ${NAME.thumbprint}")  # fmt: skip
             elif found["name"] not in known:
                 yield Problem(path, f"{found[0]}: there is no certificate {found['name']!r}",
-                              did_you_mean(found["name"], sorted(known)))  # fmt: skip
+                              did_you_mean(found["name"], known))  # fmt: skip
 
 
-RULES = (azure_accepts_it, placeholders_name_a_certificate)
+RULES = (azure_accepts_it,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lab.topology.addressing import proxy_name
 from lab.topology.certificates import PUBLIC_ROOT, server_name
@@ -107,9 +107,8 @@ def clients_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[P
             )
 
 
-def _nowhere(path: Path, what: str, name: str, known: object) -> Problem:
-    words = sorted(known) if isinstance(known, dict | frozenset) else []
-    return Problem(path, f"there is no {what} {name!r}", did_you_mean(name, words))
+def _nowhere(path: Path, what: str, name: str, known: Iterable[str]) -> Problem:
+    return Problem(path, f"there is no {what} {name!r}", did_you_mean(name, known))
 
 
 RULES = (

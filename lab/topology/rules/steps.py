@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +13,7 @@ from lab.topology.addressing import proxy_name
 from lab.topology.declared import Declared
 from lab.topology.model import Client, Topology
 from lab.topology.problems import Path, Problem, did_you_mean
-from lab.topology.rules.gateways import refusals, unknown_placeholders
+from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from lab.topology.wiring import INTERNET
 from lab.topology.words import problem_of
 
@@ -60,10 +60,9 @@ def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
     )
 
 
-def _there(path: Path, kind: str, name: str, known: Iterable[str]) -> Iterator[Problem]:
-    words_known = sorted(known)
-    if name not in words_known:
-        yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, words_known))
+def _there(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
+    if name not in known:
+        yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, known))
 
 
 def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -97,7 +96,8 @@ def _cannot_dial(
 def _not_offered(
     path: Path, topology: Topology, client: Client, step: words.Connects
 ) -> Iterator[Problem]:
-    gateway = topology.gateways.get(client.gateway or next(iter(topology.gateways), ""))
+    only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
+    gateway = topology.gateways.get(client.gateway or only)
     if gateway is None or any(isinstance(other, words.Update) for other in topology.expect):
         return  # an update may enable it on the way
     configuration = gateway.properties.vpnClientConfiguration
@@ -121,12 +121,12 @@ def _wrong_order(path: Path, name: str, client: Client, step: words.Connects) ->
         )
 
 
-def reaching_has_an_aim(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+def reaching_has_an_aim(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """A host or an address, and a port where the protocol has ports."""
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, _Reach):
-            continue
         path: Path = ("expect", index)
+        if not isinstance(step, _Reach) or not declared.whole(*path):
+            continue
         if (step.host is None) == (step.address is None):
             said = "both `host` and `address`" if step.host else "neither `host` nor `address`"
             yield Problem(path, f"{said} given", "give one: a node's name, or any address or name")
@@ -163,9 +163,13 @@ def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
         if isinstance(step, words.Update) and step.update in documents:
             merged = merge(documents[step.update], step.properties)
             documents[step.update] = merged
-            known = declared.pki | declared.clients
-            yield from _refused(topology, step.update, merged, ("expect", index, "properties"))
-            yield from unknown_placeholders(step.properties, ("expect", index, "properties"), known)
+            path: Path = ("expect", index, "properties")
+            unknown = list(
+                unknown_placeholders(step.properties, path, certificate_names(topology, declared))
+            )
+            yield from unknown
+            if not unknown:
+                yield from _refused(topology, step.update, merged, path)
 
 
 def _refused(
