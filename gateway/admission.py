@@ -9,12 +9,13 @@ again for sessions that are up when the desired state changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from gateway.pool import usable
+from gateway.pool import capacity, usable
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv4Network
+    from ipaddress import IPv4Network
 
     from gateway.sessions import Peer, Reservation, Session, Sessions
     from gateway.vocabulary import Reason, VpnProtocol
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SHARED_LIMIT: frozenset[VpnProtocol] = frozenset(("IkeV2", "OpenVPN"))
 """Seed, table of SKUs: one column for IKEv2 and OpenVPN; "These connection limits are separate"
 from SSTP's."""
+
+UNSPECIFIED = IPv4Address("0.0.0.0")
 
 OWN_ADDRESSES: dict[VpnProtocol, int] = {"IkeV2": 0, "OpenVPN": 1, "SSTP": 1}
 """Addresses of each part that the gateway itself needs."""
@@ -63,9 +66,7 @@ class Admission:
         address = self._free_address(peer.protocol)
         if address is None:
             return Decision("no-address", "the client address pool is used up")
-        # charon hands out IKEv2's addresses itself, so only their number is kept there
-        kept = None if peer.protocol == "IkeV2" else address
-        return Decision(None, "admitted", self._sessions.reserve(peer, kept))
+        return Decision(None, "admitted", self._sessions.reserve(peer, address))
 
     def objection(self, peer: Peer) -> Decision | None:
         """What speaks against the peer itself, connected or not; None: nothing."""
@@ -92,10 +93,11 @@ class Admission:
         return Decision("limit", f"the SKU allows {limit} {names} connections")
 
     def _free_address(self, protocol: VpnProtocol) -> IPv4Address | None:
+        """An address; for IKEv2, where charon chooses, only a sign that there is one."""
         parts = self.policy.parts.get(protocol, ())
-        candidates = usable(parts, reserved=OWN_ADDRESSES[protocol])
+        own = OWN_ADDRESSES[protocol]
         if protocol == "IkeV2":
-            taken = self._sessions.count((protocol,))
-            return candidates[taken] if taken < len(candidates) else None
+            free = capacity(parts, reserved=own) > self._sessions.count((protocol,))
+            return UNSPECIFIED if free else None
         used = self._sessions.addresses()
-        return next((address for address in candidates if address not in used), None)
+        return next((a for a in usable(parts, reserved=own) if a not in used), None)

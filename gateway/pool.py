@@ -8,12 +8,13 @@ equal parts that gives one to each.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, get_args
 
 from gateway.vocabulary import VpnProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from ipaddress import IPv4Address, IPv4Network
 
 _ORDER: tuple[VpnProtocol, ...] = get_args(VpnProtocol)
@@ -29,6 +30,12 @@ def divide(
     return {protocol: tuple(parts[index] for parts in cut) for index, protocol in enumerate(wanted)}
 
 
-def usable(parts: Iterable[IPv4Network], *, reserved: int = 0) -> list[IPv4Address]:
+def usable(parts: Iterable[IPv4Network], *, reserved: int = 0) -> Iterator[IPv4Address]:
     """Addresses for clients: without network and broadcast and the first `reserved` a part."""
-    return [address for part in parts for address in list(part.hosts())[reserved:]]
+    for part in parts:
+        yield from islice(part.hosts(), reserved, None)
+
+
+def capacity(parts: Iterable[IPv4Network], *, reserved: int = 0) -> int:
+    """How many addresses `usable` gives."""
+    return sum(max(0, part.num_addresses - 2 - reserved) for part in parts)

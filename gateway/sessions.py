@@ -81,7 +81,8 @@ class Reservation:
     """A place kept for an admitted peer until its session is there."""
 
     peer: Peer
-    address: IPv4Address | None
+    address: IPv4Address
+    """The private address kept for it; unspecified where the engine chooses later."""
     expires: float
 
 
@@ -95,7 +96,7 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions.values()))
 
-    def reserve(self, peer: Peer, address: IPv4Address | None) -> Reservation:
+    def reserve(self, peer: Peer, address: IPv4Address) -> Reservation:
         """Keep a place."""
         reservation = Reservation(peer, address, time.monotonic() + RESERVATION_LIFE)
         self._reservations.append(reservation)
@@ -143,7 +144,7 @@ class Sessions:
     def addresses(self) -> set[IPv4Address]:
         """Private addresses in use or kept."""
         used = {session.private_address for session in self._sessions.values()}
-        return used | {r.address for r in self._kept() if r.address}
+        return used | {r.address for r in self._kept()}
 
     def _kept(self) -> list[Reservation]:
         now = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,9 +15,15 @@ _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.05
 
 
-async def wait_until(
-    what: str, limit: float, probe: Callable[[], T | None | Awaitable[T | None]]
-) -> T:
+@overload
+async def wait_until(what: str, limit: float, probe: Callable[[], Awaitable[T | None]]) -> T: ...
+
+
+@overload
+async def wait_until(what: str, limit: float, probe: Callable[[], T | None]) -> T: ...
+
+
+async def wait_until(what: str, limit: float, probe: Callable[[], Any]) -> Any:
     """Ask `probe` until it gives something true, and return that.
 
     `limit` is in seconds; then TimeoutError says what was waited for and what was last seen: the

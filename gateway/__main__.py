@@ -1,0 +1,56 @@
+"""`python -m gateway`: a P2S VPN gateway as an ordinary program."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.placement import Placement
+
+USAGE, FAILED = 2, 4
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 2 for a wrong argument, 4 if it cannot serve."""
+    parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
+    parser.add_argument("--placement", type=Path, required=True, help="where it stands (JSON)")
+    parser.add_argument("--socket", type=Path, required=True, help="Unix socket of the API")
+    parser.add_argument("--state", type=Path, required=True, help="directory of its files")
+    arguments = parser.parse_args()
+    try:
+        placement = Placement.model_validate_json(arguments.placement.read_bytes())
+    except (OSError, ValidationError) as error:
+        print(f"{arguments.placement}: {error}", file=sys.stderr)
+        return USAGE
+    try:
+        arguments.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        arguments.socket.unlink(missing_ok=True)
+        asyncio.run(_run(placement, arguments.socket, arguments.state))
+    except OSError as error:
+        print(f"the gateway cannot serve: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+async def _run(placement: Placement, socket: Path, state: Path) -> None:
+    from gateway.control import application, serve  # noqa: PLC0415 - after the arguments are right
+    from gateway.reconcile import Gateway  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    gateway = Gateway(placement, state)
+    runner = await serve(application(gateway), socket)
+    await ended.wait()
+    await runner.cleanup()
+    await gateway.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The gateway's API: HTTP on a Unix socket, JSON, Azure's verbs and Azure's shape of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from json import JSONDecodeError
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gateway.errors import GatewayError, InvalidDocumentError
+from gateway.profile.archive import Snapshot, files, pack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.reconcile import Gateway
+
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes: 20 roots and long lists of revoked certificates are far below."""
+
+
+class _Disconnect(BaseModel):
+    """Body of disconnectVirtualNetworkGatewayVpnConnections."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vpnConnectionIds: list[str]
+
+
+class Api:
+    """Routes to one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def get(self, _request: web.Request) -> web.Response:
+        """The document in force."""
+        return web.json_response(self._gateway.document())
+
+    async def put(self, request: web.Request) -> web.Response:
+        """A new document."""
+        return web.json_response(await self._gateway.put(await _json(request)))
+
+    async def profile(self, _request: web.Request) -> web.Response:
+        """The VPN client configuration zip."""
+        gateway, placement = self._gateway, self._gateway.placement
+        snapshot = Snapshot(
+            fqdn=placement.fqdn,
+            certificate_name=placement.certificate_name,
+            root_pem=placement.serverCertificate.root.read_text(),
+            protocols=gateway.configuration.vpnClientProtocols,
+            routes=gateway.routes,
+            tls_auth=gateway.tls_auth_key(),
+        )
+        return web.Response(body=pack(files(snapshot)), content_type="application/zip")
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Sessions."""
+        return web.json_response({"vpnClientConnectionHealths": await self._gateway.health()})
+
+    async def disconnect(self, request: web.Request) -> web.Response:
+        """End sessions; answers when they are gone."""
+        data = await _json(request)
+        try:
+            body = _Disconnect.model_validate(data)
+        except ValidationError as error:
+            said = "; ".join(item["msg"] for item in error.errors(include_url=False))
+            raise InvalidDocumentError(f"vpnConnectionIds: {said}") from None
+        await self._gateway.disconnect(body.vpnConnectionIds)
+        return web.json_response({})
+
+    async def log(self, _request: web.Request) -> web.Response:
+        """P2SDiagnosticLog."""
+        return web.json_response({"value": self._gateway.log.documents()})
+
+    async def runtime(self, _request: web.Request) -> web.Response:
+        """Engines, and resident memory in bytes."""
+        return web.json_response({"engines": self._gateway.engines(), "memory": _memory()})
+
+
+def application(gateway: Gateway) -> web.Application:
+    """The routes."""
+    api = Api(gateway)
+    app = web.Application(middlewares=[_errors], client_max_size=LARGEST_BODY)
+    app.add_routes(
+        [
+            web.get("/gateway", api.get),
+            web.put("/gateway", api.put),
+            web.post("/gateway/generatevpnprofile", api.profile),
+            web.post("/gateway/getVpnClientConnectionHealth", api.health),
+            web.post("/gateway/disconnectVirtualNetworkGatewayVpnConnections", api.disconnect),
+            web.get("/log", api.log),
+            web.get("/runtime", api.runtime),
+        ]
+    )
+    return app
+
+
+async def serve(app: web.Application, path: Path) -> web.AppRunner:
+    """Listen on a Unix socket that only its owner can use."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    mask = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, str(path)).start()
+    finally:
+        os.umask(mask)
+    return runner
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Every error in Azure's shape."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except GatewayError as error:
+        return web.json_response(error.document(), status=error.status)
+    except web.HTTPException as error:
+        body = {"error": {"code": type(error).__name__.removeprefix("HTTP"), "message": error.text}}
+        return web.json_response(body, status=error.status)
+    except Exception as error:  # noqa: BLE001 - the API must answer whatever happened
+        traceback.print_exc(file=sys.stderr)
+        message = f"{type(error).__name__}: {error}"
+        body = {"error": {"code": GatewayError.code, "message": message}}
+        return web.json_response(body, status=500)
+    return response
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except (JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidDocumentError(f"not JSON: {error}") from None
+
+
+def _memory() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - not a file to keep
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,212 @@
+"""A daemon kept alive: started, waited for until it answers, restarted with backoff when it dies.
+
+Daemons get SIGTERM when the gateway dies (PR_SET_PDEATHSIG), so that none is left behind holding
+its ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gateway.errors import EngineError, StorageError
+from gateway.files import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 5.0
+PROVEN = 10.0
+"""Seconds up after which a daemon's earlier deaths are forgotten."""
+START_LIMIT = 10.0
+STOP_LIMIT = 3.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+State = Literal["stopped", "starting", "running", "failed"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. `prepare` writes its files, `ready` returns once it answers, `gone` is told
+    of each death with the last lines of its log."""
+
+    name: str
+    argv: Sequence[str]
+    log: Path
+    prepare: Callable[[], None]
+    ready: Callable[[], Awaitable[None]]
+    gone: Callable[[str], Awaitable[None]]
+    env: Mapping[str, str]
+
+
+class Daemon:
+    """Keeps one program alive from `start` to `stop`."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self.state: State = "stopped"
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """None while there is no process."""
+        process = self._process
+        return process.pid if process and process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start, and return when it answers.
+
+        EngineError quotes the daemon's log if it does not come up; it is tried again in the
+        background all the same, until `stop`.
+        """
+        if self.state == "running":
+            return
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(outcome)
+        self._hurry.set()
+        if self._keeper is None:
+            self._stopping.clear()
+            self._keeper = asyncio.create_task(self._keep())
+        await outcome
+
+    async def stop(self) -> None:
+        """Stop it and do not start it again."""
+        self._stopping.set()
+        if self._keeper:
+            await self._keeper
+            self._keeper = None
+        self.state = "stopped"
+
+    async def _keep(self) -> None:
+        backoff = FIRST_BACKOFF
+        while not self._stopping.is_set():
+            self._hurry.clear()
+            began = time.monotonic()
+            try:
+                await self._run()
+            except (EngineError, StorageError) as error:
+                self.state = "failed"
+                await self._program.gone(error.message)
+                self._tell(error)
+            if time.monotonic() - began > PROVEN:
+                backoff = FIRST_BACKOFF
+            await self._pause(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+        self._tell(EngineError(f"{self._program.name} was stopped while starting"))
+
+    def _tell(self, outcome: EngineError | StorageError | None) -> None:
+        """Answer those who wait for the daemon to be up."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(outcome) if outcome else future.set_result(None)
+
+    async def _pause(self, limit: float) -> None:
+        """Until it is time for another try, or somebody asks for one, or it is to stop."""
+        if self._stopping.is_set():
+            return
+        waits = {asyncio.create_task(e.wait()) for e in (self._stopping, self._hurry)}
+        await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        self.restarts += not self._stopping.is_set()
+
+    async def _run(self) -> None:
+        """One life of the program; EngineError if it ends other than by our stopping it."""
+        self.state = "starting"
+        self._program.prepare()
+        process = await self._spawn()
+        self._process = process
+        ending = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await self._until_ready(ending)
+            self.state = "running"
+            self._tell(None)
+            await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await self._end(process)
+        if not self._stopping.is_set():
+            raise EngineError(f"{self._program.name} {_ended(process)}: {self._said()}")
+
+    async def _until_ready(self, ending: asyncio.Task[int]) -> None:
+        ready = asyncio.ensure_future(self._program.ready())
+        done, _ = await asyncio.wait(
+            {ready, ending}, timeout=START_LIMIT, return_when=asyncio.FIRST_COMPLETED
+        )
+        if ready in done and not ready.exception():
+            return
+        if ready not in done:
+            ready.cancel()
+            await asyncio.wait({ready})
+        name = self._program.name
+        with suppress(TimeoutError):  # a daemon that breaks off its socket is about to end
+            await asyncio.wait_for(asyncio.shield(ending), 0.5)
+        if ending.done():
+            raise EngineError(
+                f"{name} died while starting (code {ending.result()}): {self._said()}"
+            )
+        why = ready.exception() if ready in done else f"no answer within {START_LIMIT:g} s"
+        raise EngineError(f"{name} does not start: {why}: {self._said()}")
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        try:
+            descriptor = os.open(
+                self._program.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600
+            )
+        except OSError as error:
+            raise StorageError(f"cannot write {self._program.log}: {error.strerror}") from error
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._program.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                env=dict(self._program.env),
+                preexec_fn=_die_with_parent,
+            )
+        except OSError as error:
+            raise EngineError(f"cannot run {self._program.argv[0]}: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_LIMIT)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _said(self) -> str:
+        return tail(self._program.log)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _ended(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"

@@ -1,0 +1,89 @@
+"""What every engine offers, and what the reconciler gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+    from gateway.admission import Admission
+    from gateway.diagnostics import DiagnosticLog
+    from gateway.placement import Placement
+    from gateway.sessions import Session, Sessions
+    from gateway.vocabulary import VpnProtocol
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The part of the desired state that concerns one engine."""
+
+    roots: tuple[Certificate, ...]
+    pool: tuple[IPv4Network, ...]
+    routes: tuple[IPv4Network, ...]
+    """What clients send into the tunnel: the VNet's prefixes and custom routes."""
+    dns: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all engines share."""
+
+    placement: Placement
+    state: Path
+    """A directory of the engine's own."""
+    admission: Admission
+    sessions: Sessions
+    log: DiagnosticLog
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """How an engine is doing."""
+
+    protocol: VpnProtocol
+    state: str
+    pid: int | None
+    restarts: int
+    datapath: str
+
+    def document(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "protocol": self.protocol,
+            "state": self.state,
+            "pid": self.pid,
+            "restarts": self.restarts,
+            "datapath": self.datapath,
+        }
+
+
+class Engine(Protocol):
+    """One VPN protocol."""
+
+    protocol: VpnProtocol
+
+    async def configure(self, settings: Settings) -> None:
+        """Start with these settings, or change to them; sessions they do not touch live on.
+
+        EngineError, quoting the daemon, if it cannot.
+        """
+
+    async def stop(self) -> None:
+        """End all sessions and the daemon."""
+
+    async def forget(self) -> None:
+        """Drop what the daemon remembers about certificates: the revoked list has changed."""
+
+    async def disconnect(self, session: Session, why: str) -> None:
+        """End a session and return when it is gone."""
+
+    async def refresh(self) -> None:
+        """Bring the sessions' counters up to date."""
+
+    def report(self) -> EngineReport:
+        """How it is doing."""

@@ -1,0 +1,230 @@
+"""IKEv2: charon, driven only over vici."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gateway import datapath
+from gateway.daemon import Daemon, Program
+from gateway.engines import ikev2_config as config
+from gateway.engines.base import EngineReport
+from gateway.engines.ikev2_attempts import Attempts
+from gateway.engines.ikev2_clients import Clients
+from gateway.engines.ikev2_gate import Gate
+from gateway.engines.vici_link import ViciLink
+from gateway.errors import EngineError
+from gateway.files import write_private
+from gateway.ocsp import Responder
+from gateway.ocsp_server import OcspServer
+from gateway.trust import thumbprint
+from gateway.waiting import wait_until
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+    from gateway.engines.base import Settings, Surroundings
+    from gateway.sessions import Session
+    from gateway.vocabulary import VpnProtocol
+
+GOODBYE_LIMIT = 5.0
+"""Seconds in which a session must end."""
+
+START_LIMIT = 5.0
+"""Seconds for charon to open its socket (measured: 0.02)."""
+
+
+class Ikev2Engine:
+    """The engine for ARM's `IkeV2`."""
+
+    protocol: VpnProtocol = "IkeV2"
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._state = around.state
+        self._link = ViciLink(self._state / "vici.sock")
+        attempts = Attempts(lambda: datetime.now(UTC))
+        self._gate = Gate(around.admission, self._link, attempts, self._learn)
+        self._clients = Clients(around, self._link, attempts, self._gate)
+        self._responder = Responder(self._gate.decide)
+        self._ocsp = OcspServer(self._responder)
+        self._datapath: datapath.Datapath | None = None
+        self._settings: Settings | None = None
+        self._loaded: Settings | None = None
+        """What charon has been told; None: nothing."""
+        self._daemon: Daemon | None = None
+
+    async def configure(self, settings: Settings) -> None:
+        """A running charon is told of the difference; its sessions live on."""
+        self._settings = settings
+        self._gate.roots = settings.roots
+        if self._daemon is None:
+            await self._ocsp.start()
+            self._datapath = datapath.find()
+            self._daemon = Daemon(self._program())
+        if self._daemon.state == "running":
+            await self._load(settings)
+        else:
+            await self._daemon.start()
+
+    async def stop(self) -> None:
+        """charon says goodbye to its clients when it ends."""
+        if self._daemon:
+            await self._daemon.stop()
+            self._daemon = None
+        await self._ocsp.stop()
+        self._link.close()
+        self._clients.all_gone("the IKEv2 engine was stopped")
+        self._loaded = None
+
+    async def forget(self) -> None:
+        """charon keeps answers about certificates longer than they last."""
+        if self._daemon and self._daemon.state == "running":
+            await self._link.order("flush-certs", {})
+
+    async def disconnect(self, session: Session, why: str) -> None:
+        """A client that does not confirm is forgotten all the same."""
+        session.ending = why
+        await self._clients.terminate(session.handle)
+        await wait_until(
+            f"IKEv2 session {session.id} to end",
+            GOODBYE_LIMIT,
+            lambda: self._around.sessions.get(session.id) is None,
+        )
+
+    async def refresh(self) -> None:
+        """Ask charon for counters."""
+        if self._daemon and self._daemon.state == "running":
+            await self._clients.refresh()
+
+    def report(self) -> EngineReport:
+        """As every engine."""
+        daemon = self._daemon
+        return EngineReport(
+            self.protocol,
+            daemon.state if daemon else "stopped",
+            daemon.pid if daemon else None,
+            daemon.restarts if daemon else 0,
+            str(self._datapath or ""),
+        )
+
+    # ------------------------------------------------------------------------------- the daemon
+
+    def _program(self) -> Program:
+        return Program(
+            name="charon",
+            argv=("/usr/sbin/charon-systemd",),
+            log=self._state / "charon.log",
+            prepare=self._prepare,
+            ready=self._ready,
+            gone=self._gone,
+            env={
+                "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
+                "STRONGSWAN_CONF": str(self._state / "strongswan.conf"),
+                "TZ": "UTC",  # its log has dates of certificates in them
+            },
+        )
+
+    def _prepare(self) -> None:
+        assert self._datapath
+        (self._state / "vici.sock").unlink(missing_ok=True)
+        text = config.strongswan_conf(self._state, userspace=self._datapath.userspace)
+        write_private(self._state / "strongswan.conf", text)
+
+    async def _ready(self) -> None:
+        assert self._settings
+
+        async def connected() -> bool:
+            await self._link.connect(self._clients.on_event)
+            return True
+
+        await wait_until("charon's vici socket", START_LIMIT, connected)
+        self._loaded = None
+        await self._load(self._settings)
+
+    async def _gone(self, why: str) -> None:
+        self._link.close()
+        self._loaded = None
+        self._around.log.add("engine", self.protocol, why)
+        self._clients.all_gone("charon died")
+
+    # ---------------------------------------------------------------------- what charon is told
+
+    async def _load(self, settings: Settings) -> None:
+        old, self._loaded = self._loaded, settings
+        if old is None or old.roots != settings.roots:
+            await self._load_credentials(settings, fresh=old is None)
+        for name, pool in config.pools(settings).items():
+            if old is None or old.pool != settings.pool or old.dns != settings.dns:
+                await self._link.order("load-pool", {name: pool})
+        if old != settings:
+            await self._load_connections(settings)
+        await self._link.order("flush-certs", {})
+        await self._lay_routes(settings)
+        await self._drop_old_pools(settings, old)
+
+    async def _load_credentials(self, settings: Settings, *, fresh: bool) -> None:
+        """All of them: vici can only clear everything."""
+        if not fresh:
+            await self._link.order("clear-creds")
+        server = self._around.placement.serverCertificate
+        await self._link.order("load-key", {"type": "any", "data": server.privateKey.read_bytes()})
+        for flag, data in (
+            ("NONE", server.certificate.read_bytes()),
+            ("OCSP", _der(self._responder.certificate)),
+            *(("CA", _der(root)) for root in settings.roots),
+        ):
+            await self._link.order("load-cert", {"type": "X509", "flag": flag, "data": data})
+        authorities = await self._link.order("get-authorities")
+        for name in authorities.get("authorities", []):
+            await self._link.order("unload-authority", {"name": name})
+        for root in settings.roots:
+            await self._learn(root)
+
+    async def _learn(self, authority: Certificate) -> None:
+        """Have charon ask about what this authority issued."""
+        body = config.authority(_der(authority), self._ocsp.uri)
+        await self._link.order("load-authority", {thumbprint(authority): body})
+
+    async def _load_connections(self, settings: Settings) -> None:
+        assert self._datapath
+        connections = config.connections(
+            self._around.placement,
+            settings,
+            self._around.placement.serverCertificate.certificate.read_bytes(),
+            [_der(root) for root in settings.roots],
+            encapsulate=self._datapath.userspace,
+        )
+        for name, connection in connections.items():
+            await self._link.order("load-conn", {name: connection})
+
+    async def _drop_old_pools(self, settings: Settings, old: Settings | None) -> None:
+        """Pools of clients that are still to be put out stay until the next change."""
+        former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
+        for part in former:
+            try:
+                await self._link.order("unload-pool", {"name": config.pool_name(part)})
+            except EngineError as error:
+                if "online leases" not in error.message:
+                    raise
+
+    async def _lay_routes(self, settings: Settings) -> None:
+        assert self._datapath
+        if not self._datapath.userspace:
+            return
+        placement = self._around.placement
+        await asyncio.to_thread(
+            datapath.lay_routes,
+            pool=settings.pool,
+            selectors=settings.routes,
+            source=placement.privateIPAddress,
+            present=(placement.privateIPAddress,),
+        )
+
+
+def _der(certificate: Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    return certificate.public_bytes(Encoding.DER)

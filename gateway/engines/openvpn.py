@@ -1,0 +1,315 @@
+"""OpenVPN: one openvpn server on TCP 443, every client decided by the gate.
+
+The gateway listens on a Unix socket; openvpn connects to it as its management client. openvpn
+itself follows the client's certificate to a root (and its log says why it could not); the gate
+decides everything else before openvpn lets the client in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from gateway.daemon import Daemon, Program
+from gateway.engines import openvpn_config as config
+from gateway.engines.base import EngineReport
+from gateway.engines.openvpn_handshakes import Handshakes
+from gateway.engines.openvpn_link import Link
+from gateway.engines.openvpn_management import (
+    ClientEvent,
+    LogLine,
+    client_auth,
+    client_auth_again,
+    client_deny,
+    client_kill,
+)
+from gateway.errors import StorageError
+from gateway.files import write_private
+from gateway.sessions import Peer
+from gateway.waiting import wait_until
+
+if TYPE_CHECKING:
+    from gateway.engines.base import Settings, Surroundings
+    from gateway.engines.openvpn_management import Event
+    from gateway.sessions import Reservation, Session
+    from gateway.vocabulary import Reason, VpnProtocol
+
+GOODBYE_LIMIT = 5.0
+"""Seconds in which a session must end."""
+
+TO_CLIENT = {
+    "revoked": "The certificate has been revoked",
+    "limit": "Too many connections",
+    "no-address": "No address left in the client address pool",
+    "untrusted": "The certificate's root is not trusted",
+}
+
+
+class OpenVpnEngine:
+    """The engine for ARM's `OpenVPN`."""
+
+    protocol: VpnProtocol = "OpenVPN"
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._state = around.state
+        self._settings: Settings | None = None
+        self._daemon: Daemon | None = None
+        self._link = Link(self._state / "management.sock", self._on)
+        # by client id: let in, and not connected yet
+        self._admitted: dict[str, Reservation] = {}
+        self._handshakes = Handshakes()
+
+    # ------------------------------------------------------------------ what the reconciler asks
+
+    async def configure(self, settings: Settings) -> None:
+        """Another pool restarts openvpn; roots, routes and DNS do not."""
+        old, self._settings = self._settings, settings
+        if old is None or [*old.roots] != [*settings.roots]:
+            await self._write_roots()
+        if self._daemon and old and old.pool != settings.pool:
+            await self._daemon.stop()
+            self._daemon = None
+        if self._daemon is None:
+            await self._link.listen()
+            self._daemon = Daemon(self._program())
+        await self._daemon.start()
+
+    async def stop(self) -> None:
+        """End it and forget what it was told."""
+        if self._daemon:
+            await self._daemon.stop()
+            self._daemon = None
+        self._link.close()
+        self._end_sessions("the OpenVPN engine was stopped")
+        self._settings = None
+
+    async def forget(self) -> None:
+        """openvpn remembers nothing: the gate is asked at every connect and renegotiation."""
+
+    async def disconnect(self, session: Session, why: str) -> None:
+        """The daemon's DISCONNECT event takes the session out."""
+        session.ending = why
+        await self._link.command(client_kill(session.handle))
+        await wait_until(
+            f"OpenVPN session {session.id} to end",
+            GOODBYE_LIMIT,
+            lambda: self._around.sessions.get(session.id) is None,
+        )
+
+    async def refresh(self) -> None:
+        """Byte counters of all clients in one `status`; openvpn counts no packets."""
+        if not self._link.connected:
+            return
+        answer = await self._link.command(b"status 3\n")
+        header: list[str] = []
+        for line in answer.lines:
+            row = line.split("\t")
+            if row[:2] == ["HEADER", "CLIENT_LIST"]:
+                header = row[2:]
+            elif row[0] == "CLIENT_LIST":
+                values = dict(zip(header, row[1:], strict=False))
+                self._count(values)
+
+    def report(self) -> EngineReport:
+        """As every engine."""
+        daemon = self._daemon
+        return EngineReport(
+            self.protocol,
+            daemon.state if daemon else "stopped",
+            daemon.pid if daemon else None,
+            daemon.restarts if daemon else 0,
+            "userspace (openvpn, tun)",
+        )
+
+    def tls_auth_key(self) -> str:
+        """The static key that clients need; made once per gateway."""
+        path = self._state / "tls-auth.key"
+        if not path.exists():
+            write_private(path, config.static_key(secrets.token_bytes(256)))
+        return path.read_text()
+
+    # ----------------------------------------------------------------------------- the daemon
+
+    def _program(self) -> Program:
+        return Program(
+            name="openvpn",
+            argv=("/usr/sbin/openvpn", "--config", str(self._state / "server.conf")),
+            log=self._state / "openvpn.log",
+            prepare=self._prepare,
+            ready=self._ready,
+            gone=self._gone,
+            env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
+        )
+
+    def _prepare(self) -> None:
+        assert self._settings
+        self._link.up.clear()
+        self.tls_auth_key()
+        text = config.server(self._around.placement, self._settings.pool, self._state)
+        write_private(self._state / "server.conf", text)
+
+    async def _ready(self) -> None:
+        await self._link.up.wait()
+
+    async def _gone(self, why: str) -> None:
+        self._around.log.add("engine", self.protocol, why)
+        self._end_sessions("openvpn died")
+
+    def _end_sessions(self, why: str) -> None:
+        for reservation in self._admitted.values():
+            self._around.sessions.release(reservation)
+        self._admitted.clear()
+        for session in self._around.sessions.of(self.protocol):
+            self._closed(session, why)
+
+    async def _write_roots(self) -> None:
+        """A directory as OpenSSL looks issuers up in: files named by the hash of the subject."""
+        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+        assert self._settings
+        directory = self._state / "roots"
+        with suppress(FileNotFoundError):
+            await asyncio.to_thread(shutil.rmtree, directory)
+        for index, root in enumerate(self._settings.roots):
+            write_private(directory / f"{index}.pem", root.public_bytes(Encoding.PEM))
+        process = await asyncio.create_subprocess_exec(
+            *("openssl", "rehash", str(directory)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        if process.returncode:
+            raise StorageError(f"openssl rehash {directory}: {said.decode().strip()}")
+
+    def _on(self, event: Event) -> None:
+        match event:
+            case ClientEvent():
+                self._on_client(event)
+            case LogLine():
+                self._on_log(event.text)
+            case _:
+                pass
+
+    # ----------------------------------------------------------------------------- the clients
+
+    def _on_client(self, event: ClientEvent) -> None:
+        match event.kind:
+            case "CONNECT":
+                self._on_connect(event)
+            case "REAUTH":
+                self._on_renegotiation(event)
+            case "ESTABLISHED":
+                self._on_established(event)
+            case "DISCONNECT":
+                self._on_disconnect(event)
+            case _:
+                pass
+
+    def _on_connect(self, event: ClientEvent) -> None:
+        peer = peer_of(event.env)
+        decision = self._around.admission.decide(peer)
+        if decision.reservation and self._settings:
+            self._admitted[event.cid] = decision.reservation
+            lines = config.client(self._settings, decision.reservation.address)
+            self._link.send(client_auth(event.cid, event.kid, lines))
+            return
+        self._refuse(event, peer, decision.reason or "refused", decision.message)
+
+    def _refuse(self, event: ClientEvent, peer: Peer, reason: Reason, message: str) -> None:
+        to_client = TO_CLIENT.get(reason, "Refused")
+        self._link.send(client_deny(event.cid, event.kid, message, to_client))
+        self._around.log.add(
+            "refused",
+            self.protocol,
+            message,
+            reason=reason,
+            user=peer.user,
+            address=peer.address,
+            thumbprint=peer.thumbprint,
+        )
+
+    def _on_renegotiation(self, event: ClientEvent) -> None:
+        peer = peer_of(event.env)
+        objection = self._around.admission.objection(peer)
+        if objection is None:
+            self._link.send(client_auth_again(event.cid, event.kid))
+        else:
+            self._refuse(event, peer, objection.reason or "refused", objection.message)
+
+    def _on_established(self, event: ClientEvent) -> None:
+        reservation = self._admitted.pop(event.cid, None)
+        if reservation is None:
+            return
+        session = self._around.sessions.open(
+            reservation, handle=event.cid, private_address=reservation.address
+        )
+        peer = session.peer
+        self._around.log.add(
+            "connected",
+            self.protocol,
+            f"assigned {session.private_address}",
+            user=peer.user,
+            address=peer.address,
+            thumbprint=peer.thumbprint,
+        )
+
+    def _on_disconnect(self, event: ClientEvent) -> None:
+        reservation = self._admitted.pop(event.cid, None)
+        if reservation:
+            self._around.sessions.release(reservation)
+        session = self._around.sessions.by_handle(self.protocol, event.cid)
+        if session:
+            self._closed(session, "the client went away")
+
+    def _closed(self, session: Session, why: str) -> None:
+        if self._around.sessions.close(session):
+            self._around.log.add(
+                "disconnected",
+                self.protocol,
+                session.ending or why,
+                user=session.peer.user,
+                address=session.peer.address,
+                thumbprint=session.peer.thumbprint,
+            )
+
+    def _on_log(self, text: str) -> None:
+        refusal = self._handshakes.feed(text)
+        if refusal:
+            self._around.log.add(
+                "refused",
+                self.protocol,
+                refusal.message,
+                reason=refusal.reason,
+                user=refusal.user,
+                address=refusal.address,
+            )
+
+    def _count(self, values: dict[str, str]) -> None:
+        session = self._around.sessions.by_handle(self.protocol, values.get("Client ID", ""))
+        if session:
+            session.counters.ingress_bytes = int(values["Bytes Received"])
+            session.counters.egress_bytes = int(values["Bytes Sent"])
+
+
+def peer_of(env: dict[str, str]) -> Peer:
+    """Who the daemon's environment describes: tls_digest_N is the SHA-1 of the certificate at
+    depth N of the chain that openvpn verified."""
+    digests = {
+        int(depth): value.replace(":", "").upper()
+        for name, value in env.items()
+        if name.startswith("tls_digest_") and (depth := name.removeprefix("tls_digest_")).isdigit()
+    }
+    address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
+    return Peer(
+        protocol="OpenVPN",
+        user=env.get("common_name", ""),
+        thumbprint=digests.get(0, ""),
+        root=digests[max(digests)] if digests else "",
+        address=str(IPv4Address(address)) if address else "",
+    )

@@ -1,0 +1,163 @@
+"""charon over vici from asyncio: the library blocks, so each session has a thread of its own.
+
+Three sessions: one for orders, one for questions and one for events. Questions have their own
+because charon's worker may be waiting for our OCSP answer, for which we must ask, while an order
+waits for that worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from gateway.engines.vici_messages import EVENTS
+from gateway.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import vici
+
+ANSWER_LIMIT = 10.0
+"""Seconds for an answer on the socket."""
+
+STREAMS = {"list-certs": "list-cert", "list-sas": "list-sa", "terminate": "control-log"}
+"""Commands that answer with a stream of events."""
+
+
+class ViciLink:
+    """A connection to one charon. Messages are dictionaries with values of bytes or lists."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+        self._sessions: dict[str, vici.Session] = {}
+        self._sockets: list[socket.socket] = []
+
+    async def connect(self, on_event: Callable[[str, dict[str, Any]], None]) -> None:
+        """Open the sessions; OSError while charon is not listening yet."""
+        loop = asyncio.get_running_loop()
+        self.close()
+
+        def deliver(name: str, message: dict[str, Any]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the program is ending
+                loop.call_soon_threadsafe(on_event, name, message)
+
+        await asyncio.to_thread(self._open_all, deliver)
+
+    def _open_all(self, deliver: Callable[[str, dict[str, Any]], None]) -> None:
+        for name in ("orders", "questions"):
+            self._sessions[name] = self._open(ANSWER_LIMIT)
+            self._threads[name] = ThreadPoolExecutor(1, thread_name_prefix=f"vici-{name}")
+        events = self._open(None)
+        for name in EVENTS:
+            register(events, name)
+        threading.Thread(
+            target=_listen, args=(events, deliver), name="vici-events", daemon=True
+        ).start()
+
+    async def order(self, command: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Carry out a command; EngineError quotes charon if it refuses."""
+        return await self._run("orders", _request, command, message)  # type: ignore[no-any-return]
+
+    async def ask(
+        self, command: str, message: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Ask for a stream of messages."""
+        return await self._run("questions", _stream, command, message)  # type: ignore[no-any-return]
+
+    async def apart(self, command: str, message: dict[str, Any]) -> list[dict[str, Any]]:
+        """The same on a session of its own, for what may take long."""
+
+        def alone() -> list[dict[str, Any]]:
+            session = self._open(ANSWER_LIMIT)
+            return _stream(session, command, message)
+
+        messages: list[dict[str, Any]] = await _quoting(command, asyncio.to_thread(alone))
+        return messages
+
+    def close(self) -> None:
+        """Close all sessions; threads that wait on them end."""
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        for thread in self._threads.values():
+            thread.shutdown(wait=False)
+        self._sockets.clear()
+        self._threads.clear()
+        self._sessions.clear()
+
+    def _open(self, limit: float | None) -> vici.Session:
+        import vici  # noqa: PLC0415 - only where IKEv2 is enabled
+
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(limit)
+        try:
+            connection.connect(str(self._path))
+        except OSError:
+            connection.close()
+            raise
+        self._sockets.append(connection)
+        return vici.Session(connection)
+
+    async def _run(self, name: str, function: Any, command: str, message: Any) -> Any:
+        if name not in self._sessions:
+            raise EngineError("charon is not running")
+        loop = asyncio.get_running_loop()
+        call = loop.run_in_executor(
+            self._threads[name], function, self._sessions[name], command, message
+        )
+        return await _quoting(command, call)
+
+
+async def _quoting(command: str, call: Any) -> Any:
+    import vici.exception  # noqa: PLC0415
+
+    try:
+        return await call
+    except vici.exception.CommandException as error:
+        raise EngineError(f"charon, {command}: {error}") from error
+    except (OSError, vici.exception.SessionException) as error:
+        raise EngineError(f"charon gave no answer to {command}: {error}") from error
+
+
+def _request(session: vici.Session, command: str, message: dict[str, Any] | None) -> dict[str, Any]:
+    answer: dict[str, Any] = session.request(command, message)
+    return answer
+
+
+def _stream(
+    session: vici.Session, command: str, message: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    return list(session.streamed_request(command, STREAMS[command], message))
+
+
+def register(session: vici.Session, event: str) -> None:
+    """Ask for an event (vici's own `listen` would poll to show that it has registered)."""
+    from vici.protocol import Packet  # noqa: PLC0415
+
+    session.transport.send(Packet.register_event(event))
+    answer = Packet.parse(session.transport.receive())
+    while answer.response_type == Packet.EVENT:
+        answer = Packet.parse(session.transport.receive())
+    if answer.response_type != Packet.EVENT_CONFIRM:
+        raise EngineError(f"charon does not know the event {event}")
+
+
+def _listen(session: vici.Session, deliver: Callable[[str, dict[str, Any]], None]) -> None:
+    """Runs in its thread until the socket is closed from either side."""
+    from vici.protocol import Message, Packet  # noqa: PLC0415
+
+    with suppress(OSError):
+        while True:
+            packet = Packet.parse(session.transport.receive())
+            if packet.response_type == Packet.EVENT:
+                name = packet.event_type
+                text = name.decode() if isinstance(name, bytes) else str(name)
+                deliver(text, Message.deserialize(packet.payload))

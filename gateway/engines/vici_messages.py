@@ -1,0 +1,144 @@
+"""What charon says over vici, as values: pure mapping, nothing is assumed to be there.
+
+Source: strongSwan 5.9.8, src/libcharon/plugins/vici/README.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A log message; `uniqueid` is empty outside an IKE_SA."""
+
+    group: str
+    uniqueid: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ChildSa:
+    """Counters of a CHILD_SA; in is from the client."""
+
+    uniqueid: str
+    bytes_in: int = 0
+    bytes_out: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+
+
+@dataclass(frozen=True)
+class IkeSa:
+    """An IKE_SA."""
+
+    uniqueid: str
+    state: str
+    remote_host: str
+    remote_id: str
+    virtual_addresses: tuple[str, ...] = ()
+    children: tuple[ChildSa, ...] = ()
+
+
+@dataclass(frozen=True)
+class UpDown:
+    """`ike-updown`."""
+
+    up: bool
+    sas: tuple[IkeSa, ...]
+
+
+@dataclass(frozen=True)
+class IkeRekeyed:
+    """`ike-rekey`: the SA goes on under another unique id."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class ChildRekeyed:
+    """`child-rekey`: the last counters of the CHILD_SA that goes."""
+
+    uniqueid: str
+    old: ChildSa
+
+
+Event = LogLine | UpDown | IkeRekeyed | ChildRekeyed
+
+EVENTS = ("ike-updown", "ike-rekey", "child-rekey", "log")
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads fields of a message that may lack them."""
+
+    message: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        value = self.message.get(name, b"")
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+    def number(self, name: str) -> int:
+        text = self.text(name)
+        return int(text) if text.isdigit() else 0
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self.message.get(name, [])
+        if not isinstance(value, list):
+            return ()
+        return tuple(v.decode("utf-8", "replace") for v in value if isinstance(v, bytes))
+
+    def sections(self) -> list[_Reader]:
+        return [_Reader(value) for value in self.message.values() if isinstance(value, dict)]
+
+    def section(self, name: str) -> _Reader:
+        value = self.message.get(name)
+        return _Reader(value) if isinstance(value, dict) else _Reader()
+
+
+def event(name: str, message: dict[str, Any]) -> list[Event]:
+    """The events in one message; an event unknown here is none."""
+    reader = _Reader(message)
+    if name == "log":
+        return [LogLine(reader.text("group"), reader.text("ikesa-uniqueid"), reader.text("msg"))]
+    if name == "ike-updown":
+        return [UpDown(up=reader.text("up") == "yes", sas=ike_sas(message))]
+    if name == "ike-rekey":
+        return [
+            IkeRekeyed(sa.section("old").text("uniqueid"), sa.section("new").text("uniqueid"))
+            for sa in reader.sections()
+        ]
+    if name == "child-rekey":
+        return [
+            ChildRekeyed(sa.text("uniqueid"), _child(child.section("old")))
+            for sa in reader.sections()
+            for child in sa.section("child-sas").sections()
+        ]
+    return []
+
+
+def ike_sas(message: dict[str, Any]) -> tuple[IkeSa, ...]:
+    """The IKE_SAs in a `list-sa` or `ike-updown` message."""
+    return tuple(
+        IkeSa(
+            uniqueid=sa.text("uniqueid"),
+            state=sa.text("state"),
+            remote_host=sa.text("remote-host"),
+            remote_id=sa.text("remote-eap-id") or sa.text("remote-id"),
+            virtual_addresses=sa.texts("remote-vips"),
+            children=tuple(_child(child) for child in sa.section("child-sas").sections()),
+        )
+        for sa in _Reader(message).sections()
+    )
+
+
+def _child(reader: _Reader) -> ChildSa:
+    return ChildSa(
+        uniqueid=reader.text("uniqueid"),
+        bytes_in=reader.number("bytes-in"),
+        bytes_out=reader.number("bytes-out"),
+        packets_in=reader.number("packets-in"),
+        packets_out=reader.number("packets-out"),
+    )

@@ -1,0 +1,73 @@
+"""The VPN client configuration zip: a snapshot of the gateway's settings."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.profile.generic import vpn_settings
+from gateway.profile.openvpn import vpnconfig
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from gateway.vocabulary import VpnProtocol
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can hold: equal settings give equal bytes."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the profile is made of."""
+
+    fqdn: str
+    certificate_name: str
+    root_pem: str
+    """The root by which clients know the gateway."""
+    protocols: tuple[VpnProtocol, ...]
+    routes: tuple[IPv4Network, ...]
+    tls_auth: str
+    """OpenVPN's static key; empty without OpenVPN."""
+
+
+def files(snapshot: Snapshot) -> dict[str, bytes]:
+    """Path in the zip to content, in order.
+
+    Generic/ is there with IKEv2 only and OpenVPN/ with OpenVPN only, as Azure documents.
+    VpnServerRoot.cer is DER, as Windows exports a .cer by default; which of the two forms Azure
+    ships is not documented.
+    """
+    content: dict[str, bytes] = {}
+    if "IkeV2" in snapshot.protocols:
+        content["Generic/VpnServerRoot.cer"] = _der(snapshot.root_pem)
+        content["Generic/VpnSettings.xml"] = vpn_settings(
+            snapshot.fqdn, snapshot.protocols, snapshot.routes
+        )
+    if "OpenVPN" in snapshot.protocols:
+        text = vpnconfig(
+            snapshot.fqdn, snapshot.certificate_name, snapshot.root_pem, snapshot.tls_auth
+        )
+        content["OpenVPN/vpnconfig.ovpn"] = text.encode()
+    return content
+
+
+def pack(content: dict[str, bytes]) -> bytes:
+    """The zip; the same content gives the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in content.items():
+            entry = zipfile.ZipInfo(path, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, data)
+    return buffer.getvalue()
+
+
+def _der(pem: str) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415
+
+    return load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)

@@ -1,0 +1,32 @@
+"""Generic/ of the client configuration: settings for clients that Azure has no installer for.
+
+Documented are the root element VpnProfile and its children VpnServer, VpnType and Routes, as
+Microsoft's own Linux sample reads them (azure-docs, storage files P2S Linux); nothing is added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Network
+
+    from gateway.vocabulary import VpnProtocol
+
+
+def vpn_settings(
+    fqdn: str, protocols: Iterable[VpnProtocol], routes: Iterable[IPv4Network]
+) -> bytes:
+    """VpnSettings.xml; lists are comma-separated, IkeV2 first."""
+    profile = ET.Element("VpnProfile")
+    ordered = sorted(protocols, key=lambda protocol: protocol != "IkeV2")
+    for name, text in (
+        ("VpnServer", fqdn),
+        ("VpnType", ",".join(ordered)),
+        ("Routes", ",".join(map(str, routes))),
+    ):
+        ET.SubElement(profile, name).text = text
+    ET.indent(profile)
+    return bytes(ET.tostring(profile, encoding="utf-8", xml_declaration=True)) + b"\n"

@@ -1,0 +1,257 @@
+"""Desired state -> running engines. Changing a running gateway is the ordinary case.
+
+The order matters for safety: the gate learns the new policy first, so that nobody comes in under
+the old one; then engines change; then sessions that the new policy does not allow are ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from gateway.admission import Admission, Policy
+from gateway.diagnostics import DiagnosticLog
+from gateway.engines.base import Settings, Surroundings
+from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentError, NotFoundError
+from gateway.pool import divide
+from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
+from gateway.rulebook import Network, violations
+from gateway.sessions import Sessions
+from gateway.sku import SKUS
+from gateway.trust import load_public_cert_data, thumbprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Network
+    from pathlib import Path
+
+    from gateway.engines.base import Engine
+    from gateway.placement import Placement
+    from gateway.sessions import Session
+    from gateway.vocabulary import VpnProtocol
+
+
+class Gateway:
+    """The gateway: a document, and what it has been turned into."""
+
+    def __init__(self, placement: Placement, state: Path) -> None:
+        self.placement = placement
+        self.log = DiagnosticLog()
+        self.sessions = Sessions()
+        self._state = state
+        self._admission = Admission(self.sessions)
+        self._engines: dict[VpnProtocol, Engine] = {}
+        self._resource: VirtualNetworkGateway | None = None
+        self._changing = asyncio.Lock()
+
+    # ---------------------------------------------------------------------------- desired state
+
+    @property
+    def resource(self) -> VirtualNetworkGateway:
+        """The document in force."""
+        if self._resource is None:
+            raise NotFoundError(f"the gateway {self.placement.name} has no document yet: PUT one")
+        return self._resource
+
+    @property
+    def configuration(self) -> VpnClientConfiguration:
+        """Its point-to-site part; empty if there is none."""
+        return self.resource.properties.vpnClientConfiguration or VpnClientConfiguration()
+
+    @property
+    def routes(self) -> tuple[IPv4Network, ...]:
+        """What clients send into the tunnel: the VNet's prefixes, then custom routes."""
+        custom = self.resource.properties.customRoutes
+        texts = custom.addressPrefixes if custom else ()
+        network = self.placement.virtualNetwork.addressPrefixes
+        return (*network, *(p for p in _networks(texts) if p not in network))
+
+    def document(self) -> dict[str, Any]:
+        """GET: the document without secrets, with what has become of it."""
+        document = self.resource.document()
+        states = {engine.report().state for engine in self._engines.values()}
+        word = "Updating" if self._changing.locked() else "Succeeded"
+        document["properties"]["provisioningState"] = "Failed" if "failed" in states else word
+        return document
+
+    async def put(self, data: object) -> dict[str, Any]:
+        """PUT: refuse the document, or bring the engines to it.
+
+        InvalidDocumentError leaves everything as it was. After an EngineError the new document is
+        in force all the same and the engine keeps trying; GET says `Failed` until it is up.
+        """
+        resource = self._read(data)
+        async with self._changing:
+            self._resource = resource
+            await self._reconcile()
+        return self.document()
+
+    async def stop(self) -> None:
+        """End everything."""
+        async with self._changing:
+            await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
+            self._engines.clear()
+
+    def _read(self, data: object) -> VirtualNetworkGateway:
+        try:
+            resource = VirtualNetworkGateway.model_validate(data)
+        except ValidationError as error:
+            details = [
+                Detail("InvalidRequestFormat", item["msg"], _target(item["loc"]))
+                for item in error.errors(include_url=False, include_input=False)
+            ]
+            raise InvalidDocumentError("the document is not one of Azure's", details) from None
+        details = []
+        if resource.name != self.placement.name:
+            message = f"this gateway is {self.placement.name}"
+            details.append(Detail("InvalidResourceName", message, "name"))
+        prefixes = map(str, self.placement.virtualNetwork.addressPrefixes)
+        details += [
+            Detail("InvalidProperty", v.message, _target(("properties", *v.path)))
+            for v in violations(resource, Network(tuple(prefixes)))
+        ]
+        if details:
+            raise InvalidDocumentError("; ".join(d.message for d in details), details)
+        return resource
+
+    # ---------------------------------------------------------------------------- reconciliation
+
+    async def _reconcile(self) -> None:
+        configuration = self.configuration
+        roots = tuple(
+            load_public_cert_data(root.properties.publicCertData)
+            for root in configuration.vpnClientRootCertificates
+        )
+        pool = _networks(configuration.vpnClientAddressPool.addressPrefixes)
+        parts = divide(pool, configuration.vpnClientProtocols)
+        sku = SKUS[self.resource.properties.sku.name]
+        self._admission.policy = Policy(
+            roots=frozenset(map(thumbprint, roots)),
+            revoked=frozenset(
+                revoked.properties.thumbprint.upper()
+                for revoked in configuration.vpnClientRevokedCertificates
+            ),
+            ikev2_openvpn_limit=sku.ikev2_openvpn_connections,
+            sstp_limit=sku.sstp_connections,
+            parts=parts,
+        )
+        # Sessions are looked at whatever becomes of the engines, and again afterwards for those
+        # that came in meanwhile.
+        results = await asyncio.gather(
+            self._end_disallowed(),
+            *(self._stop_engine(name) for name in list(self._engines) if name not in parts),
+            *(self._run_engine(name, roots, part) for name, part in parts.items()),
+            return_exceptions=True,
+        )
+        await self._end_disallowed()
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            raise _together(failures)
+
+    async def _run_engine(
+        self, protocol: VpnProtocol, roots: tuple[Any, ...], part: tuple[IPv4Network, ...]
+    ) -> None:
+        engine = self._engines.get(protocol)
+        if engine is None:
+            engine = self._engines[protocol] = _make(protocol, self._around(protocol))
+        await engine.forget()
+        dns = self.placement.virtualNetwork.dnsServers
+        await engine.configure(Settings(roots, part, self.routes, dns))
+
+    async def _stop_engine(self, protocol: VpnProtocol) -> None:
+        await self._engines.pop(protocol).stop()
+
+    def _around(self, protocol: VpnProtocol) -> Surroundings:
+        state = self._state / protocol.lower()
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Surroundings(self.placement, state, self._admission, self.sessions, self.log)
+
+    async def _end_disallowed(self) -> None:
+        ending = []
+        for session in self.sessions:
+            objection = self._admission.objection_to_session(session)
+            engine = self._engines.get(session.peer.protocol)
+            if objection and engine:
+                ending.append(engine.disconnect(session, objection.message))
+        await asyncio.gather(*ending)
+
+    # ---------------------------------------------------------------------------------- sessions
+
+    async def health(self) -> list[dict[str, Any]]:
+        """Azure's getVpnClientConnectionHealth."""
+        await asyncio.gather(*(engine.refresh() for engine in self._engines.values()))
+        now = datetime.now(UTC)
+        return [session.health(now) for session in self.sessions]
+
+    async def disconnect(self, identifiers: Iterable[str]) -> None:
+        """Azure's disconnectVirtualNetworkGatewayVpnConnections: all of them, or none if one is
+        unknown."""
+        found: list[Session] = []
+        unknown = []
+        for identifier in identifiers:
+            session = self.sessions.get(identifier)
+            found.append(session) if session else unknown.append(identifier)
+        if unknown:
+            raise NotFoundError(f"no such connection: {', '.join(unknown)}")
+        await asyncio.gather(
+            *(
+                self._engines[s.peer.protocol].disconnect(s, "disconnected by the operator")
+                for s in found
+            )
+        )
+
+    # ------------------------------------------------------------------------------ about itself
+
+    def engines(self) -> list[dict[str, Any]]:
+        """Each engine's report."""
+        return [engine.report().document() for engine in self._engines.values()]
+
+    def tls_auth_key(self) -> str:
+        """OpenVPN's static key; empty without OpenVPN."""
+        from gateway.engines.openvpn import OpenVpnEngine  # noqa: PLC0415
+
+        engine = self._engines.get("OpenVPN")
+        return engine.tls_auth_key() if isinstance(engine, OpenVpnEngine) else ""
+
+
+def _make(protocol: VpnProtocol, around: Surroundings) -> Engine:
+    """Engines are imported when they are wanted."""
+    if protocol == "IkeV2":
+        from gateway.engines.ikev2 import Ikev2Engine  # noqa: PLC0415
+
+        return Ikev2Engine(around)
+    if protocol == "OpenVPN":
+        from gateway.engines.openvpn import OpenVpnEngine  # noqa: PLC0415
+
+        return OpenVpnEngine(around)
+    raise EngineError(f"no engine for {protocol}")
+
+
+def _networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
+    """The rulebook has seen to it that they are IPv4."""
+    from ipaddress import IPv4Network  # noqa: PLC0415
+
+    return tuple(n for n in map(ip_network, texts) if isinstance(n, IPv4Network))
+
+
+def _target(path: tuple[str | int, ...]) -> str:
+    """A path as Azure writes it: properties.a.b[0].c"""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def _together(failures: list[BaseException]) -> BaseException:
+    """One error of several; what is no error of ours goes first, as it is."""
+    for failure in failures:
+        if not isinstance(failure, GatewayError):
+            return failure
+    first = failures[0]
+    if len(failures) == 1:
+        return first
+    return EngineError("; ".join(str(failure) for failure in failures))
