@@ -204,15 +204,6 @@ def test_behind_a_proxy_only_the_proxy_gets_out_and_answers_names() -> None:
     assert [service.role for service in node(plan, "home-proxy").services] == ["dns", "proxy"]
 
 
-def test_files_of_the_users_own_are_found_beside_the_topology(tmp_path: Path) -> None:
-    _own_certificate(tmp_path)
-    text, _ = spoil(("{issuer: contoso-root}", "{certificate: a.pem, key: a.key}"))
-    plan = make_plan(check(text, tmp_path), tmp_path)
-    [alice] = [c for c in plan.certificates if c.name == "alice"]
-    assert alice.certificate_file == str(tmp_path / "a.pem")
-    assert alice.key_file == str(tmp_path / "a.key")
-
-
 def test_validity_is_told_in_days() -> None:
     text, _ = spoil(("{issuer: contoso-root}", "{issuer: contoso-root, validFrom: +2d}"))
     [alice] = [c for c in plan_of(text).certificates if c.name == "alice"]
@@ -249,23 +240,3 @@ def test_a_description_shows_no_secret() -> None:
     client["radiusServerSecret"] = "hunter2"
     assert "hunter2" not in json.dumps(describe(plan)) + as_text(plan)
     assert "hunter2" in json.dumps(asdict(plan.gateways[0]))
-
-
-def _own_certificate(directory: Path) -> None:
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1))
-    ).sign(key, hashes.SHA256())
-    (directory / "a.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (directory / "a.key").write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
