@@ -48,8 +48,7 @@ def import_root(cache: Cache, key: str, source: str, file: str) -> None:
     def fill(tree: str) -> None:
         with step(f"unpacking {file}"):
             _tar("-xpzf", tarball, "-C", tree)
-        with open(os.devnull, "w", encoding="utf-8") as log:
-            Builder(cache, tree, log).keys(source)
+        Builder(cache, tree).keys(source)
 
     with locked(cache):
         if os.path.isdir(cache.tree(key)):
@@ -94,5 +93,7 @@ def _tar(*arguments: str) -> None:
         check=False,
     )
     if run.returncode:
-        said = run.stderr.strip().splitlines() or ["nothing"]
-        raise MachineError(f"tar failed: {said[-1]}")
+        said = run.stderr.strip().splitlines() or ["it said nothing"]
+        raise MachineError(
+            f"tar failed: {said[0]}", "is the disk full, or the file cut short? Bring it once more"
+        )

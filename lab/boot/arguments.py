@@ -49,22 +49,22 @@ class Call(NamedTuple):
         return self.verb in _ENTERING
 
 
-def refuse_hidden_files(call: Call, source: str) -> None:
+def refuse_hidden_files(call: Call, shown: list[str]) -> None:
     """Refuse a file argument that the private root would show as another file, or not at all.
 
-    What exec and shell are given means files of the node.
+    `shown` are directories that stay visible to a relative name. What exec and shell are given
+    means files of the node.
     """
     if call.enters_lab:
         return
-    shown = [os.path.realpath(directory) for directory in (source, os.getcwd())]
+    below = tuple(os.path.realpath(directory) + "/" for directory in shown)
     for word in call.own:
         path = word.split("=", 1)[1] if word.startswith("--") and "=" in word else word
         if not _means_file(path) or not is_replaced(path):
             continue
         real = os.path.realpath(path)
-        relative = not os.path.isabs(path)
-        if relative and any(real.startswith(directory + "/") for directory in shown):
-            continue  # shown below /run/host, where the verb runs
+        if not os.path.isabs(path) and real.startswith(below):
+            continue  # it is seen below /run/host, and the verb runs there
         raise UsageError(
             f"{path} lies under {_replaced_by(real)}, which in a lab is the private root's own",
             "copy the file to your home directory, or to /tmp, and name it there",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import glob
 import os
 import re
 import select
 import shutil
 import subprocess
-from typing import IO, TYPE_CHECKING, Callable, TextIO
+from typing import IO, TYPE_CHECKING, Callable
 
 from lab.boot import carry
 from lab.boot.cache import SUITE, Cache, full_disk, wheel_count
@@ -39,12 +38,11 @@ _COMPLAINT = re.compile(r"E: |ERROR: |dpkg: error")
 
 
 class Builder:
-    """The steps of one making; what the programs say goes to `log`."""
+    """The steps of one making, in the directory `tree`."""
 
-    def __init__(self, cache: Cache, tree: str, log: TextIO) -> None:
+    def __init__(self, cache: Cache, tree: str) -> None:
         self.cache = cache
         self.tree = tree
-        self.log = log
 
     def packages(self, names: list[str]) -> None:
         """The Debian tree."""
@@ -109,44 +107,45 @@ class Builder:
 
         Raises MachineError if it fails.
         """
-        said: collections.deque[str] = collections.deque(maxlen=200)
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=env,
-            preexec_fn=enter,  # noqa: PLW1509 (one thread)
-            cwd="/",
-        ) as child:
-            assert child.stdout
-            for line in _lines_of(child.stdout, progress):
-                said.append(line)
-                self.log.write(line)
-                text = note(line)
-                if text:
-                    progress.note(text)
+        said: list[str] = []
+        try:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=env,
+                preexec_fn=enter,  # noqa: PLW1509 (one thread)
+                cwd="/",
+            ) as child:
+                assert child.stdout
+                for line in _lines_of(child.stdout, progress):
+                    said.append(line)
+                    progress.note(note(line))
+        except subprocess.SubprocessError as error:
+            raise MachineError("the half-made root cannot be entered", "./p2slab doctor") from error
         if child.returncode:
-            self.log.flush()
-            raise self.failure(command, "".join(said))
+            raise self._failure(os.path.basename(command[0]), said)
 
-    def failure(self, command: list[str], said: str) -> MachineError:
+    def _failure(self, program: str, said: list[str]) -> MachineError:
         """What a person needs to know of a program that failed."""
-        if _FULL_WORDS.search(said):
+        if any(_FULL_WORDS.search(line) for line in said):
             return full_disk(self.cache.directory)
-        complaints = [line for line in said.splitlines() if _COMPLAINT.match(line)]
-        quoted = (complaints or said.splitlines() or ["nothing"])[-1].strip()
-        if _NETWORK_WORDS.search(said):
-            network = [line for line in said.splitlines() if _NETWORK_WORDS.search(line)]
+        network = [line for line in said if _NETWORK_WORDS.search(line)]
+        if network:
             return MachineError(
                 f"the package archives cannot be reached: {network[0].strip()}",
                 "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR; without a network "
                 "bring a private root from another machine: ./p2slab root import FILE",
             )
-        program = next(word for word in command if not word.startswith(("-", "/usr/bin/env")))
+        log = os.path.join(self.cache.directory, "make.log")
+        with open(log, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in said)
+        complaints = [line for line in said if _COMPLAINT.match(line)]
+        quoted = (complaints or said or ["it said nothing"])[-1].strip()
         return MachineError(
-            f"{os.path.basename(program)} failed while making the private root: {quoted}",
-            f"all that it said is in {self.cache.directory}/make.log",
+            f"{program} failed while making the private root: {quoted}",
+            f"all that it said is in {log}",
         )
 
 
@@ -171,9 +170,9 @@ def _lines_of(stream: IO[bytes], progress: Step) -> Iterator[str]:
             break
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            yield line.decode(errors="replace") + "\n"
+            yield line.decode(errors="replace")
     if rest:
-        yield rest.decode(errors="replace") + "\n"
+        yield rest.decode(errors="replace")
 
 
 def _apt_note(line: str) -> str:

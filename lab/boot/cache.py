@@ -92,9 +92,10 @@ def free_bytes(directory: str) -> int:
 
 def full_disk(directory: str) -> MachineError:
     """The error for a cache with too little room."""
+    left = f"{free_bytes(directory) / 1e6:.0f} MB and {os.statvfs(directory).f_favail} files"
     return MachineError(
-        f"the disk is full: {directory} has {free_bytes(directory) / 1e6:.0f} MB left, and making "
-        "the private root takes 900 MB (a part of it is given back)",
+        f"the disk is full: {directory} has room for {left}; making the private root takes 900 MB "
+        "and 20000 files, a part of which is given back",
         "make room, or name a directory on another disk with P2SLAB_CACHE",
     )
 

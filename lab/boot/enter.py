@@ -127,18 +127,16 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
     }
 
 
-def working_directory(source: str) -> str:
-    """The machine's directory that the verb shall run in; UsageError where it cannot be shown."""
-    try:
-        here = os.getcwd()
-    except FileNotFoundError:
-        raise UsageError("the current directory is gone", "cd to one that is there") from None
-    if is_replaced(here) and os.path.realpath(here) in REPLACED:
+def refuse_replaced(here: str, source: str) -> None:
+    """Raise UsageError if a verb cannot run in the machine's directory `here`.
+
+    Directories further down are shown below /run/host, so that relative names are right.
+    """
+    if os.path.realpath(here) in REPLACED:
         raise UsageError(
             f"{here} of this machine is replaced by the private root's in a lab",
             f"cd to another directory, for example {source}",
         )
-    return here
 
 
 def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> NoReturn:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lab.boot.arguments import Call, refuse_hidden_files
 from lab.boot.cache import Cache, root_key
-from lab.boot.enter import environment, execute, inside, replace_root, working_directory
+from lab.boot.enter import environment, execute, inside, refuse_replaced, replace_root
 from lab.boot.users import become_root, can_map_range
-from lab.errors import LabError
+from lab.errors import OURS, LabError, UsageError
 
 if TYPE_CHECKING:
     from lab.boot import carry
@@ -29,6 +29,12 @@ def main(source: str, arguments: list[str]) -> NoReturn:
     except KeyboardInterrupt:
         sys.stderr.write("p2slab: interrupted\n")
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write(f"p2slab: a fault of ours: {error!r}. Please report it.\n")
+        sys.exit(OURS)
 
 
 def enter_module(source: str, module: str, arguments: list[str]) -> NoReturn:
@@ -39,6 +45,7 @@ def enter_module(source: str, module: str, arguments: list[str]) -> NoReturn:
 
 
 def _run(source: str, call: Call) -> int:
+    here = _here()
     if call.verb == "doctor":
         from lab import doctor
 
@@ -50,9 +57,16 @@ def _run(source: str, call: Call) -> int:
         return root.run(cache, _key(source), source, call.own)
     if call.wants_help_only and not os.path.isdir(cache.tree(_key(source))):
         return _list_verbs()
-    refuse_hidden_files(call, source)
+    refuse_hidden_files(call, shown=[source, here])
     tree = _made_tree(cache, source, install=call.install)
     return _enter(source, cache, tree, _CLI, call)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("the current directory is gone", "cd to one that is there") from None
 
 
 def _list_verbs() -> int:
@@ -84,13 +98,16 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     """Become the private root's Python in its mounts, or in those of the lab that is entered."""
     run_base = cache.run_base()
     os.makedirs(run_base, mode=0o700, exist_ok=True)
-    here = working_directory(source)
+    here = _here()
+    refuse_replaced(here, source)
     directory = inside(here)
     env = environment(source, cache.directory, run_base)
     # The test suite plays an ordinary user, who makes a private root of their own.
     settings = _host_settings() if call.verb == "test" else None
     _hold(tree)
-    if not _joined(run_base, call):
+    if _joined(run_base, call):
+        directory = directory if os.path.isdir(directory) else "/"
+    else:
         become_root(whole_range=not call.unprivileged or can_map_range())
         replace_root(tree, visible=[source, cache.directory, here], run_base=run_base)
         if settings:

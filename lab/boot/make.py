@@ -131,12 +131,9 @@ def _in_use(tree: str) -> bool:
 
 def _build(cache: Cache, key: str, tree: str, source: str) -> None:
     lists = os.path.join(source, "lab", "boot")
-    log = os.path.join(cache.directory, "make.log")
-    with open(log, "w", encoding="utf-8") as file:
-        builder = Builder(cache, tree, file)
-        builder.packages(package_names(lists))
-        builder.python(lists)
-        builder.keys(source)
+    builder = Builder(cache, tree)
+    builder.packages(package_names(lists))
+    builder.python(lists)
+    builder.keys(source)
     with open(os.path.join(tree, LABEL), "w", encoding="utf-8") as file:
         json.dump({"key": key, "machine": os.uname().machine}, file)
-    os.unlink(log)

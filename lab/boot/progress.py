@@ -30,9 +30,9 @@ class Step:
         return time.monotonic() - self._began
 
     def note(self, text: str) -> None:
-        """What the step is at; shown at once on a terminal."""
-        self._note = text
-        self.draw(at_once=True)
+        """What the step is at, shown on a terminal; nothing new if `text` is empty."""
+        self._note = text or self._note
+        self.draw()
 
     def draw(self, *, at_once: bool = False) -> None:
         """Draw the line of a step under way, on a terminal only, a few times a second."""
