@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,14 +18,12 @@ from lab.kernel.netlink import Netlink
 from lab.kernel.processes import Program, identity, in_namespaces, in_session, kill
 from lab.kernel.requests import Request
 from lab.nodes.base import Completed
+from lab.nodes.environment import environment
 from lab.nodes.files import PrivateFiles
 from lab.waiting import wait_until
 
 T = TypeVar("T")
 
-INHERITED = re.compile(r"PATH|LANG|TERM|PYTHON[A-Z]*|P2SLAB_[A-Z]*")
-"""Of the caller's environment; a proxy or a locale of the machine is not the lab's."""
-HOME = "/tmp"  # noqa: S108 (the node's own)
 QUOTED = 2000
 """Characters of a program's output in an error."""
 
@@ -111,14 +108,13 @@ class NamespaceNode:
     def _start(
         self, argv: Sequence[str], env: Mapping[str, str] | None, streams: tuple[int, int, int]
     ) -> subprocess.Popen[bytes]:
-        inherited = {key: value for key, value in os.environ.items() if INHERITED.fullmatch(key)}
         stdin, stdout, stderr = streams
         return subprocess.Popen(
             list(argv),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env={"HOME": HOME, "LANG": "C.UTF-8", **inherited, **(env or {})},
+            env=environment(env),
             cwd="/",
             start_new_session=True,
         )

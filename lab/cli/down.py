@@ -1,0 +1,17 @@
+"""`p2slab down [NAME]`: take a running lab down."""
+
+from __future__ import annotations
+
+import click
+
+from lab.runtime.handle import Handle
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--keep-logs", is_flag=True, help="Leave the logs of its programs.")
+def command(name: str | None, keep_logs: bool) -> None:
+    """Take a running lab down: the named one, or the only one that runs."""
+    lab = Handle.open(name)
+    lab.down(keep_logs=keep_logs)
+    click.echo(f"lab {lab.name} is down" + (f"; logs: {lab.logs}" if keep_logs else ""), err=True)

@@ -1,0 +1,72 @@
+"""`p2slab status [NAME]`: what runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from lab.errors import LabError
+from lab.runtime.directory import running
+from lab.runtime.handle import Handle
+
+PATIENCE = 2.0
+"""Seconds for a lab to answer."""
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+def command(name: str | None, as_json: bool) -> None:
+    """Show the running labs, or one of them in detail."""
+    labs = [Handle.open(name)] if name else [Handle(directory) for directory in running()]
+    rows = [_row(lab) for lab in labs]
+    if as_json:
+        json.dump(rows, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    elif name:
+        _detail(rows[0])
+    elif not rows:
+        click.echo("no lab is running (p2slab up topologies/quickstart.yaml)", err=True)
+    for row in () if as_json or name else rows:
+        click.echo(_line(row))
+
+
+def _row(lab: Handle) -> dict[str, Any]:
+    try:
+        return lab.status(PATIENCE)
+    except (LabError, TimeoutError) as error:
+        problem = str(error) or f"no answer within {PATIENCE:g} s"
+        return {"name": lab.name, "state": "not answering", "problem": problem}
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "problem" in row:
+        return f"{row['name']}  {row['state']}: {row['problem']}"
+    connected = sum(1 for client in row["clients"] if client.get("connection"))
+    return (
+        f"{row['name']}  {row['state']}  {_age(row['age'])}  {len(row['nodes'])} nodes  "
+        f"{connected} of {len(row['clients'])} clients connected"
+    )
+
+
+def _detail(row: dict[str, Any]) -> None:
+    click.echo(_line(row))
+    for node in row.get("nodes", ()):
+        click.echo(f"  {node['name']:<20} {node.get('kind') or '':<10} {node.get('address') or ''}")
+    for client in row.get("clients", ()):
+        over = client.get("connection")
+        words = f"connected over {over['over']}, {over['address']}" if over else "not connected"
+        click.echo(f"  {client['name']}: {words}")
+    for gateway in row.get("gateways", ()):
+        click.echo(f"  {gateway['name']}: {len(gateway['sessions'])} sessions")
+    if "logs" in row:
+        click.echo(f"  logs: {row['logs']}")
+
+
+def _age(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

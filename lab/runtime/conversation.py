@@ -1,0 +1,133 @@
+"""One connection to the control socket, as the supervisor serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import traceback
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from lab.errors import UsageError
+from lab.runtime import wire
+from lab.runtime.failure import told
+from lab.runtime.protocol import REQUEST, Event, Request, Run, Watch
+
+if TYPE_CHECKING:
+    from lab.runtime.supervisor import Supervisor
+
+
+class Conversation:
+    """Requests of one client, answered one after the other until it goes."""
+
+    def __init__(self, supervisor: Supervisor, connection: socket.socket) -> None:
+        self._supervisor = supervisor
+        self._connection = connection
+        self._connection.setblocking(False)
+
+    async def serve(self) -> None:
+        """Until the client goes."""
+        try:
+            while True:
+                await self._answer(await self._receive())
+        except (EOFError, ConnectionError):
+            pass
+        finally:
+            self._connection.close()
+
+    async def _answer(self, message: wire.Message) -> None:
+        try:
+            request = _parsed(message)
+            if isinstance(request, Watch):
+                await self._watch()
+            elif isinstance(request, Run):
+                await self._send({"ok": await self._run(request)})
+            else:
+                value, descriptors = await self._supervisor.answer(request)
+                await self._send({"ok": value}, descriptors)
+        except (EOFError, ConnectionError):
+            raise
+        except Exception as error:  # noqa: BLE001 (told to who asked)
+            traceback.print_exception(error)
+            await self._send({"error": told(error)})
+
+    async def _run(self, request: Run) -> bool:
+        """The steps' results to this client as they come, and into the lab's history."""
+        results: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        def tell(event: Event) -> None:
+            self._supervisor.emit(event)
+            results.put_nowait(event)
+
+        work = asyncio.ensure_future(self._supervisor.steps(request, tell))
+        work.add_done_callback(lambda _: results.put_nowait(None))
+        try:
+            while (event := await results.get()) is not None:
+                await self._tell(event)
+            return await work
+        finally:
+            work.cancel()  # nobody is left to hear of it
+
+    async def _watch(self) -> None:
+        """The history, until the client goes or says something else, which it may not."""
+        tasks = {
+            asyncio.ensure_future(self._supervisor.history(self._tell)),
+            asyncio.ensure_future(self._receive()),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+        raise EOFError("a watch has no end but the client's")
+
+    async def _tell(self, event: Event) -> None:
+        await self._send({"event": event.model_dump(mode="json")})
+
+    async def _send(self, message: wire.Message, descriptors: Iterable[int] = ()) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                wire.send(self._connection, message, list(descriptors))
+            except BlockingIOError:
+                await _until(self._connection, loop.add_writer, loop.remove_writer)
+            else:
+                return
+
+    async def _receive(self) -> wire.Message:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                message, descriptors = wire.receive(self._connection)
+            except BlockingIOError:
+                await _until(self._connection, loop.add_reader, loop.remove_reader)
+            else:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                return message
+
+
+def _parsed(message: wire.Message) -> Request:
+    try:
+        return REQUEST.validate_python(message)
+    except ValidationError as error:
+        raise UsageError(f"not a request that this lab knows: {error}") from error
+
+
+async def _until(
+    connection: socket.socket,
+    add: Callable[[int, Callable[[], None]], Any],
+    remove: Callable[[int], Any],
+) -> None:
+    """Until the event loop says that the socket can go on."""
+    ready = asyncio.Event()
+    add(connection.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        remove(connection.fileno())

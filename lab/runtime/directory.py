@@ -1,0 +1,127 @@
+"""A lab's run directory: all of it that is outside its process tree. Lock, control socket, logs."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lab.errors import MachineError, UsageError
+
+BASE = Path("/run/p2slab")
+"""The machine's directory for labs, as it is seen inside the private root."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_FLOCK = struct.Struct("hhqqi")
+"""struct flock: type, whence, start, length, process (fcntl(2))."""
+_WHOLE = (os.SEEK_SET, 0, 0, 0)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """A full disk or a directory that cannot be written is the machine's lack, not our fault."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BlockingIOError):
+            raise
+        reason = error.strerror or str(error)
+        raise MachineError(
+            f"cannot use the run directory {path}: {reason}",
+            "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "make it writable, or set XDG_RUNTIME_DIR to a directory that is",
+        ) from error  # fmt: skip
+
+
+class RunDirectory:
+    """The directory of the lab of that name, whether the lab runs or not."""
+
+    def __init__(self, name: str) -> None:
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot be a lab's name",
+                "letters, digits, '-', '_' and '.', at most 63, the first a letter or a digit",
+            )
+        self.name = name
+        self.path = BASE / name
+        self.logs = self.path / "log"
+        self.outside = Path(os.environ.get("P2SLAB_RUN", BASE)) / name
+        """The path by which the machine's own programs find it."""
+        self._lock = self.path / "lock"
+        self._control = self.path / "control"
+
+    def take(self) -> int:
+        """Make the directory and lock it; the descriptor that holds the lock while it is open."""
+        with _usable(self.outside):
+            while True:
+                self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                descriptor = os.open(self._lock, flags, 0o600)
+                try:
+                    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
+                except BlockingIOError:
+                    os.close(descriptor)
+                    raise UsageError(
+                        f"lab {self.name} is already up",
+                        f"`p2slab down {self.name}`, or give this one another name with --name",
+                    ) from None
+                with suppress(FileNotFoundError):  # removed just before we had the lock
+                    if os.path.samestat(self._lock.stat(), os.fstat(descriptor)):
+                        return descriptor
+                os.close(descriptor)
+
+    def bind(self) -> socket.socket:
+        """The control socket, not yet listening; for who has the lock."""
+        with _usable(self.outside):
+            self._control.unlink(missing_ok=True)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            listener.bind(str(self._control))
+            self._control.chmod(0o600)
+            return listener
+
+    def connect(self) -> socket.socket:
+        """A connection to the lab's supervisor; OSError if there is none."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.connect(str(self._control))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def is_alive(self) -> bool:
+        """Whether somebody holds the lock: the one sign of life that cannot deceive."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))
+            return bool(_FLOCK.unpack(answer[: _FLOCK.size])[0] != fcntl.F_UNLCK)
+        finally:
+            os.close(descriptor)
+
+    def remove(self) -> None:
+        """Remove it with its logs, unless a lab has (again) taken it."""
+        with suppress(UsageError):
+            descriptor = self.take()
+            shutil.rmtree(self.path)
+            os.close(descriptor)
+
+
+def _flock(kind: int) -> bytes:
+    return _FLOCK.pack(kind, *_WHOLE)
+
+
+def running() -> list[RunDirectory]:
+    """The directories of all labs that run, by name."""
+    if not BASE.is_dir():
+        return []
+    names = sorted(entry.name for entry in BASE.iterdir() if NAME.fullmatch(entry.name))
+    return [directory for directory in map(RunDirectory, names) if directory.is_alive()]

@@ -1,0 +1,100 @@
+"""Run a program in a node, as if it were here: terminal, job control, signals, exit code, pipes.
+
+The descriptors of the node's namespaces come from the lab. This process joins only the PID
+namespace, and that for its children; a child, which has one thread, joins the rest and becomes
+the program. So the program's terminal is the caller's, and this process stands for it before
+the caller's shell: it stops, goes on and dies as the program does.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from nsenter import Namespace
+
+from lab.errors import MachineError
+from lab.kernel import calls
+from lab.nodes.environment import environment
+
+KINDS = ("net", "mnt", "uts", "ipc", "pid")
+"""The order of the descriptors of Handle.enter."""
+JOINED = ("net", "uts", "ipc", "mnt")
+"""By the child, in this order: the view of /proc changes with the last."""
+CANNOT_RUN, NOT_FOUND = 126, 127
+"""Exit codes as a shell's (POSIX, 2.8.2)."""
+
+
+def enter(descriptors: Sequence[int], argv: Sequence[str]) -> int:
+    """Run `argv` in the node of these descriptors; its exit code, or die of the same signal."""
+    namespaces = dict(zip(KINDS, descriptors, strict=True))
+    try:
+        calls.setns(namespaces["pid"], calls.NEWPID)
+    except PermissionError as error:
+        raise MachineError(
+            f"cannot enter the lab: {error.strerror}", "enter it as the user who started it"
+        ) from None
+    watched, held = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(held)
+        _become(namespaces, argv, watched)
+    os.close(watched)
+    return _stand_for(child)
+
+
+def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoReturn:
+    code = CANNOT_RUN
+    try:
+        calls.die_with_parent(signal.SIGKILL)
+        if select.select([parent], [], [], 0)[0]:
+            os._exit(code)  # it died before we could ask to be told
+        for kind in JOINED:
+            # nsenter's way back is never taken: exec, or the end of this process, closes it.
+            Namespace(f"/proc/self/fd/{namespaces[kind]}", kind).__enter__()
+        os.chdir("/")
+        os.execvpe(argv[0], list(argv), environment())  # noqa: S606 (no shell is wanted)
+    except FileNotFoundError:
+        code = NOT_FOUND
+        sys.stderr.write(f"p2slab: {argv[0]}: not found in the node\n")
+    except OSError as error:
+        sys.stderr.write(f"p2slab: {argv[0]}: {error.strerror or error}\n")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _stand_for(child: int) -> int:
+    """Until the child ends; what happens to either happens to both."""
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        os.kill(child, number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)  # the terminal gives them to the child as well
+    while True:
+        _, status = os.waitpid(child, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            os.kill(os.getpid(), signal.SIGSTOP)  # the caller's shell takes over, until `fg`
+            os.kill(child, signal.SIGCONT)
+        elif os.WIFSIGNALED(status):
+            return _die_of(os.WTERMSIG(status))
+        else:
+            return os.waitstatus_to_exitcode(status)
+
+
+def _die_of(number: int) -> int:
+    """The caller's shell shall see the signal; the exit code if it does not kill this process."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number

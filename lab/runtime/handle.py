@@ -1,0 +1,183 @@
+"""A running lab as the verbs and pytest hold it: a client of its control socket."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import LabError, UsageError
+from lab.nodes.base import Completed
+from lab.runtime import wire
+from lab.runtime.directory import RunDirectory, running
+from lab.runtime.failure import raised
+
+if TYPE_CHECKING:
+    from lab.runtime.protocol import Event
+    from lab.topology.steps import Step
+
+_PEER = struct.Struct("iII")
+"""struct ucred (unix(7))."""
+ENDING = 10.0
+"""Seconds within which a lab that was told to end has to be gone."""
+
+
+class Handle:
+    """One lab. Every request has a connection of its own, so that handles may be shared."""
+
+    def __init__(self, directory: RunDirectory, *, leash: int | None = None) -> None:
+        self.name = directory.name
+        self.logs: Path = directory.outside / "log"
+        self._directory = directory
+        self._leash = leash
+
+    @classmethod
+    def open(cls, name: str | None = None) -> Handle:
+        """The running lab of that name; without a name, the only one that runs. UsageError."""
+        if name is not None and RunDirectory(name).is_alive():
+            return cls(RunDirectory(name))
+        labs = running()
+        if name is None and len(labs) == 1:
+            return cls(labs[0])
+        names = ", ".join(lab.name for lab in labs)
+        if not labs:
+            which = "no lab is running" if name is None else f"lab {name} is not running"
+            raise UsageError(which, "p2slab up topologies/quickstart.yaml")
+        if name is None:
+            raise UsageError(f"several labs are running: {names}", "say which one")
+        raise UsageError(f"lab {name} is not running", f"one of: {names}")
+
+    def release(self) -> None:
+        """From now on the lab lives without the process that started it."""
+        if self._leash is not None:
+            with suppress(BrokenPipeError):  # it has ended already
+                os.write(self._leash, b"\0")
+            os.close(self._leash)
+            self._leash = None
+
+    def status(self, limit: float | None = None) -> dict[str, Any]:
+        """State, age in seconds, nodes and clients; TimeoutError after `limit` seconds."""
+        answer: dict[str, Any] = self._ask({"request": "status"}, limit=limit)[0]
+        return answer
+
+    def watch(self) -> Iterator[Event]:
+        """Every event from the beginning, then each as it comes; LabError when the lab ends.
+
+        The last one of a lab's building is Ready or Failed.
+        """
+        from lab.runtime.protocol import EVENT  # noqa: PLC0415 (pydantic: not for `status`)
+
+        with self._conversation() as connection:
+            wire.send(connection, {"request": "watch"})
+            while True:
+                yield EVENT.validate_python(self._receive(connection)[0]["event"])
+
+    def run(self, steps: Sequence[Step], tell: Callable[[Event], None]) -> bool:
+        """Carry out checks and actions, telling each result; whether all held."""
+        from lab.runtime.protocol import EVENT  # noqa: PLC0415 (as above)
+
+        written = [
+            step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps
+        ]
+        with self._conversation() as connection:
+            wire.send(connection, {"request": "run", "steps": written})
+            while True:
+                message, _ = self._receive(connection)
+                if "ok" in message:
+                    return bool(message["ok"])
+                tell(EVENT.validate_python(message["event"]))
+
+    def exec(
+        self, node: str, argv: Sequence[str], *, input: str = "", limit: float = 30.0
+    ) -> Completed:
+        """Run a program in a node to its end, within `limit` seconds."""
+        request = {"request": "exec", "node": node, "argv": list(argv)}
+        return Completed(**self._ask({**request, "input": input, "limit": limit})[0])
+
+    def enter(self, node: str) -> list[int]:
+        """Descriptors of a node's namespaces, for lab.runtime.enter."""
+        return self._ask({"request": "enter", "node": node})[1]
+
+    def operate(
+        self, gateway: str, action: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What a gateway's operator does: get, put, sessions, log, disconnect, profile."""
+        request = {"request": "operate", "gateway": gateway, "action": action}
+        answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
+        return answer
+
+    def down(self, *, keep_logs: bool = False) -> None:
+        """End the lab and wait until all of its processes are gone; its directory goes too."""
+        try:
+            connection = self._directory.connect()
+        except OSError:
+            connection = None
+        if connection:
+            with closing(connection):
+                first = os.pidfd_open(_peer(connection))
+                try:
+                    self._end(connection, first)
+                finally:
+                    os.close(first)
+        if self._leash is not None:
+            os.close(self._leash)
+            self._leash = None
+        if not keep_logs:
+            self._directory.remove()
+
+    def _end(self, connection: socket.socket, first: int) -> None:
+        """Ask, and wait for PID 1, which the kernel keeps until everything below it has gone."""
+        connection.settimeout(ENDING)
+        with suppress(EOFError, OSError):  # not answering is no reason to live on
+            wire.send(connection, {"request": "down"})
+            wire.receive(connection)
+        gone = select.poll()
+        gone.register(first, select.POLLIN)
+        if not gone.poll(ENDING * 1000):
+            signal.pidfd_send_signal(first, signal.SIGKILL)
+            if not gone.poll(ENDING * 1000):
+                raise LabError(
+                    f"lab {self.name} does not end: one of its programs cannot be killed now",
+                    "continue or end what you have stopped in it (p2slab exec, a debugger)",
+                )
+
+    def _ask(self, request: wire.Message, *, limit: float | None = None) -> tuple[Any, list[int]]:
+        with self._conversation() as connection:
+            connection.settimeout(limit)
+            wire.send(connection, request)
+            message, descriptors = self._receive(connection)
+            return message["ok"], descriptors
+
+    def _receive(self, connection: socket.socket) -> tuple[wire.Message, list[int]]:
+        try:
+            message, descriptors = wire.receive(connection)
+        except (EOFError, ConnectionError):
+            raise LabError(f"lab {self.name} has ended", f"look into {self.logs}") from None
+        if "error" in message:
+            raise raised(message["error"])
+        return message, descriptors
+
+    @contextmanager
+    def _conversation(self) -> Iterator[socket.socket]:
+        try:
+            connection = self._directory.connect()
+        except OSError as error:
+            reason = error.strerror
+            raise UsageError(
+                f"lab {self.name} is not running ({reason})", "p2slab status"
+            ) from None
+        with closing(connection):
+            yield connection
+
+
+def _peer(connection: socket.socket) -> int:
+    """The process that listens at the other end: PID 1 of the lab, by our own numbers."""
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    pid: int = _PEER.unpack(peer)[0]
+    return pid

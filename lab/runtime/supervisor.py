@@ -1,0 +1,161 @@
+"""The supervisor: the lab's Python. Builds the body, keeps its history, answers its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lab.errors import UsageError
+from lab.nodes.namespace import NamespaceNode
+from lab.runtime import protocol
+from lab.runtime.conversation import Conversation
+from lab.runtime.directory import RunDirectory
+from lab.runtime.failure import told
+from lab.runtime.protocol import Body, Event, Failed, Ready
+
+Answer = tuple[Any, Iterable[int]]
+"""What goes with `ok`, and the descriptors that go with the message."""
+GRACE = 0.01
+"""Seconds for the answer to `down` to leave."""
+
+
+def supervise(
+    directory: RunDirectory,
+    listener: socket.socket,
+    make_body: Callable[[Path], Body],
+    *,
+    ready: int,
+    began: float,
+) -> None:
+    """Until `down`. A line on `ready` says that the control socket is served."""
+    supervisor = Supervisor(directory, make_body(directory.logs), began)
+    asyncio.run(supervisor.serve(listener, ready))
+
+
+class Supervisor:
+    """One lab: its body, its state and everything that has happened so far."""
+
+    def __init__(self, directory: RunDirectory, body: Body, began: float) -> None:
+        self._directory = directory
+        self._body = body
+        self._began = began
+        self._state = "building"
+        self._history: list[Event] = []
+        self._news = asyncio.Event()
+        self._steps = asyncio.Lock()
+        self._over = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, listener: socket.socket, ready: int) -> None:
+        """Build and answer, until somebody asks for the end."""
+        listener.setblocking(False)
+        os.write(ready, b"ready\n")
+        self._keep(self._build())
+        self._keep(self._accept(listener))
+        await self._over.wait()
+        sys.stdout.flush()
+        os._exit(0)  # the kernel takes the rest; waiting for threads and programs is not needed
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _build(self) -> None:
+        try:
+            await self._body.build(self.emit)
+        except Exception as error:  # noqa: BLE001 (told to everybody who watches)
+            traceback.print_exception(error)
+            self._state = "failed"
+            self.emit(Failed(**told(error)))
+        else:
+            self._state = "ready"
+            self.emit(Ready(seconds=round(time.monotonic() - self._began, 3)))
+
+    def emit(self, event: Event) -> None:
+        """Remember an event and wake those who watch."""
+        self._history.append(event)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(listener)
+            self._keep(Conversation(self, connection).serve())
+
+    async def answer(self, request: protocol.Request) -> Answer:
+        """Answer a request that has one answer."""
+        match request:
+            case protocol.Status():
+                return await self._status(), ()
+            case protocol.Enter(node=name):
+                descriptors = await self._node(name).descriptors()
+                return None, (*descriptors, _namespace("ipc"), _namespace("pid"))
+            case protocol.Namespaces():
+                return None, (_namespace("user"), _namespace("mnt"))
+            case protocol.Exec():
+                node = self._node(request.node)
+                ended = await node.run(request.argv, input=request.input, limit=request.limit)
+                return asdict(ended), ()
+            case protocol.Operate():
+                body = request.body
+                return await self._body.operate(request.gateway, request.action, body), ()
+            case protocol.Down():
+                asyncio.get_running_loop().call_later(GRACE, self._over.set)
+                return None, ()
+            case protocol.Watch() | protocol.Run():
+                raise TypeError("answered by its conversation")
+
+    async def _status(self) -> dict[str, Any]:
+        about: dict[str, Any] = {
+            "nodes": [{"name": name} for name in self._body.nodes],
+            "clients": [],
+        }
+        if self._state == "ready":
+            about |= await self._body.status()
+        return about | {
+            "topology": about.get("name"),
+            "name": self._directory.name,
+            "state": self._state,
+            "age": round(time.monotonic() - self._began, 1),
+            "logs": str(self._directory.outside / "log"),
+        }
+
+    async def steps(self, request: protocol.Run, emit: protocol.Emit) -> bool:
+        """Carry out steps: those of one request at a time."""
+        if self._state != "ready":
+            raise UsageError(f"lab {self._directory.name} is {self._state}, not ready")
+        async with self._steps:
+            return await self._body.run(request.steps, emit)
+
+    async def history(self, tell: Callable[[Event], Awaitable[None]]) -> None:
+        """Every event from the beginning, and then each as it comes, for ever."""
+        known = 0
+        while True:
+            news = self._news
+            while known < len(self._history):
+                await tell(self._history[known])
+                known += 1
+            await news.wait()
+
+    def _node(self, name: str) -> NamespaceNode:
+        nodes = self._body.nodes
+        if name not in nodes:
+            known = ", ".join(sorted(nodes)) or "none yet"
+            raise UsageError(f"lab {self._directory.name} has no node {name}", f"one of: {known}")
+        return nodes[name]
+
+
+@cache
+def _namespace(kind: str) -> int:
+    return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
