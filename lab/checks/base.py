@@ -36,6 +36,9 @@ class GatewayHandle(Protocol):
     async def log(self) -> list[dict[str, Any]]:
         """P2SDiagnosticLog records, oldest first."""
 
+    async def runtime(self) -> dict[str, Any]:
+        """Engines with their daemons and datapaths; the memory of the gateway, bytes."""
+
     async def disconnect(self, connection_ids: list[str]) -> None:
         """The action disconnectVirtualNetworkGatewayVpnConnections."""
 

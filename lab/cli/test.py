@@ -23,7 +23,9 @@ def command(ctx: click.Context, pytest_arguments: tuple[str, ...]) -> None:
     """Run the linters, the types and all tests; or pytest with the given arguments."""
     # A caller's own paths are theirs; ours are the checkout's.
     here = Path.cwd() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
-    failed = [] if pytest_arguments else [name for name, argv in CHECKS if not _passes(name, argv, here)]
+    failed = (
+        [] if pytest_arguments else [name for name, argv in CHECKS if not _passes(name, argv, here)]
+    )
     arguments = pytest_arguments or ("-ra", "--durations=10")
     code = subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=here)
     if failed:

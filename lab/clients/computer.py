@@ -38,6 +38,7 @@ class Computer:
         self._plan = plan
         self._credential = credential
         self._driver: Driver | None = None
+        self._user: UserCertificate | None = None
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying in order; the failures before it. RefusedError of the last if none."""
@@ -45,16 +46,11 @@ class Computer:
         profile = read_profile(await self.gateway.profile())
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
-            driver = self._drivers(profile).get(protocol)
-            if driver is None or protocol not in profile.protocols:
-                failures.append(self._not_offered(protocol, profile))
-                continue
             try:
-                connection = await driver().connect()
+                self._driver = await self._set_up(protocol, profile)
+                return await self._driver.connect(), failures
             except RefusedError as error:
                 failures.append(error)
-                continue
-            return connection, failures
         raise failures[-1]
 
     async def connection(self) -> Connection | None:
@@ -84,29 +80,21 @@ class Computer:
             raise RefusedError("IkeV2", "refused", f"{self.name} has not dialled", 0.0)
         return self._driver
 
-    def _drivers(self, profile: Profile) -> dict[VpnProtocol, Callable[[], Driver]]:
-        return {
-            "IkeV2": lambda: self._keep(
-                StrongSwan(self.node, profile, self._user(), ike_persona(self._plan.os))
-            ),
-            "OpenVPN": lambda: self._keep(
-                OpenVpn(self.node, profile, self._user(), self._plan.proxy)
-            ),
+    async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
+        """The program for a protocol, with the profile and the user's certificate."""
+        drivers: dict[VpnProtocol, Callable[[UserCertificate], Driver]] = {
+            "IkeV2": lambda user: StrongSwan(self.node, profile, user, ike_persona(self._plan.os)),
+            "OpenVPN": lambda user: OpenVpn(self.node, profile, user, self._plan.proxy),
         }
-
-    def _keep(self, driver: Driver) -> Driver:
-        self._driver = driver
-        return driver
-
-    def _user(self) -> UserCertificate:
-        """The user's .p12, with a password as if it had been sent apart from it."""
+        if protocol not in profile.protocols or protocol not in drivers:
+            offered = ", ".join(profile.protocols)
+            message = f"the profile offers {offered}, not {protocol}"
+            raise RefusedError(protocol, "no-protocol", message, 0.0)
         if self._credential is None:
-            raise RefusedError("IkeV2", "no-certificate", f"{self.name} has no certificate", 0.0)
-        password = secrets.token_urlsafe(12)
-        return open_p12(self._credential.p12(password), password)
-
-    def _not_offered(self, protocol: VpnProtocol, profile: Profile) -> RefusedError:
-        offered = ", ".join(profile.protocols)
-        return RefusedError(
-            protocol, "no-protocol", f"the profile offers {offered}, not {protocol}", 0.0
-        )
+            message = f"{self.name} has no certificate"
+            raise RefusedError(protocol, "no-certificate", message, 0.0)
+        if self._user is None:
+            # A password as if it had been sent apart from the file.
+            password = secrets.token_urlsafe(12)
+            self._user = await open_p12(self.node, self._credential.p12(password), password)
+        return drivers[protocol](self._user)

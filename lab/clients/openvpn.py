@@ -172,7 +172,7 @@ class OpenVpn:
                 settled.set_result(None)
 
     def _take(self, event: Event, writer: asyncio.StreamWriter) -> None:
-        if isinstance(event, LogLine):
+        if isinstance(event, LogLine) and not event.text.startswith("MANAGEMENT:"):
             self._lines.append(event.text)
             if PUSH_REPLY in event.text:
                 self._pushed = event.text.rstrip("'").split(",")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    pkcs12,
+from cryptography import x509
+
+from lab.errors import LabError
+from lab.nodes.base import Node
+
+_BAG = re.compile(
+    r"Bag Attributes(?P<attributes>.*?)"
+    r"(?P<pem>-----BEGIN (?P<kind>CERTIFICATE|PRIVATE KEY)-----.*?-----END (?P=kind)-----\n)",
+    re.DOTALL,
 )
-from cryptography.x509 import Certificate
+"""One item of `openssl pkcs12`'s output; the user's own certificate and key have a localKeyID."""
 
 
 @dataclass(frozen=True)
 class UserCertificate:
-    """The content of a .p12."""
+    """The content of a .p12, in PEM."""
 
-    certificate: Certificate
     certificate_pem: bytes
     key_pem: bytes
     intermediates_pem: tuple[bytes, ...]
@@ -25,17 +29,32 @@ class UserCertificate:
     @property
     def subject(self) -> str:
         """The subject as RFC 4514 text, most specific part first."""
-        return self.certificate.subject.rfc4514_string()
+        return x509.load_pem_x509_certificate(self.certificate_pem).subject.rfc4514_string()
 
 
-def open_p12(data: bytes, password: str) -> UserCertificate:
-    """Open a .p12 with one key and its certificate; ValueError if it is not that."""
-    key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode())
-    if key is None or certificate is None:
-        raise ValueError("the .p12 holds no private key with its certificate")
-    return UserCertificate(
-        certificate,
-        certificate.public_bytes(Encoding.PEM),
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        tuple(other.public_bytes(Encoding.PEM) for other in others),
-    )
+async def open_p12(node: Node, data: bytes, password: str) -> UserCertificate:
+    """Open a .p12 on the client computer with openssl, as Azure's instructions for Linux do.
+
+    (The cryptography package would test the 4096-bit key's primes each time: 0.4 s.)
+    LabError quotes openssl if it is not one.
+    """
+    await node.write("/run/user.p12", data, 0o600)
+    argv = ["openssl", "pkcs12", "-in", "/run/user.p12", "-nodes", "-passin", "stdin"]
+    told = await node.run(argv, input=f"{password}\n")
+    if told.code:
+        raise LabError(f"{node.name}: the .p12 cannot be opened: {told.stderr.strip()}")
+    return parse_bags(told.stdout)
+
+
+def parse_bags(text: str) -> UserCertificate:
+    """Sort out what openssl printed; LabError if there is no key with its certificate."""
+    own: dict[str, bytes] = {}
+    others = []
+    for bag in _BAG.finditer(text):
+        if "localKeyID" in bag["attributes"]:
+            own[bag["kind"]] = bag["pem"].encode()
+        elif bag["kind"] == "CERTIFICATE":
+            others.append(bag["pem"].encode())
+    if set(own) != {"CERTIFICATE", "PRIVATE KEY"}:
+        raise LabError("the .p12 holds no private key with its certificate")
+    return UserCertificate(own["CERTIFICATE"], own["PRIVATE KEY"], tuple(others))

@@ -1,9 +1,8 @@
-"""The verdict and the progress towards it, for a person: rich on a terminal, plain lines elsewhere."""
+"""The verdict and the progress towards it, for a person: rich on a terminal, else plain lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,7 +25,7 @@ class Progress:
         self._status: Status | None = None
         self._running: dict[str, None] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._status = self._console.status("starting")
             self._status.start()
@@ -55,24 +54,52 @@ class Progress:
             self._status.update(", ".join(self._running) or "checking")
 
 
-def print_verdict(verdict: Verdict, *, quote: Callable[[StepResult], list[str]]) -> None:
-    """The table on stdout; failed steps with what the programs said below it."""
+def print_verdict(verdict: Verdict) -> None:
+    """The table on stdout; below it the words of the programs where something did not hold."""
     console = Console(highlight=False)
-    table = Table(title=f"{verdict.name}  ({verdict.file})", title_justify="left", expand=False)
+    if verdict.failure is not None:
+        print_failure(verdict)
+    if verdict.results:
+        console.print(_table(verdict))
+    for result in verdict.in_order:
+        for line in () if result.held else _quoted(result):
+            console.print(f"  {escape(line)}", style="dim")
+    for engine in verdict.lab.get("engines", ()):
+        console.print(f"[dim]{engine['gateway']}: {engine['protocol']}: {engine['datapath']}[/]")
+    held = sum(result.held for result in verdict.results)
+    word = "[green]HELD[/]" if verdict.code == HELD else "[red]NOT HELD[/]"
+    console.print(f"{word}: {held} of {len(verdict.results)} in {verdict.seconds:.1f} s")
+    for line in _way_in(verdict):
+        console.print(f"  {line}")
+
+
+def print_failure(verdict: Verdict) -> None:
+    """Why a lab was not built, on stderr."""
+    assert verdict.failure is not None
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[red]{verdict.name}:[/] {escape(verdict.failure.message)}")
+    if verdict.failure.remedy:
+        console.print(f"  try: {escape(verdict.failure.remedy)}")
+
+
+def _table(verdict: Verdict) -> Table:
+    table = Table(title=f"{verdict.name}  ({verdict.file})", title_justify="left")
     for heading in ("", "expectation", "what was seen"):
         table.add_column(heading, overflow="fold")
     table.add_column("seconds", justify="right")
     for result in verdict.in_order:
         mark = "[green]held[/]" if result.held else "[red]FAILED[/]"
         table.add_row(mark, escape(result.text), escape(result.detail), f"{result.seconds:.2f}")
-    console.print(table)
-    for result in verdict.in_order:
-        for line in () if result.held else quote(result):
-            console.print(f"  {escape(line)}", style="dim")
-    if verdict.failure is not None:
-        console.print(f"[red]not built:[/] {escape(verdict.failure.message)}")
-        if verdict.failure.remedy:
-            console.print(f"  try: {escape(verdict.failure.remedy)}")
-    held = sum(result.held for result in verdict.results)
-    word = "[green]HELD[/]" if verdict.code == HELD else "[red]NOT HELD[/]"
-    console.print(f"{word}: {held} of {len(verdict.results)} in {verdict.seconds:.1f} s")
+    return table
+
+
+def _quoted(result: StepResult) -> list[str]:
+    evidence = [f"    {name}: {value}" for name, value in result.evidence.items()]
+    return [f"{result.text}: {result.detail}", *evidence]
+
+
+def _way_in(verdict: Verdict) -> list[str]:
+    if verdict.kept:
+        name = verdict.name
+        return [f"it is still up: p2slab shell --name {name} NODE; p2slab down {name}"]
+    return [f"logs: {verdict.logs}"] if verdict.logs else []

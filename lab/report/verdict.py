@@ -19,6 +19,12 @@ class Verdict:
     stages: list[Stage] = field(default_factory=list)
     failure: Failed | None = None
     seconds: float = 0.0
+    lab: dict[str, Any] = field(default_factory=dict)
+    """The lab's status when it was built: engines with their datapaths, memory."""
+    kept: bool = False
+    """Whether it was left up for a look."""
+    logs: str | None = None
+    """Where its logs are, if they were kept."""
 
     def add(self, event: Event) -> None:
         """Take in one event of the lab."""
@@ -45,7 +51,12 @@ class Verdict:
             "exitCode": self.code,
             "seconds": round(self.seconds, 3),
             "stages": [stage.model_dump(mode="json", exclude={"event"}) for stage in self.stages],
-            "results": [result.model_dump(mode="json", exclude={"event"}) for result in self.in_order],
+            "results": [
+                result.model_dump(mode="json", exclude={"event"}) for result in self.in_order
+            ],
+            "engines": self.lab.get("engines", []),
+            "memory": self.lab.get("memory", {}),
+            "logs": self.logs,
             "failure": self.failure and self.failure.model_dump(mode="json", exclude={"event"}),
         }
 

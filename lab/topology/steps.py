@@ -10,7 +10,7 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 from lab.topology.vocabulary import Reason, VpnProtocol
 
@@ -185,3 +185,6 @@ def text_of(step: BaseModel) -> str:
     )
     verb = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", next(words))
     return " ".join([verb, *words])
+
+
+Steps: TypeAdapter[list[Step]] = TypeAdapter(list[Step])

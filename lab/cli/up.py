@@ -1,0 +1,59 @@
+"""`p2slab up FILE`: build the lab and leave it running."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lab.topology.load import TopologyFile
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the lab; default: the topology's own.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; build nothing.")
+@click.option("--json", "as_json", is_flag=True, help="The plan, or the lab's status, as JSON.")
+@click.pass_context
+def command(ctx: click.Context, file: Path, name: str | None, dry_run: bool, as_json: bool) -> None:
+    """Build the lab and return; it runs until `p2slab down`."""
+    from lab.topology.load import load  # noqa: PLC0415 (not for --help)
+
+    topology = load(file)
+    if dry_run:
+        _print_plan(topology, as_json=as_json)
+    else:
+        ctx.exit(_up(topology, name, as_json=as_json))
+
+
+def _print_plan(topology: TopologyFile, *, as_json: bool) -> None:
+    from lab.topology.describe import as_text, describe  # noqa: PLC0415 (only for --dry-run)
+
+    plan = topology.plan()
+    click.echo(json.dumps(describe(plan), indent=2) if as_json else as_text(plan))
+
+
+def _up(topology: TopologyFile, name: str | None, *, as_json: bool) -> int:
+    from lab.report.session import build, start_lab  # noqa: PLC0415 (not for --dry-run)
+    from lab.report.terminal import Progress, print_failure  # noqa: PLC0415 (as above)
+    from lab.report.verdict import Verdict  # noqa: PLC0415 (as above)
+
+    handle = start_lab(topology, name)
+    verdict = Verdict(handle.name, str(topology.path))
+    with Progress() as progress:
+        if not build(handle, verdict, progress.add):
+            handle.down(keep_logs=True)
+    if verdict.failure is not None:
+        print_failure(verdict)
+        return verdict.code
+    handle.release()
+    if as_json:
+        click.echo(json.dumps(handle.status(), indent=2))
+    else:
+        node = next(iter(topology.topology.clients), "internet")
+        click.echo(f"lab {handle.name} is up: p2slab shell {node}, p2slab status, p2slab down",
+                   err=True)  # fmt: skip
+    return verdict.code

@@ -1,0 +1,201 @@
+"""The body of a lab: carries a plan out, with what the kernel, the roles and the clients offer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from lab.checks.base import ClientComputer, GatewayHandle
+from lab.errors import UsageError
+from lab.nodes.namespace import NamespaceNode
+from lab.pki.authority import Credential
+from lab.roles import start_role
+from lab.runtime.protocol import Emit, Stage
+from lab.runtime.world import build_world
+from lab.topology.plan import GatewayPlan, NodePlan, Plan
+from lab.topology.steps import Step
+
+_PLACEHOLDER = re.compile(r"\$\{([^}.]+)\.(publicCertData|thumbprint)\}")
+
+
+def fill_in(document: Any, credentials: Mapping[str, Credential]) -> Any:
+    """Put the plan's certificates where `${NAME.publicCertData}` and `${NAME.thumbprint}` stand."""
+    if isinstance(document, dict):
+        return {key: fill_in(value, credentials) for key, value in document.items()}
+    if isinstance(document, list):
+        return [fill_in(value, credentials) for value in document]
+    if isinstance(document, str):
+        return _PLACEHOLDER.sub(lambda found: _certificate_text(found, credentials), document)
+    return document
+
+
+def _certificate_text(found: re.Match[str], credentials: Mapping[str, Credential]) -> str:
+    credential = credentials[found[1]]
+    return {
+        "publicCertData": credential.public_cert_data,
+        "thumbprint": credential.thumbprint,
+    }[found[2]]
+
+
+class Lab:
+    """A World (lab.checks.base) that builds itself from a plan."""
+
+    def __init__(self, plan: Plan, log_directory: Path) -> None:
+        self.plan = plan
+        self.nodes: dict[str, NamespaceNode] = {}
+        self.clients: dict[str, ClientComputer] = {}
+        self.gateways: dict[str, GatewayHandle] = {}
+        self.addresses = plan.addresses
+        self._logs = log_directory
+        self._credentials: dict[str, Credential] = {}
+
+    async def build(self, emit: Emit) -> None:
+        """World and certificates side by side, then every role, then the client computers."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._world(emit))
+            group.create_task(self._certificates(emit))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._roles(emit))
+            for gateway in self.plan.gateways:
+                group.create_task(self._gateway(gateway, emit))
+        self._seat_clients()
+
+    async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
+        """Carry out checks and actions; whether all held."""
+        from lab.checks.run import run_steps  # noqa: PLC0415 (while the world is built, not before)
+
+        return await run_steps(steps, self, emit)
+
+    async def status(self) -> dict[str, Any]:
+        """Nodes, clients with their tunnels, gateways with their sessions."""
+        return {
+            "name": self.plan.name,
+            "story": self.plan.story,
+            "nodes": [self._node_row(node) for node in self.plan.nodes],
+            "clients": [await self._client_row(name) for name in self.clients],
+            "gateways": [
+                {"name": name, "sessions": await gateway.sessions()}
+                for name, gateway in self.gateways.items()
+            ],
+            **await self._runtime(),
+        }
+
+    async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What a gateway's operator does: get, put, sessions, log, disconnect, profile."""
+        handle = self.gateways.get(gateway)
+        actions = _operations(handle, body) if handle else {}
+        if action not in actions:
+            known = ", ".join(actions or self.gateways)
+            raise UsageError(f"no {'action ' + action if handle else 'gateway ' + gateway}",
+                             f"one of: {known}")  # fmt: skip
+        return {"value": await actions[action]()}
+
+    async def _runtime(self) -> dict[str, Any]:
+        """The gateways' engines, and the memory (RSS, bytes) of supervisor and gateways."""
+        told = {name: await gateway.runtime() for name, gateway in self.gateways.items()}
+        return {
+            "engines": [
+                {"gateway": name, **engine}
+                for name, about in told.items()
+                for engine in about["engines"]
+            ],
+            "memory": {
+                "supervisor": _resident(),
+                **{name: about["memory"] for name, about in told.items()},
+            },
+        }
+
+    def _node_row(self, node: NodePlan) -> dict[str, Any]:
+        address = self.addresses.get(node.name)
+        return {"name": node.name, "kind": node.kind, "address": address}
+
+    async def _client_row(self, name: str) -> dict[str, Any]:
+        connection = await self.clients[name].connection()
+        over = connection and {"over": connection.protocol, "address": connection.address}
+        return {"name": name, "connection": over}
+
+    async def _world(self, emit: Emit) -> None:
+        async with _stage(emit, "build the world") as say:
+            self.nodes = await build_world(self.plan, self._logs)
+            say(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
+
+    async def _certificates(self, emit: Emit) -> None:
+        async with _stage(emit, "issue certificates") as say:
+            from lab.pki.authority import issue  # noqa: PLC0415 (beside the world, not before it)
+
+            self._credentials = await asyncio.to_thread(issue, self.plan.certificates)
+            say(f"{len(self._credentials)} certificates")
+
+    async def _roles(self, emit: Emit) -> None:
+        async with _stage(emit, "start services") as say:
+            services = [
+                (node.name, service) for node in self.plan.nodes for service in node.services
+            ]
+            async with asyncio.TaskGroup() as group:
+                for name, service in services:
+                    group.create_task(start_role(service.role, self.nodes[name], service.options))
+            say(f"{len(services)} services")
+
+    async def _gateway(self, plan: GatewayPlan, emit: Emit) -> None:
+        from lab.roles.gateway import start_gateway  # noqa: PLC0415 (as above)
+
+        async with _stage(emit, f"start {plan.name}"):
+            handle = await start_gateway(self.nodes[plan.node], plan, self._credentials)
+            self.gateways[plan.name] = handle
+            await handle.put(fill_in(plan.resource, self._credentials))
+
+    def _seat_clients(self) -> None:
+        from lab.clients.computer import Computer  # noqa: PLC0415 (as above)
+
+        for client in self.plan.clients:
+            self.clients[client.name] = Computer(
+                client,
+                node=self.nodes[client.node],
+                access=self.nodes[client.access],
+                gateway=self.gateways[client.gateway],
+                credential=self._credentials.get(client.certificate or ""),
+            )
+
+
+def _operations(
+    gateway: GatewayHandle, body: dict[str, Any]
+) -> dict[str, Callable[[], Awaitable[Any]]]:
+    async def profile() -> str:
+        return base64.b64encode(await gateway.profile()).decode()
+
+    return {
+        "get": gateway.get,
+        "put": lambda: gateway.put(body),
+        "sessions": gateway.sessions,
+        "log": gateway.log,
+        "disconnect": lambda: gateway.disconnect(body["vpnConnectionIds"]),
+        "profile": profile,
+    }
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has (proc(5), statm)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@asynccontextmanager
+async def _stage(emit: Emit, name: str) -> AsyncIterator[Callable[[str], None]]:
+    """Tell of a stage's start, end and seconds; what is said within becomes its detail."""
+    said: list[str] = []
+    began = time.monotonic()
+    emit(Stage(name=name, state="started"))
+    state: Literal["done", "failed"] = "failed"
+    try:
+        yield said.append
+        state = "done"
+    finally:
+        seconds = round(time.monotonic() - began, 3)
+        emit(Stage(name=name, state=state, seconds=seconds, detail=" ".join(said)))
