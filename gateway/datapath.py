@@ -88,17 +88,18 @@ def _identity() -> bytes:
 def lay_routes(
     *,
     pool: Iterable[IPv4Network],
+    former: Iterable[IPv4Network],
     selectors: Iterable[IPv4Network],
     source: IPv4Address,
-    present: Iterable[IPv4Address],
 ) -> None:
-    """Route the pool into kernel-libipsec's device.
+    """Route the pool into kernel-libipsec's device and take a former pool's routes out.
 
     libipsec finds the source of its own routes by looking for a local address in each traffic
-    selector, and refuses the CHILD_SA without one: a selector that holds none of `present` gets
-    its network address on `lo`.
+    selector, and refuses the CHILD_SA without one: a selector that does not hold `source`, the
+    gateway's private address, gets its network address on `lo`.
     """
     from pyroute2 import IPRoute  # noqa: PLC0415 - 0.1 s, and only without ESP in the kernel
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
 
     with IPRoute() as kernel:
         found = kernel.link_lookup(ifname=USERSPACE_DEVICE)
@@ -107,23 +108,14 @@ def lay_routes(
                 f"kernel-libipsec has made no device {USERSPACE_DEVICE}: is there /dev/net/tun?"
             )
         loopback = kernel.link_lookup(ifname="lo")[0]
-        for selector in selectors:
-            if not any(address in selector for address in present):
-                address = str(selector.network_address)
-                kernel.addr("replace", index=loopback, address=address, prefixlen=32)
-        for part in pool:
-            kernel.route("replace", dst=str(part), oif=found[0], prefsrc=str(source))
-
-
-def remove_routes(pool: Iterable[IPv4Network]) -> None:
-    """Take routes of a former pool out; one that is gone with its device is fine."""
-    from pyroute2 import IPRoute  # noqa: PLC0415
-    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
-
-    with IPRoute() as kernel:
-        for part in pool:
-            try:
-                kernel.route("del", dst=str(part))
-            except NetlinkError as error:
-                if error.code != errno.ESRCH:
-                    raise
+        try:
+            for selector in selectors:
+                if source not in selector:
+                    address = str(selector.network_address)
+                    kernel.addr("replace", index=loopback, address=address, prefixlen=32)
+            for part in former:
+                kernel.route("del", dst=str(part), oif=found[0])
+            for part in pool:
+                kernel.route("replace", dst=str(part), oif=found[0], prefsrc=str(source))
+        except NetlinkError as error:
+            raise EngineError(f"cannot lay a route into {USERSPACE_DEVICE}: {error}") from error

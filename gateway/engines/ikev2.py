@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gateway import datapath
 from gateway.daemon import Daemon, Program
 from gateway.engines import ikev2_config as config
+from gateway.engines.background import Background
 from gateway.engines.base import EngineReport
 from gateway.engines.ikev2_attempts import Attempts
 from gateway.engines.ikev2_clients import Clients
@@ -23,6 +24,8 @@ from gateway.trust import thumbprint
 from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
     from cryptography.x509 import Certificate
 
     from gateway.engines.base import Settings, Surroundings
@@ -46,7 +49,8 @@ class Ikev2Engine:
         self._state = around.state
         self._link = ViciLink(self._state / "vici.sock")
         attempts = Attempts(lambda: datetime.now(UTC))
-        self._gate = Gate(around.admission, self._link, attempts, self._learn)
+        self._gate = Gate(around.admission, self._link, attempts, self._learn_soon)
+        self._background = Background("IKEv2")
         self._clients = Clients(around, self._link, attempts, self._gate)
         self._responder = Responder(self._gate.decide)
         self._ocsp = OcspServer(self._responder)
@@ -162,8 +166,9 @@ class Ikev2Engine:
         if old != settings:
             await self._load_connections(settings)
         await self._link.order("flush-certs", {})
-        await self._lay_routes(settings)
-        await self._drop_old_pools(settings, old)
+        former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
+        await self._lay_routes(settings, former)
+        await self._drop_pools(former)
 
     async def _load_credentials(self, settings: Settings, *, fresh: bool) -> None:
         """All of them: vici can only clear everything."""
@@ -183,6 +188,9 @@ class Ikev2Engine:
         for root in settings.roots:
             await self._learn(root)
 
+    def _learn_soon(self, authority: Certificate) -> None:
+        self._background.start(self._learn(authority))
+
     async def _learn(self, authority: Certificate) -> None:
         """Have charon ask about what this authority issued."""
         body = config.authority(_der(authority), self._ocsp.uri)
@@ -200,9 +208,8 @@ class Ikev2Engine:
         for name, connection in connections.items():
             await self._link.order("load-conn", {name: connection})
 
-    async def _drop_old_pools(self, settings: Settings, old: Settings | None) -> None:
-        """Pools of clients that are still to be put out stay until the next change."""
-        former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
+    async def _drop_pools(self, former: tuple[IPv4Network, ...]) -> None:
+        """Pools of clients that are still to be put out stay."""
         for part in former:
             try:
                 await self._link.order("unload-pool", {"name": config.pool_name(part)})
@@ -210,7 +217,7 @@ class Ikev2Engine:
                 if "online leases" not in error.message:
                     raise
 
-    async def _lay_routes(self, settings: Settings) -> None:
+    async def _lay_routes(self, settings: Settings, former: tuple[IPv4Network, ...]) -> None:
         assert self._datapath
         if not self._datapath.userspace:
             return
@@ -218,9 +225,9 @@ class Ikev2Engine:
         await asyncio.to_thread(
             datapath.lay_routes,
             pool=settings.pool,
+            former=former,
             selectors=settings.routes,
             source=placement.privateIPAddress,
-            present=(placement.privateIPAddress,),
         )
 
 

@@ -153,6 +153,12 @@ def subject(name: x509.Name) -> str:
     )
 
 
+def common_name(name: str) -> str:
+    """The common name in what charon printed; all of it if there is none."""
+    match = re.search(r"(?:^|, )CN=([^,]*)", name)
+    return match[1] if match else name
+
+
 def _value(value: str | bytes) -> str:
     data = value.encode() if isinstance(value, str) else value
     return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in data)

@@ -6,19 +6,17 @@ content with a cached answer, or got none in time) is judged now, and put out if
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from gateway.engines import vici_messages as vici
+from gateway.engines.background import Background
+from gateway.engines.ikev2_attempts import common_name
 from gateway.errors import EngineError
 from gateway.trust import thumbprint, user_name
 from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from gateway.diagnostics import Event
     from gateway.engines.base import Surroundings
     from gateway.engines.ikev2_attempts import Attempt, Attempts
@@ -45,7 +43,7 @@ class Clients:
         self._attempts = attempts
         self._gate = gate
         self._children: dict[str, dict[str, vici.ChildSa]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background("IKEv2")
 
     def on_event(self, name: str, message: dict[str, Any]) -> None:
         """Take a vici event."""
@@ -54,7 +52,7 @@ class Clients:
                 case vici.LogLine():
                     attempt = self._attempts.feed(event)
                     if attempt:
-                        self._in_background(self._refused(attempt))
+                        self._background.start(self._refused(attempt))
                 case vici.UpDown():
                     self._up_or_down(event)
                 case vici.IkeRekeyed():
@@ -65,7 +63,7 @@ class Clients:
     def _up_or_down(self, event: vici.UpDown) -> None:
         for sa in event.sas:
             if event.up:
-                self._in_background(self._up(sa))
+                self._background.start(self._up(sa))
             else:
                 self._down(sa, "the client went away")
 
@@ -165,7 +163,7 @@ class Clients:
             "IkeV2",
             message,
             reason=reason,
-            user=user_name(verdict.certificate) if verdict else attempt.subject,
+            user=user_name(verdict.certificate) if verdict else common_name(attempt.subject),
             address=attempt.address,
             thumbprint=thumbprint(verdict.certificate) if verdict else "",
         )
@@ -217,14 +215,3 @@ class Clients:
             address=session.public_address,
             thumbprint=session.peer.thumbprint,
         )
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        async def told() -> None:
-            try:
-                await work
-            except EngineError as error:  # charon died in the middle: its daemon is told of that
-                sys.stderr.write(f"IkeV2: {error.message}\n")
-
-        task = asyncio.create_task(told())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -36,7 +36,12 @@ _PLUGINS = (
 
 
 def strongswan_conf(state: Path, *, userspace: bool) -> str:
-    """strongswan.conf; rule 220 stands behind `main` because the routes are the gateway's own."""
+    """strongswan.conf.
+
+    Rule 220 stands behind `main` because the routes are the gateway's own. dos_protection: a
+    refused EAP client leaves a half-open IKE_SA for 30 s, and a few of them would shut out
+    everybody behind the same NAT.
+    """
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
@@ -45,6 +50,7 @@ def strongswan_conf(state: Path, *, userspace: bool) -> str:
   install_virtual_ip = no
   routing_table_prio = 40000
   close_ike_on_child_failure = yes
+  dos_protection = no
   retransmit_tries = 3
   retransmit_timeout = 1.0
   retransmit_base = 1.5

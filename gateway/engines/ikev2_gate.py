@@ -19,7 +19,7 @@ from gateway.trust import examine, is_authority, thumbprint, user_name
 from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from gateway.admission import Admission
     from gateway.engines.ikev2_attempts import Attempts
@@ -50,15 +50,19 @@ class Verdict:
 
 
 class Gate:
-    """Asks admission, and remembers. `learn` makes charon ask about what an intermediate has
-    issued; charon cannot be told beforehand, for Azure is given roots only."""
+    """Asks admission, and remembers.
+
+    `learn` makes charon ask about what an intermediate has issued; charon cannot be told
+    beforehand, for Azure is given roots only. It must not wait: charon holds the lock of its list
+    of authorities until it has our answer.
+    """
 
     def __init__(
         self,
         admission: Admission,
         link: ViciLink,
         attempts: Attempts,
-        learn: Callable[[x509.Certificate], Awaitable[None]],
+        learn: Callable[[x509.Certificate], None],
     ) -> None:
         self.roots: tuple[x509.Certificate, ...] = ()
         self._admission = admission
@@ -136,7 +140,7 @@ class Gate:
             verdict = self._judge(leaf, await self._known())
             reasons.append(verdict.reason)
             for intermediate in verdict.chain[1:-1]:
-                await self._learn(intermediate)
+                self._learn(intermediate)
         return "revoked" if any(reasons) else "good"
 
     async def _on_their_way_below(self, authority: x509.Certificate) -> list[x509.Certificate]:

@@ -27,6 +27,7 @@ from gateway.engines.openvpn_management import (
     client_auth_again,
     client_deny,
     client_kill,
+    client_pending,
 )
 from gateway.errors import StorageError
 from gateway.files import write_private
@@ -213,6 +214,7 @@ class OpenVpnEngine:
 
     def _on_connect(self, event: ClientEvent) -> None:
         peer = peer_of(event.env)
+        self._link.send(client_pending(event.cid, event.kid))
         decision = self._around.admission.decide(peer)
         if decision.reservation and self._settings:
             self._admitted[event.cid] = decision.reservation

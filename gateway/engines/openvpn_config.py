@@ -53,6 +53,7 @@ def server(placement: Placement, pool: tuple[IPv4Network, ...], state: Path) -> 
             "tcp-nodelay",
             f"management {state / 'management.sock'} unix",
             "management-client",
+            "management-hold",  # until the gateway listens to its state
             "management-client-auth",
             "auth-user-pass-optional",
             "verb 3",

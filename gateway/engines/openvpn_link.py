@@ -81,6 +81,7 @@ class Link:
         management = Management()
         self.send(b"state on\n")
         self.send(b"log on\n")
+        self.send(b"hold release\n")
         try:
             while data := await reader.read(65536):
                 for event in management.feed(data):
