@@ -21,7 +21,7 @@ Mark = tuple[int, int]
 """Line and column, from 1."""
 
 MAXIMUM_DEPTH = 40
-MAXIMUM_VALUES = 50_000
+MAXIMUM_VALUES = 20_000
 _MERGE = "<<"
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML 1.2 does not let stand in a text (section 5.1)."""

@@ -62,12 +62,18 @@ def in_the_file(path: Path, kept: Mapping[Path, Sequence[int]]) -> Path:
     return result
 
 
+_MOST_TO_COMPARE = 200
+"""Comparing takes 10 us a word, and a file may have thousands of mistakes."""
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?`, or what there is to choose from."""
     words = sorted(known) if isinstance(known, AbstractSet) else list(known)
     if not words:
         return "there are none"
     folded = {word.casefold(): word for word in words}
+    if len(words) > _MOST_TO_COMPARE:
+        return f"there are {listing(words)}"
     close = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
     if close:
         return f"did you mean {folded[close[0]]!r}?"

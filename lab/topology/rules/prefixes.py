@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-from typing import Literal
+from functools import partial
+from itertools import pairwise
+from typing import Literal, TypeVar
 
 from lab.topology.addressing import (
     ACCESS_PUBLIC,
@@ -28,6 +29,8 @@ from lab.topology.values import IpAddress, Network
 SMALLEST_SUBNET = 8
 """Addresses in a /29: Azure's smallest subnet, GatewaySubnet included."""
 SMALLEST_LAN = 16
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,37 @@ def _claims(topology: Topology) -> Iterator[_Claim]:
 
 def prefixes_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """VNets, access networks and pools; a pool against its own VNet is for Azure's rules."""
-    for first, second in combinations(_claims(topology), 2):
-        if overlap(first.prefix, second.prefix) and not _harmless(topology, first, second):
-            yield Problem(
-                second.path,
-                f"{second.prefix} overlaps {first.prefix} of {first}",
-                "choose a prefix that nothing else uses",
-            )
+    claims = [(claim.prefix, claim) for claim in _claims(topology)]
+    for first, second in _clashes(claims, partial(_harmless, topology)):
+        yield Problem(
+            second.path,
+            f"{second.prefix} overlaps {first.prefix} of {first}",
+            "choose a prefix that nothing else uses",
+        )
+
+
+def _clashes(
+    claims: Sequence[tuple[Network, T]], harmless: Callable[[T, T], bool] = lambda *_: False
+) -> Iterator[tuple[T, T]]:
+    """Pairs that overlap, the earlier of the list first; of several, the closest one.
+
+    Prefixes nest or are apart, so in the order of addresses those that are still open form a
+    chain: not every pair needs to be looked at.
+    """
+    order = sorted(
+        range(len(claims)),
+        key=lambda n: (claims[n][0].version, claims[n][0].network_address, claims[n][0].prefixlen),
+    )
+    chain: list[int] = []
+    for this in order:
+        while chain and not overlap(claims[chain[-1]][0], claims[this][0]):
+            chain.pop()
+        for other in reversed(chain):
+            first, second = (claims[n][1] for n in sorted((other, this)))
+            if not harmless(first, second):
+                yield first, second
+                break
+        chain.append(this)
 
 
 def _harmless(topology: Topology, first: _Claim, second: _Claim) -> bool:
@@ -108,13 +135,13 @@ def subnets_fit(topology: Topology, declared: Declared) -> Iterator[Problem]:
                 advice = "; Azure advises a /27" if subnet == GATEWAY_SUBNET else ""
                 yield Problem(path, f"{prefix} is too small for a subnet",
                               f"{_length(prefix, SMALLEST_SUBNET)} or larger{advice}")  # fmt: skip
-        for (one, first), (two, second) in combinations(vnet.subnets.items(), 2):
-            if overlap(first, second):
-                yield Problem(
-                    ("vnets", name, "subnets", two),
-                    f"{second} overlaps {first} of the subnet {one!r}",
-                    "choose another part of the address space",
-                )
+        placed = [(prefix, subnet) for subnet, prefix in vnet.subnets.items()]
+        for one, two in _clashes(placed):
+            yield Problem(
+                ("vnets", name, "subnets", two),
+                f"{vnet.subnets[two]} overlaps {vnet.subnets[one]} of the subnet {one!r}",
+                "choose another part of the address space",
+            )
 
 
 def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
