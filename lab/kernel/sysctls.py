@@ -25,15 +25,22 @@ ROUTER = COMPUTER | {
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
     "ipv6/conf/all/forwarding": "1",
+    # A switch is a switch: where br_netfilter is loaded, a router's firewall would filter what
+    # two neighbours on its LAN say to each other.
+    "bridge/bridge-nf-call-iptables": "0",
+    "bridge/bridge-nf-call-ip6tables": "0",
+    "bridge/bridge-nf-call-arptables": "0",
 }
+_OPTIONAL = ("ipv6/", "bridge/")
+"""Parts that a kernel may lack, and then does nothing that would have to be switched."""
 
 
 def write(values: Mapping[str, str]) -> None:
-    """Write each value below /proc/sys/net; IPv6's are left out on a kernel without IPv6."""
+    """Write each value below /proc/sys/net; those of a part that the kernel lacks are left out."""
     for name, value in values.items():
         try:
             with open(f"{NET}/{name}", "w") as file:  # noqa: PTH123 (half the time of Path.open)
                 file.write(value)
         except FileNotFoundError:
-            if not name.startswith("ipv6/"):
+            if not name.startswith(_OPTIONAL):
                 raise
