@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes: 20 roots and long lists of revoked certificates are far below."""
 
+GOODBYE = 1.0
+"""Seconds for requests in progress when the gateway ends."""
+
 
 class _Disconnect(BaseModel):
     """Body of disconnectVirtualNetworkGatewayVpnConnections."""
@@ -102,7 +105,7 @@ def application(gateway: Gateway) -> web.Application:
 
 async def serve(app: web.Application, path: Path) -> web.AppRunner:
     """Listen on a Unix socket that only its owner can use."""
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GOODBYE)
     await runner.setup()
     mask = os.umask(0o177)
     try:

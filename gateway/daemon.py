@@ -166,9 +166,7 @@ class Daemon:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         try:
-            descriptor = os.open(
-                self._program.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600
-            )
+            descriptor = os.open(self._program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise StorageError(f"cannot write {self._program.log}: {error.strerror}") from error
         try:

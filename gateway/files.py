@@ -11,12 +11,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def make_private_directory(path: Path) -> None:
+    """Make a directory with mode 0700, if it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StorageError(f"cannot make {path}: {error.strerror}") from error
+
+
 def write_private(path: Path, data: str | bytes) -> None:
     """Write a file with mode 0600, replacing an older one in one step."""
     content = data.encode() if isinstance(data, str) else data
     draft = path.with_name(path.name + ".new")
+    make_private_directory(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -17,6 +17,7 @@ from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
 from gateway.engines.base import Settings, Surroundings
 from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentError, NotFoundError
+from gateway.files import make_private_directory
 from gateway.pool import divide
 from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.rulebook import Network, violations
@@ -167,7 +168,7 @@ class Gateway:
 
     def _around(self, protocol: VpnProtocol) -> Surroundings:
         state = self._state / protocol.lower()
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_directory(state)
         return Surroundings(self.placement, state, self._admission, self.sessions, self.log)
 
     async def _end_disallowed(self) -> None:
@@ -175,7 +176,8 @@ class Gateway:
         for session in self.sessions:
             objection = self._admission.objection_to_session(session)
             engine = self._engines.get(session.peer.protocol)
-            if objection and engine:
+            wanted = session.peer.protocol in self._admission.policy.parts
+            if objection and engine and wanted:  # an engine that is not, ends its own
                 ending.append(engine.disconnect(session, objection.message))
         await asyncio.gather(*ending)
 
@@ -183,7 +185,12 @@ class Gateway:
 
     async def health(self) -> list[dict[str, Any]]:
         """Azure's getVpnClientConnectionHealth."""
-        await asyncio.gather(*(engine.refresh() for engine in self._engines.values()))
+        # an engine that cannot answer now leaves its counters as they were
+        refreshes = (engine.refresh() for engine in self._engines.values())
+        results = await asyncio.gather(*refreshes, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, GatewayError):
+                raise result
         now = datetime.now(UTC)
         return [session.health(now) for session in self.sessions]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gateway.errors import EngineError
+from gateway.waiting import wait_until
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
     from pathlib import Path
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from gateway.placement import Placement
     from gateway.sessions import Session, Sessions
     from gateway.vocabulary import VpnProtocol
+
+
+GOODBYE_LIMIT = 5.0
+"""Seconds in which a session must end."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +94,12 @@ class Engine(Protocol):
 
     def report(self) -> EngineReport:
         """How it is doing."""
+
+
+async def until_gone(sessions: Sessions, session: Session) -> None:
+    """Wait until the daemon's event has taken the session out of the table."""
+    what = f"{session.peer.protocol} session {session.id} to end"
+    try:
+        await wait_until(what, GOODBYE_LIMIT, lambda: sessions.get(session.id) is None)
+    except TimeoutError as error:
+        raise EngineError(str(error)) from error

@@ -11,7 +11,7 @@ from gateway import datapath
 from gateway.daemon import Daemon, Program
 from gateway.engines import ikev2_config as config
 from gateway.engines.background import Background
-from gateway.engines.base import EngineReport
+from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.ikev2_attempts import Attempts
 from gateway.engines.ikev2_clients import Clients
 from gateway.engines.ikev2_gate import Gate
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from gateway.engines.base import Settings, Surroundings
     from gateway.sessions import Session
     from gateway.vocabulary import VpnProtocol
-
-GOODBYE_LIMIT = 5.0
-"""Seconds in which a session must end."""
 
 START_LIMIT = 5.0
 """Seconds for charon to open its socket (measured: 0.02)."""
@@ -92,11 +89,7 @@ class Ikev2Engine:
         """A client that does not confirm is forgotten all the same."""
         session.ending = why
         await self._clients.terminate(session.handle)
-        await wait_until(
-            f"IKEv2 session {session.id} to end",
-            GOODBYE_LIMIT,
-            lambda: self._around.sessions.get(session.id) is None,
-        )
+        await until_gone(self._around.sessions, session)
 
     async def refresh(self) -> None:
         """Ask charon for counters."""

@@ -82,7 +82,8 @@ class Clients:
         try:
             await self._link.apart("terminate", order)
         except EngineError as error:
-            if "no matching" not in error.message:  # it has gone by itself
+            # it had gone by itself, or its client never confirmed and it was destroyed
+            if not any(words in error.message for words in ("no matching", "terminating SA")):
                 raise
 
     def all_gone(self, why: str) -> None:

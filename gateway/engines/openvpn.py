@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gateway.daemon import Daemon, Program
 from gateway.engines import openvpn_config as config
-from gateway.engines.base import EngineReport
+from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.openvpn_handshakes import Handshakes
 from gateway.engines.openvpn_link import Link
 from gateway.engines.openvpn_management import (
@@ -32,16 +32,12 @@ from gateway.engines.openvpn_management import (
 from gateway.errors import StorageError
 from gateway.files import write_private
 from gateway.sessions import Peer
-from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
     from gateway.engines.base import Settings, Surroundings
     from gateway.engines.openvpn_management import Event
     from gateway.sessions import Reservation, Session
     from gateway.vocabulary import Reason, VpnProtocol
-
-GOODBYE_LIMIT = 5.0
-"""Seconds in which a session must end."""
 
 TO_CLIENT = {
     "revoked": "The certificate has been revoked",
@@ -97,11 +93,7 @@ class OpenVpnEngine:
         """The daemon's DISCONNECT event takes the session out."""
         session.ending = why
         await self._link.command(client_kill(session.handle))
-        await wait_until(
-            f"OpenVPN session {session.id} to end",
-            GOODBYE_LIMIT,
-            lambda: self._around.sessions.get(session.id) is None,
-        )
+        await until_gone(self._around.sessions, session)
 
     async def refresh(self) -> None:
         """Byte counters of all clients in one `status`; openvpn counts no packets."""
