@@ -28,9 +28,11 @@ def cause(error: BaseException) -> BaseException:
 def told(error: BaseException) -> dict[str, Any]:
     """What a person is told about an exception: `message`, `remedy` and the exit `code`."""
     root = cause(error)
+    notes = getattr(root, "__notes__", [])
     if isinstance(root, LabError):
-        return {"message": root.message, "remedy": root.remedy, "code": root.code}
-    message = "\n".join([str(root) or repr(root), *getattr(root, "__notes__", [])])
+        message = "\n".join([root.message, *notes])
+        return {"message": message, "remedy": root.remedy, "code": root.code}
+    message = "\n".join([str(root) or repr(root), *notes])
     if isinstance(root, OSError):
         remedy = _MACHINE.get(root.errno or 0)
         return {"message": message, "remedy": remedy, "code": MACHINE if remedy else OURS}

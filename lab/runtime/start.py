@@ -152,7 +152,8 @@ def prepare_ground() -> None:
     quiet = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
     calls.mount("proc", "/proc", "proc", quiet)
     for name in ("hosts", "hostname", "resolv.conf"):
-        Path("/etc", name).touch()  # nodes bind their own over them
+        if not Path("/etc", name).exists():  # nodes bind their own over them
+            Path("/etc", name).touch()
     Path(LAB_FILES).mkdir(exist_ok=True)
     calls.mount("lab", LAB_FILES, "tmpfs", calls.MS_NOSUID | calls.MS_NODEV, "mode=0700")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.kernel import requests, sysctls
 from lab.kernel.requests import LOOPBACK, Port, Request
 from lab.nodes.namespace import NamespaceNode, Network
@@ -104,11 +106,23 @@ def _build(plan: Plan, log_directory: Path, directory: Path) -> dict[str, _Compu
         name, request = _cable(link, computers)
         births[name].append(request)
     for name, computer in computers.items():
-        computer.node.netlink.apply([*computer.births, *births[name]])
-    configured = [computer.configure() for computer in computers.values()]
-    for future in configured:
-        future.result()
+        with _naming(name):
+            computer.node.netlink.apply([*computer.births, *births[name]])
+    configured = {name: computer.configure() for name, computer in computers.items()}
+    for name, future in configured.items():
+        with _naming(name):
+            future.result()
     return computers
+
+
+@contextmanager
+def _naming(node: str) -> Iterator[None]:
+    """What is refused is refused in a node."""
+    try:
+        yield
+    except (OSError, LabError) as error:
+        error.add_note(f"in node {node}")
+        raise
 
 
 def _open(plan: NodePlan, log_directory: Path, directory: Path) -> NamespaceNode:

@@ -16,7 +16,7 @@ from collections import defaultdict
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
-from lab.kernel.nft import load
+from lab.kernel.nft import run
 from lab.topology.plan import End, Link, NodePlan, Plan
 
 NETNS = Path("/run/netns")
@@ -128,7 +128,7 @@ class RawNetlink:
             _exchange(sockets[node.name], _settings(node, ends[node.name], index))
             if node.nftables:
                 _enter(descriptors[node.name])
-                load(node.nftables)
+                run(node.nftables)
         return descriptors
 
 
@@ -147,7 +147,9 @@ def _settings(node: NodePlan, ends: list[End], index: dict[tuple[str, str], int]
     def at(name: str) -> int:
         return index[node.name, name]
 
-    bridges = [(at(bridge.name), address) for bridge in node.bridges for address in bridge.addresses]
+    bridges = [
+        (at(bridge.name), address) for bridge in node.bridges for address in bridge.addresses
+    ]
     cables = [(at(end.interface), address) for end in ends for address in end.addresses]
     lo = [(1, address) for address in node.loopback]
     up = [1, *(at(bridge.name) for bridge in node.bridges), *(at(end.interface) for end in ends)]
