@@ -53,6 +53,8 @@ def read_profile(data: bytes) -> Profile:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = {name: _member(archive, name) for name in (SETTINGS, ROOT, OPENVPN)}
         return _profile(files)
+    except KeyError as error:
+        raise ProfileError(f"not a VPN client configuration: no {error} in {SETTINGS}") from error
     except (zipfile.BadZipFile, ET.ParseError, ValueError, NotImplementedError, EOFError) as error:
         raise ProfileError(f"not a VPN client configuration: {error}") from error
 

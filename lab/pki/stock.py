@@ -25,6 +25,11 @@ USUAL = 10
 """As many certificates as an ordinary topology has."""
 
 
+def fresh_key() -> rsa.RSAPrivateKey:
+    """A key that nobody else will ever have."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+
+
 def directory() -> Path:
     """Where the keys lie; 0700."""
     path = Path(os.environ["P2SLAB_CACHE"], "keys")
@@ -61,7 +66,7 @@ def _locked(place: Path) -> Iterator[None]:
 
 def _make(path: Path) -> None:
     """One key, whole or not at all."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    key = fresh_key()
     partial = path.with_suffix(".partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

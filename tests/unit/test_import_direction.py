@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2]
-MAY_IMPORT = {"lab": {"lab", "gateway", "radius"}, "gateway": {"gateway", "radius"}, "radius": {"radius"}}
+MAY_IMPORT = {
+    "lab": {"lab", "gateway", "radius"},
+    "gateway": {"gateway", "radius"},
+    "radius": {"radius"},
+}
 PURE = ("lab/topology", "gateway/resource.py", "gateway/rulebook.py", "gateway/sku.py")
 NOT_PURE = {"asyncio", "socket", "subprocess", "pyroute2", "vici", "aiohttp", "lab.kernel", "lab.nodes",
             "lab.runtime", "lab.roles", "lab.checks", "lab.cli"}  # fmt: skip

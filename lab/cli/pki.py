@@ -1,0 +1,142 @@
+"""`p2slab pki`: certificate authorities and client certificates of one's own.
+
+Seed: "You can use a root certificate that was generated using an Enterprise solution, or you can
+generate a self-signed certificate"; "Client certificates are generated from a trusted root".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from lab.errors import UsageError
+
+if TYPE_CHECKING:
+    from lab.pki.authority import Credential
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _common(function: F) -> F:
+    """Options of every kind of certificate."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="What was made, as JSON."),
+        click.option("--days", default=365, show_default=True, help="How long it is valid."),
+        click.option("--subject", help="The common name; default: NAME."),
+        click.option("--out", default=".", show_default=True, help="The directory to write to.",
+                     type=click.Path(path_type=Path, file_okay=False)),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+_ISSUER = click.option(
+    "--issuer", required=True, metavar="NAME", help="Its issuer: NAME.pem and NAME.key in --out."
+)
+
+
+@click.group()
+def command() -> None:
+    """Make certificate authorities and client certificates.
+
+    Each gives NAME.pem, NAME.cer (Base64 as Azure takes it: publicCertData), NAME.key (mode 0600)
+    and, for clients, NAME.p12. Name them in a topology with `certificate:` and `key:`.
+    """
+
+
+@command.command()
+@click.argument("name")
+@_common
+def root(name: str, **options: Any) -> None:
+    """A self-signed root."""
+    _make(name, "root", None, **options)
+
+
+@command.command()
+@click.argument("name")
+@_ISSUER
+@_common
+def intermediate(name: str, issuer: str, **options: Any) -> None:
+    """An intermediate authority of an enterprise PKI."""
+    _make(name, "intermediate", issuer, **options)
+
+
+@command.command()
+@click.argument("name")
+@_ISSUER
+@click.option("--password", default="", help="Of the .p12; read from P2SLAB_P12_PASSWORD too.",
+              envvar="P2SLAB_P12_PASSWORD")  # fmt: skip
+@_common
+def client(name: str, issuer: str, **options: Any) -> None:
+    """The certificate of a VPN user."""
+    _make(name, "client", issuer, **options)
+
+
+def _make(
+    name: str,
+    kind: Literal["root", "intermediate", "client"],
+    issuer: str | None,
+    *,
+    out: Path,
+    subject: str | None,
+    days: int,
+    as_json: bool,
+    password: str = "",
+) -> None:
+    from lab.pki.authority import sign  # noqa: PLC0415 (cryptography: not for --help)
+    from lab.pki.stock import fresh_key  # noqa: PLC0415 (as above)
+    from lab.topology.plan import CertificatePlan  # noqa: PLC0415 (as above)
+
+    if name != Path(name).name or not name:
+        raise UsageError(
+            f"{name!r} cannot be a file's name", "give a plain name, such as corp-root"
+        )
+    plan = CertificatePlan(name, subject or name, issuer, kind, days_after=days)
+    signer = _read(out, issuer) if issuer else None
+    made = sign(plan, fresh_key(), signer)
+    files = _write(out, made, password if kind == "client" else None)
+    if as_json:
+        about = {"files": files, "thumbprint": made.thumbprint}
+        click.echo(json.dumps(about | {"publicCertData": made.public_cert_data}, indent=2))
+    else:
+        click.echo("\n".join(files))
+        click.echo(f"thumbprint {made.thumbprint}", err=True)
+
+
+def _read(out: Path, name: str) -> Credential:
+    """An issuer that an earlier call has made, with the way up to its root where that is here."""
+    from lab.pki.authority import Credential, load_certificate, load_key  # noqa: PLC0415 (as above)
+
+    certificate = load_certificate(name, out / f"{name}.pem")
+    above = tuple(
+        candidate
+        for path in sorted(out.glob("*.pem"))
+        if path.stem != name
+        and (candidate := load_certificate(path.stem, path)).subject == certificate.issuer
+    )
+    return Credential(name, certificate, load_key(name, out / f"{name}.key"), above)
+
+
+def _write(out: Path, made: Credential, password: str | None) -> list[str]:
+    """The files of a credential; UsageError if one of that name is there already."""
+    contents = {
+        "pem": (made.certificate_pem, 0o644),
+        "cer": (f"{made.public_cert_data}\n".encode(), 0o644),
+        "key": (made.key_pem, 0o600),
+        **({} if password is None else {"p12": (made.p12(password), 0o600)}),
+    }
+    files = {out / f"{made.name}.{ending}": content for ending, content in contents.items()}
+    there = [str(path) for path in files if path.exists()]
+    if there:
+        raise UsageError(f"{', '.join(there)}: there already", "remove it, or use another name")
+    out.mkdir(parents=True, exist_ok=True)
+    for path, (content, mode) in files.items():
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(path, flags, mode), "wb") as file:
+            file.write(content)
+    return [str(path) for path in files]

@@ -1,0 +1,160 @@
+"""What clients are given, a profile and a .p12, and what the programs say, is read with care."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.clients.profile import OPENVPN, ROOT, SETTINGS, ProfileError, read_profile
+from lab.clients.reasons import OPENVPN as OPENVPN_TABLE
+from lab.clients.reasons import STRONGSWAN as STRONGSWAN_TABLE
+from lab.clients.reasons import Table, judge
+from lab.clients.user import parse_bags
+from lab.errors import LabError
+from lab.pki.authority import Credential, sign
+from lab.topology.plan import CertificatePlan
+
+
+@pytest.fixture(scope="module")
+def authority() -> Credential:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    return sign(CertificatePlan("root", "Root", None, "root"), key, None)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def settings(types: str = "IkeV2", routes: str = "10.1.0.0/16, 10.2.0.0/16") -> bytes:
+    return (
+        f"<VpnProfile><VpnServer>gw.test</VpnServer><VpnType>{types}</VpnType>"
+        f"<Routes>{routes}</Routes></VpnProfile>"
+    ).encode()
+
+
+def test_a_profile_names_server_routes_and_protocols(authority: Credential) -> None:
+    der = authority.certificate.public_bytes(Encoding.DER)
+    profile = read_profile(zipped({SETTINGS: settings(), ROOT: der, OPENVPN: b"client\n"}))
+    assert profile.protocols == ("IkeV2", "OpenVPN")
+    assert profile.server == "gw.test"
+    assert profile.routes == ("10.1.0.0/16", "10.2.0.0/16")
+    assert profile.server_root == authority.certificate_pem
+
+
+def test_a_profile_of_openvpn_alone_has_no_native_protocol() -> None:
+    assert read_profile(zipped({OPENVPN: b"client\n"})).protocols == ("OpenVPN",)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {SETTINGS: b"<VpnProfile>", ROOT: b""},
+        {SETTINGS: b"<VpnProfile><VpnServer/></VpnProfile>"},
+        {SETTINGS: settings(), ROOT: b"not a certificate"},
+        {SETTINGS: settings(routes="10.1.0.0/99")},
+        {OPENVPN: b"\xff\xfe"},
+        {OPENVPN: bytes(2_000_000)},
+    ],
+    ids=["empty", "torn", "no-type", "no-certificate", "no-prefix", "no-text", "zip-bomb"],
+)
+def test_what_is_no_profile_is_refused_in_words(files: dict[str, bytes]) -> None:
+    with pytest.raises(ProfileError, match="not a VPN client configuration"):
+        read_profile(zipped(files))
+
+
+def test_a_name_that_climbs_out_of_the_zip_is_never_looked_at() -> None:
+    assert read_profile(zipped({OPENVPN: b"client\n", "../../etc/passwd": b"x"})).openvpn
+
+
+@given(st.binary())
+def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
+    with pytest.raises(ProfileError):
+        read_profile(data)
+
+
+BAGS = """Bag Attributes
+    localKeyID: 17 88
+    friendlyName: alice
+subject=CN = alice
+-----BEGIN CERTIFICATE-----
+YWxpY2U=
+-----END CERTIFICATE-----
+Bag Attributes: <No Attributes>
+subject=CN = Middle
+-----BEGIN CERTIFICATE-----
+bWlkZGxl
+-----END CERTIFICATE-----
+Bag Attributes
+    localKeyID: 17 88
+Key Attributes: <No Attributes>
+-----BEGIN PRIVATE KEY-----
+a2V5
+-----END PRIVATE KEY-----
+"""
+
+
+def test_a_p12s_own_certificate_is_told_from_its_issuers() -> None:
+    user = parse_bags(BAGS)
+    assert b"YWxpY2U=" in user.certificate_pem
+    assert b"a2V5" in user.key_pem
+    assert [b"bWlkZGxl" in other for other in user.intermediates_pem] == [True]
+
+
+def test_a_p12_without_a_key_is_refused() -> None:
+    with pytest.raises(LabError, match="no private key"):
+        parse_bags(BAGS.partition("Bag Attributes\n    localKeyID: 17 88\nKey")[0])
+
+
+# Lines as the real programs printed them in the lab.
+SAID: list[tuple[Table, list[str], str]] = [
+    (STRONGSWAN_TABLE,
+     ["retransmit 2 of request with message ID 0", "giving up after 2 retransmits",
+      "establishing IKE_SA failed, peer not responding"], "no-answer"),
+    (STRONGSWAN_TABLE,
+     ["received fatal TLS alert 'certificate unknown'", "EAP_TLS method failed",
+      "generating INFORMATIONAL request 8 [ N(AUTH_FAILED) ]"], "refused"),
+    (STRONGSWAN_TABLE, ["unable to resolve gw.test, initiate aborted"], "no-answer"),
+    (STRONGSWAN_TABLE,
+     ["no trusted RSA public key found for 'gw.test'",
+      "generating INFORMATIONAL request 2 [ N(AUTH_FAILED) ]"], "server-untrusted"),
+    (STRONGSWAN_TABLE,
+     ["received INTERNAL_ADDRESS_FAILURE notify, no CHILD_SA built"], "no-address"),
+    (OPENVPN_TABLE,
+     ["HTTP proxy returned: 'HTTP/1.1 403 Forbidden'", "HTTP proxy returned bad status"], "proxy"),
+    (OPENVPN_TABLE,
+     ["AUTH: Received control message: AUTH_FAILED,The certificate has been revoked"], "refused"),
+    (OPENVPN_TABLE, ["Connection reset, restarting [0]"], "refused"),
+    (OPENVPN_TABLE,
+     ["TCP: connect to [AF_INET]192.0.2.2:443 failed: Connection timed out"], "no-answer"),
+    (OPENVPN_TABLE,
+     ["VERIFY ERROR: depth=0, error=unable to get local issuer certificate: CN=gw",
+      "TLS Error: TLS handshake failed"], "server-untrusted"),
+    (OPENVPN_TABLE, ["RESOLVE: Cannot resolve host address: gw.test:443"], "no-answer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "lines", "reason"), SAID)
+def test_a_programs_words_become_one_reason_and_stay_quoted(
+    table: Table, lines: list[str], reason: str
+) -> None:
+    found, message = judge(table, ["something before", *lines])
+    assert found == reason
+    assert any(line in message for line in lines)
+
+
+def test_words_that_are_not_known_are_quoted_all_the_same() -> None:
+    assert judge(OPENVPN_TABLE, ["a", "b"]) == ("refused", "a; b")
+    assert judge(OPENVPN_TABLE, [])[1] == "the program said nothing"
