@@ -114,7 +114,7 @@ def _subordinate(kind: str) -> Finding:
     what = f"sub{kind} range"
     purpose = "the accounts that daemons run under"
     try:
-        first = subordinate_ids(kind)[0]
+        first = subordinate_ids(kind)
     except LabError as error:
         return Finding(what, ok=False, detail=error.message, purpose=purpose,
                        remedy=error.remedy or "")  # fmt: skip

@@ -179,8 +179,9 @@ def _apt_note(line: str) -> str:
     words = line.split()
     if line.startswith("Get:") and len(words) > 4:
         return f"downloading {words[4]}"
-    if line.startswith(("Unpacking ", "Setting up ")):
-        return " ".join(words[:3]).replace("Setting up", "setting up").lower()
+    for start, note in (("Unpacking ", "unpacking"), ("Setting up ", "setting up")):
+        if line.startswith(start):
+            return f"{note} {line.split()[len(start.split())]}"
     return ""
 
 

@@ -18,6 +18,7 @@ from lab.boot import tools
 from lab.boot.build import Builder
 from lab.boot.cache import Cache, free_bytes, full_disk, package_names
 from lab.boot.progress import say
+from lab.boot.users import refuse_without_namespaces
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError
 
@@ -36,6 +37,7 @@ def make_root(cache: Cache, key: str, source: str, *, install: bool) -> None:
     with locked(cache):
         if os.path.isdir(cache.tree(key)):
             return
+        refuse_without_namespaces()
         missing = tools.missing_packages()
         if missing:
             tools.provide(missing, install=install)

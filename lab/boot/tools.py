@@ -45,7 +45,8 @@ def provide(packages: list[str], *, install: bool) -> None:
         raise advice
     say(f"p2slab: this machine lacks {names}; installing with: {shlex.join(command)}")
     # A fresh machine has no package lists, and old ones name files that are gone.
-    if _run(command) or (_run([*sudo, "apt-get", "update"]) or _run(command)):
+    update = [*sudo, "apt-get", "update"]
+    if _run(command) and (_run(update) or _run(command)):
         raise MachineError(f"{names} could not be installed, see above", shlex.join(command))
 
 

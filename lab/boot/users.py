@@ -7,29 +7,29 @@ import pwd
 import shutil
 from typing import Callable
 
-from lab.boot.syscalls import CLONE_NEWUSER, unshare
+from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWUSER, unshare
 from lab.errors import MachineError
 
 # Enough for every Debian system user up to nobody (65534).
 WANTED = 65535
 WITH_SUDO = "run it with sudo: sudo ./p2slab ..."
 
-# (file, value that forbids, what it means and how it is allowed)
+# (file in /proc, value that forbids, what it means and how it is allowed)
 _SETTINGS = (
     (
-        "/proc/sys/user/max_user_namespaces",
+        "sys/user/max_user_namespaces",
         "0",
         "user.max_user_namespaces is 0",
         "sudo sysctl user.max_user_namespaces=10000",
     ),
     (
-        "/proc/sys/kernel/unprivileged_userns_clone",
+        "sys/kernel/unprivileged_userns_clone",
         "0",
         "kernel.unprivileged_userns_clone is 0",
         "sudo sysctl kernel.unprivileged_userns_clone=1",
     ),
     (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
         "kernel.apparmor_restrict_unprivileged_userns is 1 (Ubuntu 23.10 and later)",
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
@@ -54,15 +54,55 @@ def become_root(*, whole_range: bool = True) -> None:
         _write("/proc/self/gid_map", f"0 {gid} 1")
         return
     commands = (
-        ["newuidmap", str(os.getpid()), "0", str(uid), "1", "1", *subordinate_ids("uid"), "65535"],
-        ["newgidmap", str(os.getpid()), "0", str(gid), "1", "1", *subordinate_ids("gid"), "65535"],
+        [
+            "newuidmap",
+            str(os.getpid()),
+            "0",
+            str(uid),
+            "1",
+            "1",
+            subordinate_ids("uid"),
+            str(WANTED),
+        ],
+        [
+            "newgidmap",
+            str(os.getpid()),
+            "0",
+            str(gid),
+            "1",
+            "1",
+            subordinate_ids("gid"),
+            str(WANTED),
+        ],
     )
+    if not (shutil.which("newuidmap") and shutil.which("newgidmap")):
+        raise MachineError(
+            "this machine lacks newuidmap, with which an ordinary user's lab gets its ids",
+            f"sudo apt-get install uidmap, or {WITH_SUDO}",
+        )
     mapped = _mapper(commands)
     _unshare_user()
     mapped()
     os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def refuse_without_namespaces() -> None:
+    """Raise MachineError, with the setting to change, where a user gets no namespaces at all."""
+    if os.geteuid() == 0:
+        return
+    child = os.fork()
+    if child == 0:
+        try:
+            unshare(CLONE_NEWUSER | CLONE_NEWNS)
+            os._exit(0)
+        except OSError as error:
+            os._exit(error.errno or 1)
+    _, status = os.waitpid(child, 0)
+    if status:
+        number = os.WEXITSTATUS(status)
+        raise no_namespace(OSError(number, os.strerror(number)))
 
 
 def can_map_range() -> bool:
@@ -77,31 +117,31 @@ def can_map_range() -> bool:
     return bool(shutil.which("newuidmap") and shutil.which("newgidmap"))
 
 
-def subordinate_ids(kind: str) -> list[str]:
+def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
     """The first id of the user's range in /etc/subuid or /etc/subgid (`kind`: uid or gid)."""
     number = os.geteuid()
     try:
         name = pwd.getpwuid(number).pw_name
     except KeyError:
         name = str(number)
-    file = f"/etc/sub{kind}"
+    file = f"{etc}/sub{kind}"
     for line in _lines(file):
         owner, _, rest = line.partition(":")
         first, _, count = rest.partition(":")
         if owner in (name, str(number)) and count.isdigit() and int(count) >= WANTED:
-            return [first]
+            return first
     raise MachineError(
         f"{file} gives {name} no range of {WANTED} ids, which a lab of an ordinary user needs",
         f"sudo usermod --add-sub{kind}s 1000000-1065535 {name}, or {WITH_SUDO}",
     )
 
 
-def why_no_namespace() -> tuple[str, str]:
+def why_no_namespace(proc: str = "/proc") -> tuple[str, str]:
     """Why an ordinary user gets no user namespace here, and what to change."""
     for file, forbidden, meaning, remedy in _SETTINGS:
-        if "".join(_lines(file)).strip() == forbidden:
+        if "".join(_lines(f"{proc}/{file}")).strip() == forbidden:
             return meaning, f"{remedy}, or {WITH_SUDO}"
-    if any(line.split() == ["Seccomp:", "2"] for line in _lines("/proc/self/status")):
+    if any(line.split() == ["Seccomp:", "2"] for line in _lines(f"{proc}/self/status")):
         return (
             "a seccomp filter forbids it (Docker's default does)",
             (

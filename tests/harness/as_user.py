@@ -1,6 +1,10 @@
 """Run a command as an ordinary user of a fresh machine, from root.
 
-    python -m tests.harness.as_user [--without-tun] -- ./p2slab verify topologies/quickstart.yaml
+    python -m tests.harness.as_user [OPTIONS] -- ./p2slab verify topologies/quickstart.yaml
+
+    --without-tun       leave /dev/net/tun as the machine has it
+    --without-network   in a network namespace with nothing in it
+    --small=OPTIONS     a tmpfs with these mount options at the user's ~/small
 
 Works inside root's private root (it goes there by itself when started outside), which has sudo,
 mmdebstrap and newuidmap, so nothing is needed on the machine. In mounts of its own it gives the
@@ -28,6 +32,7 @@ CHECKOUT = f"{HOME}/p2slab"
 # Where the launcher leaves the machine's settings for `test` (lab/boot/main.py).
 SETTINGS = "/run/host-settings"
 
+_CLONE_NEWNET = 0x40000000
 _ACCOUNT = {
     "passwd": f"{NAME}:x:{UID}:{UID}::{HOME}:/bin/bash\n",
     "shadow": f"{NAME}:*:20000::::::\n",
@@ -40,10 +45,10 @@ _NOT_COPIED = {".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cac
 
 def main(arguments: list[str]) -> None:
     """Become the user and the command after `--`."""
-    options, _, command = _split(arguments)
+    options, command = _split(arguments)
     if not command:
         sys.exit(__doc__)
-    if os.geteuid() != 0:
+    if not possible():
         sys.exit("as_user: only root can play another user")
     if not os.path.exists(SETTINGS):
         _enter_private_root(arguments)
@@ -53,18 +58,35 @@ def main(arguments: list[str]) -> None:
     _private_etc()
     _fresh_run()
     _home()
+    for option in options:
+        if option.startswith("--small="):
+            _small_disk(option[len("--small=") :])
     if "--without-tun" not in options:
         _open_tun()
+    if "--without-network" in options:
+        unshare(_CLONE_NEWNET)
     _become()
     os.chdir(CHECKOUT)
     os.execvpe(command[0], command, env)
 
 
-def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
+def argv(*command: str, options: tuple[str, ...] = ()) -> list[str]:
+    """The argument list with which a test starts `command` as the user (from the checkout)."""
+    return [sys.executable, "-m", "tests.harness.as_user", *options, "--", *command]
+
+
+def possible() -> bool:
+    """Whether this process may play another user: it is root, and of the machine, not of a user."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        everybody = file.read().split() == ["0", "0", "4294967295"]
+    return os.geteuid() == 0 and everybody
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     if "--" not in arguments:
-        return arguments, "", []
+        return arguments, []
     at = arguments.index("--")
-    return arguments[:at], "--", arguments[at + 1 :]
+    return arguments[:at], arguments[at + 1 :]
 
 
 def _enter_private_root(arguments: list[str]) -> None:
@@ -162,6 +184,14 @@ def _give(directory: str) -> None:
         os.chown(where, UID, UID)
         for name in files:
             os.chown(os.path.join(where, name), UID, UID)
+
+
+def _small_disk(options: str) -> None:
+    os.mkdir("/mnt/small")
+    mount("tmpfs", "/mnt/small", "tmpfs", 0, options)
+    os.chown("/mnt/small", UID, UID)
+    os.makedirs(f"{HOME}/small", exist_ok=True)
+    bind("/mnt/small", f"{HOME}/small")
 
 
 def _open_tun() -> None:

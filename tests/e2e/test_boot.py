@@ -1,0 +1,248 @@
+"""The launcher on a machine that lacks something, as an ordinary user of that machine.
+
+The user is played from root (tests/harness/as_user.py). Every test that makes a private root ends
+it early, so none takes long.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.errors import MACHINE, USAGE
+from lab.waiting import wait_until
+from tests.harness import as_user
+
+CHECKOUT = Path(__file__).parents[2]
+LASTING = Path(os.environ.get("P2SLAB_CACHE", "/nonexistent")) / "as-user-home"
+
+pytestmark = pytest.mark.skipif(
+    not as_user.possible(), reason="only root can play an ordinary user; run it with sudo"
+)
+
+
+def run(
+    *command: str, options: tuple[str, ...] = (), limit: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """What became of a command of the user's, started in the user's checkout."""
+    return subprocess.run(
+        as_user.argv(*command, options=options),
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=limit,
+        check=False,
+    )
+
+
+@pytest.fixture
+def cache() -> Iterator[str]:
+    """The name, under the user's home, of a cache that is not there yet."""
+    name = f"cache-{uuid.uuid4().hex[:8]}"
+    yield name
+    run("rm", "-rf", f"{as_user.HOME}/{name}")
+
+
+def in_cache(cache: str, *command: str) -> tuple[str, ...]:
+    return ("env", f"P2SLAB_CACHE={as_user.HOME}/{cache}", *command)
+
+
+def roots(cache: str) -> list[Path]:
+    return sorted((LASTING / cache).glob("root-*"))
+
+
+def one_message(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The last thing said is one message with these words, and no traceback before it."""
+    assert "Traceback" not in done.stderr
+    message = done.stderr[done.stderr.rindex("p2slab: ") :]
+    assert len(message.splitlines()) <= 2, message
+    for word in words:
+        assert word in message
+
+
+def test_without_network_the_making_ends_in_one_message_and_leaves_nothing(cache: str) -> None:
+    done = run(*in_cache(cache, "./p2slab", "schema"), options=("--without-network",))
+    assert done.returncode == MACHINE
+    one_message(done, "archives cannot be reached", "root import")
+    assert roots(cache) == []
+
+
+@pytest.mark.parametrize("small", ["size=20m", "size=2g,nr_inodes=3000"], ids=["early", "late"])
+def test_a_full_disk_ends_in_one_message_and_leaves_nothing(small: str) -> None:
+    script = "P2SLAB_CACHE=$HOME/small ./p2slab schema; echo $?; ls ~/small"
+    done = run("sh", "-c", script, options=(f"--small={small}",))
+    one_message(done, "disk is full", "P2SLAB_CACHE")
+    assert done.stdout.split() == [str(MACHINE), "root.lock"]
+
+
+def start_making(cache: str) -> subprocess.Popen[str]:
+    """A launcher in a process group of its own that makes a private root."""
+    return subprocess.Popen(
+        as_user.argv(*in_cache(cache, "./p2slab", "root", "make")),
+        cwd=CHECKOUT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+async def test_a_root_whose_making_was_killed_is_removed_and_begun_anew(cache: str) -> None:
+    first = start_making(cache)
+
+    def growing() -> bool:
+        return any(any(root.iterdir()) for root in roots(cache))
+
+    try:
+        await wait_until("a half-made root", 30, growing)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.communicate(timeout=30)  # the pipe closes when the last program below has ended
+    (half_made,) = roots(cache)
+    again = run(*in_cache(cache, "./p2slab", "root", "make"), options=("--without-network",))
+    assert f"removing {half_made.name}, which was not finished" in again.stderr
+    one_message(again, "archives cannot be reached")
+    assert again.returncode == MACHINE
+    assert roots(cache) == []
+
+
+async def test_ctrl_c_while_making_leaves_nothing(cache: str) -> None:
+    making = start_making(cache)
+    try:
+        await wait_until("a half-made root", 30, lambda: bool(roots(cache)))
+    finally:
+        os.killpg(making.pid, signal.SIGINT)
+        _, said = making.communicate(timeout=30)
+    assert making.returncode == 130
+    assert said.splitlines()[-1] == "p2slab: interrupted"
+    assert roots(cache) == []
+
+
+def test_a_second_process_waits_for_the_first_and_says_so(cache: str) -> None:
+    run("sh", "-c", f"mkdir ~/{cache} && touch ~/{cache}/root.lock")
+    with (LASTING / cache / "root.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = as_user.argv(
+            *in_cache(cache, "./p2slab", "schema"), options=("--without-network",)
+        )
+        with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as second:
+            assert second.stderr
+            assert "another process is making the private root" in second.stderr.readline()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "making the private root in" in second.stderr.readline()
+            second.communicate(timeout=60)
+    assert second.returncode == MACHINE
+
+
+def without(program: str, cache: str) -> str:
+    """The beginning of a command line whose PATH has every program but one."""
+    links = f"~/{cache}/bin"
+    return (
+        f"mkdir -p {links}; ln -s /usr/bin/* {links}; rm {links}/{program}; PATH=$HOME/{links[2:]}"
+    )
+
+
+@pytest.mark.parametrize("missing", ["mmdebstrap", "newuidmap"])
+def test_a_missing_tool_is_named_with_the_command_to_type(cache: str, missing: str) -> None:
+    script = f"{without(missing, cache)} P2SLAB_CACHE=$HOME/{cache} ./p2slab --no-install schema"
+    done = run("sh", "-c", script)
+    package = {"newuidmap": "uidmap"}.get(missing, missing)
+    assert done.returncode == MACHINE
+    one_message(done, f"lacks {package}", "sudo apt-get install", package)
+
+
+def test_without_user_namespaces_the_setting_is_named_and_sudo_offered() -> None:
+    # In a user namespace of its own the limit can be set without touching the machine.
+    inner = ("echo 0 > /proc/sys/user/max_user_namespaces; "
+             "P2SLAB_CACHE=/tmp/none exec setpriv --reuid 1000 --clear-groups ./p2slab ")  # fmt: skip
+    for verb in ("doctor", "schema"):
+        done = run("unshare", "--user", "--map-root-user", "--map-auto", "sh", "-c", inner + verb)
+        assert done.returncode == MACHINE, done
+        said = done.stdout + done.stderr
+        assert "user.max_user_namespaces is 0" in said
+        assert "sudo ./p2slab" in said
+
+
+def test_without_a_tun_device_doctor_says_what_to_type() -> None:
+    done = run("./p2slab", "doctor", options=("--without-tun",))
+    if Path("/dev/net/tun").stat().st_mode & 0o002:
+        assert done.returncode == 0
+    else:
+        assert done.returncode == MACHINE
+        assert "sudo chmod 0666 /dev/net/tun" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def made() -> None:
+    """The user's own private root; half a minute when it is made for the first time."""
+    done = run("./p2slab", "root", "make", limit=300)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("made")
+def test_doctor_finds_that_labs_can_run_as_a_user_and_with_sudo() -> None:
+    for command in (["./p2slab", "doctor"], ["sudo", "./p2slab", "doctor"]):
+        done = run(*command)
+        assert done.returncode == 0, done.stdout
+        assert "labs can run here" in done.stdout
+
+
+@pytest.mark.usefixtures("made")
+def test_files_that_the_private_root_hides_are_refused() -> None:
+    done = run("./p2slab", "validate", "/etc/hosts")
+    assert done.returncode == USAGE
+    one_message(done, "/etc/hosts", "private root's own")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_checkout_under_var_works_with_relative_names_through_a_link(cache: str) -> None:
+    script = (f"cp -r . /var/tmp/{cache} && cd /var/tmp/{cache} && ln -s $PWD/p2slab ~/{cache} && "
+              f"~/{cache} validate topologies/quickstart.yaml; code=$?; rm -rf /var/tmp/{cache}; "
+              "exit $code")  # fmt: skip
+    done = run("sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert "topologies/quickstart.yaml: ok" in done.stdout
+
+
+@pytest.mark.usefixtures("made")
+def test_a_directory_that_is_gone_or_replaced_is_refused() -> None:
+    for script in ("mkdir /tmp/gone.$$ && cd /tmp/gone.$$ && rmdir /tmp/gone.$$", "cd /etc"):
+        done = run("sh", "-c", f"{script} && ~/p2slab/p2slab schema")
+        assert done.returncode == USAGE
+        one_message(done, "directory")
+
+
+@pytest.mark.usefixtures("made")
+def test_reading_verbs_work_without_uidmap(cache: str) -> None:
+    verbs = "./p2slab validate topologies/quickstart.yaml && ./p2slab status"
+    done = run("sh", "-c", f"{without('newuidmap', cache)}; {verbs}")
+    assert "ok" in done.stdout
+    assert done.returncode == MACHINE
+    one_message(done, "lacks newuidmap", "uidmap")
+
+
+@pytest.mark.usefixtures("made")
+def test_an_exported_root_serves_another_cache_without_network(cache: str) -> None:
+    script = (
+        f"mkdir ~/{cache} && FILE=$HOME/{cache}/root.tar.gz && ./p2slab root export $FILE && "
+        f"export P2SLAB_CACHE=$HOME/{cache} && ./p2slab root import $FILE && "
+        "./p2slab validate topologies/quickstart.yaml && ./p2slab root prune --all"
+    )
+    done = run("sh", "-c", script, options=("--without-network",))
+    assert done.returncode == 0, done.stderr
+    assert "topologies/quickstart.yaml: ok" in done.stdout
+    assert roots(cache) == []
+
+
+@pytest.mark.usefixtures("made")
+def test_the_callers_python_settings_do_not_reach_a_verb() -> None:
+    spoiled = ["PYTHONPATH=/nonexistent", "PYTHONHOME=/nonexistent", "PYTHONSTARTUP=/nonexistent"]
+    done = run("env", *spoiled, "./p2slab", "schema")
+    assert done.returncode == 0, done.stderr

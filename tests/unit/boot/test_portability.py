@@ -1,0 +1,55 @@
+"""The launcher runs on any Python from 3.9, with its standard library alone."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[3]
+LAUNCHER = [
+    CHECKOUT / "p2slab",
+    *sorted((CHECKOUT / "lab" / "boot").glob("*.py")),
+    *(CHECKOUT / "lab" / name for name in ("__init__.py", "errors.py", "doctor.py")),
+    *(CHECKOUT / "lab" / "cli" / name for name in ("__init__.py", "verbs.py")),
+    *(CHECKOUT / "gateway" / name for name in ("__init__.py", "datapath.py", "errors.py")),
+]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Modules imported anywhere but for type checking only, and not inside ESP's route setting."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("file", LAUNCHER, ids=lambda file: str(file.relative_to(CHECKOUT)))
+def test_the_launcher_is_written_in_python_3_9(file: Path) -> None:
+    ast.parse(file.read_text(), feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("file", LAUNCHER, ids=lambda file: str(file.relative_to(CHECKOUT)))
+def test_the_launcher_imports_the_standard_library_alone(file: Path) -> None:
+    ours = {str(path.relative_to(CHECKOUT).with_suffix("")).replace("/", ".") for path in LAUNCHER}
+    packages = {"lab", "lab.boot", "lab.cli", "gateway"}
+    top_level = ast.Module(
+        [
+            node
+            for node in ast.parse(file.read_text()).body
+            if not isinstance(node, ast.FunctionDef)
+        ],
+        [],
+    )
+    examined = top_level if file.parent.name == "gateway" else ast.parse(file.read_text())
+    foreign = {
+        name
+        for name in imports(examined)
+        if name.split(".")[0] not in sys.stdlib_module_names and name not in ours | packages
+    }
+    assert foreign == set()
