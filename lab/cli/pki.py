@@ -19,6 +19,8 @@ from lab.errors import UsageError
 if TYPE_CHECKING:
     from lab.pki.authority import Credential
 
+P12_ROUNDS = 20_000
+"""Of the key derivation: openssl's 2,048 are from another age."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -69,8 +71,8 @@ def intermediate(name: str, issuer: str, **options: Any) -> None:
 @command.command()
 @click.argument("name")
 @_ISSUER
-@click.option("--password", default="", help="Of the .p12; read from P2SLAB_P12_PASSWORD too.",
-              envvar="P2SLAB_P12_PASSWORD")  # fmt: skip
+@click.password_option(help="Of the .p12; P2SLAB_P12_PASSWORD is read too, else you are asked.",
+                       envvar="P2SLAB_P12_PASSWORD")  # fmt: skip
 @_common
 def client(name: str, issuer: str, **options: Any) -> None:
     """The certificate of a VPN user."""
@@ -113,13 +115,16 @@ def _read(out: Path, name: str) -> Credential:
     from lab.pki.authority import Credential, load_certificate, load_key  # noqa: PLC0415 (as above)
 
     certificate = load_certificate(name, out / f"{name}.pem")
-    above = tuple(
-        candidate
-        for path in sorted(out.glob("*.pem"))
-        if path.stem != name
-        and (candidate := load_certificate(path.stem, path)).subject == certificate.issuer
-    )
-    return Credential(name, certificate, load_key(name, out / f"{name}.key"), above)
+    here = {
+        found.subject: found
+        for found in (load_certificate(path.stem, path) for path in sorted(out.glob("*.pem")))
+    }
+    above = []
+    top = certificate
+    while top.issuer != top.subject and top.issuer in here:
+        top = here.pop(top.issuer)
+        above.append(top)
+    return Credential(name, certificate, load_key(name, out / f"{name}.key"), tuple(above))
 
 
 def _write(out: Path, made: Credential, password: str | None) -> list[str]:
@@ -128,7 +133,7 @@ def _write(out: Path, made: Credential, password: str | None) -> list[str]:
         "pem": (made.certificate_pem, 0o644),
         "cer": (f"{made.public_cert_data}\n".encode(), 0o644),
         "key": (made.key_pem, 0o600),
-        **({} if password is None else {"p12": (made.p12(password), 0o600)}),
+        **({} if password is None else {"p12": (made.p12(password, rounds=P12_ROUNDS), 0o600)}),
     }
     files = {out / f"{made.name}.{ending}": content for ending, content in contents.items()}
     there = [str(path) for path in files if path.exists()]

@@ -67,12 +67,14 @@ class Credential:
         """SHA-1 over the DER in upper-case hexadecimal: Azure's name for a certificate."""
         return self.certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 (Azure's)
 
-    def p12(self, password: str) -> bytes:
-        """What a user installs: certificate, key and intermediates (PKCS #12)."""
-        # One round, as the file never leaves the lab and 20,000 rounds cost every dial 30 ms.
+    def p12(self, password: str, *, rounds: int = 1) -> bytes:
+        """What a user installs: certificate, key and intermediates (PKCS #12).
+
+        One round of key derivation is enough inside a lab, which the file never leaves.
+        """
         encryption = (
             serialization.PrivateFormat.PKCS12.encryption_builder()
-            .kdf_rounds(1)
+            .kdf_rounds(rounds)
             .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
             .hmac_hash(hashes.SHA256())
             .build(password.encode())
