@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "gateway": {"gateway", "radius"},
     "radius": {"radius"},
 }
-LAUNCHER = ("lab.boot", "lab.errors", "lab.doctor", "lab.cli.verbs")
+LAUNCHER = ("lab.boot", "lab.errors", "lab.doctor", "lab.cli.verbs", "gateway.datapath")
 LAUNCHER_FILES = ("lab/errors.py", "lab/__init__.py", "lab/doctor.py", "lab/cli/verbs.py")
 PURE = ("lab/topology", "gateway/resource.py", "gateway/rulebook.py", "gateway/sku.py")
 NOT_PURE = {"asyncio", "socket", "subprocess", "pyroute2", "vici", "aiohttp", "lab.kernel",
