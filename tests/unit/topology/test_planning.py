@@ -204,6 +204,14 @@ def test_behind_a_proxy_only_the_proxy_gets_out_and_answers_names() -> None:
     assert [service.role for service in node(plan, "home-proxy").services] == ["dns", "proxy"]
 
 
+def test_an_issuer_stands_before_what_it_issues_wherever_the_file_has_it() -> None:
+    text, _ = spoil(("pki:\n", "pki:\n  users: {issuer: staff}\n  staff: {issuer: contoso-root}\n"))
+    plan = plan_of(text)
+    assert_hangs_together(plan)
+    kinds = {certificate.name: certificate.kind for certificate in plan.certificates}
+    assert (kinds["contoso-root"], kinds["staff"]) == ("root", "intermediate")
+
+
 def test_validity_is_told_in_days() -> None:
     text, _ = spoil(("{issuer: contoso-root}", "{issuer: contoso-root, validFrom: +2d}"))
     [alice] = [c for c in plan_of(text).certificates if c.name == "alice"]

@@ -128,6 +128,25 @@ def test_an_entry_left_out_does_not_shift_the_lines_of_later_steps() -> None:
     assert [found[:2] for found in problems(text)] == places
 
 
+def test_a_step_in_error_is_not_told_its_consequences_even_after_one_left_out() -> None:
+    good = "{connects: alice}"
+    text, places = spoil((CONNECTS, f"«boo\n  - {good}"), ("port: 80", "port: «none"))
+    assert [found[:2] for found in problems(text)] == places
+
+
+def test_an_update_is_merged_into_what_earlier_updates_left() -> None:
+    first = "{update: contoso-gw, properties: {vpnClientConfiguration: null}}"
+    second = (
+        "{update: contoso-gw, properties: {vpnClientConfiguration: {vpnClientAddressPool: "
+        "{addressPrefixes: [172.16.9.0/24]}, vpnClientProtocols: [IkeV2], "
+        "vpnAuthenticationTypes: [Certificate]}}}"
+    )
+    assert problems(spoil((REACHES, second))[0]) == []
+    [(line, _, words)] = problems(spoil((REACHES, f"{first}\n  - {second}"))[0])
+    assert line == 29
+    assert "root certificate" in words
+
+
 def test_no_value_of_a_secret_is_shown() -> None:
     secret = "radiusServerSecret: [hunter2]\n        vpnClientProtocols:"
     text, _ = spoil(
