@@ -56,7 +56,7 @@ def as_text(plan: Plan) -> str:
     lines = [f"{data['name']}: {data['story']}"]
     for title, rows in sections:
         lines += [title, *(f"  {row}" for row in rows)] if rows else []
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
