@@ -1,0 +1,139 @@
+"""The API on its Unix socket; documents without point-to-site need no daemon."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.control import application, serve
+from gateway.placement import Placement
+from gateway.reconcile import Gateway
+
+PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, pki: Any) -> Gateway:
+    root = tmp_path / "root.pem"
+    root.write_bytes(pki["root"].public_bytes(Encoding.PEM))
+    placement = Placement.model_validate(
+        {
+            "name": "gw",
+            "gatewayId": "1",
+            "fqdn": "azuregateway-1-2.vpn.azure.com",
+            "publicIPAddress": "203.0.113.2",
+            "privateIPAddress": "10.1.255.4",
+            "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"]},
+            "interfaces": {"public": "wan", "private": "lan"},
+            "serverCertificate": {"certificate": "a", "privateKey": "b", "root": str(root)},
+        }
+    )
+    return Gateway(placement, tmp_path / "state")
+
+
+@pytest.fixture
+async def api(gateway: Gateway, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    path = tmp_path / "api.sock"
+    runner = await serve(application(gateway), path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    async with aiohttp.ClientSession(
+        base_url="http://gateway", connector=aiohttp.UnixConnector(str(path))
+    ) as session:
+        yield session
+    await runner.cleanup()
+
+
+async def ask(
+    api: aiohttp.ClientSession, method: str, path: str, body: Any = None
+) -> tuple[int, Any]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    async with api.request(method, path, data=data) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_there_is_no_document_at_first(api: aiohttp.ClientSession) -> None:
+    status, body = await ask(api, "GET", "/gateway")
+    assert (status, body["error"]["code"]) == (404, "ResourceNotFound")
+
+
+async def test_what_was_put_is_returned_as_succeeded(api: aiohttp.ClientSession) -> None:
+    status, body = await ask(api, "PUT", "/gateway", PLAIN)
+    assert (status, body["properties"]["provisioningState"]) == (200, "Succeeded")
+    assert (await ask(api, "GET", "/gateway"))[1] == body
+    assert (await ask(api, "PUT", "/gateway", body))[0] == 200
+
+
+async def test_a_refused_document_leaves_the_old_one(
+    api: aiohttp.ClientSession, document: Any
+) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    status, body = await ask(api, "PUT", "/gateway", document({"vpnType": "PolicyBased"}))
+    assert (status, body["error"]["details"][0]["target"]) == (400, "properties.vpnType")
+    assert (await ask(api, "GET", "/gateway"))[1]["properties"]["vpnType"] == "RouteBased"
+
+
+async def test_details_name_places_in_lists(api: aiohttp.ClientSession, document: Any) -> None:
+    bad = document(vpnClientRootCertificates=[{"name": "x", "properties": {"publicCertData": "?"}}])
+    _, body = await ask(api, "PUT", "/gateway", bad)
+    (detail,) = body["error"]["details"]
+    assert detail["target"] == (
+        "properties.vpnClientConfiguration.vpnClientRootCertificates[0].properties.publicCertData"
+    )
+    assert detail["message"].startswith("Data for certificate x is invalid")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"null", b'{"name": 1}'])
+async def test_what_is_no_document_is_refused(api: aiohttp.ClientSession, body: bytes) -> None:
+    status, answer = await ask(api, "PUT", "/gateway", body)
+    assert (status, answer["error"]["code"]) == (400, "InvalidRequestFormat")
+
+
+async def test_another_gateways_document_is_refused(api: aiohttp.ClientSession) -> None:
+    status, body = await ask(api, "PUT", "/gateway", PLAIN | {"name": "other"})
+    assert (status, body["error"]["details"][0]["target"]) == (400, "name")
+
+
+@pytest.mark.parametrize("body", [{}, {"vpnConnectionIds": "x"}, {"vpnConnectionIds": [1]}, []])
+async def test_disconnect_wants_ids(api: aiohttp.ClientSession, body: Any) -> None:
+    path = "/gateway/disconnectVirtualNetworkGatewayVpnConnections"
+    assert (await ask(api, "POST", path, body))[0] == 400
+
+
+async def test_disconnecting_nobody_is_told(api: aiohttp.ClientSession) -> None:
+    path = "/gateway/disconnectVirtualNetworkGatewayVpnConnections"
+    status, body = await ask(api, "POST", path, {"vpnConnectionIds": ["nobody"]})
+    assert (status, "nobody" in body["error"]["message"]) == (404, True)
+
+
+async def test_an_unknown_path_is_told_in_azures_shape(api: aiohttp.ClientSession) -> None:
+    status, body = await ask(api, "GET", "/nowhere")
+    assert (status, body["error"]["code"]) == (404, "NotFound")
+
+
+async def test_log_sessions_and_runtime_of_an_idle_gateway(api: aiohttp.ClientSession) -> None:
+    assert (await ask(api, "GET", "/log"))[1] == {"value": []}
+    _, health = await ask(api, "POST", "/gateway/getVpnClientConnectionHealth")
+    assert health == {"vpnClientConnectionHealths": []}
+    _, runtime = await ask(api, "GET", "/runtime")
+    assert runtime["engines"] == []
+    assert runtime["memory"] > 1_000_000
+
+
+async def test_a_body_without_end_is_cut_off(api: aiohttp.ClientSession) -> None:
+    async with api.put("/gateway", data=io.BytesIO(b" " * (5 * 1024 * 1024))) as answer:
+        assert answer.status == 413
+
+
+async def test_nobody_else_can_open_the_socket(api: aiohttp.ClientSession, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as own:
+        own.connect(str(tmp_path / "api.sock"))
+    assert stat.S_IMODE((tmp_path / "api.sock").stat().st_mode) & 0o077 == 0

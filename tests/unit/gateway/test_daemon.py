@@ -1,0 +1,142 @@
+"""Keeping a program alive; the programs are real, small ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.daemon import Daemon, Program
+from gateway.errors import EngineError, StorageError
+from gateway.waiting import wait_until
+
+
+class Bench:
+    """A daemon that is a shell script; it is ready when it has made its file."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.flag = directory / "ready"
+        self.deaths: list[str] = []
+        self.daemon: Daemon | None = None
+
+    def run(self, script: str, log: Path | None = None) -> Daemon:
+        self.daemon = Daemon(
+            Program(
+                name="sleeper",
+                argv=("/bin/sh", "-c", script),
+                log=log or self.directory / "log",
+                prepare=lambda: self.flag.unlink(missing_ok=True),
+                ready=self._ready,
+                gone=self._gone,
+                env={"PATH": os.environ["PATH"], "FLAG": str(self.flag)},
+            )
+        )
+        return self.daemon
+
+    async def _ready(self) -> None:
+        await wait_until("the flag", 30.0, self.flag.exists)
+
+    async def _gone(self, why: str) -> None:
+        self.deaths.append(why)
+
+
+SLEEPER = 'echo up; : > "$FLAG"; exec sleep 60'
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    if bench.daemon:
+        await bench.daemon.stop()
+
+
+async def running_again(daemon: Daemon, old: int | None) -> int:
+    probe: Callable[[], int | None] = lambda: (  # noqa: E731
+        daemon.pid if daemon.state == "running" and daemon.pid != old else None
+    )
+    return await wait_until("another process", 5.0, probe)
+
+
+async def test_start_returns_when_it_is_ready(bench: Bench) -> None:
+    daemon = bench.run(SLEEPER)
+    await daemon.start()
+    assert bench.flag.exists()
+    assert daemon.state == "running"
+    assert daemon.pid
+
+
+async def test_one_that_dies_while_starting_is_quoted(bench: Bench) -> None:
+    daemon = bench.run("echo the port is taken; exit 3")
+    with pytest.raises(EngineError, match=r"sleeper died while starting \(code 3\).*port is taken"):
+        await daemon.start()
+    assert daemon.state == "failed"
+
+
+async def test_one_that_failed_to_start_is_tried_again_by_itself(bench: Bench) -> None:
+    cure = bench.directory / "cure"
+    daemon = bench.run(f'[ -e {cure} ] || exit 1; : > "$FLAG"; exec sleep 60')
+    with pytest.raises(EngineError):
+        await daemon.start()
+    cure.touch()
+    await running_again(daemon, None)
+    assert daemon.restarts >= 1
+
+
+async def test_asking_again_tries_at_once_and_tells_the_outcome(bench: Bench) -> None:
+    daemon = bench.run("echo still taken; exit 1")
+    for _ in range(3):
+        with pytest.raises(EngineError, match="still taken"):
+            await daemon.start()
+
+
+async def test_one_that_is_killed_comes_back(bench: Bench) -> None:
+    daemon = bench.run(SLEEPER)
+    await daemon.start()
+    first = daemon.pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    assert await running_again(daemon, first) != first
+    assert daemon.restarts == 1
+    assert bench.deaths == ["sleeper was killed by SIGKILL: up"]
+
+
+async def test_stopping_is_no_death(bench: Bench) -> None:
+    daemon = bench.run(SLEEPER)
+    await daemon.start()
+    pid = daemon.pid
+    assert pid
+    await daemon.stop()
+    assert (daemon.state, daemon.pid, bench.deaths) == ("stopped", None, [])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_one_that_ignores_sigterm_is_killed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.daemon.STOP_LIMIT", 0.1)
+    daemon = bench.run("trap '' TERM; : > \"$FLAG\"; while :; do sleep 60; done")
+    await daemon.start()
+    await asyncio.wait_for(daemon.stop(), 5)
+    assert daemon.pid is None
+
+
+async def test_one_that_never_answers_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.daemon.START_LIMIT", 0.2)
+    daemon = bench.run("echo hanging; exec sleep 60")
+    with pytest.raises(EngineError, match="no answer within 0.2 s: hanging"):
+        await daemon.start()
+
+
+async def test_a_log_that_cannot_be_written_is_told(bench: Bench) -> None:
+    daemon = bench.run(SLEEPER, log=bench.directory / "missing" / "log")
+    with pytest.raises(StorageError, match="cannot write .*missing/log: No such file"):
+        await daemon.start()

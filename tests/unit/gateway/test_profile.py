@@ -1,0 +1,91 @@
+"""The client configuration zip: documented content, equal bytes for equal settings."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
+
+from gateway.engines.openvpn_config import static_key
+from gateway.profile.archive import Snapshot, files, pack
+
+FQDN = "azuregateway-1-2.vpn.azure.com"
+
+
+@pytest.fixture
+def snapshot(pki: Any) -> Snapshot:
+    return Snapshot(
+        fqdn=FQDN,
+        certificate_name="1.vpn.azure.com",
+        root_pem=pki["root"].public_bytes(Encoding.PEM).decode(),
+        protocols=("OpenVPN", "IkeV2"),
+        routes=(IPv4Network("10.1.0.0/16"), IPv4Network("192.168.50.0/24")),
+        tls_auth=static_key(bytes(range(256))),
+    )
+
+
+def test_generic_settings_are_the_documented_elements(snapshot: Snapshot) -> None:
+    profile = ET.fromstring(files(snapshot)["Generic/VpnSettings.xml"])
+    assert profile.tag == "VpnProfile"
+    assert {child.tag: child.text for child in profile} == {
+        "VpnServer": FQDN,
+        "VpnType": "IkeV2,OpenVPN",
+        "Routes": "10.1.0.0/16,192.168.50.0/24",
+    }
+
+
+def test_the_server_root_is_in_it(snapshot: Snapshot, pki: Any) -> None:
+    root = load_der_x509_certificate(files(snapshot)["Generic/VpnServerRoot.cer"])
+    assert root == pki["root"]
+
+
+@pytest.mark.parametrize(
+    ("protocols", "names"),
+    [
+        (("IkeV2",), {"Generic/VpnSettings.xml", "Generic/VpnServerRoot.cer"}),
+        (("OpenVPN",), {"OpenVPN/vpnconfig.ovpn"}),
+        (("SSTP",), set()),
+    ],
+)
+def test_folders_are_there_for_their_protocols_only(
+    snapshot: Snapshot, protocols: Any, names: set[str]
+) -> None:
+    assert set(files(replace(snapshot, protocols=protocols))) == names
+
+
+def test_the_openvpn_profile_has_azures_directives(snapshot: Snapshot) -> None:
+    text = files(snapshot)["OpenVPN/vpnconfig.ovpn"].decode()
+    lines = text.splitlines()
+    for directive in (
+        "client",
+        f"remote {FQDN} 443",
+        "verify-x509-name '1.vpn.azure.com' name",
+        "remote-cert-tls server",
+        "proto tcp",
+        "cipher AES-256-GCM",
+        "auth SHA256",
+        "tls-version-min 1.2",
+        "key-direction 1",
+    ):
+        assert directive in lines
+    assert "<cert>\n$CLIENTCERTIFICATE\n</cert>" in text
+    assert "<key>\n$PRIVATEKEY\n</key>" in text
+    assert text.count("BEGIN OpenVPN Static key V1") == 1
+
+
+def test_a_static_key_has_16_lines_of_32_digits() -> None:
+    rows = static_key(bytes(256)).splitlines()[1:-1]
+    assert [len(row) for row in rows] == [32] * 16
+
+
+def test_equal_settings_give_equal_bytes(snapshot: Snapshot) -> None:
+    assert pack(files(snapshot)) == pack(files(snapshot))
+    with zipfile.ZipFile(io.BytesIO(pack(files(snapshot)))) as archive:
+        assert archive.testzip() is None

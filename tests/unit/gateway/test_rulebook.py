@@ -1,0 +1,246 @@
+"""Every rule refuses what it is for, and the document that breaks none passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.resource import NOT_YET, VirtualNetworkGateway
+from gateway.rulebook import RULES, Network, Violation, violations
+
+NETWORK = Network(("10.1.0.0/16",), sitePrefixes=("192.168.50.0/24",))
+
+
+def judge(document: dict[str, Any], **options: Any) -> list[Violation]:
+    return violations(VirtualNetworkGateway.model_validate(document), NETWORK, **options)
+
+
+def roots(*entries: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"name": n, "properties": {"publicCertData": d}} for n, d in entries]
+
+
+def revoked(*entries: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"name": n, "properties": {"thumbprint": t}} for n, t in entries]
+
+
+def pool(*prefixes: str) -> dict[str, Any]:
+    return {"addressPrefixes": list(prefixes)}
+
+
+BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    # rule: (changes of properties, changes of the client configuration, path, words)
+    "vpn_gateway_only": ({"gatewayType": "ExpressRoute"}, {}, "gatewayType", NOT_YET),
+    "route_based_only": ({"vpnType": "PolicyBased"}, {}, "vpnType", "PolicyBased"),
+    "basic_has_no_bgp": (
+        {"enableBgp": True, "sku": {"name": "Basic"}},
+        {},
+        "enableBgp",
+        "does not support BGP",
+    ),
+    "no_active_active": ({"activeActive": True}, {}, "activeActive", NOT_YET),
+    "tier_is_name": (
+        {"sku": {"name": "VpnGw1", "tier": "VpnGw2"}},
+        {},
+        "sku.tier",
+        "does not match",
+    ),
+    "stands_in_gateway_subnet": (
+        {"ipConfigurations": [{"name": "a", "properties": {"subnet": {"id": "/subnets/app"}}}]},
+        {},
+        "ipConfigurations.0.properties.subnet.id",
+        "not a gateway subnet",
+    ),
+    "custom_routes_are_prefixes": (
+        {"customRoutes": pool("192.168.50.1/24")},
+        {},
+        "customRoutes.addressPrefixes.0",
+        "not a prefix",
+    ),
+    "has_a_protocol": ({}, {"vpnClientProtocols": []}, "vpnClientProtocols", "no tunnel type"),
+    "nothing_named_twice": (
+        {},
+        {"vpnClientProtocols": ["IkeV2", "IkeV2"]},
+        "vpnClientProtocols.1",
+        "named twice",
+    ),
+    "basic_has_no_ikev2": (
+        {"sku": {"name": "Basic"}},
+        {"vpnClientProtocols": ["IkeV2"]},
+        "vpnClientProtocols.0",
+        "Basic SKU does not support IkeV2",
+    ),
+    "basic_has_no_radius": (
+        {"sku": {"name": "Basic"}},
+        {"vpnAuthenticationTypes": ["Radius"]},
+        "vpnAuthenticationTypes",
+        "Basic SKU does not support RADIUS",
+    ),
+    "openvpn_has_no_radius": (
+        {},
+        {"vpnAuthenticationTypes": ["Radius"]},
+        "vpnAuthenticationTypes",
+        "OpenVPN is not supported with RADIUS",
+    ),
+    "no_sstp_beside_openvpn": (
+        {},
+        {"vpnClientProtocols": ["SSTP", "OpenVPN"]},
+        "vpnClientProtocols",
+        "SSTP and OpenVPN",
+    ),
+    "no_sstp_yet": ({}, {"vpnClientProtocols": ["SSTP"]}, "vpnClientProtocols.0", NOT_YET),
+    "certificates_only_yet": (
+        {},
+        {"vpnAuthenticationTypes": ["AAD"]},
+        "vpnAuthenticationTypes.0",
+        NOT_YET,
+    ),
+    "certificate_needs_a_root": (
+        {},
+        {"vpnClientRootCertificates": []},
+        "vpnClientRootCertificates",
+        "needs a root",
+    ),
+    "at_most_20_roots": (
+        {},
+        {"vpnClientRootCertificates": roots(*((f"r{i}", "AAAA") for i in range(21)))},
+        "vpnClientRootCertificates",
+        "21 root certificates, 20 are allowed",
+    ),
+    "certificate_names": (
+        {},
+        {"vpnClientRevokedCertificates": revoked(("a b", "0" * 40))},
+        "vpnClientRevokedCertificates.0.name",
+        "Resource name a b is invalid",
+    ),
+    "root_data": (
+        {},
+        {"vpnClientRootCertificates": roots(("mine", "AAAA"))},
+        "vpnClientRootCertificates.0.properties.publicCertData",
+        "Data for certificate mine is invalid",
+    ),
+    "thumbprints": (
+        {},
+        {"vpnClientRevokedCertificates": revoked(("a", "12:34"))},
+        "vpnClientRevokedCertificates.0.properties.thumbprint",
+        "not a thumbprint",
+    ),
+    "pool_is_there": (
+        {},
+        {"vpnClientAddressPool": pool()},
+        "vpnClientAddressPool.addressPrefixes",
+        "no client address pool",
+    ),
+    "pool_prefixes": (
+        {},
+        {"vpnClientAddressPool": pool("8.8.8.0/24")},
+        "vpnClientAddressPool.addressPrefixes.0",
+        "not a private address range",
+    ),
+    "pool_overlaps_nothing": (
+        {},
+        {"vpnClientAddressPool": pool("10.1.7.0/24")},
+        "vpnClientAddressPool.addressPrefixes.0",
+        "overlaps the virtual network's 10.1.0.0/16",
+    ),
+}
+
+
+def dotted(violation: Violation) -> str:
+    return ".".join(map(str, violation.path)).removeprefix("vpnClientConfiguration.")
+
+
+def test_a_document_that_breaks_no_rule_passes(document: Any) -> None:
+    assert judge(document()) == []
+
+
+def test_every_rule_has_a_case_here() -> None:
+    assert {rule.__name__ for rule in RULES} == set(BROKEN)
+
+
+@pytest.mark.parametrize("rule", sorted(BROKEN))
+def test_a_broken_rule_is_told_at_its_place(rule: str, document: Any) -> None:
+    properties, client, path, words = BROKEN[rule]
+    found = judge(document(properties, **client))
+    assert any(dotted(v) == path and words in v.message for v in found), found
+
+
+@pytest.mark.parametrize("rule", sorted(BROKEN))
+def test_a_violation_says_what_to_do_and_who_says_so(rule: str, document: Any) -> None:
+    properties, client, _, _ = BROKEN[rule]
+    for violation in judge(document(properties, **client)):
+        assert violation.remedy
+        assert violation.source
+
+
+def test_all_problems_are_told_at_once(document: Any) -> None:
+    broken = document(
+        {"vpnType": "PolicyBased"},
+        vpnClientProtocols=[],
+        vpnClientRootCertificates=[],
+        vpnClientAddressPool=pool("nonsense"),
+    )
+    assert len(judge(broken)) == 4
+
+
+def test_a_gateway_without_point_to_site_needs_nothing_of_it(document: Any) -> None:
+    assert judge(document({"vpnClientConfiguration": None, "vpnType": "PolicyBased"})) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "flaw"),
+    [
+        ("-----BEGIN CERTIFICATE-----", "BEGIN and END"),
+        ("AAAA\nAAAA", "line breaks or spaces"),
+        ("AAAA AAAA", "line breaks or spaces"),
+        ("€€€", "not Base64"),
+        ("AAA", "not Base64"),
+        ("", "not an X.509"),
+        ("MAA=", "not an X.509"),
+    ],
+)
+def test_the_flaw_of_root_data_is_named(data: str, flaw: str, document: Any) -> None:
+    (violation,) = judge(document(vpnClientRootCertificates=roots(("mine", data))))
+    assert flaw in violation.message
+
+
+def test_20_roots_are_allowed(document: Any, pki: Any) -> None:
+    data = pki.data("root")
+    twenty = roots(*((f"root{i}", data) for i in range(20)))
+    assert judge(document(vpnClientRootCertificates=twenty)) == []
+
+
+def test_a_name_used_twice_is_told_for_both(document: Any, pki: Any) -> None:
+    twice = roots(("same", pki.data("root")), ("SAME", pki.data("other-root")))
+    assert len(judge(document(vpnClientRootCertificates=twice))) == 2
+
+
+@pytest.mark.parametrize("prefix", ["172.16.0.0/30", "172.32.0.0/24", "172.16.0.1/24", "fd00::/64"])
+def test_pools_that_are_refused(prefix: str, document: Any) -> None:
+    assert judge(document(vpnClientAddressPool=pool(prefix)))
+
+
+@pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "192.168.51.0/24"])
+def test_pools_that_are_taken(prefix: str, document: Any) -> None:
+    assert judge(document(vpnClientAddressPool=pool(prefix))) == []
+
+
+def test_prefixes_of_the_pool_may_not_overlap_each_other_or_a_site(document: Any) -> None:
+    found = judge(
+        document(vpnClientAddressPool=pool("172.16.0.0/16", "172.16.5.0/24", "192.168.50.0/29"))
+    )
+    assert ["the pool's own" in v.message or "the site's" in v.message for v in found] == [True] * 2
+
+
+def test_placeholders_stand_for_certificates_only_when_asked(document: Any) -> None:
+    with_names = document(
+        vpnClientRootCertificates=roots(("root", "${corp.publicCertData}")),
+        vpnClientRevokedCertificates=revoked(("bob", "${bob.thumbprint}")),
+    )
+    assert judge(with_names, placeholders=True) == []
+    assert len(judge(with_names)) == 2
+
+
+def test_a_placeholder_of_the_wrong_kind_is_no_certificate(document: Any) -> None:
+    wrong = document(vpnClientRootCertificates=roots(("root", "${corp.thumbprint}")))
+    assert judge(wrong, placeholders=True)
