@@ -82,7 +82,7 @@ class _Reader:
 
     def number(self, name: str) -> int:
         text = self.text(name)
-        return int(text) if text.isdigit() else 0
+        return int(text) if text.isdecimal() else 0
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self.message.get(name, [])

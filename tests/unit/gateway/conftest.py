@@ -35,16 +35,16 @@ class Pki:
         authority: bool = False,
         usages: tuple[x509.ObjectIdentifier, ...] | None = (Usage.CLIENT_AUTH,),
         days: tuple[int, int] = (-1, 30),
-        subject: x509.Name | None = None,
+        serial: int | None = None,
     ) -> x509.Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
-        own = subject or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = (
             x509.CertificateBuilder()
             .subject_name(own)
             .issuer_name(self.certificates[issuer].subject if issuer else own)
             .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
+            .serial_number(serial or x509.random_serial_number())
             .not_valid_before(self.now + timedelta(days=days[0]))
             .not_valid_after(self.now + timedelta(days=days[1]))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)

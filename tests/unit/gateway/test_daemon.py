@@ -88,11 +88,15 @@ async def test_one_that_failed_to_start_is_tried_again_by_itself(bench: Bench) -
     assert daemon.restarts >= 1
 
 
-async def test_asking_again_tries_at_once_and_tells_the_outcome(bench: Bench) -> None:
+async def test_asking_again_tries_at_once_and_tells_the_outcome(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.daemon.FIRST_BACKOFF", 60.0)
+    monkeypatch.setattr("gateway.daemon.LONGEST_BACKOFF", 60.0)
     daemon = bench.run("echo still taken; exit 1")
     for _ in range(3):
         with pytest.raises(EngineError, match="still taken"):
-            await daemon.start()
+            await asyncio.wait_for(daemon.start(), 10)
 
 
 async def test_one_that_is_killed_comes_back(bench: Bench) -> None:

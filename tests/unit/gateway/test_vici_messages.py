@@ -71,6 +71,11 @@ def test_rekeying_names_both() -> None:
     assert event("child-rekey", message) == [ChildRekeyed("7", ChildSa("3", 9))]
 
 
+def test_a_counter_that_is_no_number_counts_nothing() -> None:
+    (sa,) = ike_sas({"a": {"child-sas": {"c": {"bytes-in": "²".encode(), "bytes-out": b"-"}}}})
+    assert sa.children == (ChildSa(""),)
+
+
 def test_an_unknown_event_is_none() -> None:
     assert event("alert", {"a": SA}) == []
 
@@ -78,7 +83,7 @@ def test_an_unknown_event_is_none() -> None:
 _message: Any = st.recursive(
     st.one_of(st.binary(max_size=8), st.lists(st.binary(max_size=8), max_size=3)),
     lambda inner: st.dictionaries(
-        st.sampled_from(["uniqueid", "child-sas", "old", "new", "up", "remote-vips", "x"]),
+        st.sampled_from(["uniqueid", "child-sas", "old", "new", "up", "remote-vips", "bytes-in"]),
         inner,
         max_size=4,
     ),
