@@ -136,11 +136,11 @@ async def test_one_that_never_answers_is_given_up(
 ) -> None:
     monkeypatch.setattr("gateway.daemon.START_LIMIT", 0.2)
     daemon = bench.run("echo hanging; exec sleep 60")
-    with pytest.raises(EngineError, match="no answer within 0.2 s: hanging"):
+    with pytest.raises(EngineError, match=r"no answer within 0\.2 s: hanging"):
         await daemon.start()
 
 
 async def test_a_log_that_cannot_be_written_is_told(bench: Bench) -> None:
     daemon = bench.run(SLEEPER, log=bench.directory / "missing" / "log")
-    with pytest.raises(StorageError, match="cannot write .*missing/log: No such file"):
+    with pytest.raises(StorageError, match=r"cannot write .*missing/log: No such file"):
         await daemon.start()
