@@ -27,6 +27,8 @@ KINDS = ("net", "mnt", "uts", "ipc", "pid")
 """The order of the descriptors of Handle.enter."""
 JOINED = ("net", "uts", "ipc", "mnt")
 """By the child, in this order: the view of /proc changes with the last."""
+FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 CANNOT_RUN, NOT_FOUND = 126, 127
 """Exit codes as a shell's (POSIX, 2.8.2)."""
 
@@ -41,6 +43,8 @@ def enter(descriptors: Sequence[int], argv: Sequence[str]) -> int:
             f"cannot enter the lab: {error.strerror}", "enter it as the user who started it"
         ) from None
     watched, held = os.pipe()
+    for number in FROM_THE_TERMINAL:  # the child gets them as well, and it is its to decide
+        signal.signal(number, signal.SIG_IGN)
     child = os.fork()
     if child == 0:
         os.close(held)
@@ -52,6 +56,8 @@ def enter(descriptors: Sequence[int], argv: Sequence[str]) -> int:
 def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoReturn:
     code = CANNOT_RUN
     try:
+        for number in (*FROM_THE_TERMINAL, *IGNORED_BY_PYTHON):
+            signal.signal(number, signal.SIG_DFL)
         calls.die_with_parent(signal.SIGKILL)
         if select.select([parent], [], [], 0)[0]:
             os._exit(code)  # it died before we could ask to be told
@@ -78,17 +84,25 @@ def _stand_for(child: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)  # the terminal gives them to the child as well
     while True:
         _, status = os.waitpid(child, os.WUNTRACED)
         if os.WIFSTOPPED(status):
-            os.kill(os.getpid(), signal.SIGSTOP)  # the caller's shell takes over, until `fg`
-            os.kill(child, signal.SIGCONT)
+            _stop_with(child)
         elif os.WIFSIGNALED(status):
             return _die_of(os.WTERMSIG(status))
         else:
             return os.waitstatus_to_exitcode(status)
+
+
+def _stop_with(child: int) -> None:
+    """Let the caller's shell take over until it continues us; the child, too, if only us."""
+    again = True
+    while again:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        news = os.waitid(os.P_PID, child, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        if news is None:
+            os.kill(child, signal.SIGCONT)
+        again = news is not None and news.si_code == os.CLD_STOPPED  # before we had a turn
 
 
 def _die_of(number: int) -> int:

@@ -1,0 +1,218 @@
+"""`exec` and `shell` are native: terminal, job control, signals, pipes and exit codes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.runtime.handle import Handle
+from lab.waiting import wait_until
+from tests.labs.terminal import Terminal
+
+SOURCE = Path(__file__).parents[2]
+LAB = "exec-test"
+ENV = {**os.environ, "PYTHONPATH": str(SOURCE)}
+P2SLAB = [sys.executable, "-m", "lab.cli.main"]
+EXEC = [*P2SLAB, "exec", "--name", LAB]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Handle]:
+    up = [sys.executable, "-m", "tests.labs.small_lab", LAB, "up"]
+    subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=30)
+    handle = Handle.open(LAB)
+    yield handle
+    handle.down()
+
+
+def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        argv, check=False, input=stdin, env=ENV, cwd=SOURCE, capture_output=True, timeout=30
+    )
+
+
+def begin(*argv: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv, env=ENV, cwd=SOURCE, stdout=subprocess.PIPE)
+
+
+async def sleepers(lab: Handle, seconds: str) -> int:
+    return len(lab.exec("pc1", ["pgrep", "-r", "R,S,T", "-fx", f"sleep {seconds}"]).stdout.split())
+
+
+def test_a_program_runs_in_the_node_with_its_pipes_and_code(lab: Handle) -> None:
+    script = "hostname; cat; ip -br addr show dev eth0; echo complaint >&2; exit 7"
+    done = run(*EXEC, "pc1", "sh", "-c", script, stdin=b"x" * 300_000)
+    assert done.returncode == 7
+    assert done.stdout.startswith(b"pc1\n" + b"x" * 300_000)
+    assert b"10.0.0.2/24" in done.stdout
+    assert done.stderr == b"complaint\n"
+
+
+def test_options_after_the_node_are_the_program_s(lab: Handle) -> None:
+    assert run(*EXEC, "pc1", "echo", "--name", "-h", "--", "x").stdout == b"--name -h -- x\n"
+
+
+def test_only_the_node_s_files_network_and_processes_are_seen(lab: Handle) -> None:
+    done = run(*EXEC, "pc1", "sh", "-c", "pwd; ls -A /tmp /run; cat /proc/1/cmdline")
+    assert done.stdout.startswith(b"/\n/run:\n\n/tmp:\n")
+    assert b"tests.labs.small_lab" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_a_program_s_death_by_a_signal_is_the_command_s(lab: Handle, number: int) -> None:
+    assert run(*EXEC, "pc1", "sh", "-c", f"kill -{int(number)} $$").returncode == -number
+
+
+def test_a_reader_that_goes_ends_the_program_as_in_any_pipe(lab: Handle) -> None:
+    with begin(*EXEC, "pc1", "yes") as command:
+        assert command.stdout
+        assert command.stdout.readline() == b"y\n"
+        command.stdout.close()
+        assert command.wait(10) == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_to_the_command_reaches_the_program(lab: Handle, number: int) -> None:
+    with begin(*EXEC, "pc1", "sleep", "1111") as command:
+        await wait_until("the program", 10, lambda: sleepers(lab, "1111"))
+        command.send_signal(number)
+        assert command.wait(10) == -number
+    assert await sleepers(lab, "1111") == 0
+
+
+async def test_a_killed_command_takes_its_program_along(lab: Handle) -> None:
+    with begin(*EXEC, "pc1", "sleep", "1112") as command:
+        await wait_until("the program", 10, lambda: sleepers(lab, "1112"))
+        command.kill()
+        command.wait(10)
+
+    async def gone() -> bool:
+        return not await sleepers(lab, "1112")
+
+    await wait_until("the program is gone", 10, gone)
+
+
+def test_a_program_that_is_not_there_is_told_as_a_shell_would(lab: Handle) -> None:
+    done = run(*EXEC, "pc1", "nosuchprogram")
+    assert done.returncode == 127
+    assert done.stderr == b"p2slab: nosuchprogram: not found in the node\n"
+    assert run(*EXEC, "pc1", "/etc/hosts").returncode == 126
+
+
+def test_an_unknown_node_is_told_with_those_there_are(lab: Handle) -> None:
+    done = run(*EXEC, "alice", "true")
+    assert done.returncode == 2
+    assert b"no node alice\n  try: one of: pc1, pc2, pc3, router" in done.stderr
+
+
+def test_an_unknown_lab_is_told_with_those_there_are(lab: Handle) -> None:
+    done = run(*P2SLAB, "shell", "--name", "nosuchlab", "pc1")
+    assert done.returncode == 2
+    assert LAB.encode() in done.stderr
+
+
+def test_the_terminal_is_the_program_s(lab: Handle) -> None:
+    with Terminal([*EXEC, "pc1", "sh", "-c", "test -t 0 && test -t 1 && tty && cat"], ENV) as term:
+        term.expect(r"/dev/pts/\d+")
+        term.type("a line\n")
+        term.expect("a line\r\na line\r\n")
+        term.type("\x04")
+        assert term.wait() == 0
+
+
+def test_interrupt_from_the_keyboard_ends_the_program(lab: Handle) -> None:
+    with Terminal([*EXEC, "pc1", "sh", "-c", "echo go; exec sleep 1113"], ENV) as term:
+        term.expect("go")
+        term.type("\x03")
+        assert term.wait() == -signal.SIGINT
+
+
+def test_a_program_that_takes_an_interrupt_lives_on(lab: Handle) -> None:
+    script = "trap 'echo taken' INT; echo go; while ! read line; do :; done; echo $line; exit 5"
+    with Terminal([*EXEC, "pc1", "bash", "-c", script], ENV) as term:
+        term.expect("go")
+        term.type("\x03")
+        term.expect("taken")
+        term.type("after\n")
+        term.expect("after\r\nafter\r\n")
+        assert term.wait() == 5
+
+
+def test_stop_and_continue_from_the_caller_s_shell(lab: Handle) -> None:
+    script = "trap 'echo going' CONT; echo go; while :; do sleep 0.05; done"
+    with Terminal(["bash", "--norc", "-i"], {**ENV, "PS1": "outer> "}) as term:
+        term.expect("outer> ")
+        term.type(f"{' '.join(EXEC)} pc1 bash -c {shlex.quote(script)}\n")
+        term.expect(r"\ngo")
+        for _ in range(3):
+            term.type("\x1a")
+            term.expect(r"Stopped.*\n.*outer> ")
+            term.type("fg\n")
+            term.expect(r"\ngoing")
+        term.type("\x03")
+        term.expect("outer> ")
+        term.type("echo code $?; exit\n")
+        term.expect("code 130")
+
+
+async def test_continuing_the_command_alone_continues_the_program(lab: Handle) -> None:
+    with begin(*EXEC, "pc1", "sleep", "1114") as command:
+        await wait_until("the program", 10, lambda: sleepers(lab, "1114"))
+        lab.exec("pc1", ["pkill", "-STOP", "-fx", "sleep 1114"])
+        await wait_until("both stopped", 10, lambda: state(command.pid) == "T")
+        command.send_signal(signal.SIGCONT)
+
+        def runs() -> bool:
+            return lab.exec("pc1", ["pgrep", "-r", "S", "-fx", "sleep 1114"]).code == 0
+
+        await wait_until("both go on", 10, runs)
+        command.terminate()
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def test_a_shell_in_a_node_has_job_control_of_its_own(lab: Handle) -> None:
+    with Terminal([*P2SLAB, "shell", "--name", LAB, "pc2"], ENV) as term:
+        term.expect("root@pc2:/# ")
+        term.type("bash -c 'echo $((1+1)); exec sleep 1115'\n")
+        term.expect("\n2\r\n")
+        term.type("\x1a")
+        term.expect(r"Stopped +bash -c")
+        term.type("kill %1; fg\n")
+        term.expect("root@pc2:/# ")
+        term.type("exit 3\n")
+        assert term.wait() == 3
+    assert "no job control" not in term.shown
+
+
+async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
+    with Terminal([*P2SLAB, "shell", "--name", LAB, "pc2"], ENV) as term:
+        term.expect("root@pc2:/# ")
+        assert lab.exec("pc2", ["pgrep", "-x", "bash"]).code == 0
+        term.close()
+        term.wait()
+
+    await wait_until(
+        "no shell is left", 10, lambda: lab.exec("pc2", ["pgrep", "-x", "bash"]).code == 1
+    )
+
+
+def test_status_tells_of_the_lab_in_a_quarter_of_a_second(lab: Handle) -> None:
+    times = []
+    for _ in range(5):
+        before = os.times().elapsed
+        done = run(*P2SLAB, "status")
+        times.append(os.times().elapsed - before)
+    line = next(line for line in done.stdout.decode().splitlines() if line.startswith(LAB))
+    assert "ready" in line
+    assert "4 nodes" in line
+    assert min(times) < 0.25

@@ -1,0 +1,247 @@
+"""Whatever ends a part of a lab, by whatever means: the rest ends, and nothing is left.
+
+Small labs with daemons (tests/labs/small_lab.py), started as programs of their own; every test
+ends with a look at the machine's fingerprint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.kernel.processes import chosen
+from lab.observe.fingerprint import differences, fingerprint
+from lab.runtime.directory import RunDirectory
+from lab.runtime.handle import Handle
+from lab.waiting import wait_until
+from tests.labs.terminal import Terminal
+from tests.labs.traces import MARK, NamespaceWatch, marked, number_inside
+
+SOURCE = Path(__file__).parents[2]
+KILLS = 100
+AT_ONCE = 4
+LONGEST = 0.8
+"""Seconds: a lab is ready after some 0.4; the kill comes before, while or after it is built."""
+LIMIT = 15.0
+SEED = int(os.environ.get("P2SLAB_SEED", random.SystemRandom().randrange(10**6)))
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_machine() -> Iterator[None]:
+    before = fingerprint()
+    yield
+    assert differences(before, fingerprint()) == []
+
+
+@pytest.fixture
+def watch() -> Iterator[NamespaceWatch]:
+    watch = NamespaceWatch()
+    yield watch
+    watch.close()
+
+
+class Front:
+    """A lab's front process, started as a person would start it."""
+
+    def __init__(self, name: str, mode: str = "verify", *before: str) -> None:
+        self.directory = RunDirectory(name)
+        self.mark = uuid.uuid4().hex
+        self.argv = [*before, sys.executable, "-m", "tests.labs.small_lab", name, mode]
+        self.env = {**os.environ, MARK: self.mark, "PYTHONPATH": str(SOURCE)}
+
+    def start(self) -> subprocess.Popen[str]:
+        self.process = subprocess.Popen(
+            self.argv,
+            env=self.env,
+            cwd=SOURCE,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return self.process
+
+    def until_ready(self) -> None:
+        assert self.start().stdout
+        assert self.process.stdout.readline() == "ready\n"  # type: ignore[union-attr]
+
+    def inside(self, number: int) -> int | None:
+        """The process with this number in the lab's PID namespace, by our own numbers."""
+        for pid in marked(self.mark):
+            try:
+                if pid != self.process.pid and number_inside(pid) == number:
+                    return pid
+            except (OSError, LookupError):
+                continue
+        return None
+
+    def outside(self) -> int:
+        """The front process itself, of which sudo may be the parent."""
+        namespace = Path("/proc/self/ns/pid").readlink()
+        pythons = chosen(
+            lambda pid: (
+                Path(f"/proc/{pid}/ns/pid").readlink() == namespace
+                and Path(f"/proc/{pid}/exe").readlink().name.startswith("python")
+            )
+        )
+        return next(pid for pid in marked(self.mark) if pid in pythons)
+
+    async def is_gone(self, watch: NamespaceWatch) -> None:
+        """Nothing of it is left: processes, namespaces, lock."""
+
+        def left() -> bool:
+            if pids := marked(self.mark):
+                raise LookupError(f"{self.argv[-2]}: processes {pids} live")
+            if watch.alive:
+                raise LookupError(f"{watch.alive} of {watch.seen} network namespaces live")
+            return not self.directory.is_alive()
+
+        await wait_until(f"{self.directory.name} is gone", LIMIT, left)
+        if hasattr(self, "process"):
+            self.process.wait(LIMIT)
+            self.process.stdout.close()  # type: ignore[union-attr]
+
+
+PARTS: dict[str, Callable[[Front], int | None]] = {
+    "front": lambda front: front.process.pid,
+    "first": lambda front: front.inside(1),
+    "supervisor": lambda front: front.inside(2),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_killing_a_part_of_a_ready_lab_ends_it_all(part: str, watch: NamespaceWatch) -> None:
+    front = Front(f"kill-{part}")
+    front.until_ready()
+    watch.add(marked(front.mark))
+    assert watch.alive == watch.seen >= 5  # the lab's own and four nodes'
+    victim = PARTS[part](front)
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    await front.is_gone(watch)
+
+
+async def test_killing_any_part_at_any_moment_leaves_nothing() -> None:
+    """100 times, four labs at a time; with P2SLAB_SEED the same again."""
+    print(f"seed {SEED}")
+    chance = random.Random(SEED)
+    for batch in range(KILLS // AT_ONCE):
+        watch = NamespaceWatch()
+        fronts = [Front(f"random-{number}") for number in range(AT_ONCE)]
+        moments = sorted(
+            (chance.uniform(0, LONGEST), chance.choice(list(PARTS)), number)
+            for number in range(AT_ONCE)
+        )
+        for front in fronts:
+            front.start()
+        began = time.monotonic()
+        for moment, part, number in moments:
+            await asyncio.sleep(moment - (time.monotonic() - began))  # the moment, not a wait
+            front = fronts[number]
+            watch.add(marked(front.mark))
+            os.kill(PARTS[part](front) or front.process.pid, signal.SIGKILL)
+        try:
+            for front in fronts:
+                await front.is_gone(watch)
+        except TimeoutError as error:
+            error.add_note(f"seed {SEED}, batch {batch}: {moments}")
+            raise
+        watch.close()
+
+
+async def test_an_exception_in_the_middle_of_the_building_leaves_nothing(
+    watch: NamespaceWatch,
+) -> None:
+    front = Front("fails", "fail")
+    output, _ = front.start().communicate(timeout=LIMIT)
+    assert output == "the middle of the building\n"
+    assert front.process.returncode == 4
+    await front.is_gone(watch)
+
+
+@pytest.mark.parametrize("before", [(), ("sudo", "--preserve-env")], ids=["plain", "sudo"])
+@pytest.mark.parametrize("end", ["Ctrl-C", "closed terminal", "kill -9"])
+async def test_the_end_of_its_terminal_ends_the_lab(
+    end: str, before: tuple[str, ...], watch: NamespaceWatch
+) -> None:
+    front = Front("terminal", "verify", *before)
+    with Terminal(front.argv, front.env) as terminal:
+        terminal.expect("ready")
+        watch.add(marked(front.mark))
+        if end == "Ctrl-C":
+            terminal.type("\x03")
+        elif end == "closed terminal":
+            terminal.close()
+        else:
+            os.kill(front.outside(), signal.SIGKILL)
+        terminal.wait()
+        await front.is_gone(watch)
+
+
+async def test_a_released_lab_outlives_its_front_and_ends_with_down(watch: NamespaceWatch) -> None:
+    front = Front("released", "up")
+    output, _ = front.start().communicate(timeout=LIMIT)
+    assert (output, front.process.returncode) == ("ready\n", 0)
+    watch.add(marked(front.mark))
+    lab = Handle.open("released")
+    assert lab.exec("pc1", ["ping", "-c1", "-W2", "10.0.0.4"]).code == 0
+    lab.down()
+    assert marked(front.mark) == []  # `down` returns when all of its processes are gone
+    assert not front.directory.path.exists()
+    await front.is_gone(watch)
+
+
+async def test_labs_stand_side_by_side_with_the_same_nodes_and_addresses(
+    watch: NamespaceWatch,
+) -> None:
+    fronts = [Front(f"side-{number}", "up") for number in range(3)]
+    for front in fronts:
+        front.start()
+    for front in fronts:
+        assert front.process.communicate(timeout=LIMIT)[0] == "ready\n"
+        watch.add(marked(front.mark))
+    labs = [Handle.open(front.directory.name) for front in fronts]
+    for number, lab in enumerate(labs):
+        lab.exec("pc1", ["sh", "-c", f"echo {number} > /tmp/who"])
+    for number, lab in enumerate(labs):
+        assert lab.exec("pc1", ["cat", "/tmp/who"]).stdout == f"{number}\n"
+        assert lab.exec("pc2", ["ping", "-c1", "-W2", "10.0.0.1"]).code == 0
+    labs[1].down()
+    assert labs[0].exec("pc2", ["ping", "-c1", "-W2", "10.0.0.1"]).code == 0
+    for lab in (labs[0], labs[2]):
+        lab.down()
+    for front in fronts:
+        await front.is_gone(watch)
+
+
+async def test_a_name_that_is_up_cannot_be_started_again_until_it_has_ended(
+    watch: NamespaceWatch,
+) -> None:
+    first, second = Front("twice"), Front("twice")
+    first.until_ready()
+    output, _ = second.start().communicate(timeout=LIMIT)
+    assert second.process.returncode == 2
+    assert "lab twice is already up" in output
+    assert "--name" in output
+    first.process.kill()
+    await first.is_gone(watch)
+    second.until_ready()
+    second.process.kill()
+    await second.is_gone(watch)
+
+
+async def test_logs_outlive_a_killed_lab(watch: NamespaceWatch) -> None:
+    front = Front("logs")
+    front.until_ready()
+    front.process.kill()
+    await front.is_gone(watch)
+    assert "listening" in (front.directory.logs / "router" / "iperf3.log").read_text()
