@@ -122,15 +122,20 @@ def _subordinate(kind: str) -> Finding:
 
 
 def _programs() -> list[Finding]:
-    sudo = "" if os.geteuid() == 0 else "sudo "
+    install = "apt-get install" if os.geteuid() == 0 else "sudo apt-get install"
     missing = missing_packages()
     wanted = ["mmdebstrap"] if os.geteuid() == 0 else ["mmdebstrap", "uidmap"]
     wanted += [name for name in missing if name not in wanted]
     return [
-        Finding(name, name not in missing, "" if name in missing else "installed",
-                "making the private root", f"{sudo}apt-get install {name}")
+        Finding(
+            name,
+            ok=name not in missing,
+            detail="" if name in missing else "installed",
+            purpose="making the private root",
+            remedy=f"{install} {name} (or let the first verb that needs it do so)",
+        )
         for name in wanted
-    ]  # fmt: skip
+    ]
 
 
 def _room(cache: Cache) -> Finding:

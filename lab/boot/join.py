@@ -35,13 +35,15 @@ def join_lab(run_base: str, name: str | None) -> bool:
     Without a name the lab must be the only one that runs. What is wrong with the name or the lab
     is for the verb to say.
     """
-    names = [name] if name else _directories(run_base)
-    running = [connection for lab in names if (connection := _connect(run_base, lab))]
-    try:
-        descriptors = _ask(running[0]) if len(running) == 1 else []
-    finally:
-        for connection in running:
-            connection.close()
+    running = running_labs(run_base)
+    names = [name] if name else running
+    if len(names) != 1 or names[0] not in running:
+        return False
+    connection = _connect(run_base, names[0])
+    if not connection:
+        return False
+    with connection:
+        descriptors = _ask(connection)
     try:
         if len(descriptors) != len(_KINDS):
             return False
@@ -51,6 +53,17 @@ def join_lab(run_base: str, name: str | None) -> bool:
         for descriptor in descriptors:
             os.close(descriptor)
     return True
+
+
+def running_labs(run_base: str) -> list[str]:
+    """The names of this user's labs whose control socket somebody listens at."""
+    running = []
+    for name in _directories(run_base):
+        connection = _connect(run_base, name)
+        if connection:
+            connection.close()
+            running.append(name)
+    return running
 
 
 def _join(descriptor: int, kind: int) -> None:

@@ -124,7 +124,7 @@ def _joined(run_base: str, call: Call) -> bool:
 
 
 def _hold(tree: str) -> None:
-    """Keep the tree from `root prune` while this process and those it leaves behind live."""
+    """Keep the tree from `root prune` while the verb runs (a lab is known by its socket)."""
     held = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(held, fcntl.LOCK_SH)
     os.set_inheritable(held, True)

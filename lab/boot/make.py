@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Callable
 from lab.boot import tools
 from lab.boot.build import Builder
 from lab.boot.cache import Cache, free_bytes, full_disk, package_names
+from lab.boot.join import running_labs
 from lab.boot.progress import say
 from lab.boot.users import refuse_without_namespaces
 from lab.boot.work import as_pid_one
-from lab.errors import MachineError
+from lab.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +73,15 @@ def fill_root(cache: Cache, key: str, fill: Callable[[str], None]) -> None:
 def prune(cache: Cache, keep: str | None) -> list[str]:
     """Remove every root but the one with the key `keep`; the directories that went.
 
-    One in which a lab runs stays, and is told of.
+    Refused while a lab runs, for it may run in one of them. One that another process of the
+    launcher's is in stays, and is told of.
     """
+    running = running_labs(cache.run_base())
+    if running:
+        raise UsageError(
+            f"labs run, and private roots are in use: {', '.join(running)}",
+            f"take them down first: ./p2slab down {running[0]}",
+        )
     with locked(cache):
         condemned = [tree for tree in trees(cache) if not keep or tree != cache.tree(keep)]
         free = [tree for tree in condemned if not _in_use(tree)]
@@ -119,12 +127,12 @@ def _remove(directories: list[str]) -> None:
 
 
 def _in_use(tree: str) -> bool:
-    """Whether a lab runs in the tree: whoever enters it holds it with a shared lock."""
+    """Whether somebody is in the tree: the launcher holds it with a shared lock."""
     held = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say(f"p2slab: {tree} stays, a lab runs in it")
+        say(f"p2slab: {tree} stays, somebody is in it")
         return True
     finally:
         os.close(held)

@@ -45,9 +45,11 @@ class Step:
             sys.stderr.flush()
 
     def finish(self) -> None:
-        """Replace the line by the step's result."""
+        """Replace the line by the step's result, or the last thing it noted."""
         lead = "\r\x1b[K" if self._live else ""
-        sys.stderr.write(f"{lead}  {self.title:<44} {self.seconds():5.1f} s  {self.result}\n")
+        sys.stderr.write(
+            f"{lead}  {self.title:<44} {self.seconds():5.1f} s  {self.result or self._note}\n"
+        )
         sys.stderr.flush()
 
 

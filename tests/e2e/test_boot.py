@@ -160,8 +160,10 @@ def test_a_missing_tool_is_named_with_the_command_to_type(cache: str, missing: s
 
 def test_without_user_namespaces_the_setting_is_named_and_sudo_offered() -> None:
     # In a user namespace of its own the limit can be set without touching the machine.
-    inner = ("echo 0 > /proc/sys/user/max_user_namespaces; "
-             "P2SLAB_CACHE=/tmp/none exec setpriv --reuid 1000 --clear-groups ./p2slab ")  # fmt: skip
+    inner = (
+        "echo 0 > /proc/sys/user/max_user_namespaces; "
+        "P2SLAB_CACHE=/tmp/none exec setpriv --reuid 1000 --clear-groups ./p2slab "
+    )
     for verb in ("doctor", "schema"):
         done = run("unshare", "--user", "--map-root-user", "--map-auto", "sh", "-c", inner + verb)
         assert done.returncode == MACHINE, done
@@ -239,6 +241,30 @@ def test_an_exported_root_serves_another_cache_without_network(cache: str) -> No
     assert done.returncode == 0, done.stderr
     assert "topologies/quickstart.yaml: ok" in done.stdout
     assert roots(cache) == []
+
+
+@pytest.mark.usefixtures("made")
+def test_a_root_in_which_a_lab_runs_is_not_pruned() -> None:
+    script = (
+        "./p2slab up topologies/quickstart.yaml --name pruned && ./p2slab root prune --all; "
+        "./p2slab exec --name pruned alice hostname; ./p2slab down pruned"
+    )
+    done = run("sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert "labs run, and private roots are in use: pruned" in done.stderr
+    assert "alice" in done.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("made")
+def test_a_root_in_which_a_verb_is_at_work_is_not_pruned(cache: str) -> None:
+    # The verb opens its file, a fifo, and waits there until something is written to it.
+    script = (
+        f"mkfifo ~/{cache}; ./p2slab validate ~/{cache} & exec 9> ~/{cache}; "
+        "./p2slab root prune --all; exec 9>&-; wait $!; ./p2slab root"
+    )
+    done = run("sh", "-c", script)
+    assert "stays, somebody is in it" in done.stderr
+    assert "openvpn" in done.stdout, "the versions in it can be told"
 
 
 @pytest.mark.usefixtures("made")
