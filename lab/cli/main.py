@@ -30,6 +30,12 @@ class _Verbs(click.Group):
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(  # the launcher takes it out of the command line; here it is only told of
+    "--no-install",
+    is_flag=True,
+    expose_value=False,
+    help="If the machine lacks something, print the command that installs it, and stop.",
+)
 def p2slab() -> None:
     """Azure point-to-site VPN, rebuilt on one Linux machine in network namespaces.
 
