@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -53,6 +54,8 @@ class ClientComputer(Protocol):
     node: Node
     access: Node
     gateway: GatewayHandle
+    user: str
+    """Whom the gateway sees: the common name of the user's certificate."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
 
@@ -78,8 +81,22 @@ class ClientComputer(Protocol):
 class World(Protocol):
     """Everything that checks may touch."""
 
-    nodes: dict[str, Node]
-    clients: dict[str, ClientComputer]
-    gateways: dict[str, GatewayHandle]
-    addresses: dict[str, str]
-    """Name of a node to the address by which others reach it."""
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Every computer."""
+
+    @property
+    def clients(self) -> Mapping[str, ClientComputer]:
+        """The client computers."""
+
+    @property
+    def gateways(self) -> Mapping[str, GatewayHandle]:
+        """The gateways, as their operators hold them."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Name of a node to the address by which others reach it."""
+
+
+Work = Callable[[Any, World], Awaitable[Outcome]]
+"""What carries out one kind of step."""

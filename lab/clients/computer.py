@@ -34,6 +34,7 @@ class Computer:
         self.node = node
         self.access = access
         self.gateway = gateway
+        self.user = credential.common_name if credential else plan.name
         self.thumbprint = credential.thumbprint if credential else None
         self._plan = plan
         self._credential = credential

@@ -53,8 +53,8 @@ class StrongSwan:
     async def connect(self) -> Connection:
         """Dial once; RefusedError with charon's words if the tunnel does not come up."""
         began = time.monotonic()
-        if self._daemon is None or self._daemon.code is not None:
-            await self._start()
+        await self.disconnect()
+        await self._start()
         lines: list[str] = []
         failure = await asyncio.to_thread(self._initiate, lines)
         self._seconds = time.monotonic() - began
@@ -66,10 +66,10 @@ class StrongSwan:
         return connection
 
     async def disconnect(self) -> None:
-        """Hang up."""
-        if self._daemon is None or self._daemon.code is not None:
-            return
-        await self._ask("terminate", {"ike": IKE, "timeout": "2000"}, refusal_is_fine=True)
+        """Hang up: charon tells the gateway when it is stopped, and takes its routes with it."""
+        if self._daemon is not None:
+            await self._daemon.stop()
+            self._daemon = None
 
     async def connection(self) -> Connection | None:
         """The tunnel as charon has it."""
@@ -160,22 +160,13 @@ class StrongSwan:
         rows = await self._ask("list_sas", {"ike": IKE})
         return [association for row in rows for association in row.values()]
 
-    async def _ask(
-        self, command: str, message: Message | None = None, *, refusal_is_fine: bool = False
-    ) -> list[Message]:
+    async def _ask(self, command: str, message: Message | None = None) -> list[Message]:
         """One command on a session of its own; all it answers."""
 
         def ask() -> list[Message]:
-            import vici.exception  # noqa: PLC0415 (as above)
-
             with self._session() as session:
-                try:
-                    answer = getattr(session, command)(*([message] if message else []))
-                    return list(answer) if isinstance(answer, Iterator) else [answer]
-                except vici.exception.CommandException:
-                    if refusal_is_fine:
-                        return []
-                    raise
+                answer = getattr(session, command)(*([message] if message else []))
+                return list(answer) if isinstance(answer, Iterator) else [answer]
 
         return await asyncio.to_thread(ask)
 

@@ -32,6 +32,12 @@ class Credential:
     """From the one that issued it to the root; empty for a root."""
 
     @property
+    def common_name(self) -> str:
+        """The subject's common name; the whole subject where there is none."""
+        names = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(names[0].value) if names else self.certificate.subject.rfc4514_string()
+
+    @property
     def certificate_pem(self) -> bytes:
         """The certificate alone."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from lab.report.verdict import Verdict
 
 
+PLAIN_WIDTH = 140
+"""Columns where no terminal says how many there are."""
+
+
 class Progress:
     """Tells on stderr what the lab is doing: one moving line on a terminal, else a line a stage."""
 
@@ -57,6 +61,8 @@ class Progress:
 def print_verdict(verdict: Verdict) -> None:
     """The table on stdout; below it the words of the programs where something did not hold."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
     if verdict.failure is not None:
         print_failure(verdict)
     if verdict.results:

@@ -12,15 +12,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.checks.base import ClientComputer, GatewayHandle
+from lab.checks.base import ClientComputer, GatewayHandle, Outcome
 from lab.errors import UsageError
 from lab.nodes.namespace import NamespaceNode
 from lab.pki.authority import Credential
 from lab.roles import start_role
-from lab.runtime.protocol import Emit, Stage
+from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.runtime.world import build_world
 from lab.topology.plan import GatewayPlan, NodePlan, Plan
-from lab.topology.steps import Step
+from lab.topology.steps import Step, Update, text_of, verb_of
 
 _PLACEHOLDER = re.compile(r"\$\{([^}.]+)\.(publicCertData|thumbprint)\}")
 
@@ -71,7 +71,27 @@ class Lab:
         """Carry out checks and actions; whether all held."""
         from lab.checks.run import run_steps  # noqa: PLC0415 (while the world is built, not before)
 
-        return await run_steps(steps, self, emit)
+        def tell(index: int, step: Step, outcome: Outcome, seconds: float) -> None:
+            emit(
+                StepResult(
+                    index=index,
+                    verb=verb_of(step) or "",
+                    text=text_of(step),
+                    held=outcome.held,
+                    detail=outcome.detail,
+                    seconds=seconds,
+                    evidence=outcome.evidence,
+                )
+            )
+
+        return await run_steps([self._filled(step) for step in steps], self, tell)
+
+    def _filled(self, step: Step) -> Step:
+        """An `update` may name certificates as a gateway's document does."""
+        if not isinstance(step, Update):
+            return step
+        properties = fill_in(step.properties, self._credentials)
+        return step.model_copy(update={"properties": properties})
 
     async def status(self) -> dict[str, Any]:
         """Nodes, clients with their tunnels, gateways with their sessions."""

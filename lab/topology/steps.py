@@ -176,15 +176,17 @@ Step = Annotated[
 
 
 def text_of(step: BaseModel) -> str:
-    """A step in one line, as people and reports say it: `connects alice over IkeV2`."""
+    """A step in one line, as people and reports say it: `alice connects over IkeV2`."""
     said = step.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    words = (
+    (verb, subject), *rest = said.items()
+    words = [
         word
-        for key, value in said.items()
+        for key, value in rest
         for word in (key, json.dumps(value) if isinstance(value, dict) else str(value))
-    )
-    verb = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", next(words))
-    return " ".join([verb, *words])
+    ]
+    spoken = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", verb)
+    first = (subject, spoken) if isinstance(step, CHECKS) else (spoken, subject)
+    return " ".join([*first, *words])
 
 
 Steps: TypeAdapter[list[Step]] = TypeAdapter(list[Step])

@@ -1,0 +1,93 @@
+"""What the operator of a gateway and the user of a client do between checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.checks.base import ClientComputer, Outcome, Work, World
+from lab.checks.session import concerns_row
+from lab.topology.steps import Disconnect, HangUp, Reinstate, Restart, Revoke, Step, Update
+
+REVOKED = "vpnClientRevokedCertificates"
+
+
+async def revoke(step: Revoke, world: World) -> Outcome:
+    """Put the thumbprint on the gateway's list."""
+    client = world.clients[step.revoke]
+    name = f"{client.name}-{client.thumbprint}"
+    row = {"name": name, "properties": {"thumbprint": client.thumbprint}}
+    await _change_revoked(client, add=[row])
+    return Outcome(held=True, detail=f"{client.thumbprint} is on the list")
+
+
+async def reinstate(step: Reinstate, world: World) -> Outcome:
+    """Take the thumbprint off the gateway's list."""
+    client = world.clients[step.reinstate]
+    await _change_revoked(client, add=[])
+    return Outcome(held=True, detail=f"{client.thumbprint} is off the list")
+
+
+async def _change_revoked(client: ClientComputer, add: list[dict[str, Any]]) -> None:
+    resource = await client.gateway.get()
+    configuration = resource["properties"]["vpnClientConfiguration"]
+    others = [
+        row
+        for row in configuration.get(REVOKED) or []
+        if row["properties"]["thumbprint"].upper() != client.thumbprint
+    ]
+    configuration[REVOKED] = [*others, *add]
+    await client.gateway.put(resource)
+
+
+async def disconnect(step: Disconnect, world: World) -> Outcome:
+    """End the client's sessions at the gateway."""
+    client = world.clients[step.disconnect]
+    rows = [row for row in await client.gateway.sessions() if concerns_row(row, client)]
+    if not rows:
+        return Outcome(held=False, detail=f"{client.name} has no session to disconnect")
+    await client.gateway.disconnect([row["vpnConnectionId"] for row in rows])
+    return Outcome(held=True, detail=f"{len(rows)} session(s) disconnected")
+
+
+async def hang_up(step: HangUp, world: World) -> Outcome:
+    """The user ends the tunnel."""
+    await world.clients[step.hangUp].hang_up()
+    return Outcome(held=True, detail="hung up")
+
+
+async def restart(step: Restart, world: World) -> Outcome:
+    """The client computer restarts."""
+    await world.clients[step.restart].restart()
+    return Outcome(held=True, detail="restarted")
+
+
+async def update(step: Update, world: World) -> Outcome:
+    """Change the gateway's document."""
+    gateway = world.gateways[step.update]
+    resource = await gateway.get()
+    resource["properties"] = merge(resource["properties"], step.properties)
+    await gateway.put(resource)
+    return Outcome(held=True, detail="the gateway has taken the document")
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """JSON Merge Patch (RFC 7396, section 2)."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+
+
+WORK: dict[type[Step], Work] = {
+    Revoke: revoke,
+    Reinstate: reinstate,
+    Disconnect: disconnect,
+    HangUp: hang_up,
+    Restart: restart,
+    Update: update,
+}

@@ -1,0 +1,113 @@
+"""`connects` and `refused`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lab.checks.base import ClientComputer, Outcome, Work, World
+from lab.clients.base import Connection, RefusedError
+from lab.topology.steps import Connects, Refused, Step
+from lab.waiting import wait_until
+
+Record = dict[str, Any]
+LOG_LIMIT = 2.0
+"""Seconds within which the gateway has written down whom it refused."""
+
+
+async def connects(step: Connects, world: World) -> Outcome:
+    """Dial and be connected; a tunnel of the wanted kind that is up already counts."""
+    client = world.clients[step.connects]
+    up = await client.connection()
+    if up is not None and step.after is None and step.over in (None, up.protocol):
+        return Outcome(held=True, detail=f"is connected already: {_told(up)}")
+    try:
+        # Without `after` a named protocol is the user's own choice; with it, the order decides.
+        connection, failures = await client.dial(None if step.after else step.over)
+    except RefusedError as error:
+        return Outcome(held=False, detail=f"refused: {error}", evidence=_said(error))
+    tried = [failure.protocol for failure in failures if isinstance(failure, RefusedError)]
+    evidence = {f"before, {type(failure).__name__}": str(failure) for failure in failures}
+    wrong = _shortcoming(step, connection, tried)
+    return Outcome(held=not wrong, detail=wrong or _told(connection), evidence=evidence)
+
+
+def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str]) -> str:
+    if step.over not in (None, connection.protocol):
+        return f"connected over {connection.protocol}"
+    if step.after is not None and step.after not in tried:
+        return f"{step.after} was not tried before; {', '.join(tried) or 'nothing'} was"
+    if step.within is not None and connection.seconds > step.within:
+        return f"took {connection.seconds:.2f} s"
+    return ""
+
+
+def _told(connection: Connection) -> str:
+    return (
+        f"{connection.protocol}, {connection.address}, {connection.datapath}, "
+        f"in {connection.seconds:.2f} s"
+    )
+
+
+async def refused(step: Refused, world: World) -> Outcome:
+    """Dial and not be connected, for the right reason."""
+    client = world.clients[step.refused]
+    began = datetime.now(UTC)
+    try:
+        connection, _ = await client.dial(step.over)
+    except RefusedError as error:
+        return await _judged(step, client, error, began)
+    return Outcome(held=False, detail=f"was let in: {_told(connection)}")
+
+
+async def _judged(
+    step: Refused, client: ClientComputer, error: RefusedError, began: datetime
+) -> Outcome:
+    record = await _gateways_record(client, error, began)
+    reason = record["reason"] if record else error.reason
+    evidence = _said(error) | ({"the gateway's log": record} if record else {})
+    if step.because not in (None, reason):
+        return Outcome(held=False, detail=f"refused, but because {reason}", evidence=evidence)
+    if step.says is not None and step.says not in error.message:
+        detail = f"refused ({reason}), but the client did not say {step.says!r}"
+        return Outcome(held=False, detail=detail, evidence=evidence)
+    detail = f"{reason} after {error.seconds:.2f} s; the client: {error.message}"
+    return Outcome(held=True, detail=detail, evidence=evidence)
+
+
+def _said(error: RefusedError) -> dict[str, Any]:
+    return {"the client's own message": error.message}
+
+
+async def _gateways_record(
+    client: ClientComputer, error: RefusedError, began: datetime
+) -> Record | None:
+    """What the gateway wrote down, if it was reached: a client is told little on purpose."""
+    if error.reason != "refused":
+        return None
+
+    async def written() -> Record | None:
+        records = [
+            record
+            for record in await client.gateway.log()
+            if record["event"] == "refused"
+            and record["protocol"] == error.protocol
+            and datetime.fromisoformat(record["time"]) >= began.replace(microsecond=0)
+            and concerns(record, client)
+        ]
+        return records[-1] if records else None
+
+    try:
+        return await wait_until("the gateway's record of it", LOG_LIMIT, written)
+    except TimeoutError:
+        return None
+
+
+def concerns(record: dict[str, Any], client: ClientComputer) -> bool:
+    """Whether a record of the gateway's is about this client's certificate."""
+    own = {record["thumbprint"], record["user"]} & {client.thumbprint, client.user}
+    return bool(own)
+
+
+WORK: dict[type[Step], Work] = {Connects: connects, Refused: refused}

@@ -1,0 +1,77 @@
+"""Carry out steps: actions one by one, the checks between them side by side.
+
+An action is a barrier. Between two of them, checks that concern different computers disturb
+nobody and run together; those of one computer keep their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+from lab.checks import actions, connect, privacy, reach, session
+from lab.checks.base import Outcome, Work, World
+from lab.topology.steps import ACTIONS, Step, verb_of
+
+Tell = Callable[[int, Step, Outcome, float], None]
+"""Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
+
+WORK: dict[type[Step], Work] = {
+    **connect.WORK,
+    **reach.WORK,
+    **privacy.WORK,
+    **session.WORK,
+    **actions.WORK,
+}
+Chain = list[tuple[int, Step]]
+
+
+async def run_steps(steps: Sequence[Step], world: World, tell: Tell) -> bool:
+    """Carry out all of them, whatever happens; whether all held."""
+    held = True
+    for chains in stretches(steps):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_chain(chain, world, tell)) for chain in chains]
+        held = all([held, *(task.result() for task in tasks)])
+    return held
+
+
+def stretches(steps: Sequence[Step]) -> Iterator[list[Chain]]:
+    """What runs side by side, stretch after stretch, each as chains that keep their order."""
+    numbered = list(enumerate(steps))
+    for alone, stretch in groupby(numbered, lambda pair: isinstance(pair[1], ACTIONS)):
+        if alone:
+            yield from ([[pair]] for pair in stretch)
+        else:
+            chains: dict[str, Chain] = {}
+            for pair in stretch:
+                chains.setdefault(subject(pair[1]), []).append(pair)
+            yield list(chains.values())
+
+
+def subject(step: Step) -> str:
+    """The name that stands behind the step's verb."""
+    verb = verb_of(step)
+    assert verb is not None
+    name: str = getattr(step, verb)
+    return name
+
+
+async def _chain(chain: Chain, world: World, tell: Tell) -> bool:
+    held = True
+    for index, step in chain:
+        began = time.monotonic()
+        outcome = await _carry_out(step, world)
+        tell(index, step, outcome, round(time.monotonic() - began, 3))
+        held = held and outcome.held
+    return held
+
+
+async def _carry_out(step: Step, world: World) -> Outcome:
+    """A check that fails in a way it did not foresee has not held; the others go on."""
+    try:
+        return await WORK[type(step)](step, world)
+    except Exception as error:  # noqa: BLE001 (the outcome tells of it)
+        return Outcome(held=False, detail=f"{type(error).__name__}: {error}")

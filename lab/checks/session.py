@@ -1,0 +1,106 @@
+"""`survivesRekey`, `disconnected` and `staysDisconnected`: the life of a tunnel."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lab.checks.base import ClientComputer, Outcome, Work, World
+from lab.checks.connect import concerns
+from lab.topology.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
+from lab.waiting import wait_until
+
+PINGS = 75
+INTERVAL = 0.02
+BEFORE = 10
+"""Answers that must have come before the keys are renewed."""
+PING_LIMIT = 15.0
+LOG_LIMIT = 2.0
+_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
+
+
+async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
+    """Ping all the while the keys are renewed; none may be lost."""
+    client = world.clients[step.survivesRekey]
+    address = world.addresses[step.host]
+    argv = ["ping", "-n", "-c", str(PINGS), "-i", str(INTERVAL), address]
+    ping = await client.node.spawn(argv, log=f"ping-{step.host}")
+    begun = ping.log.stat().st_size
+
+    def said() -> str:
+        return ping.log.read_text()[begun:]
+
+    def answers() -> bool:
+        return said().count("time=") >= BEFORE
+
+    await wait_until(f"{BEFORE} answers from {address}", PING_LIMIT, answers)
+    await client.rekey()
+    renewed_at = said().count("time=")
+    await ping.wait()
+    found = _SUMMARY.search(said())
+    sent, received = (int(found[1]), int(found[2])) if found else (0, 0)
+    detail = f"{received} of {sent} pings answered; new keys after {renewed_at}"
+    return Outcome(held=sent == received == PINGS > renewed_at, detail=detail)
+
+
+async def disconnected(step: Disconnected, world: World) -> Outcome:
+    """The tunnel is down within the time, for the reason that the gateway's log gives."""
+    client = world.clients[step.disconnected]
+    try:
+        words = await client.ended(step.within)
+    except TimeoutError:
+        return Outcome(held=False, detail=f"is still connected after {step.within:g} s")
+    if step.because is None:
+        return Outcome(held=True, detail=f"the client: {words}")
+    record = await _record(client)
+    told = f"{record['reason']} {record['message']}" if record else "nothing"
+    held = step.because in told
+    return Outcome(held=held, detail=f"the gateway's log: {told.strip()}; the client: {words}")
+
+
+async def _record(client: ClientComputer) -> dict[str, Any] | None:
+    """The gateway's last word on this client, once it is that of a session's end."""
+
+    async def written() -> dict[str, Any] | None:
+        own = [record for record in await client.gateway.log() if concerns(record, client)]
+        return own[-1] if own and own[-1]["event"] == "disconnected" else None
+
+    try:
+        return await wait_until("the gateway's record of it", LOG_LIMIT, written)
+    except TimeoutError:
+        return None
+
+
+async def stays_disconnected(step: StaysDisconnected, world: World) -> Outcome:
+    """For that time the client has no tunnel, and the gateway no new session of it.
+
+    An old one may linger: a computer that was switched off does not say goodbye, and the gateway
+    finds out by dead peer detection.
+    """
+    client = world.clients[step.staysDisconnected]
+    old = {row["vpnConnectionId"] for row in await client.gateway.sessions()}
+
+    async def connected() -> str:
+        if await client.connection() is not None:
+            return "the client is connected"
+        own = [row for row in await client.gateway.sessions() if concerns_row(row, client)]
+        new = [row for row in own if row["vpnConnectionId"] not in old]
+        return f"the gateway has a new session: {new[0]}" if new else ""
+
+    try:
+        seen = await wait_until(f"{client.name} connects by itself", step.seconds, connected)
+    except TimeoutError:
+        return Outcome(held=True, detail=f"no tunnel for {step.seconds:g} s")
+    return Outcome(held=False, detail=seen)
+
+
+def concerns_row(row: dict[str, Any], client: ClientComputer) -> bool:
+    """Whether a row of getVpnClientConnectionHealth is this client's."""
+    return bool(row["thumbprint"] == client.thumbprint)
+
+
+WORK: dict[type[Step], Work] = {
+    SurvivesRekey: survives_rekey,
+    Disconnected: disconnected,
+    StaysDisconnected: stays_disconnected,
+}

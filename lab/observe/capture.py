@@ -1,0 +1,63 @@
+"""Capture what a node sees: a packet socket of the node's, written as pcap by our event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from lab.nodes.base import Node
+
+ETH_P_ALL = 3
+ETHERNET = 1
+"""LINKTYPE_ETHERNET."""
+LONGEST = 65535
+MOST_BYTES = 64 * 1024 * 1024
+"""A capture stops growing there; what it looks for is in the first packets."""
+BUFFER = 8 * 1024 * 1024
+_FILE = struct.Struct("=IHHiIII")
+_PACKET = struct.Struct("=IIII")
+_LOOPBACK = "lo"
+
+
+@asynccontextmanager
+async def capture(node: Node, path: Path) -> AsyncIterator[None]:
+    """All packets on all interfaces of the node but the loopback, from before the block begins.
+
+    The file is complete when the block has ended.
+    """
+
+    def listen() -> socket.socket:
+        line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        line.setblocking(False)
+        return line
+
+    loop = asyncio.get_running_loop()
+    with await node.call(listen) as line, path.open("wb") as file:
+        file.write(_FILE.pack(0xA1B2C3D4, 2, 4, 0, 0, LONGEST, ETHERNET))
+        loop.add_reader(line, _drain, line, file)
+        try:
+            yield
+        finally:
+            loop.remove_reader(line)
+            _drain(line, file)
+
+
+def _drain(line: socket.socket, file: IO[bytes]) -> None:
+    """Write down everything that has arrived."""
+    while True:
+        try:
+            packet, where = line.recvfrom(LONGEST)
+        except BlockingIOError:
+            return
+        if where[0] == _LOOPBACK or file.tell() > MOST_BYTES:
+            continue
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+        file.write(_PACKET.pack(seconds, rest // 1000, len(packet), len(packet)))
+        file.write(packet)

@@ -1,0 +1,60 @@
+"""Does a capture show what should have been in a tunnel? `python -m lab.observe.cleartext FILE ...`
+
+Prints {"packets": how many were captured, "seen": a line for each that shows one of the texts, or
+an IP header with one of the inner addresses}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
+from scapy.utils import RawPcapReader
+
+
+def examine(path: Path, texts: Sequence[str], addresses: Sequence[str]) -> dict[str, object]:
+    """Look through a capture for texts anywhere, and for addresses in any IP header."""
+    wanted = [text.encode() for text in texts]
+    inner = frozenset(addresses)
+    packets, seen = 0, []
+    with RawPcapReader(str(path)) as reader:
+        for data, _ in reader:
+            packets += 1
+            found = next((text for text in wanted if text in data), None)
+            frame = Ether(data)
+            if found is not None:
+                seen.append(f"{frame.summary()}: {found.decode()}")
+            elif inner.intersection(_addresses(frame)):
+                seen.append(frame.summary())
+    return {"packets": packets, "seen": seen}
+
+
+def _addresses(frame: Packet) -> Iterator[str]:
+    """Of every IP header that scapy finds, also of one inside another."""
+    layer = frame
+    while layer:
+        if isinstance(layer, IP | IPv6):
+            yield layer.src
+            yield layer.dst
+        layer = layer.payload
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m lab.observe.cleartext", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--text", action="append", default=[])
+    parser.add_argument("--address", action="append", default=[])
+    given = parser.parse_args()
+    json.dump(examine(given.file, given.text, given.address), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
