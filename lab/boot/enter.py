@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn
 
 from lab.boot.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, bind, mount, unshare
-from lab.boot.users import no_namespace
+from lab.boot.users import is_machines_root, no_namespace
 from lab.errors import MachineError, UsageError
 
 REPLACED = ("/usr", "/etc", "/var", "/run")
@@ -95,8 +95,10 @@ def _overlay(base: str, name: str) -> None:
     upper, work = f"/run/.{name}/upper", f"/run/.{name}/work"
     os.makedirs(upper)
     os.mkdir(work)
-    mount("overlay", f"/{name}", "overlay", 0,
-          f"lowerdir={base}/{name},upperdir={upper},workdir={work}")  # fmt: skip
+    options = f"lowerdir={base}/{name},upperdir={upper},workdir={work}"
+    # Without attributes that it may write, an overlay cannot remove a directory of the lower layer.
+    options += "" if is_machines_root() else ",userxattr"
+    mount("overlay", f"/{name}", "overlay", 0, options)
 
 
 def _refuse_unmerged(tree: str) -> None:

@@ -35,10 +35,10 @@ LABEL = "p2slab-root.json"
 
 def make_root(cache: Cache, key: str, source: str, *, install: bool) -> None:
     """Make the private root with this key, unless another process has made it meanwhile."""
+    refuse_without_namespaces()
     with locked(cache):
         if os.path.isdir(cache.tree(key)):
             return
-        refuse_without_namespaces()
         missing = tools.missing_packages()
         if missing:
             tools.provide(missing, install=install)

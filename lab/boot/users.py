@@ -14,6 +14,12 @@ from lab.errors import MachineError
 WANTED = 65535
 WITH_SUDO = "run it with sudo: sudo ./p2slab ..."
 
+_EVERYBODY = ["0", "0", "4294967295"]
+_CONTAINER = (
+    "start the container with --privileged, or as root with "
+    "--security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+)
+
 # (file in /proc, value that forbids, what it means and how it is allowed)
 _SETTINGS = (
     (
@@ -88,6 +94,11 @@ def become_root(*, whole_range: bool = True) -> None:
     os.setresuid(0, 0, 0)
 
 
+def is_machines_root() -> bool:
+    """Whether this process is root, and of the machine, not of a user's namespace."""
+    return os.geteuid() == 0 and "".join(_lines("/proc/self/uid_map")).split() == _EVERYBODY
+
+
 def refuse_without_namespaces() -> None:
     """Raise MachineError, with the setting to change, where a user gets no namespaces at all."""
     if os.geteuid() == 0:
@@ -136,27 +147,22 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
     )
 
 
-def why_no_namespace(proc: str = "/proc") -> tuple[str, str]:
-    """Why an ordinary user gets no user namespace here, and what to change."""
-    for file, forbidden, meaning, remedy in _SETTINGS:
+def why_no_namespace(*, root: bool, proc: str = "/proc") -> tuple[str, str]:
+    """Why root, or an ordinary user, gets no namespaces here, and what to change."""
+    settings = () if root else _SETTINGS
+    for file, forbidden, meaning, remedy in settings:
         if "".join(_lines(f"{proc}/{file}")).strip() == forbidden:
             return meaning, f"{remedy}, or {WITH_SUDO}"
     if any(line.split() == ["Seccomp:", "2"] for line in _lines(f"{proc}/self/status")):
-        return (
-            "a seccomp filter forbids it (Docker's default does)",
-            (
-                "start the container with --privileged, or as root with "
-                "--security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN"
-            ),
-        )
+        return "a seccomp filter forbids it (Docker's default does)", _CONTAINER
+    if root:
+        return "this root lacks the capability SYS_ADMIN", _CONTAINER
     return "the kernel refuses it", WITH_SUDO
 
 
 def no_namespace(said: OSError) -> MachineError:
     """The error for a refused namespace, quoting the kernel."""
-    meaning, remedy = why_no_namespace()
-    if os.geteuid() == 0:
-        remedy = remedy.replace(f", or {WITH_SUDO}", "")
+    meaning, remedy = why_no_namespace(root=os.geteuid() == 0)
     return MachineError(f"no namespaces for a lab: {meaning} ({said.strerror})", remedy)
 
 

@@ -158,11 +158,11 @@ def test_a_missing_tool_is_named_with_the_command_to_type(cache: str, missing: s
     one_message(done, f"lacks {package}", "sudo apt-get install", package)
 
 
-def test_without_user_namespaces_the_setting_is_named_and_sudo_offered() -> None:
+def test_without_user_namespaces_the_setting_is_named_and_sudo_offered(cache: str) -> None:
     # In a user namespace of its own the limit can be set without touching the machine.
     inner = (
         "echo 0 > /proc/sys/user/max_user_namespaces; "
-        "P2SLAB_CACHE=/tmp/none exec setpriv --reuid 1000 --clear-groups ./p2slab "
+        f"P2SLAB_CACHE=/tmp/{cache} exec setpriv --reuid 1000 --clear-groups ./p2slab "
     )
     for verb in ("doctor", "schema"):
         done = run("unshare", "--user", "--map-root-user", "--map-auto", "sh", "-c", inner + verb)
@@ -170,6 +170,30 @@ def test_without_user_namespaces_the_setting_is_named_and_sudo_offered() -> None
         said = done.stdout + done.stderr
         assert "user.max_user_namespaces is 0" in said
         assert "sudo ./p2slab" in said
+        assert not Path(f"/tmp/{cache}").exists()
+
+
+def test_a_root_without_capabilities_is_told_what_its_container_lacks() -> None:
+    drop = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+    done = run("sudo", *drop, "env", "./p2slab", "doctor")
+    assert done.returncode == MACHINE
+    assert "this root lacks the capability SYS_ADMIN" in done.stdout
+    assert "--privileged" in done.stdout
+
+
+@pytest.mark.usefixtures("made")
+def test_a_directory_of_the_private_roots_etc_may_be_replaced() -> None:
+    """An overlay in a user namespace has to be told where it may keep its notes."""
+    script = (
+        "from lab.boot.users import become_root; from lab.boot.enter import replace_root\n"
+        "from lab.boot.cache import Cache, root_key; import os, shutil\n"
+        "tree = Cache.of_this_user().tree(root_key('lab/boot')); become_root()\n"
+        "replace_root(tree, visible=[]); shutil.rmtree('/etc/nginx'); os.mkdir('/etc/nginx')\n"
+        "print(os.listdir('/etc/nginx'))\n"
+    )
+    for who in ([], ["sudo"]):
+        done = run(*who, "env", "PYTHONPATH=.", "python3", "-c", script)
+        assert done.stdout == "[]\n", done.stderr
 
 
 def test_without_a_tun_device_doctor_says_what_to_type() -> None:

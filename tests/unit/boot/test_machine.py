@@ -42,9 +42,18 @@ def test_the_setting_that_forbids_user_namespaces_is_named(
 ) -> None:
     (tmp_path / file).parent.mkdir(parents=True)
     (tmp_path / file).write_text(value)
-    meaning, remedy = users.why_no_namespace(str(tmp_path))
+    meaning, remedy = users.why_no_namespace(root=False, proc=str(tmp_path))
     assert named in meaning
     assert remedy
+
+
+def test_a_root_without_namespaces_is_told_of_its_container_not_of_sudo(tmp_path: Path) -> None:
+    (tmp_path / "sys" / "user").mkdir(parents=True)
+    (tmp_path / "sys" / "user" / "max_user_namespaces").write_text("0")
+    meaning, remedy = users.why_no_namespace(root=True, proc=str(tmp_path))
+    assert "SYS_ADMIN" in meaning
+    assert "--privileged" in remedy
+    assert "sudo" not in remedy
 
 
 def programs(directory: Path, *names: str) -> str:
