@@ -42,7 +42,7 @@ class Program:
     name: str
     argv: Sequence[str]
     log: Path
-    prepare: Callable[[], None]
+    prepare: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]]
     gone: Callable[[str], Awaitable[None]]
     env: Mapping[str, str]
@@ -128,7 +128,7 @@ class Daemon:
     async def _run(self) -> None:
         """One life of the program; EngineError if it ends other than by our stopping it."""
         self.state = "starting"
-        self._program.prepare()
+        await self._program.prepare()
         process = await self._spawn()
         self._process = process
         ending = asyncio.create_task(process.wait())

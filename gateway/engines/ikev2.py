@@ -124,7 +124,7 @@ class Ikev2Engine:
             },
         )
 
-    def _prepare(self) -> None:
+    async def _prepare(self) -> None:
         assert self._datapath
         (self._state / "vici.sock").unlink(missing_ok=True)
         text = config.strongswan_conf(self._state, userspace=self._datapath.userspace)
@@ -150,7 +150,7 @@ class Ikev2Engine:
     # ---------------------------------------------------------------------- what charon is told
 
     async def _load(self, settings: Settings) -> None:
-        old, self._loaded = self._loaded, settings
+        old = self._loaded
         if old is None or old.roots != settings.roots:
             await self._load_credentials(settings, fresh=old is None)
         for name, pool in config.pools(settings).items():
@@ -162,6 +162,7 @@ class Ikev2Engine:
         former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
         await self._lay_routes(settings, former)
         await self._drop_pools(former)
+        self._loaded = settings
 
     async def _load_credentials(self, settings: Settings, *, fresh: bool) -> None:
         """All of them: vici can only clear everything."""

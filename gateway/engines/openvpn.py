@@ -7,11 +7,8 @@ decides everything else before openvpn lets the client in.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
-import shutil
-from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -29,7 +26,8 @@ from gateway.engines.openvpn_management import (
     client_kill,
     client_pending,
 )
-from gateway.errors import StorageError
+from gateway.engines.openvpn_roots import Roots
+from gateway.errors import EngineError
 from gateway.files import write_private
 from gateway.sessions import Peer
 
@@ -61,20 +59,22 @@ class OpenVpnEngine:
         # by client id: let in, and not connected yet
         self._admitted: dict[str, Reservation] = {}
         self._handshakes = Handshakes()
+        self._roots = Roots(self._state)
 
     # ------------------------------------------------------------------ what the reconciler asks
 
     async def configure(self, settings: Settings) -> None:
         """Another pool restarts openvpn; roots, routes and DNS do not."""
         old, self._settings = self._settings, settings
-        if old is None or [*old.roots] != [*settings.roots]:
-            await self._write_roots()
         if self._daemon and old and old.pool != settings.pool:
             await self._daemon.stop()
             self._daemon = None
+            self._end_sessions("the client address pool was changed")
         if self._daemon is None:
             await self._link.listen()
             self._daemon = Daemon(self._program())
+        if self._daemon.state == "running":
+            await self._roots.write(settings.roots)
         await self._daemon.start()
 
     async def stop(self) -> None:
@@ -92,7 +92,11 @@ class OpenVpnEngine:
     async def disconnect(self, session: Session, why: str) -> None:
         """The daemon's DISCONNECT event takes the session out."""
         session.ending = why
-        await self._link.command(client_kill(session.handle))
+        try:
+            await self._link.command(client_kill(session.handle))
+        except EngineError:
+            if self._around.sessions.get(session.id):  # else it went with its daemon
+                raise
         await until_gone(self._around.sessions, session)
 
     async def refresh(self) -> None:
@@ -140,9 +144,10 @@ class OpenVpnEngine:
             env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
         )
 
-    def _prepare(self) -> None:
+    async def _prepare(self) -> None:
         assert self._settings
         self._link.up.clear()
+        await self._roots.write(self._settings.roots)
         self.tls_auth_key()
         text = config.server(self._around.placement, self._settings.pool, self._state)
         write_private(self._state / "server.conf", text)
@@ -160,25 +165,6 @@ class OpenVpnEngine:
         self._admitted.clear()
         for session in self._around.sessions.of(self.protocol):
             self._closed(session, why)
-
-    async def _write_roots(self) -> None:
-        """A directory as OpenSSL looks issuers up in: files named by the hash of the subject."""
-        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
-        assert self._settings
-        directory = self._state / "roots"
-        with suppress(FileNotFoundError):
-            await asyncio.to_thread(shutil.rmtree, directory)
-        for index, root in enumerate(self._settings.roots):
-            write_private(directory / f"{index}.pem", root.public_bytes(Encoding.PEM))
-        process = await asyncio.create_subprocess_exec(
-            *("openssl", "rehash", str(directory)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
-        if process.returncode:
-            raise StorageError(f"openssl rehash {directory}: {said.decode().strip()}")
 
     def _on(self, event: Event) -> None:
         match event:

@@ -30,13 +30,16 @@ class Bench:
                 name="sleeper",
                 argv=("/bin/sh", "-c", script),
                 log=log or self.directory / "log",
-                prepare=lambda: self.flag.unlink(missing_ok=True),
+                prepare=self._prepare,
                 ready=self._ready,
                 gone=self._gone,
                 env={"PATH": os.environ["PATH"], "FLAG": str(self.flag)},
             )
         )
         return self.daemon
+
+    async def _prepare(self) -> None:
+        self.flag.unlink(missing_ok=True)
 
     async def _ready(self) -> None:
         await wait_until("the flag", 30.0, self.flag.exists)

@@ -1,0 +1,177 @@
+"""The gateway program alone: one gateway, client computers, no VNet behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.clients.computer import Computer
+from lab.nodes.namespace import NamespaceNode
+from lab.pki.authority import Credential, issue
+from lab.roles.gateway import UnixGateway, start_gateway
+from lab.runtime.world import build_world
+from lab.topology.plan import (
+    CertificatePlan,
+    ClientPlan,
+    End,
+    GatewayPlan,
+    Link,
+    NodePlan,
+    Plan,
+    Route,
+)
+from tests.labs.isolated import isolated
+
+GUID = "6f1c0d0e-0000-4000-8000-00000000000d"
+FQDN = f"azuregateway-{GUID}-0123456789ab.vpn.azure.com"
+PUBLIC, PRIVATE = "203.0.113.2", "10.1.255.4"
+COMPUTERS = ("pc1", "pc2", "pc3")
+
+PLAN = Plan(
+    "gateway-bench",
+    "",
+    nodes=(
+        NodePlan(
+            "gw",
+            "gateway",
+            loopback=(f"{PRIVATE}/32",),
+            routes=(Route("default", "203.0.113.1"),),
+            forwarding=True,
+        ),
+        NodePlan("net", "internet", forwarding=True),
+        *(
+            NodePlan(
+                name,
+                "client",
+                routes=(Route("default", f"192.0.2.{4 * number + 1}"),),
+                hosts=((PUBLIC, (FQDN,)),),
+            )
+            for number, name in enumerate(COMPUTERS)
+        ),
+    ),
+    links=(
+        Link(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{PUBLIC}/30",))),
+        *(
+            Link(
+                End("net", name, (f"192.0.2.{4 * number + 1}/30",)),
+                End(name, "eth0", (f"192.0.2.{4 * number + 2}/30",)),
+            )
+            for number, name in enumerate(COMPUTERS)
+        ),
+    ),
+    certificates=(),
+    gateways=(),
+    clients=(),
+    steps=(),
+)
+
+PLACEMENT: dict[str, Any] = {
+    "name": "gw",
+    "gatewayId": GUID,
+    "fqdn": FQDN,
+    "publicIPAddress": PUBLIC,
+    "privateIPAddress": PRIVATE,
+    "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"], "dnsServers": []},
+    "interfaces": {"public": "wan", "private": "lo"},
+    "serverCertificate": {
+        "certificate": "/run/gateway/server.pem",
+        "privateKey": "/run/gateway/server.key",
+        "root": "/run/gateway/root.pem",
+    },
+}
+
+ROOT = CertificatePlan("root", "Contoso Root", None, "root")
+
+
+def client(name: str, **options: Any) -> CertificatePlan:
+    """A client certificate, of the root unless said otherwise."""
+    return CertificatePlan(
+        name, options.pop("subject", name), options.pop("issuer", "root"), "client", **options
+    )
+
+
+@dataclass
+class Bench:
+    """What a test has in its hands."""
+
+    nodes: dict[str, NamespaceNode]
+    gateway: UnixGateway
+    credentials: dict[str, Credential]
+
+    def document(self, *protocols: str, **client_configuration: Any) -> dict[str, Any]:
+        """A document with the given protocols; `roots` and `revoked` name certificates."""
+        roots = client_configuration.pop("roots", ("root",))
+        revoked = client_configuration.pop("revoked", ())
+        pool = client_configuration.pop("pool", "172.16.201.0/24")
+        configuration = {
+            "vpnClientAddressPool": {"addressPrefixes": [pool]},
+            "vpnClientProtocols": list(protocols or ("IkeV2", "OpenVPN")),
+            "vpnAuthenticationTypes": ["Certificate"],
+            "vpnClientRootCertificates": [
+                {
+                    "name": name,
+                    "properties": {"publicCertData": self.credentials[name].public_cert_data},
+                }
+                for name in roots
+            ],
+            "vpnClientRevokedCertificates": [
+                {"name": name, "properties": {"thumbprint": self.credentials[name].thumbprint}}
+                for name in revoked
+            ],
+        } | client_configuration
+        properties = {"sku": {"name": "VpnGw1"}, "vpnClientConfiguration": configuration}
+        return {"name": "gw", "properties": properties}
+
+    def computer(self, node: str, certificate: str, os: str = "linux") -> Computer:
+        """A computer whose user has this certificate; macos sends it plainly, others EAP-TLS."""
+        plan = ClientPlan(certificate, node, os, "gw", "net", ("IkeV2", "OpenVPN"), certificate)
+        return Computer(
+            plan,
+            node=self.nodes[node],
+            access=self.nodes["net"],
+            gateway=self.gateway,
+            credential=self.credentials[certificate],
+        )
+
+    async def engine(self, protocol: str) -> dict[str, Any]:
+        """The engine's part of GET /runtime."""
+        engines = (await self.gateway.runtime())["engines"]
+        return next(engine for engine in engines if engine["protocol"] == protocol)
+
+    async def state(self) -> str:
+        """The gateway's provisioningState."""
+        return str((await self.gateway.get())["properties"]["provisioningState"])
+
+    async def records(self, event: str) -> list[dict[str, Any]]:
+        """Log records of one event."""
+        return [record for record in await self.gateway.log() if record["event"] == event]
+
+
+def on_a_gateway(
+    logs: Path, test: Callable[[Bench], Awaitable[None]], *certificates: CertificatePlan
+) -> None:
+    """Run a test with the program started and no document put yet."""
+    plans = (
+        CertificatePlan("public-root", "Public Root", None, "root"),
+        CertificatePlan(
+            "gw-server",
+            f"{GUID}.vpn.azure.com",
+            "public-root",
+            "server",
+            dns_names=(f"{GUID}.vpn.azure.com", FQDN),
+        ),
+        ROOT,
+        *certificates,
+    )
+
+    async def there() -> None:
+        nodes = await build_world(PLAN, logs)
+        credentials = issue(plans)
+        gateway = await start_gateway(
+            nodes["gw"], GatewayPlan("gw", "gw", PLACEMENT, {}), credentials
+        )
+        await test(Bench(dict(nodes), gateway, credentials))
+
+    isolated(there)
