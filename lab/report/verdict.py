@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.errors import EXPECTATION_FAILED, HELD
@@ -50,14 +50,12 @@ class Verdict:
             "held": self.code == HELD,
             "exitCode": self.code,
             "seconds": round(self.seconds, 3),
-            "stages": [stage.model_dump(mode="json", exclude={"event"}) for stage in self.stages],
-            "results": [
-                result.model_dump(mode="json", exclude={"event"}) for result in self.in_order
-            ],
+            "stages": [asdict(stage) for stage in self.stages],
+            "results": [asdict(result) for result in self.in_order],
             "engines": self.lab.get("engines", []),
             "memory": self.lab.get("memory", {}),
             "logs": self.logs,
-            "failure": self.failure and self.failure.model_dump(mode="json", exclude={"event"}),
+            "failure": self.failure and asdict(self.failure),
         }
 
     @property

@@ -9,12 +9,9 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from lab.errors import UsageError
 from lab.runtime import wire
 from lab.runtime.failure import told
-from lab.runtime.protocol import REQUEST, Event, Request, Run, Watch
+from lab.runtime.protocol import Event, Run, Watch, event_as_data, request_of
 
 if TYPE_CHECKING:
     from lab.runtime.supervisor import Supervisor
@@ -40,7 +37,7 @@ class Conversation:
 
     async def _answer(self, message: wire.Message) -> None:
         try:
-            request = _parsed(message)
+            request = request_of(message)
             if isinstance(request, Watch):
                 await self._watch()
             elif isinstance(request, Run):
@@ -87,7 +84,7 @@ class Conversation:
         raise EOFError("a watch has no end but the client's")
 
     async def _tell(self, event: Event) -> None:
-        await self._send({"event": event.model_dump(mode="json")})
+        await self._send(event_as_data(event))
 
     async def _send(self, message: wire.Message, descriptors: Iterable[int] = ()) -> None:
         loop = asyncio.get_running_loop()
@@ -110,13 +107,6 @@ class Conversation:
                 for descriptor in descriptors:
                     os.close(descriptor)
                 return message
-
-
-def _parsed(message: wire.Message) -> Request:
-    try:
-        return REQUEST.validate_python(message)
-    except ValidationError as error:
-        raise UsageError(f"not a request that this lab knows: {error}") from error
 
 
 async def _until(

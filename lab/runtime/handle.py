@@ -17,9 +17,9 @@ from lab.nodes.base import Completed
 from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
 from lab.runtime.failure import raised
+from lab.runtime.protocol import Event, event_of
 
 if TYPE_CHECKING:
-    from lab.runtime.protocol import Event
     from lab.topology.steps import Step
 
 _PEER = struct.Struct("iII")
@@ -71,17 +71,13 @@ class Handle:
 
         The last one of a lab's building is Ready or Failed.
         """
-        from lab.runtime.protocol import EVENT  # noqa: PLC0415 (pydantic: not for `status`)
-
         with self._conversation() as connection:
             wire.send(connection, {"request": "watch"})
             while True:
-                yield EVENT.validate_python(self._receive(connection)[0]["event"])
+                yield event_of(self._receive(connection)[0])
 
     def run(self, steps: Sequence[Step], tell: Callable[[Event], None]) -> bool:
         """Carry out checks and actions, telling each result; whether all held."""
-        from lab.runtime.protocol import EVENT  # noqa: PLC0415 (as above)
-
         written = [
             step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps
         ]
@@ -91,7 +87,7 @@ class Handle:
                 message, _ = self._receive(connection)
                 if "ok" in message:
                     return bool(message["ok"])
-                tell(EVENT.validate_python(message["event"]))
+                tell(event_of(message))
 
     def exec(
         self, node: str, argv: Sequence[str], *, input: str = "", limit: float = 30.0

@@ -1,59 +1,60 @@
 """What is said over a lab's control socket: requests, answers and events, one JSON message each.
 
-A request is `{"request": ..., ...}`. It is answered by any number of `{"event": {...}}` and then
-one `{"ok": ...}` or `{"error": {"message", "remedy", "code"}}`; `watch` has no end of its own.
-`enter` and `namespaces` carry descriptors with their answer (SCM_RIGHTS).
+A request is `{"request": ..., ...}`. It is answered by any number of `{"event": ..., ...}` and
+then one `{"ok": ...}` or `{"error": {"message", "remedy", "code"}}`; `watch` has no end of its
+own. `enter` and `namespaces` carry descriptors with their answer (SCM_RIGHTS).
+
+Dataclasses, because importing pydantic would take longer than building a world of 50 nodes; steps
+are validated where they are carried out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
+from lab.errors import UsageError
 
-from lab.nodes.namespace import NamespaceNode
-from lab.topology.steps import Step
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+if TYPE_CHECKING:
+    from lab.nodes.namespace import NamespaceNode
+    from lab.topology.steps import Step
 
 
-class Stage(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Stage:
     """A part of the building starts or ends."""
 
-    event: Literal["stage"] = "stage"
     name: str
     state: Literal["started", "done", "failed"]
     seconds: float | None = None
     detail: str = ""
 
 
-class StepResult(_Message):
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
     """A check or an action is done; `index` is its place in the list of steps."""
 
-    event: Literal["step"] = "step"
     index: int
     verb: str
     text: str
     held: bool
     detail: str
     seconds: float
-    evidence: dict[str, Any] = Field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
-class Ready(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Ready:
     """The lab is built, `seconds` after its start."""
 
-    event: Literal["ready"] = "ready"
     seconds: float
 
 
-class Failed(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Failed:
     """The lab could not be built; `code` is the exit code."""
 
-    event: Literal["failed"] = "failed"
     message: str
     remedy: str | None = None
     code: int
@@ -61,68 +62,102 @@ class Failed(_Message):
 
 Event = Stage | StepResult | Ready | Failed
 Emit = Callable[[Event], None]
-EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Discriminator("event")])
+_EVENTS: dict[str, type[Event]] = {
+    "stage": Stage,
+    "step": StepResult,
+    "ready": Ready,
+    "failed": Failed,
+}
+_NAMES = {kind: name for name, kind in _EVENTS.items()}
 
 
-class Status(_Message):
+def event_as_data(event: Event) -> dict[str, Any]:
+    """An event as its message."""
+    return {"event": _NAMES[type(event)], **asdict(event)}
+
+
+def event_of(message: Mapping[str, Any]) -> Event:
+    """The event that a message tells of."""
+    fields = dict(message)
+    return _EVENTS[fields.pop("event")](**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
     """What the lab is and how it does."""
 
-    request: Literal["status"]
 
-
-class Watch(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Watch:
     """All events from the beginning, then each as it happens."""
 
-    request: Literal["watch"]
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Carry out steps (lab.topology.steps, as data), in order; whether all held."""
+
+    steps: list[dict[str, Any]]
 
 
-class Run(_Message):
-    """Carry out steps, in order; whether all held."""
-
-    request: Literal["run"]
-    steps: list[Step]
-
-
-class Enter(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Enter:
     """Descriptors of a node's namespaces, in the order of lab.runtime.enter.KINDS."""
 
-    request: Literal["enter"]
     node: str
 
 
-class Namespaces(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Namespaces:
     """Descriptors of the lab's own user and mount namespaces, in that order."""
 
-    request: Literal["namespaces"]
 
-
-class Exec(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Exec:
     """Run a program in a node to its end, within `limit` seconds."""
 
-    request: Literal["exec"]
     node: str
-    argv: Annotated[list[str], Field(min_length=1)]
+    argv: list[str]
     input: str = ""
     limit: float = 30.0
 
 
-class Operate(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Operate:
     """What a gateway's operator does."""
 
-    request: Literal["operate"]
     gateway: str
     action: str
-    body: dict[str, Any] = Field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
 
 
-class Down(_Message):
+@dataclass(frozen=True, kw_only=True)
+class Down:
     """End the lab."""
-
-    request: Literal["down"]
 
 
 Request = Status | Watch | Run | Enter | Namespaces | Exec | Operate | Down
-REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Discriminator("request")])
+_REQUESTS: dict[str, type[Request]] = {
+    "status": Status,
+    "watch": Watch,
+    "run": Run,
+    "enter": Enter,
+    "namespaces": Namespaces,
+    "exec": Exec,
+    "operate": Operate,
+    "down": Down,
+}
+
+
+def request_of(message: Mapping[str, Any]) -> Request:
+    """The request that a message makes; UsageError if this lab knows none such."""
+    fields = dict(message)
+    name = fields.pop("request", None)
+    if name not in _REQUESTS:
+        raise UsageError(f"no such request: {name}", f"one of: {', '.join(_REQUESTS)}")
+    try:
+        return _REQUESTS[name](**fields)
+    except TypeError as error:
+        raise UsageError(f"request {name}: {error}") from None
 
 
 class Body(Protocol):

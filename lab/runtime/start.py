@@ -30,6 +30,7 @@ from lab.runtime.directory import RunDirectory
 from lab.runtime.failure import raised, told
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
+from lab.runtime.supervisor import supervise
 
 MakeBody = Callable[[Path], Body]
 """Called in the supervisor with the directory for logs."""
@@ -159,8 +160,6 @@ def prepare_ground() -> None:
 
 
 def _supervise(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: float) -> None:
-    from lab.runtime.supervisor import supervise  # noqa: PLC0415 (asyncio: not in the starter)
-
     supervise(directory, ends.listener, make_body, ready=ends.ready, began=began)
 
 

@@ -133,10 +133,12 @@ class Supervisor:
 
     async def steps(self, request: protocol.Run, emit: protocol.Emit) -> bool:
         """Carry out steps: those of one request at a time."""
+        from lab.topology.steps import Steps  # noqa: PLC0415 (pydantic: after the world is built)
+
         if self._state != "ready":
             raise UsageError(f"lab {self._directory.name} is {self._state}, not ready")
         async with self._steps:
-            return await self._body.run(request.steps, emit)
+            return await self._body.run(Steps.validate_python(request.steps), emit)
 
     async def history(self, tell: Callable[[Event], Awaitable[None]]) -> None:
         """Every event from the beginning, and then each as it comes, for ever."""

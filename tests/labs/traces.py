@@ -51,12 +51,14 @@ class NamespaceWatch:
         return Netlink()
 
     def add(self, pids: list[int]) -> None:
-        """Watch the network namespaces of all threads of these processes."""
+        """Watch the network namespaces of all threads of these processes, and those they hold."""
         for pid in pids:
             with suppress(OSError):
-                for task in Path(f"/proc/{pid}/task").iterdir():
+                own = [task / "ns" / "net" for task in Path(f"/proc/{pid}/task").iterdir()]
+                held = [path for path in Path(f"/proc/{pid}/fd").iterdir() if _is_network(path)]
+                for path in (*own, *held):
                     with suppress(OSError):
-                        self._add(task / "ns" / "net")
+                        self._add(path)
 
     def _add(self, path: Path) -> None:
         status = path.stat()
@@ -85,5 +87,12 @@ class NamespaceWatch:
         return len(self._seen)
 
     def close(self) -> None:
+        """Forget them."""
         self._netlink.close()
         self._thread.shutdown()
+
+
+def _is_network(descriptor: Path) -> bool:
+    with suppress(OSError):
+        return str(descriptor.readlink()).startswith("net:[")
+    return False
