@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.topology.load import load
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
-from lab.topology.planning import make_plan
 
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
 
@@ -19,7 +18,7 @@ def star(size: int) -> Plan:
     links = [
         Link(
             End("switch", f"p{number}", bridge="lan"),
-            End(leaf.name, "eth0", (str(IPv4Interface("10.0.1.0/16") + number + 1) + "/16",)),
+            End(leaf.name, "eth0", (f"{IPv4Address('10.0.1.0') + number + 1}/16",)),
         )
         for number, leaf in enumerate(leaves)
     ]
@@ -32,7 +31,7 @@ def _world(name: str, nodes: tuple[NodePlan, ...], links: tuple[Link, ...]) -> P
 
 def quickstart() -> Plan:
     """The quickstart topology without its services, clients and certificates."""
-    plan = make_plan(load(QUICKSTART), QUICKSTART.parent)
+    plan = load(QUICKSTART).plan()
     return _world("quickstart", plan.nodes, plan.links)
 
 

@@ -1,0 +1,45 @@
+"""A lab that is only its world: no daemons, no clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.runtime.protocol import Emit, Failed, Ready
+from lab.runtime.world import build_world
+
+if TYPE_CHECKING:
+    from lab.nodes.namespace import NamespaceNode
+    from lab.runtime.handle import Handle
+    from lab.topology.plan import Plan
+    from lab.topology.steps import Step
+
+
+class EmptyLab:
+    """A lab.runtime.protocol.Body."""
+
+    def __init__(self, plan: Plan, logs: Path) -> None:
+        self.nodes: Mapping[str, NamespaceNode] = {}
+        self._plan = plan
+        self._logs = logs
+
+    async def build(self, _: Emit) -> None:
+        self.nodes = await build_world(self._plan, self._logs)
+
+    async def run(self, steps: Sequence[Step], _: Emit) -> bool:
+        return not steps
+
+    async def status(self) -> dict[str, Any]:
+        return {"nodes": [{"name": name} for name in self.nodes], "clients": []}
+
+    async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError(f"no gateway {gateway}")
+
+
+def until_ready(lab: Handle) -> None:
+    """Wait for the lab to be built."""
+    for event in lab.watch():
+        assert not isinstance(event, Failed), event.message
+        if isinstance(event, Ready):
+            return
