@@ -36,6 +36,8 @@ class Attempt:
     message: str = ""
     over: bool = False
     """Established, or refused and told."""
+    checking: str = ""
+    """Subject of the certificate whose status is looked for."""
 
 
 class Attempts:
@@ -44,6 +46,8 @@ class Attempts:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._attempts: OrderedDict[str, Attempt] = OrderedDict()
+        self._asking: list[Attempt] = []
+        """Those for whose sake the OCSP responder is asked, in order, until `claim` tells."""
 
     def feed(self, line: LogLine) -> Attempt | None:
         """An attempt, if this line says that it has been refused."""
@@ -54,6 +58,7 @@ class Attempts:
             match = pattern.search(line.text)
             if match:
                 handle(attempt, match, self._now())
+        self._note_asking(attempt, line.text)
         if attempt.over or not _END.search(line.text):
             return None
         attempt.over = True
@@ -68,14 +73,31 @@ class Attempts:
                 self._attempts.popitem(last=False)
         return attempt
 
-    def open_subjects(self) -> set[str]:
-        """Subjects of those that are neither in nor refused."""
-        return {a.subject for a in self._attempts.values() if a.subject and not a.over}
+    def claim(self, certificate: str) -> Attempt | None:
+        """Who asks the OCSP responder about a subject: of several, the first that began to.
+
+        Each asking is given out once.
+        """
+        for attempt in self._asking:
+            if attempt.checking == certificate:
+                self._asking.remove(attempt)
+                return attempt
+        return None
+
+    def _note_asking(self, attempt: Attempt, text: str) -> None:
+        if _ASKS.search(text):
+            self._asking.append(attempt)
+        elif _ANSWERED.search(text) and attempt in self._asking:
+            self._asking.remove(attempt)
 
 
 _END = re.compile(
     r"N\(AUTH_FAILED\)|N\(NO_PROP\)|N\(INT_ADDR_FAIL\)|sending fatal TLS alert|N\(TS_UNACCEPT\)"
 )
+
+
+_ASKS = re.compile(r"requesting ocsp status from")
+_ANSWERED = re.compile(r"ocsp response|ocsp request to .* failed|certificate status is")
 
 
 def _initiated(attempt: Attempt, match: re.Match[str], _now: datetime) -> None:
@@ -84,6 +106,10 @@ def _initiated(attempt: Attempt, match: re.Match[str], _now: datetime) -> None:
 
 def _identified(attempt: Attempt, match: re.Match[str], _now: datetime) -> None:
     attempt.subject = match[1]
+
+
+def _checking(attempt: Attempt, match: re.Match[str], _now: datetime) -> None:
+    attempt.checking = match[1]
 
 
 def _untrusted(attempt: Attempt, match: re.Match[str], _now: datetime) -> None:
@@ -117,6 +143,7 @@ _LINES: tuple[tuple[re.Pattern[str], Callable[[Attempt, re.Match[str], datetime]
     (re.compile(r"^(\S+) is initiating an IKE_SA"), _initiated),
     (re.compile(r'received end entity cert "(.*)"$'), _identified),
     (re.compile(r"received TLS peer certificate '(.*)'$"), _identified),
+    (re.compile(r'checking certificate status of "(.*)"$'), _checking),
     (re.compile(r"no issuer certificate found for .*"), _untrusted),
     (re.compile(r"self-signed certificate .* is not trusted"), _untrusted),
     (re.compile(r"certificate invalid \(valid from (.*?) to (.*?)\)"), _invalid),

@@ -133,33 +133,38 @@ class Gate:
         """Charon asks about an intermediate after the client's certificate; the intermediate is
         never revoked itself (azure-docs: revocation is by leaf). Only when charon meets it for
         the first time it could not ask about the client's, so that is judged here."""
-        if any(v.reservation and authority in v.chain for v in self._verdicts):
-            return "good"
-        reasons = []
-        for leaf in await self._on_their_way_below(authority):
+        leaf = await self._asking_below(authority)
+        if leaf is None:
+            return "good"  # whoever comes in without a verdict is judged then
+        verdict = next((v for v in self._verdicts if v.certificate == leaf), None)
+        if verdict is None:
             verdict = self._judge(leaf, await self._known())
-            reasons.append(verdict.reason)
             for intermediate in verdict.chain[1:-1]:
                 self._learn(intermediate)
-        return "revoked" if any(reasons) else "good"
+        return "revoked" if verdict.reason else "good"
 
-    async def _on_their_way_below(self, authority: x509.Certificate) -> list[x509.Certificate]:
-        """Certificates of clients that are about to come in by this authority."""
+    async def _asking_below(self, authority: x509.Certificate) -> x509.Certificate | None:
+        """The certificate of the client for whose sake charon asks about this authority.
 
-        async def probe() -> list[x509.Certificate]:
-            names = self._attempts.open_subjects()
-            known = await self._known()
-            return [
-                certificate
-                for name in names
-                for certificate in _of_subject(known, name)
-                if authority in examine(certificate, known, self.roots, _now()).chain
-            ]
-
+        Several may be on their way, and one's revocation is not the others'.
+        """
         try:
-            return await wait_until("the client's certificate", LOG_LIMIT, probe)
+            attempt = await wait_until(
+                "charon's log line on whom it asks for",
+                LOG_LIMIT,
+                lambda: self._attempts.claim(subject(authority.subject)),
+            )
         except TimeoutError:
-            return []
+            return None
+        known = await self._known()
+        return next(
+            (
+                certificate
+                for certificate in _of_subject(known, attempt.subject)
+                if authority in examine(certificate, known, self.roots, _now()).chain
+            ),
+            None,
+        )
 
     async def _known(self) -> list[x509.Certificate]:
         """The certificates that charon holds, those of clients on their way among them."""

@@ -73,12 +73,26 @@ def test_what_is_over_is_not_refused_again() -> None:
     assert attempts.feed(LogLine("ENC", "1", END)) is None
 
 
-def test_only_those_on_their_way_are_open() -> None:
+def asks(attempts: Attempts, uniqueid: str, certificate: str) -> None:
+    attempts.feed(LogLine("CFG", uniqueid, f'checking certificate status of "{certificate}"'))
+    attempts.feed(LogLine("CFG", uniqueid, "  requesting ocsp status from 'http://127.0.0.1/' ..."))
+
+
+def test_who_asks_first_about_an_authority_is_told_first_and_once() -> None:
     attempts = Attempts(lambda: NOW)
-    for uniqueid in ("1", "2"):
-        attempts.feed(LogLine("IKE", uniqueid, f'received end entity cert "CN=user{uniqueid}"'))
-    attempts.of("1").over = True
-    assert attempts.open_subjects() == {"CN=user2"}
+    attempts.of("1")
+    asks(attempts, "2", "CN=Users CA")
+    asks(attempts, "1", "CN=Users CA")
+    asks(attempts, "3", "CN=Other CA")
+    claimed = [attempts.claim("CN=Users CA") for _ in range(3)]
+    assert [claim and claim.uniqueid for claim in claimed] == ["2", "1", None]
+
+
+def test_who_has_an_answer_no_longer_asks() -> None:
+    attempts = Attempts(lambda: NOW)
+    asks(attempts, "1", "CN=Users CA")
+    attempts.feed(LogLine("CFG", "1", '  ocsp response correctly signed by "CN=x"'))
+    assert attempts.claim("CN=Users CA") is None
 
 
 def test_lines_outside_an_ike_sa_tell_nothing() -> None:
