@@ -21,7 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-Status = Literal["good", "revoked", "unknown"]
+Status = Literal["good", "revoked", "unknown", "later"]
+"""`later` asks to be asked again, at the responder's second address."""
 
 LIFE = dt.timedelta(seconds=5)
 """For how long an answer holds. charon drops one whose end is not after now, in whole seconds,
@@ -43,6 +44,8 @@ class Question:
     issuer_name_hash: bytes
     issuer_key_hash: bytes
     algorithm: hashes.HashAlgorithm
+    again: bool = False
+    """Asked a second time, at the second address, after `later` was the first answer."""
 
     def matches(self, certificate: x509.Certificate) -> bool:
         """Serial number and issuer's name; the key's hash would need the issuer."""
@@ -84,7 +87,7 @@ class Responder:
             .sign(self._key, hashes.SHA256())
         )
 
-    async def answer(self, body: bytes) -> bytes:
+    async def answer(self, body: bytes, *, again: bool = False) -> bytes:
         """DER in, DER out; what is no request is answered `malformedRequest`."""
         try:
             request = ocsp.load_der_ocsp_request(body)
@@ -93,13 +96,14 @@ class Responder:
                 request.issuer_name_hash,
                 request.issuer_key_hash,
                 request.hash_algorithm,
+                again,
             )
         except (ValueError, TypeError):
-            refusal = ocsp.OCSPResponseBuilder.build_unsuccessful(
-                ocsp.OCSPResponseStatus.MALFORMED_REQUEST
-            )
-            return refusal.public_bytes(serialization.Encoding.DER)
-        return self._sign(request, question, await self._decide(question))
+            return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+        status = await self._decide(question)
+        if status == "later":
+            return _unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+        return self._sign(request, question, status)
 
     def _sign(self, request: ocsp.OCSPRequest, question: Question, status: Status) -> bytes:
         now = _now()
@@ -128,3 +132,8 @@ class Responder:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+def _unsuccessful(status: ocsp.OCSPResponseStatus) -> bytes:
+    response = ocsp.OCSPResponseBuilder.build_unsuccessful(status)
+    return response.public_bytes(serialization.Encoding.DER)

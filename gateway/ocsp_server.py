@@ -11,6 +11,9 @@ from gateway.errors import EngineError
 if TYPE_CHECKING:
     from gateway.ocsp import Responder
 
+AGAIN = "/again"
+"""The second address: who asks here was told `tryLater` at the first."""
+
 
 class OcspServer:
     """Listens on a port of 127.0.0.1 that the kernel chooses."""
@@ -21,9 +24,9 @@ class OcspServer:
         self._port = 0
 
     @property
-    def uri(self) -> str:
-        """Where charon is to ask."""
-        return f"http://127.0.0.1:{self._port}/"
+    def uris(self) -> list[str]:
+        """Where charon is to ask, first and again."""
+        return [f"http://127.0.0.1:{self._port}{path}" for path in ("/", AGAIN)]
 
     async def start(self) -> None:
         """Listen; nothing happens if it does already."""
@@ -31,6 +34,7 @@ class OcspServer:
             return
         application = web.Application()
         application.router.add_post("/", self._answer)
+        application.router.add_post(AGAIN, self._answer)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -49,5 +53,5 @@ class OcspServer:
             self._runner = None
 
     async def _answer(self, request: web.Request) -> web.Response:
-        body = await self._responder.answer(await request.read())
+        body = await self._responder.answer(await request.read(), again=request.path == AGAIN)
         return web.Response(body=body, content_type="application/ocsp-response")

@@ -7,6 +7,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cryptography.x509 import load_der_x509_certificate
+
 from gateway import datapath
 from gateway.daemon import Daemon, Program
 from gateway.engines import ikev2_config as config
@@ -46,7 +48,7 @@ class Ikev2Engine:
         self._state = around.state
         self._link = ViciLink(self._state / "vici.sock")
         attempts = Attempts(lambda: datetime.now(UTC))
-        self._gate = Gate(around.admission, self._link, attempts, self._learn_soon)
+        self._gate = Gate(around.admission, self._known, attempts, self._learn_soon)
         self._background = Background("IKEv2")
         self._clients = Clients(around, self._link, attempts, self._gate)
         self._responder = Responder(self._gate.decide)
@@ -182,12 +184,22 @@ class Ikev2Engine:
         for root in settings.roots:
             await self._learn(root)
 
+    async def _known(self) -> list[Certificate]:
+        """The certificates that charon holds."""
+        certificates = []
+        for message in await self._link.ask("list-certs", {"type": "x509"}):
+            try:
+                certificates.append(load_der_x509_certificate(message["data"]))
+            except ValueError:  # charon's parser takes more than this one
+                continue
+        return certificates
+
     def _learn_soon(self, authority: Certificate) -> None:
         self._background.start(self._learn(authority))
 
     async def _learn(self, authority: Certificate) -> None:
         """Have charon ask about what this authority issued."""
-        body = config.authority(_der(authority), self._ocsp.uri)
+        body = config.authority(_der(authority), self._ocsp.uris)
         await self._link.order("load-authority", {thumbprint(authority): body})
 
     async def _load_connections(self, settings: Settings) -> None:

@@ -74,7 +74,7 @@ class Attempts:
         return attempt
 
     def claim(self, certificate: str) -> Attempt | None:
-        """Who asks the OCSP responder about a subject: of several, the first that began to.
+        """Who asks the OCSP responder again about a subject: of several, the first that began to.
 
         Each asking is given out once.
         """
@@ -91,12 +91,13 @@ class Attempts:
             self._asking.remove(attempt)
 
 
+AGAIN = "/again"
 _END = re.compile(
     r"N\(AUTH_FAILED\)|N\(NO_PROP\)|N\(INT_ADDR_FAIL\)|sending fatal TLS alert|N\(TS_UNACCEPT\)"
 )
 
 
-_ASKS = re.compile(r"requesting ocsp status from")
+_ASKS = re.compile(rf"requesting ocsp status from '.*{AGAIN}'")
 _ANSWERED = re.compile(r"ocsp response|ocsp request to .* failed|certificate status is")
 
 

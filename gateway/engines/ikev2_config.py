@@ -94,9 +94,9 @@ def pools(settings: Settings) -> dict[str, Any]:
     }
 
 
-def authority(certificate: bytes, ocsp_uri: str) -> dict[str, Any]:
+def authority(certificate: bytes, ocsp_uris: Sequence[str]) -> dict[str, Any]:
     """load-authority: whom to ask about certificates that this one issued."""
-    return {"cacert": certificate, "ocsp_uris": [ocsp_uri]}
+    return {"cacert": certificate, "ocsp_uris": list(ocsp_uris)}
 
 
 def connections(

@@ -6,12 +6,11 @@ and remembers the verdict until the IKE_SA is up or refused.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from cryptography import x509
 
 from gateway.engines.ikev2_attempts import subject
 from gateway.sessions import RESERVATION_LIFE, Peer
@@ -19,11 +18,12 @@ from gateway.trust import examine, is_authority, thumbprint, user_name
 from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from cryptography import x509
 
     from gateway.admission import Admission
     from gateway.engines.ikev2_attempts import Attempts
-    from gateway.engines.vici_link import ViciLink
     from gateway.ocsp import Question, Status
     from gateway.sessions import Reservation
     from gateway.vocabulary import Reason
@@ -49,9 +49,36 @@ class Verdict:
         return subject(self.certificate.subject)
 
 
+class Turns:
+    """One question about an intermediate at a time.
+
+    An OCSP request does not say for which client charon asks; its log does, but two clients may
+    ask within a millisecond. So each is told `later` when it is its turn, and the one who then
+    asks again is alone.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._end: asyncio.TimerHandle | None = None
+
+    async def take(self) -> Status:
+        """Wait for the turn; it ends by itself if nobody asks again."""
+        await self._lock.acquire()
+        self._end = asyncio.get_running_loop().call_later(LOG_LIMIT, self.end)
+        return "later"
+
+    def end(self) -> None:
+        """The next one's turn; nothing happens if there is none to end."""
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+            self._lock.release()
+
+
 class Gate:
     """Asks admission, and remembers.
 
+    `known` gives the certificates that charon holds, those of clients on their way among them.
     `learn` makes charon ask about what an intermediate has issued; charon cannot be told
     beforehand, for Azure is given roots only. It must not wait: charon holds the lock of its list
     of authorities until it has our answer.
@@ -60,16 +87,17 @@ class Gate:
     def __init__(
         self,
         admission: Admission,
-        link: ViciLink,
+        known: Callable[[], Awaitable[list[x509.Certificate]]],
         attempts: Attempts,
         learn: Callable[[x509.Certificate], None],
     ) -> None:
         self.roots: tuple[x509.Certificate, ...] = ()
         self._admission = admission
-        self._link = link
+        self._known = known
         self._attempts = attempts
         self._learn = learn
         self._verdicts: list[Verdict] = []
+        self._turns = Turns()
 
     async def decide(self, question: Question) -> Status:
         """Answer charon's OCSP question."""
@@ -78,7 +106,12 @@ class Gate:
         if certificate is None:
             return "unknown"
         if is_authority(certificate):
-            return await self._decide_below(certificate)
+            if not question.again:
+                return await self._turns.take()
+            try:
+                return await self._decide_below(certificate)
+            finally:
+                self._turns.end()
         return "revoked" if self._judge(certificate, known).reason else "good"
 
     def take(self, name: str, *, admitted: bool) -> list[Verdict]:
@@ -136,7 +169,7 @@ class Gate:
         leaf = await self._asking_below(authority)
         if leaf is None:
             return "good"  # whoever comes in without a verdict is judged then
-        verdict = next((v for v in self._verdicts if v.certificate == leaf), None)
+        verdict = next((v for v in reversed(self._verdicts) if v.certificate == leaf), None)
         if verdict is None:
             verdict = self._judge(leaf, await self._known())
             for intermediate in verdict.chain[1:-1]:
@@ -165,16 +198,6 @@ class Gate:
             ),
             None,
         )
-
-    async def _known(self) -> list[x509.Certificate]:
-        """The certificates that charon holds, those of clients on their way among them."""
-        certificates = []
-        for message in await self._link.ask("list-certs", {"type": "x509"}):
-            try:
-                certificates.append(x509.load_der_x509_certificate(message["data"]))
-            except ValueError:  # charon's parser takes more than this one
-                continue
-        return certificates
 
 
 def _of_subject(known: list[x509.Certificate], name: str) -> list[x509.Certificate]:

@@ -36,9 +36,10 @@ class Pki:
         usages: tuple[x509.ObjectIdentifier, ...] | None = (Usage.CLIENT_AUTH,),
         days: tuple[int, int] = (-1, 30),
         serial: int | None = None,
+        common_name: str = "",
     ) -> x509.Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
-        own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name or name)])
         builder = (
             x509.CertificateBuilder()
             .subject_name(own)

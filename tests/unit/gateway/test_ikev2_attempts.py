@@ -75,7 +75,9 @@ def test_what_is_over_is_not_refused_again() -> None:
 
 def asks(attempts: Attempts, uniqueid: str, certificate: str) -> None:
     attempts.feed(LogLine("CFG", uniqueid, f'checking certificate status of "{certificate}"'))
-    attempts.feed(LogLine("CFG", uniqueid, "  requesting ocsp status from 'http://127.0.0.1/' ..."))
+    attempts.feed(
+        LogLine("CFG", uniqueid, "  requesting ocsp status from 'http://127.0.0.1:1/again' ...")
+    )
 
 
 def test_who_asks_first_about_an_authority_is_told_first_and_once() -> None:
