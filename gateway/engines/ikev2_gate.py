@@ -165,21 +165,25 @@ class Gate:
     async def _decide_below(self, authority: x509.Certificate) -> Status:
         """Charon asks about an intermediate after the client's certificate; the intermediate is
         never revoked itself (azure-docs: revocation is by leaf). Only when charon meets it for
-        the first time it could not ask about the client's, so that is judged here."""
-        leaf = await self._asking_below(authority)
-        if leaf is None:
-            return "good"  # whoever comes in without a verdict is judged then
-        verdict = next((v for v in reversed(self._verdicts) if v.certificate == leaf), None)
-        if verdict is None:
-            verdict = self._judge(leaf, await self._known())
-            for intermediate in verdict.chain[1:-1]:
+        the first time it could not ask about the client's, so that is judged here.
+
+        A renewed certificate has the subject of the old one, which charon may still hold: the one
+        that was judged for this attempt is meant, and if none was, none of them may be refused.
+        """
+        leaves = await self._asking_below(authority)
+        verdicts = [verdict for verdict in self._verdicts if verdict.certificate in leaves][-1:]
+        if not verdicts:
+            known = await self._known()
+            verdicts = [self._judge(leaf, known) for leaf in leaves]
+            for intermediate in {part for v in verdicts for part in v.chain[1:-1]}:
                 self._learn(intermediate)
-        return "revoked" if verdict.reason else "good"
+        return "revoked" if any(verdict.reason for verdict in verdicts) else "good"
 
-    async def _asking_below(self, authority: x509.Certificate) -> x509.Certificate | None:
-        """The certificate of the client for whose sake charon asks about this authority.
+    async def _asking_below(self, authority: x509.Certificate) -> list[x509.Certificate]:
+        """Certificates with the subject of the client for whose sake charon asks about this
+        authority; none if it does not say so, and whoever comes in unjudged is judged then.
 
-        Several may be on their way, and one's revocation is not the others'.
+        Several clients may be on their way, and one's revocation is not the others'.
         """
         try:
             attempt = await wait_until(
@@ -188,16 +192,13 @@ class Gate:
                 lambda: self._attempts.claim(subject(authority.subject)),
             )
         except TimeoutError:
-            return None
+            return []
         known = await self._known()
-        return next(
-            (
-                certificate
-                for certificate in _of_subject(known, attempt.subject)
-                if authority in examine(certificate, known, self.roots, _now()).chain
-            ),
-            None,
-        )
+        return [
+            certificate
+            for certificate in _of_subject(known, attempt.subject)
+            if authority in examine(certificate, known, self.roots, _now()).chain
+        ]
 
 
 def _of_subject(known: list[x509.Certificate], name: str) -> list[x509.Certificate]:

@@ -191,8 +191,11 @@ def test_the_first_client_of_an_unknown_intermediate(tmp_path: Path, way: Case) 
     )
 
 
+@pytest.mark.parametrize("issuer", ["root", "intermediate"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_renewed_certificate_of_the_same_name_is_another_one(tmp_path: Path, way: Case) -> None:
+def test_a_renewed_certificate_of_the_same_name_is_another_one(
+    tmp_path: Path, way: Case, issuer: str
+) -> None:
     async def test(bench: Bench) -> None:
         over, system = way
         await bench.gateway.put(bench.document(over, revoked=("old",)))
@@ -203,7 +206,24 @@ def test_a_renewed_certificate_of_the_same_name_is_another_one(tmp_path: Path, w
         assert row["thumbprint"] == new.thumbprint
         await refusal(bench.computer("pc3", "old", system), over)
 
-    on_a_gateway(tmp_path, test, client("old", subject="alice"), client("new", subject="alice"))
+    names = ("old", "new")
+    on_a_gateway(
+        tmp_path,
+        test,
+        INTERMEDIATE,
+        *(client(name, subject="alice", issuer=issuer) for name in names),
+    )
+
+
+def test_refused_clients_do_not_shut_out_others_behind_their_nat(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("IkeV2", revoked=("bob",)))
+        for _ in range(6):
+            await refusal(bench.computer("pc1", "bob"), "IkeV2")
+        connection, _ = await bench.computer("pc1", "alice").dial("IkeV2")
+        assert connection.seconds < 1.5
+
+    on_a_gateway(tmp_path, test, client("alice"), client("bob"))
 
 
 @pytest.mark.parametrize("over", ["IkeV2", "OpenVPN"])

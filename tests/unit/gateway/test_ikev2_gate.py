@@ -124,8 +124,32 @@ async def test_a_clients_certificate_is_judged_when_only_its_intermediate_is_ask
 async def test_every_intermediate_of_a_long_chain_is_learned(bench: Bench) -> None:
     bench.comes("1", "carol", "second-intermediate", "intermediate")
     assert await bench.asks("intermediate") == "good"
-    assert bench.learned == [bench.pki["second-intermediate"], bench.pki["intermediate"]]
+    assert set(bench.learned) == {bench.pki["second-intermediate"], bench.pki["intermediate"]}
     assert len(bench.gate.take("CN=carol", admitted=True)) == 1
+
+
+async def test_a_renewed_certificate_is_not_taken_for_the_old_one_below_an_intermediate(
+    bench: Bench,
+) -> None:
+    bench.pki.issue("renewed", "intermediate", common_name="bob")
+    bench.policy("bob")
+    bench.comes("1", "bob", "intermediate")
+    assert await bench.asks("intermediate", "1") == "revoked"
+    bench.gate.take("CN=bob", admitted=False)
+    bench.held.append(bench.pki["renewed"])
+    bench.attempts.feed(LogLine("IKE", "2", 'received end entity cert "CN=bob"'))
+    assert await bench.asks("renewed", "2") == "good"
+    assert await bench.asks("intermediate", "2") == "good"
+
+
+async def test_of_two_of_one_subject_that_were_not_judged_the_revoked_one_counts(
+    bench: Bench,
+) -> None:
+    bench.pki.issue("second-bob", "intermediate", common_name="bob")
+    bench.policy("bob")
+    bench.held.append(bench.pki["second-bob"])
+    bench.comes("1", "bob", "intermediate")
+    assert await bench.asks("intermediate") == "revoked"
 
 
 async def test_a_client_judged_already_takes_one_place(bench: Bench) -> None:
