@@ -28,6 +28,9 @@ RECEIVE = 1 << 18
 HEADER = struct.Struct("=IHHII")
 """Length, type, flags, sequence number, port (linux/netlink.h)."""
 
+_ERROR = struct.Struct("=16xi")
+"""The same, then struct nlmsgerr's error."""
+
 
 class KernelError(OSError):
     """The kernel refused one request; `request` is what was asked, `hint` the kernel's words."""
@@ -121,6 +124,8 @@ class Netlink:
 
 def _verdict(message: bytes) -> tuple[int, str | None]:
     """Error number, 0 for an acknowledgement, and what the kernel said about it."""
+    if not _ERROR.unpack_from(message)[0]:
+        return 0, None  # most of them: not worth decoding
     reply = nlmsgerr(message)
     reply.decode()
     return abs(reply["error"]), reply.get_attr("NLMSGERR_ATTR_MSG")

@@ -7,7 +7,7 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,59 +28,79 @@ QUOTED = 2000
 """Characters of a program's output in an error."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Network:
-    """What makes a node's network, so that a restart can make it again."""
+    """A network namespace, and what was put into it, so that a restart can do it again."""
 
+    namespace: int
+    """A descriptor of it; the namespace lives as long as that."""
+    netlink: Netlink
     sysctls: Mapping[str, str]
+    firewall: str | None = None
+    """nft commands."""
     links: tuple[int, ...] = ()
     """The indexes of its own links."""
     settings: tuple[Request, ...] = ()
     """Ports, addresses, ups and routes, in order."""
-    firewall: str | None = None
-    """nft commands."""
+
+    @classmethod
+    def make(cls, values: Mapping[str, str], firewall: str | None = None) -> Network:
+        """A new one, without links; the calling thread is inside afterwards."""
+        calls.unshare(calls.NEWNET)
+        network = cls(_here("net"), Netlink(), values, firewall)
+        network.prepare()
+        return network
+
+    def prepare(self) -> None:
+        """Set sysctls and firewall; in a thread that is inside."""
+        sysctls.write(self.sysctls)
+        if self.firewall:
+            nft.run(self.firewall)
+
+    def configure(self) -> None:
+        """Give the links their settings; in any thread."""
+        self.netlink.apply(self.settings)
+
+    def restart(self) -> None:
+        """Back to what it was when it was built; in a thread that is inside."""
+        from lab.kernel.reset import forget  # noqa: PLC0415 (few nodes ever restart)
+
+        forget(self.netlink, self.links)
+        nft.run("flush ruleset")
+        self.prepare()
+        self.configure()
 
 
 class NamespaceNode:
     """A computer of the lab (lab.nodes.base.Node): network, mount and UTS namespace of its own.
 
-    The network namespace is there when `opened` is done. Host name and private files are laid
-    out when the first program is about to run: a computer that is only a cable needs none.
+    Its network is made with the world. Its thread, host name and private files come when
+    something is about to run in it: a computer that is only a cable needs none.
     """
 
     def __init__(
         self,
         name: str,
+        network: Network,
         directory: Path,
         logs: Path,
-        *,
         etc: Mapping[str, str] | None = None,
-        network: Network | None = None,
     ) -> None:
         self.name = name
+        self.network = network
         self.run_directory = directory / "run"
-        self.network = network or Network(sysctls.COMPUTER)
-        self.netlink: Netlink
-        self.namespace: int
-        """Descriptor of the network namespace."""
         self._logs = logs / name
         first = {"hostname": f"{name}\n", "hosts": "", "resolv.conf": ""}
         self._files = PrivateFiles(directory, first | dict(etc or {}))
         self._others: tuple[int, int] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self.opened: Future[None] = self._thread.submit(self._open)
 
     # ---- in the node's thread
-
-    def _open(self) -> None:
-        calls.unshare(calls.NEWNET)
-        self.namespace = _here("net")
-        self.netlink = Netlink()
-        sysctls.write(self.network.sysctls)
 
     def _lay_out(self) -> tuple[int, int]:
         """Mount and UTS namespace, made by the first who needs them; their descriptors."""
         if self._others is None:
+            calls.setns(self.network.namespace, calls.NEWNET)
             calls.unshare(calls.NEWNS | calls.NEWUTS)
             calls.set_host_name(self.name)
             self._files.lay_out()
@@ -91,19 +111,9 @@ class NamespaceNode:
         self._lay_out()
         return function()
 
-    def _configure(self) -> None:
-        self.netlink.apply(self.network.settings)
-        if self.network.firewall:
-            nft.run(self.network.firewall)
-
     def _restart(self) -> None:
-        from lab.kernel.reset import forget  # noqa: PLC0415 (few nodes ever restart)
-
         self._files.restart()
-        forget(self.netlink, self.network.links)
-        sysctls.write(self.network.sysctls)
-        nft.run("flush ruleset")
-        self._configure()
+        self.network.restart()
 
     def _start(
         self, argv: Sequence[str], env: Mapping[str, str] | None, streams: tuple[int, int, int]
@@ -119,12 +129,6 @@ class NamespaceNode:
             start_new_session=True,
         )
 
-    # ---- in any thread
-
-    def configure(self) -> Future[None]:
-        """Give the links their settings and set the firewall, as `network` says."""
-        return self._thread.submit(self._configure)
-
     # ---- in the event loop
 
     async def call(self, function: Callable[[], T]) -> T:
@@ -134,7 +138,7 @@ class NamespaceNode:
 
     async def descriptors(self) -> tuple[int, int, int]:
         """Of the network, mount and UTS namespace, for who wants to enter; they stay the node's."""
-        return self.namespace, *await self.call(self._lay_out)
+        return self.network.namespace, *await self.call(self._lay_out)
 
     async def run(
         self,
@@ -218,7 +222,7 @@ class NamespaceNode:
         await self.call(self._restart)
 
     def _is_empty(self) -> bool:
-        descriptors = [self.namespace, *(self._others or ())]
+        descriptors = [self.network.namespace, *(self._others or ())]
         left = in_namespaces({identity(f"/proc/self/fd/{number}") for number in descriptors})
         kill(left)
         return not left

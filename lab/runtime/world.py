@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -26,55 +26,51 @@ LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 
 
 class _Computer:
-    """A node's links and settings as they come together from the plan."""
+    """A node as it comes together from the plan: what is asked of the kernel, and its network."""
 
-    def __init__(self, plan: NodePlan, node: NamespaceNode) -> None:
+    def __init__(self, plan: NodePlan) -> None:
         self.plan = plan
-        self.node = node
-        self.indexes = count(FIRST_INDEX)
-        self.switches = {bridge.name: next(self.indexes) for bridge in plan.bridges}
-        self.births = [requests.bridge(name, index) for name, index in self.switches.items()]
-        self.settings = [requests.up(LOOPBACK)]
-        self.settings += [requests.address(LOOPBACK, cidr) for cidr in plan.loopback]
-        for bridge in plan.bridges:
-            self._addresses(self.switches[bridge.name], bridge.addresses)
-        self.ports: list[Port] = []
+        kind = sysctls.ROUTER if plan.forwarding else sysctls.COMPUTER
+        self.network = Network.make(kind, plan.nftables)
+        self._indexes = count(FIRST_INDEX)
+        self._switches = {bridge.name: next(self._indexes) for bridge in plan.bridges}
+        self._ends: list[tuple[End, Port]] = []
+        self._late: list[int] = []
+        """What is up before the other end of its cable: it does not carry at once."""
+        self._unplugged: list[Port] = []
+        self.births = [requests.bridge(name, index) for name, index in self._switches.items()]
 
-    def port(self, end: End) -> Port:
-        """A new end of a cable, by the name and in the switch that the plan says."""
-        master = self.switches[end.bridge] if end.bridge else 0
-        return Port(end.interface, next(self.indexes), master)
+    def connect(self, end: End, *, near: bool) -> Port:
+        """A new end of a cable. The near one is born up and in its switch, the far one not."""
+        port = Port(end.interface, next(self._indexes), self._switches.get(end.bridge or "", 0))
+        self._ends.append((end, port))
+        if near:
+            self._late.append(port.index)
+        elif port.master:
+            self._unplugged.append(port)
+        return port
 
-    def connect(self, port: Port, end: End, *, far: bool) -> None:
-        """The settings of an end that was born; the far one is still down and in no switch."""
-        self.ports.append(port)
-        if far and port.master:
-            self.settings.append(requests.plug(port.index, port.master))
-        self._addresses(port.index, end.addresses)
-        self.settings.append(requests.up(port.index))
-
-    def _addresses(self, index: int, addresses: Sequence[str]) -> None:
-        self.settings += [requests.address(index, cidr) for cidr in addresses]
-
-    def configure(self) -> Future[None]:
-        """Hand the node its network: routes last, when their next hops can be reached."""
-        routes = [requests.route(route.destination, route.via) for route in self.plan.routes]
-        self.node.network = Network(
-            sysctls=self.node.network.sysctls,
-            links=(*(port.index for port in self.ports), *self.switches.values()),
-            settings=(*self.settings, *routes),
-            firewall=self.plan.nftables,
+    def configure(self) -> None:
+        """Set up what was born; routes last, when their next hops can be reached."""
+        addressed = [
+            (LOOPBACK, self.plan.loopback),
+            *((self._switches[bridge.name], bridge.addresses) for bridge in self.plan.bridges),
+            *((port.index, end.addresses) for end, port in self._ends),
+        ]
+        self.network.links = tuple(range(FIRST_INDEX, next(self._indexes)))
+        self.network.settings = (
+            *(requests.plug(port.index, port.master) for port in self._unplugged),
+            *(requests.address(index, cidr) for index, cidrs in addressed for cidr in cidrs),
+            *(requests.up(index) for index, _ in addressed),
+            *(requests.route(route.destination, route.via) for route in self.plan.routes),
         )
-        return self.node.configure()
+        self.network.configure()
 
     def carries(self) -> bool:
         """Whether every plugged link works. Asking makes a recent kernel see to it at once;
         ports before their switches, which work when one of their ports does."""
-        used = [
-            *(port.index for port in self.ports),
-            *{port.master for port in self.ports if port.master},
-        ]
-        answers = self.node.netlink.ask([requests.show(index) for index in used])
+        used = [*self._late, *{port.master for _, port in self._ends if port.master}]
+        answers = self.network.netlink.ask([requests.show(index) for index in used])
         return all(requests.is_running(answer) for answer in answers)
 
 
@@ -85,7 +81,9 @@ async def build_world(
 
     KernelError names the request that the kernel refused.
     """
-    computers = await asyncio.to_thread(_build, plan, log_directory, directory)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, thread_name_prefix="build") as thread:  # it ends in a namespace
+        computers = await loop.run_in_executor(thread, _build, plan)
     waiting = list(computers.values())
 
     def carries() -> bool:
@@ -93,25 +91,30 @@ async def build_world(
         return not waiting
 
     await wait_until(f"the links of {plan.name} carry", SETTLING, carries)
-    return {name: computer.node for name, computer in computers.items()}
+    return {
+        name: NamespaceNode(
+            name, computer.network, directory / name, log_directory, _files(computer.plan)
+        )
+        for name, computer in computers.items()
+    }
 
 
-def _build(plan: Plan, log_directory: Path, directory: Path) -> dict[str, _Computer]:
-    nodes = {node.name: _open(node, log_directory, directory) for node in plan.nodes}
-    computers = {node.name: _Computer(node, nodes[node.name]) for node in plan.nodes}
-    births: dict[str, list[Request]] = {name: [] for name in computers}
-    for node in nodes.values():
-        node.opened.result()
+def _build(plan: Plan) -> dict[str, _Computer]:
+    """All links first, then what is on them. One thread, going from namespace to namespace: with
+    more, the kernel's locks and the interpreter's take all that is won."""
+    computers = {}
+    for node in plan.nodes:
+        with _naming(node.name):
+            computers[node.name] = _Computer(node)
     for link in plan.links:
         name, request = _cable(link, computers)
-        births[name].append(request)
+        computers[name].births.append(request)
     for name, computer in computers.items():
         with _naming(name):
-            computer.node.netlink.apply([*computer.births, *births[name]])
-    configured = {name: computer.configure() for name, computer in computers.items()}
-    for name, future in configured.items():
+            computer.network.netlink.apply(computer.births)
+    for name, computer in computers.items():
         with _naming(name):
-            future.result()
+            computer.configure()
     return computers
 
 
@@ -125,23 +128,15 @@ def _naming(node: str) -> Iterator[None]:
         raise
 
 
-def _open(plan: NodePlan, log_directory: Path, directory: Path) -> NamespaceNode:
+def _files(plan: NodePlan) -> dict[str, str]:
     names = "".join(f"{address} {' '.join(names)}\n" for address, names in plan.hosts)
     servers = "".join(f"nameserver {address}\n" for address in plan.nameservers)
-    return NamespaceNode(
-        plan.name,
-        directory / plan.name,
-        log_directory,
-        etc={"hosts": f"{LOCALHOST}127.0.1.1 {plan.name}\n{names}", "resolv.conf": servers},
-        network=Network(sysctls.ROUTER if plan.forwarding else sysctls.COMPUTER),
-    )
+    return {"hosts": f"{LOCALHOST}127.0.1.1 {plan.name}\n{names}", "resolv.conf": servers}
 
 
 def _cable(link: Link, computers: Mapping[str, _Computer]) -> tuple[str, Request]:
     """The request that makes both ends, and the node whose it is: one that has a switch for it."""
     near, far = (link.b, link.a) if link.b.bridge and not link.a.bridge else (link.a, link.b)
     here, there = computers[near.node], computers[far.node]
-    near_port, far_port = here.port(near), there.port(far)
-    here.connect(near_port, near, far=False)
-    there.connect(far_port, far, far=True)
-    return near.node, requests.veth(near_port, far_port, there.node.namespace, link.mtu)
+    near_port, far_port = here.connect(near, near=True), there.connect(far, near=False)
+    return near.node, requests.veth(near_port, far_port, there.network.namespace, link.mtu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,15 +24,18 @@ class EmptyLab:
         self.nodes: Mapping[str, NamespaceNode] = {}
         self._plan = plan
         self._logs = logs
+        self._began = 0.0
 
     async def build(self, _: Emit) -> None:
+        self._began = time.monotonic()
         self.nodes = await build_world(self._plan, self._logs)
 
     async def run(self, steps: Sequence[Step], _: Emit) -> bool:
         return not steps
 
     async def status(self) -> dict[str, Any]:
-        return {"nodes": [{"name": name} for name in self.nodes], "clients": []}
+        nodes = [{"name": name} for name in self.nodes]
+        return {"nodes": nodes, "clients": [], "began": self._began}
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError(f"no gateway {gateway}")

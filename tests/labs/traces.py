@@ -86,6 +86,13 @@ class NamespaceWatch:
         """How many were ever watched."""
         return len(self._seen)
 
+    def add_a_dying_one(self) -> None:
+        """The kernel clears namespaces away in the order of their deaths: when this one is gone,
+        nothing is left to do for those that died before."""
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(calls.unshare, calls.NEWNET).result()
+            thread.submit(self._add, Path("/proc/thread-self/ns/net")).result()
+
     def close(self) -> None:
         """Forget them."""
         self._netlink.close()
