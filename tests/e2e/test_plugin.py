@@ -1,0 +1,37 @@
+"""The `lab` fixture on a real lab; and checks that must be able to fail, seen to fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.pytest_plugin import RunningLab
+
+QUICKSTART = "topologies/quickstart.yaml"
+
+
+@pytest.mark.topology(QUICKSTART)
+def test_a_lab_is_held_by_its_words_its_programs_and_its_operator(lab: RunningLab) -> None:
+    lab.expect({"connects": "alice", "over": "IkeV2"}, {"noCleartext": "alice", "host": "app1"})
+    page = lab.exec("alice", ["curl", "-s", "http://app1.contoso.internal/"]).stdout
+    assert page == "hello from app1\n"
+    (session,) = lab.operate("contoso-gw", "sessions")
+    assert session["vpnUserName"] == "alice"
+
+
+@pytest.mark.topology(QUICKSTART)
+def test_no_cleartext_fails_when_the_tunnel_is_off(lab: RunningLab) -> None:
+    # A way into the VNet beside the tunnel, as a mistaken route would make it.
+    for node, via in (("home", "192.0.2.1"), ("internet", "203.0.113.2")):
+        lab.exec(node, ["ip", "route", "add", "10.1.0.0/16", "via", via])
+    with pytest.raises(AssertionError, match="in the clear"):
+        lab.expect({"noCleartext": "alice", "host": "app1"})
+
+
+@pytest.mark.topology(QUICKSTART)
+def test_an_expectation_that_does_not_hold_says_what_was_seen(lab: RunningLab) -> None:
+    with pytest.raises(
+        AssertionError, match=r"alice reaches host app1 port 80: 10\.1\.1\.4: Network"
+    ):
+        lab.expect({"reaches": "alice", "host": "app1", "port": 80})
+    with pytest.raises(AssertionError, match="refused, but because revoked"):
+        lab.expect({"refused": "carol", "over": "IkeV2", "because": "expired"})

@@ -1,0 +1,144 @@
+"""A world in memory: what checks see of computers and gateways, without either."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lab.clients.base import Connection, RefusedError
+from lab.nodes.base import Completed
+
+ALICE = "A" * 40
+
+
+class FakeNode:
+    """Runs programs from a table of what they print."""
+
+    def __init__(self, name: str, directory: Path = Path()) -> None:
+        self.name = name
+        self.run_directory = directory
+        self.prints: dict[str, Completed] = {}
+        self.ran: list[list[str]] = []
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str = "",
+        limit: float = 30.0,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        self.ran.append(list(argv))
+        return self.prints.get(argv[0], Completed(0, "", ""))
+
+    async def call(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+
+class FakeGateway:
+    """A document, a log and sessions."""
+
+    name = "gw"
+
+    def __init__(self) -> None:
+        self.resource: dict[str, Any] = {
+            "name": "gw",
+            "properties": {"vpnClientConfiguration": {"vpnClientRevokedCertificates": []}},
+        }
+        self.records: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
+        self.disconnected: list[str] = []
+
+    async def get(self) -> dict[str, Any]:
+        return self.resource
+
+    async def put(self, resource: dict[str, Any]) -> dict[str, Any]:
+        self.resource = resource
+        return resource
+
+    async def sessions(self) -> list[dict[str, Any]]:
+        return self.rows
+
+    async def log(self) -> list[dict[str, Any]]:
+        return self.records
+
+    async def disconnect(self, connection_ids: list[str]) -> None:
+        self.disconnected += connection_ids
+
+    def wrote(self, event: str, reason: str, message: str = "") -> None:
+        self.records.append(
+            {
+                "time": datetime.now(UTC).isoformat(),
+                "protocol": "IkeV2",
+                "event": event,
+                "user": "alice",
+                "thumbprint": ALICE,
+                "reason": reason,
+                "message": message,
+            }
+        )
+
+
+class FakeClient:
+    """Dials as it is told to."""
+
+    user = "alice"
+    thumbprint = ALICE
+
+    def __init__(self, name: str, gateway: FakeGateway) -> None:
+        self.name = name
+        self.gateway = gateway
+        self.node = FakeNode(name)
+        self.access = FakeNode("home")
+        self.up: Connection | None = None
+        self.answers: Connection | RefusedError | None = None
+        self.failures: list[Exception] = []
+        self.dialled: list[str | None] = []
+        self.restarted = False
+        self.over = asyncio.Event()
+
+    async def dial(self, over: str | None = None) -> tuple[Connection, list[Exception]]:
+        self.dialled.append(over)
+        if isinstance(self.answers, RefusedError):
+            raise self.answers
+        assert self.answers
+        self.up = self.answers
+        return self.answers, self.failures
+
+    async def connection(self) -> Connection | None:
+        return self.up
+
+    async def hang_up(self) -> None:
+        self.up = None
+
+    async def restart(self) -> None:
+        self.up, self.restarted = None, True
+
+    async def ended(self, limit: float) -> str:
+        async with asyncio.timeout(limit):
+            await self.over.wait()
+        return "received DELETE"
+
+
+class FakeWorld:
+    """lab.checks.base.World."""
+
+    def __init__(self) -> None:
+        self.gateway = FakeGateway()
+        self.alice = FakeClient("alice", self.gateway)
+        self.bob = FakeClient("bob", self.gateway)
+        self.clients = {"alice": self.alice, "bob": self.bob}
+        self.gateways = {"gw": self.gateway}
+        self.nodes = {"alice": self.alice.node, "bob": self.bob.node}
+        self.addresses = {"app1": "127.0.0.1"}
+
+
+def connection(protocol: Any = "IkeV2", seconds: float = 0.1) -> Connection:
+    return Connection(protocol, "172.16.0.1", "ipsec0", seconds, "kernel ESP")
+
+
+def refusal(reason: Any = "refused", message: str = "AUTH_FAILED") -> RefusedError:
+    return RefusedError("IkeV2", reason, message, 0.1)
