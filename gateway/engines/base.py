@@ -96,10 +96,10 @@ class Engine(Protocol):
         """How it is doing."""
 
 
-async def until_gone(sessions: Sessions, session: Session) -> None:
+async def until_gone(sessions: Sessions, session: Session, limit: float = GOODBYE_LIMIT) -> None:
     """Wait until the daemon's event has taken the session out of the table."""
     what = f"{session.peer.protocol} session {session.id} to end"
     try:
-        await wait_until(what, GOODBYE_LIMIT, lambda: sessions.get(session.id) is None)
+        await wait_until(what, limit, lambda: sessions.get(session.id) is None)
     except TimeoutError as error:
         raise EngineError(str(error)) from error

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from ipaddress import IPv4Address
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gateway.daemon import Daemon, Program
 from gateway.engines import openvpn_config as config
 from gateway.engines.base import EngineReport, until_gone
-from gateway.engines.openvpn_handshakes import Handshakes
+from gateway.engines.openvpn_handshakes import Handshakes, peer_of
 from gateway.engines.openvpn_link import Link
 from gateway.engines.openvpn_management import (
     ClientEvent,
@@ -25,17 +25,20 @@ from gateway.engines.openvpn_management import (
     client_deny,
     client_kill,
     client_pending,
+    kill,
 )
 from gateway.engines.openvpn_roots import Roots
 from gateway.errors import EngineError
 from gateway.files import write_private
-from gateway.sessions import Peer
 
 if TYPE_CHECKING:
     from gateway.engines.base import Settings, Surroundings
     from gateway.engines.openvpn_management import Event
-    from gateway.sessions import Reservation, Session
+    from gateway.sessions import Peer, Reservation, Session
     from gateway.vocabulary import Reason, VpnProtocol
+
+GOODBYE = 0.5
+"""Seconds in which a client may go by itself."""
 
 TO_CLIENT = {
     "revoked": "The certificate has been revoked",
@@ -58,6 +61,8 @@ class OpenVpnEngine:
         self._link = Link(self._state / "management.sock", self._on)
         # by client id: let in, and not connected yet
         self._admitted: dict[str, Reservation] = {}
+        self._ports: dict[str, str] = {}
+        """Public ports of connected clients, by client id."""
         self._handshakes = Handshakes()
         self._roots = Roots(self._state)
 
@@ -94,6 +99,10 @@ class OpenVpnEngine:
         session.ending = why
         try:
             await self._link.command(client_kill(session.handle))
+            with suppress(EngineError):
+                await until_gone(self._around.sessions, session, GOODBYE)
+            if self._around.sessions.get(session.id):
+                await self._link.command(kill(session.peer.address, self._ports[session.handle]))
         except EngineError:
             if self._around.sessions.get(session.id):  # else it went with its daemon
                 raise
@@ -192,18 +201,20 @@ class OpenVpnEngine:
 
     def _on_connect(self, event: ClientEvent) -> None:
         peer = peer_of(event.env)
-        self._link.send(client_pending(event.cid, event.kid))
         decision = self._around.admission.decide(peer)
         if decision.reservation and self._settings:
             self._admitted[event.cid] = decision.reservation
             lines = config.client(self._settings, decision.reservation.address)
-            self._link.send(client_auth(event.cid, event.kid, lines))
+            self._answer(event, client_auth(event.cid, event.kid, lines))
             return
         self._refuse(event, peer, decision.reason or "refused", decision.message)
 
+    def _answer(self, event: ClientEvent, decision: bytes) -> None:
+        self._link.send_together(client_pending(event.cid, event.kid), decision)
+
     def _refuse(self, event: ClientEvent, peer: Peer, reason: Reason, message: str) -> None:
         to_client = TO_CLIENT.get(reason, "Refused")
-        self._link.send(client_deny(event.cid, event.kid, message, to_client))
+        self._answer(event, client_deny(event.cid, event.kid, message, to_client))
         self._around.log.add(
             "refused",
             self.protocol,
@@ -230,6 +241,7 @@ class OpenVpnEngine:
             reservation, handle=event.cid, private_address=reservation.address
         )
         peer = session.peer
+        self._ports[event.cid] = event.env.get("trusted_port", "")
         self._around.log.add(
             "connected",
             self.protocol,
@@ -241,6 +253,7 @@ class OpenVpnEngine:
 
     def _on_disconnect(self, event: ClientEvent) -> None:
         reservation = self._admitted.pop(event.cid, None)
+        self._ports.pop(event.cid, None)
         if reservation:
             self._around.sessions.release(reservation)
         session = self._around.sessions.by_handle(self.protocol, event.cid)
@@ -275,21 +288,3 @@ class OpenVpnEngine:
         if session:
             session.counters.ingress_bytes = int(values["Bytes Received"])
             session.counters.egress_bytes = int(values["Bytes Sent"])
-
-
-def peer_of(env: dict[str, str]) -> Peer:
-    """Who the daemon's environment describes: tls_digest_N is the SHA-1 of the certificate at
-    depth N of the chain that openvpn verified."""
-    digests = {
-        int(depth): value.replace(":", "").upper()
-        for name, value in env.items()
-        if name.startswith("tls_digest_") and (depth := name.removeprefix("tls_digest_")).isdigit()
-    }
-    address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
-    return Peer(
-        protocol="OpenVPN",
-        user=env.get("common_name", ""),
-        thumbprint=digests.get(0, ""),
-        root=digests[max(digests)] if digests else "",
-        address=str(IPv4Address(address)) if address else "",
-    )

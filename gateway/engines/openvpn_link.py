@@ -58,12 +58,17 @@ class Link:
 
     def send(self, command: bytes) -> asyncio.Future[Answer]:
         """Send a command; its answer comes by the future, which need not be waited for."""
+        return self.send_together(command)
+
+    def send_together(self, *commands: bytes) -> asyncio.Future[Answer]:
+        """Send commands in one write, so that openvpn carries them out before anything else; the
+        answer to the last."""
         if self._writer is None:
             raise EngineError("openvpn is not running")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers.append(answer)
-        self._writer.write(command)
-        return answer
+        answers = [asyncio.get_running_loop().create_future() for _ in commands]
+        self._answers.extend(answers)
+        self._writer.write(b"".join(commands))
+        return answers[-1]
 
     async def command(self, command: bytes) -> Answer:
         """Send a command and wait for its answer; EngineError if openvpn refuses it."""

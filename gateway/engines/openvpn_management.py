@@ -174,6 +174,12 @@ def client_kill(cid: str) -> bytes:
     return f"client-kill {cid} HALT\n".encode()
 
 
+def kill(address: str, port: str) -> bytes:
+    """End a session at once: after HALT openvpn keeps it for five seconds more, and lets its
+    packets pass, unless the client goes by itself."""
+    return f"kill {address}:{port}\n".encode()
+
+
 def _quoted(text: str) -> str:
     printable = "".join(c if c.isprintable() else " " for c in text)
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
