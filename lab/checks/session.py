@@ -10,7 +10,7 @@ from lab.checks.connect import concerns
 from lab.topology.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
 from lab.waiting import wait_until
 
-PINGS = 75
+PINGS = 50
 INTERVAL = 0.02
 BEFORE = 10
 """Answers that must have come before the keys are renewed."""

@@ -33,7 +33,7 @@ OPENVPN: Table = (
     ),
     (r"Connection reset|tls-crypt|TLS Error|TLS handshake failed", "refused"),
 )
-QUOTED = 4
+QUOTED = 3
 
 
 def judge(table: Table, lines: Sequence[str]) -> tuple[Reason, str]:

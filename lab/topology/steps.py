@@ -26,6 +26,7 @@ class Connects(_Step):
 
     connects: str
     over: VpnProtocol | None = None
+    """What must carry the tunnel; without `after`, it alone is dialled."""
     after: VpnProtocol | None = None
     """The protocol that was tried first, and failed."""
     within: Seconds | None = None
