@@ -16,6 +16,8 @@ COMPUTER = {
     # Loose: a tunnel brings packets in that would leave by another way.
     "ipv4/conf/all/rp_filter": "2",
     "ipv4/conf/default/rp_filter": "2",
+    # Nobody else can have our addresses; waiting to find out would delay a router's first packets.
+    "ipv6/conf/default/accept_dad": "0",
 }
 ROUTER = COMPUTER | {
     "ipv4/ip_forward": "1",

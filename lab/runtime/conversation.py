@@ -7,6 +7,7 @@ import os
 import socket
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lab.runtime import wire
@@ -48,8 +49,9 @@ class Conversation:
         except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 (told to who asked)
-            traceback.print_exception(error)
             await self._send({"error": told(error)})
+            with suppress(OSError):  # the log's disk may be what is full
+                traceback.print_exception(error)
 
     async def _run(self, request: Run) -> bool:
         """The steps' results to this client as they come, and into the lab's history."""

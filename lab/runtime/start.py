@@ -30,7 +30,7 @@ from lab.runtime.directory import RunDirectory
 from lab.runtime.failure import raised, told
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
-from lab.runtime.supervisor import supervise
+from lab.runtime.supervisor import READY, supervise
 
 MakeBody = Callable[[Path], Body]
 """Called in the supervisor with the directory for logs."""
@@ -75,20 +75,23 @@ def start(name: str, make_body: MakeBody) -> Handle:
     try:
         os.waitpid(middle, 0)
         with os.fdopen(ready) as pipe:
-            _heed(pipe.readline(), directory)
+            said = pipe.readline()
+            if said != READY:
+                pipe.read()  # until PID 1 has let go of it, and of the lock
     except BaseException:
         os.close(hold)  # and what there is of the lab ends
         raise
+    if said != READY:
+        os.close(hold)
+        raise _failure(said, directory)
     return Handle(directory, leash=hold)
 
 
-def _heed(said: str, directory: RunDirectory) -> None:
-    """What came through the readiness pipe: `ready`, a failure, or nothing."""
-    if not said:
-        where = directory.outside / "log" / "supervisor.log"
-        raise LabError(f"lab {directory.name} died while starting", f"look into {where}")
-    if said != "ready\n":
-        raise raised(json.loads(said))
+def _failure(said: str, directory: RunDirectory) -> LabError:
+    if said:
+        return raised(json.loads(said))
+    where = directory.outside / "log" / "supervisor.log"
+    return LabError(f"lab {directory.name} died while starting", f"look into {where}")
 
 
 def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
@@ -97,9 +100,10 @@ def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
     try:
         work()
     except BaseException as error:  # noqa: BLE001 (it must not reach the parent's code)
-        traceback.print_exc()
-        with suppress(OSError):  # nobody may be left to hear it
+        with suppress(OSError):  # nobody may be left to hear it, and the log's disk may be full
             os.write(tell, f"{json.dumps(told(error))}\n".encode())
+            if not isinstance(error, OSError | LabError):
+                traceback.print_exc()
         code = 1
     finally:
         os._exit(code)
@@ -118,7 +122,6 @@ def _become_lab(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began
         os.close(ends.leash)
         _never_return(lambda: _supervise(directory, ends, make_body, began), ends.ready)
     ends.listener.close()
-    os.close(ends.ready)
     _reap(supervisor, ends.leash)
 
 

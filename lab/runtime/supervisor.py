@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ from lab.runtime.protocol import Body, Event, Failed, Ready
 
 Answer = tuple[Any, Iterable[int]]
 """What goes with `ok`, and the descriptors that go with the message."""
+READY = "ready\n"
+"""Said through the readiness pipe; anything else is a failure, as data."""
 GRACE = 0.01
 """Seconds for the answer to `down` to leave."""
 
@@ -58,7 +61,7 @@ class Supervisor:
     async def serve(self, listener: socket.socket, ready: int) -> None:
         """Build and answer, until somebody asks for the end."""
         listener.setblocking(False)
-        os.write(ready, b"ready\n")
+        os.write(ready, READY.encode())
         self._keep(self._build())
         self._keep(self._accept(listener))
         await self._over.wait()
@@ -74,9 +77,10 @@ class Supervisor:
         try:
             await self._body.build(self.emit)
         except Exception as error:  # noqa: BLE001 (told to everybody who watches)
-            traceback.print_exception(error)
             self._state = "failed"
             self.emit(Failed(**told(error)))
+            with suppress(OSError):  # the log's disk may be what is full
+                traceback.print_exception(error)
         else:
             self._state = "ready"
             self.emit(Ready(seconds=round(time.monotonic() - self._began, 3)))

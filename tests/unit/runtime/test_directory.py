@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lab.errors import MachineError, UsageError
+from lab.runtime import directory
+from lab.runtime.directory import RunDirectory, running
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "BASE", tmp_path / "labs")
+    monkeypatch.delenv("P2SLAB_RUN", raising=False)
+
+
+@pytest.mark.parametrize("name", ["office", "a", "7", "lab-1_x.y", "a" * 63])
+def test_ordinary_names_are_taken(name: str) -> None:
+    assert RunDirectory(name).path.name == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "-x", "a/b", "../x", "a b", "ä", "a\n", "a" * 64])
+def test_names_that_could_leave_the_directory_or_a_terminal_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a lab's name"):
+        RunDirectory(name)
+
+
+def test_a_lab_is_alive_while_somebody_holds_its_lock() -> None:
+    lab = RunDirectory("office")
+    assert not lab.is_alive()
+    lock = lab.take()
+    assert lab.is_alive()
+    assert [found.name for found in running()] == ["office"]
+    os.close(lock)
+    assert not lab.is_alive()
+    assert running() == []
+
+
+def test_asking_whether_it_is_alive_does_not_keep_another_from_taking_it() -> None:
+    lab = RunDirectory("office")
+    os.close(lab.take())
+    assert not lab.is_alive()
+    os.close(lab.take())
+
+
+def test_a_taken_name_is_refused_with_what_to_do() -> None:
+    lock = RunDirectory("office").take()
+    with pytest.raises(UsageError) as refused:
+        RunDirectory("office").take()
+    assert refused.value.message == "lab office is already up"
+    assert "--name" in str(refused.value)
+    os.close(lock)
+
+
+def test_a_child_that_has_the_lock_keeps_the_lab_alive() -> None:
+    lab = RunDirectory("office")
+    lock = lab.take()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.read(reading, 1)
+        os._exit(0)
+    os.close(lock)
+    assert lab.is_alive()
+    os.close(writing)
+    os.waitpid(child, 0)
+    assert not lab.is_alive()
+    os.close(reading)
+
+
+def test_removing_leaves_a_lab_that_lives() -> None:
+    lab = RunDirectory("office")
+    lock = lab.take()
+    lab.remove()
+    assert lab.path.exists()
+    os.close(lock)
+    lab.remove()
+    assert not lab.path.exists()
+
+
+def test_an_old_control_socket_is_no_obstacle() -> None:
+    lab = RunDirectory("office")
+    lock = lab.take()
+    lab.bind().close()
+    with pytest.raises(ConnectionRefusedError):
+        lab.connect()
+    with lab.bind() as listener:
+        listener.listen()
+        lab.connect().close()
+    assert (lab.path / "control").stat().st_mode & 0o777 == 0o600
+    os.close(lock)
+
+
+def test_a_directory_that_cannot_be_made_is_the_machine_s_lack(tmp_path: Path) -> None:
+    (tmp_path / "labs").write_text("a file in the way")
+    with pytest.raises(MachineError, match=r"cannot use the run directory .*: Not a dir"):
+        RunDirectory("office").take()
