@@ -58,8 +58,14 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
-        self.state: State = "stopped"
+        self._state: State = "stopped"
         self.restarts = 0
+
+    @property
+    def state(self) -> State:
+        """How it is; one that has just died is not `running`, noticed or not."""
+        dead = self._state == "running" and self.pid is None
+        return "failed" if dead else self._state
 
     @property
     def pid(self) -> int | None:
@@ -89,7 +95,7 @@ class Daemon:
         if self._keeper:
             await self._keeper
             self._keeper = None
-        self.state = "stopped"
+        self._state = "stopped"
 
     async def _keep(self) -> None:
         backoff = FIRST_BACKOFF
@@ -99,7 +105,7 @@ class Daemon:
             try:
                 await self._run()
             except (EngineError, StorageError) as error:
-                self.state = "failed"
+                self._state = "failed"
                 await self._program.gone(error.message)
                 self._tell(error)
             if time.monotonic() - began > PROVEN:
@@ -127,7 +133,7 @@ class Daemon:
 
     async def _run(self) -> None:
         """One life of the program; EngineError if it ends other than by our stopping it."""
-        self.state = "starting"
+        self._state = "starting"
         await self._program.prepare()
         process = await self._spawn()
         self._process = process
@@ -135,7 +141,7 @@ class Daemon:
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await self._until_ready(ending)
-            self.state = "running"
+            self._state = "running"
             self._tell(None)
             await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
