@@ -64,7 +64,7 @@ def refuse_hidden_files(call: Call, shown: list[str]) -> None:
             continue
         real = os.path.realpath(path)
         if not os.path.isabs(path) and real.startswith(below):
-            continue  # it is seen below /run/host, and the verb runs there
+            continue  # it is seen below /var/host, and the verb runs there
         raise UsageError(
             f"{path} lies under {_replaced_by(real)}, which in a lab is the private root's own",
             "copy the file to your home directory, or to /tmp, and name it there",

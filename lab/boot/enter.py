@@ -18,7 +18,8 @@ REPLACED = ("/usr", "/etc", "/var", "/run")
 PYTHON = "/usr/lib/p2slab/venv/bin/python"
 PATH = "/usr/lib/p2slab/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Where a file of the machine's is shown that lies under a replaced directory: the same path below.
-HOST = "/run/host"
+# Not in /run, which every node has of its own, as it has /tmp.
+HOST = "/var/host"
 RUN_BASE = "/run/p2slab"
 
 # What of the caller's environment reaches a lab; a proxy or a PYTHONPATH would change what it does.
@@ -38,20 +39,37 @@ def inside(path: str) -> str:
     return HOST + os.path.realpath(path) if is_replaced(path) else path
 
 
+def inside_nodes(path: str) -> str:
+    """Where the machine's file `path`, given as `everywhere`, is seen inside, in nodes as well."""
+    real = os.path.realpath(path)
+    return HOST + real if is_replaced(path) or real.startswith("/tmp/") else path  # noqa: S108 (nodes have their own)
+
+
 def replace_root(
-    tree: str, *, visible: list[str], run_base: str = "", writable: bool = False
+    tree: str,
+    *,
+    visible: list[str],
+    everywhere: list[str] | None = None,
+    run_base: str = "",
+    writable: bool = False,
 ) -> None:
     """Unshare the mounts of this process and put the tree's directories over the machine's.
 
     `visible` are directories that stay reachable, at inside(directory), even where a replaced one
-    hides them. `run_base` is shown at /run/p2slab. `writable` is for the making of the tree only.
-    Call it as root or after become_root; raises MachineError where mounting is refused.
+    hides them; `everywhere` those that nodes see too, at inside_nodes(directory). `run_base` is
+    shown at /run/p2slab. `writable` is for the making of the tree only. Call it as root or after
+    become_root; raises MachineError where mounting is refused.
     """
     _refuse_unmerged(tree)
+    shown = {inside(path): path for path in visible}
+    shown.update({inside_nodes(path): path for path in everywhere or []})
+    shown = {target: path for target, path in shown.items() if target != path}
+    if run_base:
+        shown[RUN_BASE] = run_base
     try:
         unshare(CLONE_NEWNS)
         mount("none", "/", None, MS_REC | MS_PRIVATE)
-        _mount_tree(tree, visible, run_base, writable)
+        _mount_tree(tree, shown, writable)
     except OSError as error:
         if error.errno in (errno.EPERM, errno.EACCES):
             raise no_namespace(error) from error
@@ -61,7 +79,8 @@ def replace_root(
         ) from error
 
 
-def _mount_tree(tree: str, visible: list[str], run_base: str, writable: bool) -> None:
+def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
+    """`shown`: where a directory of the machine's is to be seen, and which."""
     # Descriptors, since the mounts below hide the names; opened in the new mount namespace, or
     # the kernel would not bind them.
     descriptors: list[int] = []
@@ -71,9 +90,7 @@ def _mount_tree(tree: str, visible: list[str], run_base: str, writable: bool) ->
         return f"/proc/self/fd/{descriptors[-1]}"
 
     base = held(tree)
-    shown = {inside(path): held(path) for path in visible if is_replaced(path)}
-    if run_base:
-        shown[RUN_BASE] = held(run_base)
+    sources = {target: held(path) for target, path in shown.items()}
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
     if writable:
         bind(f"{base}/etc", "/etc")
@@ -81,7 +98,7 @@ def _mount_tree(tree: str, visible: list[str], run_base: str, writable: bool) ->
     else:
         _overlay(base, "etc")
         _overlay(base, "var")
-    for target, source in shown.items():
+    for target, source in sources.items():
         os.makedirs(target, exist_ok=True)
         bind(source, target)
     for directory in ("lock", "lab"):
@@ -122,8 +139,8 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
         **kept,
         "PATH": PATH,
         "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": inside(source),
-        "P2SLAB_SOURCE": inside(source),
+        "PYTHONPATH": inside_nodes(source),
+        "P2SLAB_SOURCE": inside_nodes(source),
         "P2SLAB_CACHE": inside(cache),
         "P2SLAB_RUN": run_base,
     }
@@ -132,7 +149,7 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
 def refuse_replaced(here: str, source: str) -> None:
     """Raise UsageError if a verb cannot run in the machine's directory `here`.
 
-    Directories further down are shown below /run/host, so that relative names are right.
+    Directories further down are shown below /var/host, so that relative names are right.
     """
     if os.path.realpath(here) in REPLACED:
         raise UsageError(

@@ -109,7 +109,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         directory = directory if os.path.isdir(directory) else "/"
     else:
         become_root(whole_range=not call.unprivileged or can_map_range())
-        replace_root(tree, visible=[source, cache.directory, here], run_base=run_base)
+        replace_root(tree, visible=[cache.directory, here], everywhere=[source], run_base=run_base)
         if settings:
             settings.save("/run/host-settings")
     execute(module, call.arguments, env, directory)
