@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 Status = Literal["good", "revoked", "unknown", "later"]
 """`later` asks to be asked again, at the responder's second address."""
 
-LIFE = dt.timedelta(seconds=5)
-"""For how long an answer holds. charon drops one whose end is not after now, in whole seconds,
-and the engine flushes its cache after every attempt."""
+LIFE = dt.timedelta(minutes=1)
+"""For how long an answer holds, before and after now: machines' clocks step. That charon asks
+anew is the engine's doing, which flushes charon's cache after every attempt."""
 
 _DAY = dt.timedelta(days=1)
 _STATUS = {
@@ -115,7 +115,7 @@ class Responder:
                 serial_number=question.serial_number,
                 algorithm=question.algorithm,
                 cert_status=_STATUS[status],
-                this_update=now - dt.timedelta(seconds=1),
+                this_update=now - LIFE,
                 next_update=now + LIFE,
                 revocation_time=now if status == "revoked" else None,
                 revocation_reason=None,
