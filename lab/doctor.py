@@ -26,6 +26,7 @@ from lab.errors import HELD, MACHINE, LabError, MachineError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TUN = "/dev/net/tun"
 _CLONE_NEWNET = 0x40000000
 _NETLINK_NETFILTER = 12
 _NFT_GETGEN = (10 << 8) | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN
@@ -80,7 +81,7 @@ def examine(source: str) -> list[Finding]:
         *user,
         *making,
         _private_root(tree, made=made),
-        _tun(),
+        _tried(TUN, "tunnels of OpenVPN, and of IKEv2 without kernel ESP", require_tun, ""),
         _tried("nftables", "firewalls and NAT of access networks", _nftables,
                "sudo modprobe nf_tables, or another kernel"),
         _tried("kernel ESP", "IKEv2 tunnels in the kernel", _esp,
@@ -163,14 +164,14 @@ def _private_root(tree: str, *, made: bool) -> Finding:
     return found._replace(detail=tree) if found.ok else found
 
 
-def _tun() -> Finding:
-    def open_it() -> None:
-        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
-
-    there = Path("/dev/net/tun").exists()
-    remedy = "sudo chmod 0666 /dev/net/tun" if there else "sudo modprobe tun"
-    return _tried("/dev/net/tun", "tunnels of OpenVPN, and of IKEv2 without kernel ESP", open_it,
-                  remedy)  # fmt: skip
+def require_tun() -> None:
+    """Raise MachineError if who asks may not make TUN devices."""
+    try:
+        os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        there = Path(TUN).exists()
+        remedy = f"sudo chmod 0666 {TUN}" if there else "sudo modprobe tun"
+        raise MachineError(f"{TUN} cannot be opened: {error.strerror}", remedy) from error
 
 
 def _nftables() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from lab.doctor import require_tun
 from lab.errors import LabError
 from lab.report.verdict import Verdict
+from lab.runtime.directory import RunDirectory
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body, Event, Failed, Ready
 from lab.runtime.start import start
@@ -17,8 +20,11 @@ Tell = Callable[[Event], None]
 
 
 def start_lab(topology: TopologyFile, name: str | None) -> Handle:
-    """The lab's process tree; it dies with this process until released."""
+    """The lab's process tree; it dies with this process until released. MachineError without TUN:
+    better said here than by every daemon."""
     plan = topology.plan()
+    if plan.gateways:
+        require_tun()
 
     def body(logs: Path) -> Body:
         from lab.runtime.lab import Lab  # noqa: PLC0415 (in the supervisor, not in the starter)
@@ -63,9 +69,21 @@ def _both(event: Event, verdict: Verdict, tell: Tell) -> None:
 
 def _end(handle: Handle, verdict: Verdict, *, keep: bool) -> None:
     """Nothing stays of a lab whose expectations held; the logs of one that failed do."""
+    if verdict.code:
+        _save_daemon_logs(handle, verdict)
     if verdict.code and keep:
         verdict.kept = True
         handle.release()
     else:
         handle.down(keep_logs=bool(verdict.code))
     verdict.logs = str(handle.logs) if verdict.code else None
+
+
+def _save_daemon_logs(handle: Handle, verdict: Verdict) -> None:
+    """What the gateways' daemons wrote in their nodes, which end with the lab, as evidence."""
+    for gateway in {engine["gateway"] for engine in verdict.lab.get("engines", [])}:
+        with suppress(LabError):  # it may be the lab's end that is looked into
+            told = handle.exec(gateway, ["sh", "-c", "tail -n +1 /run/gateway/*/*.log"])
+            kept = RunDirectory(handle.name).logs / gateway / "daemons.log"
+            kept.write_text(told.stdout)
+            kept.chmod(0o600)

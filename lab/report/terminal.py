@@ -72,11 +72,16 @@ def print_verdict(verdict: Verdict) -> None:
             console.print(f"  {escape(line)}", style="dim")
     for engine in verdict.lab.get("engines", ()):
         console.print(f"[dim]{engine['gateway']}: {engine['protocol']}: {engine['datapath']}[/]")
+    if verdict.results or verdict.failure is None:
+        _print_sum(console, verdict)
+    for line in _way_in(verdict):
+        console.print(f"  {line}")
+
+
+def _print_sum(console: Console, verdict: Verdict) -> None:
     held = sum(result.held for result in verdict.results)
     word = "[green]HELD[/]" if verdict.code == HELD else "[red]NOT HELD[/]"
     console.print(f"{word}: {held} of {len(verdict.results)} in {verdict.seconds:.1f} s")
-    for line in _way_in(verdict):
-        console.print(f"  {line}")
 
 
 def print_failure(verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.roles.daemon import last_words
@@ -20,6 +20,8 @@ from lab.waiting import wait_until
 
 DIRECTORY = "/run/gateway"
 START_LIMIT = 15.0
+REFUSALS = (400, 404)
+"""HTTP: the document is at fault, not the gateway."""
 ANSWER_LIMIT = 60.0
 """A PUT answers when every engine is reconciled."""
 
@@ -139,7 +141,10 @@ class UnixGateway:
         except (ValueError, KeyError) as unexpected:
             said = content.decode(errors="replace")
             raise LabError(f"{self.name}: {method} {path}: {status}: {said}") from unexpected
-        raise GatewayRefusedError(self.name, error)
+        if status in REFUSALS:
+            raise GatewayRefusedError(self.name, error)
+        kind = MachineError if error["code"] == "StorageFailed" else LabError
+        raise kind(f"{self.name}: {error['message']}")
 
     def _exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         connection = _UnixConnection(self._path)
