@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from gateway.engines.ikev2_attempts import subject
 from lab.errors import LabError
 from lab.nodes.base import Node
 
@@ -28,8 +29,8 @@ class UserCertificate:
 
     @property
     def subject(self) -> str:
-        """The subject as RFC 4514 text, most specific part first."""
-        return x509.load_pem_x509_certificate(self.certificate_pem).subject.rfc4514_string()
+        """The subject as charon writes it, in the certificate's order."""
+        return subject(x509.load_pem_x509_certificate(self.certificate_pem).subject)
 
 
 async def open_p12(node: Node, data: bytes, password: str) -> UserCertificate:

@@ -66,16 +66,20 @@ def print_verdict(verdict: Verdict) -> None:
     if verdict.failure is not None:
         print_failure(verdict)
     if verdict.results:
-        console.print(_table(verdict))
-    for result in verdict.in_order:
-        for line in () if result.held else _quoted(result):
-            console.print(f"  {escape(line)}", style="dim")
+        _print_results(console, verdict)
     for engine in verdict.lab.get("engines", ()):
         console.print(f"[dim]{engine['gateway']}: {engine['protocol']}: {engine['datapath']}[/]")
     if verdict.results or verdict.failure is None:
         _print_sum(console, verdict)
     for line in _way_in(verdict):
         console.print(f"  {line}")
+
+
+def _print_results(console: Console, verdict: Verdict) -> None:
+    console.print(_table(verdict))
+    for result in verdict.in_order:
+        for line in () if result.held else _quoted(result):
+            console.print(f"  {escape(line)}", style="dim")
 
 
 def _print_sum(console: Console, verdict: Verdict) -> None:
