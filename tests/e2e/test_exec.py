@@ -206,13 +206,8 @@ async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
     )
 
 
-def test_status_tells_of_the_lab_in_a_quarter_of_a_second(lab: Handle) -> None:
-    times = []
-    for _ in range(5):
-        before = os.times().elapsed
-        done = run(*P2SLAB, "status")
-        times.append(os.times().elapsed - before)
+def test_status_tells_of_the_lab(lab: Handle) -> None:
+    done = run(*P2SLAB, "status")
     line = next(line for line in done.stdout.decode().splitlines() if line.startswith(LAB))
     assert "ready" in line
     assert "4 nodes" in line
-    assert min(times) < 0.25
