@@ -54,6 +54,7 @@ def _up(topology: TopologyFile, name: str | None, *, as_json: bool) -> int:
         click.echo(json.dumps(handle.status(), indent=2))
     else:
         node = next(iter(topology.topology.clients), "internet")
-        click.echo(f"lab {handle.name} is up: p2slab shell {node}, p2slab status, p2slab down",
-                   err=True)  # fmt: skip
+        which = f"--name {name} {node}" if name else node
+        click.echo(f"lab {handle.name} is up: p2slab shell {which}, p2slab status, "
+                   f"p2slab down {handle.name}", err=True)  # fmt: skip
     return verdict.code
