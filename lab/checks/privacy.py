@@ -12,6 +12,8 @@ from lab.observe.capture import capture
 from lab.topology.steps import NoCleartext, Step
 
 FETCH_LIMIT = 5
+ACCESS_LINK = "eth0"
+"""A client computer's only interface besides its tunnel."""
 LISTED = 5
 """Packets named in the outcome."""
 
@@ -32,8 +34,13 @@ async def no_cleartext(step: NoCleartext, world: World) -> Outcome:
         )
     inner = [inside, *([connection.address] if connection else [])]
     answer = fetched.stdout.strip()
-    return await _look(client.access, path.name, [marker, *([answer] if answer else [])], inner,
-                       _not_fetched(client, fetched))  # fmt: skip
+    mac = (await client.node.read(f"/sys/class/net/{ACCESS_LINK}/address")).decode().strip()
+    words = [
+        *("--mac", mac, "--text", marker),
+        *(("--text", answer) if answer else ()),
+        *(word for address in inner for word in ("--address", address)),
+    ]
+    return await _look(client.access, path.name, words, _not_fetched(client, fetched))
 
 
 def _not_fetched(client: ClientComputer, fetched: Completed) -> str:
@@ -42,12 +49,8 @@ def _not_fetched(client: ClientComputer, fetched: Completed) -> str:
     return f"{client.name} got no page through its tunnel: {fetched.stderr.strip()}"
 
 
-async def _look(
-    node: Node, file: str, secrets_: list[str], inner: list[str], not_fetched: str
-) -> Outcome:
+async def _look(node: Node, file: str, words: list[str], not_fetched: str) -> Outcome:
     """Let scapy read the capture, in a process of its own: it costs 0.3 s and 60 MB to import."""
-    words = [word for text in secrets_ for word in ("--text", text)]
-    words += [word for address in inner for word in ("--address", address)]
     argv = [sys.executable, "-m", "lab.observe.cleartext", f"/run/{file}", *words]
     told = await node.run(argv)
     if told.code:

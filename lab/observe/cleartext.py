@@ -1,7 +1,7 @@
 """Does a capture show what should have been in a tunnel? `python -m lab.observe.cleartext FILE ...`
 
-Prints {"packets": how many were captured, "seen": a line for each that shows one of the texts, or
-an IP header with one of the inner addresses}.
+Prints {"packets": how many were captured, "seen": a line for each that shows one of the texts, or,
+on the link of the computer with that MAC address, an IP header with one of the inner addresses}.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from scapy.packet import Packet
 from scapy.utils import RawPcapReader
 
 
-def examine(path: Path, texts: Sequence[str], addresses: Sequence[str]) -> dict[str, object]:
-    """Look through a capture for texts anywhere, and for addresses in any IP header."""
+def examine(
+    path: Path, texts: Sequence[str], addresses: Sequence[str], mac: str
+) -> dict[str, object]:
+    """Look for texts in every packet, and for addresses in any IP header of one computer's.
+
+    Its neighbours may well try to reach an inner address without a tunnel.
+    """
     wanted = [text.encode() for text in texts]
     inner = frozenset(addresses)
     packets, seen = 0, []
@@ -31,7 +36,7 @@ def examine(path: Path, texts: Sequence[str], addresses: Sequence[str]) -> dict[
             frame = Ether(data)
             if found is not None:
                 seen.append(f"{frame.summary()}: {found.decode()}")
-            elif inner.intersection(_addresses(frame)):
+            elif mac in (frame.src, frame.dst) and inner.intersection(_addresses(frame)):
                 seen.append(frame.summary())
     return {"packets": packets, "seen": seen}
 
@@ -52,8 +57,9 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--mac", required=True)
     given = parser.parse_args()
-    json.dump(examine(given.file, given.text, given.address), sys.stdout)
+    json.dump(examine(given.file, given.text, given.address, given.mac), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -17,21 +17,23 @@ from lab.observe.cleartext import examine
 from tests.unit.checks.fakes import FakeNode
 
 MARKER = "0123456789abcdef"
-OUTER = Ether() / IP(src="192.168.77.10", dst="203.0.113.2")
+MAC, NEIGHBOUR = "02:00:00:00:00:01", "02:00:00:00:00:02"
+OUTER = Ether(src=MAC) / IP(src="192.168.77.10", dst="203.0.113.2")
 SEALED = OUTER / UDP(sport=4500, dport=4500) / Raw(b"\x11\x22\x33\x44sealed")
-PLAIN = Ether() / IP(src="192.168.77.10", dst="10.1.1.4") / TCP(dport=80)
+PLAIN = Ether(dst=MAC) / IP(src="192.168.77.10", dst="10.1.1.4") / TCP(dport=80)
+OTHERS = Ether(src=NEIGHBOUR) / IP(src="192.168.77.12", dst="10.1.1.4") / TCP(dport=80)
 MARKED = OUTER / TCP(dport=80) / Raw(f"GET /{MARKER} HTTP/1.1".encode())
 NESTED = OUTER / IP(src="172.16.201.1", dst="10.1.1.4") / TCP(dport=80)
 
 
 @pytest.mark.parametrize(
     ("packets", "seen"),
-    [([SEALED], 0), ([SEALED, PLAIN], 1), ([MARKED], 1), ([NESTED], 1), ([SEALED, SEALED], 0)],
-    ids=["sealed", "inner-address", "marker", "ip-in-ip", "two-sealed"],
+    [([SEALED], 0), ([SEALED, PLAIN], 1), ([MARKED], 1), ([NESTED], 1), ([SEALED, OTHERS], 0)],
+    ids=["sealed", "inner-address", "marker", "ip-in-ip", "a-neighbours"],
 )
 def test_only_what_is_in_the_clear_is_seen(tmp_path: Path, packets: list[Ether], seen: int) -> None:
     wrpcap(str(tmp_path / "x.pcap"), packets)
-    found = examine(tmp_path / "x.pcap", [MARKER], ["10.1.1.4", "172.16.201.1"])
+    found = examine(tmp_path / "x.pcap", [MARKER], ["10.1.1.4", "172.16.201.1"], MAC)
     assert found["packets"] == len(packets)
     assert len(found["seen"]) == seen  # type: ignore[arg-type]
 
@@ -51,5 +53,5 @@ async def test_no_cleartext_holds_only_for_traffic_that_was_there_and_not_seen(
 ) -> None:
     node = FakeNode("home")
     node.prints[sys.executable] = Completed(0, printed, "")
-    outcome = await privacy._look(node, "x.pcap", [MARKER], ["10.1.1.4"], not_fetched)  # type: ignore[arg-type]
+    outcome = await privacy._look(node, "x.pcap", ["--text", MARKER], not_fetched)  # type: ignore[arg-type]
     assert outcome.held is held
