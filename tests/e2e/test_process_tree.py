@@ -28,10 +28,6 @@ from tests.labs.terminal import Terminal
 from tests.labs.traces import MARK, NamespaceWatch, marked, number_inside
 
 SOURCE = Path(__file__).parents[2]
-KILLS = 100
-AT_ONCE = 4
-LONGEST = 0.8
-"""Seconds: a lab is ready after some 0.4; the kill comes before, while or after it is built."""
 LIMIT = 15.0
 SEED = int(os.environ.get("P2SLAB_SEED", random.SystemRandom().randrange(10**6)))
 
@@ -130,16 +126,34 @@ async def test_killing_a_part_of_a_ready_lab_ends_it_all(part: str, watch: Names
     await front.is_gone(watch)
 
 
-async def test_killing_any_part_at_any_moment_leaves_nothing() -> None:
-    """100 times, four labs at a time; with P2SLAB_SEED the same again."""
+class Verify(Front):
+    """The verb itself, on a real topology: gateway, its daemons, clients."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        file = "topologies/quickstart.yaml"
+        verify = ["-m", "lab.cli.main", "verify", "--name", name]
+        self.argv = [sys.executable, *verify, file, "--keep"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "batches", "at_once", "longest"),
+    # Seconds: a small lab is ready after some 0.4, a quickstart over after some four.
+    [(Front, 25, 4, 0.8), (Verify, 8, 3, 5.0)],
+    ids=["small-lab", "verify"],
+)
+async def test_killing_any_part_at_any_moment_leaves_nothing(
+    kind: type[Front], batches: int, at_once: int, longest: float
+) -> None:
+    """The kill comes before, while or after it is built. With P2SLAB_SEED the same again."""
     print(f"seed {SEED}")
     chance = random.Random(SEED)
-    for batch in range(KILLS // AT_ONCE):
+    for batch in range(batches):
         watch = NamespaceWatch()
-        fronts = [Front(f"random-{number}") for number in range(AT_ONCE)]
+        fronts = [kind(f"random-{number}") for number in range(at_once)]
         moments = sorted(
-            (chance.uniform(0, LONGEST), chance.choice(list(PARTS)), number)
-            for number in range(AT_ONCE)
+            (chance.uniform(0, longest), chance.choice(list(PARTS)), number)
+            for number in range(at_once)
         )
         for front in fronts:
             front.start()
