@@ -9,13 +9,11 @@ from gateway.vocabulary import VpnProtocol
 
 __all__ = ["Reason", "VpnProtocol"]
 
-Reason = (
-    GatewaysReason
-    | Literal[
-        "no-answer",  # the gateway was not reached: a firewall, a dead line
-        "proxy",  # the HTTP proxy refused
-        "server-untrusted",  # the client does not trust the gateway
-        "no-protocol",  # the profile does not offer what was to be dialled
-    ]
-)
+Reason = Literal[
+    GatewaysReason,
+    "no-answer",  # the gateway was not reached: a firewall, a dead line
+    "proxy",  # the HTTP proxy refused
+    "server-untrusted",  # the client does not trust the gateway
+    "no-protocol",  # the profile does not offer what was to be dialled
+]
 """Why a client was not connected, as the gateway says, or the client where it was not reached."""
