@@ -36,9 +36,9 @@ _STRONGSWAN = IkePersona(
     "eap-tls",
 )
 
-IKE: dict[str, IkePersona] = {"macos": _APPLE, "ios": _APPLE, "linux": _STRONGSWAN}
+_OTHERS = {"macos": _APPLE, "ios": _APPLE, "linux": _STRONGSWAN, "android": _STRONGSWAN}
 
 
 def ike_persona(os: str) -> IkePersona:
     """By operating system; every Windows speaks alike."""
-    return IKE.get(os, _WINDOWS)
+    return _WINDOWS if os.startswith("windows") else _OTHERS[os]

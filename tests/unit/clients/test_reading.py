@@ -158,3 +158,13 @@ def test_a_programs_words_become_one_reason_and_stay_quoted(
 def test_words_that_are_not_known_are_quoted_all_the_same() -> None:
     assert judge(OPENVPN_TABLE, ["a", "b"]) == ("refused", "a; b")
     assert judge(OPENVPN_TABLE, [])[1] == "the program said nothing"
+
+
+def test_every_operating_system_has_a_way_to_speak_ikev2() -> None:
+    from typing import get_args
+
+    from lab.clients.persona import ike_persona
+    from lab.topology.persona import Os
+
+    assert all(ike_persona(os).ike and ike_persona(os).esp for os in get_args(Os))
+    assert all("modp1024" in proposal for proposal in ike_persona("windows10").ike)
