@@ -19,7 +19,9 @@ from lab.waiting import wait_until
 NODES = Path("/run/lab/nodes")
 """In the lab's private tmpfs."""
 FIRST_INDEX = 100
-"""Of the lab's links; below are lo and what some kernels put into every new namespace."""
+"""Of the lab's links; below are lo and what some kernels put into every new namespace. No two
+links of a lab have the same: the kernel takes a veth whose peer has its own index for a lone
+device, whose carrier may wait a second for its turn (net/core/link_watch.c)."""
 SETTLING = 10.0
 """Seconds within which all links must carry."""
 LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
@@ -28,11 +30,11 @@ LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 class _Computer:
     """A node as it comes together from the plan: what is asked of the kernel, and its network."""
 
-    def __init__(self, plan: NodePlan) -> None:
+    def __init__(self, plan: NodePlan, indexes: Iterator[int]) -> None:
         self.plan = plan
         kind = sysctls.ROUTER if plan.forwarding else sysctls.COMPUTER
         self.network = Network.make(kind, plan.nftables)
-        self._indexes = count(FIRST_INDEX)
+        self._indexes = indexes
         self._switches = {bridge.name: next(self._indexes) for bridge in plan.bridges}
         self._ends: list[tuple[End, Port]] = []
         self._late: list[int] = []
@@ -42,7 +44,9 @@ class _Computer:
 
     def connect(self, end: End, *, near: bool) -> Port:
         """A new end of a cable. The near one is born up and in its switch, the far one not."""
-        port = Port(end.interface, next(self._indexes), self._switches.get(end.bridge or "", 0))
+        port = Port(
+            end.interface, next(self._indexes), self._switches[end.bridge] if end.bridge else 0
+        )
         self._ends.append((end, port))
         if near:
             self._late.append(port.index)
@@ -57,7 +61,7 @@ class _Computer:
             *((self._switches[bridge.name], bridge.addresses) for bridge in self.plan.bridges),
             *((port.index, end.addresses) for end, port in self._ends),
         ]
-        self.network.links = tuple(range(FIRST_INDEX, next(self._indexes)))
+        self.network.links = (*(port.index for _, port in self._ends), *self._switches.values())
         self.network.settings = (
             *(requests.plug(port.index, port.master) for port in self._unplugged),
             *(requests.address(index, cidr) for index, cidrs in addressed for cidr in cidrs),
@@ -103,9 +107,10 @@ def _build(plan: Plan) -> dict[str, _Computer]:
     """All links first, then what is on them. One thread, going from namespace to namespace: with
     more, the kernel's locks and the interpreter's take all that is won."""
     computers = {}
+    indexes = count(FIRST_INDEX)
     for node in plan.nodes:
         with _naming(node.name):
-            computers[node.name] = _Computer(node)
+            computers[node.name] = _Computer(node, indexes)
     for link in plan.links:
         name, request = _cable(link, computers)
         computers[name].births.append(request)
