@@ -80,6 +80,10 @@ class Front:
                 continue
         return None
 
+    async def itself(self) -> int:
+        """The front process."""
+        return self.process.pid
+
     def outside(self) -> int:
         """The front process itself, of which sudo may be the parent."""
         namespace = Path("/proc/self/ns/pid").readlink()
@@ -126,6 +130,22 @@ async def test_killing_a_part_of_a_ready_lab_ends_it_all(part: str, watch: Names
     await front.is_gone(watch)
 
 
+class UnderSudo(Front):
+    """Started with sudo, which is then the front process's parent."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "verify", "sudo", "--preserve-env")
+
+    async def itself(self) -> int:
+        def outside() -> int:
+            try:
+                return self.outside()
+            except StopIteration:
+                raise LookupError("sudo has not started it") from None
+
+        return await wait_until("the front process under sudo", LIMIT, outside)
+
+
 class Verify(Front):
     """The verb itself, on a real topology: gateway, its daemons, clients."""
 
@@ -139,8 +159,8 @@ class Verify(Front):
 @pytest.mark.parametrize(
     ("kind", "batches", "at_once", "longest"),
     # Seconds: a small lab is ready after some 0.4, a quickstart over after some four.
-    [(Front, 25, 4, 0.8), (Verify, 8, 3, 5.0)],
-    ids=["small-lab", "verify"],
+    [(Front, 25, 4, 0.8), (UnderSudo, 25, 4, 0.8), (Verify, 8, 3, 5.0)],
+    ids=["small-lab", "small-lab-under-sudo", "verify"],
 )
 async def test_killing_any_part_at_any_moment_leaves_nothing(
     kind: type[Front], batches: int, at_once: int, longest: float
@@ -162,7 +182,8 @@ async def test_killing_any_part_at_any_moment_leaves_nothing(
             await asyncio.sleep(moment - (time.monotonic() - began))  # the moment, not a wait
             front = fronts[number]
             watch.add(marked(front.mark))
-            os.kill(PARTS[part](front) or front.process.pid, signal.SIGKILL)
+            victim = None if part == "front" else PARTS[part](front)
+            os.kill(victim or await front.itself(), signal.SIGKILL)
         try:
             for front in fronts:
                 await front.is_gone(watch)
