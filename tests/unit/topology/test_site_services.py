@@ -1,0 +1,60 @@
+"""What a file may say of RADIUS servers and Active Directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from lab.topology.site_services import Directory, SiteRadius
+
+RADIUS = {"address": "192.168.50.10", "users": {"alice": {"password": "Pa55w0rd!"}}}
+DIRECTORY = {"address": "192.168.50.5", "users": {"alice": {"password": "x", "groups": ["vpn"]}}}
+
+
+def test_a_radius_server_speaks_every_method_unless_told_otherwise() -> None:
+    server = SiteRadius.model_validate(RADIUS)
+    assert server.methods == ("PAP", "MS-CHAPv2", "EAP-MSCHAPv2", "EAP-TLS", "PEAP")
+    assert SiteRadius.model_validate({**RADIUS, "methods": ["PAP"]}).methods == ("PAP",)
+
+
+def test_the_domain_is_the_first_label_of_the_realm() -> None:
+    assert Directory.model_validate({**DIRECTORY, "realm": "head.office.test"}).domain == "HEAD"
+
+
+@pytest.mark.parametrize(
+    "users",
+    [{"al ice": {"password": "x"}}, {'a"': {"password": "x"}}, {"a" * 21: {"password": ""}}],
+)
+def test_a_user_name_that_would_need_quoting_is_refused(users: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="cannot be a user name"):
+        SiteRadius.model_validate({**RADIUS, "users": users})
+
+
+@pytest.mark.parametrize("password", ["", 'a"\nb', "x" * 129, 12])
+def test_what_cannot_be_a_password_is_refused(password: Any) -> None:
+    with pytest.raises(ValidationError, match="a password"):
+        SiteRadius.model_validate({**RADIUS, "users": {"alice": {"password": password}}})
+
+
+def test_a_wrong_password_is_not_quoted_in_the_message() -> None:
+    with pytest.raises(ValidationError) as caught:
+        SiteRadius.model_validate({**RADIUS, "users": {"alice": {"password": "hunter2\n"}}})
+    assert "hunter2" not in caught.value.errors()[0]["msg"]
+
+
+def test_passwords_are_not_in_what_is_printed() -> None:
+    model = SiteRadius.model_validate(RADIUS)
+    assert "Pa55w0rd!" not in repr(model)
+    assert "Pa55w0rd!" not in model.model_dump_json()
+
+
+def test_the_second_factor_is_asked_timed_or_never() -> None:
+    for approved in ("asked", "never", 5, 0.5):
+        said = {**RADIUS, "secondFactor": {"approved": approved}}
+        factor = SiteRadius.model_validate(said).secondFactor
+        assert factor is not None
+        assert factor.approved == approved
+    with pytest.raises(ValidationError):
+        SiteRadius.model_validate({**RADIUS, "secondFactor": {"approved": "soon"}})
