@@ -112,6 +112,26 @@ class VpnClientConfiguration(ArmModel):
     aadIssuer: Unsupported = None
     vngClientConnectionConfigurations: Unsupported = None
 
+    def with_secrets_of(self, other: VpnClientConfiguration) -> VpnClientConfiguration:
+        """With the other's secret for each server that has none here: GET does not return them,
+        so that what GET returned can be put again. (What Azure does then is not documented.)"""
+        kept: dict[str, Any] = {}
+        bare = self.radiusServerAddress is not None and self.radiusServerSecret is None
+        if bare and self.radiusServerAddress == other.radiusServerAddress:
+            kept["radiusServerSecret"] = other.radiusServerSecret
+        known = {
+            server.radiusServerAddress: server.radiusServerSecret for server in other.radiusServers
+        }
+        kept["radiusServers"] = tuple(
+            server
+            if server.radiusServerSecret is not None
+            else server.model_copy(
+                update={"radiusServerSecret": known.get(server.radiusServerAddress)}
+            )
+            for server in self.radiusServers
+        )
+        return self.model_copy(update=kept)
+
 
 class IpConfigurationProperties(ArmModel):
     """Where an instance of the gateway stands; the placement decides the addresses."""
@@ -164,6 +184,17 @@ class VirtualNetworkGateway(ArmModel):
     location: Unsupported = None
     tags: Unsupported = None
     identity: Unsupported = None
+
+    def with_secrets_of(self, other: VirtualNetworkGateway | None) -> VirtualNetworkGateway:
+        """With the RADIUS secrets that this document leaves out and the other one has."""
+        mine = self.properties.vpnClientConfiguration
+        theirs = other.properties.vpnClientConfiguration if other else None
+        if mine is None or theirs is None:
+            return self
+        properties = self.properties.model_copy(
+            update={"vpnClientConfiguration": mine.with_secrets_of(theirs)}
+        )
+        return self.model_copy(update={"properties": properties})
 
     def document(self) -> dict[str, Any]:
         """The document as JSON data, without secrets and without what is absent."""

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.rules import addresses, certificates, protocols, whole
-from gateway.rules.case import Case, Network, Path, Violation
+from gateway.rules import addresses, certificates, protocols, radius, whole
+from gateway.rules.case import Case, DeploymentModel, Network, Path, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.resource import VirtualNetworkGateway
 
-__all__ = ["GATEWAY_RULES", "RULES", "Network", "Path", "Violation", "violations"]
+__all__ = [
+    "GATEWAY_RULES",
+    "RULES",
+    "DeploymentModel",
+    "Network",
+    "Path",
+    "Violation",
+    "violations",
+]
 
 GATEWAY_RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     whole.vpn_gateway_only,
+    whole.no_classic_yet,
     whole.basic_has_no_bgp,
     whole.no_active_active,
     whole.tier_is_name,
@@ -36,7 +45,15 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     protocols.openvpn_has_no_radius,
     protocols.no_sstp_beside_openvpn,
     protocols.no_sstp_yet,
-    protocols.certificates_only_yet,
+    protocols.no_entra_id_yet,
+    protocols.classic_has_sstp_only,
+    protocols.classic_has_no_radius,
+    radius.radius_has_a_server,
+    radius.radius_servers_are_used,
+    radius.radius_stands_alone,
+    radius.radius_server_addresses,
+    radius.radius_server_number,
+    radius.radius_server_secrets,
     certificates.certificate_needs_a_root,
     certificates.at_most_20_roots,
     certificates.certificate_names,
@@ -49,13 +66,17 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
 
 
 def violations(
-    gateway: VirtualNetworkGateway, network: Network, *, placeholders: bool = False
+    gateway: VirtualNetworkGateway,
+    network: Network,
+    *,
+    placeholders: bool = False,
+    deployment: DeploymentModel = "ResourceManager",
 ) -> list[Violation]:
     """Everything that is wrong with the document, in the order of the rules.
 
     `placeholders` accepts `${NAME.publicCertData}` and `${NAME.thumbprint}`, as topology files
     have them before the certificates are made.
     """
-    case = Case(gateway, network, placeholders)
+    case = Case(gateway, network, placeholders, deployment)
     rules = RULES if gateway.properties.vpnClientConfiguration else GATEWAY_RULES
     return [violation for rule in rules for violation in rule(case)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gateway.resource import VpnClientConfiguration
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 Prefix = IPv4Network | IPv6Network
+
+DeploymentModel = Literal["ResourceManager", "Classic"]
+"""Azure's two; a gateway's document does not say in which it was made."""
 
 CLIENT: Path = ("vpnClientConfiguration",)
 PROTOCOLS: Path = (*CLIENT, "vpnClientProtocols")
@@ -46,6 +49,7 @@ class Case:
     gateway: VirtualNetworkGateway
     network: Network
     placeholders: bool
+    deployment: DeploymentModel = "ResourceManager"
 
     @property
     def client(self) -> VpnClientConfiguration:

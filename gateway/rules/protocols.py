@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.resource import NOT_YET
-from gateway.rules.case import AUTHENTICATION, CLIENT, LAB, PROTOCOLS, Violation
+from gateway.rules.case import AUTHENTICATION, LAB, PROTOCOLS, Violation
 from gateway.sku import LEGACY_SKU
 
 if TYPE_CHECKING:
@@ -83,14 +83,37 @@ def no_sstp_yet(case: Case) -> Iterator[Violation]:
             yield Violation((*PROTOCOLS, index), f"SSTP: {NOT_YET}", "use IkeV2 or OpenVPN", LAB)
 
 
-def certificates_only_yet(case: Case) -> Iterator[Violation]:
-    """RADIUS and Entra ID are still to come."""
+def no_entra_id_yet(case: Case) -> Iterator[Violation]:
+    """Entra ID goes with OpenVPN, and came after the seed."""
     for index, kind in enumerate(case.client.vpnAuthenticationTypes):
-        if kind != "Certificate":
-            yield Violation((*AUTHENTICATION, index), f"{kind}: {NOT_YET}", "use Certificate", LAB)
-    for name in ("radiusServerAddress", "radiusServerSecret", "radiusServers"):
-        if getattr(case.client, name):
-            yield Violation((*CLIENT, name), f"RADIUS: {NOT_YET}", "leave it out", LAB)
+        if kind == "AAD":
+            yield Violation(
+                (*AUTHENTICATION, index), f"{kind}: {NOT_YET}", "use Certificate or Radius", LAB
+            )
+
+
+def classic_has_sstp_only(case: Case) -> Iterator[Violation]:
+    """The older deployment model."""
+    for index, protocol in enumerate(case.client.vpnClientProtocols):
+        if case.deployment == "Classic" and protocol != "SSTP":
+            yield Violation(
+                (*PROTOCOLS, index),
+                f"the classic deployment model does not support {protocol}",
+                "use the Resource Manager deployment model",
+                "seed: IKEv2 and OpenVPN for P2S are available for the Resource Manager "
+                "deployment model only.",
+            )
+
+
+def classic_has_no_radius(case: Case) -> Iterator[Violation]:
+    """The older deployment model checks certificates only."""
+    if case.deployment == "Classic" and _radius(case):
+        yield Violation(
+            AUTHENTICATION,
+            "the classic deployment model does not support RADIUS authentication",
+            "use the Resource Manager deployment model",
+            "seed: RADIUS authentication is not supported for the classic deployment model.",
+        )
 
 
 def nothing_named_twice(case: Case) -> Iterator[Violation]:

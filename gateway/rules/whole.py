@@ -21,6 +21,15 @@ def vpn_gateway_only(case: Case) -> Iterator[Violation]:
         yield Violation(("gatewayType",), f"{kind}: {NOT_YET}", "use Vpn", LAB)
 
 
+def no_classic_yet(case: Case) -> Iterator[Violation]:
+    """What Azure would allow of the classic deployment model."""
+    allowed = set(case.client.vpnClientProtocols) <= {"SSTP"}
+    if case.deployment == "Classic" and allowed and "Radius" not in (
+        case.client.vpnAuthenticationTypes
+    ):  # fmt: skip
+        yield Violation((), f"the classic deployment model: {NOT_YET}", "use ResourceManager", LAB)
+
+
 def route_based_only(case: Case) -> Iterator[Violation]:
     """Point-to-site needs a route-based gateway."""
     if case.gateway.properties.vpnType == "PolicyBased":

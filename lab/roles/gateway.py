@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.secrets import with_secrets
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
@@ -54,6 +55,15 @@ async def start_gateway(
 
     await wait_until(f"{plan.name}: the gateway's API answers", START_LIMIT, answers)
     return handle
+
+
+async def put_connections(gateway: UnixGateway, plan: GatewayPlan) -> None:
+    """The site-to-site part of the plan."""
+    for local in plan.local_network_gateways:
+        await gateway.put_local_network_gateway(local)
+    for connection in plan.connections:
+        key = ("properties", "sharedKey"), plan.keys[connection["name"]]
+        await gateway.put_connection(with_secrets(connection, [key]))
 
 
 async def _place(node: Node, plan: GatewayPlan, credentials: Mapping[str, Credential]) -> None:
@@ -103,6 +113,18 @@ class UnixGateway:
     async def put(self, resource: dict[str, Any]) -> dict[str, Any]:
         """Replace the desired state; GatewayRefusedError with Azure's error document."""
         return await self._json("PUT", "/gateway", resource)
+
+    async def put_local_network_gateway(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """Another side of connections."""
+        return await self._json("PUT", f"/localNetworkGateways/{resource['name']}", resource)
+
+    async def put_connection(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """A site-to-site tunnel; answers without waiting for it to be up."""
+        return await self._json("PUT", f"/connections/{resource['name']}", resource)
+
+    async def connection(self, name: str) -> dict[str, Any]:
+        """A connection with its status and counters, without its key."""
+        return await self._json("GET", f"/connections/{name}")
 
     async def sessions(self) -> list[dict[str, Any]]:
         """Rows of getVpnClientConnectionHealth."""

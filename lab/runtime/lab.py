@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from gateway.secrets import with_secrets
 from lab.checks.base import ClientComputer, GatewayHandle, Outcome
 from lab.errors import UsageError
 from lab.nodes.namespace import NamespaceNode
@@ -160,16 +161,19 @@ class Lab:
             ]
             async with asyncio.TaskGroup() as group:
                 for name, service in services:
-                    group.create_task(start_role(service.role, self.nodes[name], service.options))
+                    options = service.options | service.secrets
+                    group.create_task(start_role(service.role, self.nodes[name], options))
             say(f"{len(services)} services")
 
     async def _gateway(self, plan: GatewayPlan, emit: Emit) -> None:
-        from lab.roles.gateway import start_gateway  # noqa: PLC0415 (as above)
+        from lab.roles.gateway import put_connections, start_gateway  # noqa: PLC0415 (as above)
 
         async with _stage(emit, f"start {plan.name}"):
             handle = await start_gateway(self.nodes[plan.node], plan, self._credentials)
             self.gateways[plan.name] = handle
-            await handle.put(fill_in(plan.resource, self._credentials))
+            resource = with_secrets(fill_in(plan.resource, self._credentials), plan.secrets)
+            await handle.put(resource)
+            await put_connections(handle, plan)
 
     def _seat_clients(self) -> None:
         from lab.clients.computer import Computer  # noqa: PLC0415 (as above)

@@ -7,7 +7,7 @@ access network hangs on the Internet by a /30 of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,15 @@ from lab.topology.model import GATEWAY_SUBNET
 
 if TYPE_CHECKING:
     from lab.topology.model import Access, Topology
+    from lab.topology.sites import Site
     from lab.topology.values import IpAddress, Network
 
 GATEWAY_PUBLIC = IPv4Network("203.0.113.0/24")
 SITE_PUBLIC = IPv4Network("198.51.100.0/24")
+SITE_PAIRS = IPv4Network("198.51.100.0/25")
+"""Of SITE_PUBLIC, whose upper half has servers of the Internet."""
+PRIVATE_LINKS = IPv4Network("100.64.0.0/24")
+"""RFC 6598's shared address space: the inside of carriers' networks."""
 ACCESS_PUBLIC = IPv4Network("192.0.2.0/24")
 PUBLIC_DNS = ip_address("198.51.100.253")
 AZURE_DNS = ip_address("168.63.129.16")
@@ -26,6 +31,7 @@ RESERVED: dict[str, Network] = {
     "the Internet's side of gateways": GATEWAY_PUBLIC,
     "the Internet's side of sites": SITE_PUBLIC,
     "the Internet's side of access networks": ACCESS_PUBLIC,
+    "private links": PRIVATE_LINKS,
     "Azure's DNS server": ip_network(AZURE_DNS),
     "loopback": IPv4Network("127.0.0.0/8"),
     "link-local addresses": IPv4Network("169.254.0.0/16"),
@@ -36,7 +42,7 @@ RESERVED: dict[str, Network] = {
 AZURE_FIRST = 4
 """Azure keeps the first four addresses of a subnet (and the last)."""
 PROXY = 2
-CLIENT_FIRST = 10
+LAN_FIRST = 10
 _LANS = IPv4Network("192.168.0.0/16")
 _LAN_START = IPv4Network("192.168.77.0/24")
 
@@ -59,23 +65,31 @@ class Addresses:
     """Every address of a lab, by the name of the node that has it."""
 
     public: dict[str, Pair]
-    """Gateways and access networks."""
+    """Gateways, sites and access networks."""
     lans: dict[str, Network]
     """Access network to the prefix of its computers."""
     private: dict[str, IpAddress]
-    """Hosts, gateways (in their GatewaySubnet), clients and proxies."""
+    """Hosts, gateways (in their GatewaySubnet), the computers of sites, clients and proxies."""
+    links: dict[str, tuple[Pair, Pair]] = field(default_factory=dict)
+    """Site to the ends of its private link: VNet and link, site and link."""
 
 
 def allocate(topology: Topology) -> Addresses:
     """Hand out every address; NoRoomError where a prefix is too small."""
-    public = pairs(GATEWAY_PUBLIC, topology.gateways) | pairs(ACCESS_PUBLIC, topology.access)
+    public = {
+        **pairs(GATEWAY_PUBLIC, topology.gateways),
+        **pairs(SITE_PAIRS, topology.sites),
+        **pairs(ACCESS_PUBLIC, topology.access),
+    }
     lans = access_lans(topology)
     private: dict[str, IpAddress] = {}
     for name in topology.vnets:
         private |= vnet_addresses(topology, name)
+    for site in topology.sites.values():
+        private |= site_addresses(site)
     for name, access in topology.access.items():
         private |= lan_addresses(topology, name, access, lans[name])
-    return Addresses(public, lans, private)
+    return Addresses(public, lans, private, private_links(topology))
 
 
 def pairs(prefix: IPv4Network, names: Iterable[str]) -> dict[str, Pair]:
@@ -94,6 +108,7 @@ def access_lans(topology: Topology) -> dict[str, Network]:
     """The prefix of each access network: its own, or the next 192.168.N.0/24 that is free."""
     taken = [access.lan for access in topology.access.values() if access.lan]
     taken += [prefix for vnet in topology.vnets.values() for prefix in vnet.addressSpace]
+    taken += [site.lan for site in topology.sites.values()]
     taken += [prefix for gateway in topology.gateways for prefix in pool(topology, gateway)]
     free = (lan for lan in _candidates() if not any(overlap(lan, other) for other in taken))
     lans: dict[str, Network] = {}
@@ -118,12 +133,25 @@ def vnet_addresses(topology: Topology, vnet_name: str) -> dict[str, IpAddress]:
     return result
 
 
+def site_addresses(site: Site) -> dict[str, IpAddress]:
+    """Addresses of the computers in a site's LAN."""
+    wishes = {name: host.address for name, host in site.hosts.items()}
+    return hand_out(site.lan, wishes, first=LAN_FIRST)
+
+
+def private_links(topology: Topology) -> dict[str, tuple[Pair, Pair]]:
+    """Two /30 for each site with a private link: towards the VNet and towards the site."""
+    names = [name for name, site in topology.sites.items() if site.privateLink]
+    ends = list(pairs(PRIVATE_LINKS, [f"{name} {end}" for name in names for end in "ab"]).values())
+    return {name: (ends[2 * n], ends[2 * n + 1]) for n, name in enumerate(names)}
+
+
 def lan_addresses(
     topology: Topology, name: str, access: Access, lan: Network
 ) -> dict[str, IpAddress]:
     """Addresses of the clients behind an access network, and of its proxy."""
     clients = [client for client, spec in topology.clients.items() if spec.behind == name]
-    result = hand_out(lan, dict.fromkeys(clients), first=CLIENT_FIRST)
+    result = hand_out(lan, dict.fromkeys(clients), first=LAN_FIRST)
     if access.proxy:
         result[proxy_name(name)] = lan.network_address + PROXY
     return result
@@ -167,6 +195,11 @@ def prefix_or_none(text: str) -> Network | None:
 def proxy_name(access: str) -> str:
     """The node of an access network's proxy."""
     return f"{access}-proxy"
+
+
+def link_name(site: str) -> str:
+    """The node of a site's private link."""
+    return f"{site}-link"
 
 
 def overlap(a: Network, b: Network) -> bool:

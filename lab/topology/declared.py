@@ -8,7 +8,12 @@ from typing import Any
 
 from lab.topology.problems import Path, in_the_file
 
-_KINDS = {"gateways": "a gateway", "access": "an access network", "clients": "a client"}
+_KINDS = {
+    "gateways": "a gateway",
+    "access": "an access network",
+    "clients": "a client",
+}
+_WITH_HOSTS = {"vnets": "a VNet", "sites": "a site"}
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Declared:
     """Name, what it is, and where it stands, of every node that the file names."""
     hosts: frozenset[str]
     gateways: frozenset[str]
+    sites: frozenset[str]
     access: frozenset[str]
     clients: frozenset[str]
     pki: frozenset[str]
@@ -35,11 +41,14 @@ class Declared:
     ) -> Declared:
         """Of a document in which anything may be of any type."""
         vnets = _mapping(data.get("vnets"))
+        sites = _mapping(data.get("sites"))
+        with_hosts = (*vnets.values(), *sites.values())
         return cls(
             vnets={name: _names(vnet, "subnets") for name, vnet in vnets.items()},
             nodes=tuple(_nodes(data)),
-            hosts=frozenset().union(*(_names(vnet, "hosts") for vnet in vnets.values())),
+            hosts=frozenset().union(*(_names(place, "hosts") for place in with_hosts)),
             gateways=_names(data, "gateways"),
+            sites=frozenset(sites),
             access=_names(data, "access"),
             clients=_names(data, "clients"),
             pki=_names(data, "pki"),
@@ -54,10 +63,11 @@ class Declared:
 
 
 def _nodes(data: dict[str, Any]) -> Iterator[tuple[str, str, Path]]:
-    for name, vnet in _mapping(data.get("vnets")).items():
-        yield name, "a VNet", ("vnets", name)
-        for host in _mapping(_mapping(vnet).get("hosts")):
-            yield host, f"a host of {name}", ("vnets", name, "hosts", host)
+    for kind, what in _WITH_HOSTS.items():
+        for name, place in _mapping(data.get(kind)).items():
+            yield name, what, (kind, name)
+            for host in _mapping(_mapping(place).get("hosts")):
+                yield host, f"a host of {name}", (kind, name, "hosts", host)
     for kind, what in _KINDS.items():
         for name in _mapping(data.get(kind)):
             yield name, what, (kind, name)

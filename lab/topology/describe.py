@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from lab.topology.plan import CertificatePlan, End, Link, NodePlan, Plan
@@ -23,6 +24,8 @@ def describe(plan: Plan) -> dict[str, Any]:
                 "publicIPAddress": gateway.placement["publicIPAddress"],
                 "privateIPAddress": gateway.placement["privateIPAddress"],
                 "properties": _without_secrets(gateway.resource["properties"]),
+                "localNetworkGateways": list(gateway.local_network_gateways),
+                "connections": list(gateway.connections),
             }
             for gateway in plan.gateways
         ],
@@ -50,6 +53,7 @@ def as_text(plan: Plan) -> str:
         (f"{len(data['links'])} links", [f"{link['a']}  {link['b']}" for link in data["links"]]),
         ("certificates", [_certificate_line(line) for line in data["certificates"]]),
         ("gateways", [_gateway_line(gateway) for gateway in data["gateways"]]),
+        ("connections", [line for gateway in data["gateways"] for line in _connections(gateway)]),
         ("clients", [_client_line(client) for client in data["clients"]]),
         ("then", [f"{number}. {step}" for number, step in enumerate(data["steps"], 1)]),
     ]
@@ -126,6 +130,16 @@ def _gateway_line(gateway: dict[str, Any]) -> str:
     pool = ", ".join(client.get("vpnClientAddressPool", {}).get("addressPrefixes", []))
     offers = ", ".join(client.get("vpnClientProtocols", [])) or "no point-to-site"
     return f"{gateway['name']:<16} {gateway['fqdn']}  {offers}  pool {pool}"
+
+
+def _connections(gateway: dict[str, Any]) -> Iterator[str]:
+    for local, connection in zip(
+        gateway["localNetworkGateways"], gateway["connections"], strict=True
+    ):
+        there = local["properties"]
+        prefixes = ", ".join(there["localNetworkAddressSpace"]["addressPrefixes"])
+        device = there["gatewayIpAddress"]
+        yield f"{connection['name']:<16} {gateway['name']} to {device}: {prefixes}"
 
 
 def _client_line(client: dict[str, Any]) -> str:

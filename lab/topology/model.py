@@ -7,19 +7,20 @@ model (gateway/resource.py). What holds only for the whole file is in rules.py.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.resource import GatewayProperties
+from gateway.rules.case import DeploymentModel
 from lab.topology.persona import PROTOCOLS, Os
+from lab.topology.sites import Site
 from lab.topology.steps import Step
 from lab.topology.values import Address, Allow, Days, Name, Prefix
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.vocabulary import Serves, VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
 Port = Annotated[int, Field(ge=1, le=65535)]
-Serves = Literal["http", "iperf3", "dns", "echo"]
 
 
 class _Model(BaseModel):
@@ -61,6 +62,8 @@ class Gateway(_Model):
 
     vnet: str
     """The VNet in whose GatewaySubnet it stands."""
+    deploymentModel: DeploymentModel = "ResourceManager"
+    """Classic: refused where the seed says so, and otherwise not supported by this lab."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways."""
 
@@ -152,6 +155,8 @@ class Topology(_Model):
     """Virtual networks, by name."""
     gateways: dict[Name, Gateway] = {}
     """Point-to-site VPN gateways, by name."""
+    sites: dict[Name, Site] = {}
+    """On-premises sites, by name."""
     access: dict[Name, Access] = {}
     """Access networks, by name."""
     pki: dict[Name, Authority] = {}

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from gateway.secrets import Secrets
     from lab.topology.steps import Step
     from lab.topology.vocabulary import VpnProtocol
 
-Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway"]
+Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway", "site", "link"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Service:
 
     role: str
     options: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Further options, which nobody is shown."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,13 @@ class GatewayPlan:
     resource: dict[str, Any]
     """Azure's document {name, properties}; `${NAME.publicCertData}` and `${NAME.thumbprint}`
     stand where a certificate of the plan goes and are filled in before the first PUT."""
+    local_network_gateways: tuple[dict[str, Any], ...] = ()
+    """Azure's documents {name, properties}, as `connections`."""
+    connections: tuple[dict[str, Any], ...] = ()
+    secrets: Secrets = field(default=(), repr=False)
+    """Shared secrets of RADIUS servers, which `resource` lacks."""
+    keys: dict[str, SecretStr] = field(default_factory=dict, repr=False)
+    """Connection to its pre-shared key, which `connections` lack."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ The topology must have passed lab.topology.rules; what they guarantee is not che
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gateway.secrets import secrets_in
 from lab.topology.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
 from lab.topology.certificates import certificate_plans
 from lab.topology.identity import identify
@@ -17,6 +18,7 @@ from lab.topology.wiring import INTERNET, World
 if TYPE_CHECKING:
     from lab.topology.identity import Identity
     from lab.topology.model import Client, Topology
+    from lab.topology.sites import SiteConnection
 
 
 def make_plan(topology: Topology, base: Path) -> Plan:
@@ -76,7 +78,39 @@ def _gateway_plan(
         },
     }
     properties = gateway.properties.model_dump(mode="json", exclude_unset=True)
-    return GatewayPlan(name, name, placement, {"name": name, "properties": properties})
+    sites = {
+        site: spec.connection
+        for site, spec in topology.sites.items()
+        if spec.connection and spec.connection.to == name
+    }
+    return GatewayPlan(
+        name,
+        name,
+        placement,
+        {"name": name, "properties": properties},
+        tuple(_local_network_gateway(topology, site, addresses) for site in sites),
+        tuple(_connection(name, site, spec) for site, spec in sites.items()),
+        secrets=tuple(secrets_in(gateway.properties, ("properties",))),
+        keys={site: spec.sharedKey for site, spec in sites.items()},
+    )
+
+
+def _local_network_gateway(topology: Topology, site: str, addresses: Addresses) -> dict[str, Any]:
+    properties = {
+        "localNetworkAddressSpace": {"addressPrefixes": [str(topology.sites[site].lan)]},
+        "gatewayIpAddress": str(addresses.public[site].device),
+    }
+    return {"name": site, "properties": properties}
+
+
+def _connection(gateway: str, site: str, spec: SiteConnection) -> dict[str, Any]:
+    properties = {
+        "virtualNetworkGateway1": {"id": f"/virtualNetworkGateways/{gateway}"},
+        "localNetworkGateway2": {"id": f"/localNetworkGateways/{site}"},
+        "connectionType": "IPsec",
+        "dpdTimeoutSeconds": spec.dpdTimeoutSeconds,
+    }
+    return {"name": site, "properties": properties}
 
 
 def _client_plan(topology: Topology, name: str, client: Client, addresses: Addresses) -> ClientPlan:

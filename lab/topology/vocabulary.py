@@ -7,7 +7,10 @@ from typing import Literal
 from gateway.vocabulary import Reason as GatewaysReason
 from gateway.vocabulary import VpnProtocol
 
-__all__ = ["Reason", "VpnProtocol"]
+__all__ = ["Reason", "Serves", "VpnProtocol"]
+
+Serves = Literal["http", "iperf3", "dns", "echo"]
+"""What a computer may serve."""
 
 Reason = Literal[
     GatewaysReason,

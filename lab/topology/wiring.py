@@ -6,20 +6,28 @@ addresses}; http {port, text}; echo {port}; iperf3 {port}; proxy {port, allow: p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from lab.topology.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, Pair, pool, proxy_name
+from lab.topology.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
 from lab.topology.firewall import router_rules
 from lab.topology.model import GATEWAY_SUBNET
+from lab.topology.parts import (
+    alone,
+    default_route,
+    dns_service,
+    host_services,
+    hosts_file,
+    plugged_in,
+    with_length,
+)
 from lab.topology.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.site_wiring import Sites
 
 if TYPE_CHECKING:
     from lab.topology.identity import Identity
     from lab.topology.model import Access, Client, Gateway, Host, Topology, Vnet
-    from lab.topology.values import IpAddress, Network
 
 INTERNET = "internet"
 
@@ -41,6 +49,7 @@ class World:
                 yield self._host(host_name, host, name, vnet)
         for name, gateway in self.topology.gateways.items():
             yield self._gateway(name, gateway)
+        yield from self.sites.nodes()
         for name, access in self.topology.access.items():
             yield self._access(name, access)
             if access.proxy:
@@ -51,13 +60,19 @@ class World:
     def links(self) -> Iterator[Link]:
         """Every cable."""
         for index, (name, pair) in enumerate(self.addresses.public.items()):
-            internet = _with_length(pair.internet, pair.prefix)
-            device = _with_length(pair.device, pair.prefix)
+            internet = with_length(pair.internet, pair.prefix)
+            device = with_length(pair.device, pair.prefix)
             yield Link(End(INTERNET, f"net{index}", (internet,)), End(name, "wan", (device,)))
         for name, vnet in self.topology.vnets.items():
             yield from self._vnet_links(name, vnet)
+        yield from self.sites.links()
         for name in self.topology.access:
             yield from self._access_links(name)
+
+    @property
+    def sites(self) -> Sites:
+        """The on-premises part."""
+        return Sites(self.topology, self.addresses)
 
     # ------------------------------------------------------------------------------- nodes
 
@@ -70,20 +85,20 @@ class World:
         return NodePlan(
             INTERNET,
             "internet",
-            loopback=(_alone(PUBLIC_DNS),),
+            loopback=(alone(PUBLIC_DNS),),
             routes=tuple(
                 Route(str(self.addresses.lans[name]), str(self.addresses.public[name].device))
                 for name in routed
             ),
             forwarding=True,
             nameservers=(str(PUBLIC_DNS),),
-            hosts=_hosts_file(INTERNET, PUBLIC_DNS),
-            services=(_dns(PUBLIC_DNS, records),),
+            hosts=hosts_file(INTERNET, PUBLIC_DNS),
+            services=(dns_service(PUBLIC_DNS, records),),
         )
 
     def _vnet(self, name: str, vnet: Vnet) -> NodePlan:
         bridges = tuple(
-            Bridge(f"sub{index}", (_with_length(prefix.network_address + 1, prefix),))
+            Bridge(f"sub{index}", (with_length(prefix.network_address + 1, prefix),))
             for index, prefix in enumerate(vnet.subnets.values())
         )
         routes = tuple(
@@ -96,12 +111,12 @@ class World:
             name,
             "vnet",
             bridges=bridges,
-            loopback=(_alone(AZURE_DNS),),
-            routes=routes,
+            loopback=(alone(AZURE_DNS),),
+            routes=(*routes, *self.sites.routes_of_vnet(name)),
             forwarding=True,
             nameservers=(str(AZURE_DNS),),
-            hosts=_hosts_file(name, AZURE_DNS),
-            services=(_dns(AZURE_DNS, self._names_of(name, vnet)),),
+            hosts=hosts_file(name, AZURE_DNS),
+            services=(dns_service(AZURE_DNS, self._names_of(name, vnet)),),
         )
 
     def _names_of(self, name: str, vnet: Vnet) -> dict[str, list[str]]:
@@ -113,19 +128,14 @@ class World:
 
     def _host(self, name: str, host: Host, vnet_name: str, vnet: Vnet) -> NodePlan:
         address = self.addresses.private[name]
-        services = {
-            "http": Service("http", {"port": 80, "text": f"hello from {name}"}),
-            "iperf3": Service("iperf3", {"port": 5201}),
-            "echo": Service("echo", {"port": 7}),
-            "dns": _dns(address, self._names_of(vnet_name, vnet), forward=[AZURE_DNS]),
-        }
+        dns = dns_service(address, self._names_of(vnet_name, vnet), forward=[AZURE_DNS])
         return NodePlan(
             name,
             "host",
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
-            hosts=_hosts_file(name, address),
-            services=tuple(services[word] for word in host.serves),
+            hosts=hosts_file(name, address),
+            services=host_services(name, host.serves, dns),
         )
 
     def _gateway(self, name: str, gateway: Gateway) -> NodePlan:
@@ -135,10 +145,10 @@ class World:
         return NodePlan(
             name,
             "gateway",
-            routes=(_default(self.addresses.public[name]), *inside),
+            routes=(default_route(self.addresses.public[name]), *inside),
             forwarding=True,
             nameservers=(str(PUBLIC_DNS),),
-            hosts=_hosts_file(name, self.addresses.private[name]),
+            hosts=hosts_file(name, self.addresses.private[name]),
         )
 
     def _access(self, name: str, access: Access) -> NodePlan:
@@ -146,12 +156,12 @@ class World:
         return NodePlan(
             name,
             "access",
-            bridges=(Bridge("lan", (_with_length(lan.network_address + 1, lan),)),),
-            routes=(_default(self.addresses.public[name]),),
+            bridges=(Bridge("lan", (with_length(lan.network_address + 1, lan),)),),
+            routes=(default_route(self.addresses.public[name]),),
             forwarding=True,
             nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=_hosts_file(name, lan.network_address + 1),
+            hosts=hosts_file(name, lan.network_address + 1),
         )
 
     def _proxy(self, name: str, access: Access) -> NodePlan:
@@ -163,9 +173,9 @@ class World:
             "proxy",
             routes=(Route("default", str(self.addresses.lans[name].network_address + 1)),),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=_hosts_file(proxy_name(name), at),
+            hosts=hosts_file(proxy_name(name), at),
             # Behind a firewall that lets out nothing else, somebody must answer DNS.
-            services=(_dns(at, {}, forward=[PUBLIC_DNS]), Service("proxy", options)),
+            services=(dns_service(at, {}, forward=[PUBLIC_DNS]), Service("proxy", options)),
         )
 
     def _client(self, name: str, client: Client) -> NodePlan:
@@ -176,7 +186,7 @@ class World:
             "client",
             routes=(Route("default", str(lan.network_address + 1)),),
             nameservers=(str(nameserver),),
-            hosts=_hosts_file(name, self.addresses.private[name]),
+            hosts=hosts_file(name, self.addresses.private[name]),
         )
 
     # ------------------------------------------------------------------------------- links
@@ -187,44 +197,12 @@ class World:
             if subnet == GATEWAY_SUBNET:
                 gateways = self.topology.gateways.items()
                 members += [(gateway, "lan") for gateway, spec in gateways if spec.vnet == name]
-            yield from self._plugged_in(name, f"sub{index}", prefix, members)
+            yield from plugged_in(name, f"sub{index}", prefix, members, self.addresses)
 
     def _access_links(self, name: str) -> Iterator[Link]:
         clients = self.topology.clients.items()
         members = [(client, "eth0") for client, spec in clients if spec.behind == name]
         if self.topology.access[name].proxy:
             members.append((proxy_name(name), "eth0"))
-        yield from self._plugged_in(name, "lan", self.addresses.lans[name], members)
-
-    def _plugged_in(
-        self, router: str, bridge: str, prefix: Network, members: Iterable[tuple[str, str]]
-    ) -> Iterator[Link]:
-        for index, (member, interface) in enumerate(members):
-            address = _with_length(self.addresses.private[member], prefix)
-            yield Link(
-                End(router, f"{bridge}p{index}", bridge=bridge), End(member, interface, (address,))
-            )
-
-
-def _default(pair: Pair) -> Route:
-    return Route("default", str(pair.internet))
-
-
-def _with_length(address: IpAddress, prefix: Network) -> str:
-    return f"{address}/{prefix.prefixlen}"
-
-
-def _alone(address: IpAddress) -> str:
-    return str(ip_network(address))
-
-
-def _hosts_file(name: str, address: IpAddress) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """A node knows only itself: every other name is asked of a DNS server."""
-    return ((str(address), (name,)),)
-
-
-def _dns(
-    listen: IpAddress, records: dict[str, list[str]], forward: Iterable[IpAddress] = ()
-) -> Service:
-    options = {"listen": [str(listen)], "records": records, "forward": [str(f) for f in forward]}
-    return Service("dns", options)
+        lan = self.addresses.lans[name]
+        yield from plugged_in(name, "lan", lan, members, self.addresses)

@@ -12,7 +12,7 @@ from itertools import chain
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
 from lab.topology.problems import Problem
-from lab.topology.rules import certificates, gateways, names, prefixes, steps
+from lab.topology.rules import certificates, gateways, names, prefixes, sites, steps
 
 Rule = Callable[[Topology, Declared], Iterator[Problem]]
 _TABLES: Iterable[Iterable[Rule]] = (
@@ -20,6 +20,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     prefixes.RULES,
     certificates.RULES,
     gateways.RULES,
+    sites.RULES,
     steps.RULES,
 )
 

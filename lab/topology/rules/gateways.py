@@ -26,19 +26,23 @@ def azure_accepts_it(topology: Topology, declared: Declared) -> Iterator[Problem
         yield from unknown
         if declared.whole("gateways", name):
             told = {problem.path for problem in unknown}
-            vnet = topology.vnets.get(gateway.vnet)
-            prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
-            for problem in refusals(name, gateway.properties, prefixes, path):
+            for problem in refusals(topology, name, gateway.properties, path):
                 if problem.path not in told:
                     yield problem
 
 
 def refusals(
-    name: str, properties: GatewayProperties, prefixes: tuple[str, ...], path: Path
+    topology: Topology, name: str, properties: GatewayProperties, path: Path
 ) -> Iterator[Problem]:
-    """What Azure refuses of a document that stands at the path."""
+    """What Azure refuses of a gateway's document that stands at the path."""
+    gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
-    for violation in violations(resource, Network(prefixes), placeholders=True):
+    vnet = topology.vnets.get(gateway.vnet)
+    prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
+    found = violations(
+        resource, Network(prefixes), placeholders=True, deployment=gateway.deploymentModel
+    )
+    for violation in found:
         yield Problem((*path, *violation.path), violation.message, violation.remedy)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lab.topology.addressing import proxy_name
+from lab.topology.addressing import link_name, proxy_name
 from lab.topology.certificates import PUBLIC_ROOT, server_name
 from lab.topology.declared import Declared
 from lab.topology.model import GATEWAY_SUBNET, Topology
@@ -18,6 +18,9 @@ def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Prob
     for name, access in topology.access.items():
         if access.proxy:
             used[proxy_name(name)] = f"the proxy of {name}"
+    for name, site in topology.sites.items():
+        if site.privateLink:
+            used[link_name(name)] = f"the private link of {name}"
     for name, what, path in declared.nodes:
         if name in used:
             yield _taken(path, name, used[name])

@@ -13,6 +13,7 @@ from lab.topology.addressing import (
     AZURE_FIRST,
     GATEWAY_PUBLIC,
     RESERVED,
+    SITE_PAIRS,
     NoRoomError,
     access_lans,
     hand_out,
@@ -20,6 +21,7 @@ from lab.topology.addressing import (
     overlap,
     pairs,
     pool,
+    site_addresses,
 )
 from lab.topology.declared import Declared
 from lab.topology.model import GATEWAY_SUBNET, Topology, Vnet
@@ -37,7 +39,7 @@ T = TypeVar("T")
 class _Claim:
     """A prefix that somebody uses."""
 
-    kind: Literal["vnet", "lan", "pool"]
+    kind: Literal["vnet", "site", "lan", "pool"]
     owner: str
     prefix: Network
     path: Path
@@ -45,7 +47,12 @@ class _Claim:
     """Behind NAT: others with the same prefix do no harm."""
 
     def __str__(self) -> str:
-        whose = {"vnet": "the VNet", "lan": "the access network", "pool": "the address pool of"}
+        whose = {
+            "vnet": "the VNet",
+            "site": "the site",
+            "lan": "the access network",
+            "pool": "the address pool of",
+        }
         return f"{whose[self.kind]} {self.owner!r}"
 
 
@@ -53,6 +60,8 @@ def _claims(topology: Topology) -> Iterator[_Claim]:
     for name, vnet in topology.vnets.items():
         for index, prefix in enumerate(vnet.addressSpace):
             yield _Claim("vnet", name, prefix, ("vnets", name, "addressSpace", index))
+    for name, site in topology.sites.items():
+        yield _Claim("site", name, site.lan, ("sites", name, "lan"))
     for name, access in topology.access.items():
         if access.lan:
             yield _Claim("lan", name, access.lan, ("access", name, "lan"), access.nat)
@@ -164,11 +173,7 @@ def _twice(name: str, vnet: Vnet) -> Iterator[Problem]:
     placed = [(str(host.address), h) for h, host in vnet.hosts.items() if host.address]
     for (first, one), (second, two) in pairwise(sorted(placed, key=lambda pair: pair[0])):
         if first == second:
-            yield Problem(
-                ("vnets", name, "hosts", two, "address"),
-                f"{second} is the address of {one!r} already",
-                "choose another, or leave it out",
-            )
+            yield _address_twice(("vnets", name, "hosts", two, "address"), second, one)
 
 
 def _crowded(name: str, vnet: Vnet) -> Iterator[Problem]:
@@ -199,10 +204,45 @@ def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Pro
             yield Problem(path, str(error), "give it a larger `lan`")
 
 
+def sites_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """A LAN is IPv4 and holds its computers; addresses that are wished for are usable."""
+    for name, site in topology.sites.items():
+        path: Path = ("sites", name)
+        if site.lan.version != 4 or site.lan.num_addresses < SMALLEST_LAN:
+            yield Problem((*path, "lan"), f"{site.lan} cannot be a site's LAN",
+                          "an IPv4 prefix, a /28 or larger, such as 192.168.50.0/24")  # fmt: skip
+            continue
+        for host_name, host in site.hosts.items():
+            if host.address and (
+                host.address not in site.lan
+                or host.address in (site.lan[0], site.lan[1], site.lan[-1])
+            ):
+                yield Problem(
+                    (*path, "hosts", host_name, "address"),
+                    f"{host.address} cannot be used in {site.lan}",
+                    f"from {site.lan[2]} to {site.lan[-2]}: the first is the VPN device's",
+                )
+        taken = [(str(host.address), h) for h, host in site.hosts.items() if host.address]
+        for (first, one), (second, two) in pairwise(sorted(taken, key=lambda pair: pair[0])):
+            if first == second:
+                yield _address_twice((*path, "hosts", two, "address"), second, one)
+        try:
+            site_addresses(site)
+        except NoRoomError as error:
+            yield Problem((*path, "lan"), str(error), "make it larger")
+
+
+def _address_twice(path: Path, address: str, other: str) -> Problem:
+    return Problem(
+        path, f"{address} is the address of {other!r} already", "choose another, or leave it out"
+    )
+
+
 def the_internet_has_room(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A /30 of the lab's Internet for each gateway and access network."""
+    """A /30 of the lab's Internet for each gateway, site and access network."""
     for path, prefix, names in (
         ("gateways", GATEWAY_PUBLIC, topology.gateways),
+        ("sites", SITE_PAIRS, topology.sites),
         ("access", ACCESS_PUBLIC, topology.access),
     ):
         try:
@@ -231,6 +271,7 @@ RULES = (
     the_labs_own_prefixes_are_left_alone,
     subnets_fit,
     hosts_fit,
+    sites_fit,
     access_networks_fit,
     the_internet_has_room,
 )

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from gateway.resource import VirtualNetworkGateway
+from gateway.secrets import secrets_in, with_secrets
 from lab.topology import steps as words
-from lab.topology.addressing import proxy_name
+from lab.topology.addressing import link_name, proxy_name
 from lab.topology.declared import Declared
 from lab.topology.model import Client, Topology
 from lab.topology.problems import Path, Problem, did_you_mean
@@ -49,12 +50,15 @@ def _subjects(
 
 def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
     proxies = {proxy_name(name) for name, access in topology.access.items() if access.proxy}
+    links = {link_name(name) for name, site in topology.sites.items() if site.privateLink}
     return frozenset().union(
         {INTERNET},
         proxies,
+        links,
         declared.vnets,
         declared.hosts,
         declared.gateways,
+        declared.sites,
         declared.access,
         declared.clients,
     )
@@ -155,7 +159,10 @@ def operators_act_on_what_is_there(topology: Topology, declared: Declared) -> It
 def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Each update, merged into what the gateway has by then, is a document that Azure takes."""
     documents = {
-        name: gateway.properties.model_dump(mode="json", exclude_unset=True)
+        name: with_secrets(
+            gateway.properties.model_dump(mode="json", exclude_unset=True),
+            secrets_in(gateway.properties),
+        )
         for name, gateway in topology.gateways.items()
         if declared.whole("gateways", name)
     }
@@ -184,9 +191,7 @@ def _refused(
             problem = problem_of(one, whole)
             yield Problem((*path, *problem.path[3:]), problem.message, problem.remedy)
         return
-    vnet = topology.vnets.get(topology.gateways[gateway].vnet)
-    prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
-    yield from refusals(gateway, resource.properties, prefixes, path)
+    yield from refusals(topology, gateway, resource.properties, path)
 
 
 def merge(document: Any, patch: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.resource import NOT_YET, GatewayProperties, VirtualNetworkGateway
+from gateway.secrets import secrets_in, with_secrets
 from gateway.sku import SKUS
 
 
@@ -74,3 +75,36 @@ def test_the_seeds_table() -> None:
     assert {s.sstp_connections for s in SKUS.values()} == {128}
     assert [s.zone_redundant for s in SKUS.values()] == [False] * 4 + [True] * 3
     assert [s.bgp for s in SKUS.values()] == [False] + [True] * 6
+
+
+def test_a_secret_that_is_left_out_is_kept_for_the_server_that_had_it(document: Any) -> None:
+    def gateway(*servers: tuple[str, str | None]) -> VirtualNetworkGateway:
+        rows = [{"radiusServerAddress": a, "radiusServerSecret": s} for a, s in servers]
+        return VirtualNetworkGateway.model_validate(document(radiusServers=rows))
+
+    old = gateway(("10.1.0.9", "one"), ("10.1.0.8", "two"))
+    new = gateway(("10.1.0.8", None), ("10.1.0.9", "three"), ("10.1.0.7", None))
+    found = dict(secrets_in(new.with_secrets_of(old)))
+    assert [secret.get_secret_value() for secret in found.values()] == ["two", "three"]
+    assert [path[-2:] for path in found] == [(0, "radiusServerSecret"), (1, "radiusServerSecret")]
+
+
+def test_the_one_servers_secret_is_kept_only_while_its_address_stays(document: Any) -> None:
+    def gateway(address: str, secret: str | None) -> VirtualNetworkGateway:
+        return VirtualNetworkGateway.model_validate(
+            document(radiusServerAddress=address, radiusServerSecret=secret)
+        )
+
+    old = gateway("10.1.0.9", "one")
+    assert len(list(secrets_in(gateway("10.1.0.9", None).with_secrets_of(old)))) == 1
+    assert list(secrets_in(gateway("10.1.0.8", None).with_secrets_of(old))) == []
+
+
+def test_secrets_go_back_to_their_places(document: Any) -> None:
+    gateway = VirtualNetworkGateway.model_validate(
+        document(radiusServerAddress="10.1.0.9", radiusServerSecret="lab-secret")
+    )
+    shown = gateway.document()
+    sent = with_secrets(shown, secrets_in(gateway))
+    assert "lab-secret" not in str(shown)
+    assert sent["properties"]["vpnClientConfiguration"]["radiusServerSecret"] == "lab-secret"

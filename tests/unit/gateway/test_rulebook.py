@@ -24,6 +24,13 @@ def revoked(*entries: tuple[str, str]) -> list[dict[str, Any]]:
     return [{"name": n, "properties": {"thumbprint": t}} for n, t in entries]
 
 
+def servers(*entries: tuple[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"radiusServerAddress": a, "radiusServerScore": score, "radiusServerSecret": "x"}
+        for a, score in entries
+    ]
+
+
 def pool(*prefixes: str) -> dict[str, Any]:
     return {"addressPrefixes": list(prefixes)}
 
@@ -89,11 +96,47 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "SSTP and OpenVPN",
     ),
     "no_sstp_yet": ({}, {"vpnClientProtocols": ["SSTP"]}, "vpnClientProtocols.0", NOT_YET),
-    "certificates_only_yet": (
+    "no_entra_id_yet": (
         {},
         {"vpnAuthenticationTypes": ["AAD"]},
         "vpnAuthenticationTypes.0",
         NOT_YET,
+    ),
+    "radius_has_a_server": (
+        {},
+        {"vpnAuthenticationTypes": ["Radius"]},
+        "vpnAuthenticationTypes",
+        "needs a RADIUS server",
+    ),
+    "radius_servers_are_used": (
+        {},
+        {"radiusServerAddress": "10.1.0.9"},
+        "radiusServerAddress",
+        "no RADIUS authentication is enabled",
+    ),
+    "radius_stands_alone": (
+        {},
+        {"vpnAuthenticationTypes": ["Radius", "Certificate"]},
+        "vpnAuthenticationTypes",
+        "cannot be enabled on one gateway together",
+    ),
+    "radius_server_addresses": (
+        {},
+        {"radiusServers": servers(("nps.corp.test", 1))},
+        "radiusServers.0.radiusServerAddress",
+        "not an IPv4 address",
+    ),
+    "radius_server_number": (
+        {},
+        {"radiusServers": servers(("10.1.0.9", 1), ("10.1.0.8", 31))},
+        "radiusServers.1.radiusServerScore",
+        "a score of 31",
+    ),
+    "radius_server_secrets": (
+        {},
+        {"radiusServerAddress": "10.1.0.9"},
+        "radiusServerSecret",
+        "the shared secret is missing",
     ),
     "certificate_needs_a_root": (
         {},
@@ -155,7 +198,8 @@ def test_a_document_that_breaks_no_rule_passes(document: Any) -> None:
 
 
 def test_every_rule_has_a_case_here() -> None:
-    assert {rule.__name__ for rule in RULES} == set(BROKEN)
+    classic = {"no_classic_yet", "classic_has_sstp_only", "classic_has_no_radius"}
+    assert {rule.__name__ for rule in RULES} == set(BROKEN) | classic
 
 
 @pytest.mark.parametrize("rule", sorted(BROKEN))
@@ -244,3 +288,44 @@ def test_placeholders_stand_for_certificates_only_when_asked(document: Any) -> N
 def test_a_placeholder_of_the_wrong_kind_is_no_certificate(document: Any) -> None:
     wrong = document(vpnClientRootCertificates=roots(("root", "${corp.thumbprint}")))
     assert judge(wrong, placeholders=True)
+
+
+RADIUS = {"vpnAuthenticationTypes": ["Radius"], "vpnClientProtocols": ["IkeV2"]}
+
+
+def test_radius_needs_no_root(document: Any) -> None:
+    wanted = {"radiusServers": servers(("10.1.0.9", 30), ("192.168.50.10", 1))}
+    assert judge(document(**RADIUS, **wanted, vpnClientRootCertificates=[])) == []
+
+
+def test_three_radius_servers_are_too_many(document: Any) -> None:
+    three = servers(("10.1.0.9", 30), ("10.1.0.8", 2), ("10.1.0.7", 1))
+    (violation,) = judge(document(**RADIUS, radiusServers=three))
+    assert violation.message.startswith("3 RADIUS servers, 2 are allowed")
+
+
+def test_a_radius_server_is_said_in_one_way(document: Any) -> None:
+    both = {"radiusServers": servers(("10.1.0.9", 1)), "radiusServerAddress": "10.1.0.8"}
+    found = judge(document(**RADIUS, **both, radiusServerSecret="x"))
+    assert [v.message for v in found] == ["RADIUS servers are given in two ways"]
+
+
+@pytest.mark.parametrize("secret", ["", "a\nb", "ü", "x" * 129])
+def test_a_secret_that_cannot_be_used_is_refused_untold(secret: str, document: Any) -> None:
+    one = {"radiusServerAddress": "10.1.0.9", "radiusServerSecret": secret}
+    (violation,) = judge(document(**RADIUS, **one))
+    assert "the shared secret" in violation.message
+    assert not secret or secret not in violation.message + violation.remedy
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        ({"vpnAuthenticationTypes": ["Radius"]}, "does not support RADIUS authentication"),
+        ({"vpnClientProtocols": ["IkeV2"]}, "the classic deployment model does not support IkeV2"),
+        ({"vpnClientProtocols": ["SSTP"]}, NOT_YET),
+    ],
+)
+def test_the_classic_model_is_refused(client: Any, words: str, document: Any) -> None:
+    found = judge(document(**client), deployment="Classic")
+    assert any(words in violation.message for violation in found), found

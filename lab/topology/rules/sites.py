@@ -1,0 +1,62 @@
+"""On-premises sites: how they are connected, and to what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.resource import NOT_YET
+from gateway.sku import SKUS
+from lab.topology.declared import Declared
+from lab.topology.model import Topology
+from lab.topology.problems import Path, Problem, did_you_mean
+
+
+def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The gateway is there, and can have tunnels."""
+    for name, site in topology.sites.items():
+        if site.connection is None:
+            continue
+        path: Path = ("sites", name, "connection", "to")
+        if site.connection.to not in declared.gateways:
+            remedy = did_you_mean(site.connection.to, declared.gateways)
+            yield Problem(path, f"there is no gateway {site.connection.to!r}", remedy)
+            continue
+        gateway = topology.gateways.get(site.connection.to)
+        if gateway and gateway.properties.vpnType == "PolicyBased":
+            yield Problem(
+                path, f"a connection of a PolicyBased gateway: {NOT_YET}", "use RouteBased"
+            )
+
+
+def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The seed's table: so many site-to-site tunnels a gateway."""
+    for name, gateway in topology.gateways.items():
+        sku = SKUS[gateway.properties.sku.name]
+        sites = [
+            site
+            for site, spec in topology.sites.items()
+            if spec.connection and spec.connection.to == name
+        ]
+        for site in sites[sku.site_to_site_tunnels :]:
+            yield Problem(
+                ("sites", site, "connection", "to"),
+                f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
+                "use a larger SKU, or fewer sites",
+            )
+
+
+def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """In place of a connection, and to the only VNet."""
+    for name, site in topology.sites.items():
+        path: Path = ("sites", name, "privateLink")
+        if site.privateLink and site.connection:
+            yield Problem(path, "a private link beside a connection", "leave out one of them")
+        if site.privateLink and len(topology.vnets) != 1:
+            yield Problem(
+                path,
+                f"it is not said to which of {len(topology.vnets)} VNets the private link leads",
+                "have one VNet in a topology with private links",
+            )
+
+
+RULES = (connections_have_a_gateway, tunnels_fit_the_sku, a_private_link_is_alone)

@@ -1,0 +1,103 @@
+"""What is refused of connections and local network gateways, and that keys do not come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.connections import Connection, LocalNetworkGateway
+from gateway.resource import NOT_YET, VirtualNetworkGateway
+from gateway.rules.connections import CONNECTION_RULES, ConnectionCase, local_gateway_violations
+
+KEY = "hunter2-of-the-lab"
+
+
+def local(name: str = "office", address: str = "198.51.100.2", *prefixes: str) -> Any:
+    space = {"addressPrefixes": list(prefixes or ("192.168.50.0/24",))}
+    properties = {"localNetworkAddressSpace": space, "gatewayIpAddress": address}
+    return LocalNetworkGateway.model_validate({"name": name, "properties": properties})
+
+
+def connection(name: str = "office", local_gateway: str = "office", **changes: Any) -> Connection:
+    properties = {
+        "virtualNetworkGateway1": {"id": "/subscriptions/x/virtualNetworkGateways/gw"},
+        "localNetworkGateway2": {"id": f"/subscriptions/x/localNetworkGateways/{local_gateway}"},
+        "connectionType": "IPsec",
+        "sharedKey": KEY,
+    } | changes
+    return Connection.model_validate({"name": name, "properties": properties})
+
+
+def judge(one: Connection, others: int = 0, **gateway: Any) -> list[str]:
+    properties = {"sku": {"name": "VpnGw1"}} | gateway
+    case = ConnectionCase(
+        one,
+        VirtualNetworkGateway.model_validate({"name": "gw", "properties": properties}),
+        {"office": local(), **{f"o{n}": local(f"o{n}", f"198.51.100.{n}") for n in range(3, 60)}},
+        {f"c{n}": connection(f"c{n}", f"o{n}") for n in range(3, 3 + others)},
+    )
+    return [violation.message for rule in CONNECTION_RULES for violation in rule(case)]
+
+
+def test_a_sound_connection_passes() -> None:
+    assert judge(connection(), others=29) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"connectionType": "ExpressRoute"}, f"ExpressRoute: {NOT_YET}"),
+        ({"connectionProtocol": "IKEv1"}, f"IKEv1: {NOT_YET}"),
+        ({"enableBgp": True}, f"BGP: {NOT_YET}"),
+        ({"virtualNetworkGateway1": {"id": "other"}}, "this gateway is gw"),
+        ({"localNetworkGateway2": {"id": "nowhere"}}, "no local network gateway 'nowhere'"),
+        ({"sharedKey": None}, "the shared key is missing"),
+        ({"sharedKey": "schlüssel"}, "the shared key cannot be used"),
+    ],
+)
+def test_what_is_refused_of_a_connection(changes: dict[str, Any], words: str) -> None:
+    (message,) = judge(connection(**changes))
+    assert words in message
+    assert "schlüssel" not in message
+
+
+def test_the_number_of_tunnels_is_the_skus() -> None:
+    (message,) = judge(connection(), others=30)
+    assert message == "the VpnGw1 SKU allows 30 site-to-site tunnels"
+    (message,) = judge(connection(), others=10, sku={"name": "Basic"})
+    assert message == "the Basic SKU allows 10 site-to-site tunnels"
+
+
+def test_a_policy_based_gateway_has_no_connection_yet() -> None:
+    (message,) = judge(connection(), vpnType="PolicyBased")
+    assert NOT_YET in message
+
+
+def test_a_device_is_connected_once() -> None:
+    (message,) = judge(connection("again", "o3"), others=1)
+    assert message == "198.51.100.3 is connected already, by c3"
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (local("o", "nowhere.example"), "not an IPv4 address"),
+        (local("o", "198.51.100.2", "192.168.50.1/24"), "not a prefix"),
+        (local("o", "198.51.100.2", "10.1.0.0/16"), "overlaps the virtual network's"),
+    ],
+)
+def test_what_is_refused_of_a_local_network_gateway(
+    document: LocalNetworkGateway, words: str
+) -> None:
+    (violation,) = local_gateway_violations(document, ("10.0.0.0/8",))
+    assert words in violation.message
+
+
+def test_the_key_does_not_come_back_and_is_kept() -> None:
+    one = connection()
+    assert KEY not in repr(one) + str(one.document())
+    bare = Connection.model_validate(one.document())
+    kept = bare.with_key_of(one).properties.sharedKey
+    assert kept is not None
+    assert kept.get_secret_value() == KEY
