@@ -19,6 +19,9 @@ Reason = Literal[
     "no-certificate",
     "limit",  # the SKU's number of connections is reached
     "no-address",  # the pool is used up
+    "tls",  # no version or cipher suite of TLS in common
+    "binding",  # SSTP: the crypto binding is wrong
+    "password",  # wrong user name or password
     "refused",  # refused, and the daemon gives no more
 ]
 """Why a peer was refused."""

@@ -19,7 +19,9 @@ class Connection:
     seconds: float
     """From dialling to tunnel up."""
     datapath: str
-    """What carries the packets: `kernel ESP`, `kernel-libipsec`, `OpenVPN (TUN)`."""
+    """What carries the packets: `kernel ESP`, `kernel-libipsec`, `OpenVPN (TUN)`, `PPP`."""
+    said: tuple[str, ...] = ()
+    """Lines of the program that prove more than that it is up, such as the crypto binding."""
 
 
 class RefusedError(Exception):

@@ -10,6 +10,7 @@ from lab.clients.base import Connection, Driver, RefusedError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile, read_profile
+from lab.clients.sstp import Sstp
 from lab.clients.strongswan import StrongSwan
 from lab.clients.user import UserCertificate, open_p12
 from lab.nodes.base import Node
@@ -85,6 +86,7 @@ class Computer:
         """The program for a protocol, with the profile and the user's certificate."""
         drivers: dict[VpnProtocol, Callable[[UserCertificate], Driver]] = {
             "IkeV2": lambda user: StrongSwan(self.node, profile, user, ike_persona(self._plan.os)),
+            "SSTP": lambda user: Sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
             "OpenVPN": lambda user: OpenVpn(self.node, profile, user, self._plan.proxy),
         }
         if protocol not in profile.protocols or protocol not in drivers:

@@ -26,6 +26,10 @@ SETTINGS, ROOT, OPENVPN = (
     "Generic/VpnServerRoot.cer",
     "OpenVPN/vpnconfig.ovpn",
 )
+WINDOWS_SETTINGS, WINDOWS_ROOT = "WindowsLab/VpnSettings.xml", "WindowsLab/VpnServerRoot.cer"
+"""Where there is SSTP alone, Generic/ is not there: Windows reads the folder that stands for
+Azure's own installer."""
+_READ = (SETTINGS, ROOT, WINDOWS_SETTINGS, WINDOWS_ROOT, OPENVPN)
 _PROTOCOLS: dict[str, VpnProtocol] = {"ikev2": "IkeV2", "sstp": "SSTP"}
 
 
@@ -51,7 +55,7 @@ def read_profile(data: bytes) -> Profile:
     """Read the zip; ProfileError on anything that does not look like one."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            files = {name: _member(archive, name) for name in (SETTINGS, ROOT, OPENVPN)}
+            files = {name: _member(archive, name) for name in _READ}
         return _profile(files)
     except KeyError as error:
         raise ProfileError(f"not a VPN client configuration: no {error} in {SETTINGS}") from error
@@ -74,17 +78,19 @@ def _profile(files: dict[str, bytes]) -> Profile:
     native: tuple[VpnProtocol, ...] = ()
     routes: tuple[str, ...] = ()
     server, root = "", b""
-    if files[SETTINGS]:
-        values = {child.tag: child.text or "" for child in ET.fromstring(files[SETTINGS])}  # noqa: S314 (expat since 2.4.1 stops entity bombs)
+    settings = files[SETTINGS] or files[WINDOWS_SETTINGS]
+    if settings:
+        values = {child.tag: child.text or "" for child in ET.fromstring(settings)}  # noqa: S314 (expat since 2.4.1 stops entity bombs)
         native = tuple(_PROTOCOLS[word.lower()] for word in _words(values["VpnType"])
                        if word.lower() in _PROTOCOLS)  # fmt: skip
         server = values["VpnServer"].strip()
         routes = tuple(str(ip_network(word)) for word in _words(values["Routes"]))
-        root = x509.load_der_x509_certificate(files[ROOT]).public_bytes(Encoding.PEM)
+        der = files[ROOT] or files[WINDOWS_ROOT]
+        root = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     openvpn = files[OPENVPN].decode()
     protocols = (*native, *(("OpenVPN",) if openvpn else ()))
     if not protocols:
-        raise ValueError(f"neither {SETTINGS} nor {OPENVPN} is in it")
+        raise ValueError(f"none of {SETTINGS}, {WINDOWS_SETTINGS} and {OPENVPN} is in it")
     return Profile(protocols, server, routes, root, openvpn)
 
 

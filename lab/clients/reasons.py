@@ -1,7 +1,8 @@
 """From what the client programs say to one word, and to the lines worth quoting.
 
 Each table is looked through in order; the first pattern found in any line decides. The lines of
-strongSwan are those of 5.9.8, OpenVPN's those of 2.6.
+strongSwan are those of 5.9.8, OpenVPN's those of 2.6; of SSTP those of sstpc 1.0.18, which says
+little, pppd 2.4.9, and openssl 3.0, which looks at the gateway before sstpc dials.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ OPENVPN: Table = (
         "no-answer",
     ),
     (r"Connection reset|tls-crypt|TLS Error|TLS handshake failed", "refused"),
+)
+SSTP: Table = (
+    (r"HTTP CONNECT failed|Could not connect to proxy server", "proxy"),
+    (r"[Cc]ould not resolve host|Name or service not known", "no-answer"),
+    (r"gave no answer within|Connection refused|No route to host|timed out", "no-answer"),
+    (r"verify error|Verification of server certificate failed", "server-untrusted"),
+    (r"name could not be compared", "server-untrusted"),
+    (r"-> Alert: (unknown CA|bad certificate|certificate expired)", "server-untrusted"),
+    (r"alert (protocol version|handshake failure|insufficient security)", "tls"),
+    (r"no protocols available|unsupported protocol|no ciphers available", "tls"),
+    (r"Could not determine local IP address|Peer refused to agree to our IP", "no-address"),
+    (r"peer reports authentication failure|[Aa]uthentication failed", "refused"),
+    (r"TYPE\(5\): ABORT|Connection was aborted|Expected HTTP code 200", "refused"),
 )
 QUOTED = 3
 

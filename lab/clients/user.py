@@ -1,11 +1,12 @@
-"""What the user has besides the profile: a .p12 and its password."""
+"""What the user has besides the profile: a .p12 and its password, or a name and a password."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from gateway.engines.ikev2_attempts import subject
 from lab.errors import LabError
@@ -24,13 +25,28 @@ class UserCertificate:
     """The content of a .p12, in PEM."""
 
     certificate_pem: bytes
-    key_pem: bytes
+    key_pem: bytes = field(repr=False)
     intermediates_pem: tuple[bytes, ...]
 
     @property
     def subject(self) -> str:
         """The subject as charon writes it, in the certificate's order."""
         return subject(x509.load_pem_x509_certificate(self.certificate_pem).subject)
+
+    @property
+    def common_name(self) -> str:
+        """The name by which its user is asked for: EAP's identity."""
+        certificate = x509.load_pem_x509_certificate(self.certificate_pem)
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(names[0].value) if names else self.subject
+
+
+@dataclass(frozen=True)
+class UserPassword:
+    """What a user types who has no certificate."""
+
+    name: str
+    password: str = field(repr=False)
 
 
 async def open_p12(node: Node, data: bytes, password: str) -> UserCertificate:

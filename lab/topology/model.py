@@ -7,7 +7,7 @@ model (gateway/resource.py). What holds only for the whole file is in rules.py.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,11 +16,13 @@ from gateway.rules.case import DeploymentModel
 from lab.topology.persona import PROTOCOLS, Os
 from lab.topology.sites import Site
 from lab.topology.steps import Step
+from lab.topology.tls import CipherSuite, TlsVersion
 from lab.topology.values import Address, Allow, Days, Name, Prefix
 from lab.topology.vocabulary import Serves, VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
 Port = Annotated[int, Field(ge=1, le=65535)]
+SstpClient = Literal["sstpc", "python"]
 
 
 class _Model(BaseModel):
@@ -122,6 +124,16 @@ class ClientCertificate(_Certificate):
     """Whether its extended key usage has clientAuth, as it must to be accepted."""
 
 
+class Tls(_Model):
+    """What a client computer's TLS can do at most: for computers of another time."""
+
+    maximum: TlsVersion | None = None
+    """The newest version it speaks, in quotes, such as "1.1"; left out, the newest there is."""
+    ciphers: tuple[CipherSuite, ...] = ()
+    """All the cipher suites it offers, by their names in the TLS registry, such as
+    [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, the usual ones."""
+
+
 class Client(_Model):
     """A client computer and its user."""
 
@@ -135,6 +147,11 @@ class Client(_Model):
     """Its user's certificate, such as {issuer: contoso-root}."""
     protocols: Annotated[tuple[VpnProtocol, ...], Field(min_length=1)] | None = None
     """The protocols it dials, in order, in place of its operating system's."""
+    sstpClient: SstpClient = "sstpc"
+    """The program that dials SSTP: sstpc (the real one, with pppd), or python (the lab's own,
+    which needs no PPP in the kernel)."""
+    tls: Tls | None = None
+    """What its TLS can do at most, such as {maximum: "1.1"}, where it dials SSTP."""
 
     @property
     def dials(self) -> tuple[VpnProtocol, ...]:

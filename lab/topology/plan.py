@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.secrets import Secrets
     from lab.topology.steps import Step
+    from lab.topology.tls import CipherSuite, TlsVersion
     from lab.topology.vocabulary import VpnProtocol
 
 Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway", "site", "link"]
@@ -122,6 +123,16 @@ class GatewayPlan:
 
 
 @dataclass(frozen=True)
+class TlsLimits:
+    """What a client computer's TLS can do at most."""
+
+    maximum: TlsVersion | None = None
+    """The newest version it speaks."""
+    ciphers: tuple[CipherSuite, ...] = ()
+    """All the cipher suites it offers; empty: the usual ones."""
+
+
+@dataclass(frozen=True)
 class ClientPlan:
     """A client computer and its user."""
 
@@ -135,6 +146,8 @@ class ClientPlan:
     """What this operating system dials, in order; dialling leaves out what the profile lacks."""
     certificate: str | None = None
     proxy: tuple[str, int] | None = None
+    sstp_client: Literal["sstpc", "python"] = "sstpc"
+    tls: TlsLimits | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from gateway.secrets import secrets_in
 from lab.topology.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
 from lab.topology.certificates import certificate_plans
 from lab.topology.identity import identify
-from lab.topology.plan import ClientPlan, GatewayPlan, Plan
+from lab.topology.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
 from lab.topology.wiring import INTERNET, World
 
 if TYPE_CHECKING:
@@ -125,4 +125,6 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         protocols=client.dials,
         certificate=name if client.certificate else None,
         proxy=(at, proxy.port) if proxy else None,
+        sstp_client=client.sstpClient,
+        tls=TlsLimits(client.tls.maximum, client.tls.ciphers) if client.tls else None,
     )

@@ -12,13 +12,14 @@ from itertools import chain
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
 from lab.topology.problems import Problem
-from lab.topology.rules import certificates, gateways, names, prefixes, sites, steps
+from lab.topology.rules import certificates, clients, gateways, names, prefixes, sites, steps
 
 Rule = Callable[[Topology, Declared], Iterator[Problem]]
 _TABLES: Iterable[Iterable[Rule]] = (
     names.RULES,
     prefixes.RULES,
     certificates.RULES,
+    clients.RULES,
     gateways.RULES,
     sites.RULES,
     steps.RULES,

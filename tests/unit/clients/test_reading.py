@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.clients.profile import OPENVPN, ROOT, SETTINGS, ProfileError, read_profile
+from lab.clients.profile import (
+    OPENVPN,
+    ROOT,
+    SETTINGS,
+    WINDOWS_ROOT,
+    WINDOWS_SETTINGS,
+    ProfileError,
+    read_profile,
+)
 from lab.clients.reasons import OPENVPN as OPENVPN_TABLE
 from lab.clients.reasons import STRONGSWAN as STRONGSWAN_TABLE
 from lab.clients.reasons import Table, judge
@@ -55,6 +63,15 @@ def test_a_profile_names_server_routes_and_protocols(authority: Credential) -> N
 
 def test_a_profile_of_openvpn_alone_has_no_native_protocol() -> None:
     assert read_profile(zipped({OPENVPN: b"client\n"})).protocols == ("OpenVPN",)
+
+
+def test_a_profile_of_sstp_alone_has_only_the_folder_for_windows(authority: Credential) -> None:
+    der = authority.certificate.public_bytes(Encoding.DER)
+    files = {WINDOWS_SETTINGS: settings("SSTP"), WINDOWS_ROOT: der}
+    profile = read_profile(zipped(files))
+    assert profile.protocols == ("SSTP",)
+    assert profile.server == "gw.test"
+    assert profile.server_root == authority.certificate_pem
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,217 @@
+"""A client computer's SSTP: the real sstpc and pppd, from the profile and the user's own alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.clients.base import Connection, RefusedError
+from lab.clients.profile import Profile
+from lab.clients.reasons import SSTP, judge
+from lab.clients.server_name import NameCheck, compare_name
+from lab.clients.sstp_options import (
+    CHAIN,
+    IPC_DIRECTORY,
+    KEY,
+    OPENSSL,
+    OPTIONS,
+    ROOT,
+    User,
+    openssl_limits,
+    pppd_command,
+    pppd_options,
+)
+from lab.clients.user import UserCertificate
+from lab.errors import LabError, UsageError
+from lab.nodes.base import Node, Process
+from lab.topology.plan import TlsLimits
+from lab.topology.vocabulary import VpnProtocol
+from lab.waiting import wait_until
+
+DIAL_LIMIT = 20.0
+UNREACHED_LIMIT = 3.0
+"""Seconds for sstpc where openssl has just got no answer: its own limit is half a minute."""
+HANG_UP_LIMIT = 10.0
+"""Seconds for pppd to take leave (LCP Terminate: twice 3 s) before it is killed."""
+_STAMP = re.compile(r"^\w{3} +\d+ [\d:]+ sstpc\[\d+\]: ")
+_PACKETS = re.compile(r"^(sent|rcvd) \[")
+_BINDING = re.compile(r"CONNECTED|CRYPTO BIND|Sending Connected|Connection Established|ABORT")
+
+
+class Sstp:
+    """lab.clients.base.Driver over pppd, whose pty is sstpc."""
+
+    protocol: VpnProtocol = "SSTP"
+
+    def __init__(
+        self,
+        node: Node,
+        profile: Profile,
+        user: User,
+        proxy: tuple[str, int] | None = None,
+        tls: TlsLimits | None = None,
+    ) -> None:
+        self._node = node
+        self._profile = profile
+        self._user = user
+        self._proxy = proxy
+        self._tls = tls
+        self._env = {"OPENSSL_CONF": OPENSSL} if tls else {}
+        self._process: Process | None = None
+        self._log: Path | None = None
+        self._mark = ""
+        self._seconds = 0.0
+        self._resolver = b""
+
+    async def connect(self) -> Connection:
+        """Dial once; RefusedError with openssl's, sstpc's and pppd's words if it does not come up.
+
+        The gateway's name is compared before anything of the user's is shown to it.
+        """
+        began = time.monotonic()
+        await self.disconnect()
+        self._log = None
+        await self._place()
+        check = await compare_name(self._node, self._profile.server, ROOT, self._proxy, self._env)
+        if check.verdict != "other":
+            await self._start()
+            await self._settled(DIAL_LIMIT if check.verdict == "same" else UNREACHED_LIMIT)
+        self._seconds = time.monotonic() - began
+        connection = await self.connection() if check.verdict == "same" else None
+        if connection is None:
+            raise await self._refusal(check)
+        await self._take_routes(connection.interface)
+        await self._take_dns()
+        return connection
+
+    async def disconnect(self) -> None:
+        """Hang up: pppd takes leave of the gateway (LCP Terminate), its routes go with ppp0."""
+        if self._process is not None:
+            await self._process.stop(HANG_UP_LIMIT)
+            self._process = None
+        if self._resolver:
+            await self._node.write("/etc/resolv.conf", self._resolver)
+            self._resolver = b""
+
+    async def connection(self) -> Connection | None:
+        """The tunnel as pppd told of it and the kernel has it."""
+        said = self._said()
+        interface = _told(said, r"Using interface (\S+)")
+        if self._process is None or self._process.code is not None or not interface:
+            return None
+        if not _told(said, r"local +IP address (\S+)"):
+            return None
+        told = await self._node.run(["ip", "-json", "address", "show", "dev", interface])
+        addresses = [
+            str(row["local"])
+            for link in (json.loads(told.stdout) if told.code == 0 else [])
+            for row in link.get("addr_info", [])
+        ]
+        if not addresses:
+            return None
+        return Connection(
+            self.protocol, addresses[0], interface, self._seconds, "PPP", self._proof()
+        )
+
+    async def rekey(self) -> None:
+        """SSTP has no renewal of keys: TLS renegotiation is not a part of it."""
+        raise UsageError("SSTP does not renew its keys", "use survivesRekey with IkeV2")
+
+    async def ended(self, limit: float) -> str:
+        """Until pppd has ended; its last words and sstpc's."""
+
+        def gone() -> bool:
+            return self._process is None or self._process.code is not None
+
+        await wait_until(f"{self._node.name}: the SSTP tunnel is down", limit, gone)
+        said = "; ".join(_words(self._said())[-3:]) or "pppd is not running"
+        await self.disconnect()
+        return said
+
+    async def _place(self) -> None:
+        files: dict[str, str | bytes] = {
+            OPTIONS: pppd_options(self._user),
+            ROOT: self._profile.server_root,
+        }
+        if isinstance(self._user, UserCertificate):
+            chain = (self._user.certificate_pem, *self._user.intermediates_pem)
+            files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}
+        if self._tls:
+            files[OPENSSL] = openssl_limits(self._tls)
+        for path, content in files.items():
+            await self._node.write(path, content, 0o600)
+
+    async def _start(self) -> None:
+        """Start pppd; the log is the node's and lives longer than a dial, so that is marked."""
+        self._mark = f"dial {secrets.token_hex(8)}\n"
+        command = f'mkdir -p {IPC_DIRECTORY} && echo "{self._mark.strip()}" && exec "$@"'
+        argv = ["sh", "-c", command, "sh", *pppd_command(self._profile.server, self._proxy)]
+        self._process = await self._node.spawn(argv, log="sstpc", env=self._env)
+        self._log = self._process.log
+
+    async def _settled(self, limit: float) -> None:
+        """Until the tunnel is up, pppd has ended, or the time is."""
+        process = self._process
+        assert process is not None
+
+        def settled() -> bool:
+            return process.code is not None or "local  IP address" in self._said()
+
+        try:
+            await wait_until(f"{self._node.name}: pppd is up or has ended", limit, settled)
+        except TimeoutError:
+            return
+
+    async def _refusal(self, check: NameCheck) -> RefusedError:
+        """What went wrong, told by whoever knows it best."""
+        process, lines = self._process, [*check.lines]
+        if process and process.code is None and check.verdict == "unknown":
+            lines.append("the gateway's name could not be compared")
+        await self.disconnect()
+        lines += _words(self._said())
+        if process:
+            lines.append(f"pppd ended with {process.code}")
+        reason, message = judge(SSTP, lines)
+        return RefusedError(self.protocol, reason, message, self._seconds)
+
+    async def _take_routes(self, interface: str) -> None:
+        """Split tunnel: the profile's prefixes and nothing else."""
+        orders = "".join(
+            f"route replace {route} dev {interface}\n" for route in self._profile.routes
+        )
+        told = await self._node.run(["ip", "-batch", "-"], input=orders)
+        if told.code:
+            raise LabError(f"{self._node.name}: the profile's routes cannot be set: {told.said}")
+
+    async def _take_dns(self) -> None:
+        """Use the DNS servers that IPCP gave (RFC 1877), as an operating system's client does."""
+        found = re.findall(r"^(?:primary|secondary) +DNS address (\S+)", self._said(), re.MULTILINE)
+        if found:
+            self._resolver = await self._node.read("/etc/resolv.conf")
+            given = "".join(f"nameserver {server}\n" for server in dict.fromkeys(found))
+            await self._node.write("/etc/resolv.conf", given.encode() + self._resolver)
+
+    def _said(self) -> str:
+        """What this dial's programs said so far."""
+        if self._log is None:
+            return ""
+        return self._log.read_text(errors="replace").partition(self._mark)[2]
+
+    def _proof(self) -> tuple[str, ...]:
+        """sstpc's lines on the crypto binding."""
+        return tuple(line for line in _words(self._said()) if _BINDING.search(line))
+
+
+def _told(said: str, pattern: str) -> str:
+    found = re.search(pattern, said)
+    return found[1] if found else ""
+
+
+def _words(said: str) -> Sequence[str]:
+    """Lines worth quoting: without sstpc's time stamps and pppd's packets."""
+    lines = (_STAMP.sub("", line).strip() for line in said.splitlines())
+    return [line for line in lines if line and not _PACKETS.match(line)]
