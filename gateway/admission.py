@@ -60,7 +60,7 @@ class Admission:
 
     def decide(self, peer: Peer) -> Decision:
         """Admit and keep a place, or refuse and say why."""
-        objection = self.objection(peer) or self._full(peer.protocol)
+        objection = self.objection(peer) or self.full(peer.protocol)
         if objection:
             return objection
         address = self._free_address(peer.protocol)
@@ -83,7 +83,8 @@ class Admission:
             return Decision("no-address", f"{session.private_address} left the address pool")
         return self.objection(session.peer)
 
-    def _full(self, protocol: VpnProtocol) -> Decision | None:
+    def full(self, protocol: VpnProtocol) -> Decision | None:
+        """Whether the SKU's number is reached, whoever asks; None: there is a place."""
         shared = protocol in SHARED_LIMIT
         limit = self.policy.ikev2_openvpn_limit if shared else self.policy.sstp_limit
         group = SHARED_LIMIT if shared else frozenset((protocol,))

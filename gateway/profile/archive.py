@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.profile.generic import vpn_settings
 from gateway.profile.openvpn import vpnconfig
+from gateway.profile.windows import setup_script
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -38,20 +39,31 @@ def files(snapshot: Snapshot) -> dict[str, bytes]:
 
     Generic/ is there with IKEv2 only and OpenVPN/ with OpenVPN only, as Azure documents.
     VpnServerRoot.cer is DER, as Windows exports a .cer by default; which of the two forms Azure
-    ships is not documented.
+    ships is not documented. WindowsLab/ is this lab's own, where Azure has its installers
+    (WindowsAmd64/, WindowsX86/): with SSTP or IKEv2.
     """
     content: dict[str, bytes] = {}
     if "IkeV2" in snapshot.protocols:
-        content["Generic/VpnServerRoot.cer"] = _der(snapshot.root_pem)
-        content["Generic/VpnSettings.xml"] = vpn_settings(
-            snapshot.fqdn, snapshot.protocols, snapshot.routes
-        )
+        content |= _settings("Generic", snapshot)
+    if {"IkeV2", "SSTP"} & set(snapshot.protocols):
+        content |= _settings("WindowsLab", snapshot)
+        script = setup_script(snapshot.fqdn, snapshot.protocols, snapshot.routes)
+        content["WindowsLab/VpnClientSetup.ps1"] = script.encode()
     if "OpenVPN" in snapshot.protocols:
         text = vpnconfig(
             snapshot.fqdn, snapshot.certificate_name, snapshot.root_pem, snapshot.tls_auth
         )
         content["OpenVPN/vpnconfig.ovpn"] = text.encode()
     return content
+
+
+def _settings(folder: str, snapshot: Snapshot) -> dict[str, bytes]:
+    return {
+        f"{folder}/VpnServerRoot.cer": _der(snapshot.root_pem),
+        f"{folder}/VpnSettings.xml": vpn_settings(
+            snapshot.fqdn, snapshot.protocols, snapshot.routes
+        ),
+    }
 
 
 def pack(content: dict[str, bytes]) -> bytes:

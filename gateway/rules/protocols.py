@@ -20,7 +20,7 @@ def has_a_protocol(case: Case) -> Iterator[Violation]:
         yield Violation(
             PROTOCOLS,
             "no tunnel type is enabled",
-            "name at least one of IkeV2, OpenVPN",
+            "name at least one of IkeV2, SSTP, OpenVPN",
             "seed: Point-to-site VPN can use one of the following protocols",
         )
 
@@ -60,7 +60,7 @@ def openvpn_has_no_radius(case: Case) -> Iterator[Violation]:
         yield Violation(
             AUTHENTICATION,
             "OpenVPN is not supported with RADIUS authentication",
-            "use IkeV2, or Certificate",
+            "use IkeV2 or SSTP, or Certificate",
             "seed: OpenVPN® Protocol is not supported with RADIUS authentication.",
         )
 
@@ -74,13 +74,6 @@ def no_sstp_beside_openvpn(case: Case) -> Iterator[Violation]:
             "IkeV2 goes with either of them",
             "azure-docs ikev2-openvpn-from-sstp",
         )
-
-
-def no_sstp_yet(case: Case) -> Iterator[Violation]:
-    """The SSTP engine is still to come."""
-    for index, protocol in enumerate(case.client.vpnClientProtocols):
-        if protocol == "SSTP":
-            yield Violation((*PROTOCOLS, index), f"SSTP: {NOT_YET}", "use IkeV2 or OpenVPN", LAB)
 
 
 def no_entra_id_yet(case: Case) -> Iterator[Violation]:

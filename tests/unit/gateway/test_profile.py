@@ -17,6 +17,12 @@ from gateway.engines.openvpn_config import static_key
 from gateway.profile.archive import Snapshot, files, pack
 
 FQDN = "azuregateway-1-2.vpn.azure.com"
+GENERIC = {"Generic/VpnSettings.xml", "Generic/VpnServerRoot.cer"}
+WINDOWS = {
+    "WindowsLab/VpnSettings.xml",
+    "WindowsLab/VpnServerRoot.cer",
+    "WindowsLab/VpnClientSetup.ps1",
+}
 
 
 @pytest.fixture
@@ -49,15 +55,37 @@ def test_the_server_root_is_in_it(snapshot: Snapshot, pki: Any) -> None:
 @pytest.mark.parametrize(
     ("protocols", "names"),
     [
-        (("IkeV2",), {"Generic/VpnSettings.xml", "Generic/VpnServerRoot.cer"}),
+        (("IkeV2",), GENERIC | WINDOWS),
         (("OpenVPN",), {"OpenVPN/vpnconfig.ovpn"}),
-        (("SSTP",), set()),
+        (("SSTP",), WINDOWS),
+        (("IkeV2", "SSTP"), GENERIC | WINDOWS),
     ],
 )
 def test_folders_are_there_for_their_protocols_only(
     snapshot: Snapshot, protocols: Any, names: set[str]
 ) -> None:
     assert set(files(replace(snapshot, protocols=protocols))) == names
+
+
+@pytest.mark.parametrize(
+    ("protocols", "tunnel"),
+    [(("IkeV2",), "Ikev2"), (("SSTP",), "Sstp"), (("SSTP", "IkeV2"), "Automatic")],
+)
+def test_the_windows_script_makes_a_connection_with_azures_routes(
+    snapshot: Snapshot, protocols: Any, tunnel: str
+) -> None:
+    content = files(replace(snapshot, protocols=protocols))
+    script = content["WindowsLab/VpnClientSetup.ps1"].decode()
+    assert f"-ServerAddress '{FQDN}' -TunnelType {tunnel} `\r\n" in script
+    assert "-SplitTunneling" in script
+    for route in snapshot.routes:
+        assert f"-DestinationPrefix '{route}'\r\n" in script
+
+
+def test_windows_alone_reads_the_same_settings_as_generic(snapshot: Snapshot) -> None:
+    content = files(replace(snapshot, protocols=("SSTP", "IkeV2")))
+    assert content["WindowsLab/VpnSettings.xml"] == content["Generic/VpnSettings.xml"]
+    assert b"<VpnType>IkeV2,SSTP</VpnType>" in content["WindowsLab/VpnSettings.xml"]
 
 
 def test_the_openvpn_profile_has_azures_directives(snapshot: Snapshot) -> None:

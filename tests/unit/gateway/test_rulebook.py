@@ -95,7 +95,6 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "vpnClientProtocols",
         "SSTP and OpenVPN",
     ),
-    "no_sstp_yet": ({}, {"vpnClientProtocols": ["SSTP"]}, "vpnClientProtocols.0", NOT_YET),
     "no_entra_id_yet": (
         {},
         {"vpnAuthenticationTypes": ["AAD"]},
@@ -195,6 +194,16 @@ def dotted(violation: Violation) -> str:
 
 def test_a_document_that_breaks_no_rule_passes(document: Any) -> None:
     assert judge(document()) == []
+
+
+@pytest.mark.parametrize(
+    ("sku", "protocols"),
+    [("VpnGw1", ["SSTP"]), ("VpnGw1", ["IkeV2", "SSTP"]), ("Basic", ["SSTP"])],
+)
+def test_sstp_goes_alone_beside_ikev2_and_on_basic(
+    document: Any, sku: str, protocols: list[str]
+) -> None:
+    assert judge(document({"sku": {"name": sku}}, vpnClientProtocols=protocols)) == []
 
 
 def test_every_rule_has_a_case_here() -> None:

@@ -1,0 +1,39 @@
+"""WindowsLab/VpnClientSetup.ps1 of the client configuration.
+
+Azure ships an installer whose content is not documented; this script makes the same kind of
+connection with Windows' own commands. It is written after their documentation and has not been
+run on Windows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Network
+
+    from gateway.vocabulary import VpnProtocol
+
+
+def setup_script(fqdn: str, protocols: Iterable[VpnProtocol], routes: Iterable[IPv4Network]) -> str:
+    """The script, with Windows' line ends; `Automatic` tries IKEv2 first, then SSTP (seed)."""
+    offered = {"IkeV2", "SSTP"} & set(protocols)
+    tunnel = "Automatic" if len(offered) == 2 else {"IkeV2": "Ikev2", "SSTP": "Sstp"}[offered.pop()]
+    lines = (
+        "#Requires -RunAsAdministrator",
+        "# The user's certificate must be in Cert:\\CurrentUser\\My.",
+        f"$name = '{fqdn}'",
+        "Import-Certificate -CertStoreLocation Cert:\\LocalMachine\\Root `",
+        "    -FilePath (Join-Path $PSScriptRoot 'VpnServerRoot.cer') | Out-Null",
+        "$eap = New-EapConfiguration -Tls -UserCertificate",
+        f"Add-VpnConnection -Name $name -ServerAddress '{fqdn}' -TunnelType {tunnel} `",
+        "    -AuthenticationMethod Eap -EapConfigXmlStream $eap.EapConfigXmlStream `",
+        "    -EncryptionLevel Required -SplitTunneling -Force",
+        *(
+            f"Add-VpnConnectionRoute -ConnectionName $name -DestinationPrefix '{route}'"
+            for route in routes
+        ),
+        "",
+    )
+    return "\r\n".join(lines)
