@@ -10,6 +10,7 @@ from gateway.engines.openvpn_management import Event, LogLine, Management, State
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import OPENVPN, judge
+from lab.clients.resolver import Resolver
 from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
@@ -47,7 +48,7 @@ class OpenVpn:
         self._pushed: list[str] = []
         self._last = ""
         self._seconds = 0.0
-        self._resolver = b""
+        self._resolver = Resolver(node)
 
     async def connect(self) -> Connection:
         """Dial once; RefusedError with openvpn's words if the tunnel does not come up."""
@@ -64,7 +65,7 @@ class OpenVpn:
             reason, message = judge(OPENVPN, self._lines)
             await self.disconnect()
             raise RefusedError(self.protocol, reason, message, self._seconds)
-        await self._take_dns()
+        await self._resolver.take(self._options_pushed("dhcp-option DNS"))
         return connection
 
     async def disconnect(self) -> None:
@@ -77,9 +78,7 @@ class OpenVpn:
             with suppress(asyncio.CancelledError):
                 await self._reader
             self._reader = None
-        if self._resolver:
-            await self._node.write("/etc/resolv.conf", self._resolver)
-            self._resolver = b""
+        await self._resolver.give_back()
 
     async def connection(self) -> Connection | None:
         """The tunnel as openvpn last told."""
@@ -181,14 +180,6 @@ class OpenVpn:
             if event.name == "RECONNECTING":
                 # The seed has it that auto-reconnect is not supported.
                 writer.write(b"signal SIGTERM\n")
-
-    async def _take_dns(self) -> None:
-        """Use the DNS servers that the gateway pushed, as an operating system's client does."""
-        servers = self._options_pushed("dhcp-option DNS")
-        if servers:
-            self._resolver = await self._node.read("/etc/resolv.conf")
-            pushed = "".join(f"nameserver {server}\n" for server in servers)
-            await self._node.write("/etc/resolv.conf", pushed.encode() + self._resolver)
 
     def _options_pushed(self, name: str) -> list[str]:
         """The values of an option that the gateway pushed."""

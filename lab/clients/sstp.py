@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
+from lab.clients.resolver import Resolver
 from lab.clients.server_name import NameCheck, compare_name
 from lab.clients.sstp_options import (
     CHAIN,
@@ -39,6 +40,8 @@ HANG_UP_LIMIT = 10.0
 """Seconds for pppd to take leave (LCP Terminate: twice 3 s) before it is killed."""
 _STAMP = re.compile(r"^\w{3} +\d+ [\d:]+ sstpc\[\d+\]: ")
 _PACKETS = re.compile(r"^(sent|rcvd) \[")
+_DNS = re.compile(r"^(?:primary|secondary) +DNS address (\S+)", re.MULTILINE)
+"""Of IPCP (RFC 1877)."""
 _BINDING = re.compile(r"CONNECTED|CRYPTO BIND|Sending Connected|Connection Established|ABORT")
 
 
@@ -65,7 +68,7 @@ class Sstp:
         self._log: Path | None = None
         self._mark = ""
         self._seconds = 0.0
-        self._resolver = b""
+        self._resolver = Resolver(node)
 
     async def connect(self) -> Connection:
         """Dial once; RefusedError with openssl's, sstpc's and pppd's words if it does not come up.
@@ -85,7 +88,7 @@ class Sstp:
         if connection is None:
             raise await self._refusal(check)
         await self._take_routes(connection.interface)
-        await self._take_dns()
+        await self._resolver.take(_DNS.findall(self._said()))
         return connection
 
     async def disconnect(self) -> None:
@@ -93,9 +96,7 @@ class Sstp:
         if self._process is not None:
             await self._process.stop(HANG_UP_LIMIT)
             self._process = None
-        if self._resolver:
-            await self._node.write("/etc/resolv.conf", self._resolver)
-            self._resolver = b""
+        await self._resolver.give_back()
 
     async def connection(self) -> Connection | None:
         """The tunnel as pppd told of it and the kernel has it."""
@@ -186,14 +187,6 @@ class Sstp:
         told = await self._node.run(["ip", "-batch", "-"], input=orders)
         if told.code:
             raise LabError(f"{self._node.name}: the profile's routes cannot be set: {told.said}")
-
-    async def _take_dns(self) -> None:
-        """Use the DNS servers that IPCP gave (RFC 1877), as an operating system's client does."""
-        found = re.findall(r"^(?:primary|secondary) +DNS address (\S+)", self._said(), re.MULTILINE)
-        if found:
-            self._resolver = await self._node.read("/etc/resolv.conf")
-            given = "".join(f"nameserver {server}\n" for server in dict.fromkeys(found))
-            await self._node.write("/etc/resolv.conf", given.encode() + self._resolver)
 
     def _said(self) -> str:
         """What this dial's programs said so far."""
