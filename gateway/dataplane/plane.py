@@ -1,0 +1,161 @@
+"""All flows of one TUN, in one reactor.
+
+TUN -> destination address -> that flow's queue -> TLS
+TLS -> SSTP packets -> source address checked -> TUN; what is no IP packet -> control()
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.dataplane.counters import PlaneCounters
+from gateway.dataplane.framing import FramingError
+from gateway.dataplane.plain import SLACK, PlainTun
+from gateway.dataplane.reactor import READABLE, WRITABLE
+from gateway.dataplane.tun import has_vnet_hdr
+
+if TYPE_CHECKING:
+    from gateway.dataplane.flow import Flow
+    from gateway.dataplane.native import Native
+    from gateway.dataplane.reactor import Reactor
+
+_READ_BYTES = 131072
+"""Taken from one client before the others have their turn again."""
+
+
+class Carrier(Protocol):
+    """How packets get into and out of the TUN; both calls do a bounded amount of work."""
+
+    def from_client(self, flow: Flow, buffer: bytearray, end: int) -> int:
+        """Handle the SSTP packets in the buffer up to `end`; returns where the first is that is
+        not whole. Raises FramingError. Behind `end` the buffer has SLACK bytes.
+        """
+
+    def from_tun(self) -> None:
+        """Send the clients what has come for them."""
+
+    def changed(self) -> None:
+        """The table of flows has changed."""
+
+
+@dataclass(slots=True)
+class _Member:
+    descriptor: int
+    address: bytes
+    events: int = READABLE
+
+
+class Plane:
+    """Moves packets; `tun` is a descriptor of open_tun, `mtu` (bytes) that of its device.
+
+    With a TUN that has virtio_net_hdr `native` is needed, with another it is not used.
+    """
+
+    def __init__(self, tun: int, native: Native | None, reactor: Reactor, mtu: int) -> None:
+        self._tun = tun
+        self._reactor = reactor
+        self._flows: dict[bytes, Flow] = {}
+        self._members: dict[Flow, _Member] = {}
+        self._buffer = bytearray(_READ_BYTES + SLACK)
+        self._view = memoryview(self._buffer)[:_READ_BYTES]
+        self.counters = PlaneCounters()
+        self._carrier = self._choose(native, mtu)
+        reactor.add(tun, READABLE, self._from_tun)
+
+    def _choose(self, native: Native | None, mtu: int) -> Carrier:  # noqa: ARG002 (the compiled part is to come)
+        if not has_vnet_hdr(self._tun):
+            return PlainTun(self._tun, self._flows, mtu, self.counters)
+        raise ValueError("a TUN with virtio_net_hdr needs the compiled part")
+
+    def add(self, flow: Flow) -> None:
+        """Carry packets for it from now on.
+
+        Its connection is watched here, instead of whoever watched it before. No callback comes
+        before the reactor's next round. Raises ValueError where another flow has its address.
+        """
+        if flow.address in self._flows:
+            raise ValueError("two flows with one address")
+        self._flows[flow.address] = flow
+        descriptor = flow.connection.fileno()
+        self._members[flow] = _Member(descriptor, flow.address)
+        flow.watch = partial(self._watch, flow)
+        flow.heard = self._reactor.now
+        self._carrier.changed()
+        self._reactor.add(descriptor, READABLE, partial(self._ready, flow))
+        # What the owner took from TLS and did not parse is not told by the socket.
+        self._reactor.call_at(0.0, partial(self._ready, flow, READABLE))
+
+    def remove(self, flow: Flow) -> None:
+        """Forget it, without a word to its owner; to be called before the connection's close()."""
+        flow.forget()
+        member = self._members.pop(flow, None)
+        if member:
+            self._unmap(flow, member)
+            self._reactor.remove(member.descriptor)
+
+    def close(self) -> None:
+        """Forget all flows and the TUN, whose descriptor stays open."""
+        for flow in list(self._members):
+            self.remove(flow)
+        self._reactor.remove(self._tun)
+
+    def _from_tun(self, _events: int) -> None:
+        self._carrier.from_tun()
+
+    def _ready(self, flow: Flow, events: int) -> None:
+        """The connection can be written or read, or the deferred look after something changed."""
+        if flow not in self._members:
+            return
+        if events & WRITABLE:
+            flow.outgoing.flush()
+            self._watch(flow)
+        if events & ~WRITABLE:
+            self._receive(flow)
+        self._settle(flow)
+
+    def _receive(self, flow: Flow) -> None:
+        start = len(flow.rest)
+        self._view[:start] = flow.rest
+        got = flow.connection.read_into(self._view[start:])
+        if got:
+            flow.heard = self._reactor.now
+        end = start + got
+        try:
+            at = self._carrier.from_client(flow, self._buffer, end)
+        except FramingError as error:
+            self._end(flow, str(error))
+        else:
+            flow.rest = bytes(self._view[at:end])
+
+    def _settle(self, flow: Flow) -> None:
+        connection = flow.connection
+        if why := connection.ended or flow.failed:
+            self._end(flow, why)
+        elif flow.finishing and not flow.outgoing and not connection.wants_write:
+            self._end(flow, flow.finishing)
+
+    def _end(self, flow: Flow, why: str) -> None:
+        closed = flow.closed
+        self.remove(flow)
+        closed(why)
+
+    def _watch(self, flow: Flow) -> None:
+        """After something was given to the connection, or the flow is to finish."""
+        member = self._members[flow]
+        if flow.finishing:
+            self._unmap(flow, member)
+        if flow.finishing or flow.failed or flow.connection.ended:
+            # Not now: whoever sends does not expect to be called back.
+            self._reactor.call_at(0.0, partial(self._ready, flow, 0))
+        events = READABLE | WRITABLE if flow.connection.wants_write else READABLE
+        if events != member.events:
+            member.events = events
+            self._reactor.modify(member.descriptor, events)
+
+    def _unmap(self, flow: Flow, member: _Member) -> None:
+        flow.address = b""
+        if self._flows.get(member.address) is flow:
+            del self._flows[member.address]
+            self._carrier.changed()

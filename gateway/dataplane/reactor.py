@@ -1,0 +1,132 @@
+"""One epoll loop with timers, for one thread."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+READABLE, WRITABLE = select.EPOLLIN, select.EPOLLOUT
+_IDLE_SECONDS = 3600.0
+
+Ready = Callable[[int], None]
+"""Is called with the events that came: READABLE, WRITABLE, and EPOLLHUP or EPOLLERR unasked."""
+
+
+class Timer:
+    """A call that was ordered; `cancel` may come at any time, even twice."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self.function: Callable[[], None] | None = function
+
+    def cancel(self) -> None:
+        """Do not call."""
+        self.function = None
+
+
+class Reactor:
+    """Calls back for descriptors that are ready (level-triggered) and for times that have come.
+
+    What a callback raises ends run(). Only stop() may be called from a signal handler.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Ready] = {}
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._running = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.now = clock()
+        """Seconds, of when the loop last woke up."""
+        self.add(self._wake, READABLE, self._woken)
+
+    def add(self, descriptor: int, events: int, callback: Ready) -> None:
+        """Watch a descriptor; one that is watched already gets these events and this callback."""
+        if descriptor in self._callbacks:
+            self._epoll.modify(descriptor, events)
+        else:
+            self._epoll.register(descriptor, events)
+        self._callbacks[descriptor] = callback
+
+    def modify(self, descriptor: int, events: int) -> None:
+        """Watch for these events instead."""
+        self._epoll.modify(descriptor, events)
+
+    def remove(self, descriptor: int) -> None:
+        """Watch it no more; to be called before the descriptor is closed."""
+        if self._callbacks.pop(descriptor, None):
+            self._epoll.unregister(descriptor)
+
+    def call_at(self, when: float, function: Callable[[], None]) -> Timer:
+        """Call the function once when the clock (time.monotonic) has come to `when`."""
+        timer = Timer(function)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def run(self) -> None:
+        """Go on until stop()."""
+        self._running = True
+        callbacks, poll = self._callbacks, self._epoll.poll
+        while self._running:
+            ready = poll(self._patience())
+            self.now = self._clock()
+            for descriptor, events in ready:
+                # An earlier callback of this round may have removed it.
+                callback = callbacks.get(descriptor)
+                if callback:
+                    callback(events)
+            if self._timers:
+                self._call_timers()
+
+    def stop(self) -> None:
+        """Let run() return after the callbacks of this round."""
+        self._running = False
+        os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Give the loop's own descriptors back."""
+        self._epoll.close()
+        os.close(self._wake)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _woken(self, _events: int) -> None:
+        os.eventfd_read(self._wake)
+
+    def _patience(self) -> float:
+        """Seconds until the next timer."""
+        while self._timers and self._timers[0][2].function is None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return _IDLE_SECONDS
+        return max(0.0, self._timers[0][0] - self._clock())
+
+    def _call_timers(self) -> None:
+        # Those that are ordered meanwhile wait for the next round, or they could starve the rest.
+        due = []
+        while self._timers and self._timers[0][0] <= self.now:
+            due.append(heapq.heappop(self._timers)[2])
+        for timer in due:
+            if timer.function:
+                timer.function()
