@@ -1,0 +1,235 @@
+"""Access-Requests out, answers in: bytes to values and back, on pyrad. No sockets, no clock.
+
+What a server sends is looked at before pyrad sees it: lengths that do not add up, more attributes
+than anybody needs, a Response Authenticator or Message-Authenticator that is not the secret's
+(RFC 2865, RFC 3579, CVE-2024-3596). Whatever is wrong is a `Flaw`; nothing raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AccessRequest, AuthPacket
+
+from radius.attributes import MICROSOFT, Pair, dictionary
+
+Flaw = Literal[
+    "length",  # shorter or longer than it says, or than RADIUS allows
+    "attributes",  # an attribute is cut off, or has no room for itself
+    "flood",  # more attributes than anybody needs
+    "code",  # no answer to an Access-Request
+    "authenticator",  # the Response Authenticator is not the secret's
+    "no-message-authenticator",
+    "message-authenticator",  # it is not the secret's, or there are two
+    "proxy-state",  # one that was not sent: the mark of CVE-2024-3596
+    "eap",  # the EAP packet in it does not fit the answer
+    "unasked",  # nothing was asked, or it has been answered
+    "wrong-address",  # from somewhere else than the server
+]
+"""What is wrong with an answer."""
+
+HEADER = 20
+LONGEST = 4096
+"""RFC 2865, section 3."""
+MOST_ATTRIBUTES = 200
+"""FreeRADIUS's own limit by default."""
+LONGEST_VALUE = 253
+LONGEST_EAP = 2048
+"""Our MRU is 1400; an Access-Request holds little more."""
+PROXY_STATE_LENGTH = 20
+"""As in the captured request of Azure's gateway."""
+_EAP_MESSAGE, _MESSAGE_AUTHENTICATOR, _PROXY_STATE, _STATE, _REPLY_MESSAGE = 79, 80, 33, 24, 18
+_CHAP_ERROR, _CHAP2_SUCCESS = (MICROSOFT, 2), (MICROSOFT, 26)
+_KEY_LENGTHS = range(16, 65)
+_REQUEST, _SUCCESS, _FAILURE = 1, 3, 4
+"""EAP codes (RFC 3748)."""
+_EAP_CODES = {AccessChallenge: _REQUEST, AccessAccept: _SUCCESS, AccessReject: _FAILURE}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A RADIUS server, and what it is trusted with."""
+
+    address: str
+    secret: bytes = field(repr=False)
+    score: int = 0
+    """Azure's radiusServerScore: the higher is asked first."""
+    port: int = 1812
+    may_omit_message_authenticator: bool = False
+    """Accept answers without Message-Authenticator, except to EAP: for servers older than the
+    cure of CVE-2024-3596, such as Debian 12's FreeRADIUS 3.2.1 with PAP and raw MS-CHAPv2."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked, before it is written for one server's secret."""
+
+    pairs: Sequence[Pair]
+    password: str | None = field(default=None, repr=False)
+    """PAP's."""
+    eap: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """MS-MPPE-Recv-Key and MS-MPPE-Send-Key, decrypted: the server's view, as RFC 2548 has it."""
+
+    recv: bytes = field(repr=False)
+    send: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An authentic answer."""
+
+    kind: Literal["accept", "reject", "challenge"]
+    eap: bytes = field(default=b"", repr=False)
+    state: bytes | None = None
+    message: str = ""
+    """Reply-Message, for people."""
+    chap_error: bytes | None = None
+    chap_success: bytes | None = None
+    keys: Keys | None = None
+
+
+_KINDS: dict[int, Literal["accept", "reject", "challenge"]] = {
+    AccessAccept: "accept",
+    AccessReject: "reject",
+    AccessChallenge: "challenge",
+}
+
+
+class Sent:
+    """A request as it went to one server: written once, sent perhaps several times.
+
+    Retransmissions are the same bytes (RFC 5080, section 2.2.1): same identifier, same
+    authenticator.
+    """
+
+    def __init__(
+        self, request: Request, server: Server, identifier: int, entropy: Callable[[int], bytes]
+    ) -> None:
+        self._packet = AuthPacket(
+            AccessRequest,
+            id=identifier,
+            secret=server.secret,
+            authenticator=entropy(16),
+            dict=dictionary(),
+        )
+        self._packet.add_message_authenticator()  # the first attribute
+        for name, value in request.pairs:
+            self._packet.AddAttribute(name, value)
+        if request.password is not None:
+            hidden = self._packet.PwCrypt(request.password)
+            self._packet.AddAttribute("User-Password", hidden)
+        if request.eap is not None:
+            self._packet[_EAP_MESSAGE] = split(request.eap)
+        self._proxy_state = entropy(PROXY_STATE_LENGTH)
+        self._packet.AddAttribute("Proxy-State", self._proxy_state)
+        self._needs_message_authenticator = (
+            request.eap is not None or not server.may_omit_message_authenticator
+        )
+        self.data: bytes = self._packet.RequestPacket()
+
+    def read(self, data: bytes) -> Answer | Flaw:
+        """An answer, when it is one to this request and from who has the secret."""
+        attributes = walk(data)
+        if isinstance(attributes, str):
+            return attributes
+        data = data[: int.from_bytes(data[2:4])]
+        if data[0] not in _KINDS:
+            return "code"
+        flaw = self._forged(data, attributes)
+        return flaw or self._value(data)
+
+    def _forged(self, data: bytes, attributes: list[tuple[int, bytes]]) -> Flaw | None:
+        packet = self._packet
+        expected = hashlib.md5(  # noqa: S324 (RADIUS's own)
+            data[:4] + packet.authenticator + data[HEADER:] + packet.secret
+        ).digest()
+        if data[1] != packet.id or not hmac.compare_digest(expected, data[4:HEADER]):
+            return "authenticator"
+        marks = [value for kind, value in attributes if kind == _MESSAGE_AUTHENTICATOR]
+        has_eap = any(kind == _EAP_MESSAGE for kind, _ in attributes)
+        if not marks and (self._needs_message_authenticator or has_eap):
+            return "no-message-authenticator"
+        if marks and (len(marks) > 1 or not self._is_signed(data, marks[0])):
+            return "message-authenticator"
+        back = [value for kind, value in attributes if kind == _PROXY_STATE]
+        return "proxy-state" if back not in ([], [self._proxy_state]) else None
+
+    def _is_signed(self, data: bytes, mark: bytes) -> bool:
+        if len(mark) != 16:
+            return False
+        reply = self._packet.CreateReply(packet=data)
+        return bool(
+            reply.verify_message_authenticator(original_authenticator=self._packet.authenticator)
+        )
+
+    def _value(self, data: bytes) -> Answer | Flaw:
+        reply = self._packet.CreateReply(packet=data)
+        reply.request_authenticator = self._packet.authenticator
+        eap = b"".join(reply.get(_EAP_MESSAGE, []))
+        if eap and not _is_eap(eap, _EAP_CODES[data[0]]):
+            return "eap"
+        return Answer(
+            kind=_KINDS[data[0]],
+            eap=eap,
+            state=_only(reply.get(_STATE)),
+            message=b" ".join(reply.get(_REPLY_MESSAGE, [])).decode(errors="replace"),
+            chap_error=_only(reply.get(_CHAP_ERROR)),
+            chap_success=_only(reply.get(_CHAP2_SUCCESS)),
+            keys=_keys(reply),
+        )
+
+
+def walk(data: bytes) -> list[tuple[int, bytes]] | Flaw:
+    """The attributes of a packet, when all lengths add up; bytes after its end are padding."""
+    if not HEADER <= len(data) <= LONGEST:
+        return "length"
+    end = int.from_bytes(data[2:4])
+    if not HEADER <= end <= len(data):
+        return "length"
+    found: list[tuple[int, bytes]] = []
+    at = HEADER
+    while at < end:
+        if len(found) == MOST_ATTRIBUTES:
+            return "flood"
+        length = data[at + 1] if at + 1 < end else 0
+        if length < 2 or at + length > end:
+            return "attributes"
+        found.append((data[at], data[at + 2 : at + length]))
+        at += length
+    return found
+
+
+def split(eap: bytes) -> list[bytes]:
+    """An EAP packet as the values of EAP-Message attributes, in order (RFC 3579, section 3.1)."""
+    return [eap[at : at + LONGEST_VALUE] for at in range(0, len(eap), LONGEST_VALUE)]
+
+
+def _is_eap(eap: bytes, code: int) -> bool:
+    return len(eap) >= 4 and eap[0] == code and int.from_bytes(eap[2:4]) == len(eap)
+
+
+def _only(values: list[bytes] | None) -> bytes | None:
+    """An attribute that may be there once."""
+    return values[0] if values and len(values) == 1 else None
+
+
+def _keys(reply: AuthPacket) -> Keys | None:
+    """Both keys, each of a sensible length; else none."""
+    found = []
+    for number in (17, 16):
+        hidden = _only(reply.get((MICROSOFT, number)))
+        if hidden is None or len(hidden) < 18 or len(hidden) % 16 != 2:
+            return None
+        key = reply.SaltDecrypt(hidden)
+        if len(key) not in _KEY_LENGTHS:
+            return None
+        found.append(key)
+    return Keys(*found)

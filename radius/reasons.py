@@ -1,0 +1,136 @@
+"""Why a RADIUS server refused, in words: from its answer, and from its log where that says more.
+
+An answer says less than the server knows: within EAP it is a bare failure, and somebody outside
+the permitted group looks like somebody with a wrong password. So a report asks the log too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Reason = Literal[
+    "password",  # wrong password or unknown user: servers do not tell them apart
+    "disabled",  # the account is disabled
+    "locked-out",  # too many wrong passwords
+    "must-change-password",  # expired, or to be changed at the next login
+    "account-expired",
+    "outside-hours",  # of the hours in which the user may log in
+    "not-in-group",  # nobody outside a group is let in
+    "certificate",  # the server does not accept the user's certificate
+    "certificate-revoked",
+    "second-factor-denied",
+    "second-factor-late",  # approved, when the gateway had given up
+    "typed-code",  # the server asks for a code to be typed, which a VPN client cannot
+    "no-keys",  # accepted without keys for the tunnel, which is as good as not accepted
+    "radius-no-answer",  # no RADIUS server answered in time
+    "refused",  # refused, and the server gives no more
+]
+"""Why nobody came in."""
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+DENIED = "The second factor was denied"
+LATE = "The second factor came too late"
+"""The front door's own words in a Reply-Message."""
+
+_ERRORS: dict[int, Reason] = {
+    646: "outside-hours",
+    647: "disabled",
+    648: "must-change-password",
+    649: "not-in-group",
+    691: "password",
+}
+"""RFC 2759, section 6; 649 is the dial-in permission that an account lacks."""
+
+_PHRASES: dict[Reason, tuple[str, ...]] = {
+    "not-in-group": (r"not in the required group",),
+    "disabled": (r"account (has been |is )?disabled", r"0xc0000072"),
+    "locked-out": (r"account (has been |is )?(automatically )?locked", r"0xc0000234"),
+    "account-expired": (r"account (has )?expired", r"0xc0000193"),
+    "must-change-password": (
+        r"must (be )?change",
+        r"password (has )?expired",
+        r"0xc0000071",
+        r"0xc0000224",
+    ),
+    "outside-hours": (r"logon hours", r"0xc000006f"),
+    "certificate-revoked": (r"certificate revoked",),
+    "certificate": (r"certificate", r"unknown ca\b"),
+    "second-factor-denied": (re.escape(DENIED),),
+    "second-factor-late": (re.escape(LATE),),
+    "password": (
+        r"logon failure",
+        r"incorrect",
+        r"0xc000006[ad]",
+        r"0xc0000064",
+        r"no such user",
+        r"not found",
+        r"no NT-Password",
+        r"no Auth-Type",  # FreeRADIUS does not know the user
+    ),
+}
+"""Of FreeRADIUS, ntlm_auth, winbind and the front door; the first that fits."""
+_WORDS = [
+    (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
+]
+_CHAP_ERROR = re.compile(rb"E=(\d{1,10})")
+
+
+def of_words(text: str) -> Reason | None:
+    """What a server's text says, None: nothing of this."""
+    return next((reason for pattern, reason in _WORDS if pattern.search(text)), None)
+
+
+def of_chap_error(value: bytes) -> tuple[Reason, int]:
+    """An MS-CHAP-Error (identifier, then `E=691 R=1 C=... V=3 M=...`, RFC 2548): word, number.
+
+    The number alone is not enough: FreeRADIUS says 691 of a disabled account and 647 of a locked
+    one, and puts the truth into the text.
+    """
+    said = value[1:].decode("latin-1")
+    found = _CHAP_ERROR.search(value)
+    number = int(found[1]) if found else 691
+    return of_words(said.partition("M=")[2]) or _ERRORS.get(number, "password"), number
+
+
+def of_reply(chap_error: bytes | None, messages: str) -> tuple[Reason, int]:
+    """Of an Access-Reject: its MS-CHAP-Error, then its Reply-Message; word and error number."""
+    if chap_error is not None:
+        return of_chap_error(chap_error)
+    return of_words(messages) or "refused", 691
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal as a server's log tells it."""
+
+    user: str
+    reason: Reason
+    message: str
+    """The server's own words."""
+
+
+_INCORRECT = re.compile(
+    r"Login incorrect(?: \((?P<why>.*)\))?: \[(?P<user>[^\]/]*)(?:/[^\]]*)?\] \(from "
+)
+_GROUP = re.compile(r"[Uu]ser (?P<user>\S+) is not in the required group")
+_DOOR = re.compile(r"second factor of (?P<user>\S+): (?P<why>.*)")
+
+
+def refusals(log: str) -> Iterator[Refusal]:
+    """Of the log of FreeRADIUS (`auth = yes`), winbindd (level 3) or radius.frontdoor, in order."""
+    for line in log.splitlines():
+        if found := _INCORRECT.search(line):
+            why = found["why"] or "refused"
+            yield Refusal(bare(found["user"]), of_words(why) or "refused", why)
+        elif found := _GROUP.search(line):
+            yield Refusal(bare(found["user"]), "not-in-group", found[0])
+        elif (found := _DOOR.search(line)) and (reason := of_words(found["why"])):
+            yield Refusal(bare(found["user"]), reason, found["why"])
+
+
+def bare(user: str) -> str:
+    """The name of `DOMAIN\\user`, `DOMAIN\\\\user` in a log, or `user@domain`."""
+    return user.rpartition("\\")[2].partition("@")[0]

@@ -1,0 +1,110 @@
+"""UDP sockets for questions to RADIUS servers, on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from radius.exchange import Question, Questions
+from radius.packet import LONGEST, Flaw, Request, Server
+
+MOST_SOCKETS = 8
+"""256 questions each."""
+
+
+class Wire(asyncio.DatagramProtocol):
+    """One socket and the questions that are open on it."""
+
+    def __init__(
+        self, entropy: Callable[[int], bytes], flawed: Callable[[Flaw, str], None]
+    ) -> None:
+        self.questions = Questions(entropy)
+        self.error = ""
+        """The last thing that the kernel said."""
+        self._flawed = flawed
+        self._answered: dict[int, asyncio.Event] = {}
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """An answer, or something else: RADIUS has no longer ones than 4096 bytes."""
+        address = (str(addr[0]), int(addr[1]))
+        outcome = self.questions.receive(data[: LONGEST + 1], address)
+        if isinstance(outcome, Question):
+            self._answered[id(outcome)].set()
+        else:
+            self._flawed(outcome, address[0])
+
+    def error_received(self, exc: Exception) -> None:
+        """No route, no such address: silence may follow, and then this is told."""
+        number = getattr(exc, "errno", None)
+        self.error = os.strerror(number) if number else str(exc)
+
+    async def ask(self, request: Request, servers: Sequence[Server], limit: float) -> Question:
+        """Ask until there is an answer or the time is over."""
+        loop = asyncio.get_running_loop()
+        question = self.questions.ask(request, servers, loop.time(), limit)
+        answered = self._answered[id(question)] = asyncio.Event()
+        end = question.began + limit
+        try:
+            while question.answer is None and loop.time() < end:
+                for data, address in self.questions.tick(question, loop.time()):
+                    self._transport.sendto(data, address)
+                try:
+                    async with asyncio.timeout_at(question.wakes):
+                        await answered.wait()
+                except TimeoutError:
+                    continue
+            return question
+        finally:
+            self.questions.forget(question)
+            del self._answered[id(question)]
+
+    def close(self) -> None:
+        """Close the socket; who still asks gets no answer."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Wires:
+    """As many sockets as the open questions need, bound to one address."""
+
+    def __init__(
+        self, address: str, entropy: Callable[[int], bytes], flawed: Callable[[Flaw, str], None]
+    ) -> None:
+        self._address = address
+        self._make = lambda: Wire(entropy, flawed)
+        self._wires: list[Wire] = []
+        self._opening = asyncio.Lock()
+
+    async def free(self) -> Wire:
+        """One with room for a question; OSError when there is none and none can be opened."""
+        async with self._opening:
+            for wire in self._wires:
+                if not wire.questions.full:
+                    return wire
+            if len(self._wires) == MOST_SOCKETS:
+                raise OSError(f"{MOST_SOCKETS * 256} questions are open already")
+            loop = asyncio.get_running_loop()
+            _, wire = await loop.create_datagram_endpoint(self._make, local_addr=(self._address, 0))
+            self._wires.append(wire)
+            return wire
+
+    def close(self) -> None:
+        """Close them all."""
+        for wire in self._wires:
+            wire.close()
+        self._wires.clear()
+
+
+def told(flaws: Counter[Flaw]) -> str:
+    """`2 answers ignored (authenticator)`; nothing for none."""
+    if not flaws:
+        return ""
+    return f"{flaws.total()} answers ignored ({', '.join(sorted(flaws))})"

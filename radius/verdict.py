@@ -1,0 +1,103 @@
+"""What an authentication came to, for the gateway: pure, from the answers of a RADIUS server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from radius.packet import Answer, Keys
+from radius.reasons import Reason, of_reply
+
+_SUCCESS = re.compile(rb"S=[0-9A-Fa-f]{40}")
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Come in."""
+
+    server: str
+    keys: Keys | None = None
+    """For the crypto binding; None only after PAP."""
+    success: str = ""
+    """MS-CHAPv2's authenticator response, `S=` and 40 hexadecimal digits (RFC 2759)."""
+    eap: bytes = field(default=b"", repr=False)
+    """The EAP packet for the client."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Stay out."""
+
+    server: str
+    reason: Reason
+    message: str
+    eap: bytes = field(default=b"", repr=False)
+    error: int = 691
+    """RFC 2759, section 6."""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """The server has another question for the client."""
+
+    server: str
+    eap: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """No server answered in time; `message` says who was asked and what came instead."""
+
+    message: str
+    reason: Reason = "radius-no-answer"
+
+
+Verdict = Accept | Reject | NoAnswer
+EapVerdict = Verdict | Challenge
+
+
+def of_pap(answer: Answer, server: str) -> Accept | Reject:
+    """PAP makes no keys."""
+    if answer.kind == "accept":
+        return Accept(server, message=answer.message)
+    return _refusal(answer, server)
+
+
+def of_mschapv2(answer: Answer, server: str, identifier: int) -> Accept | Reject:
+    """An Access-Accept must prove that the server knows the password, and bring keys."""
+    if answer.kind != "accept":
+        return _refusal(answer, server)
+    success = answer.chap_success or b""
+    if success[:1] != bytes((identifier,)) or not _SUCCESS.fullmatch(success[1:]):
+        return Reject(server, "no-keys", "the Access-Accept has no fitting MS-CHAP2-Success")
+    if answer.keys is None:
+        return _keyless(server)
+    return Accept(server, answer.keys, success[1:].decode(), message=answer.message)
+
+
+def of_eap(answer: Answer, server: str) -> Accept | Reject | Challenge:
+    """A challenge needs an EAP packet and a State; a success needs its packet and keys."""
+    if answer.kind == "reject":
+        return _refusal(answer, server)
+    if not answer.eap or (answer.kind == "challenge" and answer.state is None):
+        return Reject(server, "refused", f"the Access-{answer.kind.title()} has no EAP-Message")
+    if answer.kind == "challenge":
+        return Challenge(server, answer.eap)
+    if answer.keys is None:
+        return _keyless(server)
+    return Accept(server, answer.keys, eap=answer.eap, message=answer.message)
+
+
+def _refusal(answer: Answer, server: str) -> Reject:
+    """Outside EAP, a challenge asks for a code to be typed, for which PPP has no place."""
+    if answer.kind == "challenge":
+        said = answer.message or "a code"
+        return Reject(server, "typed-code", f"the server asks the user to type: {said}")
+    reason, error = of_reply(answer.chap_error, answer.message)
+    text = (answer.chap_error or b"")[1:].decode("latin-1") or answer.message
+    return Reject(server, reason, text or "Access-Reject", answer.eap, error)
+
+
+def _keyless(server: str) -> Reject:
+    return Reject(server, "no-keys", "the Access-Accept has no MS-MPPE keys: was use_mppe off?")
