@@ -1,0 +1,260 @@
+"""One end of a PPP link: LCP, then authentication, then IPCP (RFC 1661 section 3)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from ipaddress import IPv4Address
+
+from gateway.ppp import frames
+from gateway.ppp.authentication import Authentication, Failed, Passed
+from gateway.ppp.automaton import State
+from gateway.ppp.config import ClientConfig, ServerConfig
+from gateway.ppp.events import (
+    Authenticated,
+    AuthenticationFailed,
+    LinkDown,
+    LinkEvent,
+    NetworkUp,
+    Verdict,
+)
+from gateway.ppp.ipcp import ClientIpcp, ServerIpcp
+from gateway.ppp.lcp import Lcp
+from gateway.ppp.negotiation import Happening
+from gateway.ppp.roles import make_authentication, make_ipcp
+from gateway.ppp.wire import Entropy, Wire
+
+
+class Phase(Enum):
+    """RFC 1661 3.2."""
+
+    DEAD = "dead"
+    ESTABLISH = "establish"
+    AUTHENTICATE = "authenticate"
+    NETWORK = "network"
+    TERMINATE = "terminate"
+    DOWN = "down"
+    """Dead again, for good."""
+
+
+class Link:
+    """Server or client, by its configuration; frames in and out, no clock of its own.
+
+    Once the peer has been asked to authenticate and a verdict is wanted, a new LCP negotiation ends
+    the link: a late verdict must never meet another attempt than its own.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig | ClientConfig,
+        *,
+        now: float,  # noqa: ARG002 - nothing is timed before open
+        entropy: Entropy,
+    ) -> None:
+        self._config = config
+        self._wire = Wire(entropy)
+        server = isinstance(config, ServerConfig)
+        demands, offers = (config.methods, ()) if server else ((), config.methods)
+        self._lcp = Lcp(self._wire, mru=config.mru, demands=demands, offers=offers)
+        self._authentication: Authentication | None = None
+        self._ipcp: ServerIpcp | ClientIpcp | None = None
+        self._told = False
+        self._why = ""
+        self.phase = Phase.DEAD
+
+    @property
+    def network_open(self) -> bool:
+        """IPCP has opened: IP may flow."""
+        return (
+            self.phase is Phase.NETWORK
+            and self._ipcp is not None
+            and self._ipcp.state is State.OPENED
+        )
+
+    @property
+    def peer_mru(self) -> int:
+        """The largest IP packet that the peer takes."""
+        return self._lcp.peer_mru
+
+    @property
+    def ip_header(self) -> bytes:
+        """What stands before an IP packet to the peer."""
+        start = b"" if self._lcp.peer_acfc else frames.ADDRESS_CONTROL
+        return start + (b"\x21" if self._lcp.peer_pfc else b"\0\x21")
+
+    @property
+    def address(self) -> IPv4Address | None:
+        """The client's; None before it has been given."""
+        return self._ipcp.address if self._ipcp else None
+
+    @property
+    def dns(self) -> tuple[IPv4Address, ...]:
+        """The name servers that a client was given; a server's end has none."""
+        return self._ipcp.dns if isinstance(self._ipcp, ClientIpcp) else ()
+
+    def open(self, now: float) -> None:
+        """The lower layer is up: begin."""
+        if self.phase is Phase.DEAD:
+            self.phase = Phase.ESTABLISH
+            self._lcp.open(now)
+
+    def receive(self, frame: bytes, now: float) -> None:
+        """One frame from the peer, which may be anything."""
+        if self.phase in (Phase.DEAD, Phase.DOWN) or len(frame) > frames.LONGEST_FRAME:
+            return
+        found = frames.split(bytes(frame))
+        if found is None:
+            return
+        protocol, payload = found
+        if protocol == frames.LCP:
+            self._lcp.receive(payload, now)
+        elif self._lcp.state is State.OPENED:
+            self._upper(protocol, payload, now)
+        self._settle(now)
+
+    def tick(self, now: float) -> None:
+        """Timers whose time has come."""
+        for layer in (self._lcp, self._authentication, self._ipcp):
+            if layer:
+                layer.tick(now)
+        self._settle(now)
+
+    def deadline(self) -> float | None:
+        """When tick is wanted next."""
+        layers = (self._lcp, self._authentication, self._ipcp)
+        times = [layer.deadline for layer in layers if layer and layer.deadline is not None]
+        return min(times) if times else None
+
+    def outgoing(self) -> list[bytes]:
+        """Frames to be sent, in order; taken."""
+        sent, self._wire.outgoing = self._wire.outgoing, []
+        return sent
+
+    def events(self) -> list[LinkEvent]:
+        """Events, in order; taken."""
+        events, self._wire.events = self._wire.events, []
+        return events
+
+    def answer(self, verdict: Verdict, now: float) -> None:
+        """The verdict on the pending attempt; ignored where none is."""
+        if self._wire.asked and self._authentication:
+            self._wire.asked = False
+            self._authentication.answer(verdict, now)
+            self._settle(now)
+
+    def terminate(self, why: str, now: float) -> None:
+        """Say goodbye; LinkDown comes with the peer's answer, or without it after two tries."""
+        if self.phase in (Phase.TERMINATE, Phase.DOWN):
+            return
+        self._why = why
+        if self.phase is Phase.DEAD:
+            self._end()
+            return
+        self.phase = Phase.TERMINATE
+        self._drop_upper()
+        self._lcp.close(now)
+        self._settle(now)
+
+    def _drop_upper(self) -> None:
+        self._authentication = None
+        self._wire.asked = False
+        self._ipcp = None
+
+    def _end(self) -> None:
+        self.phase = Phase.DOWN
+        self._drop_upper()
+        self._lcp.deadline = None
+        self._wire.emit(LinkDown(self._why))
+
+    def _upper(self, protocol: int, payload: bytes, now: float) -> None:
+        """LCP is open; what the phase has no use for is discarded (RFC 1661 3.4, 3.5)."""
+        authentication = self._authentication
+        if authentication and protocol == authentication.protocol:
+            authentication.receive(payload, now)
+        elif protocol == frames.IPCP:
+            if authentication:
+                authentication.network_begins()
+                self._settle(now)
+            if self._ipcp:
+                self._ipcp.receive(payload, now)
+        elif self.phase is Phase.NETWORK and protocol != frames.IP:
+            self._lcp.reject_protocol(protocol, payload)
+
+    def _settle(self, now: float) -> None:
+        """Act on what the layers say, from the lowest up."""
+        self._settle_lcp(now)
+        if self.phase is Phase.AUTHENTICATE and self._authentication:
+            self._settle_authentication(self._authentication.outcome, now)
+        if self.phase is Phase.NETWORK and self._ipcp:
+            self._settle_ipcp(self._ipcp, now)
+
+    def _settle_lcp(self, now: float) -> None:
+        happenings = self._lcp.take()
+        if self.phase is Phase.DOWN:
+            return
+        if "terminated" in happenings:
+            self._why = self._why or "the peer ended the link"
+            self._end()
+        elif "finished" in happenings:
+            self._why = self._why or f"LCP: {self._lcp.reason()}"
+            self._end()
+        elif self._lcp.no_method and self.phase is Phase.ESTABLISH:
+            self._fail("refused", self._lcp.no_method, now)
+        elif self._lcp.gave_up:
+            self.terminate(f"LCP: {self._lcp.gave_up}", now)
+        else:
+            for happening in happenings:
+                self._lcp_happened(happening, now)
+        self._settle_rejections(now)
+
+    def _lcp_happened(self, happening: Happening, now: float) -> None:
+        if happening == "up" and self.phase is Phase.ESTABLISH:
+            self._authenticate(now)
+        elif happening == "down" and self.phase is Phase.AUTHENTICATE and not self._wire.asked:
+            self.phase = Phase.ESTABLISH
+            self._drop_upper()
+        elif happening == "down":
+            self.terminate("the peer began LCP anew", now)
+
+    def _settle_rejections(self, now: float) -> None:
+        rejected, self._lcp.rejected_protocols = self._lcp.rejected_protocols, []
+        for protocol in rejected:
+            needed = self._authentication.protocol if self._authentication else None
+            if protocol == frames.LCP:
+                self._lcp.reject(now)
+            elif protocol == needed and self.phase is Phase.AUTHENTICATE:
+                self._fail("refused", f"the peer rejects {self._lcp.method}", now)
+            elif protocol == frames.IPCP and self.phase is Phase.NETWORK:
+                self.terminate("the peer rejects IPCP", now)
+
+    def _authenticate(self, now: float) -> None:
+        if self._lcp.method is None:
+            self._fail("refused", "the server asks for no authentication", now)
+            return
+        self.phase = Phase.AUTHENTICATE
+        self._authentication = make_authentication(
+            self._config, self._wire, self._lcp.method, self._lcp.peer_mru
+        )
+        self._authentication.start(now)
+
+    def _settle_authentication(self, outcome: Passed | Failed | None, now: float) -> None:
+        if isinstance(outcome, Failed):
+            self._fail(outcome.reason, outcome.message, now)
+        elif outcome:
+            self._wire.emit(Authenticated(outcome.user, outcome.method, outcome.keys))
+            self.phase = Phase.NETWORK
+            self._ipcp = make_ipcp(self._config, self._wire, outcome.address)
+            self._ipcp.open(now)
+
+    def _settle_ipcp(self, ipcp: ServerIpcp | ClientIpcp, now: float) -> None:
+        happenings = ipcp.take()
+        if ipcp.gave_up:
+            self.terminate(f"IPCP: {ipcp.gave_up}", now)
+        elif "terminated" in happenings or "finished" in happenings:
+            self.terminate("the peer ended IPCP", now)
+        elif "up" in happenings and not self._told and ipcp.address:
+            self._told = True
+            self._wire.emit(NetworkUp(ipcp.address, self.peer_mru))
+
+    def _fail(self, reason: str, message: str, now: float) -> None:
+        self._wire.emit(AuthenticationFailed(reason, message))
+        self.terminate(f"authentication failed: {message}", now)

@@ -1,0 +1,173 @@
+"""MS-CHAPv2 (RFC 2759) and the keys that come of it (RFC 3079 section 3).
+
+MD4 and single DES are the protocol's own; they hold only inside a tunnel such as SSTP's TLS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from Crypto.Cipher import DES
+from Crypto.Hash import MD4
+
+from gateway.ppp import keys
+from gateway.ppp.events import MsChapV2Attempt
+from gateway.ppp.keys import BindingKey
+
+CHALLENGE_LENGTH = 16
+VALUE_LENGTH = 49
+"""Of a Response: challenge 16, eight zeros, NT response 24, flags."""
+WRONG_PASSWORD = 691
+"""ERROR_AUTHENTICATION_FAILURE (RFC 2759 section 6)."""
+
+_SIGNING = (
+    b"Magic server to client signing constant",
+    b"Pad to make it do more than one iteration",
+)
+_MASTER = b"This is the MPPE Master Key"
+_CLIENT_SENDS = (
+    b"On the client side, this is the send key; on the server side, it is the receive key."
+)
+_CLIENT_RECEIVES = (
+    b"On the client side, this is the receive key; on the server side, it is the send key."
+)
+_PAD_1 = bytes(40)
+_PAD_2 = b"\xf2" * 40
+_FAILURE = re.compile(r"E=(\d{1,10})(?:[^M]*M=(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A right password: keys, and "S=..." by which the peer sees that we know it too."""
+
+    keys: tuple[BindingKey, ...]
+    authenticator_response: str = field(repr=False)
+
+
+class Exchange:
+    """The peer's side: its answer to a challenge, and what it then expects of the server."""
+
+    def __init__(self, user: str, password: str) -> None:
+        self._user = user
+        self._hash = nt_password_hash(password)
+        self._challenges = b"", b""
+        self._response = b""
+
+    def respond(self, authenticator: bytes, entropy: Callable[[int], bytes]) -> bytes:
+        """The value of the Response; the same again for a challenge that is repeated."""
+        if authenticator != self._challenges[0]:
+            peer = entropy(CHALLENGE_LENGTH)
+            self._challenges = authenticator, peer
+            self._response = nt_response(authenticator, peer, self._user, self._hash)
+        return self._challenges[1] + bytes(8) + self._response + b"\0"
+
+    def proves(self, message: bytes) -> bool:
+        """Does this Success message show that the server knows the password?"""
+        authenticator, peer = self._challenges
+        expected = authenticator_response(
+            self._hash, self._response, peer, authenticator, self._user
+        )
+        return bool(authenticator) and hmac.compare_digest(expected.encode(), message[:42])
+
+    @property
+    def keys(self) -> tuple[BindingKey, ...]:
+        """Of the last response."""
+        return binding_keys(self._hash, self._response)
+
+
+def parse_response(value: bytes) -> tuple[bytes, bytes]:
+    """Peer challenge and NT response of VALUE_LENGTH bytes."""
+    return value[:16], value[24:48]
+
+
+def verify(attempt: MsChapV2Attempt, password: str) -> Verified | None:
+    """Check a peer's response against the password; None: it is another one."""
+    hashed = nt_password_hash(password)
+    expected = nt_response(
+        attempt.authenticator_challenge, attempt.peer_challenge, attempt.user, hashed
+    )
+    if not hmac.compare_digest(expected, attempt.nt_response):
+        return None
+    proof = authenticator_response(
+        hashed,
+        attempt.nt_response,
+        attempt.peer_challenge,
+        attempt.authenticator_challenge,
+        attempt.user,
+    )
+    return Verified(binding_keys(hashed, attempt.nt_response), proof)
+
+
+def nt_password_hash(password: str) -> bytes:
+    """8.3."""
+    return _md4(password.encode("utf-16-le", "surrogatepass"))
+
+
+def nt_response(authenticator: bytes, peer: bytes, user: str, password_hash: bytes) -> bytes:
+    """8.1, 24 bytes."""
+    challenge = challenge_hash(peer, authenticator, user)
+    padded = password_hash.ljust(21, b"\0")
+    return b"".join(
+        DES.new(_des_key(padded[start : start + 7]), DES.MODE_ECB).encrypt(challenge)  # noqa: S304 - RFC 2759's
+        for start in (0, 7, 14)
+    )
+
+
+def challenge_hash(peer: bytes, authenticator: bytes, user: str) -> bytes:
+    """8.2; the domain before a backslash does not count."""
+    name = user.rpartition("\\")[2].encode("utf-8", "replace")
+    return _sha1(peer, authenticator, name)[:8]
+
+
+def authenticator_response(
+    password_hash: bytes, response: bytes, peer: bytes, authenticator: bytes, user: str
+) -> str:
+    """8.7: "S=" and 40 digits."""
+    digest = _sha1(_md4(password_hash), response, _SIGNING[0])
+    proof = _sha1(digest, challenge_hash(peer, authenticator, user), _SIGNING[1])
+    return "S=" + proof.hex().upper()
+
+
+def binding_keys(password_hash: bytes, response: bytes) -> tuple[BindingKey, ...]:
+    """RFC 3079 3.3 and 3.4, 128 bits."""
+    master = _sha1(_md4(password_hash), response, _MASTER)[:16]
+    return keys.from_mschapv2(
+        _start_key(master, _CLIENT_SENDS), _start_key(master, _CLIENT_RECEIVES)
+    )
+
+
+def failure_message(error: int, challenge: bytes, message: str, *, retry: bool) -> bytes:
+    """Section 6; `challenge` is the one for the next try."""
+    head = f"E={error} R={int(retry)} C={challenge.hex().upper()} V=3"
+    return (f"{head} M={message}" if message else head).encode("utf-8", "replace")
+
+
+def explain_failure(data: bytes) -> str:
+    """What a Failure message says, for a person: its number and text, no challenge."""
+    match = _FAILURE.match(data.decode("utf-8", "replace"))
+    if match is None:
+        return "the server refuses"
+    error, message = match.groups()
+    return f"E={error} {message}" if message else f"E={error}"
+
+
+def _start_key(master: bytes, magic: bytes) -> bytes:
+    return _sha1(master, _PAD_1, magic, _PAD_2)[:16]
+
+
+def _des_key(seven: bytes) -> bytes:
+    """Spread 56 bits over eight bytes, the lowest of each (parity) left at zero."""
+    bits = int.from_bytes(seven, "big")
+    return bytes((bits >> shift & 0x7F) << 1 for shift in range(49, -1, -7))
+
+
+def _md4(data: bytes) -> bytes:
+    return MD4.new(data).digest()  # noqa: S303 - RFC 2759's
+
+
+def _sha1(*parts: bytes) -> bytes:
+    return hashlib.sha1(b"".join(parts), usedforsecurity=False).digest()

@@ -1,0 +1,64 @@
+"""The protocols above LCP for either end of a link, by its configuration."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from gateway.ppp.authentication import Authentication
+from gateway.ppp.chap import ChapClient, ChapServer
+from gateway.ppp.config import ClientConfig, Method, ServerConfig
+from gateway.ppp.eap_client import EapClient, EapMethod, MsChapV2Method, TlsMethod
+from gateway.ppp.eap_server import LocalTls, PassThrough
+from gateway.ppp.ipcp import ClientIpcp, ServerIpcp
+from gateway.ppp.pap import PapClient, PapServer
+from gateway.ppp.wire import Wire
+
+_EAP_OVERHEAD = 10
+"""EAP's header, type, flags and length before a piece of TLS."""
+_LONGEST_PIECE = 1300
+"""As the Framed-MTU that Azure names to RADIUS servers."""
+
+
+def make_authentication(
+    config: ServerConfig | ClientConfig, wire: Wire, method: Method, peer_mru: int
+) -> Authentication:
+    """What LCP agreed on."""
+    fragment = min(peer_mru - _EAP_OVERHEAD, _LONGEST_PIECE)
+    if isinstance(config, ServerConfig):
+        return _server(config, wire, method, fragment)
+    return _client(config, wire, method, fragment)
+
+
+def make_ipcp(
+    config: ServerConfig | ClientConfig, wire: Wire, address: IPv4Address | None
+) -> ServerIpcp | ClientIpcp:
+    """`address` is the verdict's, on the server's end."""
+    if isinstance(config, ServerConfig):
+        assert address is not None
+        local = config.local_address
+        return ServerIpcp(wire, local=local, peer=address, dns=config.dns, wins=config.wins)
+    return ClientIpcp(wire, ask_dns=config.ask_dns, ask_wins=config.ask_wins)
+
+
+def _server(config: ServerConfig, wire: Wire, method: Method, fragment: int) -> Authentication:
+    if method == "MS-CHAPv2":
+        return ChapServer(wire, config.name)
+    if method == "PAP":
+        return PapServer(wire)
+    if config.eap_tls:
+        return LocalTls(wire, config.eap_tls, fragment)
+    return PassThrough(wire)
+
+
+def _client(config: ClientConfig, wire: Wire, method: Method, fragment: int) -> Authentication:
+    if method == "MS-CHAPv2":
+        return ChapClient(wire, config.user, config.password)
+    if method == "PAP":
+        return PapClient(wire, config.user, config.password)
+    return EapClient(wire, config.user, _eap_method(config, wire, fragment))
+
+
+def _eap_method(config: ClientConfig, wire: Wire, fragment: int) -> EapMethod:
+    if config.eap_tls:
+        return TlsMethod(config.eap_tls, fragment)
+    return MsChapV2Method(config.user, config.password, wire.entropy)

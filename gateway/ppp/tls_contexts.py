@@ -1,0 +1,66 @@
+"""OpenSSL contexts for EAP-TLS: TLS 1.2 and nothing else.
+
+So do Windows 10 and the seed; RFC 9190's other keys for TLS 1.3 are not built.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from OpenSSL import SSL, crypto
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+def server_context(
+    certificate: x509.Certificate,
+    key: Key,
+    chain: tuple[x509.Certificate, ...] = (),
+    client_roots: tuple[x509.Certificate, ...] = (),
+) -> SSL.Context:
+    """The gateway's end; made once and shared. The peer must have a certificate, any: its chain is
+    for whoever answers the CertificateAttempt to look at. `client_roots` are named to it as hints.
+    """
+    context = _context(certificate, key, chain)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _taken)
+    for root in client_roots:
+        context.add_client_ca(root)
+    return context
+
+
+def client_context(
+    certificate: x509.Certificate,
+    key: Key,
+    chain: tuple[x509.Certificate, ...],
+    server_roots: tuple[x509.Certificate, ...],
+) -> SSL.Context:
+    """The user's end: its certificate, and the roots one of which the server's must lead to."""
+    context = _context(certificate, key, chain)
+    context.set_verify(SSL.VERIFY_PEER)
+    store = context.get_cert_store()
+    if store is not None:
+        for root in server_roots:
+            store.add_cert(crypto.X509.from_cryptography(root))
+    return context
+
+
+def _context(
+    certificate: x509.Certificate, key: Key, chain: tuple[x509.Certificate, ...]
+) -> SSL.Context:
+    """No resumption: a ticket would let a peer in whose certificate nobody has seen this time."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.use_certificate(certificate)
+    context.use_privatekey(key)
+    for issuer in chain:
+        context.add_extra_chain_cert(issuer)
+    return context
+
+
+def _taken(
+    _connection: SSL.Connection, _peer: crypto.X509, _error: int, _depth: int, _ok: int
+) -> bool:
+    return True
