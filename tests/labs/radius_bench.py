@@ -1,0 +1,88 @@
+"""A RADIUS server and a gateway that asks it, next to each other; no VPN in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.nodes.base import Completed
+from lab.nodes.namespace import NamespaceNode
+from lab.pki.authority import Credential, issue
+from lab.pki.revocation import revocation_list
+from lab.runtime.world import build_world
+from lab.topology.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan
+from radius.freeradius import Authority, Client, Tls
+from tests.labs.isolated import isolated
+
+GATEWAY, SERVER, SECOND, CONTROLLER = (f"192.168.50.{n}" for n in (4, 10, 11, 5))
+ADDRESSES = {"gw": GATEWAY, "nps1": SERVER, "nps2": SECOND, "dc1": CONTROLLER}
+SECRET = "lab-secret"
+CLIENTS = (Client("192.168.50.0/28", SECRET),)
+
+PLAN = Plan(
+    "radius-bench",
+    "",
+    nodes=(
+        NodePlan("switch", "internet", bridges=(Bridge("lan", ("192.168.50.1/24",)),)),
+        *(NodePlan(name, "host") for name in ADDRESSES),
+    ),
+    links=tuple(
+        Link(End("switch", f"p{n}", bridge="lan"), End(name, "eth0", (f"{address}/24",)))
+        for n, (name, address) in enumerate(ADDRESSES.items())
+    ),
+    certificates=(),
+    gateways=(),
+    clients=(),
+    steps=(),
+)
+
+CERTIFICATES = (
+    CertificatePlan("public-root", "Public Root", None, "root"),
+    CertificatePlan("server", "nps1.corp.test", "public-root", "server"),
+    CertificatePlan("users", "Corp Users", None, "root"),
+    CertificatePlan("alice", "alice", "users", "client"),
+    CertificatePlan("bob", "bob", "users", "client"),
+    CertificatePlan("others", "Other Users", None, "root"),
+    CertificatePlan("mallory", "alice", "others", "client"),
+)
+
+
+@dataclass
+class Bench:
+    """What a test has in its hands."""
+
+    nodes: dict[str, NamespaceNode]
+    credentials: dict[str, Credential]
+
+    @property
+    def tls(self) -> Tls:
+        """The server's certificate."""
+        server = self.credentials["server"]
+        return Tls(server.chain_pem, server.key_pem)
+
+    def authority(self, *revoked: str) -> Authority:
+        """The users' authority, with these certificates revoked."""
+        users = self.credentials["users"]
+        gone = [self.credentials[name] for name in revoked]
+        return Authority(users.certificate_pem, revocation_list(users, gone))
+
+    async def eapol_test(self, network: str, secret: str = SECRET, limit: float = 5) -> Completed:
+        """wpa_supplicant's RADIUS client, at the gateway; `network` are its own settings."""
+        gw = self.nodes["gw"]
+        await gw.write("/run/root.pem", self.credentials["public-root"].root_pem)
+        config = f"network={{\n key_mgmt=IEEE8021X\n eapol_flags=0\n{network}\n}}\n"
+        await gw.write("/run/eapol.conf", config, 0o600)
+        argv = ["eapol_test", "-n", "-c", "/run/eapol.conf", "-a", SERVER, "-s", secret]
+        return await gw.run([*argv, "-A", GATEWAY, "-t", f"{limit:g}"], limit=limit + 5)
+
+
+def on_a_bench(logs: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+    """Run a test in a world of these computers."""
+
+    async def there() -> None:
+        nodes = await build_world(PLAN, logs)
+        await test(Bench(dict(nodes), await asyncio.to_thread(issue, CERTIFICATES)))
+
+    isolated(there)
