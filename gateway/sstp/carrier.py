@@ -5,18 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from gateway.ppp.events import (
-    Authenticated,
-    AuthenticationFailed,
-    CertificateAttempt,
-    EapAttempt,
-    LinkDown,
-    MsChapV2Attempt,
-    PapAttempt,
-)
+from gateway.ppp.events import Attempt, Authenticated, AuthenticationFailed, LinkDown
 from gateway.ppp.frames import ip_packet, split
 from gateway.sstp import building
-from gateway.sstp.events import Connected, Data, Ended, Refused
+from gateway.sstp.events import Connected, Data, Ended, Refused, user_of
 from gateway.sstp.machine import Machine
 from gateway.sstp.packets import HEADER, Framer, is_control
 
@@ -37,8 +29,6 @@ LINGER = 3.0
 
 _CONTROL_PROTOCOLS = 0x8000
 """Protocol numbers from here on are PPP's own control protocols (RFC 1661 section 2)."""
-
-_ATTEMPTS = (CertificateAttempt, MsChapV2Attempt, PapAttempt, EapAttempt)
 
 M = TypeVar("M", bound=Machine)
 
@@ -127,8 +117,14 @@ class Carrier(ABC, Generic[M]):
         events, self._events = self._events, []
         return events
 
+    def rest(self) -> bytes:
+        """Take the bytes of a packet that is not whole yet: a data plane cuts the stream from now
+        on, and gives `receive` whole packets.
+        """
+        return self._framer.take()
+
     def heard(self, now: float) -> None:
-        """Packets of the peer went past the call (the data plane took them): it lives."""
+        """When packets of the peer last went past the call (the data plane took them): it lives."""
         if self._machine:
             self._machine.heard(now)
 
@@ -237,8 +233,8 @@ class Carrier(ABC, Generic[M]):
         return bool(frames or events)
 
     def _on(self, event: LinkEvent, machine: M, now: float) -> None:
-        if isinstance(event, _ATTEMPTS):
-            self._user = _name(event) or self._user
+        if isinstance(event, Attempt):
+            self._user = user_of(event) or self._user
             self._events.append(event)
         elif isinstance(event, Authenticated):
             self._user = event.user or self._user
@@ -290,13 +286,3 @@ class Carrier(ABC, Generic[M]):
     def _close(self, now: float) -> None:
         self.closed = True
         self._due = now + LINGER
-
-
-def _name(event: object) -> str:
-    match event:
-        case MsChapV2Attempt() | PapAttempt():
-            return event.user
-        case CertificateAttempt() | EapAttempt():
-            return event.identity or ""
-        case _:
-            return ""

@@ -97,6 +97,7 @@ class Machine:
         self.bound: Bound | None = None
         self._timers = timers
         self._due: float | None = now + timers.negotiation
+        self._heard = now
         self._echoed = False
         self._outgoing: list[bytes] = []
 
@@ -140,8 +141,12 @@ class Machine:
             self.abort(Status.UNACCEPTED_FRAME_RECEIVED, why, now)
 
     def heard(self, now: float) -> None:
-        """A packet of any kind came: the peer lives (3.1.2.3)."""
-        if self.state is State.CONNECTED:
+        """A packet of any kind came at this time: the peer lives (3.1.2.3).
+
+        The time may be past, and told again and again: only news counts.
+        """
+        if self.state is State.CONNECTED and now > self._heard:
+            self._heard = now
             self._enter(State.CONNECTED, self._timers.hello, now)
             self._echoed = False
 

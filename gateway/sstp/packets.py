@@ -152,6 +152,11 @@ class Framer:
         self._pending = stream[at:]
         return packets
 
+    def take(self) -> bytes:
+        """The bytes of a packet that is not whole yet, for somebody else to go on with."""
+        rest, self._pending = self._pending, b""
+        return rest
+
 
 def is_control(packet: bytes) -> bool:
     """Whether a whole packet is a control message; else it carries a PPP frame."""

@@ -324,6 +324,27 @@ def test_data_that_went_past_the_call_keeps_it_alive() -> None:
     assert pair.server.deadline() == 110
 
 
+def test_data_that_is_told_of_again_and_again_keeps_no_call_alive() -> None:
+    pair = Pair().run()
+    for now in (60, 120):
+        pair.server.heard(50)
+        pair.server.tick(now)
+    assert messages(b"\r\n\r\n" + pair.server.outgoing()) == [Message.ECHO_REQUEST]
+    pair.server.heard(50)
+    pair.server.tick(180)
+    assert pair.server.closed
+
+
+def test_a_packet_that_is_not_whole_is_handed_to_the_data_plane_and_back() -> None:
+    pair = Pair().run()
+    packet = building.data(b"\x21" + ip_packet())
+    pair.server.receive(packet[:10], 0)
+    assert pair.server.rest() == packet[:10]
+    assert pair.server.rest() == b""
+    pair.server.receive(packet, 0)
+    assert only(pair.server.events(), Data) == Data(ip_packet())
+
+
 # ------------------------------------------------------------------------------------- it ends
 
 
