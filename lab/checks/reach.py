@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
+from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 
 from lab.checks.base import Outcome, Work, World
@@ -60,7 +63,7 @@ async def _probe(node: Node, step: Probe, world: World) -> str:
                 return await _icmp(node, target, step.within)
             assert step.port is not None
             exchange = _tcp if step.protocol == "tcp" else _udp
-            return await exchange(node, target, step.port)
+            return await node.wait_for(partial(exchange, target, step.port, step.within))
     except TimeoutError:
         raise UnreachableError(f"{target} gave no answer within {step.within:g} s") from None
     except OSError as error:
@@ -76,32 +79,29 @@ def _is_address(text: str) -> bool:
     return True
 
 
-async def _socket(node: Node, target: str, kind: int) -> socket.socket:
-    """Opened inside the node, so that it is the node's; driven from our own event loop."""
-    family = socket.AF_INET6 if ":" in target else socket.AF_INET
-    line = await node.call(lambda: socket.socket(family, kind))
-    line.setblocking(False)
-    return line
+def _socket(target: str, kind: int) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, kind)
 
 
-async def _tcp(node: Node, target: str, port: int) -> str:
-    with await _socket(node, target, socket.SOCK_STREAM) as line:
-        await asyncio.get_running_loop().sock_connect(line, (target, port))
+def _tcp(target: str, port: int, within: float) -> str:
+    """In the node; TimeoutError after `within` seconds."""
+    with _socket(target, socket.SOCK_STREAM) as line:
+        line.settimeout(within)
+        line.connect((target, port))
         return f"{target}:{port} accepts"
 
 
-async def _udp(node: Node, target: str, port: int) -> str:
-    loop = asyncio.get_running_loop()
-    with await _socket(node, target, socket.SOCK_DGRAM) as line:
-        await loop.sock_connect(line, (target, port))
-        while True:
-            await loop.sock_sendall(line, PAYLOAD)
-            try:
-                async with asyncio.timeout(RESEND):
-                    answer = await loop.sock_recv(line, 2048)
-            except TimeoutError:
-                continue
-            return f"{target}:{port} answers {len(answer)} bytes"
+def _udp(target: str, port: int, within: float) -> str:
+    """In the node; TimeoutError after `within` seconds."""
+    deadline = time.monotonic() + within
+    with _socket(target, socket.SOCK_DGRAM) as line:
+        line.settimeout(RESEND)
+        line.connect((target, port))
+        while time.monotonic() < deadline:
+            with suppress(TimeoutError):
+                line.send(PAYLOAD)
+                return f"{target}:{port} answers {len(line.recv(2048))} bytes"
+    raise TimeoutError
 
 
 async def _icmp(node: Node, target: str, within: float) -> str:

@@ -109,13 +109,13 @@ class OpenVpn:
         argv = ["openvpn", "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
         process = await self._node.spawn(argv, log="openvpn")
         self._process = process
-        path = self._node.run_directory / "openvpn/management.sock"
 
         async def listening() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             if process.code is not None:
                 said = process.log.read_text(errors="replace")[-1000:]
                 raise LabError(f"{self._node.name}: openvpn ended with {process.code}: {said}")
-            return await asyncio.open_unix_connection(str(path))
+            line = await self._node.connect(f"{DIRECTORY}/management.sock")
+            return await asyncio.open_unix_connection(sock=line)
 
         what = f"{self._node.name}: openvpn's management interface answers"
         reader, writer = await wait_until(what, START_LIMIT, listening)

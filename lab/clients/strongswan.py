@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway import datapath
 from lab.clients.base import Connection, RefusedError
@@ -31,6 +29,7 @@ DIAL_LIMIT = 20.0
 REKEY_LIMIT = 10.0
 DAEMON = "/usr/sbin/charon-systemd"
 Message = dict[str, Any]
+T = TypeVar("T")
 
 
 class StrongSwan:
@@ -45,7 +44,6 @@ class StrongSwan:
         self._profile = profile
         self._user = user
         self._persona = persona
-        self._socket = node.run_directory / "strongswan/charon.vici"
         self._daemon: Process | None = None
         self._userspace = False
         self._seconds = 0.0
@@ -56,7 +54,7 @@ class StrongSwan:
         await self.disconnect()
         await self._start()
         lines: list[str] = []
-        failure = await asyncio.to_thread(self._initiate, lines)
+        failure = await self._talk(lambda session: _initiate(session, lines))
         self._seconds = time.monotonic() - began
         connection = None if failure else await self.connection()
         if connection is None:
@@ -128,32 +126,17 @@ class StrongSwan:
 
         await wait_until(f"{self._node.name}: charon answers", START_LIMIT, answers)
         self._daemon = process
-        await asyncio.to_thread(self._load)
+        await self._talk(self._load)
 
-    def _load(self) -> None:
-        with self._session() as session:
-            session.load_key({"type": "any", "data": self._user.key_pem})
-            session.load_cert({"type": "x509", "flag": "CA", "data": self._profile.server_root})
-            for intermediate in self._user.intermediates_pem:
-                session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
-            session.load_conn(
-                {IKE: connection_message(self._profile, self._user, self._persona,
-                                         encapsulate=self._userspace)}
-            )  # fmt: skip
-
-    def _initiate(self, lines: list[str]) -> str:
-        """Empty when charon says that the tunnel is up, else its one-line refusal."""
-        import vici.exception  # noqa: PLC0415 (34 ms that only a dial needs)
-
-        order = {"child": CHILD, "ike": IKE, "loglevel": "1",
-                 "timeout": str(int(DIAL_LIMIT * 1000))}  # fmt: skip
-        with self._session() as session:
-            try:
-                # Extended one by one: what was said before a refusal is kept.
-                lines.extend(_text(entry) for entry in session.initiate(order))
-            except vici.exception.CommandException as error:
-                return str(error)
-        return ""
+    def _load(self, session: vici.Session) -> None:
+        session.load_key({"type": "any", "data": self._user.key_pem})
+        session.load_cert({"type": "x509", "flag": "CA", "data": self._profile.server_root})
+        for intermediate in self._user.intermediates_pem:
+            session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
+        session.load_conn(
+            {IKE: connection_message(self._profile, self._user, self._persona,
+                                     encapsulate=self._userspace)}
+        )  # fmt: skip
 
     async def _associations(self) -> list[Message]:
         """charon's IKE_SAs of our connection."""
@@ -163,21 +146,38 @@ class StrongSwan:
     async def _ask(self, command: str, message: Message | None = None) -> list[Message]:
         """One command on a session of its own; all it answers."""
 
-        def ask() -> list[Message]:
-            with self._session() as session:
-                answer = getattr(session, command)(*([message] if message else []))
-                return list(answer) if isinstance(answer, Iterator) else [answer]
+        def ask(session: vici.Session) -> list[Message]:
+            answer = getattr(session, command)(*([message] if message else []))
+            return list(answer) if isinstance(answer, Iterator) else [answer]
 
-        return await asyncio.to_thread(ask)
+        return await self._talk(ask)
 
-    @contextmanager
-    def _session(self) -> Iterator[vici.Session]:
-        import vici  # noqa: PLC0415 (as above)
+    async def _talk(self, work: Callable[[vici.Session], T]) -> T:
+        """Do this with a session of its own, in a thread: vici waits."""
+        line = await self._node.connect(f"{DIRECTORY}/charon.vici")
 
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(DIAL_LIMIT + START_LIMIT)
-            line.connect(str(self._socket))
-            yield vici.Session(line)
+        def talk() -> T:
+            import vici  # noqa: PLC0415 (34 ms that only a dial needs)
+
+            with line:
+                line.settimeout(DIAL_LIMIT + START_LIMIT)
+                return work(vici.Session(line))
+
+        return await asyncio.to_thread(talk)
+
+
+def _initiate(session: vici.Session, lines: list[str]) -> str:
+    """Empty when charon says that the tunnel is up, else its one-line refusal."""
+    import vici.exception  # noqa: PLC0415 (as above)
+
+    order = {"child": CHILD, "ike": IKE, "loglevel": "1",
+             "timeout": str(int(DIAL_LIMIT * 1000))}  # fmt: skip
+    try:
+        # Extended one by one: what was said before a refusal is kept.
+        lines.extend(_text(entry) for entry in session.initiate(order))
+    except vici.exception.CommandException as error:
+        return str(error)
+    return ""
 
 
 def _text(entry: Message) -> str:

@@ -15,9 +15,12 @@ NEWNET = 0x40000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
 """linux/mount.h"""
 
 PR_SET_PDEATHSIG = 1
+FINIT_MODULE = 313
+"""asm/unistd_64.h"""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,6 +47,11 @@ def mount(source: str, target: str, kind: str, flags: int = 0, options: str = ""
     _check(_libc.mount(*arguments, options.encode()), f"mount {kind or source} on {target}")
 
 
+def unmount(target: str) -> None:
+    """umount2(2), lazily: what was mounted stays for who uses it already."""
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
+
+
 def bind(source: str, target: str) -> None:
     """Show `source`, a file or a directory, at `target` too."""
     mount(source, target, "", MS_BIND)
@@ -58,3 +66,12 @@ def set_host_name(name: str) -> None:
 def die_with_parent(number: int) -> None:
     """Send the calling process this signal when its parent ends."""
     _check(_libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(number)), "prctl PDEATHSIG")
+
+
+def load_module(path: str) -> None:
+    """finit_module(2), which the C library does not wrap; the number is that of x86-64."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.syscall(FINIT_MODULE, descriptor, b"", 0), f"load {path}")
+    finally:
+        os.close(descriptor)

@@ -70,7 +70,12 @@ def chosen(fits: Callable[[int], bool]) -> list[int]:
 
 def in_session(session: int) -> list[int]:
     """The processes of a session, its leader included."""
-    return chosen(lambda pid: _session(pid) == session)
+    return chosen(lambda pid: _stat(pid)[3] == session)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that this one has started."""
+    return chosen(lambda pid: _stat(pid)[1] == parent)
 
 
 def in_namespaces(identities: set[tuple[int, int]]) -> list[int]:
@@ -86,9 +91,10 @@ def identity(path: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _session(pid: int) -> int:
-    after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return int(after_name[3])  # state, parent, group, session (proc(5))
+def _stat(pid: int) -> tuple[bytes, int, int, int]:
+    """State, parent, process group and session (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
 def kill(pids: list[int]) -> None:

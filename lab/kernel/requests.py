@@ -127,6 +127,20 @@ def plug(index: int, master: int) -> Request:
     return _request(words, ifinfmsg(), RTM_NEWLINK, 0, fields, ("IFLA_MASTER", master))
 
 
+@cache
+def rename(index: int, name: str) -> Request:
+    """Give a link that is down another name."""
+    words = f"link set index {index} name {name}"
+    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, {"index": index}, ("IFLA_IFNAME", name))
+
+
+@cache
+def size(index: int, mtu: int) -> Request:
+    """Set a link's MTU."""
+    words = f"link set index {index} mtu {mtu}"
+    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, {"index": index}, ("IFLA_MTU", mtu))
+
+
 def bridge(name: str, index: int) -> Request:
     """A switch, up. Without STP its ports forward as soon as they have a carrier."""
     info = {"attrs": [("IFLA_INFO_KIND", "bridge")]}

@@ -33,6 +33,12 @@ ROUTER = COMPUTER | {
     "bridge/bridge-nf-call-ip6tables": "0",
     "bridge/bridge-nf-call-arptables": "0",
 }
+SWITCH = {
+    # Nobody may hear of it: it is a part of the cable.
+    "ipv6/conf/all/disable_ipv6": "1",
+    "ipv6/conf/default/disable_ipv6": "1",
+    **{name: value for name, value in ROUTER.items() if name.startswith("bridge/")},
+}
 _OPTIONAL = ("ipv6/", "bridge/")
 """Parts that a kernel may lack, and then does nothing that would have to be switched."""
 

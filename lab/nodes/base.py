@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -45,12 +46,29 @@ class Process(Protocol):
         """SIGTERM, then SIGKILL after `limit` seconds; its exit code."""
 
 
+@dataclass(frozen=True)
+class Entrance:
+    """A way into a node for a process of the machine (lab.runtime.enter)."""
+
+    kind: Literal["namespaces", "agent"]
+    descriptors: tuple[int, ...]
+    """Network, mount and UTS namespace, which stay the node's; or one connection to its agent,
+    which is the taker's."""
+
+
 class Node(Protocol):
     """A computer of the lab."""
 
     name: str
-    run_directory: Path
-    """The node's own /run, at the path by which the supervisor sees it (Unix sockets live here)."""
+
+    @property
+    def kernel(self) -> str:
+        """What it runs on, in words: `Linux 6.18.0`, or `user-mode Linux 6.1.176`."""
+
+    @property
+    def run_directory(self) -> Path:
+        """The node's own /run, at the path by which the supervisor sees it; LabError in a node
+        with a kernel of its own, whose files nobody else sees."""
 
     async def run(
         self,
@@ -68,7 +86,25 @@ class Node(Protocol):
         """Start a program; its output goes to `log/<node>/<log>.log` of the run directory."""
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run a short function inside the node: sockets it opens belong to the node."""
+        """Run a short function inside the node: sockets it opens belong to the node.
+
+        To go to a node with a kernel of its own it must be picklable, as its result must: a
+        function of a module, or functools.partial of one.
+        """
+
+    async def wait_for(self, function: Callable[[], T]) -> T:
+        """`call` for a function that may take its time: in a thread of its own, which is in the
+        node's network and sees nothing else of it."""
+
+    async def connect(self, path: str) -> socket.socket:
+        """A connection, non-blocking, to the Unix socket at `path` as the node sees it."""
+
+    async def entrance(self) -> Entrance:
+        """For who wants to run a program here with a terminal of their own."""
+
+    async def sniff(self) -> socket.socket:
+        """A packet socket, non-blocking, that sees all that the node's links carry; of a node on
+        the machine's kernel its tunnels as well."""
 
     async def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
         """Put a file at `path` as the node sees it; only /run, /tmp and /etc are the node's own."""

@@ -47,9 +47,7 @@ class PrivateFiles:
 
     def write(self, path: str, content: bytes, mode: int) -> None:
         """Put a file at `path`; ValueError outside the node's own places."""
-        where = Path(os.path.normpath(path))
-        if not any(where.is_relative_to(place) for place in OWN_PLACES):
-            raise ValueError(f"{path}: only {', '.join(OWN_PLACES)} are a node's own")
+        where = refuse_foreign(path)
         if where.is_relative_to("/etc"):
             self._take_over(where)
         where.parent.mkdir(parents=True, exist_ok=True)
@@ -83,3 +81,11 @@ class PrivateFiles:
                     entry.unlink()
         for name, content in self._etc_files.items():
             Path("/etc", name).write_text(content)
+
+
+def refuse_foreign(path: str) -> Path:
+    """The path, made plain; ValueError outside the node's own places."""
+    where = Path(os.path.normpath(path))
+    if not any(where.is_relative_to(place) for place in OWN_PLACES):
+        raise ValueError(f"{path}: only {', '.join(OWN_PLACES)} are a node's own")
+    return where

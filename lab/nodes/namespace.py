@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +18,17 @@ from lab.kernel import calls, nft, sysctls
 from lab.kernel.netlink import Netlink
 from lab.kernel.processes import Program, identity, in_namespaces, in_session, kill
 from lab.kernel.requests import Request
-from lab.nodes.base import Completed
+from lab.nodes.base import Completed, Entrance
 from lab.nodes.environment import environment
 from lab.nodes.files import PrivateFiles
 from lab.waiting import wait_until
 
 T = TypeVar("T")
 
+ETH_P_ALL = 3
+"""linux/if_ether.h"""
+PACKETS = 8 * 1024 * 1024
+"""Bytes that a packet socket holds."""
 QUOTED = 2000
 """Characters of a program's output in an error."""
 
@@ -89,6 +94,7 @@ class NamespaceNode:
         self.name = name
         self.network = network
         self.run_directory = directory / "run"
+        self.kernel = f"Linux {os.uname().release}"
         self._logs = logs / name
         first = {"hostname": f"{name}\n", "hosts": "", "resolv.conf": ""}
         self._files = PrivateFiles(directory, first | dict(etc or {}))
@@ -136,9 +142,38 @@ class NamespaceNode:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._inside, function)
 
-    async def descriptors(self) -> tuple[int, int, int]:
-        """Of the network, mount and UTS namespace, for who wants to enter; they stay the node's."""
-        return self.network.namespace, *await self.call(self._lay_out)
+    async def wait_for(self, function: Callable[[], T]) -> T:
+        """`call` for a function that may take its time, in the node's network."""
+
+        def there() -> T:
+            calls.setns(self.network.namespace, calls.NEWNET)
+            return function()
+
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.name} waits")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, there)
+        finally:
+            thread.shutdown(wait=False)
+
+    async def connect(self, path: str) -> socket.socket:
+        """A connection, non-blocking, to the Unix socket at `path`, which is below /run."""
+        line = socket.socket(socket.AF_UNIX)
+        line.setblocking(False)
+        try:
+            line.connect(str(self.run_directory / Path(path).relative_to("/run")))
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    async def sniff(self) -> socket.socket:
+        """A packet socket that sees what all interfaces carry, tunnels included."""
+        return await self.call(packet_socket)
+
+    async def entrance(self) -> Entrance:
+        """Its namespaces."""
+        others = await self.call(self._lay_out)
+        return Entrance("namespaces", (self.network.namespace, *others))
 
     async def run(
         self,
@@ -226,6 +261,16 @@ class NamespaceNode:
         left = in_namespaces({identity(f"/proc/self/fd/{number}") for number in descriptors})
         kill(left)
         return not left
+
+
+def packet_socket(interface: str = "") -> socket.socket:
+    """Sees all interfaces of the calling thread's network, or one."""
+    line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    line.setblocking(False)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PACKETS)
+    if interface:
+        line.bind((interface, ETH_P_ALL))
+    return line
 
 
 def _here(kind: str) -> int:

@@ -13,13 +13,11 @@ from typing import IO
 
 from lab.nodes.base import Node
 
-ETH_P_ALL = 3
 ETHERNET = 1
 """LINKTYPE_ETHERNET."""
 LONGEST = 65535
 MOST_BYTES = 64 * 1024 * 1024
 """A capture stops growing there; what it looks for is in the first packets."""
-BUFFER = 8 * 1024 * 1024
 _FILE = struct.Struct("=IHHiIII")
 _PACKET = struct.Struct("=IIII")
 _LOOPBACK = "lo"
@@ -32,14 +30,8 @@ async def capture(node: Node, path: Path) -> AsyncIterator[None]:
     The file is complete when the block has ended.
     """
 
-    def listen() -> socket.socket:
-        line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        line.setblocking(False)
-        return line
-
     loop = asyncio.get_running_loop()
-    with await node.call(listen) as line, path.open("wb") as file:
+    with await node.sniff() as line, path.open("wb") as file:
         file.write(_FILE.pack(0xA1B2C3D4, 2, 4, 0, 0, LONGEST, ETHERNET))
         loop.add_reader(line, _drain, line, file)
         try:

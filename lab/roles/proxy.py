@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from functools import partial
 from typing import Any
 
 from lab.nodes.base import Node, Process
@@ -20,7 +21,7 @@ async def start(node: Node, options: dict[str, Any]) -> Process:
     """Options: port, allow (ports)."""
     await node.write(CONFIGURATION, configuration(options["port"], options["allow"]))
     user, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
-    await node.call(lambda: os.chown(DIRECTORY, user, group))
+    await node.call(partial(os.chown, DIRECTORY, user, group))
     argv = ["squid", "-N", "-f", CONFIGURATION]
     return await start_daemon(node, "proxy", argv, address="127.0.0.1", port=options["port"])
 

@@ -44,8 +44,12 @@ class Conversation:
             elif isinstance(request, Run):
                 await self._send({"ok": await self._run(request)})
             else:
-                value, descriptors = await self._supervisor.answer(request)
-                await self._send({"ok": value}, descriptors)
+                answer = await self._supervisor.answer(request)
+                try:
+                    await self._send({"ok": answer.value}, (*answer.lent, *answer.given))
+                finally:
+                    for descriptor in answer.given:
+                        os.close(descriptor)
         except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 (told to who asked)

@@ -21,6 +21,7 @@ from nsenter import Namespace
 
 from lab.errors import MachineError
 from lab.kernel import calls
+from lab.nodes.base import Entrance
 from lab.nodes.environment import environment
 
 KINDS = ("net", "mnt", "uts", "ipc", "pid")
@@ -33,9 +34,13 @@ CANNOT_RUN, NOT_FOUND = 126, 127
 """Exit codes as a shell's (POSIX, 2.8.2)."""
 
 
-def enter(descriptors: Sequence[int], argv: Sequence[str]) -> int:
-    """Run `argv` in the node of these descriptors; its exit code, or die of the same signal."""
-    namespaces = dict(zip(KINDS, descriptors, strict=True))
+def enter(way: Entrance, argv: Sequence[str]) -> int:
+    """Run `argv` in a node; its exit code, or die of the same signal."""
+    if way.kind == "agent":
+        from lab.runtime.enter_agent import enter_agent  # noqa: PLC0415 (few nodes have one)
+
+        return enter_agent(way.descriptors[0], argv)
+    namespaces = dict(zip(KINDS, way.descriptors, strict=True))
     try:
         calls.setns(namespaces["pid"], calls.NEWPID)
     except PermissionError as error:
@@ -89,7 +94,7 @@ def _stand_for(child: int) -> int:
         if os.WIFSTOPPED(status):
             _stop_with(child)
         elif os.WIFSIGNALED(status):
-            return _die_of(os.WTERMSIG(status))
+            return die_of(os.WTERMSIG(status))
         else:
             return os.waitstatus_to_exitcode(status)
 
@@ -105,7 +110,7 @@ def _stop_with(child: int) -> None:
         again = news is not None and news.si_code == os.CLD_STOPPED  # before we had a turn
 
 
-def _die_of(number: int) -> int:
+def die_of(number: int) -> int:
     """The caller's shell shall see the signal; the exit code if it does not kill this process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if number not in (signal.SIGKILL, signal.SIGSTOP):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, UsageError
-from lab.nodes.base import Completed
+from lab.nodes.base import Completed, Entrance
 from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
 from lab.runtime.failure import raised
@@ -96,9 +96,10 @@ class Handle:
         request = {"request": "exec", "node": node, "argv": list(argv)}
         return Completed(**self._ask({**request, "input": input, "limit": limit})[0])
 
-    def enter(self, node: str) -> list[int]:
-        """Descriptors of a node's namespaces, for lab.runtime.enter."""
-        return self._ask({"request": "enter", "node": node})[1]
+    def enter(self, node: str) -> Entrance:
+        """The way into a node, for lab.runtime.enter."""
+        kind, descriptors = self._ask({"request": "enter", "node": node})
+        return Entrance(kind, tuple(descriptors))
 
     def operate(
         self, gateway: str, action: str, body: dict[str, Any] | None = None

@@ -15,11 +15,11 @@ from typing import Any, Literal
 from gateway.secrets import with_secrets
 from lab.checks.base import ClientComputer, GatewayHandle, Outcome
 from lab.errors import UsageError
-from lab.nodes.namespace import NamespaceNode
+from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.roles import start_role
+from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.runtime.protocol import Emit, Stage, StepResult
-from lab.runtime.world import build_world
 from lab.topology.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.steps import Step, Update, text_of, verb_of
 
@@ -50,12 +50,14 @@ class Lab:
 
     def __init__(self, plan: Plan, log_directory: Path) -> None:
         self.plan = plan
-        self.nodes: dict[str, NamespaceNode] = {}
+        self.nodes: dict[str, Node] = {}
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, GatewayHandle] = {}
         self.addresses = plan.addresses
         self._logs = log_directory
         self._credentials: dict[str, Credential] = {}
+        self._lacking: Mapping[str, str] = {}
+        """Nodes for which the machine's kernel does not do, and what it lacks."""
 
     async def build(self, emit: Emit) -> None:
         """World and certificates side by side, then every role, then the client computers."""
@@ -63,6 +65,7 @@ class Lab:
             group.create_task(self._world(emit))
             group.create_task(self._certificates(emit))
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._boot(emit))
             group.create_task(self._roles(emit))
             for gateway in self.plan.gateways:
                 group.create_task(self._gateway(gateway, emit))
@@ -135,17 +138,28 @@ class Lab:
 
     def _node_row(self, node: NodePlan) -> dict[str, Any]:
         address = self.addresses.get(node.name)
-        return {"name": node.name, "kind": node.kind, "address": address}
+        kernel = self.nodes[node.name].kernel
+        return {"name": node.name, "kind": node.kind, "address": address, "kernel": kernel}
 
     async def _client_row(self, name: str) -> dict[str, Any]:
         connection = await self.clients[name].connection()
         over = connection and {"over": connection.protocol, "address": connection.address}
-        return {"name": name, "connection": over}
+        row = {"name": name, "connection": over, "kernel": self.nodes[name].kernel}
+        return row | ({"why": self._lacking[name]} if name in self._lacking else {})
 
     async def _world(self, emit: Emit) -> None:
         async with _stage(emit, "build the world") as say:
-            self.nodes = await build_world(self.plan, self._logs)
+            self._lacking = lacking(self.plan)
+            self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
             say(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
+
+    async def _boot(self, emit: Emit) -> None:
+        """Nodes that need more than the machine's kernel has: nobody else waits for them."""
+        if not self._lacking:
+            return
+        async with _stage(emit, "boot user-mode Linux") as say:
+            await boot(self.nodes[name] for name in self._lacking)
+            say(f"for {', '.join(self._lacking)}: {next(iter(self._lacking.values()))}")
 
     async def _certificates(self, emit: Emit) -> None:
         async with _stage(emit, "issue certificates") as say:

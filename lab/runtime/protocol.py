@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
-    from lab.nodes.namespace import NamespaceNode
+    from lab.nodes.base import Node
     from lab.topology.steps import Step
 
 
@@ -101,7 +101,8 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Enter:
-    """Descriptors of a node's namespaces, in the order of lab.runtime.enter.KINDS."""
+    """A way into a node: answered by `namespaces`, with their descriptors in the order of
+    lab.runtime.enter.KINDS, or by `agent`, with a connection to it (lab.guest.wire)."""
 
     node: str
 
@@ -164,7 +165,7 @@ class Body(Protocol):
     """What a supervisor supervises."""
 
     @property
-    def nodes(self) -> Mapping[str, NamespaceNode]:
+    def nodes(self) -> Mapping[str, Node]:
         """The computers that exist by now."""
 
     async def build(self, emit: Emit) -> None:

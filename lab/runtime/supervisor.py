@@ -8,23 +8,30 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.errors import UsageError
-from lab.nodes.namespace import NamespaceNode
+from lab.nodes.base import Node
 from lab.runtime import protocol
 from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
 from lab.runtime.failure import told
 from lab.runtime.protocol import Body, Event, Failed, Ready
 
-Answer = tuple[Any, Iterable[int]]
-"""What goes with `ok`, and the descriptors that go with the message."""
+
+class Answer(NamedTuple):
+    """What goes with `ok`, and the descriptors that go with the message: ours, or given away."""
+
+    value: Any
+    lent: tuple[int, ...] = ()
+    given: tuple[int, ...] = ()
+
+
 READY = "ready\n"
 """Said through the readiness pipe; anything else is a failure, as data."""
 GRACE = 0.01
@@ -101,24 +108,29 @@ class Supervisor:
         """Answer a request that has one answer."""
         match request:
             case protocol.Status():
-                return await self._status(), ()
+                return Answer(await self._status())
             case protocol.Enter(node=name):
-                descriptors = await self._node(name).descriptors()
-                return None, (*descriptors, _namespace("ipc"), _namespace("pid"))
+                return await self._entrance(self._node(name))
             case protocol.Namespaces():
-                return None, (_namespace("user"), _namespace("mnt"))
+                return Answer(None, (_namespace("user"), _namespace("mnt")))
             case protocol.Exec():
                 node = self._node(request.node)
                 ended = await node.run(request.argv, input=request.input, limit=request.limit)
-                return asdict(ended), ()
+                return Answer(asdict(ended))
             case protocol.Operate():
                 body = request.body
-                return await self._body.operate(request.gateway, request.action, body), ()
+                return Answer(await self._body.operate(request.gateway, request.action, body))
             case protocol.Down():
                 asyncio.get_running_loop().call_later(GRACE, self._over.set)
-                return None, ()
+                return Answer(None)
             case protocol.Watch() | protocol.Run():
                 raise TypeError("answered by its conversation")
+
+    async def _entrance(self, node: Node) -> Answer:
+        way = await node.entrance()
+        if way.kind == "agent":
+            return Answer(way.kind, given=way.descriptors)
+        return Answer(way.kind, (*way.descriptors, _namespace("ipc"), _namespace("pid")))
 
     async def _status(self) -> dict[str, Any]:
         about: dict[str, Any] = {
@@ -154,7 +166,7 @@ class Supervisor:
                 known += 1
             await news.wait()
 
-    def _node(self, name: str) -> NamespaceNode:
+    def _node(self, name: str) -> Node:
         nodes = self._body.nodes
         if name not in nodes:
             known = ", ".join(sorted(nodes)) or "none yet"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lab.topology.vocabulary import VpnProtocol
 
 Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway", "site", "link"]
+Need = Literal["ppp"]
+"""What a node wants of its kernel besides what every kernel under a lab has."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class NodePlan:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""
     services: tuple[Service, ...] = ()
+    needs: tuple[Need, ...] = ()
+    """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
 
 
 @dataclass(frozen=True)

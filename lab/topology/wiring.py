@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lab.topology.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
 from lab.topology.firewall import router_rules
 from lab.topology.model import GATEWAY_SUBNET
+from lab.topology.needs import needs_of
 from lab.topology.parts import (
     alone,
     default_route,
@@ -187,6 +188,7 @@ class World:
             routes=(Route("default", str(lan.network_address + 1)),),
             nameservers=(str(nameserver),),
             hosts=hosts_file(name, self.addresses.private[name]),
+            needs=needs_of(self.topology, client),
         )
 
     # ------------------------------------------------------------------------------- links

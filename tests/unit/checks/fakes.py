@@ -37,6 +37,9 @@ class FakeNode:
     async def call(self, function: Callable[[], Any]) -> Any:
         return function()
 
+    async def wait_for(self, function: Callable[[], Any]) -> Any:
+        return await asyncio.to_thread(function)
+
 
 class FakeGateway:
     """A document, a log and sessions."""

@@ -1,0 +1,15 @@
+"""The first program of a user-mode Linux node: `python -I -S init.py SOURCE BYTECODE`.
+
+Little more than a way to the modules, which have their bytecode kept; this one is compiled anew
+at every boot.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+sys.pycache_prefix = sys.argv[2] or None
+
+from lab.guest.boot import boot  # noqa: E402 (after the path to it)
+
+boot()

@@ -1,0 +1,181 @@
+"""A node with a kernel of its own: user-mode Linux, for what the machine's kernel lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lab.errors import LabError
+from lab.guest import wire
+from lab.nodes.base import Completed, Entrance
+from lab.nodes.files import refuse_foreign
+from lab.nodes.namespace import QUOTED, NamespaceNode, packet_socket
+from lab.nodes.uml_machine import Machine
+from lab.nodes.uml_network import cables, lay_taps
+from lab.nodes.uml_program import Line, RemoteProgram
+from lab.topology.plan import Plan
+
+T = TypeVar("T")
+
+
+class UmlNode:
+    """A computer of the lab (lab.nodes.base.Node) in the namespace of another node, its place.
+
+    Its files: the place's /usr and the rest, read-only; /etc and /var, its own to change; /run and
+    /tmp, empty. Nobody sees them but its own programs.
+    """
+
+    def __init__(self, place: NamespaceNode, plan: Plan, logs: Path) -> None:
+        """`place` was built from lab.nodes.uml_network.outside(plan)."""
+        self.name = place.name
+        self._place = place
+        self._logs = logs / place.name
+        self._ends = cables(plan, place.name)
+        node = next(node for node in plan.nodes if node.name == place.name)
+        self._make = partial(Machine, place, node, self._ends)
+        self._machine: Machine | None = None
+
+    @property
+    def kernel(self) -> str:
+        """What it runs on."""
+        return f"user-mode Linux {self._machine.release if self._machine else ''}".strip()
+
+    @property
+    def run_directory(self) -> Path:
+        """It has none that the supervisor could see."""
+        raise LabError(f"{self.name} has a kernel of its own: ask it by connect() or read()")
+
+    async def boot(self) -> None:
+        """Lay its cables and start it; it answers when this returns."""
+        await self._place.call(partial(lay_taps, self._place.network, self._ends))
+        await self._start()
+
+    async def _start(self) -> None:
+        machine = self._make()
+        await machine.boot()
+        self._machine = machine
+
+    @property
+    def _running(self) -> Machine:
+        if self._machine is None:
+            raise LabError(f"{self.name} has not booted yet")
+        return self._machine
+
+    async def ask(self, request: Mapping[str, object], *bodies: bytes) -> Line:
+        """A new connection to the agent with a request on it."""
+        return await self._running.ask(request, *bodies)
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str = "",
+        limit: float = 30.0,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run a program to its end; TimeoutError, quoting what it had said, after `limit` s."""
+        said = {wire.OUTPUT: bytearray(), wire.ERRORS: bytearray()}
+
+        def take(kind: bytes, data: bytes) -> None:
+            said[kind] += data
+
+        def completed(code: int) -> Completed:
+            return Completed(
+                code, *(said[kind].decode(errors="replace") for kind in (wire.OUTPUT, wire.ERRORS))
+            )
+
+        program = await RemoteProgram.start(self, argv, env, take, input=input.encode())
+        try:
+            async with asyncio.timeout(limit):
+                return completed(await program.wait())
+        except TimeoutError:
+            words = completed(0).said[-QUOTED:] or "nothing"
+            message = f"{self.name}: {argv[0]} did not end within {limit:g} s; it said: {words}"
+            raise TimeoutError(message) from None
+        finally:
+            if program.code is None:
+                await program.kill()
+            program.forget()
+
+    async def spawn(
+        self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
+    ) -> RemoteProgram:
+        """Start a program; its output goes to `log/<node>/<log>.log` of the run directory."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        path = self._logs / f"{log}.log"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+        def take(_: bytes, data: bytes) -> None:
+            with path.open("ab") as file:
+                file.write(data)
+
+        return await RemoteProgram.start(self, argv, env, take, log=path)
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run a picklable function inside the node."""
+        kind, payload = await self._errand({"do": "call"}, pickle.dumps(function))
+        answer = pickle.loads(payload)  # noqa: S301 (our own agent's)
+        if kind == wire.RAISED:
+            raise answer
+        result: T = answer
+        return result
+
+    async def wait_for(self, function: Callable[[], T]) -> T:
+        """The same: every call has a thread of its own there."""
+        return await self.call(function)
+
+    async def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
+        """Put a file at `path` as the node sees it; only /run, /tmp and /etc are the node's own."""
+        content = data.encode() if isinstance(data, str) else data
+        where = str(refuse_foreign(path))
+        await self._errand({"do": "write", "path": where, "mode": mode}, content)
+
+    async def read(self, path: str) -> bytes:
+        """A file at `path` as the node sees it."""
+        return (await self._errand({"do": "read", "path": path}))[1]
+
+    async def _errand(self, request: Mapping[str, object], *bodies: bytes) -> tuple[bytes, bytes]:
+        """What is answered, as a whole; OSError if the guest's system refuses."""
+        line = await self.ask(request, *bodies)
+        answer = bytearray()
+        try:
+            while True:
+                kind, payload = await line.receive()
+                answer += payload
+                if kind in (wire.DONE, wire.RAISED):
+                    return kind, bytes(answer)
+        except EOFError:
+            raise LabError(f"{self.name} went down before it had answered") from None
+        finally:
+            line.close()
+
+    async def connect(self, path: str) -> socket.socket:
+        """A connection, non-blocking, to the Unix socket at `path` as the node sees it."""
+        line = await self.ask({"do": "connect", "path": path})
+        try:
+            await line.receive()
+        except BaseException:
+            line.close()
+            raise
+        return line.relay()
+
+    async def entrance(self) -> Entrance:
+        """A connection to its agent, on which nothing has been asked yet."""
+        line = Line(*await self._running.connect())
+        return Entrance("agent", (line.relay().detach(),))
+
+    async def sniff(self) -> socket.socket:
+        """A packet socket that sees what the node's only cable carries."""
+        return await self._place.call(partial(packet_socket, self._ends[0].end.interface))
+
+    async def reboot(self) -> None:
+        """Switch it off and on again."""
+        if self._machine:
+            await self._machine.end()
+        await self._start()

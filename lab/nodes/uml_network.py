@@ -1,0 +1,157 @@
+"""How a user-mode Linux node hangs on its cables.
+
+Outside, in the node's own namespace, each cable's end is a port of a switch, and so is a tap;
+inside, behind the tap, the end has its name and its addresses. One more tap, with addresses of
+its own, is the supervisor's line to the agent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import socket
+import struct
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lab.errors import LabError
+from lab.kernel import requests, sysctls, tc
+from lab.kernel.requests import DEFAULT_MTU, Request
+from lab.nodes.namespace import Network
+from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+
+TUN = "/dev/net/tun"
+TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x1000, 0x4000
+"""linux/if_tun.h"""
+AGENT_TAP = "agent"
+SUPERVISOR, AGENT, MASK, PORT = "169.254.7.1", "169.254.7.2", "255.255.255.252", 7
+"""RFC 3927: the line is nobody's but theirs."""
+DELAY = 0.002
+"""Seconds that a packet of the node's waits: sstpc 1.0.18 dies when answers come at once."""
+
+
+@dataclass(frozen=True)
+class Cable:
+    """An end of a cable in a user-mode Linux node."""
+
+    end: End
+    mtu: int
+    number: int
+
+    @property
+    def switch(self) -> str:
+        """Of the node's namespace."""
+        return f"switch{self.number}"
+
+    @property
+    def tap(self) -> str:
+        """Of the node's namespace."""
+        return f"tap{self.number}"
+
+    @property
+    def vector(self) -> str:
+        """The link inside, as it is born."""
+        return f"vec{self.number}"
+
+    def mac(self, node: str) -> str:
+        """The same at every boot: neighbours remember it."""
+        digest = hashlib.sha256(f"{node} {self.end.interface}".encode()).digest()
+        return ":".join(f"{byte:02x}" for byte in (0x02, 0x75, *digest[:4]))
+
+
+def cables(plan: Plan, node: str) -> tuple[Cable, ...]:
+    """The ends that the plan has in this node."""
+    ends = [(end, link.mtu) for link in plan.links for end in (link.a, link.b) if end.node == node]
+    return tuple(Cable(end, mtu, number) for number, (end, mtu) in enumerate(ends))
+
+
+def outside(plan: Plan, names: Collection[str]) -> Plan:
+    """The plan with these nodes as nothing but switches: what is to be built for them."""
+    nodes = tuple(_as_switch(plan, node) if node.name in names else node for node in plan.nodes)
+    ends = {cable.end: cable for name in names for cable in cables(plan, name)}
+    links = tuple(
+        Link(_plugged(link.a, ends), _plugged(link.b, ends), link.mtu) for link in plan.links
+    )
+    return replace(plan, nodes=nodes, links=links)
+
+
+def _as_switch(plan: Plan, node: NodePlan) -> NodePlan:
+    if node.bridges or node.nftables:
+        raise LabError(f"{node.name}: user-mode Linux has no nftables, and is given no switch")
+    bridges = tuple(Bridge(cable.switch) for cable in cables(plan, node.name))
+    return replace(node, bridges=bridges, loopback=(), routes=(), forwarding=False)
+
+
+def _plugged(end: End, known: dict[End, Cable]) -> End:
+    return replace(end, addresses=(), bridge=known[end].switch) if end in known else end
+
+
+def lay_taps(network: Network, ends: Iterable[Cable]) -> None:
+    """Make the taps; in a thread that is inside the namespace, once."""
+    sysctls.write(sysctls.SWITCH)
+    for cable in ends:
+        tap = _tap(cable.tap)
+        network.netlink.apply(
+            [
+                *([requests.size(tap, cable.mtu)] if cable.mtu != DEFAULT_MTU else []),
+                requests.plug(tap, socket.if_nametoindex(cable.switch)),
+                requests.up(tap),
+            ]
+        )
+    agent = _tap(AGENT_TAP)
+    network.netlink.apply([requests.address(agent, f"{SUPERVISOR}/30"), requests.up(agent)])
+
+
+def _tap(name: str) -> int:
+    """A tap that stays when nobody has it open; its index."""
+    descriptor = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        kind = struct.pack("=16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
+        fcntl.ioctl(descriptor, TUNSETIFF, kind)
+        fcntl.ioctl(descriptor, TUNSETPERSIST, 1)
+    finally:
+        os.close(descriptor)
+    return socket.if_nametoindex(name)
+
+
+def inside(node: NodePlan, ends: Iterable[Cable]) -> list[list[str]]:
+    """What the node's own kernel is asked for: [words, hex, link] for lab.guest.boot."""
+    return [[request.words, request.data.hex(), link] for request, link in _requests(node, ends)]
+
+
+def _requests(node: NodePlan, ends: Iterable[Cable]) -> Iterator[tuple[Request, str]]:
+    """Each with the name of the link whose index it wants."""
+    yield from ((requests.address(requests.LOOPBACK, cidr), "lo") for cidr in node.loopback)
+    yield requests.up(requests.LOOPBACK), "lo"
+    for cable in ends:
+        name = cable.end.interface
+        yield requests.rename(0, name), cable.vector
+        if cable.mtu != DEFAULT_MTU:
+            yield requests.size(0, cable.mtu), name
+        yield from ((requests.address(0, cidr), name) for cidr in cable.end.addresses)
+        yield requests.up(0), name
+        yield tc.delay(0, DELAY), name
+    yield from ((requests.route(route.destination, route.via), "") for route in node.routes)
+
+
+def vectors(name: str, ends: Collection[Cable]) -> Iterator[str]:
+    """The kernel's arguments for its links."""
+    for cable in ends:
+        yield (
+            f"{cable.vector}:transport=tap,ifname={cable.tap},depth=128,gro=1,mac={cable.mac(name)}"
+        )
+    yield f"vec{len(ends)}:transport=tap,ifname={AGENT_TAP},depth=128,gro=1"
+
+
+def agent_line(ends: Collection[Cable]) -> dict[str, Any]:
+    """The agent's line, as lab.guest.boot wants it."""
+    return {
+        "link": f"vec{len(ends)}",
+        "address": AGENT,
+        "mask": MASK,
+        "supervisor": SUPERVISOR,
+        "port": PORT,
+    }

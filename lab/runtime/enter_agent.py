@@ -1,0 +1,167 @@
+"""Run a program in a node with a kernel of its own, as if it were here.
+
+Through the node's agent (lab.guest.wire). On a terminal the program gets a terminal there, and
+this one passes on every key, Ctrl-C and Ctrl-Z too; else its three streams are ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from lab.guest import wire
+from lab.nodes.environment import environment
+from lab.runtime.enter import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of
+
+INPUT = 0
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+STREAMS = {wire.OUTPUT: 1, wire.ERRORS: 2}
+LOST = 255
+"""Exit code when the node went down (as ssh's)."""
+
+
+def enter_agent(connection: int, argv: Sequence[str]) -> int:
+    """Run `argv`; its exit code, or die of the same signal."""
+    with socket.socket(fileno=connection) as line:
+        line.setblocking(True)
+        terminal = os.isatty(INPUT) and os.isatty(1)
+        size = shutil.get_terminal_size()
+        request = {
+            "do": "run",
+            "argv": list(argv),
+            "env": environment(),
+            "input": True,
+            "terminal": [size.lines, size.columns] if terminal else None,
+        }
+        line.sendall(wire.pack_json(wire.REQUEST, request))
+        for number in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
+        if terminal:
+            with _raw(INPUT):
+                code = _Errand(line, argv[0], terminal=True).work()
+        else:
+            code = _Errand(line, argv[0], terminal=False).work()
+    return die_of(-code) if code < 0 else code
+
+
+@contextmanager
+def _raw(terminal: int) -> Iterator[None]:
+    before = termios.tcgetattr(terminal)
+    tty.setraw(terminal)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+class _Errand:
+    """Moves bytes both ways until the exit code comes."""
+
+    def __init__(self, line: socket.socket, program: str, *, terminal: bool) -> None:
+        self._line = line
+        self._program = program
+        self._frames = wire.Frames()
+        self._code: int | None = None
+        self._unsent = bytearray()
+        for number in PASSED_ON:
+            signal.signal(number, self._pass_on)
+        if terminal:
+            signal.signal(signal.SIGWINCH, self._resize)
+        self._woken, wake = socket.socketpair()
+        wake.setblocking(False)
+        self._wake = wake
+        signal.set_wakeup_fd(wake.fileno())
+
+    def work(self) -> int:
+        """The exit code."""
+        poll = select.poll()
+        poll.register(INPUT, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        self._line.setblocking(False)
+        while self._code is None:
+            wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+            poll.register(self._line, wanted)
+            for descriptor, _ in poll.poll():
+                if descriptor == INPUT:
+                    if not self._take_input():
+                        poll.unregister(INPUT)
+                elif descriptor == self._woken.fileno():
+                    self._woken.recv(256)
+                else:
+                    self._hear()
+            self._send()
+        return self._code
+
+    def _take_input(self) -> bool:
+        """A piece of our standard input for the program; whether there may be more."""
+        try:
+            data = os.read(INPUT, wire.CHUNK)
+        except OSError:  # the terminal is gone
+            data = b""
+        self._say(wire.BODY, data)
+        return bool(data)
+
+    def _hear(self) -> None:
+        try:
+            data = self._line.recv(wire.CHUNK)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            sys.stderr.write("p2slab: the node went down\r\n")
+            self._code = LOST
+        for kind, payload in self._frames.feed(data):
+            self._follow(kind, payload)
+
+    def _follow(self, kind: bytes, payload: bytes) -> None:
+        if kind in STREAMS:
+            _write(STREAMS[kind], payload)
+        elif kind == wire.ENDED:
+            self._code = json.loads(payload)
+        elif kind == wire.FAILED:
+            number, text, _ = json.loads(payload)
+            self._code = self._refused(number, text)
+
+    def _refused(self, number: int, text: str) -> int:
+        error = OSError(number, text)
+        said = "not found in the node" if isinstance(error, FileNotFoundError) else text
+        sys.stderr.write(f"p2slab: {self._program}: {said}\r\n")
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_RUN
+
+    def _say(self, kind: bytes, payload: bytes) -> None:
+        self._unsent += wire.pack(kind, payload)
+
+    def _send(self) -> None:
+        try:
+            while self._unsent:
+                del self._unsent[: self._line.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            self._unsent.clear()  # what was said last will be heard
+
+    def _pass_on(self, number: int, _: FrameType | None) -> None:
+        """A signal for us is the program's; those of the terminal, its whole group's."""
+        kind = wire.GROUP if number in (signal.SIGINT, signal.SIGQUIT) else wire.SIGNAL
+        self._say(kind, json.dumps(int(number)).encode())
+
+    def _resize(self, *_: Any) -> None:
+        size = shutil.get_terminal_size()
+        self._say(wire.SIZE, json.dumps([size.lines, size.columns]).encode())
+
+
+def _write(stream: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(stream, data) :]

@@ -1,0 +1,61 @@
+"""Which nodes need a kernel of their own here, and why; and the nodes that have one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lab.kernel.ppp import open_ppp
+from lab.nodes.base import Node
+from lab.nodes.namespace import NamespaceNode
+from lab.runtime.world import build_world
+from lab.topology.plan import Need, Plan
+
+_PROBES = {"ppp": open_ppp}
+
+
+def lacking(plan: Plan) -> dict[str, str]:
+    """The nodes whose needs this machine's kernel lacks, each with what it lacks, in words."""
+    missing = _missing({need for node in plan.nodes for need in node.needs})
+    return {
+        node.name: "; ".join(missing[need] for need in node.needs if need in missing)
+        for node in plan.nodes
+        if not missing.keys().isdisjoint(node.needs)
+    }
+
+
+def _missing(needs: Iterable[Need]) -> Mapping[Need, str]:
+    missing: dict[Need, str] = {}
+    for need in needs:
+        try:
+            _PROBES[need]()
+        except OSError as error:
+            missing[need] = f"no {need.upper()} in this machine's kernel ({error.strerror})"
+    return missing
+
+
+async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, Node]:
+    """Every node of the plan; those of `own` have a kernel of their own, not yet booted."""
+    names = frozenset(own)
+    if not names:
+        return {**await build_world(plan, logs)}
+    from lab.nodes.uml import UmlNode  # noqa: PLC0415 (few labs need it)
+    from lab.nodes.uml_network import outside  # noqa: PLC0415 (as above)
+
+    world = await build_world(outside(plan, names), logs)
+
+    def node(name: str, place: NamespaceNode) -> Node:
+        return UmlNode(place, plan, logs) if name in names else place
+
+    return {name: node(name, place) for name, place in world.items()}
+
+
+async def boot(nodes: Iterable[Node]) -> None:
+    """Those with a kernel of their own, side by side."""
+    from lab.nodes.uml import UmlNode  # noqa: PLC0415 (as above)
+
+    async with asyncio.TaskGroup() as group:
+        for node in nodes:
+            if isinstance(node, UmlNode):
+                group.create_task(node.boot())
