@@ -10,6 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from lab.waiting import wait_until
+
+KILL_LIMIT = 10.0
+DEAD = (b"Z", b"X")
+"""States of who only waits to be collected (proc(5))."""
+
 
 class Program:
     """A started program (lab.nodes.base.Process); the running event loop learns of its end."""
@@ -49,7 +55,17 @@ class Program:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit):
                 await self.wait()
-        kill(in_session(self.pid))
+        return await self.kill()
+
+    async def kill(self) -> int:
+        """SIGKILL to its session, until nothing of that lives; its exit code."""
+
+        def gone() -> bool:
+            left = in_session(self.pid)
+            kill(left)
+            return not left
+
+        await wait_until(f"the session of process {self.pid} ends", KILL_LIMIT, gone)
         return await self.wait()
 
 
@@ -69,8 +85,8 @@ def chosen(fits: Callable[[int], bool]) -> list[int]:
 
 
 def in_session(session: int) -> list[int]:
-    """The processes of a session, its leader included."""
-    return chosen(lambda pid: _stat(pid)[3] == session)
+    """The living processes of a session, its leader included."""
+    return chosen(lambda pid: _stat(pid)[3] == session and _stat(pid)[0] not in DEAD)
 
 
 def children(parent: int) -> list[int]:

@@ -16,7 +16,7 @@ from typing import IO, TypeVar
 
 from lab.kernel import calls, nft, sysctls
 from lab.kernel.netlink import Netlink
-from lab.kernel.processes import Program, identity, in_namespaces, in_session, kill
+from lab.kernel.processes import Program, identity, in_namespaces, kill
 from lab.kernel.requests import Request
 from lab.nodes.base import Completed, Entrance
 from lab.nodes.environment import environment
@@ -204,8 +204,7 @@ class NamespaceNode:
                 raise TimeoutError(message) from None
             finally:
                 if program.code is None:
-                    kill(in_session(program.pid))
-                    await program.wait()
+                    await program.kill()
             return Completed(code, _text(stdout), _text(stderr))
 
     async def spawn(
@@ -234,8 +233,7 @@ class NamespaceNode:
             return Program(await asyncio.shield(starting), log)
         except asyncio.CancelledError:  # nothing may run that nobody holds
             program = Program(await starting, log)
-            kill(in_session(program.pid))
-            await program.wait()
+            await program.kill()
             raise
 
     async def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
