@@ -37,7 +37,11 @@ State = Literal["stopped", "starting", "running", "failed"]
 @dataclass(frozen=True)
 class Program:
     """What to run. `prepare` writes its files, `ready` returns once it answers, `gone` is told
-    of each death with the last lines of its log."""
+    of each death with the last lines of its log.
+
+    `inherits`: descriptors that it gets, asked after `prepare`, by the option that tells their
+    number: {"tun": 7} is passed as --tun=7.
+    """
 
     name: str
     argv: Sequence[str]
@@ -46,6 +50,7 @@ class Program:
     ready: Callable[[], Awaitable[None]]
     gone: Callable[[str], Awaitable[None]]
     env: Mapping[str, str]
+    inherits: Callable[[], Mapping[str, int]] = dict
 
 
 class Daemon:
@@ -108,6 +113,9 @@ class Daemon:
                 self._state = "failed"
                 await self._program.gone(error.message)
                 self._tell(error)
+            except BaseException as error:  # a fault of our own: who waits must hear of it too
+                self._tell(EngineError(f"{self._program.name}: {error!r}"))
+                raise
             if time.monotonic() - began > PROVEN:
                 backoff = FIRST_BACKOFF
             await self._pause(backoff)
@@ -175,9 +183,13 @@ class Daemon:
             descriptor = os.open(self._program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise StorageError(f"cannot write {self._program.log}: {error.strerror}") from error
+        inherited = self._program.inherits()
+        options = (f"--{name}={number}" for name, number in inherited.items())
         try:
             return await asyncio.create_subprocess_exec(
                 *self._program.argv,
+                *options,
+                pass_fds=tuple(inherited.values()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,

@@ -102,6 +102,10 @@ class Sessions:
         self._reservations.append(reservation)
         return reservation
 
+    def holds(self, reservation: Reservation) -> bool:
+        """Whether the place is still kept."""
+        return reservation in self._kept()
+
     def release(self, reservation: Reservation) -> None:
         """Give the place back; nothing happens if it has lapsed."""
         if reservation in self._reservations:

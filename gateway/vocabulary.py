@@ -22,7 +22,8 @@ Reason = Literal[
     "tls",  # no version or cipher suite of TLS in common
     "binding",  # SSTP: the crypto binding is wrong
     "password",  # wrong user name or password
-    "malformed",  # what came is not the protocol, or did not come in time
+    "protocol",  # what came is not the protocol
+    "timeout",  # what had to come did not
     "refused",  # refused, and the daemon gives no more
 ]
 """Why a peer was refused."""

@@ -1,0 +1,142 @@
+"""Who asks to come in over SSTP, from the question to the end of the session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.sessions import Peer
+from gateway.sstpd.messages import Admitted, Asked, CertificateShown, Continue, Denied, End
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
+    from gateway.diagnostics import Event
+    from gateway.engines.base import Surroundings
+    from gateway.sessions import Reservation, Session
+    from gateway.sstpd.messages import Key, Method, Opened
+
+
+class Authenticator(Protocol):
+    """Who checks passwords, and certificates over EAP that goes through: RADIUS."""
+
+    methods: tuple[Method, ...]
+    """What clients are asked for, in order of preference."""
+
+    async def authenticate(self, asked: Asked) -> Vouched | Denied | Continue:
+        """One attempt of one call (`asked.call`); takes as long as it takes."""
+
+    def forget(self, call: int) -> None:
+        """The call is over; nothing happens if it was never heard of."""
+
+
+class Vouched:
+    """The authenticator answers for this peer; the gate decides the rest."""
+
+    def __init__(self, peer: Peer, keys: tuple[Key, ...], text: str = "", eap: bytes = b"") -> None:
+        self.peer = peer
+        self.keys = keys
+        self.text = text
+        self.eap = eap
+
+
+class Gate:
+    """Between the worker's questions and the gateway's one gate and table of sessions."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        authenticator: Authenticator | None,
+        tell: Callable[[BaseModel], None],
+    ) -> None:
+        self._around = around
+        self._authenticator = authenticator
+        self._tell = tell
+        self._asking: set[int] = set()
+        # by call: let in, and not open yet
+        self._admitted: dict[int, Reservation] = {}
+
+    async def asked(self, asked: Asked) -> None:
+        """Answer; a call that has gone meanwhile gets none."""
+        self._asking.add(asked.call)
+        verdict = await self._verdict(asked)
+        if asked.call not in self._asking:
+            return
+        self._asking.remove(asked.call)
+        if isinstance(verdict, Vouched):
+            self._tell(self._decide(asked.call, verdict))
+        else:
+            self._tell(verdict)
+
+    def opened(self, message: Opened) -> None:
+        """The reservation becomes a session, unless the desired state has changed meanwhile."""
+        reservation = self._admitted.pop(message.call, None)
+        around = self._around
+        if reservation is None or not around.sessions.holds(reservation):
+            self._tell(End(call=message.call, why="its place had lapsed"))
+            return
+        session = around.sessions.open(
+            reservation, handle=str(message.call), private_address=reservation.address
+        )
+        self._log("connected", session, f"assigned {session.private_address} ({message.binding})")
+        objection = around.admission.objection_to_session(session)
+        if objection:
+            session.ending = objection.message
+            self._tell(End(call=message.call, why=objection.message))
+
+    def closed(self, call: int, why: str) -> None:
+        """Give back whatever the call had."""
+        self._asking.discard(call)
+        if self._authenticator:
+            self._authenticator.forget(call)
+        reservation = self._admitted.pop(call, None)
+        if reservation:
+            self._around.sessions.release(reservation)
+        session = self._around.sessions.by_handle("SSTP", str(call))
+        if session:
+            self._close(session, why)
+
+    def end_all(self, why: str) -> None:
+        """The worker is gone, and all calls with it."""
+        for call in {*self._asking, *self._admitted}:
+            self.closed(call, why)
+        for session in self._around.sessions.of("SSTP"):
+            self.closed(int(session.handle), why)
+
+    async def _verdict(self, asked: Asked) -> Vouched | Denied | Continue:
+        shown = asked.attempt
+        if isinstance(shown, CertificateShown):
+            peer = Peer("SSTP", shown.user, shown.thumbprint, shown.root, asked.address)
+            return Vouched(peer, ())
+        if self._authenticator is None:
+            return Denied(call=asked.call, reason="refused", message="certificates only")
+        return await self._authenticator.authenticate(asked)
+
+    def _decide(self, call: int, vouched: Vouched) -> Admitted | Denied:
+        decision = self._around.admission.decide(vouched.peer)
+        if decision.reservation is None:
+            reason = decision.reason or "refused"
+            return Denied(call=call, reason=reason, message=decision.message)
+        self._admitted[call] = decision.reservation
+        return Admitted(
+            call=call,
+            address=decision.reservation.address,
+            keys=vouched.keys,
+            text=vouched.text,
+            eap=vouched.eap,
+        )
+
+    def _close(self, session: Session, why: str) -> None:
+        if self._around.sessions.close(session):
+            self._log("disconnected", session, session.ending or why)
+
+    def _log(self, event: Event, session: Session, message: str) -> None:
+        self._around.log.add(
+            event,
+            "SSTP",
+            message,
+            user=session.peer.user,
+            address=session.peer.address,
+            thumbprint=session.peer.thumbprint,
+        )

@@ -1,0 +1,92 @@
+"""One end of the SOCK_SEQPACKET socket between the gateway and its SSTP worker, without a loop.
+
+Either side calls `receive` when the socket is readable and `flush` when it is writable.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from gateway.sstpd.messages import LARGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+MOST_WAITING = 10000
+"""Messages that the other side has not read."""
+
+
+class ChannelError(Exception):
+    """The other side is gone, talks nonsense or does not read; the channel is of no more use."""
+
+
+class Channel(Generic[T]):
+    """Sends any message, receives those of one direction."""
+
+    def __init__(self, end: socket.socket, incoming: TypeAdapter[T]) -> None:
+        end.setblocking(False)
+        self._socket = end
+        self._incoming = incoming
+        self._waiting: deque[bytes] = deque()
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._waiting)
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._socket.fileno()
+
+    def send(self, message: BaseModel) -> None:
+        """Send, or keep until `flush`. ChannelError where that cannot succeed."""
+        data = message.model_dump_json().encode()
+        if len(data) > LARGEST:
+            kind = type(message).__name__
+            raise ChannelError(f"{kind} would have {len(data)} bytes, {LARGEST} are allowed")
+        if len(self._waiting) >= MOST_WAITING:
+            raise ChannelError("the other side does not read")
+        self._waiting.append(data)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as it goes."""
+        try:
+            while self._waiting:
+                self._socket.send(self._waiting[0])
+                self._waiting.popleft()
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise ChannelError(f"the other side is gone: {error.strerror}") from error
+
+    def receive(self) -> Iterator[T]:
+        """What has come. ChannelError at the end, or at what is no message."""
+        while (data := self._take()) is not None:
+            try:
+                yield self._incoming.validate_json(data)
+            except ValidationError as error:
+                flaws = error.errors(include_url=False, include_input=False, include_context=False)
+                raise ChannelError(f"no message: {flaws[0]['msg']}") from None
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def _take(self) -> bytes | None:
+        try:
+            data, _, flags, _ = self._socket.recvmsg(LARGEST)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise ChannelError(f"the other side is gone: {error.strerror}") from error
+        if not data:
+            raise ChannelError("the other side is gone")
+        if flags & socket.MSG_TRUNC:
+            raise ChannelError("a message that is too long")
+        return data

@@ -1,0 +1,42 @@
+"""One log line for each refusal, and one for many of them while there are too many."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+BURST = 50
+"""Lines at once."""
+RATE = 5.0
+"""Lines a second in the long run."""
+
+
+class Ration:
+    """Lets a line through, or counts it for the summary; a token bucket."""
+
+    def __init__(self, now: float) -> None:
+        self._tokens = float(BURST)
+        self._since = now
+        self._left_out: Counter[str] = Counter()
+
+    @property
+    def left_out(self) -> int:
+        """How many the next summary will tell of."""
+        return self._left_out.total()
+
+    def allows(self, reason: str, now: float) -> bool:
+        """Whether this one may have a line of its own."""
+        self._tokens = min(BURST, self._tokens + (now - self._since) * RATE)
+        self._since = now
+        if self._tokens < 1:
+            self._left_out[reason] += 1
+            return False
+        self._tokens -= 1
+        return True
+
+    def summary(self) -> str:
+        """What was left out since the last summary; empty for nothing."""
+        left_out, self._left_out = self._left_out, Counter()
+        if not left_out:
+            return ""
+        parts = ", ".join(f"{reason} {count}" for reason, count in left_out.most_common())
+        return f"{left_out.total()} more refusals: {parts}"

@@ -1,0 +1,293 @@
+"""The worker: accepts connections, asks the gateway about them and obeys it."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, get_args
+
+from cryptography import x509
+
+from gateway.dataplane.reactor import READABLE, WRITABLE
+from gateway.ppp.config import ServerConfig
+from gateway.ppp.events import Accept, CertificateAttempt, EapReply, Refuse
+from gateway.ppp.keys import BindingKey
+from gateway.ppp.link import Link
+from gateway.sstp.call import CallConfig
+from gateway.sstpd import certificates
+from gateway.sstpd.attempts import as_message
+from gateway.sstpd.caller import Caller
+from gateway.sstpd.channel import ChannelError
+from gateway.sstpd.halfopen import HalfOpen
+from gateway.sstpd.messages import (
+    Admitted,
+    Asked,
+    Busy,
+    Closed,
+    Configure,
+    Configured,
+    Continue,
+    Counts,
+    Denied,
+    End,
+    Noted,
+    Opened,
+    Refused,
+    Report,
+    Traffic,
+    cut,
+)
+from gateway.sstpd.ration import Ration
+from gateway.vocabulary import Reason
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Mapping
+
+    from OpenSSL import SSL
+
+    from gateway.dataplane.plane import Plane
+    from gateway.dataplane.reactor import Reactor
+    from gateway.ppp.events import Attempt, Verdict
+    from gateway.sstp.packets import HashProtocol
+    from gateway.sstpd.channel import Channel
+    from gateway.sstpd.messages import ToWorker
+
+MOST_HALF_OPEN = 1024
+SHARE = 256
+"""Half-open connections of one source: many clients may stand behind one NAT."""
+_AT_ONCE = 64
+"""Connections accepted before others have their turn."""
+GOODBYE = 1.0
+"""Seconds for the calls to end when the worker is told to."""
+_SUMMARY = 10.0
+_REASONS = frozenset(get_args(Reason))
+
+
+class Worker:
+    """Everything in one thread; `run` returns when the gateway is gone or SIGTERM came."""
+
+    def __init__(
+        self,
+        *,
+        reactor: Reactor,
+        channel: Channel[ToWorker],
+        listener: socket.socket,
+        plane: Plane,
+        tls: ssl.SSLContext,
+        eap_tls: SSL.Context,
+        hashes: Mapping[HashProtocol, bytes],
+        kept: str,
+    ) -> None:
+        self.reactor = reactor
+        self.plane = plane
+        self.tls = tls
+        self.calls = CallConfig(
+            certificate_hashes=hashes, make_link=self._link, busy=lambda: self._busy
+        )
+        self._channel = channel
+        self._listener = listener
+        self._eap_tls = eap_tls
+        self._kept = kept
+        self._busy = False
+        self._stopping = False
+        self._roots: tuple[x509.Certificate, ...] = ()
+        self._ppp: ServerConfig | None = None
+        self._numbers = itertools.count(1)
+        self._callers: dict[int, Caller] = {}
+        self._asked: set[int] = set()
+        self._users: dict[int, tuple[str, str]] = {}
+        """Name and thumbprint, by call, of those who have shown a certificate."""
+        self._half_open: HalfOpen[Caller] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
+        self._rations = {known: Ration(reactor.now) for known in (False, True)}
+        self._totals: Counter[str] = Counter()
+        reactor.add(channel.fileno(), READABLE, self._on_channel)
+
+    def run(self) -> None:
+        """Until the reactor is stopped; then hang up on everybody."""
+        self.reactor.run()
+        self._stopping = True
+        self.reactor.remove(self._listener.fileno())
+        for caller in list(self._callers.values()):
+            caller.end("the gateway is being stopped")
+        if self._callers:
+            self.reactor.call_at(self.reactor.now + GOODBYE, self.reactor.stop)
+            self.reactor.run()
+
+    # ------------------------------------------------------------------------------- connections
+
+    def _on_listener(self, _events: int) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                stream, source = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                    self._throw_out(self._half_open.crowded())
+                    return
+                continue  # a connection that ended before it was accepted (accept(2))
+            self._totals["connections"] += 1
+            caller = Caller(next(self._numbers), stream, source[0], self)
+            self._callers[caller.number] = caller
+            self._throw_out(self._half_open.add(caller, caller.address))
+
+    def _throw_out(self, caller: Caller | None) -> None:
+        if caller:
+            caller.throw_out("timeout", "thrown out: too many half-open connections")
+
+    def _link(self, now: float) -> Link:
+        assert self._ppp
+        return Link(self._ppp, now=now, entropy=os.urandom)
+
+    # ------------------------------------------------------------------------------- caller.House
+
+    def asks(self, caller: Caller, attempt: Attempt) -> None:
+        """A certificate is looked at here first; whatever is left to ask goes to the gateway."""
+        if isinstance(attempt, CertificateAttempt):
+            try:
+                shown = certificates.look(attempt, self._roots)
+            except certificates.RefusedError as error:
+                if error.shown:
+                    self._users[caller.number] = (error.shown.user, error.shown.thumbprint)
+                caller.answer(error.verdict)
+                return
+            self._users[caller.number] = (shown.user, shown.thumbprint)
+            message = Asked(call=caller.number, address=caller.address, attempt=shown)
+        else:
+            message = Asked(call=caller.number, address=caller.address, attempt=as_message(attempt))
+        self._half_open.waits(caller, caller.address)
+        self._asked.add(caller.number)
+        self._tell(message)
+
+    def opened(self, caller: Caller, binding: str) -> None:
+        """The gateway keeps a session from now on."""
+        self._totals["opened"] += 1
+        self._tell(Opened(call=caller.number, binding=binding))
+
+    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+        """One line in the log, unless there are too many."""
+        word = next((known for known in _REASONS if known == reason), "refused")
+        name, thumbprint = self._users.get(caller.number, (user, ""))
+        self._totals[f"refused: {word}"] += 1
+        ration = self._rations[bool(name)]
+        if not ration.allows(word, self.reactor.now):
+            if ration.left_out == 1:
+                self.reactor.call_at(self.reactor.now + _SUMMARY, partial(self._sum_up, ration))
+            return
+        self._tell(
+            Refused(
+                reason=word,
+                message=cut(message),
+                address=caller.address,
+                user=cut(name),
+                thumbprint=thumbprint,
+            )
+        )
+
+    def ended(self, caller: Caller, why: str) -> None:
+        """No packet passes any more."""
+        if caller.number in self._asked:
+            self._asked.remove(caller.number)
+            self._tell(Closed(call=caller.number, why=cut(why)))
+
+    def gone(self, caller: Caller) -> None:
+        """The connection is closed."""
+        self.ended(caller, "the connection was closed")
+        self._callers.pop(caller.number, None)
+        self._users.pop(caller.number, None)
+        self._half_open.remove(caller, caller.address)
+        if not self._callers and self._stopping:
+            self.reactor.stop()
+
+    def _sum_up(self, ration: Ration) -> None:
+        self._tell(Noted(message=ration.summary()))
+
+    # ------------------------------------------------------------------------------- the gateway
+
+    def _tell(
+        self, message: Configured | Asked | Opened | Closed | Refused | Noted | Counts
+    ) -> None:
+        try:
+            self._channel.send(message)
+        except ChannelError:
+            self.reactor.stop()
+        self._watch_channel()
+
+    def _watch_channel(self) -> None:
+        events = READABLE | WRITABLE if self._channel.wants_write else READABLE
+        self.reactor.modify(self._channel.fileno(), events)
+
+    def _on_channel(self, events: int) -> None:
+        try:
+            if events & WRITABLE:
+                self._channel.flush()
+                self._watch_channel()
+            for order in self._channel.receive():
+                self._obey(order)
+        except ChannelError:  # without the gateway there is nothing to do here
+            self.reactor.stop()
+
+    def _obey(self, order: ToWorker) -> None:
+        match order:
+            case Configure():
+                self._configure(order)
+            case Busy():
+                self._busy = order.busy
+            case Report():
+                self._tell(self._counts())
+            case End():
+                if caller := self._callers.get(order.call):
+                    caller.end(order.why)
+            case Admitted() | Denied() | Continue():
+                self._answer(order)
+
+    def _configure(self, order: Configure) -> None:
+        first = self._ppp is None
+        self._roots = tuple(map(x509.load_der_x509_certificate, order.roots))
+        self._ppp = ServerConfig(
+            local_address=order.local_address,
+            methods=order.methods,
+            eap_tls=self._eap_tls if order.eap == "tls" else None,
+            dns=order.dns,
+        )
+        if first:
+            self.reactor.add(self._listener.fileno(), READABLE, self._on_listener)
+        self._tell(Configured(number=order.number, kept=self._kept))
+
+    def _answer(self, order: Admitted | Denied | Continue) -> None:
+        caller = self._callers.get(order.call)
+        if caller is None:
+            return
+        if isinstance(order, Admitted):
+            self._half_open.remove(caller, caller.address)
+        caller.answer(_verdict(order))
+
+    def _counts(self) -> Counts:
+        traffic = tuple(
+            Traffic(
+                call=number,
+                packets_in=caller.counters.packets_in,
+                bytes_in=caller.counters.bytes_in,
+                packets_out=caller.counters.packets_out,
+                bytes_out=caller.counters.bytes_out,
+            )
+            for number, caller in self._callers.items()
+            if number in self._asked
+        )
+        return Counts(traffic=traffic, totals={**self._totals, "half-open": len(self._half_open)})
+
+
+def _verdict(order: Admitted | Denied | Continue) -> Verdict:
+    match order:
+        case Admitted():
+            keys = tuple(BindingKey(key.form, key.key) for key in order.keys)
+            return Accept(order.address, keys, order.text, order.eap)
+        case Denied():
+            return Refuse(order.reason, order.message, order.eap, order.error, order.retry)
+        case Continue():
+            return EapReply(order.eap)

@@ -1,1 +1,0 @@
-"""Named faults: what goes wrong on purpose, and how each ends."""

@@ -1,0 +1,292 @@
+"""The worker's small parts: channel, half-open table, ration of log lines, records, handshakes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+import pytest
+
+from gateway.sstp import building
+from gateway.sstp.http import accepted
+from gateway.sstpd import channel as channels
+from gateway.sstpd import handshakes, ration
+from gateway.sstpd.channel import Channel, ChannelError
+from gateway.sstpd.halfopen import HalfOpen
+from gateway.sstpd.messages import (
+    FROM_WORKER,
+    LARGEST,
+    TO_WORKER,
+    Admitted,
+    Asked,
+    Busy,
+    CertificateShown,
+    Closed,
+    Configure,
+    FromWorker,
+    Key,
+    MsChapV2Given,
+    PapGiven,
+    ToWorker,
+    cut,
+)
+from gateway.sstpd.records import records
+
+Pair = tuple[Channel[FromWorker], Channel[ToWorker]]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        yield Channel(ours, FROM_WORKER), Channel(theirs, TO_WORKER)
+
+
+# ------------------------------------------------------------------------------------- channel
+
+
+def test_messages_come_over_as_they_were_in_both_directions(pair: Pair) -> None:
+    gateway, worker = pair
+    orders = [
+        Configure(
+            number=1,
+            local_address=IPv4Address("172.16.201.1"),
+            dns=(IPv4Address("10.1.0.4"),),
+            roots=(bytes(range(256)),),
+            methods=("EAP",),
+            eap="tls",
+        ),
+        Busy(busy=True),
+        Admitted(
+            call=7,
+            address=IPv4Address("172.16.201.2"),
+            keys=(Key(form="pppd", key=bytes(32)),),
+            eap=b"\x03\xff",
+        ),
+    ]
+    for order in orders:
+        gateway.send(order)
+    assert list(worker.receive()) == orders
+    shown = CertificateShown(user="alice", thumbprint="AA", root="BB")
+    worker.send(Asked(call=7, address="192.0.2.2", attempt=shown))
+    worker.send(Closed(call=7, why="the peer hung up"))
+    asked, closed = gateway.receive()
+    assert isinstance(asked, Asked)
+    assert asked.attempt == shown
+    assert closed == Closed(call=7, why="the peer hung up")
+
+
+def test_what_the_other_side_does_not_read_waits_and_is_sent_later(pair: Pair) -> None:
+    gateway, worker = pair
+    count = 0
+    while not gateway.wants_write:
+        gateway.send(Busy(busy=bool(count % 2)))
+        count += 1
+    received = 0
+    while received < count:
+        received += sum(1 for _ in worker.receive())
+        gateway.flush()
+    assert not gateway.wants_write
+
+
+def test_one_who_never_reads_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "MOST_WAITING", 3)
+
+    def go_on() -> None:
+        while True:
+            pair[0].send(Busy(busy=True))
+
+    with pytest.raises(ChannelError, match="does not read"):
+        go_on()
+
+
+def test_a_message_that_is_too_large_is_not_sent(pair: Pair) -> None:
+    order = Configure(
+        number=1,
+        local_address=IPv4Address("172.16.201.1"),
+        dns=(),
+        roots=(bytes(LARGEST),),
+        methods=("EAP",),
+        eap="tls",
+    )
+    with pytest.raises(ChannelError, match="are allowed"):
+        pair[0].send(order)
+
+
+def test_a_message_of_full_size_comes_over(pair: Pair) -> None:
+    order = Configure(
+        number=1,
+        local_address=IPv4Address("172.16.201.1"),
+        dns=(),
+        roots=(bytes(LARGEST * 3 // 4 - 300),),
+        methods=("EAP",),
+        eap="tls",
+    )
+    pair[0].send(order)
+    assert list(pair[1].receive()) == [order]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"[]",
+        b'{"kind":"shout"}',
+        b'{"kind":"closed","call":1}',
+        b'{"kind":"closed","call":1,"why":"x","more":1}',
+        b'{"kind":"busy","busy":true}',
+        b'{"kind":"closed","call":1,"why":"' + b"x" * 513 + b'"}',
+        b'{"kind":"closed","call":1,"why":"' + b"x" * LARGEST + b'"}',
+    ],
+)
+def test_nonsense_of_the_worker_ends_the_channel(data: bytes) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST)
+        theirs.send(data)
+        with pytest.raises(ChannelError):
+            list(Channel(ours, FROM_WORKER).receive())
+
+
+def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
+    gateway, worker = pair
+    worker.close()
+    with pytest.raises(ChannelError, match="gone"):
+        list(gateway.receive())
+    with pytest.raises(ChannelError, match="gone"):
+        gateway.send(Busy(busy=True))
+
+
+def test_secrets_are_in_no_repr_and_in_no_error() -> None:
+    secret = "hunter2hunter2"
+    messages = (
+        PapGiven(user="alice", password=secret),
+        Key(form="pppd", key=secret.encode()),
+        MsChapV2Given(
+            user="alice",
+            authenticator_challenge=b"",
+            peer_challenge=b"",
+            nt_response=secret.encode(),
+            identifier=1,
+        ),
+    )
+    for message in messages:
+        assert secret not in repr(message)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.send(b'{"kind":"asked","password":"' + secret.encode() + b'"}')
+        with pytest.raises(ChannelError) as caught:
+            list(Channel(ours, FROM_WORKER).receive())
+    assert secret not in str(caught.value)
+
+
+def test_strangers_text_is_cut_to_what_a_log_can_bear() -> None:
+    assert cut("a\nb\x1b[31m" + "c" * 600) == "a b [31m" + "c" * 504
+
+
+# ------------------------------------------------------------------------------ half-open table
+
+
+def table(total: int = 4, share: int = 3) -> HalfOpen[int]:
+    return HalfOpen(total=total, share=share)
+
+
+def test_a_source_with_too_many_loses_its_oldest() -> None:
+    half_open = table()
+    assert [half_open.add(n, "a") for n in (1, 2, 3)] == [None] * 3
+    assert half_open.add(4, "a") == 1
+    assert half_open.add(5, "a") == 2
+    assert len(half_open) == 3
+
+
+def test_a_full_table_throws_out_of_the_greediest_source() -> None:
+    half_open = table()
+    for number, source in enumerate(("b", "a", "a", "a")):
+        assert half_open.add(number, source) is None
+    assert half_open.add(9, "c") == 1
+    assert len(half_open) == 4
+
+
+def test_one_who_waits_for_a_verdict_goes_last() -> None:
+    half_open = table()
+    for number in (1, 2, 3):
+        half_open.add(number, "a")
+    half_open.waits(1, "a")
+    assert half_open.add(4, "a") == 2
+    assert half_open.add(5, "a") == 3
+    for number in (4, 5):
+        half_open.waits(number, "a")
+    assert half_open.add(6, "a") == 6  # the only one who does not
+
+
+def test_who_is_admitted_or_gone_counts_no_more() -> None:
+    half_open = table()
+    half_open.add(1, "a")
+    half_open.remove(1, "a")
+    half_open.remove(1, "a")
+    half_open.waits(1, "a")
+    assert len(half_open) == 0
+    assert half_open.crowded() is None
+
+
+def test_a_flood_of_any_number_of_sources_leaves_the_newcomer_in() -> None:
+    half_open: HalfOpen[int] = HalfOpen(total=100, share=20)
+    for number in range(1000):
+        assert half_open.add(number, f"10.0.0.{number % 7}") != number
+    assert len(half_open) == 100
+    assert half_open.add(5000, "192.0.2.1") != 5000
+
+
+# ------------------------------------------------------------------------------- ration of lines
+
+
+def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
+    lines = ration.Ration(0.0)
+    told = sum(lines.allows("protocol", 0.0) for _ in range(ration.BURST + 7))
+    assert told == ration.BURST
+    assert not lines.allows("tls", 0.0)
+    assert lines.left_out == 8
+    assert lines.summary() == "8 more refusals: protocol 7, tls 1"
+    assert lines.summary() == ""
+
+
+def test_the_ration_comes_back_with_time() -> None:
+    lines = ration.Ration(0.0)
+    while lines.allows("protocol", 0.0):
+        pass
+    assert lines.allows("protocol", 1.0 / ration.RATE)
+    assert not lines.allows("protocol", 1.0 / ration.RATE)
+
+
+# ------------------------------------------------------------------------------------- records
+
+
+def test_each_packet_gets_a_record_of_its_own() -> None:
+    answer = accepted("gw", 0.0)
+    packets = [building.ECHO_REQUEST, building.data(b"\xff\x03\xc0\x21" + bytes(9))]
+    assert records(answer + b"".join(packets)) == [answer, *packets]
+    assert records(answer) == [answer]
+    assert records(b"") == []
+
+
+# ---------------------------------------------------------------------------------- handshakes
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("TLS: UNSUPPORTED_PROTOCOL", "tls"),
+        ("TLS: NO_SHARED_CIPHER", "tls"),
+        ("TLS: TLSV1_ALERT_PROTOCOL_VERSION", "tls"),
+        ("TLS: TLSV1_ALERT_UNKNOWN_CA", "refused"),
+        ("TLS: SSLV3_ALERT_CERTIFICATE_UNKNOWN", "refused"),
+        ("TLS: HTTP_REQUEST", "protocol"),
+        ("TLS: WRONG_VERSION_NUMBER", "protocol"),
+        ("closed by the peer", "protocol"),
+    ],
+)
+def test_a_failed_handshake_has_its_reason(said: str, reason: str) -> None:
+    word, message = handshakes.reason(said)
+    assert word == reason
+    assert said in message
