@@ -107,6 +107,11 @@ class TlsConnection(ABC):
         """OpenSSL's name of the suite; empty before the handshake."""
         return (self._tls.cipher() or ("",))[0]
 
+    @property
+    def peer_certificate(self) -> bytes:
+        """The peer's own certificate, DER; empty before the handshake, and where it has none."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
     def read(self, most: int = 4 * RECORD) -> bytes:
         """The next bytes, at most this many (at least RECORD), b"" for nothing now."""
         buffer = bytearray(most)

@@ -11,6 +11,7 @@ from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile, read_profile
 from lab.clients.sstp import Sstp
+from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.strongswan import StrongSwan
 from lab.clients.user import UserCertificate, open_p12
 from lab.nodes.base import Node
@@ -84,9 +85,10 @@ class Computer:
 
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
         """The program for a protocol, with the profile and the user's certificate."""
+        sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[UserCertificate], Driver]] = {
             "IkeV2": lambda user: StrongSwan(self.node, profile, user, ike_persona(self._plan.os)),
-            "SSTP": lambda user: Sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
+            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
             "OpenVPN": lambda user: OpenVpn(self.node, profile, user, self._plan.proxy),
         }
         if protocol not in profile.protocols or protocol not in drivers:

@@ -36,10 +36,11 @@ from lab.waiting import wait_until
 DIAL_LIMIT = 20.0
 UNREACHED_LIMIT = 3.0
 """Seconds for sstpc where openssl has just got no answer: its own limit is half a minute."""
-HANG_UP_LIMIT = 10.0
-"""Seconds for pppd to take leave (LCP Terminate: twice 3 s) before it is killed."""
+LEAVE_LIMIT = 5.0
+"""Seconds for pppd to take leave of the gateway (LCP's Terminate-Request) before it is killed."""
 _STAMP = re.compile(r"^\w{3} +\d+ [\d:]+ sstpc\[\d+\]: ")
 _PACKETS = re.compile(r"^(sent|rcvd) \[")
+_ADDRESS = re.compile(r"^local +IP address (\S+)", re.MULTILINE)
 _DNS = re.compile(r"^(?:primary|secondary) +DNS address (\S+)", re.MULTILINE)
 """Of IPCP (RFC 1877)."""
 _BINDING = re.compile(r"CONNECTED|CRYPTO BIND|Sending Connected|Connection Established|ABORT")
@@ -94,18 +95,20 @@ class Sstp:
     async def disconnect(self) -> None:
         """Hang up: pppd takes leave of the gateway (LCP Terminate), its routes go with ppp0."""
         if self._process is not None:
-            await self._process.stop(HANG_UP_LIMIT)
+            up = _ADDRESS.search(self._said())
+            await self._process.stop(LEAVE_LIMIT if up else 0.0)
             self._process = None
         await self._resolver.give_back()
 
     async def connection(self) -> Connection | None:
         """The tunnel as pppd told of it and the kernel has it."""
         said = self._said()
-        interface = _told(said, r"Using interface (\S+)")
-        if self._process is None or self._process.code is not None or not interface:
+        found = re.search(r"^Using interface (\S+)", said, re.MULTILINE)
+        if self._process is None or self._process.code is not None or not found:
             return None
-        if not _told(said, r"local +IP address (\S+)"):
+        if not _ADDRESS.search(said):
             return None
+        interface = found[1]
         told = await self._node.run(["ip", "-json", "address", "show", "dev", interface])
         addresses = [
             str(row["local"])
@@ -115,7 +118,12 @@ class Sstp:
         if not addresses:
             return None
         return Connection(
-            self.protocol, addresses[0], interface, self._seconds, "PPP", self._proof()
+            self.protocol,
+            addresses[0],
+            interface,
+            self._seconds,
+            f"PPP of {self._node.kernel}",
+            self._proof(),
         )
 
     async def rekey(self) -> None:
@@ -160,7 +168,7 @@ class Sstp:
         assert process is not None
 
         def settled() -> bool:
-            return process.code is not None or "local  IP address" in self._said()
+            return process.code is not None or bool(_ADDRESS.search(self._said()))
 
         try:
             await wait_until(f"{self._node.name}: pppd is up or has ended", limit, settled)
@@ -197,11 +205,6 @@ class Sstp:
     def _proof(self) -> tuple[str, ...]:
         """sstpc's lines on the crypto binding."""
         return tuple(line for line in _words(self._said()) if _BINDING.search(line))
-
-
-def _told(said: str, pattern: str) -> str:
-    found = re.search(pattern, said)
-    return found[1] if found else ""
 
 
 def _words(said: str) -> Sequence[str]:

@@ -72,11 +72,15 @@ def _quoted(text: str) -> str:
 
 
 def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:
-    """pppd, with sstpc as its pty."""
+    """pppd, with sstpc as its pty.
+
+    The shell between them is there for pppd's way of ending: it would hand the SIGTERM that it got
+    on to its child, and sstpc would be gone before it could carry LCP's Terminate-Request.
+    """
     sstpc = ["sstpc", "--nolaunchpppd", "--ipparam", CALL, "--ca-cert", ROOT, "--tls-ext",
              "--log-level", "4", "--log-stderr"]  # fmt: skip
     through = ["--proxy", f"http://{proxy[0]}:{proxy[1]}"] if proxy else []
-    pty = "exec " + shlex.join([*sstpc, *through, server])
+    pty = f"trap '' TERM; {shlex.join([*sstpc, *through, server])}; exit"
     return ["pppd", "file", OPTIONS, "plugin", "sstp-pppd-plugin.so",
             "sstp-sock", f"{IPC_DIRECTORY}/sstpc-{CALL}", "pty", pty]  # fmt: skip
 

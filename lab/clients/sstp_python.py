@@ -1,0 +1,214 @@
+"""`python -m lab.clients.sstp_python`: the lab's own SSTP client, with a TUN in place of PPP.
+
+For computers without PPP in their kernel. It prints one JSON object a line: `up` with address, DNS
+servers and what was agreed on; `refused` with a reason; `ended`. SIGTERM hangs up. Exit code 0
+for a call that was up, 1 for one that never was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import ssl
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any, get_args
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.dataplane import tun
+from gateway.dataplane.reactor import READABLE, Reactor
+from gateway.ppp.config import ClientConfig
+from gateway.ppp.tls_contexts import client_context
+from gateway.sstp.binding import Bound
+from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
+from lab.clients.old_tls import Agreed, client_hello, read_answer
+from lab.clients.sstp_call import HTTPS, REACH_LIMIT, Caller, Target
+from lab.topology.tls import CipherSuite, TlsVersion
+
+LARGEST_PACKET = 65536
+_VERSIONS = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+}
+
+
+def say(event: str, **about: Any) -> None:
+    """One line for who started us."""
+    print(json.dumps({"event": event, **about}), flush=True)
+
+
+class Tunnel:
+    """A call and the TUN that is its user's side."""
+
+    def __init__(self, reactor: Reactor, interface: str, routes: Sequence[IPv4Network]) -> None:
+        self.caller: Caller | None = None
+        self.was_up = False
+        self._reactor = reactor
+        self._interface = interface
+        self._routes = routes
+        self._tun = -1
+        self._binding = ""
+
+    def take(self, event: CallEvent) -> None:
+        """What the call tells."""
+        match event:
+            case Bound():
+                self._binding = f"{event.hash_protocol.name}, {event.form}"
+            case Connected():
+                self._up(event.address)
+            case Data():
+                with suppress(BlockingIOError):
+                    os.write(self._tun, event.packet)
+            case Refused():
+                say("refused", reason=event.reason, message=event.message)
+            case Ended():
+                say("ended", why=event.why)
+
+    def hang_up(self) -> None:
+        """The user wants to go."""
+        if self.caller:
+            self.caller.hang_up("the user hung up")
+
+    def _up(self, address: IPv4Address) -> None:
+        caller = self.caller
+        assert caller is not None
+        assert caller.call is not None
+        assert caller.link is not None
+        assert caller.tls is not None
+        self._tun = tun.open_tun(self._interface, vnet_hdr=False)
+        tun.configure(self._interface, IPv4Interface(address), caller.call.peer_mru, self._routes)
+        self._reactor.add(self._tun, READABLE, self._outbound)
+        self.was_up = True
+        say(
+            "up",
+            address=str(address),
+            interface=self._interface,
+            dns=[str(server) for server in caller.link.dns],
+            tls=f"{caller.tls.version} {caller.tls.cipher}",
+            binding=self._binding,
+        )
+
+    def _outbound(self, _events: int) -> None:
+        assert self.caller is not None
+        with suppress(BlockingIOError):
+            while True:
+                self.caller.send(os.read(self._tun, LARGEST_PACKET))
+
+
+def tls_context(root: str, maximum: TlsVersion | None = None) -> ssl.SSLContext:
+    """A client that verifies chain and name; of another time, where `maximum` says so."""
+    context = ssl.create_default_context(cafile=root)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is the point
+        context.maximum_version = _VERSIONS[maximum or "1.2"]
+        if maximum in ("1.0", "1.1"):
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")  # they sign with SHA-1
+    return context
+
+
+def user_config(options: argparse.Namespace) -> ClientConfig:
+    """By certificate, or by name and password (a file: secrets have no place in argv)."""
+    if options.certificate is None:
+        return ClientConfig(options.user, Path(options.password_file).read_text())
+    leaf, *chain = x509.load_pem_x509_certificates(Path(options.certificate).read_bytes())
+    key = load_pem_private_key(Path(options.key).read_bytes(), None)
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{options.key}: neither an RSA key nor one of an elliptic curve")
+    roots = x509.load_pem_x509_certificates(Path(options.root).read_bytes())
+    context = client_context(leaf, key, tuple(chain), tuple(roots))
+    return ClientConfig(options.user, eap_tls=context, methods=("EAP",))
+
+
+def offer_old_suites(options: argparse.Namespace) -> int:
+    """As far as the answer to a ClientHello that no library of today can make."""
+    hello = client_hello(options.cipher, options.maximum_tls, options.server, os.urandom)
+    heard = b""
+    try:
+        with socket.create_connection((options.server, HTTPS), REACH_LIMIT) as line:
+            line.sendall(hello)
+            while (answer := read_answer(heard)) is None:
+                data = line.recv(4096)
+                if not data:
+                    break
+                heard += data
+    except ConnectionResetError:
+        answer = None
+    except OSError as error:
+        say("refused", reason="no-answer", message=str(error.strerror or error))
+        return 1
+    if isinstance(answer, Agreed):
+        say("agreed", suite=answer.suite)
+        return 0
+    said = f"TLS alert: {answer.description}" if answer else "the gateway hung up"
+    say("refused", reason="tls", message=said)
+    return 1
+
+
+def call(options: argparse.Namespace) -> int:
+    """Dial, carry packets, and see it end."""
+    try:
+        where = "" if options.proxy else socket.gethostbyname(options.server)
+    except OSError as error:
+        say("refused", reason="no-answer", message=f"{options.server}: {error.strerror}")
+        return 1
+    with Reactor() as reactor:
+        tunnel = Tunnel(reactor, options.interface, options.route)
+        _on_sigterm(reactor, tunnel.hang_up)
+        context = tls_context(options.root, options.maximum_tls)
+        target = Target(options.server, where, context, options.proxy)
+        user = user_config(options)
+        tunnel.caller = Caller(reactor, target, user, tunnel.take, done=reactor.stop)
+        tunnel.caller.dial()
+        reactor.run()
+    return 0 if tunnel.was_up else 1
+
+
+def _on_sigterm(reactor: Reactor, function: Callable[[], None]) -> None:
+    """Let the loop call the function; a signal handler may come at any moment of it."""
+    asked = os.eventfd(0, os.EFD_CLOEXEC)
+    signal.signal(signal.SIGTERM, lambda *_: os.eventfd_write(asked, 1))
+
+    def called(_events: int) -> None:
+        os.eventfd_read(asked)
+        function()
+
+    reactor.add(asked, READABLE, called)
+
+
+def _proxy(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program."""
+    parser = argparse.ArgumentParser(prog="sstp_python", description=__doc__)
+    parser.add_argument("server", help="the name its certificate must have")
+    parser.add_argument("--root", required=True, help="the root it leads to (PEM)")
+    parser.add_argument("--user", required=True, help="EAP's identity, or the user's name")
+    parser.add_argument("--certificate", help="the user's, then its issuers (PEM)")
+    parser.add_argument("--key", help="the certificate's private key (PEM)")
+    parser.add_argument("--password-file", help="in place of a certificate")
+    parser.add_argument("--proxy", type=_proxy, help="HOST:PORT of an HTTP proxy")
+    parser.add_argument("--interface", default="sstp0")
+    parser.add_argument("--route", type=IPv4Network, action="append", default=[])
+    parser.add_argument("--maximum-tls", choices=get_args(TlsVersion))
+    parser.add_argument("--cipher", choices=get_args(CipherSuite), action="append", default=[])
+    options = parser.parse_args(arguments)
+    return offer_old_suites(options) if options.cipher else call(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The lab's own SSTP client against gateway.sstp's server, over TCP and TLS on the loopback."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from gateway.dataplane.reactor import Reactor
+from gateway.ppp import mschapv2
+from gateway.ppp.config import ClientConfig, ServerConfig
+from gateway.ppp.events import Accept, Attempt, MsChapV2Attempt, Refuse, Verdict
+from gateway.sstp.binding import Bound
+from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.machine import Timers
+from gateway.sstp.tamper import HONEST, Tamper
+from lab.clients import sstp_call
+from lab.clients.sstp_call import Caller, Manner, Target
+from lab.clients.sstp_python import tls_context
+from lab.pki.authority import Credential, sign
+from lab.topology.plan import CertificatePlan
+from tests.labs.sstp_server import Server
+
+ADDRESS = IPv4Address("172.16.201.2")
+LIMIT = 10.0
+SOON = Timers(abort=0.1, abort_answered=0.05, disconnect=0.1, disconnect_answered=0.05)
+ALICE = ClientConfig("alice", "secret", methods=("MS-CHAPv2",))
+
+
+def check(attempt: Attempt) -> Verdict:
+    assert isinstance(attempt, MsChapV2Attempt)
+    verified = mschapv2.verify(attempt, "secret")
+    if verified is None:
+        return Refuse("password", "wrong user name or password")
+    return Accept(ADDRESS, verified.keys, verified.authenticator_response)
+
+
+@dataclass
+class Table:
+    """A loop with a server on it, and calls to that."""
+
+    reactor: Reactor
+    server: Server
+    root: Path
+    told: list[CallEvent]
+
+    def call(
+        self,
+        user: ClientConfig = ALICE,
+        name: str = "gw.test",
+        then: Callable[[Caller, CallEvent], None] = lambda _caller, _event: None,
+        tamper: Tamper = HONEST,
+        context: ssl.SSLContext | None = None,
+    ) -> Caller:
+        """Dial; `then` is given every event. The loop runs until the call is over."""
+        target = Target(name, "127.0.0.1", context or tls_context(str(self.root)))
+        caller: Caller
+
+        def tell(event: CallEvent) -> None:
+            self.told.append(event)
+            then(caller, event)
+
+        caller = Caller(
+            self.reactor, target, user, tell, done=self.reactor.stop, manner=Manner(tamper, SOON)
+        )
+        caller.dial()
+        late = self.reactor.call_at(time.monotonic() + LIMIT, lambda: pytest.fail("too late"))
+        self.reactor.run()
+        late.cancel()
+        return caller
+
+    def first(self, kind: type[CallEvent]) -> CallEvent:
+        return next(event for event in self.told if isinstance(event, kind))
+
+
+@pytest.fixture(scope="module")
+def credentials() -> tuple[Credential, Credential]:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    keys = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
+    root = sign(CertificatePlan("root", "Root", None, "root"), keys[0], None)
+    plan = CertificatePlan("gw", "gw.test", "root", "server", ("gw.test",))
+    return root, sign(plan, keys[1], root)
+
+
+@pytest.fixture
+def table(
+    tmp_path: Path,
+    credentials: tuple[Credential, Credential],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Table]:
+    root, leaf = credentials
+    pem, root_file = tmp_path / "server.pem", tmp_path / "root.pem"
+    pem.write_bytes(leaf.chain_pem + leaf.key_pem)
+    root_file.write_bytes(root.certificate_pem)
+    links = ServerConfig(IPv4Address("172.16.201.1"), ("MS-CHAPv2",),
+                         dns=(IPv4Address("10.1.1.53"),))  # fmt: skip
+    with Reactor() as reactor, socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(sstp_call, "HTTPS", listener.getsockname()[1])
+        server = Server(reactor, listener, pem, links, judge=check, timers=SOON)
+        yield Table(reactor, server, root_file, [])
+        server.close()
+
+
+def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
+    servers: list[IPv4Address] = []
+
+    def look(caller: Caller, event: CallEvent) -> None:
+        if isinstance(event, Connected):
+            assert caller.link
+            servers.extend(caller.link.dns)
+            caller.hang_up("enough")
+
+    table.call(then=look)
+    assert table.first(Connected) == Connected(ADDRESS)
+    assert servers == [IPv4Address("10.1.1.53")]
+    bound = table.first(Bound)
+    assert isinstance(bound, Bound)
+    assert bound.hash_protocol.name == "SHA256"
+    assert table.told[-1] == Ended("enough")
+
+
+def test_a_packet_goes_through_and_comes_back(table: Table) -> None:
+    packet = bytes.fromhex("45000014000000004001000000000000") + bytes(4)
+
+    def echo(caller: Caller, event: CallEvent) -> None:
+        if isinstance(event, Connected):
+            caller.send(packet)
+        elif isinstance(event, Data):
+            caller.hang_up("enough")
+
+    table.call(then=echo)
+    assert table.first(Data) == Data(packet)
+
+
+def test_a_wrong_password_is_refused(table: Table) -> None:
+    table.call(ClientConfig("alice", "wrong", methods=("MS-CHAPv2",)))
+    refused = table.first(Refused)
+    assert isinstance(refused, Refused)
+    assert refused.reason in ("password", "refused")
+    assert not any(isinstance(event, Connected) for event in table.told)
+
+
+@pytest.mark.parametrize("wrong", ["nonce", "certificate hash", "MAC"])
+def test_a_wrong_binding_ends_the_call_at_both_ends(table: Table, wrong: str) -> None:
+    table.call(tamper=Tamper(wrong=wrong))  # type: ignore[arg-type]
+    assert isinstance(table.told[-1], Ended)
+    reasons = [event.reason for event in table.server.events if isinstance(event, Refused)]
+    assert reasons == ["binding"]
+
+
+def test_a_server_of_another_name_or_root_is_not_trusted(table: Table) -> None:
+    table.call(name="other.test")
+    foreign = ssl.create_default_context()
+    table.call(context=foreign)
+    reasons = [event.reason for event in table.told if isinstance(event, Refused)]
+    assert reasons == ["server-untrusted", "server-untrusted"]
+
+
+def test_tls_1_1_is_refused_with_that_reason(table: Table) -> None:
+    table.call(context=tls_context(str(table.root), "1.1"))
+    refused = table.first(Refused)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "tls"
+
+
+def test_a_port_where_nobody_listens_gives_no_answer(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setattr(sstp_call, "HTTPS", port)
+    table.call()
+    assert table.told == [Refused("no-answer", "Connection refused"), Ended("Connection refused")]
