@@ -55,7 +55,8 @@ def _line(row: dict[str, Any]) -> str:
 def _detail(row: dict[str, Any]) -> None:
     click.echo(_line(row))
     for node in row.get("nodes", ()):
-        click.echo(f"  {node['name']:<20} {node.get('kind') or '':<10} {node.get('address') or ''}")
+        about = f"{node.get('kind') or '':<10} {node.get('address') or '':<16}"
+        click.echo(f"  {node['name']:<20} {about} {node.get('kernel') or ''}".rstrip())
     for client in row.get("clients", ()):
         over = client.get("connection")
         words = f"connected over {over['over']}, {over['address']}" if over else "not connected"

@@ -197,14 +197,19 @@ class Run:
             del self._unsent[:sent]
 
     def _feed(self) -> None:
+        before = len(self._unfed)
         try:
             while self._unfed:
                 del self._unfed[: os.write(self._input, self._unfed)]
         except BlockingIOError:
-            return
+            pass
         except OSError:  # it has closed its input
             self._unfed.clear()
             self._input_ends = True
+        if before > len(self._unfed):
+            self._say(wire.TAKEN, before - len(self._unfed))
+        if self._unfed:
+            return
         if self._input_ends:
             self._close(self._input)
             self._input = -1

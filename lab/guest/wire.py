@@ -5,7 +5,8 @@ The first frame is a REQUEST, a JSON object `{"do": ...}`:
 
 run       argv, env, and `terminal` ([rows, columns], else null) or `input` (whether BODY frames
           bring standard input; an empty one ends it). Answered by STARTED (the process id, JSON),
-          then OUTPUT and ERRORS as they come, ENDED (the exit code, JSON) when it has ended. The
+          then OUTPUT and ERRORS as they come, TAKEN (how many bytes of input the program has
+          taken, JSON), ENDED (the exit code, JSON) when it has ended. The
           connection closes when nobody can write any more; if the supervisor closes it before
           the end, the program's session is killed. Meanwhile SIGNAL, GROUP, KILL, SIZE.
 read      path. BODY frames, then DONE.
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 REQUEST, BODY, DONE, FAILED, RAISED = b"Q", b"B", b"D", b"F", b"!"
-STARTED, OUTPUT, ERRORS, ENDED = b"P", b"O", b"E", b"X"
+STARTED, OUTPUT, ERRORS, TAKEN, ENDED = b"P", b"O", b"E", b"T", b"X"
 SIGNAL = b"S"
 """To the program; the number, JSON."""
 GROUP = b"G"

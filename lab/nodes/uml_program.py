@@ -130,7 +130,7 @@ class RemoteProgram:
                 kind, payload = await self._line.receive()
                 if kind == wire.ENDED:
                     self._ended.set_result(json.loads(payload))
-                else:
+                elif kind != wire.TAKEN:
                     self._take(kind, payload)
         except EOFError:
             pass

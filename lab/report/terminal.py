@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -69,10 +70,21 @@ def print_verdict(verdict: Verdict) -> None:
         _print_results(console, verdict)
     for engine in verdict.lab.get("engines", ()):
         console.print(f"[dim]{engine['gateway']}: {engine['protocol']}: {engine['datapath']}[/]")
+    for line in _kernels(verdict.lab.get("clients", ())):
+        console.print(f"[dim]{escape(line)}[/]")
     if verdict.results or verdict.failure is None:
         _print_sum(console, verdict)
     for line in _way_in(verdict):
         console.print(f"  {line}")
+
+
+def _kernels(clients: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Who ran on which kernel, and why it was not the machine's."""
+    of: dict[tuple[str, str], list[str]] = {}
+    for client in clients:
+        of.setdefault((client["kernel"], client.get("why", "")), []).append(client["name"])
+    for (kernel, why), names in of.items():
+        yield f"{', '.join(names)}: on {kernel}{f': {why}' if why else ''}"
 
 
 def _print_results(console: Console, verdict: Verdict) -> None:

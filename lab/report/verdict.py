@@ -20,7 +20,8 @@ class Verdict:
     failure: Failed | None = None
     seconds: float = 0.0
     lab: dict[str, Any] = field(default_factory=dict)
-    """The lab's status when it was built: engines with their datapaths, memory."""
+    """The lab's status when it was built: engines with their datapaths, clients with their
+    kernels, memory."""
     kept: bool = False
     """Whether it was left up for a look."""
     logs: str | None = None
@@ -53,6 +54,7 @@ class Verdict:
             "stages": [asdict(stage) for stage in self.stages],
             "results": [asdict(result) for result in self.in_order],
             "engines": self.lab.get("engines", []),
+            "clients": self.lab.get("clients", []),
             "memory": self.lab.get("memory", {}),
             "logs": self.logs,
             "failure": self.failure and asdict(self.failure),

@@ -27,6 +27,8 @@ from lab.runtime.enter import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of
 INPUT = 0
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 STREAMS = {wire.OUTPUT: 1, wire.ERRORS: 2}
+MOST_AHEAD = 4 * wire.CHUNK
+"""Bytes of input on their way to a program that does not take them; a signal overtakes none."""
 LOST = 255
 """Exit code when the node went down (as ssh's)."""
 
@@ -74,6 +76,9 @@ class _Errand:
         self._frames = wire.Frames()
         self._code: int | None = None
         self._unsent = bytearray()
+        self._ahead = 0
+        """Bytes of input that the program has not taken yet."""
+        self._input_ended = False
         for number in PASSED_ON:
             signal.signal(number, self._pass_on)
         if terminal:
@@ -86,15 +91,16 @@ class _Errand:
     def work(self) -> int:
         """The exit code."""
         poll = select.poll()
-        poll.register(INPUT, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
         self._line.setblocking(False)
         while self._code is None:
             wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
             poll.register(self._line, wanted)
+            if not self._input_ended:
+                poll.register(INPUT, select.POLLIN if self._ahead < MOST_AHEAD else 0)
             for descriptor, _ in poll.poll():
                 if descriptor == INPUT:
-                    if not self._take_input():
+                    if self._ahead < MOST_AHEAD and not self._take_input():
                         poll.unregister(INPUT)
                 elif descriptor == self._woken.fileno():
                     self._woken.recv(256)
@@ -110,6 +116,8 @@ class _Errand:
         except OSError:  # the terminal is gone
             data = b""
         self._say(wire.BODY, data)
+        self._ahead += len(data)
+        self._input_ended = not data
         return bool(data)
 
     def _hear(self) -> None:
@@ -128,6 +136,8 @@ class _Errand:
     def _follow(self, kind: bytes, payload: bytes) -> None:
         if kind in STREAMS:
             _write(STREAMS[kind], payload)
+        elif kind == wire.TAKEN:
+            self._ahead -= json.loads(payload)
         elif kind == wire.ENDED:
             self._code = json.loads(payload)
         elif kind == wire.FAILED:
