@@ -22,6 +22,8 @@ from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWPID, unshare
 from lab.boot.tools import missing_packages
 from lab.boot.users import become_root, no_namespace, subordinate_ids
 from lab.errors import HELD, MACHINE, LabError, MachineError
+from lab.kernel.ppp import open_ppp
+from lab.kernel.uml import try_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,10 +89,27 @@ def examine(source: str) -> list[Finding]:
         _tried("kernel ESP", "IKEv2 tunnels in the kernel", _esp,
                "sudo modprobe esp4; without it IKEv2 runs on strongSwan's kernel-libipsec",
                needed=False),
-        _tried("PPP", "SSTP clients on this kernel", _ppp,
-               "sudo modprobe ppp_generic; without it an SSTP client gets a kernel of its own",
-               needed=False),
+        *_ppp(tree, made=made),
     ]  # fmt: skip
+
+
+def _ppp(tree: str, *, made: bool) -> list[Finding]:
+    """Where SSTP clients will run: on this kernel, else on user-mode Linux, which is tried then."""
+    ppp = _tried("PPP", "SSTP clients (sstpc, pppd) on this kernel", open_ppp,
+                 "sudo modprobe -a ppp_generic ppp_async; without it an SSTP client's computer "
+                 "is user-mode Linux", needed=False)  # fmt: skip
+    if ppp.ok or not made:
+        return [ppp]
+
+    def boot() -> None:
+        become_root()
+        replace_root(tree, visible=[])
+        try_boot()
+
+    uml = _tried("user-mode Linux", "SSTP clients' computers, since this kernel has no PPP", boot,
+                 "is ptrace allowed (kernel.yama.ptrace_scope below 3, no seccomp filter), and may "
+                 "files of /dev/shm be executed?", needed=False)  # fmt: skip
+    return [ppp, uml]
 
 
 def _kernel() -> Finding:
@@ -192,10 +211,6 @@ def _esp() -> None:
     datapath = find()
     if datapath.userspace:
         raise MachineError(datapath.why)
-
-
-def _ppp() -> None:
-    os.close(os.open("/dev/ppp", os.O_RDWR | os.O_CLOEXEC))
 
 
 def _own_network() -> None:

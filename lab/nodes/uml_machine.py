@@ -17,6 +17,7 @@ from lab.errors import LabError
 from lab.guest import wire
 from lab.kernel import sysctls
 from lab.kernel.processes import children, kill
+from lab.kernel.uml import COMMAND
 from lab.nodes.base import Process
 from lab.nodes.environment import environment
 from lab.nodes.namespace import NamespaceNode
@@ -35,16 +36,9 @@ from lab.topology.plan import NodePlan
 BOOT_LIMIT = 60.0
 END_LIMIT = 10.0
 QUOTED = 2000
+MEMORY = "mem=384M"
+"""At most: what a kernel never touches is nobody's."""
 SOURCE = Path(__file__).parents[2]
-KERNEL = (
-    # Its ptrace children die with it, whoever kills it. Not the kernel but a shell is the first
-    # process there: the kernel's abort() would not end a first one.
-    *("unshare", "--pid", "--fork", "--kill-child", "sh", "-c", '"$@"; exit $?', "sh"),
-    *("linux.uml", "mem=384M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"),
-    *("quiet", "loglevel=3", "con=null", "con0=null,fd:1", "uml_dir=/run/"),
-    # Of a boot of 1.2 s, a second went into finding the fastest RAID 6 and making 256 terminals.
-    *("initcall_blacklist=raid6_select_algo", "zswap.enabled=0", "pty.legacy_count=0"),
-)
 MODULES = (
     *("ipv6", "sch_netem", "tun", "ppp_async", "ppp_mppe", "ppp_deflate", "bsd_comp"),
     # What charon asks for one by one, at 0.1 s each, when it asks for ESP.
@@ -79,8 +73,8 @@ class Machine:
         self._end = asyncio.ensure_future(self._watch(self._process))
 
     def _command(self) -> Iterator[str]:
-        yield from KERNEL
-        yield f"umid={self._plan.name}"
+        yield from COMMAND
+        yield from (MEMORY, "uml_dir=/run/", f"umid={self._plan.name}")
         yield from vectors(self._plan.name, self._ends)
         yield f"init={os.path.realpath(sys.executable)}"
         bytecode = sys.pycache_prefix or ""
@@ -119,7 +113,8 @@ class Machine:
         state = "did not boot" if process.code is None else f"ended with {process.code}"
         await process.stop(0)
         said = process.log.read_text(errors="replace")[-QUOTED:].strip() or "nothing"
-        raise LabError(f"{self._plan.name}: user-mode Linux {state}; it said: {said}")
+        raise LabError(f"{self._plan.name}: user-mode Linux {state}; it said: {said}",
+                       "./p2slab doctor tells whether it can run here")  # fmt: skip
 
     async def _watch(self, process: Process) -> None:
         """A kernel that is killed closes none of its connections."""

@@ -24,7 +24,6 @@ def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
 
 
 def _offers_sstp(properties: dict[str, Any]) -> bool:
-    """Whether this part of a gateway's document, which may be anything, says so."""
-    configuration = properties.get("vpnClientConfiguration")
-    protocols = configuration.get("vpnClientProtocols") if isinstance(configuration, dict) else None
-    return isinstance(protocols, list) and "SSTP" in protocols
+    """Of a part of a gateway's document, in which null takes something out (RFC 7396)."""
+    configuration = properties.get("vpnClientConfiguration") or {}
+    return "SSTP" in (configuration.get("vpnClientProtocols") or ())
