@@ -39,7 +39,10 @@ UNREACHED_LIMIT = 3.0
 LEAVE_LIMIT = 5.0
 """Seconds for pppd to take leave of the gateway (LCP's Terminate-Request) before it is killed."""
 _STAMP = re.compile(r"^\w{3} +\d+ [\d:]+ sstpc\[\d+\]: ")
-_PACKETS = re.compile(r"^(sent|rcvd) \[")
+_IDLE_WORDS = re.compile(
+    r"(sent|rcvd) \[|[Ss]cript |Waiting for |Plugin |using channel |tcflush |Child process |Sent \d"
+)
+"""pppd's packets and its children's comings and goings."""
 _ADDRESS = re.compile(r"^local +IP address (\S+)", re.MULTILINE)
 _DNS = re.compile(r"^(?:primary|secondary) +DNS address (\S+)", re.MULTILINE)
 """Of IPCP (RFC 1877)."""
@@ -208,6 +211,6 @@ class Sstp:
 
 
 def _words(said: str) -> Sequence[str]:
-    """Lines worth quoting: without sstpc's time stamps and pppd's packets."""
+    """Lines worth quoting, without sstpc's time stamps."""
     lines = (_STAMP.sub("", line).strip() for line in said.splitlines())
-    return [line for line in lines if line and not _PACKETS.match(line)]
+    return [line for line in lines if line and not _IDLE_WORDS.match(line)]

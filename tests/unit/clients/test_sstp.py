@@ -168,14 +168,15 @@ async def test_a_gateway_that_does_not_answer_is_told_so_with_openssls_words(
 
 
 async def test_the_end_is_told_in_pppds_words(tmp_path: Path) -> None:
-    node = FakeNode(tmp_path, SAME, UP + "LCP terminated by peer (revoked)\n", None)
+    last = "LCP terminated by peer (revoked)\nScript sstpc finished (pid 5), status = 0x0\n"
+    node = FakeNode(tmp_path, SAME, UP + last, None)
     driver = Sstp(node, PROFILE, BOB)
     await driver.connect()
     with pytest.raises(TimeoutError):
         await driver.ended(0.01)
     assert node.pppd
     node.pppd.code = 16
-    assert "LCP terminated by peer (revoked)" in await driver.ended(1.0)
+    assert (await driver.ended(1.0)).endswith("LCP terminated by peer (revoked)")
 
 
 async def test_sstp_cannot_be_told_to_renew_its_keys(tmp_path: Path) -> None:
