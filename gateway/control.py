@@ -76,6 +76,48 @@ class Api:
         await self._gateway.disconnect(body.vpnConnectionIds)
         return web.json_response({})
 
+    async def get_connection(self, request: web.Request) -> web.Response:
+        """A connection with its status."""
+        name = request.match_info["name"]
+        return web.json_response(await self._gateway.site_to_site.connection(name))
+
+    async def put_connection(self, request: web.Request) -> web.Response:
+        """A new connection, or a changed one."""
+        name = request.match_info["name"]
+        return web.json_response(await self._gateway.put_connection(name, await _json(request)))
+
+    async def list_connections(self, _request: web.Request) -> web.Response:
+        """All connections."""
+        return web.json_response({"value": await self._gateway.site_to_site.connections()})
+
+    async def get_local(self, request: web.Request) -> web.Response:
+        """A local network gateway."""
+        name = request.match_info["name"]
+        return web.json_response(self._gateway.site_to_site.local_gateway(name))
+
+    async def put_local(self, request: web.Request) -> web.Response:
+        """A new local network gateway, or a changed one."""
+        name, data = request.match_info["name"], await _json(request)
+        return web.json_response(await self._gateway.put_local_network_gateway(name, data))
+
+    async def list_local(self, _request: web.Request) -> web.Response:
+        """All local network gateways."""
+        return web.json_response({"value": self._gateway.site_to_site.local_gateways()})
+
+    async def delete_connection(self, request: web.Request) -> web.Response:
+        """A tunnel no longer wanted."""
+        await self._gateway.delete("connections", request.match_info["name"])
+        return web.json_response({})
+
+    async def delete_local(self, request: web.Request) -> web.Response:
+        """Refused while a connection uses it."""
+        await self._gateway.delete("localNetworkGateways", request.match_info["name"])
+        return web.json_response({})
+
+    async def tunnel_log(self, _request: web.Request) -> web.Response:
+        """TunnelDiagnosticLog."""
+        return web.json_response({"value": self._gateway.site_to_site.log.documents()})
+
     async def log(self, _request: web.Request) -> web.Response:
         """P2SDiagnosticLog."""
         return web.json_response({"value": self._gateway.log.documents()})
@@ -96,7 +138,16 @@ def application(gateway: Gateway) -> web.Application:
             web.post("/gateway/generatevpnprofile", api.profile),
             web.post("/gateway/getVpnClientConnectionHealth", api.health),
             web.post("/gateway/disconnectVirtualNetworkGatewayVpnConnections", api.disconnect),
+            web.get("/connections", api.list_connections),
+            web.get("/connections/{name}", api.get_connection),
+            web.put("/connections/{name}", api.put_connection),
+            web.delete("/connections/{name}", api.delete_connection),
+            web.get("/localNetworkGateways", api.list_local),
+            web.get("/localNetworkGateways/{name}", api.get_local),
+            web.put("/localNetworkGateways/{name}", api.put_local),
+            web.delete("/localNetworkGateways/{name}", api.delete_local),
             web.get("/log", api.log),
+            web.get("/tunnelLog", api.tunnel_log),
             web.get("/runtime", api.runtime),
         ]
     )

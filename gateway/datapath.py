@@ -31,6 +31,8 @@ _SPI = 0x100
 _ADDRESS = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
 _FOREVER = b"\xff" * 32 + b"\0" * 32
 USERSPACE_DEVICE = "ipsec0"
+_LAST = 1 << 20
+"""Metric of a route behind all others."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +121,22 @@ def lay_routes(
                 kernel.route("replace", dst=str(part), oif=found[0], prefsrc=str(source))
         except NetlinkError as error:
             raise EngineError(f"cannot lay a route into {USERSPACE_DEVICE}: {error}") from error
+
+
+def fence(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> None:
+    """What has these destinations goes into a tunnel or nowhere, never out in the clear.
+
+    An `unreachable` route behind every other to the same prefix: it decides when the tunnel's
+    device has gone with its daemon.
+    """
+    from pyroute2 import IPRoute  # noqa: PLC0415 - as above
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
+    with IPRoute() as kernel:
+        try:
+            for part in former:
+                kernel.route("del", dst=str(part), type="unreachable", priority=_LAST)
+            for part in prefixes:
+                kernel.route("replace", dst=str(part), type="unreachable", priority=_LAST)
+        except NetlinkError as error:
+            raise EngineError(f"cannot fence {part}: {error}") from error

@@ -1,4 +1,5 @@
-"""P2SDiagnosticLog: what happened to clients and engines, as records; the newest are kept."""
+"""P2SDiagnosticLog and TunnelDiagnosticLog: what happened to clients and engines, and to
+site-to-site tunnels, as records; the newest are kept."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from gateway.connections import ConnectionStatus
     from gateway.vocabulary import Reason, VpnProtocol
 
 Event = Literal["connected", "refused", "disconnected", "engine"]
@@ -62,6 +64,37 @@ class DiagnosticLog:
         who = " ".join(part for part in (user, address, thumbprint) if part)
         words = f"{record.time} {protocol} {event} {record.reason} {who}: {message}"
         sys.stderr.write(" ".join(words.split()) + "\n")
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All records, oldest first."""
+        return [asdict(record) for record in self._records]
+
+
+@dataclass(frozen=True)
+class TunnelRecord:
+    """A site-to-site tunnel came up or went down."""
+
+    time: str
+    connection: str
+    status: str
+    remoteIP: str
+    message: str
+    operationName: str
+
+
+class TunnelLog:
+    """A ring of records, as above."""
+
+    def __init__(self) -> None:
+        self._records: deque[TunnelRecord] = deque(maxlen=KEPT)
+
+    def add(self, connection: str, status: ConnectionStatus, peer: str, message: str) -> None:
+        """Add a record with the time of now (UTC)."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        name = "TunnelConnected" if status == "Connected" else "TunnelDisconnected"
+        self._records.append(TunnelRecord(now, connection, status, peer, message, name))
+        end = f": {message}" if message else ""
+        sys.stderr.write(f"{now} tunnel {connection} to {peer} {status}{end}\n")
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
+from gateway.documents import parse, target
 from gateway.engines.base import Settings, Surroundings
+from gateway.engines.charon import Charon
 from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentError, NotFoundError
 from gateway.files import make_private_directory
 from gateway.pool import divide
 from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.rulebook import Network, violations
 from gateway.sessions import Sessions
+from gateway.site_to_site import Connections
 from gateway.sku import SKUS
 from gateway.trust import load_public_cert_data, thumbprint
 
@@ -46,6 +47,8 @@ class Gateway:
         self._state = state
         self._admission = Admission(self.sessions)
         self._engines: dict[VpnProtocol, Engine] = {}
+        self._charon = Charon(state / "ikev2", self.log)
+        self.site_to_site = Connections(placement, self._charon)
         self._resource: VirtualNetworkGateway | None = None
         self._changing = asyncio.Lock()
 
@@ -91,29 +94,44 @@ class Gateway:
             await self._reconcile()
         return self.document()
 
+    async def put_local_network_gateway(self, name: str, data: object) -> dict[str, Any]:
+        """PUT: another side of connections; those that use it follow."""
+        async with self._changing:
+            self.site_to_site.take_local_gateway(name, data)
+            await self.site_to_site.reconcile(self.resource)
+        return self.site_to_site.local_gateway(name)
+
+    async def put_connection(self, name: str, data: object) -> dict[str, Any]:
+        """PUT: a tunnel. Answers when charon knows of it, before it is up."""
+        async with self._changing:
+            self.site_to_site.take_connection(name, data, self.resource)
+            await self.site_to_site.reconcile(self.resource)
+        return await self.site_to_site.connection(name)
+
+    async def delete(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
+        """DELETE: NotFoundError, or InvalidDocumentError while it is in use."""
+        async with self._changing:
+            self.site_to_site.forget(kind, name)
+            await self.site_to_site.reconcile(self.resource)
+
     async def stop(self) -> None:
         """End everything."""
         async with self._changing:
-            await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
+            stops = (engine.stop() for engine in self._engines.values())
+            await asyncio.gather(self.site_to_site.stop(), *stops)
             self._engines.clear()
 
     def _read(self, data: object) -> VirtualNetworkGateway:
-        try:
-            resource = VirtualNetworkGateway.model_validate(data)
-        except ValidationError as error:
-            details = [
-                Detail("InvalidRequestFormat", item["msg"], _target(item["loc"]))
-                for item in error.errors(include_url=False, include_input=False)
-            ]
-            raise InvalidDocumentError("the document is not one of Azure's", details) from None
-        details = []
+        resource = parse(VirtualNetworkGateway, data)
+        resource = resource.with_secrets_of(self._resource)
+        details: list[Detail] = []
         if resource.name != self.placement.name:
             message = f"this gateway is {self.placement.name}"
             details.append(Detail("InvalidResourceName", message, "name"))
         prefixes = map(str, self.placement.virtualNetwork.addressPrefixes)
         details += [
-            Detail("InvalidProperty", v.message, _target(("properties", *v.path)))
-            for v in violations(resource, Network(tuple(prefixes)))
+            Detail("InvalidProperty", v.message, target(("properties", *v.path)))
+            for v in violations(resource, Network(tuple(prefixes), self.site_to_site.prefixes))
         ]
         if details:
             raise InvalidDocumentError("; ".join(d.message for d in details), details)
@@ -146,6 +164,7 @@ class Gateway:
             self._end_disallowed(),
             *(self._stop_engine(name) for name in list(self._engines) if name not in parts),
             *(self._run_engine(name, roots, part) for name, part in parts.items()),
+            self.site_to_site.reconcile(self.resource),
             return_exceptions=True,
         )
         await self._end_disallowed()
@@ -158,7 +177,8 @@ class Gateway:
     ) -> None:
         engine = self._engines.get(protocol)
         if engine is None:
-            engine = self._engines[protocol] = _make(protocol, self._around(protocol))
+            around = self._around(protocol)
+            engine = self._engines[protocol] = _make(protocol, around, self._charon)
         await engine.forget()
         dns = self.placement.virtualNetwork.dnsServers
         await engine.configure(Settings(roots, part, self.routes, dns))
@@ -225,12 +245,12 @@ class Gateway:
         return engine.tls_auth_key() if isinstance(engine, OpenVpnEngine) else ""
 
 
-def _make(protocol: VpnProtocol, around: Surroundings) -> Engine:
+def _make(protocol: VpnProtocol, around: Surroundings, charon: Charon) -> Engine:
     """Engines are imported when they are wanted."""
     if protocol == "IkeV2":
         from gateway.engines.ikev2 import Ikev2Engine  # noqa: PLC0415
 
-        return Ikev2Engine(around)
+        return Ikev2Engine(around, charon)
     if protocol == "OpenVPN":
         from gateway.engines.openvpn import OpenVpnEngine  # noqa: PLC0415
 
@@ -245,14 +265,6 @@ def _networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
     from ipaddress import IPv4Network  # noqa: PLC0415
 
     return tuple(n for n in map(ip_network, texts) if isinstance(n, IPv4Network))
-
-
-def _target(path: tuple[str | int, ...]) -> str:
-    """A path as Azure writes it: properties.a.b[0].c"""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
 
 
 def _together(failures: list[BaseException]) -> BaseException:

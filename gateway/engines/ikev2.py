@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.x509 import load_der_x509_certificate
 
 from gateway import datapath
-from gateway.daemon import Daemon, Program
 from gateway.engines import ikev2_config as config
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.ikev2_attempts import Attempts
 from gateway.engines.ikev2_clients import Clients
 from gateway.engines.ikev2_gate import Gate
-from gateway.engines.vici_link import ViciLink
 from gateway.errors import EngineError
-from gateway.files import write_private
 from gateway.ocsp import Responder
 from gateway.ocsp_server import OcspServer
 from gateway.trust import thumbprint
-from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -31,11 +28,9 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from gateway.engines.base import Settings, Surroundings
+    from gateway.engines.charon import Charon
     from gateway.sessions import Session
     from gateway.vocabulary import VpnProtocol
-
-START_LIMIT = 5.0
-"""Seconds for charon to open its socket (measured: 0.02)."""
 
 
 class Ikev2Engine:
@@ -43,48 +38,62 @@ class Ikev2Engine:
 
     protocol: VpnProtocol = "IkeV2"
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, charon: Charon) -> None:
         self._around = around
-        self._state = around.state
-        self._link = ViciLink(self._state / "vici.sock")
+        self._charon = charon
+        self._link = charon.link
         attempts = Attempts(lambda: datetime.now(UTC))
         self._gate = Gate(around.admission, self._known, attempts, self._learn_soon)
         self._background = Background("IKEv2")
-        self._clients = Clients(around, self._link, attempts, self._gate)
+        self._clients = Clients(around, self._link, attempts, self._gate, lambda: charon.peers)
         self._responder = Responder(self._gate.decide)
         self._ocsp = OcspServer(self._responder)
-        self._datapath: datapath.Datapath | None = None
         self._settings: Settings | None = None
         self._loaded: Settings | None = None
         """What charon has been told; None: nothing."""
-        self._daemon: Daemon | None = None
 
     async def configure(self, settings: Settings) -> None:
         """A running charon is told of the difference; its sessions live on."""
+        first = self._settings is None
         self._settings = settings
         self._gate.roots = settings.roots
-        if self._daemon is None:
+        if first:
             await self._ocsp.start()
-            self._datapath = datapath.find()
-            self._daemon = Daemon(self._program())
-        if self._daemon.state == "running":
+        if self._loaded is not None and self._charon.running:
             await self._load(settings)
         else:
-            await self._daemon.start()
+            await self._charon.join(self)
 
     async def stop(self) -> None:
-        """charon says goodbye to its clients when it ends."""
-        if self._daemon:
-            await self._daemon.stop()
-            self._daemon = None
+        """charon says goodbye to its clients."""
+        if self._charon.running:
+            with suppress(EngineError):  # it died: so did what was loaded
+                await self._unload()
+        await self._charon.leave(self)
         await self._ocsp.stop()
-        self._link.close()
         self._clients.all_gone("the IKEv2 engine was stopped")
+        self._settings = self._loaded = None
+
+    # ------------------------------------------------------------------ as a tenant of charon's
+
+    async def load(self) -> None:
+        """charon has started."""
+        assert self._settings
         self._loaded = None
+        await self._load(self._settings)
+
+    def on_event(self, name: str, message: dict[str, Any]) -> None:
+        """Of anybody's."""
+        self._clients.on_event(name, message)
+
+    def gone(self, _why: str) -> None:
+        """charon is dead."""
+        self._loaded = None
+        self._clients.all_gone("charon died")
 
     async def forget(self) -> None:
         """charon keeps answers about certificates longer than they last."""
-        if self._daemon and self._daemon.state == "running":
+        if self._charon.running:
             await self._link.order("flush-certs", {})
 
     async def disconnect(self, session: Session, why: str) -> None:
@@ -95,59 +104,15 @@ class Ikev2Engine:
 
     async def refresh(self) -> None:
         """Ask charon for counters."""
-        if self._daemon and self._daemon.state == "running":
+        if self._charon.running:
             await self._clients.refresh()
 
     def report(self) -> EngineReport:
         """As every engine."""
-        daemon = self._daemon
+        charon = self._charon
         return EngineReport(
-            self.protocol,
-            daemon.state if daemon else "stopped",
-            daemon.pid if daemon else None,
-            daemon.restarts if daemon else 0,
-            str(self._datapath or ""),
+            self.protocol, charon.state, charon.pid, charon.restarts, str(charon.datapath)
         )
-
-    # ------------------------------------------------------------------------------- the daemon
-
-    def _program(self) -> Program:
-        return Program(
-            name="charon",
-            argv=("/usr/sbin/charon-systemd",),
-            log=self._state / "charon.log",
-            prepare=self._prepare,
-            ready=self._ready,
-            gone=self._gone,
-            env={
-                "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
-                "STRONGSWAN_CONF": str(self._state / "strongswan.conf"),
-                "TZ": "UTC",  # its log has dates of certificates in them
-            },
-        )
-
-    async def _prepare(self) -> None:
-        assert self._datapath
-        (self._state / "vici.sock").unlink(missing_ok=True)
-        text = config.strongswan_conf(self._state, userspace=self._datapath.userspace)
-        write_private(self._state / "strongswan.conf", text)
-
-    async def _ready(self) -> None:
-        assert self._settings
-
-        async def connected() -> bool:
-            await self._link.connect(self._clients.on_event)
-            return True
-
-        await wait_until("charon's vici socket", START_LIMIT, connected)
-        self._loaded = None
-        await self._load(self._settings)
-
-    async def _gone(self, why: str) -> None:
-        self._link.close()
-        self._loaded = None
-        self._around.log.add("engine", self.protocol, why)
-        self._clients.all_gone("charon died")
 
     # ---------------------------------------------------------------------- what charon is told
 
@@ -203,16 +168,28 @@ class Ikev2Engine:
         await self._link.order("load-authority", {thumbprint(authority): body})
 
     async def _load_connections(self, settings: Settings) -> None:
-        assert self._datapath
         connections = config.connections(
             self._around.placement,
             settings,
             self._around.placement.serverCertificate.certificate.read_bytes(),
             [_der(root) for root in settings.roots],
-            encapsulate=self._datapath.userspace,
+            encapsulate=self._charon.datapath.userspace,
         )
         for name, connection in connections.items():
             await self._link.order("load-conn", {name: connection})
+
+    async def _unload(self) -> None:
+        """Another tenant may stay: take everything out, clients first."""
+        for session in self._around.sessions.of("IkeV2"):
+            session.ending = session.ending or "the IKEv2 engine was stopped"
+            await self._clients.terminate(session.handle)
+        for name in config.CONNECTIONS:
+            await self._link.order("unload-conn", {"name": name})
+        await self._link.order("flush-certs", {})
+        if self._loaded:
+            former = self._loaded.pool
+            await self._lay_routes(replace(self._loaded, pool=(), routes=()), former)
+            await self._drop_pools(former)
 
     async def _drop_pools(self, former: tuple[IPv4Network, ...]) -> None:
         """Pools of clients that are still to be put out stay."""
@@ -224,8 +201,7 @@ class Ikev2Engine:
                     raise
 
     async def _lay_routes(self, settings: Settings, former: tuple[IPv4Network, ...]) -> None:
-        assert self._datapath
-        if not self._datapath.userspace:
+        if not self._charon.datapath.userspace:
             return
         placement = self._around.placement
         await asyncio.to_thread(

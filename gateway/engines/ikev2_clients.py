@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 from gateway.engines import vici_messages as vici
 from gateway.engines.background import Background
 from gateway.engines.ikev2_attempts import common_name
+from gateway.engines.ikev2_config import CONNECTIONS
+from gateway.engines.s2s_config import SITE_TO_SITE
 from gateway.errors import EngineError
 from gateway.trust import thumbprint, user_name
 from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.diagnostics import Event
     from gateway.engines.base import Surroundings
     from gateway.engines.ikev2_attempts import Attempt, Attempts
@@ -36,9 +40,17 @@ class Clients:
     """All that happens to IKEv2 clients."""
 
     def __init__(
-        self, around: Surroundings, link: ViciLink, attempts: Attempts, gate: Gate
+        self,
+        around: Surroundings,
+        link: ViciLink,
+        attempts: Attempts,
+        gate: Gate,
+        peers: Callable[[], frozenset[str]],
     ) -> None:
+        """`peers`: addresses of site-to-site devices, from which no client comes (azure-docs
+        vpn-gateway-vpn-faq: P2S over IKEv2 cannot start from a public IP that S2S uses)."""
         self._around = around
+        self._peers = peers
         self._link = link
         self._attempts = attempts
         self._gate = gate
@@ -49,9 +61,9 @@ class Clients:
         """Take a vici event."""
         for event in vici.event(name, message):
             match event:
-                case vici.LogLine():
+                case vici.LogLine() if not event.connection.startswith(SITE_TO_SITE):
                     attempt = self._attempts.feed(event)
-                    if attempt:
+                    if attempt and attempt.address not in self._peers():
                         self._background.start(self._refused(attempt))
                 case vici.UpDown():
                     self._up_or_down(event)
@@ -62,6 +74,8 @@ class Clients:
 
     def _up_or_down(self, event: vici.UpDown) -> None:
         for sa in event.sas:
+            if sa.connection not in CONNECTIONS:
+                continue
             if event.up:
                 self._background.start(self._up(sa))
             else:

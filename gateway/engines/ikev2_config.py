@@ -29,6 +29,9 @@ ESP_PROPOSALS = (
 DPD_DELAY = "30s"
 """Azure's is not documented for P2S."""
 
+CONNECTIONS = ("p2s-certificate", "p2s-eap-tls")
+"""Names of the connections below."""
+
 _PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints revocation kdf hmac sha1 sha2 "
     "aes gcm socket-default {ipsec} kernel-netlink vici eap-identity eap-tls curl"

@@ -81,6 +81,31 @@ class ViciLink:
         messages: list[dict[str, Any]] = await _quoting(command, asyncio.to_thread(alone))
         return messages
 
+    async def initiate(self, name: str, limit: float) -> tuple[list[str], str]:
+        """Set up a connection and its child of the same name, within `limit` seconds.
+
+        What charon said meanwhile, and its refusal in one line, empty if the tunnel is up.
+        """
+        order = {"ike": name, "child": name, "timeout": str(int(limit * 1000)), "loglevel": "1"}
+
+        def alone() -> tuple[list[str], str]:
+            import vici.exception  # noqa: PLC0415 - as below
+
+            lines: list[str] = []
+            session = self._open(limit + ANSWER_LIMIT)
+            try:
+                # extended one by one: what was said before a refusal is kept
+                lines.extend(
+                    entry.get("msg", b"").decode("utf-8", "replace")
+                    for entry in session.streamed_request("initiate", "control-log", order)
+                )
+            except vici.exception.CommandException as error:
+                return lines, str(error)
+            return lines, ""
+
+        result: tuple[list[str], str] = await _quoting("initiate", asyncio.to_thread(alone))
+        return result
+
     def close(self) -> None:
         """Close all sessions; threads that wait on them end."""
         for connection in self._sockets:

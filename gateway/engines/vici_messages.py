@@ -16,6 +16,8 @@ class LogLine:
     group: str
     uniqueid: str
     text: str
+    connection: str = ""
+    """Name of the IKE_SA's connection, once one is chosen."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class ChildSa:
     bytes_out: int = 0
     packets_in: int = 0
     packets_out: int = 0
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class IkeSa:
     remote_id: str
     virtual_addresses: tuple[str, ...] = ()
     children: tuple[ChildSa, ...] = ()
+    connection: str = ""
+    """The name of its connection."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,19 @@ class ChildRekeyed:
 
     uniqueid: str
     old: ChildSa
+    connection: str = ""
 
 
-Event = LogLine | UpDown | IkeRekeyed | ChildRekeyed
+@dataclass(frozen=True)
+class ChildUpDown:
+    """`child-updown`, of these connections."""
 
-EVENTS = ("ike-updown", "ike-rekey", "child-rekey", "log")
+    connections: tuple[str, ...]
+
+
+Event = LogLine | UpDown | ChildUpDown | IkeRekeyed | ChildRekeyed
+
+EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "log")
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,9 @@ class _Reader:
     def sections(self) -> list[_Reader]:
         return [_Reader(value) for value in self.message.values() if isinstance(value, dict)]
 
+    def named_sections(self) -> list[tuple[str, _Reader]]:
+        return [(k, _Reader(v)) for k, v in self.message.items() if isinstance(v, dict)]
+
     def section(self, name: str) -> _Reader:
         value = self.message.get(name)
         return _Reader(value) if isinstance(value, dict) else _Reader()
@@ -102,9 +118,12 @@ def event(name: str, message: dict[str, Any]) -> list[Event]:
     """The events in one message; an event unknown here is none."""
     reader = _Reader(message)
     if name == "log":
-        return [LogLine(reader.text("group"), reader.text("ikesa-uniqueid"), reader.text("msg"))]
+        words = (reader.text(key) for key in ("group", "ikesa-uniqueid", "msg", "ikesa-name"))
+        return [LogLine(*words)]
     if name == "ike-updown":
         return [UpDown(up=reader.text("up") == "yes", sas=ike_sas(message))]
+    if name == "child-updown":
+        return [ChildUpDown(tuple(name for name, _ in reader.named_sections()))]
     if name == "ike-rekey":
         return [
             IkeRekeyed(sa.section("old").text("uniqueid"), sa.section("new").text("uniqueid"))
@@ -112,8 +131,8 @@ def event(name: str, message: dict[str, Any]) -> list[Event]:
         ]
     if name == "child-rekey":
         return [
-            ChildRekeyed(sa.text("uniqueid"), _child(child.section("old")))
-            for sa in reader.sections()
+            ChildRekeyed(sa.text("uniqueid"), _child(child.section("old")), name)
+            for name, sa in reader.named_sections()
             for child in sa.section("child-sas").sections()
         ]
     return []
@@ -124,13 +143,14 @@ def ike_sas(message: dict[str, Any]) -> tuple[IkeSa, ...]:
     return tuple(
         IkeSa(
             uniqueid=sa.text("uniqueid"),
+            connection=name,
             state=sa.text("state"),
             remote_host=sa.text("remote-host"),
             remote_id=sa.text("remote-eap-id") or sa.text("remote-id"),
             virtual_addresses=sa.texts("remote-vips"),
             children=tuple(_child(child) for child in sa.section("child-sas").sections()),
         )
-        for sa in _Reader(message).sections()
+        for name, sa in _Reader(message).named_sections()
     )
 
 
@@ -141,4 +161,5 @@ def _child(reader: _Reader) -> ChildSa:
         bytes_out=reader.number("bytes-out"),
         packets_in=reader.number("packets-in"),
         packets_out=reader.number("packets-out"),
+        state=reader.text("state"),
     )

@@ -6,7 +6,17 @@ from typing import Any
 
 from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.checks.session import concerns_row
-from lab.topology.steps import Disconnect, HangUp, Reinstate, Restart, Revoke, Step, Update
+from lab.topology.steps import (
+    Disconnect,
+    EndFault,
+    Fault,
+    HangUp,
+    Reinstate,
+    Restart,
+    Revoke,
+    Step,
+    Update,
+)
 
 REVOKED = "vpnClientRevokedCertificates"
 
@@ -70,6 +80,17 @@ async def update(step: Update, world: World) -> Outcome:
     return Outcome(held=True, detail="the gateway has taken the document")
 
 
+async def fault(step: Fault, world: World) -> Outcome:
+    """Something goes wrong."""
+    return Outcome(held=True, detail=await world.faults.begin(step))
+
+
+async def end_fault(step: EndFault, world: World) -> Outcome:
+    """It is put right."""
+    await world.faults.end(step.endFault)
+    return Outcome(held=True, detail="put right")
+
+
 def merge(target: Any, patch: Any) -> Any:
     """JSON Merge Patch (RFC 7396, section 2)."""
     if not isinstance(patch, dict):
@@ -90,4 +111,6 @@ WORK: dict[type[Step], Work] = {
     HangUp: hang_up,
     Restart: restart,
     Update: update,
+    Fault: fault,
+    EndFault: end_fault,
 }

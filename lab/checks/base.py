@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.clients.base import Connection
 from lab.nodes.base import Node
 from lab.topology.vocabulary import VpnProtocol
+
+if TYPE_CHECKING:
+    from lab.faults.board import Faults
+    from lab.topology.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,27 @@ class GatewayHandle(Protocol):
     async def runtime(self) -> dict[str, Any]:
         """Engines with their daemons and datapaths; the memory of the gateway, bytes."""
 
+    async def connection(self, name: str) -> dict[str, Any]:
+        """A site-to-site connection (ARM's document) with its status and counters."""
+
+    async def tunnel_log(self) -> list[dict[str, Any]]:
+        """TunnelDiagnosticLog records, oldest first."""
+
     async def disconnect(self, connection_ids: list[str]) -> None:
         """The action disconnectVirtualNetworkGatewayVpnConnections."""
 
     async def profile(self) -> bytes:
         """The VPN client configuration zip."""
+
+
+class VpnDevice(Protocol):
+    """A site's VPN device, as its own administrator holds it."""
+
+    async def state(self) -> dict[str, Any]:
+        """Its own view: {state: Connected | NotConnected, ingress, egress} (bytes)."""
+
+    async def use_key(self, key: str | None = None) -> None:
+        """Put in a pre-shared key and end the tunnel; None: the right one."""
 
 
 class ClientComputer(Protocol):
@@ -92,6 +112,18 @@ class World(Protocol):
     @property
     def gateways(self) -> Mapping[str, GatewayHandle]:
         """The gateways, as their operators hold them."""
+
+    @property
+    def devices(self) -> Mapping[str, VpnDevice]:
+        """The VPN devices of sites that have a connection, by the site's name."""
+
+    @property
+    def plan(self) -> Plan:
+        """What was built."""
+
+    @property
+    def faults(self) -> Faults:
+        """What is wrong on purpose."""
 
     @property
     def addresses(self) -> Mapping[str, str]:

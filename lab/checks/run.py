@@ -1,7 +1,8 @@
 """Carry out steps: actions one by one, the checks between them side by side.
 
-An action is a barrier. Between two of them, checks that concern different computers disturb
-nobody and run together; those of one computer keep their order.
+An action is a barrier, and so is a site's tunnel, which many use. Between two of them, checks that
+concern different computers disturb nobody and run together; those of one computer keep their
+order.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from lab.checks import actions, connect, privacy, reach, session
+from lab.checks import actions, connect, privacy, radius, reach, session, tunnel
 from lab.checks.base import Outcome, Work, World
-from lab.topology.steps import ACTIONS, Step, verb_of
+from lab.topology.steps import ACTIONS, Step, Tunnel, verb_of
 
 Tell = Callable[[int, Step, Outcome, float], None]
 """Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
@@ -23,6 +24,8 @@ WORK: dict[type[Step], Work] = {
     **reach.WORK,
     **privacy.WORK,
     **session.WORK,
+    **tunnel.WORK,
+    **radius.WORK,
     **actions.WORK,
 }
 Chain = list[tuple[int, Step]]
@@ -41,7 +44,7 @@ async def run_steps(steps: Sequence[Step], world: World, tell: Tell) -> bool:
 def stretches(steps: Sequence[Step]) -> Iterator[list[Chain]]:
     """What runs side by side, stretch after stretch, each as chains that keep their order."""
     numbered = list(enumerate(steps))
-    for alone, stretch in groupby(numbered, lambda pair: isinstance(pair[1], ACTIONS)):
+    for alone, stretch in groupby(numbered, lambda pair: isinstance(pair[1], (*ACTIONS, Tunnel))):
         if alone:
             yield from ([[pair]] for pair in stretch)
         else:

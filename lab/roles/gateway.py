@@ -126,6 +126,15 @@ class UnixGateway:
         """A connection with its status and counters, without its key."""
         return await self._json("GET", f"/connections/{name}")
 
+    async def delete(self, kind: str, name: str) -> None:
+        """Of `connections` or `localNetworkGateways`."""
+        await self._json("DELETE", f"/{kind}/{name}")
+
+    async def tunnel_log(self) -> list[dict[str, Any]]:
+        """TunnelDiagnosticLog records, oldest first."""
+        rows: list[dict[str, Any]] = (await self._json("GET", "/tunnelLog"))["value"]
+        return rows
+
     async def sessions(self) -> list[dict[str, Any]]:
         """Rows of getVpnClientConnectionHealth."""
         answer = await self._json("POST", "/gateway/getVpnClientConnectionHealth")

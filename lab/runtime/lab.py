@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.secrets import with_secrets
-from lab.checks.base import ClientComputer, GatewayHandle, Outcome
+from lab.checks.base import ClientComputer, GatewayHandle, Outcome, VpnDevice
 from lab.errors import UsageError
+from lab.faults.board import Faults
+from lab.lookup import connected_sites
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.roles import start_role
@@ -53,6 +55,8 @@ class Lab:
         self.nodes: dict[str, Node] = {}
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, GatewayHandle] = {}
+        self.devices: dict[str, VpnDevice] = {}
+        self.faults = Faults(self)
         self.addresses = plan.addresses
         self._logs = log_directory
         self._credentials: dict[str, Credential] = {}
@@ -108,8 +112,20 @@ class Lab:
                 {"name": name, "sessions": await gateway.sessions()}
                 for name, gateway in self.gateways.items()
             ],
+            "tunnels": [
+                {"site": site, "gateway": gateway.name, **await self._tunnel(site, gateway.name)}
+                for site, gateway in connected_sites(self.plan).items()
+            ],
+            "faults": self.faults.document(),
             **await self._runtime(),
         }
+
+    async def _tunnel(self, site: str, gateway: str) -> dict[str, Any]:
+        """A tunnel from both ends."""
+        about = (await self.gateways[gateway].connection(site))["properties"]
+        words = ("connectionStatus", "ingressBytesTransferred", "egressBytesTransferred")
+        device = await self.devices[site].state()
+        return {word: about[word] for word in words} | {"device": device["state"]}
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         """What a gateway's operator does: get, put, sessions, log, disconnect, profile."""
@@ -176,8 +192,16 @@ class Lab:
             async with asyncio.TaskGroup() as group:
                 for name, service in services:
                     options = service.options | service.secrets
-                    group.create_task(start_role(service.role, self.nodes[name], options))
+                    group.create_task(self._role(name, service.role, options))
             say(f"{len(services)} services")
+
+    async def _role(self, node: str, role: str, options: dict[str, Any]) -> None:
+        process = await start_role(role, self.nodes[node], options)
+        if role == "site":
+            from lab.roles.site import Device  # noqa: PLC0415 (as above)
+
+            assert isinstance(process, Device)
+            self.devices[node] = process
 
     async def _gateway(self, plan: GatewayPlan, emit: Emit) -> None:
         from lab.roles.gateway import put_connections, start_gateway  # noqa: PLC0415 (as above)

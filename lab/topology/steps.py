@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
-from lab.topology.vocabulary import Reason, VpnProtocol
+from lab.topology.values import Duration
+from lab.topology.vocabulary import FaultName, Reason, VpnProtocol
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -103,6 +104,22 @@ class StaysDisconnected(_Step):
     seconds: Seconds = Field(default=2.0, alias="for")
 
 
+class Tunnel(_Step):
+    """A site's tunnel is in this state, as its gateway says, within the time."""
+
+    tunnel: str
+    is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
+    within: Seconds = 10.0
+    because: str | None = None
+    """A part of what the gateway's TunnelDiagnosticLog gives as the reason."""
+
+
+class RadiusInTunnel(_Step):
+    """While the client dials, its gateway's Internet side shows no RADIUS packet in the clear."""
+
+    radiusInTunnel: str
+
+
 class Revoke(_Step):
     """The operator adds the client's thumbprint to vpnClientRevokedCertificates."""
 
@@ -140,11 +157,31 @@ class Update(_Step):
     properties: dict[str, Any]
 
 
+class Fault(_Step):
+    """Something goes wrong: until `endFault`, or for a time, while the next steps go on."""
+
+    fault: FaultName
+    at: str | None = None
+    """The site or the gateway, where there is more than one."""
+    seconds: Duration | None = Field(default=None, alias="for")
+    """After how long it ends by itself, such as 20s."""
+    by: Duration | None = None
+    """Of radius-slow: by how much, such as 5s."""
+
+
+class EndFault(_Step):
+    """What was wrong is put right."""
+
+    endFault: FaultName
+
+
 CHECKS: tuple[type[_Step], ...] = (
     Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
-    StaysDisconnected,
+    StaysDisconnected, Tunnel, RadiusInTunnel,
 )  # fmt: skip
-ACTIONS: tuple[type[_Step], ...] = (Revoke, Reinstate, Disconnect, HangUp, Restart, Update)
+ACTIONS: tuple[type[_Step], ...] = (
+    Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
+)  # fmt: skip
 VERBS: dict[str, type[_Step]] = {
     next(iter(step.model_fields)): step for step in (*CHECKS, *ACTIONS)
 }
@@ -166,12 +203,16 @@ Step = Annotated[
     | Annotated[SurvivesRekey, Tag("survivesRekey")]
     | Annotated[Disconnected, Tag("disconnected")]
     | Annotated[StaysDisconnected, Tag("staysDisconnected")]
+    | Annotated[Tunnel, Tag("tunnel")]
+    | Annotated[RadiusInTunnel, Tag("radiusInTunnel")]
     | Annotated[Revoke, Tag("revoke")]
     | Annotated[Reinstate, Tag("reinstate")]
     | Annotated[Disconnect, Tag("disconnect")]
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
-    | Annotated[Update, Tag("update")],
+    | Annotated[Update, Tag("update")]
+    | Annotated[Fault, Tag("fault")]
+    | Annotated[EndFault, Tag("endFault")],
     Discriminator(verb_of),
 ]
 

@@ -84,6 +84,25 @@ def parse_days(value: Any) -> int:
     return int(match["days"])
 
 
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6}(\.[0-9]{1,3})?)(?P<unit>ms|s|m)")
+_LONGEST = 3600.0
+
+
+def parse_duration(value: Any) -> float:
+    """`20s`, `1.5s`, `500ms` or `2m`, or a number of seconds, as seconds; an hour at most."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        match = _DURATION.fullmatch(_text(value, "20s"))
+        if not match:
+            raise ValueError(f"{value!r} is not a time; write it like 20s, 500ms or 2m")
+        seconds = float(match["number"]) * _UNITS[match["unit"]]
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f"{value!r} is not between nothing and an hour")
+    return seconds
+
+
 def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
     return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
 
@@ -102,3 +121,15 @@ Allow = Annotated[
     ),
 ]
 Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST},
+                {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m)$"},
+            ]
+        }
+    ),
+]

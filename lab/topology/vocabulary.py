@@ -7,7 +7,7 @@ from typing import Literal
 from gateway.vocabulary import Reason as GatewaysReason
 from gateway.vocabulary import VpnProtocol
 
-__all__ = ["Reason", "Serves", "VpnProtocol"]
+__all__ = ["FaultName", "Reason", "Serves", "VpnProtocol"]
 
 Serves = Literal["http", "iperf3", "dns", "echo"]
 """What a computer may serve."""
@@ -20,3 +20,14 @@ Reason = Literal[
     "no-protocol",  # the profile does not offer what was to be dialled
 ]
 """Why a client was not connected, as the gateway says, or the client where it was not reached."""
+
+FaultName = Literal[
+    "s2s-cut",  # the Internet between a site and its gateway carries nothing
+    "s2s-wrong-psk",  # a site's VPN device has another pre-shared key
+    "radius-down",  # no RADIUS server answers
+    "radius-slow",  # RADIUS servers answer late
+    "wrong-shared-secret",  # the gateway has another RADIUS secret than the servers
+    "one-server-dead",  # of several RADIUS servers the first one does not answer
+    "directory-down",  # the domain controller does not answer
+]
+"""What can go wrong on purpose."""

@@ -31,6 +31,8 @@ def steps_speak_of_nodes_that_are_there(
     nodes = _all_nodes(topology, declared)
     for index, step in enumerate(topology.expect):
         verb = words.verb_of(step) or ""
+        if isinstance(step, words.Fault | words.EndFault):
+            continue
         kind, known = _subjects(step, nodes, declared)
         yield from _there(("expect", index, verb), kind, getattr(step, verb), known)
         if isinstance(step, _PEERS) and step.host is not None:
@@ -45,6 +47,8 @@ def _subjects(
         return "node", nodes
     if isinstance(step, _GATEWAY):
         return "gateway", declared.gateways
+    if isinstance(step, words.Tunnel):
+        return "site", declared.sites
     return "client", declared.clients
 
 

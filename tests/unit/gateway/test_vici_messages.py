@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.engines.vici_messages import (
     ChildRekeyed,
     ChildSa,
+    ChildUpDown,
     IkeRekeyed,
     IkeSa,
     LogLine,
@@ -41,6 +42,7 @@ VALUE = IkeSa(
     "CN=alice",
     ("172.16.201.1",),
     (ChildSa("3", 252, 84, 3, 1),),
+    "p2s-certificate",
 )
 
 
@@ -49,13 +51,23 @@ def test_an_ike_sa_is_read_with_its_child() -> None:
 
 
 def test_up_is_told_from_down() -> None:
-    assert event("ike-updown", {"up": b"yes", "a": SA}) == [UpDown(up=True, sas=(VALUE,))]
-    assert event("ike-updown", {"a": SA}) == [UpDown(up=False, sas=(VALUE,))]
+    assert event("ike-updown", {"up": b"yes", "p2s-certificate": SA}) == [
+        UpDown(up=True, sas=(VALUE,))
+    ]
+    assert event("ike-updown", {"p2s-certificate": SA}) == [UpDown(up=False, sas=(VALUE,))]
 
 
 def test_a_log_line_names_its_ike_sa() -> None:
     message = {"group": b"CFG", "level": b"1", "ikesa-uniqueid": b"7", "msg": b"certificate\xff"}
     assert event("log", message) == [LogLine("CFG", "7", "certificate\ufffd")]
+    assert event("log", message | {"ikesa-name": b"s2s-office"}) == [
+        LogLine("CFG", "7", "certificate\ufffd", "s2s-office")
+    ]
+
+
+def test_a_childs_coming_and_going_names_the_connection() -> None:
+    message = {"up": b"yes", "s2s-office": SA}
+    assert event("child-updown", message) == [ChildUpDown(("s2s-office",))]
 
 
 def test_an_eap_identity_goes_before_the_ike_identity() -> None:
@@ -68,7 +80,7 @@ def test_rekeying_names_both() -> None:
         IkeRekeyed("1", "2")
     ]
     message = {"a": SA | {"child-sas": {"p2s": {"old": {"uniqueid": b"3", "bytes-in": b"9"}}}}}
-    assert event("child-rekey", message) == [ChildRekeyed("7", ChildSa("3", 9))]
+    assert event("child-rekey", message) == [ChildRekeyed("7", ChildSa("3", 9), "a")]
 
 
 def test_a_counter_that_is_no_number_counts_nothing() -> None:

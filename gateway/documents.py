@@ -1,0 +1,31 @@
+"""Documents as somebody PUTs them: read, or refused in Azure's shape."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.errors import Detail, InvalidDocumentError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(model: type[Model], data: object) -> Model:
+    """The document; InvalidDocumentError with everything that is wrong with its form."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        details = [
+            Detail("InvalidRequestFormat", item["msg"], target(item["loc"]))
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidDocumentError("the document is not one of Azure's", details) from None
+
+
+def target(path: tuple[str | int, ...]) -> str:
+    """A path as Azure writes it: properties.a.b[0].c"""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")

@@ -1,0 +1,118 @@
+"""A site-to-site tunnel as charon is told of it: vici messages. Pure.
+
+Azure's defaults for RouteBased gateways (azure-docs vpn-gateway-about-vpn-devices): IKEv2 with a
+pre-shared key and group 2, an IKE_SA of 28,800 s; ESP without PFS, 27,000 s or 102,400,000 KB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from ipaddress import IPv4Address, IPv4Network
+
+    from pydantic import SecretStr
+
+SITE_TO_SITE = "s2s-"
+"""With this the names of charon's connections begin."""
+
+IKE_PROPOSALS = tuple(
+    f"{cipher}-{integrity}-modp1024"
+    for cipher in ("aes256", "aes128", "3des")
+    for integrity in ("sha1", "sha256")
+)
+ESP_PROPOSALS = (
+    "aes256gcm16",
+    "aes256-sha1",
+    "3des-sha1",
+    "aes256-sha256",
+    "aes128-sha1",
+    "3des-sha256",
+)
+IKE_LIFE, ESP_LIFE = 28_800, 27_000
+"""Seconds."""
+ESP_BYTES = 102_400_000 * 1024
+EARLY = 0.9
+"""After which part of a lifetime it is renewed."""
+RETRANSMITS = 8
+"""Seconds for which charon repeats a request before it gives up (see strongswan.conf)."""
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """One connection with its local network gateway."""
+
+    name: str
+    peer: IPv4Address
+    """The public address of the other VPN device."""
+    prefixes: tuple[IPv4Network, ...]
+    """What is behind it."""
+    local: tuple[IPv4Network, ...]
+    """What is on this side: the VNet, and point-to-site clients."""
+    dpd_timeout: int
+    initiates: bool
+    key: SecretStr = field(repr=False)
+
+    @property
+    def connection(self) -> str:
+        """Its name in charon."""
+        return f"{SITE_TO_SITE}{self.name}"
+
+
+def shared_key(tunnel: Tunnel, public: IPv4Address) -> dict[str, Any]:
+    """load-shared: a message that holds a secret."""
+    return {
+        "id": tunnel.connection,
+        "type": "IKE",
+        "data": tunnel.key.get_secret_value(),
+        "owners": [str(tunnel.peer), str(public)],
+    }
+
+
+def connection(tunnel: Tunnel, public: IPv4Address, *, userspace: bool) -> dict[str, Any]:
+    """load-conn.
+
+    Azure's RouteBased gateways negotiate any-to-any selectors and choose by route; here they are
+    the prefixes themselves, because kernel-libipsec chooses by policy, and policies that were all
+    alike could not tell several sites apart. For traffic it comes to the same.
+
+    The gateway itself sees to it that a lost tunnel comes back (s2s.py), so charon does not.
+    Kernel ESP holds packets back with a trap policy until there is a tunnel; kernel-libipsec has
+    no traps and drops them.
+    """
+    life, byte = round(ESP_LIFE * EARLY), round(ESP_BYTES * EARLY)
+    child = {
+        "local_ts": _texts(tunnel.local),
+        "remote_ts": _texts(tunnel.prefixes),
+        "esp_proposals": list(ESP_PROPOSALS),
+        "mode": "tunnel",
+        "start_action": "none" if userspace else "trap",
+        "dpd_action": "clear",
+        "close_action": "none",
+        "rekey_time": f"{life}s",
+        "life_time": f"{ESP_LIFE}s",
+        "rekey_bytes": str(byte),
+        "life_bytes": str(ESP_BYTES),
+    }
+    rekey = round(IKE_LIFE * EARLY)
+    return {
+        "version": "2",
+        "local_addrs": [str(public)],
+        "remote_addrs": [str(tunnel.peer)],
+        "encap": "yes" if userspace else "no",
+        "proposals": list(IKE_PROPOSALS),
+        "rekey_time": f"{rekey}s",
+        "over_time": f"{IKE_LIFE - rekey}s",
+        "dpd_delay": f"{max(1, tunnel.dpd_timeout - RETRANSMITS)}s",
+        "unique": "replace",
+        "keyingtries": "1",
+        "local": {"auth": "psk", "id": str(public)},
+        "remote": {"auth": "psk", "id": str(tunnel.peer)},
+        "children": {tunnel.connection: child},
+    }
+
+
+def _texts(prefixes: Sequence[IPv4Network]) -> list[str]:
+    return [str(prefix) for prefix in prefixes]

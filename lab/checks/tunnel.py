@@ -1,0 +1,43 @@
+"""`tunnel`: a site-to-site tunnel, as the gateway tells of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.checks.base import Outcome, Work, World
+from lab.lookup import gateway_of_site
+from lab.topology.steps import Step, Tunnel
+from lab.waiting import wait_until
+
+
+async def tunnel(step: Tunnel, world: World) -> Outcome:
+    """The connection has the status, and where both ends see one tunnel, they agree."""
+    gateway = world.gateways[gateway_of_site(world.plan, step.tunnel)]
+    seen: dict[str, Any] = {}
+
+    async def reached() -> bool:
+        seen.update((await gateway.connection(step.tunnel))["properties"])
+        return bool(seen["connectionStatus"] == step.is_)
+
+    try:
+        await wait_until(f"the tunnel of {step.tunnel} is {step.is_}", step.within, reached)
+    except TimeoutError:
+        detail = f"it is {seen.get('connectionStatus', 'unknown')}"
+        return Outcome(held=False, detail=f"{detail}: {await _why(step.tunnel, world)}")
+    why = await _why(step.tunnel, world)
+    if step.because is not None and step.because not in why:
+        return Outcome(held=False, detail=f"{step.is_}, but because: {why}")
+    device = await world.devices[step.tunnel].state()
+    counted = f"in {seen['ingressBytesTransferred']}, out {seen['egressBytesTransferred']} bytes"
+    detail = f"{step.is_}, {counted}; the device: {device['state']}"
+    return Outcome(held=True, detail=f"{detail}; {why}" if why else detail)
+
+
+async def _why(site: str, world: World) -> str:
+    """The newest reason in the gateway's log."""
+    gateway = world.gateways[gateway_of_site(world.plan, site)]
+    own = [row for row in await gateway.tunnel_log() if row["connection"] == site]
+    return str(own[-1]["message"]) if own else ""
+
+
+WORK: dict[type[Step], Work] = {Tunnel: tunnel}

@@ -1,0 +1,1 @@
+"""Named faults: what goes wrong on purpose, and how each ends."""

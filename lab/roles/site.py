@@ -1,0 +1,198 @@
+"""A site's VPN device: charon with a pre-shared key, routing between its LAN and the tunnel."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway import datapath
+from lab.errors import LabError
+from lab.nodes.base import Node, Process
+from lab.roles.daemon import last_words
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import vici
+
+DIRECTORY = "/run/strongswan"
+DAEMON = "/usr/sbin/charon-systemd"
+TUNNEL, KEY = "azure", "azure-key"
+START_LIMIT = 10.0
+ANSWER_LIMIT = 10.0
+_PLUGINS = (
+    "random nonce openssl kdf hmac sha1 sha2 aes gcm socket-default {ipsec} kernel-netlink vici"
+)
+# What a device is set up with for Azure's defaults (azure-docs vpn-gateway-about-vpn-devices).
+IKE = ("aes256-sha1-modp1024", "aes256-sha256-modp1024")
+ESP = ("aes256gcm16", "aes256-sha1", "aes256-sha256")
+
+Message = dict[str, Any]
+
+
+class Device:
+    """The VPN device as its own administrator sees it; also the running program."""
+
+    def __init__(self, node: Node, options: dict[str, Any], process: Process) -> None:
+        self._node = node
+        self._options = options
+        self._process = process
+        self.pid = process.pid
+        self.log = process.log
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._process.code
+
+    async def wait(self) -> int:
+        """Until it ends."""
+        return await self._process.wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.signal(number)
+
+    async def stop(self, limit: float = 5.0) -> int:
+        """End it."""
+        return await self._process.stop(limit)
+
+    async def state(self) -> dict[str, Any]:
+        """Its own view: {state: Connected | NotConnected, ingress, egress}; ingress is from the
+        gateway, bytes."""
+        rows = await asyncio.to_thread(self._ask, "list_sas", {"ike": TUNNEL})
+        children = [
+            child
+            for row in rows
+            for sa in row.values()
+            if sa["state"] == b"ESTABLISHED"
+            for child in sa["child-sas"].values()
+            if child["state"] == b"INSTALLED"
+        ]
+        return {
+            "state": "Connected" if children else "NotConnected",
+            "ingress": sum(int(child["bytes-in"]) for child in children),
+            "egress": sum(int(child["bytes-out"]) for child in children),
+        }
+
+    async def use_key(self, key: str | None = None) -> None:
+        """Put in a pre-shared key, and end what stands by the old one; None: the right one."""
+        await asyncio.to_thread(self._share, self._options["sharedKey"] if key is None else key)
+        await asyncio.to_thread(self._end)
+
+    async def load(self) -> None:
+        """Tell the program its key and its connection."""
+        userspace = (await self._node.call(datapath.find)).userspace
+        await asyncio.to_thread(self._share, self._options["sharedKey"])
+        message = connection_message(self._options, encapsulate=userspace)
+        await asyncio.to_thread(self._ask, "load_conn", {TUNNEL: message})
+
+    def _share(self, key: str) -> None:
+        owners = [self._options["public"], self._options["peer"]]
+        self._ask("load_shared", {"id": KEY, "type": "IKE", "data": key, "owners": owners})
+
+    def _end(self) -> None:
+        from vici.exception import CommandException  # noqa: PLC0415 (34 ms, seldom needed)
+
+        try:
+            self._ask("terminate", {"ike": TUNNEL, "force": "yes", "timeout": "1000"})
+        except CommandException as error:
+            if "no matching" not in str(error):
+                raise
+
+    def _ask(self, command: str, message: Message | None = None) -> list[Message]:
+        with self._session() as session:
+            answer = getattr(session, command)(*([message] if message else []))
+            return list(answer) if isinstance(answer, Iterator) else [answer]
+
+    @contextmanager
+    def _session(self) -> Iterator[vici.Session]:
+        import vici  # noqa: PLC0415 (as above)
+
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(ANSWER_LIMIT)
+            line.connect(str(_socket(self._node)))
+            yield vici.Session(line)
+
+
+async def start(node: Node, options: dict[str, Any]) -> Process:
+    """Options: public, peer (addresses), lan (prefix), sharedKey. The gateway does the dialling."""
+    userspace = (await node.call(datapath.find)).userspace
+    await node.write(f"{DIRECTORY}/strongswan.conf", strongswan_conf(userspace=userspace))
+    _socket(node).unlink(missing_ok=True)
+    env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}
+    process = await node.spawn([DAEMON], log="charon", env=env)
+    device = Device(node, options, process)
+
+    async def loaded() -> bool:
+        if process.code is not None:
+            said = last_words(process)
+            raise LabError(f"{node.name}: charon ended with {process.code}: {said}")
+        await device.load()
+        return True
+
+    await wait_until(f"{node.name}: charon answers", START_LIMIT, loaded)
+    return device
+
+
+def _socket(node: Node) -> Path:
+    return node.run_directory / "strongswan/charon.vici"
+
+
+def strongswan_conf(*, userspace: bool) -> str:
+    """strongswan.conf; routes into the tunnel are charon's own, from the LAN's address."""
+    plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
+    return f"""charon {{
+  load = {plugins}
+  load_modular = no
+  threads = 16
+  retransmit_tries = 3
+  retransmit_timeout = 1.0
+  retransmit_base = 1.5
+  filelog {{
+    stdout {{
+      time_format = %H:%M:%S
+      time_add_ms = yes
+      flush_line = yes
+      default = 1
+    }}
+  }}
+  plugins {{
+    vici {{
+      socket = unix://{DIRECTORY}/charon.vici
+    }}
+  }}
+}}
+charon-systemd {{
+  journal {{
+    default = -1
+  }}
+}}
+"""
+
+
+def connection_message(options: dict[str, Any], *, encapsulate: bool) -> dict[str, Any]:
+    """load-conn: what is behind the gateway is the gateway's to say, so its selectors narrow."""
+    child = {
+        "local_ts": [options["lan"]],
+        "remote_ts": ["0.0.0.0/0"],
+        "esp_proposals": list(ESP),
+        "start_action": "none",
+        "close_action": "none",
+        "dpd_action": "clear",
+    }
+    return {
+        "version": "2",
+        "local_addrs": [options["public"]],
+        "remote_addrs": [options["peer"]],
+        "encap": "yes" if encapsulate else "no",
+        "proposals": list(IKE),
+        "dpd_delay": "10s",
+        "unique": "replace",
+        "local": {"auth": "psk", "id": options["public"]},
+        "remote": {"auth": "psk", "id": options["peer"]},
+        "children": {TUNNEL: child},
+    }
