@@ -54,7 +54,7 @@ class ServerCall(Carrier[ServerMachine]):
 
     def answer(self, verdict: Verdict, now: float) -> None:
         """What became of the link's pending attempt; too late for a call that ends."""
-        if self._link and self._machine and self._machine.carries:
+        if self._link:
             self._link.answer(verdict, now)
             self._settle(now)
 

@@ -12,6 +12,7 @@ from gateway.sstp import binding, building
 from gateway.sstp.binding import BOTH, Bound
 from gateway.sstp.carrier import LINGER, MOST_UNSENT
 from gateway.sstp.events import Connected, Data, Ended, Refused, Requested
+from gateway.sstp.http import accepted, request
 from gateway.sstp.machine import TIMERS
 from gateway.sstp.packets import (
     AttributeId,
@@ -99,6 +100,28 @@ def test_ip_packets_pass_both_ways() -> None:
     pair.run()
     assert only(pair.server_saw, Data) == Data(ip_packet(b"up"))
     assert only(pair.client_saw, Data) == Data(ip_packet(b"down"))
+
+
+def test_a_bound_call_without_an_address_is_not_established() -> None:
+    pair = Pair(tamper=Tamper(silent_at="network")).run()
+    assert only(pair.server_saw, Bound)
+    assert "Connected" not in kinds(pair.server_saw)
+    assert not pair.server.established
+    pair.server.receive(building.data(b"\x21" + ip_packet()), 0)
+    assert "Data" not in kinds(pair.server.events())
+
+
+def test_a_client_in_a_hurry_may_send_its_request_behind_the_http_header() -> None:
+    server = Pair().server
+    server.receive(request("gw.example", "") + building.connect_request(), 0)
+    assert messages(server.outgoing())[0] == Message.CALL_CONNECT_ACK
+
+
+def test_a_server_in_a_hurry_may_send_packets_behind_the_http_header() -> None:
+    client = Pair().client
+    client.receive(accepted("p2slab", 0) + building.connect_ack(BOTH, bytes(32)), 0)
+    frames = Framer().feed(client.outgoing().partition(b"\r\n\r\n")[2])
+    assert [is_control(frame) for frame in frames] == [True, False]
 
 
 def test_nothing_is_sent_before_a_call_is_established() -> None:
@@ -220,6 +243,12 @@ def refuse_certificate(event: object) -> Refuse | None:
     return None
 
 
+def test_a_refusal_is_told_once_whatever_the_client_does_next() -> None:
+    pair = Pair(client=replace(ALICE, password="wrong")).run()
+    pair.server.receive(building.ECHO_REQUEST, 0)
+    assert only(pair.run().server_saw, Refused).reason == "password"
+
+
 def test_a_refusal_of_the_gate_is_told_with_its_reason() -> None:
     server, client = certificates()
     pair = Pair(server, client, answer=refuse_certificate).run().pass_time(20)
@@ -247,7 +276,7 @@ def test_a_refused_request_is_answered_and_then_the_connection_closed() -> None:
         Refused("protocol", "HTTP 405: method GET"),
         Ended("HTTP 405: method GET"),
     ]
-    server.receive(b"more", 11)
+    server.receive(request("gw.example", ""), 11)
     assert server.outgoing() == b""
 
 
@@ -268,7 +297,10 @@ def test_a_stream_that_cannot_be_cut_is_closed_without_a_word() -> None:
     pair.server.receive(b"\x47ET / HTTP/1.1\r\n", 1)
     assert pair.server.closed
     assert pair.server.outgoing() == b""
-    assert "no SSTP packet begins with 47455420" in only(pair.server.events(), Ended).why
+    assert not pair.server.established
+    (ended,) = pair.server.events()
+    assert isinstance(ended, Ended)
+    assert "no SSTP packet begins with 47455420" in ended.why
 
 
 def test_a_peer_that_does_not_read_is_given_up() -> None:
@@ -316,6 +348,12 @@ def test_two_idle_ends_keep_each_other_alive() -> None:
     assert pair.server.established
     assert pair.client.established
     assert messages(pair.to_client).count(Message.ECHO_REQUEST) >= 5
+
+
+def test_data_restarts_the_hello_timer() -> None:
+    pair = Pair().run()
+    pair.server.receive(building.data(b"\x21" + ip_packet()), 30)
+    assert pair.server.deadline() == 90
 
 
 def test_data_that_went_past_the_call_keeps_it_alive() -> None:

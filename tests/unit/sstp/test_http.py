@@ -53,6 +53,12 @@ def test_a_request_may_come_byte_by_byte_and_what_follows_it_is_kept() -> None:
     assert reader.rest == b"\x10\x01"
 
 
+def test_what_follows_a_request_is_kept_however_long_it_is() -> None:
+    reader = RequestReader()
+    assert reader.feed(request("gw.example", GUID) + bytes(3 * LONGEST_HEADER))
+    assert reader.rest == bytes(3 * LONGEST_HEADER)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -116,6 +122,7 @@ def test_another_request_line_is_refused(line: str, expected: int) -> None:
         ({"host": "Host: gw.example\r\n folded"}, 400),
         ({"host": "Host: gw\0example"}, 400),
         ({"host": "no field"}, 400),
+        ({"host": "Host: gw.example\r\nX-Other: a\0b"}, 400),
     ],
 )
 def test_wrong_header_fields_are_refused(fields: dict[str, str], expected: int) -> None:
@@ -129,6 +136,8 @@ def test_wrong_header_fields_are_refused(fields: dict[str, str], expected: int) 
         b"\x10\x01\x00\x0e",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HELO\n",
+        f"{METHOD} {PATH} HTTP/1.1\n".encode(),
+        f"{METHOD} {PATH} HTTP/1.1x\n".encode(),
         b"GET\xff",
     ],
 )

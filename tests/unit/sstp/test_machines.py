@@ -198,10 +198,12 @@ def test_a_wrong_binding_aborts_the_call() -> None:
     assert (machine.ending.fault, machine.bound) == ("binding", None)
 
 
-def test_without_keys_no_binding_holds() -> None:
+@pytest.mark.parametrize("hlak", [KEY.key, bytes(32), b""])
+def test_without_keys_no_binding_holds(hlak: bytes) -> None:
     machine = requested()
     machine.authenticated((), 0)
-    machine.receive(CONNECTED, 0)
+    sha256 = HashProtocol.SHA256
+    machine.receive(binding.connected(hlak, sha256, NONCE, HASHES[sha256]), 0)
     assert sent(machine) == [(Message.CALL_ABORT, Status.INVALID_FRAME_RECEIVED)]
 
 
@@ -409,10 +411,10 @@ def test_an_abort_that_is_never_answered_is_waited_for_three_seconds() -> None:
 
 def test_an_answered_abort_is_over_a_second_later() -> None:
     machine = aborting()
-    machine.receive(building.abort(Status.NO_ERROR), 2)
+    machine.receive(building.abort(Status.NO_ERROR), 1)
     assert machine.outgoing() == []
-    assert machine.deadline() == 3
-    machine.tick(3)
+    assert machine.deadline() == 2
+    machine.tick(2)
     assert machine.closed
 
 
