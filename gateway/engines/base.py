@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import EngineError
 from gateway.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from ipaddress import IPv4Address, IPv4Network
     from pathlib import Path
 
@@ -57,6 +58,8 @@ class EngineReport:
     pid: int | None
     restarts: int
     datapath: str
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """What the daemon has counted, by words of its own, as of the last `refresh`."""
 
     def document(self) -> dict[str, Any]:
         """As JSON data."""
@@ -66,6 +69,7 @@ class EngineReport:
             "pid": self.pid,
             "restarts": self.restarts,
             "datapath": self.datapath,
+            "counters": dict(self.counters),
         }
 
 

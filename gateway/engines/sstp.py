@@ -119,6 +119,7 @@ class SstpEngine:
             daemon.pid if daemon else None,
             daemon.restarts if daemon else 0,
             f"userspace (gateway.sstpd, {DEVICE})",
+            self._totals,
         )
 
     # ----------------------------------------------------------------------------- the worker

@@ -115,6 +115,11 @@ class SstpCaller:
             isinstance(answer, Data) and answer.packet[20] == 0 and len(answer.packet) == 28 + size
         )
 
+    def turn(self, times: int) -> None:
+        """Go on a little, whatever comes."""
+        for _ in range(times):
+            self._turn()
+
     def _turn(self) -> None:
         self._flush()
         now = time.monotonic()

@@ -1,0 +1,82 @@
+"""Calls of the small SSTP client on the gateway bench, and what tests ask of the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gateway.sstp.events import Connected
+from lab.waiting import wait_until
+from tests.labs.gateway_bench import FQDN, PUBLIC, Bench
+from tests.labs.sstp_caller import SstpCaller
+
+T = TypeVar("T")
+
+
+async def off(function: Callable[[], T]) -> T:
+    """Not in the loop."""
+    return await asyncio.to_thread(function)
+
+
+async def tcp(bench: Bench, node: str = "pc1") -> socket.socket:
+    """A connection to the gateway's port."""
+    return await bench.nodes[node].call(lambda: socket.create_connection((PUBLIC, 443), 5))
+
+
+async def caller(bench: Bench, name: str, node: str = "pc1", **options: Any) -> SstpCaller:
+    """A caller whose TLS is up."""
+    stream = await tcp(bench, node)
+    root = bench.credentials["public-root"].certificate
+    return await off(lambda: SstpCaller(stream, FQDN, bench.credentials[name], root, **options))
+
+
+async def outcome(bench: Bench, name: str, node: str = "pc1", **options: Any) -> Any:
+    """What dialling comes to."""
+    one = await caller(bench, name, node, **options)
+    return await off(one.dial)
+
+
+async def connected(bench: Bench, name: str, node: str = "pc1", **options: Any) -> SstpCaller:
+    """A caller who is in."""
+    one = await caller(bench, name, node, **options)
+    event = await off(one.dial)
+    assert isinstance(event, Connected), (event, await bench.gateway.log())
+    return one
+
+
+async def sessions(bench: Bench, count: int) -> list[dict[str, Any]]:
+    """The rows, once there are this many."""
+
+    async def rows() -> list[dict[str, Any]] | None:
+        found = await bench.gateway.sessions()
+        return found if found and len(found) == count else None
+
+    if count:
+        return await wait_until(f"{count} sessions", 5.0, rows)
+
+    async def none() -> bool:
+        return not await bench.gateway.sessions()
+
+    await wait_until("no session", 5.0, none)
+    return []
+
+
+async def refusals(bench: Bench, count: int) -> list[dict[str, Any]]:
+    """The records, once there are this many."""
+
+    async def told() -> list[dict[str, Any]] | None:
+        records = await bench.records("refused")
+        return records if len(records) >= count else None
+
+    records = await wait_until(f"{count} refusals", 5.0, told)
+    assert len(records) == count, records
+    return records
+
+
+async def counters(bench: Bench) -> dict[str, int]:
+    """What the worker has counted."""
+    await bench.gateway.sessions()
+    found: dict[str, int] = (await bench.engine("SSTP"))["counters"]
+    return found
