@@ -42,6 +42,8 @@ class Authentication(ABC):
         self, wire: Wire, protocol: int, *, interval: float = RESEND, tries: int = TRIES
     ) -> None:
         self.outcome: Passed | Failed | None = None
+        self._silence = "refused", "no answer"
+        """Reason and message where the other end says nothing more."""
         self._wire = wire
         self.protocol = protocol
         self._resend = Resend(wire, protocol, interval=interval, tries=tries)
@@ -70,7 +72,7 @@ class Authentication(ABC):
     def tick(self, now: float) -> None:
         """Send again, or give up."""
         if not self._resend.tick(now):
-            self._fail("refused", "no answer")
+            self._fail(*self._silence)
 
     def _pass(
         self,

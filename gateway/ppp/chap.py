@@ -13,6 +13,8 @@ from gateway.ppp.wire import Wire
 METHOD = "MS-CHAPv2"
 MOST_TRIES = 3
 """Passwords that a peer may try on one link where the verdict lets it."""
+LONGEST_MESSAGE = 255
+"""Bytes of a Success; characters of a Failure's text."""
 
 
 class Code(IntEnum):
@@ -82,7 +84,7 @@ class ChapServer(ServerEnd):
         if attempt is None:
             return
         if isinstance(verdict, Accept):
-            message = verdict.message.encode("utf-8", "replace")
+            message = verdict.message.encode("utf-8", "replace")[:LONGEST_MESSAGE]
             self._finish(encode_packet(Code.SUCCESS, self._identifier, message))
             self._pass(attempt.user, METHOD, verdict.keys, verdict.address)
         elif isinstance(verdict, Refuse):
@@ -95,7 +97,7 @@ class ChapServer(ServerEnd):
         again = verdict.retry and self._tries < MOST_TRIES
         self._challenge = self._wire.entropy(mschapv2.CHALLENGE_LENGTH)
         message = mschapv2.failure_message(
-            verdict.error, self._challenge, verdict.message, retry=again
+            verdict.error, self._challenge, verdict.message[:LONGEST_MESSAGE], retry=again
         )
         packet = encode_packet(Code.FAILURE, self._identifier, message)
         if again:

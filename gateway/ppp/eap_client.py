@@ -18,6 +18,9 @@ from gateway.ppp.frames import Packet, encode_packet, parse_packet
 from gateway.ppp.tls_messages import START, Fragments, Handshake
 from gateway.ppp.wire import Entropy, Wire
 
+LAST_WORD = 3.0
+"""Seconds for the server's Failure after the method has failed here."""
+
 
 class EapMethod(ABC):
     """One method of the peer's. `failure`: why it will not go on."""
@@ -144,10 +147,9 @@ class EapClient(ClientEnd):
         if packet.code == Code.SUCCESS:
             self.network_begins()
         elif packet.code == Code.FAILURE:
-            self._fail("refused", "the server refuses (EAP Failure)")
+            self._fail(*(self._method.failure or ("refused", "the server refuses (EAP Failure)")))
         elif packet.code == Code.REQUEST and packet.data:
-            self._resend.wait(now, PATIENCE)
-            self._requested(packet)
+            self._requested(packet, now)
 
     def network_begins(self) -> None:
         """RFC 3748 4.2: a lost Success; it counts only where the method has come to its end."""
@@ -155,7 +157,8 @@ class EapClient(ClientEnd):
             name = eap.method_name(self._method.kind)
             self._pass(self._user, name, self._method.keys())
 
-    def _requested(self, packet: Packet) -> None:
+    def _requested(self, packet: Packet, now: float) -> None:
+        self._resend.wait(now, PATIENCE)
         request = encode_packet(*packet)
         if request == self._last[0]:
             self._wire.send(frames.EAP, self._last[1])
@@ -166,7 +169,15 @@ class EapClient(ClientEnd):
             self._last = request, response
             self._wire.send(frames.EAP, response)
         if self._method.failure:
-            self._fail(*self._method.failure)
+            self._break_off(self._method.failure, now, said=body is not None)
+
+    def _break_off(self, failure: tuple[str, str], now: float, *, said: bool) -> None:
+        """The server is left the time for its Failure where it has been told why."""
+        if said:
+            self._silence = failure
+            self._resend.wait(now, LAST_WORD)
+        else:
+            self._fail(*failure)
 
     def _respond(self, kind: int, data: bytes) -> bytes | None:
         if kind == Type.IDENTITY:

@@ -17,6 +17,8 @@ from gateway.ppp.wire import Wire
 RESEND = 5.0
 """Seconds; the peer may be asking a person for a PIN (RFC 3748 4.3)."""
 TRIES = 12
+LONGEST_REQUEST = 1500
+"""Bytes; RADIUS servers cut their packets to the Framed-MTU, which is less."""
 
 
 class EapAuthenticator(ServerEnd):
@@ -41,7 +43,7 @@ class EapAuthenticator(ServerEnd):
         if self._waiting or self.outcome or packet.identifier != self._identifier:
             return
         kind = packet.data[0]
-        if (kind == Type.IDENTITY) != (self._identity is None):
+        if self._identity is None and kind != Type.IDENTITY:
             return
         self._resend.stop()
         self._rounds += 1
@@ -98,8 +100,8 @@ class PassThrough(EapAuthenticator):
 
     def _relay(self, reply: EapReply, now: float) -> None:
         packet = parse_packet(reply.packet)
-        if packet is None or packet.code != Code.REQUEST:
-            self._end("refused", "the RADIUS server's EAP packet is not a Request")
+        if packet is None or packet.code != Code.REQUEST or len(reply.packet) > LONGEST_REQUEST:
+            self._end("refused", "the RADIUS server's EAP packet is no Request that fits the link")
             return
         self._request(encode_packet(*packet), now)
 
@@ -114,7 +116,7 @@ class LocalTls(EapAuthenticator):
         self._handshake: Handshake | None = None
 
     def _respond(self, kind: int, packet: Packet, now: float) -> None:
-        if kind == Type.IDENTITY:
+        if kind == Type.IDENTITY and self._handshake is None:
             self._handshake = Handshake(self._context, server=True)
             self._tls(bytes((START,)), now)
         elif kind == Type.TLS:
@@ -157,6 +159,8 @@ class LocalTls(EapAuthenticator):
     def _forward(self, handshake: Handshake, flight: bytes, now: float) -> None:
         """The next flight; an alert goes out before the Failure (RFC 5216 2.1.3)."""
         out = handshake.step(flight)
+        if handshake.error:
+            self._silence = _reason(handshake.error)
         if handshake.error and not out:
             self._end(*_reason(handshake.error))
             return

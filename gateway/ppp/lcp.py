@@ -10,7 +10,8 @@ from gateway.ppp import frames
 from gateway.ppp.automaton import Event, State
 from gateway.ppp.config import Method
 from gateway.ppp.frames import Packet
-from gateway.ppp.negotiation import Code, Judgement, Negotiation
+from gateway.ppp.machine import Code
+from gateway.ppp.negotiation import Judgement, Negotiation
 from gateway.ppp.options import Option
 from gateway.ppp.wire import Wire
 

@@ -19,7 +19,7 @@ from gateway.ppp.events import (
 )
 from gateway.ppp.ipcp import ClientIpcp, ServerIpcp
 from gateway.ppp.lcp import Lcp
-from gateway.ppp.negotiation import Happening
+from gateway.ppp.machine import Happening
 from gateway.ppp.roles import make_authentication, make_ipcp
 from gateway.ppp.wire import Entropy, Wire
 
@@ -251,9 +251,15 @@ class Link:
             self.terminate(f"IPCP: {ipcp.gave_up}", now)
         elif "terminated" in happenings or "finished" in happenings:
             self.terminate("the peer ended IPCP", now)
-        elif "up" in happenings and not self._told and ipcp.address:
-            self._told = True
-            self._wire.emit(NetworkUp(ipcp.address, self.peer_mru))
+        elif "up" in happenings and not self._told:
+            self._network_up(ipcp.address, now)
+
+    def _network_up(self, address: IPv4Address | None, now: float) -> None:
+        if address is None:
+            self.terminate("IPCP: the server gives no address", now)
+            return
+        self._told = True
+        self._wire.emit(NetworkUp(address, self.peer_mru))
 
     def _fail(self, reason: str, message: str, now: float) -> None:
         self._wire.emit(AuthenticationFailed(reason, message))

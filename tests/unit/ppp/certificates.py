@@ -21,9 +21,13 @@ class Credential:
     key: ec.EllipticCurvePrivateKey
 
 
-@functools.cache
 def credential(name: str, issuer: str | None = None, padding: int = 0) -> Credential:
     """`padding` makes the certificate that much larger."""
+    return _issue(name, issuer, padding)
+
+
+@functools.cache
+def _issue(name: str, issuer: str | None, padding: int) -> Credential:
     key = ec.generate_private_key(ec.SECP256R1())
     above = credential(issuer) if issuer else None
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -1,0 +1,269 @@
+"""EAP-TLS ended at the server: fragments, refusals, alerts, and no way round the certificate."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from OpenSSL import SSL
+
+from gateway.ppp.events import (
+    Accept,
+    Authenticated,
+    AuthenticationFailed,
+    CertificateAttempt,
+    EapReply,
+    LinkDown,
+    NetworkUp,
+    Refuse,
+)
+from gateway.ppp.frames import EAP, IPCP
+from gateway.ppp.tls_messages import LONGEST_MESSAGE, START, Fragments, Handshake
+from tests.unit.ppp.by_hand import MAGIC, ByHand
+from tests.unit.ppp.certificates import client_tls, credential, server_tls
+from tests.unit.ppp.pair import GIVEN, Pair, client_config, server_config
+
+REQUEST, RESPONSE, SUCCESS, FAILURE = range(1, 5)
+TLS, NAK = 13, 3
+MORE, LENGTH = 0x40, 0x80
+
+
+def links(client: SSL.Context, server: SSL.Context | None = None, **changes: object) -> Pair:
+    config = server_config(methods=("EAP",), eap_tls=server or server_tls())
+    return Pair(config, client_config(eap_tls=client, **changes))
+
+
+def tls_flags(pair: Pair, who: str) -> list[int]:
+    return [f[9] for w, f in pair.said if w == who and f[2:4] == b"\xc2\x27" and f[8:9] == b"\x0d"]
+
+
+def test_the_attempt_has_the_peers_chain_leaf_first_and_once_each() -> None:
+    (attempt,) = links(client_tls()).open().of_server(CertificateAttempt)
+    leaf, root = (x509.load_der_x509_certificate(one) for one in attempt.chain)
+    assert leaf == credential("alice", "user root").certificate
+    assert root == credential("user root").certificate
+
+
+@pytest.mark.parametrize("padding", [0, 1300, 20_000])
+def test_certificates_of_any_size_go_through_in_fragments_both_ways(padding: int) -> None:
+    pair = links(client_tls(padding=padding), server_tls(padding=padding)).open()
+    assert pair.server.network_open
+    assert pair.client.network_open
+    assert pair.of_server(Authenticated) == pair.of_client(Authenticated)
+    for who in ("s", "c"):
+        flags = tls_flags(pair, who)
+        assert sum(bool(flag & MORE) for flag in flags) >= padding // 1300
+        assert sum(bool(flag & LENGTH) for flag in flags) == (1 if padding else 0)
+    assert max(len(frame) for _, frame in pair.said) <= 1400 + 4
+
+
+def test_fragments_keep_to_the_peers_mru() -> None:
+    pair = links(client_tls(padding=5000), server_tls(padding=5000), mru=600).open()
+    assert pair.server.network_open
+    assert max(len(frame) for who, frame in pair.said if who == "s") <= 600 + 4
+
+
+def test_an_untrusted_certificate_is_refused_by_the_verdict_alone() -> None:
+    pair = links(client_tls())
+    pair.judge = lambda _attempt: Refuse("untrusted", "leads to no uploaded root")
+    pair.open()
+    assert len(pair.of_server(CertificateAttempt)) == 1
+    assert pair.of_server(AuthenticationFailed) == [
+        AuthenticationFailed("untrusted", "leads to no uploaded root")
+    ]
+    assert pair.of_client(AuthenticationFailed)[0].reason == "refused"
+    assert pair.of_server(LinkDown)
+    assert pair.of_server(Authenticated) == pair.of_client(Authenticated) == []
+
+
+def test_nothing_passes_before_the_verdict() -> None:
+    pair = links(client_tls())
+    pair.judge = lambda _attempt: None
+    pair.open()
+    assert len(pair.of_server(CertificateAttempt)) == 1
+    assert not any(frame[2:4] == b"\x80\x21" or (frame[4:5] == b"\3" and frame[2:4] == b"\xc2\x27")
+                   for _, frame in pair.said)  # fmt: skip
+    pair.server.answer(Accept(GIVEN), pair.now)
+    pair.settle()
+    assert pair.of_server(NetworkUp)
+
+
+def test_an_eap_packet_is_no_verdict_on_a_certificate() -> None:
+    pair = links(client_tls())
+    pair.judge = lambda _attempt: EapReply(b"\1\1\0\5\1")
+    pair.open()
+    assert pair.of_server(AuthenticationFailed)[0].reason == "refused"
+
+
+def plain_client() -> SSL.Context:
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    return context
+
+
+def test_a_client_without_a_certificate_fails_with_an_alert() -> None:
+    pair = links(plain_client()).open()
+    assert pair.of_server(CertificateAttempt) == []
+    assert pair.of_server(AuthenticationFailed)[0].reason == "no-certificate"
+    assert pair.of_client(AuthenticationFailed)[0].reason == "tls"
+
+
+def test_a_client_of_tls_1_1_is_refused() -> None:
+    context = plain_client()
+    context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")
+    context.set_min_proto_version(SSL.TLS1_1_VERSION)
+    context.set_max_proto_version(SSL.TLS1_1_VERSION)
+    pair = links(context).open()
+    (failed,) = pair.of_server(AuthenticationFailed)
+    assert failed.reason == "tls"
+    assert "unsupported protocol" in failed.message
+
+
+def test_a_client_that_does_not_trust_the_server_says_so_and_both_fail() -> None:
+    pair = links(client_tls(root="another root")).open()
+    assert pair.of_client(AuthenticationFailed)[0].reason == "tls"
+    assert "certificate verify failed" in pair.of_client(AuthenticationFailed)[0].message
+    (failed,) = pair.of_server(AuthenticationFailed)
+    assert failed.reason == "tls"
+    assert "unknown ca" in failed.message
+    assert pair.of_server(CertificateAttempt) == []
+
+
+def test_a_client_that_wants_another_method_is_told_there_is_none() -> None:
+    pair = Pair(server_config(methods=("EAP",), eap_tls=server_tls()), client_config()).open()
+    assert pair.of_server(AuthenticationFailed) == [
+        AuthenticationFailed("refused", "the peer wants EAP-MSCHAPv2, not EAP-TLS")
+    ]
+
+
+def server() -> tuple[ByHand, int]:
+    """A server's end that has asked us to begin TLS, and the identifier it uses."""
+    end = ByHand(server_config(methods=("EAP",), eap_tls=server_tls()))
+    end.ask(MAGIC)
+    ((_, identity),) = end.ack()
+    ((protocol, start),) = end.say(EAP, RESPONSE, identity.identifier, b"\1alice")
+    assert (protocol, start.data) == (EAP, bytes((TLS, START)))
+    return end, start.identifier
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"\x80\0",
+        b"\x80\0\2\0\0rest",
+        b"\0not TLS at all",
+        b"\0\x16\x03\x01\x00\x05short",
+        b"\x20",
+    ],
+)
+def test_what_is_not_tls_fails_the_handshake(data: bytes) -> None:
+    end, identifier = server()
+    said = end.say(EAP, RESPONSE, identifier, b"\x0d" + data)
+    while said and said[0][1].code == REQUEST:
+        said = end.say(EAP, RESPONSE, said[0][1].identifier, b"\x0d\0")
+    assert said[0][1].code == FAILURE
+    assert end.of(AuthenticationFailed)[0].reason == "tls"
+    assert end.of(CertificateAttempt) == []
+
+
+@pytest.mark.parametrize("data", [b"\3", b"\3\0", b"\3\x1a\x19", b"\1again", b"\4md5", b"\x1ax"])
+def test_anything_but_tls_in_its_place_fails(data: bytes) -> None:
+    end, identifier = server()
+    end.say(EAP, RESPONSE, identifier, data)
+    assert end.of(AuthenticationFailed)[0].reason == "refused"
+
+
+def test_a_flight_that_never_ends_is_cut_at_64_kb() -> None:
+    end, identifier = server()
+    piece = b"\x0d" + bytes((MORE,)) + bytes(1300)
+    for _ in range(LONGEST_MESSAGE // 1300):
+        ((_, packet),) = end.say(EAP, RESPONSE, identifier, piece)
+        assert packet.data == b"\x0d\0"
+        identifier = packet.identifier
+    end.say(EAP, RESPONSE, identifier, piece)
+    assert end.of(AuthenticationFailed) == [
+        AuthenticationFailed("tls", "an EAP-TLS message of more than 64 KB")
+    ]
+
+
+def test_a_handshake_that_stops_with_an_alert_keeps_its_reason_when_the_peer_is_silent() -> None:
+    end, identifier = server()
+    end.say(EAP, RESPONSE, identifier, b"\x0d\0not TLS at all")
+    while not end.of(AuthenticationFailed):
+        end.pass_time(5.0)
+    assert end.of(AuthenticationFailed)[0].reason == "tls"
+
+
+def test_a_lost_fragment_is_sent_again() -> None:
+    lost: list[bytes] = []
+
+    def lose(who: str, frame: bytes) -> bool:
+        if who == "s" and frame[2:4] == b"\xc2\x27" and frame not in lost:
+            lost.append(frame)
+            return True
+        return False
+
+    pair = links(client_tls(padding=3000), server_tls(padding=3000))
+    pair.lost = lose
+    pair.open()
+    assert not pair.server.network_open
+    pair.wait()
+    assert len(lost) > 5
+    assert pair.server.network_open
+    assert pair.client.network_open
+
+
+def test_pieces_put_together_are_what_was_cut() -> None:
+    sender, receiver = Fragments(100), Fragments(100)
+    sender.load(bytes(range(256)))
+    pieces = []
+    while not pieces or sender.pending:
+        pieces.append(sender.next())
+    assert [receiver.receive(piece) for piece in pieces] == [None, None, bytes(range(256))]
+    assert sender.next() == b"\0"
+    assert receiver.receive(b"\0") == b""
+
+
+def test_a_handshake_of_tls_alone_gives_both_ends_one_msk_and_no_ticket() -> None:
+    server_end = Handshake(server_tls(), server=True)
+    client_end = Handshake(client_tls(), server=False)
+    flight = client_end.step(b"")
+    while flight:
+        flight = client_end.step(server_end.step(flight))
+    assert server_end.done
+    assert client_end.done
+    assert server_end.msk() == client_end.msk()
+    assert len(server_end.msk()) == 64
+
+
+def test_a_session_is_not_resumed_without_the_certificate() -> None:
+    client, server_end = client_tls(), server_tls()
+    first, _flights = shake(SSL.Connection(client, None), server_end)
+    session = first.get_session()
+    assert session
+    again = SSL.Connection(client, None)
+    again.set_session(session)
+    _again, flights = shake(again, server_end)
+    assert flights == 2
+
+
+def shake(connection: SSL.Connection, context: SSL.Context) -> tuple[SSL.Connection, int]:
+    """A client of OpenSSL's own against our server; how many flights it took (resumed: one)."""
+    end, flights = Handshake(context, server=True), 0
+    connection.set_connect_state()
+    while True:
+        try:
+            connection.do_handshake()
+        except SSL.WantReadError:
+            connection.bio_write(end.step(connection.bio_read(65536)))
+            flights += 1
+        else:
+            return connection, flights
+
+
+def test_ipcp_does_not_begin_for_a_peer_that_skips_eap() -> None:
+    end, _identifier = server()
+    assert end.say(IPCP, REQUEST, 1) == []
+    assert end.say(EAP, SUCCESS, 1) == []
+    assert end.of(Authenticated) == []
