@@ -82,7 +82,17 @@ def test_header_names_are_matched_in_any_case() -> None:
     assert RequestReader().feed(data) == Request("gw.example", GUID.strip("{}"))
 
 
-def test_a_correlation_id_that_is_no_guid_is_left_out() -> None:
+def test_the_request_of_the_real_sstpc_is_understood() -> None:
+    data = (  # sstpc 1.0.18 to our own server
+        b"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n"
+        b"Host: localhost\r\nContent-Length: 18446744073709551615\r\n"
+        b"SSTPCORRELATIONID: {36352B4B-598D-77CF-5CBC42F0}\r\n\r\n"
+    )
+    expected = Request("localhost", "{36352B4B-598D-77CF-5CBC42F0}")
+    assert RequestReader().feed(data) == expected
+
+
+def test_a_correlation_id_that_is_no_identifier_is_left_out() -> None:
     data = asked(f"{METHOD} {PATH} HTTP/1.1", "SSTPCORRELATIONID: \x80<script>")
     assert RequestReader().feed(data) == Request("gw.example", "")
 
