@@ -18,7 +18,7 @@ from lab.nodes.files import refuse_foreign
 from lab.nodes.namespace import QUOTED, NamespaceNode, packet_socket
 from lab.nodes.uml_machine import Machine
 from lab.nodes.uml_network import cables, lay_taps
-from lab.nodes.uml_program import Line, RemoteProgram
+from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
 from lab.topology.plan import Plan
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class UmlNode:
                 code, *(said[kind].decode(errors="replace") for kind in (wire.OUTPUT, wire.ERRORS))
             )
 
-        program = await RemoteProgram.start(self, argv, env, take, input=input.encode())
+        program = await self._program(argv, env, take, input=input.encode())
         try:
             async with asyncio.timeout(limit):
                 return completed(await program.wait())
@@ -115,7 +115,21 @@ class UmlNode:
             with path.open("ab") as file:
                 file.write(data)
 
-        return await RemoteProgram.start(self, argv, env, take, log=path)
+        return await self._program(argv, env, take, log=path)
+
+    async def _program(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None,
+        take: Take,
+        *,
+        input: bytes | None = None,
+        log: Path = Path(os.devnull),
+    ) -> RemoteProgram:
+        try:
+            return await RemoteProgram.start(self, argv, env, take, input=input, log=log)
+        except EOFError:
+            raise NodeDownError(f"{self.name} went down before {argv[0]} had started") from None
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run a picklable function inside the node."""
@@ -151,7 +165,7 @@ class UmlNode:
                 if kind in (wire.DONE, wire.RAISED):
                     return kind, bytes(answer)
         except EOFError:
-            raise LabError(f"{self.name} went down before it had answered") from None
+            raise NodeDownError(f"{self.name} went down before it had answered") from None
         finally:
             line.close()
 

@@ -30,7 +30,7 @@ from lab.nodes.uml_network import (
     inside,
     vectors,
 )
-from lab.nodes.uml_program import Line
+from lab.nodes.uml_program import Line, NodeDownError
 from lab.topology.plan import NodePlan
 
 BOOT_LIMIT = 60.0
@@ -131,7 +131,7 @@ class Machine:
                 await self._end
 
     async def ask(self, request: Mapping[str, Any], *bodies: bytes) -> Line:
-        """A new connection to the agent, with a request on it; EOFError if the kernel is down."""
+        """A new connection to the agent, with a request on it; NodeDownError as below."""
         reader, writer = await self.connect()
         writer.write(wire.pack_json(wire.REQUEST, request))
         for body in bodies:
@@ -139,9 +139,9 @@ class Machine:
         return Line(reader, writer)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A new connection to the agent; EOFError if the kernel is down."""
+        """A new connection to the agent; NodeDownError if the kernel is down."""
         if self._process is None or self._process.code is not None:
-            raise EOFError(f"{self._plan.name} is down")
+            raise NodeDownError(f"{self._plan.name}: its kernel is not running", "restart it")
         line = await self._place.call(_stream)
         await asyncio.get_running_loop().sock_connect(line, (AGENT, PORT))
         reader, writer = await asyncio.open_connection(sock=line)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from lab.errors import LabError
 from lab.guest import wire
 from lab.nodes.environment import environment
 
@@ -26,6 +27,10 @@ class Asks(Protocol):
 
     async def ask(self, request: Mapping[str, Any], *bodies: bytes) -> Line:
         """A new connection with this request on it."""
+
+
+class NodeDownError(LabError):
+    """The kernel of a node is not running, or ended while it was asked."""
 
 
 class Line:
@@ -162,7 +167,7 @@ class RemoteProgram:
 
     async def kill(self) -> int:
         """SIGKILL to its session, whether it has ended or not; its exit code."""
-        with suppress(EOFError, ConnectionError):  # the node is down
+        with suppress(NodeDownError, EOFError, ConnectionError):
             line = await self._agent.ask({"do": "kill", "session": self.pid})
             try:
                 await line.receive()

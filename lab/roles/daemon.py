@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from functools import partial
 
+from lab.checks import probes
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.waiting import wait_until
@@ -26,18 +26,10 @@ async def start_daemon(
     async def listening() -> bool:
         if process.code is not None:
             raise LabError(f"{node.name}: {name} ended with {process.code}: {last_words(process)}")
-        return await node.call(partial(_accepts, address, port))
+        return await node.call(partial(probes.accepts, address, port))
 
     await wait_until(f"{node.name}: {name} listens on {address}:{port}", LIMIT, listening)
     return process
-
-
-def _accepts(address: str, port: int) -> bool:
-    try:
-        with socket.create_connection((address, port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def last_words(process: Process) -> str:

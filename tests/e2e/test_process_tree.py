@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,10 +50,12 @@ def watch() -> Iterator[NamespaceWatch]:
 class Front:
     """A lab's front process, started as a person would start it."""
 
+    module = "tests.labs.small_lab"
+
     def __init__(self, name: str, mode: str = "verify", *before: str) -> None:
         self.directory = RunDirectory(name)
         self.mark = uuid.uuid4().hex
-        self.argv = [*before, sys.executable, "-m", "tests.labs.small_lab", name, mode]
+        self.argv = [*before, sys.executable, "-m", self.module, name, mode]
         self.env = {**os.environ, MARK: self.mark, "PYTHONPATH": str(SOURCE)}
 
     def start(self) -> subprocess.Popen[str]:
@@ -280,3 +283,49 @@ async def test_logs_outlive_a_killed_lab(watch: NamespaceWatch) -> None:
     front.process.kill()
     await front.is_gone(watch)
     assert "listening" in (front.directory.logs / "router" / "iperf3.log").read_text()
+
+
+class WithOwnKernel(Front):
+    """A lab with a user-mode Linux node."""
+
+    module = "tests.labs.uml_lab"
+
+    def below(self) -> set[tuple[int, bytes]]:
+        """Every process below the lab's first: number, and start time, which tells it from a
+        later one of that number. The kernel's own do not show what environment they have."""
+        found: set[int] = {self.inside(1) or 0}
+
+        def is_child(pid: int) -> bool:
+            return pid not in found and _stat(pid)[1] in found
+
+        while more := chosen(is_child):
+            found.update(more)
+        return {(pid, _began(pid)) for pid in found}
+
+
+def _stat(pid: int) -> list[Any]:
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return [fields[0], int(fields[1]), fields[19]]  # state, parent, start time (proc(5))
+
+
+def _began(pid: int) -> bytes:
+    """When it did; nothing for one that is dead, collected or not."""
+    try:
+        state, _, began = _stat(pid)
+    except OSError:
+        return b""
+    return b"" if state in (b"Z", b"X") else bytes(began)
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_kernel_of_a_node_ends_with_its_lab(part: str, watch: NamespaceWatch) -> None:
+    front = WithOwnKernel(f"kill-kernel-{part}")
+    front.until_ready()
+    watch.add(marked(front.mark))
+    below = front.below()
+    assert len(below) >= 6  # first, supervisor, unshare, sh, the kernel and its stubs
+    victim = PARTS[part](front)
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    await front.is_gone(watch)
+    assert not [pid for pid, began in below if began and _began(pid) == began]

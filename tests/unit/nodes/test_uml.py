@@ -17,6 +17,7 @@ from gateway import datapath
 from lab.errors import LabError
 from lab.nodes.base import Node
 from lab.nodes.uml_network import outside
+from lab.nodes.uml_program import NodeDownError
 from lab.observe.capture import capture
 from lab.runtime.kernels import boot, build_nodes
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
@@ -224,8 +225,25 @@ def test_a_reboot_leaves_no_program_and_no_file_and_the_network_works_again(tmp_
         assert (await pc.run(["cat", "/etc/resolv.conf"])).stdout == "nameserver 10.0.0.1\n"
         assert await pc.read("/sys/class/net/eth0/address") == mac
         assert (await world["router"].run(["ping", "-c1", "-W2", "10.0.0.2"])).code == 0
+        await _killed(pc)
 
     in_a_lab(test, tmp_path, "pc1")
+
+
+async def _killed(pc: Node) -> None:
+    """A kernel that dies takes its programs along, is told of, and can be started again."""
+    program = await pc.spawn(["sleep", "78"], log="x")
+    running = asyncio.ensure_future(pc.run(["sleep", "79"]))
+    await wait_until("both run", 5, partial(_sleeps, pc, 2))
+    await pc.run(
+        ["sh", "-c", "echo 1 > /proc/sys/kernel/sysrq; sync; echo c > /proc/sysrq-trigger"]
+    )
+    assert await program.wait() == -9
+    assert (await running).code == -9
+    with pytest.raises(NodeDownError, match="pc1"):
+        await pc.run(["true"])
+    await pc.reboot()
+    assert (await pc.run(["true"])).code == 0
 
 
 def test_a_kernel_that_does_not_boot_is_quoted(

@@ -1,0 +1,44 @@
+"""What a check does inside a node. Few imports, for a kernel that makes each of them dear."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+
+RESEND = 0.25
+"""Seconds after which a datagram is sent again: one may be lost."""
+PAYLOAD = b"p2slab"
+
+
+def tcp(target: str, port: int, within: float) -> str:
+    """Connect; TimeoutError after `within` seconds."""
+    with _socket(target, socket.SOCK_STREAM) as line:
+        line.settimeout(within)
+        line.connect((target, port))
+        return f"{target}:{port} accepts"
+
+
+def udp(target: str, port: int, within: float) -> str:
+    """Have a datagram answered; TimeoutError after `within` seconds."""
+    deadline = time.monotonic() + within
+    with _socket(target, socket.SOCK_DGRAM) as line:
+        line.settimeout(RESEND)
+        line.connect((target, port))
+        while time.monotonic() < deadline:
+            with suppress(TimeoutError):
+                line.send(PAYLOAD)
+                return f"{target}:{port} answers {len(line.recv(2048))} bytes"
+    raise TimeoutError
+
+
+def accepts(address: str, port: int) -> bool:
+    """Whether somebody listens."""
+    with suppress(OSError):
+        tcp(address, port, 1.0)
+        return True
+    return False
+
+
+def _socket(target: str, kind: int) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, kind)
