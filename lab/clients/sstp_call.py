@@ -114,6 +114,15 @@ class Caller:
         else:
             self._fail("refused", why)
 
+    def hand_over(self) -> tuple[TlsConnection, ClientCall]:
+        """Leave an established call to somebody else's data plane: it is theirs from now on."""
+        assert self.tls is not None
+        assert self.call is not None
+        self._over = True
+        self._wake_at(None)
+        self._reactor.remove(self.tls.fileno())
+        return self.tls, self.call
+
     def turn_deaf(self) -> None:
         """Read nothing more, as a hostile client may; what TCP can hold piles up at the server."""
         self._deaf = True

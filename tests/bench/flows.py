@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lab.nodes.base import Node
+from lab.nodes.base import Node, Process
 from lab.nodes.namespace import NamespaceNode
 from lab.waiting import wait_until
 
@@ -54,19 +54,25 @@ class Iperf3:
         self._node = node
         self._address = address
         self._count = count
+        self._processes: list[Process] = []
 
     async def start(self) -> None:
         """Every server listens when this returns."""
         ports = range(FIRST_PORT, FIRST_PORT + self._count)
         for port in ports:
             argv = ["iperf3", "-s", "-B", self._address, "-p", str(port)]
-            await self._node.spawn(argv, log=f"iperf3-{port}")
+            self._processes.append(await self._node.spawn(argv, log=f"iperf3-{port}"))
 
         async def listening() -> bool:
             told = await self._node.run(["ss", "-Hlnt"])
             return all(f":{port} " in told.stdout for port in ports)
 
         await wait_until(f"{self._count} iperf3 servers listen", 10, listening)
+
+    async def stop(self) -> None:
+        """Their ports are free when this returns."""
+        await asyncio.gather(*(process.stop() for process in self._processes))
+        self._processes.clear()
 
     async def run(
         self,

@@ -15,20 +15,25 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.waiting import wait_until
-from tests.bench.flows import Flows, Iperf3
-from tests.labs.gateway_bench import PUBLIC, Bench, client, on_a_gateway
+from tests.bench.flows import Flows, Iperf3, processor_seconds, resident
+from tests.bench.sstp_house import OWN
+from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
 
 if TYPE_CHECKING:
+    from lab.nodes.base import Process
     from tests.bench.flows import Direction
 
 MTU = 1400
 SECONDS = 4.0
+SSTP_LIMIT = 128
+CALLS = 1000
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -48,6 +53,11 @@ class Rows:
             f"server cores per Gbit/s   min/max {flows.slowest:.2f}",
             file=sys.stderr,
         )
+
+    def note(self, text: str) -> None:
+        """A figure that is no flow's."""
+        self.rows.append({"note": text})
+        print(text, file=sys.stderr)
 
 
 async def measure_plain_tls(bench: Bench, seconds: float) -> float:
@@ -81,6 +91,109 @@ async def measure_openvpn(bench: Bench, rows: Rows, seconds: float) -> None:
         )
         rows.add("OpenVPN 2.6, 1 client", direction, flows)
     await computer.hang_up()
+    await servers.stop()
+    await bench.gateway.put(bench.document("IkeV2"))
+
+
+@dataclass(frozen=True)
+class House:
+    """The gateway's SSTP engine with a password, and its worker."""
+
+    process: Process
+    worker: int
+
+    def seconds(self) -> float:
+        """Processor time of both so far."""
+        return processor_seconds(self.process.pid) + processor_seconds(self.worker)
+
+
+@asynccontextmanager
+async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[House]:
+    """Up, with or without the compiled part."""
+    node = bench.nodes["gw"]
+    place = "/run/gateway/placement.json"
+    argv = [sys.executable, "-m", "tests.bench.sstp_house", place, "/run/house", str(limit)]
+    process = await node.spawn(argv, log="sstp-house", env=_native(native))
+
+    def ready() -> int:
+        if process.code is not None:
+            raise RuntimeError(process.log.read_text()[-2000:])
+        lines = process.log.read_text().splitlines()
+        said = [line.split() for line in lines if line.startswith("ready ")]
+        return int(said[-1][1]) if said else 0
+
+    yield House(process, await wait_until("the SSTP worker serves", 15, ready))
+    await process.stop()
+    process.log.unlink()
+
+
+def _native(native: bool) -> dict[str, str]:
+    return {} if native else {"P2SLAB_NATIVE": "off"}
+
+
+async def _load(bench: Bench, mode: str, number: int) -> Process:
+    """tests.bench.sstp_load, always with the compiled part: it is not what is measured."""
+    root = "/run/load-root.pem"
+    await bench.nodes["pc1"].write(root, bench.credentials["public-root"].certificate_pem)
+    argv = [sys.executable, "-m", "tests.bench.sstp_load", mode, str(number), PUBLIC, FQDN, root]
+    return await bench.nodes["pc1"].spawn(argv, log="sstp-load")
+
+
+async def _said(process: Process, limit: float) -> dict[str, Any]:
+    """The line that the load prints."""
+
+    def line() -> str:
+        text = process.log.read_text()
+        if process.code:
+            raise RuntimeError(text[-2000:])
+        return next((row for row in text.splitlines() if row.startswith("{")), "")
+
+    told: dict[str, Any] = json.loads(await wait_until("the load's figures", limit, line))
+    process.log.unlink()
+    return told
+
+
+async def measure_sstp(
+    bench: Bench, rows: Rows, number: int, active: Sequence[int], options: argparse.Namespace
+) -> None:
+    """`number` clients, of which so many are active at one time, with the compiled part or not."""
+    for native in (True, False):
+        how = "" if native else ", pure Python"
+        async with house(bench, native=native, limit=SSTP_LIMIT) as served:
+            before = resident(served.worker)
+            load = await _load(bench, "hold", number)
+            addresses = (await _said(load, 60))["addresses"]
+            servers = Iperf3(bench.nodes["gw"], OWN, max(active))
+            await servers.start()
+            for count in active:
+                for direction in DIRECTIONS:
+                    flows = await servers.run(
+                        bench.nodes["pc1"],
+                        addresses[:count],
+                        direction,
+                        server_pid=served.worker,
+                        seconds=options.seconds,
+                    )
+                    what = f"SSTP, {number} client{'s' * (number > 1)}, {count} active{how}"
+                    rows.add(what, direction, flows)
+            if number > 1:
+                each = (resident(served.worker) - before) / number / 1e6
+                rows.note(f"SSTP, {number} clients{how}: {each:.2f} MB a client")
+            await load.stop()
+            await servers.stop()
+
+
+async def measure_calls(bench: Bench, rows: Rows, number: int) -> None:
+    """Calls set up and ended; as a call takes its time to end, more than 128 are let in."""
+    async with house(bench, native=True, limit=number) as served:
+        began = served.seconds()
+        load = await _load(bench, "rate", number)
+        told = await _said(load, 120)
+        spent = served.seconds() - began
+        rows.note(
+            f"calls (TLS, PPP, MS-CHAPv2, binding): {number / spent:.0f} per processor second of the "
+            f"server, {number / told['seconds']:.0f} per second with their clients beside"
+        )
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -88,6 +201,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="p2slab bench sstp", description=__doc__.split("\n\n")[0])
     parser.add_argument("--json", type=Path, help="write the rows there as JSON")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each flow")
+    parser.add_argument("--calls", type=int, default=CALLS, help="to be set up and ended")
     options = parser.parse_args(arguments)
     rows = Rows()
 
@@ -95,6 +209,9 @@ def main(arguments: Sequence[str]) -> None:
         limit = await measure_plain_tls(bench, options.seconds)
         rows.add("plain TLS", "down", Flows(limit, 0.0, 1.0))
         await measure_openvpn(bench, rows, options.seconds)
+        await measure_sstp(bench, rows, 1, [1], options)
+        await measure_sstp(bench, rows, SSTP_LIMIT, [8, SSTP_LIMIT], options)
+        await measure_calls(bench, rows, options.calls)
         if options.json:
             options.json.write_text(json.dumps(rows.rows, indent=1))
 

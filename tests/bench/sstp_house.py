@@ -1,0 +1,76 @@
+"""The gateway's SSTP engine with a password in place of RADIUS: python -m tests.bench.sstp_house.
+
+Engine, gate, sessions and worker are the gateway's own; what is not there is its API, and the
+limit of 128 sessions may be another. It says `ready PID` when the worker serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from gateway.admission import Admission, Policy
+from gateway.diagnostics import DiagnosticLog
+from gateway.engines.base import Settings, Surroundings
+from gateway.engines.sstp import SstpEngine
+from gateway.engines.sstp_gate import Vouched
+from gateway.files import make_private_directory
+from gateway.placement import Placement
+from gateway.ppp.events import MsChapV2Attempt
+from gateway.ppp.mschapv2 import verify
+from gateway.sessions import Peer, Sessions
+from gateway.sstpd.messages import Asked, Continue, Denied, Key, Method, MsChapV2Given
+
+ROOT = "bench"
+USER, PASSWORD = "bench", "Pa55w0rd!"
+POOL = IPv4Network("172.16.200.0/22")
+OWN = "172.16.200.1"
+
+
+class OnePassword:
+    """An Authenticator: MS-CHAPv2, the same password for everybody."""
+
+    methods: tuple[Method, ...] = ("MS-CHAPv2",)
+
+    async def authenticate(self, asked: Asked) -> Vouched | Denied | Continue:
+        """Check it."""
+        given = asked.attempt
+        assert isinstance(given, MsChapV2Given)
+        fields = {field.name: getattr(given, field.name)
+                  for field in dataclasses.fields(MsChapV2Attempt)}  # fmt: skip
+        verified = verify(MsChapV2Attempt(**fields), PASSWORD)
+        if verified is None:
+            return Denied(call=asked.call, reason="refused", message="wrong password")
+        keys = tuple(Key(form=key.form, key=key.key) for key in verified.keys)
+        peer = Peer("SSTP", given.user, "", ROOT, asked.address)
+        return Vouched(peer, keys, verified.authenticator_response)
+
+    def forget(self, call: int) -> None:
+        """Nothing is kept."""
+
+
+async def serve(placement: Placement, state: Path, limit: int) -> None:
+    """For ever."""
+    make_private_directory(state)
+    sessions = Sessions()
+    admission = Admission(sessions)
+    admission.policy = Policy(roots=frozenset({ROOT}), sstp_limit=limit, parts={"SSTP": (POOL,)})
+    around = Surroundings(
+        placement=placement,
+        state=state,
+        admission=admission,
+        sessions=sessions,
+        log=DiagnosticLog(),
+    )
+    engine = SstpEngine(around, OnePassword())
+    await engine.configure(Settings(roots=(), pool=(POOL,), routes=(), dns=()))
+    print(f"ready {engine.report().pid}", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    where = Placement.model_validate_json(Path(sys.argv[1]).read_bytes())
+    asyncio.run(serve(where, Path(sys.argv[2]), int(sys.argv[3])))
