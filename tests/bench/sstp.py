@@ -15,9 +15,10 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,21 +61,21 @@ class Rows:
         print(text, file=sys.stderr)
 
 
-async def measure_plain_tls(bench: Bench, seconds: float) -> float:
-    """Gbit/s of the limit."""
+async def measure_plain_tls(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
+    """The limit."""
     certificate, key = "/run/gateway/server.pem", "/run/gateway/server.key"
     argv = [sys.executable, "-m", "tests.bench.plain_tls", "serve", PUBLIC, certificate, key]
     server = await bench.nodes["gw"].spawn(argv, log="plain-tls")
     await wait_until("plain TLS listens", 10, lambda: b"ready" in server.log.read_bytes())
-    argv = [sys.executable, "-m", "tests.bench.plain_tls", "receive", PUBLIC, str(seconds)]
-    told = await bench.nodes["pc1"].run(argv, limit=seconds + 30)
+    argv = [sys.executable, "-m", "tests.bench.plain_tls", "receive", PUBLIC]
+    told = await bench.nodes["pc1"].run([*argv, str(options.seconds)], limit=60)
     await server.stop()
     if told.code:
         raise RuntimeError(told.said)
-    return float(told.stdout)
+    rows.add("plain TLS", "down", Flows(float(told.stdout), 0.0, 1.0))
 
 
-async def measure_openvpn(bench: Bench, rows: Rows, seconds: float) -> None:
+async def measure_openvpn(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
     """One client of the real openvpn."""
     await bench.gateway.put(bench.document("OpenVPN"))
     computer = bench.computer("pc1", "alice")
@@ -87,7 +88,11 @@ async def measure_openvpn(bench: Bench, rows: Rows, seconds: float) -> None:
     await servers.start()
     for direction in DIRECTIONS:
         flows = await servers.run(
-            bench.nodes["pc1"], [connection.address], direction, server_pid=pid, seconds=seconds
+            bench.nodes["pc1"],
+            [connection.address],
+            direction,
+            server_pid=pid,
+            seconds=options.seconds,
         )
         rows.add("OpenVPN 2.6, 1 client", direction, flows)
     await computer.hang_up()
@@ -153,8 +158,8 @@ async def _said(process: Process, limit: float) -> dict[str, Any]:
     return told
 
 
-async def measure_sstp(
-    bench: Bench, rows: Rows, number: int, active: Sequence[int], options: argparse.Namespace
+async def measure_clients(
+    number: int, active: Sequence[int], bench: Bench, rows: Rows, options: argparse.Namespace
 ) -> None:
     """`number` clients, of which so many are active at one time, with the compiled part or not."""
     for native in (True, False):
@@ -183,17 +188,27 @@ async def measure_sstp(
             await servers.stop()
 
 
-async def measure_calls(bench: Bench, rows: Rows, number: int) -> None:
+async def measure_calls(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
     """Calls set up and ended; as a call takes its time to end, more than 128 are let in."""
+    number = options.calls
     async with house(bench, native=True, limit=number) as served:
         began = served.seconds()
         load = await _load(bench, "rate", number)
         told = await _said(load, 120)
         spent = served.seconds() - began
         rows.note(
-            f"calls (TLS, PPP, MS-CHAPv2, binding): {number / spent:.0f} per processor second of the "
-            f"server, {number / told['seconds']:.0f} per second with their clients beside"
+            f"calls (TLS, PPP, MS-CHAPv2, binding): {number / spent:.0f} per processor second of "
+            f"the server, {number / told['seconds']:.0f} per second with their clients beside"
         )
+
+
+PARTS: dict[str, Callable[[Bench, Rows, argparse.Namespace], Awaitable[None]]] = {
+    "plain-tls": measure_plain_tls,
+    "openvpn": measure_openvpn,
+    "one": partial(measure_clients, 1, [1]),
+    "many": partial(measure_clients, SSTP_LIMIT, [8, SSTP_LIMIT]),
+    "calls": measure_calls,
+}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -201,17 +216,14 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="p2slab bench sstp", description=__doc__.split("\n\n")[0])
     parser.add_argument("--json", type=Path, help="write the rows there as JSON")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each flow")
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="a part of it")
     parser.add_argument("--calls", type=int, default=CALLS, help="to be set up and ended")
     options = parser.parse_args(arguments)
     rows = Rows()
 
     async def run(bench: Bench) -> None:
-        limit = await measure_plain_tls(bench, options.seconds)
-        rows.add("plain TLS", "down", Flows(limit, 0.0, 1.0))
-        await measure_openvpn(bench, rows, options.seconds)
-        await measure_sstp(bench, rows, 1, [1], options)
-        await measure_sstp(bench, rows, SSTP_LIMIT, [8, SSTP_LIMIT], options)
-        await measure_calls(bench, rows, options.calls)
+        for part in options.only or PARTS:
+            await PARTS[part](bench, rows, options)
         if options.json:
             options.json.write_text(json.dumps(rows.rows, indent=1))
 
