@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.waiting import wait_until
+from tests.bench.certificate import self_signed
 from tests.bench.flows import Flows, Iperf3, processor_seconds, resident
 from tests.bench.sstp_house import OWN
-from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
+from tests.labs.gateway_bench import FQDN, PLACEMENT, PUBLIC, Bench, client, on_a_gateway
 
 if TYPE_CHECKING:
     from lab.nodes.base import Process
@@ -35,6 +36,7 @@ MTU = 1400
 SECONDS = 4.0
 SSTP_LIMIT = 128
 CALLS = 1000
+HOUSE, LOAD_ROOT = "/run/house", "/run/load-root.pem"
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -116,8 +118,8 @@ class House:
 async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[House]:
     """Up, with or without the compiled part."""
     node = bench.nodes["gw"]
-    place = "/run/gateway/placement.json"
-    argv = [sys.executable, "-m", "tests.bench.sstp_house", place, "/run/house", str(limit)]
+    await _certify(bench)
+    argv = [sys.executable, "-m", "tests.bench.sstp_house", HOUSE, str(limit)]
     process = await node.spawn(argv, log="sstp-house", env=_native(native))
 
     def ready() -> int:
@@ -132,16 +134,26 @@ async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Hous
     process.log.unlink()
 
 
+async def _certify(bench: Bench) -> None:
+    """A certificate for the house, which its clients trust."""
+    certificate, key = self_signed(FQDN)
+    files = {name: f"{HOUSE}/server.{end}"
+             for name, end in (("certificate", "pem"), ("privateKey", "key"), ("root", "pem"))}  # fmt: skip
+    placement = PLACEMENT | {"serverCertificate": files}
+    await bench.nodes["gw"].write(f"{HOUSE}/placement.json", json.dumps(placement))
+    await bench.nodes["gw"].write(files["certificate"], certificate)
+    await bench.nodes["gw"].write(files["privateKey"], key, 0o600)
+    await bench.nodes["pc1"].write(LOAD_ROOT, certificate)
+
+
 def _native(native: bool) -> dict[str, str]:
     return {} if native else {"P2SLAB_NATIVE": "off"}
 
 
 async def _load(bench: Bench, mode: str, number: int) -> Process:
     """tests.bench.sstp_load, always with the compiled part: it is not what is measured."""
-    root = "/run/load-root.pem"
-    await bench.nodes["pc1"].write(root, bench.credentials["public-root"].certificate_pem)
-    argv = [sys.executable, "-m", "tests.bench.sstp_load", mode, str(number), PUBLIC, FQDN, root]
-    return await bench.nodes["pc1"].spawn(argv, log="sstp-load")
+    argv = [sys.executable, "-m", "tests.bench.sstp_load", mode, str(number), PUBLIC, FQDN]
+    return await bench.nodes["pc1"].spawn([*argv, LOAD_ROOT], log="sstp-load")
 
 
 async def _said(process: Process, limit: float) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The gateway's SSTP engine with a password in place of RADIUS: python -m tests.bench.sstp_house.
 
 Engine, gate, sessions and worker are the gateway's own; what is not there is its API, and the
-limit of 128 sessions may be another. It says `ready PID` when the worker serves.
+limit of 128 sessions may be another. Its directory, the argument, holds placement.json; it says
+`ready PID` when the worker serves.
 """
 
 from __future__ import annotations
@@ -72,5 +73,6 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
 
 
 if __name__ == "__main__":
-    where = Placement.model_validate_json(Path(sys.argv[1]).read_bytes())
-    asyncio.run(serve(where, Path(sys.argv[2]), int(sys.argv[3])))
+    place = Path(sys.argv[1])
+    where = Placement.model_validate_json((place / "placement.json").read_bytes())
+    asyncio.run(serve(where, place / "state", int(sys.argv[2])))
