@@ -137,8 +137,8 @@ async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Hous
 async def _certify(bench: Bench) -> None:
     """A certificate for the house, which its clients trust."""
     certificate, key = self_signed(FQDN)
-    files = {name: f"{HOUSE}/server.{end}"
-             for name, end in (("certificate", "pem"), ("privateKey", "key"), ("root", "pem"))}  # fmt: skip
+    ends = {"certificate": "pem", "privateKey": "key", "root": "pem"}
+    files = {name: f"{HOUSE}/server.{end}" for name, end in ends.items()}
     placement = PLACEMENT | {"serverCertificate": files}
     await bench.nodes["gw"].write(f"{HOUSE}/placement.json", json.dumps(placement))
     await bench.nodes["gw"].write(files["certificate"], certificate)
