@@ -57,6 +57,8 @@ class SstpEngine:
         self._around = around
         self._authenticator = authenticator
         self._settings: Settings | None = None
+        self._in_force: Settings | None = None
+        """What the worker has."""
         self._daemon: Daemon | None = None
         self._ground = Ground(around.placement.publicIPAddress)
         self._link = Link(self._on, self._on_broken)
@@ -74,9 +76,9 @@ class SstpEngine:
             await self._stop_worker("the client address pool was changed")
         if self._daemon is None:
             self._daemon = Daemon(self._program())
-        if self._daemon.state == "running":
-            await self._configure()
         await self._daemon.start()
+        if self._in_force is not settings:  # it was running, or starting with older ones
+            await self._configure(settings)
 
     async def stop(self) -> None:
         """End it and forget what it was told."""
@@ -152,28 +154,30 @@ class SstpEngine:
 
     async def _ready(self) -> None:
         self._link.started()
+        assert self._settings
         self._told_busy = False
-        configured = await self._configure()
+        configured = await self._configure(self._settings)
         if configured.kept:
             words = f"sstpd runs without capabilities, and keeps {configured.kept}"
             self._around.log.add("engine", self.protocol, words)
 
-    async def _configure(self) -> Configured:
-        assert self._settings
+    async def _configure(self, settings: Settings) -> Configured:
         configured = await self._link.configure(
             Configure(
                 number=0,
                 local_address=self._ground.own_address,
-                dns=self._settings.dns,
-                roots=tuple(root.public_bytes(Encoding.DER) for root in self._settings.roots),
+                dns=settings.dns,
+                roots=tuple(root.public_bytes(Encoding.DER) for root in settings.roots),
                 methods=self._authenticator.methods if self._authenticator else ("EAP",),
                 eap="pass-through" if self._authenticator else "tls",
             )
         )
+        self._in_force = settings
         self._tell_busy()
         return configured
 
     async def _gone(self, why: str) -> None:
+        self._in_force = None
         self._link.close()
         self._around.log.add("engine", self.protocol, why)
         self._gate.end_all("the SSTP worker died")
@@ -182,6 +186,7 @@ class SstpEngine:
         if self._daemon:
             await self._daemon.stop()
             self._daemon = None
+        self._in_force = None
         self._link.close()
         self._ground.close()
         self._gate.end_all(why)

@@ -111,7 +111,8 @@ class Worker:
         """Until the reactor is stopped; then hang up on everybody."""
         self.reactor.run()
         self._stopping = True
-        self.reactor.remove(self._listener.fileno())
+        for end in (self._listener, self._channel):
+            self.reactor.remove(end.fileno())
         for caller in list(self._callers.values()):
             caller.end("the gateway is being stopped")
         if self._callers:
@@ -215,10 +216,13 @@ class Worker:
         try:
             self._channel.send(message)
         except ChannelError:
-            self.reactor.stop()
+            if not self._stopping:
+                self.reactor.stop()
         self._watch_channel()
 
     def _watch_channel(self) -> None:
+        if self._stopping:
+            return
         events = READABLE | WRITABLE if self._channel.wants_write else READABLE
         self.reactor.modify(self._channel.fileno(), events)
 

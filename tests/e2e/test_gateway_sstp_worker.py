@@ -62,21 +62,22 @@ def test_a_worker_that_is_killed_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_worker_ends_with_the_gateway(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_worker_ends_with_the_gateway_and_says_goodbye(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("SSTP"))
         alice = await connected(bench, "alice")
         worker = (await bench.engine("SSTP"))["pid"]
         program = int(status(worker)["PPid"])
-        watched = os.pidfd_open(worker)
         os.kill(program, number)
-        await off(lambda: alice.until(Ended))
+        ended = await off(lambda: alice.until(Ended))
+        assert ended.why == "the peer ended the link"
 
         def gone() -> bool:
             return not Path(f"/proc/{worker}").exists() or status(worker)["State"][0] == "Z"
 
         await wait_until("the worker's end", 5.0, gone)
-        os.close(watched)
 
     on_a_gateway(tmp_path, test, client("alice"))
 
