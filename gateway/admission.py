@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from gateway.sessions import Peer, Reservation, Session, Sessions
-    from gateway.vocabulary import Reason, VpnProtocol
+    from gateway.vocabulary import AuthenticationType, Reason, VpnProtocol
 
 SHARED_LIMIT: frozenset[VpnProtocol] = frozenset(("IkeV2", "OpenVPN"))
 """Seed, table of SKUs: one column for IKEv2 and OpenVPN; "These connection limits are separate"
@@ -33,6 +33,8 @@ OWN_ADDRESSES: dict[VpnProtocol, int] = {"IkeV2": 0, "OpenVPN": 1, "SSTP": 1}
 @dataclass(frozen=True)
 class Policy:
     """What the desired state says about who may come in."""
+
+    authentication: frozenset[AuthenticationType] = frozenset(("Certificate",))
 
     roots: frozenset[str] = frozenset()
     """Thumbprints of the uploaded roots."""
@@ -70,6 +72,10 @@ class Admission:
 
     def objection(self, peer: Peer) -> Decision | None:
         """What speaks against the peer itself, connected or not; None: nothing."""
+        if peer.authentication not in self.policy.authentication:
+            return Decision("refused", f"{peer.authentication} authentication is not enabled")
+        if peer.authentication == "Radius":
+            return None
         if peer.root not in self.policy.roots:
             return Decision("untrusted", f"the root {peer.root} is not uploaded")
         if peer.thumbprint in self.policy.revoked:

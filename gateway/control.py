@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from base64 import b64decode
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gateway.documents import parse
 from gateway.errors import GatewayError, InvalidDocumentError
 from gateway.profile.archive import Snapshot, files, pack
+from gateway.resource import ArmModel, Unsupported
+from gateway.rules.certificates import certificate_flaw
+from gateway.vocabulary import AuthenticationMethod
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +39,26 @@ class _Disconnect(BaseModel):
     vpnConnectionIds: list[str]
 
 
+class _VpnProfile(ArmModel):
+    """Body of generatevpnprofile (ARM's VpnClientParameters); there is nothing in the zip that
+    depends on the architecture."""
+
+    processorArchitecture: Literal["Amd64", "X86"] | None = None
+    authenticationMethod: AuthenticationMethod | None = None
+    radiusServerAuthCertificate: str | None = None
+    clientRootCertificates: Unsupported = None
+
+    @property
+    def radius_root(self) -> bytes:
+        """DER; InvalidDocumentError for what is no certificate."""
+        data = self.radiusServerAuthCertificate
+        if not data:
+            return b""
+        if flaw := certificate_flaw(data):
+            raise InvalidDocumentError(f"radiusServerAuthCertificate: {flaw}")
+        return b64decode(data)
+
+
 class Api:
     """Routes to one gateway."""
 
@@ -48,9 +73,11 @@ class Api:
         """A new document."""
         return web.json_response(await self._gateway.put(await _json(request)))
 
-    async def profile(self, _request: web.Request) -> web.Response:
+    async def profile(self, request: web.Request) -> web.Response:
         """The VPN client configuration zip."""
         gateway, placement = self._gateway, self._gateway.placement
+        wanted = parse(_VpnProfile, await _json(request) if request.can_read_body else {})
+        radius = "Radius" in gateway.configuration.vpnAuthenticationTypes
         snapshot = Snapshot(
             fqdn=placement.fqdn,
             certificate_name=placement.certificate_name,
@@ -58,6 +85,9 @@ class Api:
             protocols=gateway.configuration.vpnClientProtocols,
             routes=gateway.routes,
             tls_auth=gateway.tls_auth_key(),
+            method=wanted.authenticationMethod or ("EAPMSCHAPv2" if radius else "EAPTLS"),
+            radius=radius,
+            radius_root=wanted.radius_root,
         )
         return web.Response(body=pack(files(snapshot)), content_type="application/zip")
 

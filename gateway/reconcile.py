@@ -19,6 +19,7 @@ from gateway.engines.charon import Charon
 from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentError, NotFoundError
 from gateway.files import make_private_directory
 from gateway.pool import divide
+from gateway.radius_path import RadiusPath
 from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.rulebook import Network, violations
 from gateway.sessions import Sessions
@@ -49,6 +50,7 @@ class Gateway:
         self._engines: dict[VpnProtocol, Engine] = {}
         self._charon = Charon(state / "ikev2", self.log)
         self.site_to_site = Connections(placement, self._charon)
+        self._radius = RadiusPath(placement, self.site_to_site)
         self._resource: VirtualNetworkGateway | None = None
         self._changing = asyncio.Lock()
 
@@ -98,27 +100,28 @@ class Gateway:
         """PUT: another side of connections; those that use it follow."""
         async with self._changing:
             self.site_to_site.take_local_gateway(name, data)
-            await self.site_to_site.reconcile(self.resource)
+            await self._reconcile_sites()
         return self.site_to_site.local_gateway(name)
 
     async def put_connection(self, name: str, data: object) -> dict[str, Any]:
         """PUT: a tunnel. Answers when charon knows of it, before it is up."""
         async with self._changing:
             self.site_to_site.take_connection(name, data, self.resource)
-            await self.site_to_site.reconcile(self.resource)
+            await self._reconcile_sites()
         return await self.site_to_site.connection(name)
 
     async def delete(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
         """DELETE: NotFoundError, or InvalidDocumentError while it is in use."""
         async with self._changing:
             self.site_to_site.forget(kind, name)
-            await self.site_to_site.reconcile(self.resource)
+            await self._reconcile_sites()
 
     async def stop(self) -> None:
         """End everything."""
         async with self._changing:
             stops = (engine.stop() for engine in self._engines.values())
             await asyncio.gather(self.site_to_site.stop(), *stops)
+            self._radius.close()
             self._engines.clear()
 
     def _read(self, data: object) -> VirtualNetworkGateway:
@@ -148,7 +151,9 @@ class Gateway:
         pool = _networks(configuration.vpnClientAddressPool.addressPrefixes)
         parts = divide(pool, configuration.vpnClientProtocols)
         sku = SKUS[self.resource.properties.sku.name]
+        kinds = configuration.vpnAuthenticationTypes or ("Certificate",)
         self._admission.policy = Policy(
+            authentication=frozenset(kinds),
             roots=frozenset(map(thumbprint, roots)),
             revoked=frozenset(
                 revoked.properties.thumbprint.upper()
@@ -158,19 +163,24 @@ class Gateway:
             sstp_limit=sku.sstp_connections,
             parts=parts,
         )
+        await self._radius.configure(configuration)
         # Sessions are looked at whatever becomes of the engines, and again afterwards for those
         # that came in meanwhile.
         results = await asyncio.gather(
             self._end_disallowed(),
             *(self._stop_engine(name) for name in list(self._engines) if name not in parts),
             *(self._run_engine(name, roots, part) for name, part in parts.items()),
-            self.site_to_site.reconcile(self.resource),
+            self._reconcile_sites(),
             return_exceptions=True,
         )
         await self._end_disallowed()
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             raise _together(failures)
+
+    async def _reconcile_sites(self) -> None:
+        await self.site_to_site.reconcile(self.resource)
+        await self._radius.fence()
 
     async def _run_engine(
         self, protocol: VpnProtocol, roots: tuple[Any, ...], part: tuple[IPv4Network, ...]
@@ -181,7 +191,8 @@ class Gateway:
             engine = self._engines[protocol] = _make(protocol, around, self._charon)
         await engine.forget()
         dns = self.placement.virtualNetwork.dnsServers
-        await engine.configure(Settings(roots, part, self.routes, dns))
+        radius = self._radius.enabled
+        await engine.configure(Settings(roots, part, self.routes, dns, radius))
 
     async def _stop_engine(self, protocol: VpnProtocol) -> None:
         await self._engines.pop(protocol).stop()
@@ -189,7 +200,9 @@ class Gateway:
     def _around(self, protocol: VpnProtocol) -> Surroundings:
         state = self._state / protocol.lower()
         make_private_directory(state)
-        return Surroundings(self.placement, state, self._admission, self.sessions, self.log)
+        return Surroundings(
+            self.placement, state, self._admission, self.sessions, self.log, self._radius
+        )
 
     async def _end_disallowed(self) -> None:
         ending = []

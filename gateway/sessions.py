@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from ipaddress import IPv4Address
 
-    from gateway.vocabulary import VpnProtocol
+    from gateway.vocabulary import AuthenticationType, VpnProtocol
 
 RESERVATION_LIFE = 30.0
 """Seconds for which an admitted peer may take to finish its handshake."""
@@ -30,6 +30,9 @@ class Peer:
     """Thumbprint of the root to which it chains."""
     address: str = ""
     """Its public address."""
+    authentication: AuthenticationType = "Certificate"
+    """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprint and root are
+    empty."""
 
 
 @dataclass

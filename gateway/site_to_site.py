@@ -20,6 +20,7 @@ from gateway.rules.connections import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gateway.connections import ConnectionStatus
     from gateway.engines.charon import Charon
     from gateway.placement import Placement
     from gateway.resource import VirtualNetworkGateway
@@ -106,6 +107,10 @@ class Connections:
     async def connections(self) -> list[dict[str, Any]]:
         """GET of all."""
         return [await self.connection(name) for name in self._connections]
+
+    def status(self, name: str) -> ConnectionStatus:
+        """As it was seen last."""
+        return self._engine.status(name)
 
     def reaches(self, address: IPv4Address) -> str | None:
         """The connection behind which an address is."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from radius.reasons import Reason as RadiusReason
+
 VpnProtocol = Literal["IkeV2", "SSTP", "OpenVPN"]
 """Azure's names (ARM `vpnClientProtocols`), in the order in which the pool is divided."""
 
 AuthenticationType = Literal["Certificate", "Radius", "AAD"]
 """Azure's names (ARM `vpnAuthenticationTypes`)."""
+
+AuthenticationMethod = Literal["EAPTLS", "EAPMSCHAPv2"]
+"""Azure's names (ARM `generatevpnprofile`, authenticationMethod)."""
 
 Reason = Literal[
     "revoked",  # the certificate's thumbprint is on the list
@@ -21,9 +26,8 @@ Reason = Literal[
     "no-address",  # the pool is used up
     "tls",  # no version or cipher suite of TLS in common
     "binding",  # SSTP: the crypto binding is wrong
-    "password",  # wrong user name or password
     "protocol",  # what came is not the protocol
     "timeout",  # what had to come did not
-    "refused",  # refused, and the daemon gives no more
+    RadiusReason,  # "refused" among them: refused, and there is no more to be known
 ]
 """Why a peer was refused."""

@@ -1,6 +1,7 @@
 """What the gateway says of itself and of a call in every Access-Request.
 
-Source: the captured request of Azure's gateway over IKEv2 (NAS-Identifier `RD` and 12 hexadecimal
+Source: the captured request of Azure's gateway over IKEv2, which is sent for IKEv2 as it is
+(NAS-Identifier `RD` and 12 hexadecimal
 digits, NAS-Port-Type Virtual, Framed-MTU 1300, MS-RAS-Vendor 311, MS-Network-Access-Server-Type
 Remote-Access-Server). What it sends for SSTP is not documented; the attributes that a Windows
 remote access server is documented to send for PPP are added (Service-Type, Framed-Protocol,
@@ -14,6 +15,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pyrad.dictionary import Dictionary
 
@@ -44,6 +46,7 @@ class Call:
     """Calling-Station-Id: the client's public address."""
     port: int = 0
     """NAS-Port: a number of the call."""
+    tunnel: Literal["SSTP", "IkeV2"] = "SSTP"
 
 
 def nas_identifier(gateway_id: str) -> str:
@@ -52,7 +55,17 @@ def nas_identifier(gateway_id: str) -> str:
 
 
 def of_call(nas: Nas, call: Call) -> list[Pair]:
-    """The attributes of an SSTP call besides those of the user."""
+    """The attributes of a call besides those of the user."""
+    if call.tunnel == "IkeV2":
+        return [
+            ("NAS-Identifier", nas.identifier),
+            ("NAS-Port-Type", "Virtual"),
+            ("Tunnel-Type", "ESP"),
+            ("Tunnel-Medium-Type", "IPv4"),
+            ("Framed-MTU", FRAMED_MTU),
+            ("MS-RAS-Vendor", MICROSOFT),
+            ("MS-Network-Access-Server-Type", "Remote-Access-Server"),
+        ]
     return [
         ("NAS-Identifier", nas.identifier),
         ("NAS-IP-Address", nas.address),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.admission import Admission
     from gateway.diagnostics import DiagnosticLog
     from gateway.placement import Placement
+    from gateway.radius_path import RadiusPath
     from gateway.sessions import Session, Sessions
     from gateway.vocabulary import VpnProtocol
 
@@ -35,6 +36,8 @@ class Settings:
     routes: tuple[IPv4Network, ...]
     """What clients send into the tunnel: the VNet's prefixes and custom routes."""
     dns: tuple[IPv4Address, ...]
+    radius: bool = False
+    """Whether RADIUS checks users, and not the roots."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Surroundings:
     admission: Admission
     sessions: Sessions
     log: DiagnosticLog
+    radius: RadiusPath | None = None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Charon:
         self._telling = asyncio.Lock()
         self._daemon: Daemon | None = None
         self._datapath: datapath.Datapath | None = None
+        self._relay: config.Relay | None = None
         self.link = ViciLink(state / "vici.sock")
         self.peers: frozenset[str] = frozenset()
         """Addresses of site-to-site devices."""
@@ -91,6 +92,13 @@ class Charon:
         await self._daemon.start()
         await self._tell(tenant)
 
+    async def use_relay(self, relay: config.Relay) -> None:
+        """Ask this RADIUS server from now on."""
+        self._relay = relay
+        if self.running:
+            self._write_settings()
+            await self.link.order("reload-settings")
+
     async def leave(self, tenant: Tenant) -> None:
         """This tenant has no work any more; the last one to leave ends the daemon."""
         if tenant in self._tenants:
@@ -120,7 +128,11 @@ class Charon:
 
     async def _prepare(self) -> None:
         (self._state / "vici.sock").unlink(missing_ok=True)
-        text = config.strongswan_conf(self._state, userspace=self.datapath.userspace)
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        userspace = self.datapath.userspace
+        text = config.strongswan_conf(self._state, userspace=userspace, relay=self._relay)
         write_private(self._state / "strongswan.conf", text)
 
     async def _ready(self) -> None:

@@ -17,6 +17,7 @@ from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.ikev2_attempts import Attempts
 from gateway.engines.ikev2_clients import Clients
 from gateway.engines.ikev2_gate import Gate
+from gateway.engines.ikev2_radius import RadiusRelay
 from gateway.errors import EngineError
 from gateway.ocsp import Responder
 from gateway.ocsp_server import OcspServer
@@ -45,7 +46,10 @@ class Ikev2Engine:
         attempts = Attempts(lambda: datetime.now(UTC))
         self._gate = Gate(around.admission, self._known, attempts, self._learn_soon)
         self._background = Background("IKEv2")
-        self._clients = Clients(around, self._link, attempts, self._gate, lambda: charon.peers)
+        self._relay = RadiusRelay(around)
+        self._clients = Clients(
+            around, self._link, attempts, self._gate, relay=self._relay, peers=lambda: charon.peers
+        )
         self._responder = Responder(self._gate.decide)
         self._ocsp = OcspServer(self._responder)
         self._settings: Settings | None = None
@@ -59,6 +63,7 @@ class Ikev2Engine:
         self._gate.roots = settings.roots
         if first:
             await self._ocsp.start()
+            await self._charon.use_relay(config.Relay(*await self._relay.start()))
         if self._loaded is not None and self._charon.running:
             await self._load(settings)
         else:
@@ -71,6 +76,7 @@ class Ikev2Engine:
                 await self._unload()
         await self._charon.leave(self)
         await self._ocsp.stop()
+        self._relay.stop()
         self._clients.all_gone("the IKEv2 engine was stopped")
         self._settings = self._loaded = None
 
@@ -124,7 +130,7 @@ class Ikev2Engine:
             if old is None or old.pool != settings.pool or old.dns != settings.dns:
                 await self._link.order("load-pool", {name: pool})
         if old != settings:
-            await self._load_connections(settings)
+            await self._load_connections(settings, old)
         await self._link.order("flush-certs", {})
         former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
         await self._lay_routes(settings, former)
@@ -167,7 +173,7 @@ class Ikev2Engine:
         body = config.authority(_der(authority), self._ocsp.uris)
         await self._link.order("load-authority", {thumbprint(authority): body})
 
-    async def _load_connections(self, settings: Settings) -> None:
+    async def _load_connections(self, settings: Settings, old: Settings | None) -> None:
         connections = config.connections(
             self._around.placement,
             settings,
@@ -177,6 +183,9 @@ class Ikev2Engine:
         )
         for name, connection in connections.items():
             await self._link.order("load-conn", {name: connection})
+        if old is not None and old.radius != settings.radius:
+            for name in set(config.CONNECTIONS) - set(connections):
+                await self._link.order("unload-conn", {"name": name})
 
     async def _unload(self) -> None:
         """Another tenant may stay: take everything out, clients first."""
@@ -184,7 +193,8 @@ class Ikev2Engine:
             session.ending = session.ending or "the IKEv2 engine was stopped"
             await self._clients.terminate(session.handle)
         for name in config.CONNECTIONS:
-            await self._link.order("unload-conn", {"name": name})
+            with suppress(EngineError):  # with RADIUS there is another than without
+                await self._link.order("unload-conn", {"name": name})
         await self._link.order("flush-certs", {})
         if self._loaded:
             former = self._loaded.pool

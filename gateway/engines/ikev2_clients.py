@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.engines import vici_messages as vici
 from gateway.engines.background import Background
 from gateway.engines.ikev2_attempts import common_name
-from gateway.engines.ikev2_config import CONNECTIONS
+from gateway.engines.ikev2_config import CONNECTIONS, RADIUS
 from gateway.engines.s2s_config import SITE_TO_SITE
 from gateway.errors import EngineError
 from gateway.trust import thumbprint, user_name
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from gateway.engines.base import Surroundings
     from gateway.engines.ikev2_attempts import Attempt, Attempts
     from gateway.engines.ikev2_gate import Gate, Verdict
+    from gateway.engines.ikev2_radius import RadiusRelay
     from gateway.engines.vici_link import ViciLink
-    from gateway.sessions import Session
+    from gateway.sessions import Reservation, Session
     from gateway.vocabulary import Reason
 
 LOG_LIMIT = 1.0
@@ -45,12 +46,15 @@ class Clients:
         link: ViciLink,
         attempts: Attempts,
         gate: Gate,
+        *,
+        relay: RadiusRelay,
         peers: Callable[[], frozenset[str]],
     ) -> None:
         """`peers`: addresses of site-to-site devices, from which no client comes (azure-docs
         vpn-gateway-vpn-faq: P2S over IKEv2 cannot start from a public IP that S2S uses)."""
         self._around = around
         self._peers = peers
+        self._relay = relay
         self._link = link
         self._attempts = attempts
         self._gate = gate
@@ -108,6 +112,26 @@ class Clients:
     # -------------------------------------------------------------------------------- coming in
 
     async def _up(self, sa: vici.IkeSa) -> None:
+        if sa.connection == RADIUS:
+            await self._up_by_radius(sa)
+        else:
+            await self._up_by_certificate(sa)
+
+    async def _up_by_radius(self, sa: vici.IkeSa) -> None:
+        attempt = self._attempts.of(sa.uniqueid)
+        attempt.over = True
+        admitted = self._relay.take(sa.uniqueid)
+        if admitted is None:
+            self._record_refusal(attempt, None, "refused", "nobody vouched for it")
+            await self.terminate(sa.uniqueid)
+        elif not sa.virtual_addresses:
+            self._around.sessions.release(admitted.reservation)
+            self._record_refusal(attempt, None, "no-address", "charon had no address for it")
+            await self.terminate(sa.uniqueid)
+        else:
+            await self._open(sa, admitted.reservation, f"; RADIUS server {admitted.server}")
+
+    async def _up_by_certificate(self, sa: vici.IkeSa) -> None:
         attempt = self._attempts.of(sa.uniqueid)
         try:
             await wait_until("charon's line", LOG_LIMIT, lambda: attempt.subject)
@@ -127,7 +151,7 @@ class Clients:
             self._record_refusal(attempt, verdict, "no-address", "charon had no address for it")
             await self.terminate(sa.uniqueid)
         else:
-            await self._open(sa, verdict)
+            await self._open(sa, verdict.reservation)
 
     async def _choose(self, attempt: Attempt, verdicts: list[Verdict]) -> Verdict | None:
         """One verdict for this IKE_SA: of several with one certificate the first; of several
@@ -142,15 +166,14 @@ class Clients:
         self._gate.put_back(others)
         return first
 
-    async def _open(self, sa: vici.IkeSa, verdict: Verdict) -> None:
-        assert verdict.reservation
+    async def _open(self, sa: vici.IkeSa, reservation: Reservation, note: str = "") -> None:
         session = self._around.sessions.open(
-            verdict.reservation,
+            reservation,
             handle=sa.uniqueid,
             private_address=IPv4Address(sa.virtual_addresses[0]),
         )
         session.public_address = sa.remote_host
-        self._record("connected", session, f"assigned {session.private_address}")
+        self._record("connected", session, f"assigned {session.private_address}{note}")
         objection = self._around.admission.objection_to_session(session)
         if objection:  # the desired state changed in between
             session.ending = objection.message
@@ -159,6 +182,10 @@ class Clients:
     # ---------------------------------------------------------------------------------- refused
 
     async def _refused(self, attempt: Attempt) -> None:
+        if self._relay.has_refused(attempt.uniqueid):
+            return
+        if admitted := self._relay.take(attempt.uniqueid):
+            self._around.sessions.release(admitted.reservation)
         for lapsed in self._gate.take(attempt.subject, admitted=True):
             self._release(lapsed)
         refusals = self._gate.take(attempt.subject, admitted=False)

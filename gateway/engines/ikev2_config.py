@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,27 +30,39 @@ ESP_PROPOSALS = (
 DPD_DELAY = "30s"
 """Azure's is not documented for P2S."""
 
-CONNECTIONS = ("p2s-certificate", "p2s-eap-tls")
+
+@dataclass(frozen=True)
+class Relay:
+    """The RADIUS server that charon asks: the gateway itself."""
+
+    port: int
+    secret: str = field(repr=False)
+
+
+RADIUS = "p2s-eap-radius"
+CONNECTIONS = ("p2s-certificate", "p2s-eap-tls", RADIUS)
 """Names of the connections below."""
 
 _PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints revocation kdf hmac sha1 sha2 "
-    "aes gcm socket-default {ipsec} kernel-netlink vici eap-identity eap-tls curl"
+    "aes gcm socket-default {ipsec} kernel-netlink vici eap-identity eap-tls eap-radius curl"
 )
 
 
-def strongswan_conf(state: Path, *, userspace: bool) -> str:
-    """strongswan.conf.
+def strongswan_conf(state: Path, *, userspace: bool, relay: Relay | None) -> str:
+    """strongswan.conf; it holds a secret.
 
     Rule 220 stands behind `main` because the routes are the gateway's own. dos_protection: a
     refused EAP client leaves a half-open IKE_SA for 30 s, and a few of them would shut out
-    everybody behind the same NAT.
+    everybody behind the same NAT. While RADIUS is asked, for 30 s at most, a thread waits and the
+    IKE_SA is half open.
     """
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
   load_modular = no
-  threads = 16
+  threads = 64
+  half_open_timeout = 60
   install_virtual_ip = no
   routing_table_prio = 40000
   close_ike_on_child_failure = yes
@@ -73,6 +86,13 @@ def strongswan_conf(state: Path, *, userspace: bool) -> str:
     revocation {{
       timeout = 2s
     }}
+    eap-radius {{
+      station_id_with_port = no
+      retransmit_tries = 1
+      retransmit_timeout = 35.0
+      servers {{{_server(relay)}
+      }}
+    }}
   }}
 }}
 charon-systemd {{
@@ -81,6 +101,18 @@ charon-systemd {{
   }}
 }}
 """
+
+
+def _server(relay: Relay | None) -> str:
+    if relay is None:
+        return ""
+    return f"""
+        relay {{
+          address = 127.0.0.1
+          auth_port = {relay.port}
+          secret = {relay.secret}
+          sockets = 48
+        }}"""
 
 
 def pool_name(part: IPv4Network) -> str:
@@ -110,7 +142,8 @@ def connections(
     *,
     encapsulate: bool,
 ) -> dict[str, dict[str, Any]]:
-    """load-conn messages by name: plain certificates and EAP-TLS.
+    """load-conn messages by name: plain certificates and EAP-TLS; with RADIUS EAP alone, whatever
+    its method (azure-docs point-to-site-radius-gateway).
 
     charon takes the first and switches to the second when the client sends no AUTH payload, as
     RFC 7296 2.16 says for EAP. Revocation is `relaxed`: with `strict` a client certificate whose
@@ -142,6 +175,9 @@ def connections(
         "local": {"auth": "pubkey", "certs": [server], "id": placement.fqdn},
         "children": children,
     }
+    if settings.radius:
+        user = {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}
+        return {RADIUS: {**common, "remote": user}}
     remote = {"cacerts": list(roots), "revocation": "relaxed", "id": "%any"}
     return {
         "p2s-certificate": {**common, "remote": {**remote, "auth": "pubkey"}},

@@ -17,7 +17,7 @@ from gateway.engines.s2s_keeper import Keeper
 from gateway.errors import EngineError
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network
+    from ipaddress import IPv4Address, IPv4Network
 
     from gateway.connections import ConnectionStatus
     from gateway.diagnostics import TunnelLog
@@ -82,7 +82,12 @@ class SiteToSite:
                 await keeper.look()
         return TunnelReport(keeper.status, keeper.bytes_in, keeper.bytes_out)
 
-    def reaches(self, address: object) -> str | None:
+    def status(self, name: str) -> ConnectionStatus:
+        """Of the connection with that name (ARM's), as it was seen last."""
+        keeper = self._keepers.get(f"{config.SITE_TO_SITE}{name}")
+        return keeper.status if keeper else "Unknown"
+
+    def reaches(self, address: IPv4Address) -> str | None:
         """The name of the connection behind which the address is."""
         for keeper in self._keepers.values():
             if any(address in prefix for prefix in keeper.tunnel.prefixes):

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.profile.generic import vpn_settings
+from gateway.profile.mobileconfig import mobileconfig
 from gateway.profile.openvpn import vpnconfig
 from gateway.profile.windows import setup_script
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
-    from gateway.vocabulary import VpnProtocol
+    from gateway.vocabulary import AuthenticationMethod, VpnProtocol
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold: equal settings give equal bytes."""
@@ -32,12 +33,18 @@ class Snapshot:
     routes: tuple[IPv4Network, ...]
     tls_auth: str
     """OpenVPN's static key; empty without OpenVPN."""
+    method: AuthenticationMethod = "EAPTLS"
+    """How users sign in, of IKEv2 and SSTP."""
+    radius: bool = False
+    radius_root: bytes = b""
+    """RADIUS with EAPTLS: the root by which clients know the RADIUS server, DER."""
 
 
 def files(snapshot: Snapshot) -> dict[str, bytes]:
     """Path in the zip to content, in order.
 
-    Generic/ is there with IKEv2 only and OpenVPN/ with OpenVPN only, as Azure documents.
+    Generic/ is there with IKEv2 only and OpenVPN/ with OpenVPN only, as Azure documents; with
+    RADIUS, Generic/RadiusServerRoot.cer for EAPTLS and Mac/ for EAPMSCHAPv2 with IKEv2.
     VpnServerRoot.cer is DER, as Windows exports a .cer by default; which of the two forms Azure
     ships is not documented. WindowsLab/ is this lab's own, where Azure has its installers
     (WindowsAmd64/, WindowsX86/): with SSTP or IKEv2.
@@ -45,9 +52,11 @@ def files(snapshot: Snapshot) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     if "IkeV2" in snapshot.protocols:
         content |= _settings("Generic", snapshot)
+        if snapshot.radius and snapshot.method == "EAPMSCHAPv2":
+            content["Mac/VpnSettings.mobileconfig"] = mobileconfig(snapshot.fqdn, snapshot.root_pem)
     if {"IkeV2", "SSTP"} & set(snapshot.protocols):
         content |= _settings("WindowsLab", snapshot)
-        script = setup_script(snapshot.fqdn, snapshot.protocols, snapshot.routes)
+        script = setup_script(snapshot.fqdn, snapshot.protocols, snapshot.routes, snapshot.method)
         content["WindowsLab/VpnClientSetup.ps1"] = script.encode()
     if "OpenVPN" in snapshot.protocols:
         text = vpnconfig(
@@ -58,7 +67,9 @@ def files(snapshot: Snapshot) -> dict[str, bytes]:
 
 
 def _settings(folder: str, snapshot: Snapshot) -> dict[str, bytes]:
+    has_root = snapshot.radius and snapshot.method == "EAPTLS" and snapshot.radius_root
     return {
+        **({f"{folder}/RadiusServerRoot.cer": snapshot.radius_root} if has_root else {}),
         f"{folder}/VpnServerRoot.cer": _der(snapshot.root_pem),
         f"{folder}/VpnSettings.xml": vpn_settings(
             snapshot.fqdn, snapshot.protocols, snapshot.routes

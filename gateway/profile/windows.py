@@ -13,20 +13,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Network
 
-    from gateway.vocabulary import VpnProtocol
+    from gateway.vocabulary import AuthenticationMethod, VpnProtocol
 
 
-def setup_script(fqdn: str, protocols: Iterable[VpnProtocol], routes: Iterable[IPv4Network]) -> str:
+_METHODS: dict[AuthenticationMethod, tuple[str, ...]] = {
+    "EAPTLS": (
+        "# The user's certificate must be in Cert:\\CurrentUser\\My.",
+        "$eap = New-EapConfiguration -Tls -UserCertificate",
+    ),
+    "EAPMSCHAPv2": ("$eap = New-EapConfiguration",),
+}
+"""New-EapConfiguration makes EAP-MSCHAPv2 unless told otherwise (its documentation)."""
+
+
+def setup_script(
+    fqdn: str,
+    protocols: Iterable[VpnProtocol],
+    routes: Iterable[IPv4Network],
+    method: AuthenticationMethod = "EAPTLS",
+) -> str:
     """The script, with Windows' line ends; `Automatic` tries IKEv2 first, then SSTP (seed)."""
     offered = {"IkeV2", "SSTP"} & set(protocols)
     tunnel = "Automatic" if len(offered) == 2 else {"IkeV2": "Ikev2", "SSTP": "Sstp"}[offered.pop()]
     lines = (
         "#Requires -RunAsAdministrator",
-        "# The user's certificate must be in Cert:\\CurrentUser\\My.",
         f"$name = '{fqdn}'",
         "Import-Certificate -CertStoreLocation Cert:\\LocalMachine\\Root `",
         "    -FilePath (Join-Path $PSScriptRoot 'VpnServerRoot.cer') | Out-Null",
-        "$eap = New-EapConfiguration -Tls -UserCertificate",
+        *_METHODS[method],
         f"Add-VpnConnection -Name $name -ServerAddress '{fqdn}' -TunnelType {tunnel} `",
         "    -AuthenticationMethod Eap -EapConfigXmlStream $eap.EapConfigXmlStream `",
         "    -EncryptionLevel Required -SplitTunneling -Force",

@@ -78,7 +78,7 @@ def root_data(case: Case) -> Iterator[Violation]:
         data = root.properties.publicCertData
         if case.placeholders and _placeholder(data, "publicCertData"):
             continue
-        flaw = _certificate_flaw(data)
+        flaw = certificate_flaw(data)
         if flaw:
             yield Violation(
                 (*ROOTS, index, "properties", "publicCertData"),
@@ -107,7 +107,7 @@ def _placeholder(text: str, attribute: str) -> bool:
     return re.fullmatch(rf"\$\{{[^\s${{}}]+\.{attribute}\}}", text) is not None
 
 
-def _certificate_flaw(data: str) -> str | None:
+def certificate_flaw(data: str) -> str | None:
     """What is wrong with a publicCertData, or None."""
     if data.startswith("-----BEGIN"):
         return "it has BEGIN and END lines"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,8 @@ from lab.nodes.base import Node
 from lab.topology.vocabulary import VpnProtocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.faults.board import Faults
     from lab.topology.plan import Plan
 
@@ -53,8 +55,8 @@ class GatewayHandle(Protocol):
     async def disconnect(self, connection_ids: list[str]) -> None:
         """The action disconnectVirtualNetworkGatewayVpnConnections."""
 
-    async def profile(self) -> bytes:
-        """The VPN client configuration zip."""
+    async def profile(self, wanted: dict[str, str] | None = None) -> bytes:
+        """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
 
 
 class VpnDevice(Protocol):
@@ -116,6 +118,10 @@ class World(Protocol):
     @property
     def devices(self) -> Mapping[str, VpnDevice]:
         """The VPN devices of sites that have a connection, by the site's name."""
+
+    @property
+    def radius_logs(self) -> Sequence[Path]:
+        """The logs of RADIUS servers and of what stands before and behind them."""
 
     @property
     def plan(self) -> Plan:

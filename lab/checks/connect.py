@@ -8,10 +8,14 @@ from typing import Any
 
 from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.clients.base import Connection, RefusedError
+from lab.roles.radius import refused as refused_by
 from lab.topology.steps import Connects, Refused, Step
 from lab.waiting import wait_until
+from radius.reasons import Refusal, bare
 
 Record = dict[str, Any]
+SERVERS_LIMIT = 1.0
+"""Seconds within which a RADIUS server has written down whom it refused."""
 LOG_LIMIT = 2.0
 """Seconds within which the gateway has written down whom it refused."""
 
@@ -58,19 +62,23 @@ async def refused(step: Refused, world: World) -> Outcome:
     """Dial and not be connected, for the right reason."""
     client = world.clients[step.refused]
     began = datetime.now(UTC)
+    earlier = len(_of_servers(client, world))
     try:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
-        return await _judged(step, client, error, began)
+        record = await _gateways_record(client, error, began)
+        told = await _servers_word(client, world, earlier) if _vague(record) else None
+        return _judged(step, error, record, told)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 
 
-async def _judged(
-    step: Refused, client: ClientComputer, error: RefusedError, began: datetime
+def _judged(
+    step: Refused, error: RefusedError, record: Record | None, told: Refusal | None
 ) -> Outcome:
-    record = await _gateways_record(client, error, began)
-    reason = record["reason"] if record else error.reason
+    reason = told.reason if told else record["reason"] if record else error.reason
     evidence = _said(error) | ({"the gateway's log": record} if record else {})
+    if told:
+        evidence["the RADIUS server's log"] = told.message
     if step.because not in (None, reason):
         return Outcome(held=False, detail=f"refused, but because {reason}", evidence=evidence)
     if step.says is not None and step.says not in error.message:
@@ -78,6 +86,28 @@ async def _judged(
         return Outcome(held=False, detail=detail, evidence=evidence)
     detail = f"{reason} after {error.seconds:.2f} s; the client: {error.message}"
     return Outcome(held=True, detail=detail, evidence=evidence)
+
+
+def _vague(record: Record | None) -> bool:
+    """Whether the RADIUS server may know more than it told the gateway."""
+    return record is not None and record["message"].startswith("RADIUS server ")
+
+
+def _of_servers(client: ClientComputer, world: World) -> list[Refusal]:
+    own = bare(client.user).casefold()
+    return [one for one in refused_by(world.radius_logs) if bare(one.user).casefold() == own]
+
+
+async def _servers_word(client: ClientComputer, world: World, earlier: int) -> Refusal | None:
+    """What the RADIUS servers wrote down about this client since it dialled, if anything."""
+
+    def written() -> list[Refusal]:
+        return _of_servers(client, world)[earlier:]
+
+    try:
+        return (await wait_until("the RADIUS server's record of it", SERVERS_LIMIT, written))[-1]
+    except TimeoutError:
+        return None
 
 
 def _said(error: RefusedError) -> dict[str, Any]:

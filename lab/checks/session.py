@@ -96,7 +96,9 @@ async def stays_disconnected(step: StaysDisconnected, world: World) -> Outcome:
 
 def concerns_row(row: dict[str, Any], client: ClientComputer) -> bool:
     """Whether a row of getVpnClientConnectionHealth is this client's."""
-    return bool(row["thumbprint"] == client.thumbprint)
+    if row["thumbprint"]:
+        return bool(row["thumbprint"] == client.thumbprint)
+    return bool(row["vpnUserName"] == client.user)  # whom RADIUS vouched for
 
 
 WORK: dict[type[Step], Work] = {

@@ -13,11 +13,13 @@ from lab.clients.profile import Profile, read_profile
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.strongswan import StrongSwan
-from lab.clients.user import UserCertificate, open_p12
+from lab.clients.user import UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.topology.plan import ClientPlan
 from lab.topology.vocabulary import VpnProtocol
+
+User = UserCertificate | UserPassword
 
 
 class Computer:
@@ -31,22 +33,24 @@ class Computer:
         access: Node,
         gateway: GatewayHandle,
         credential: Credential | None,
+        radius_root: Credential | None = None,
     ) -> None:
         self.name = plan.name
         self.node = node
         self.access = access
         self.gateway = gateway
-        self.user = credential.common_name if credential else plan.name
-        self.thumbprint = credential.thumbprint if credential else None
+        self.user = plan.user or (credential.common_name if credential else plan.name)
+        self.thumbprint = credential.thumbprint if credential and not plan.user else None
         self._plan = plan
         self._credential = credential
+        self._radius_root = radius_root
         self._driver: Driver | None = None
         self._user: UserCertificate | None = None
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying in order; the failures before it. RefusedError of the last if none."""
         await self.hang_up()
-        profile = read_profile(await self.gateway.profile())
+        profile = read_profile(await self.gateway.profile(self._wanted()))
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
             try:
@@ -84,17 +88,24 @@ class Computer:
         return self._driver
 
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
-        """The program for a protocol, with the profile and the user's certificate."""
+        """The program for a protocol, with the profile and what the user signs in with."""
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
-        drivers: dict[VpnProtocol, Callable[[UserCertificate], Driver]] = {
+        drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(self.node, profile, user, ike_persona(self._plan.os)),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
-            "OpenVPN": lambda user: OpenVpn(self.node, profile, user, self._plan.proxy),
+            "OpenVPN": lambda user: OpenVpn(
+                self.node, profile, _certificate(protocol, user), self._plan.proxy
+            ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
             offered = ", ".join(profile.protocols)
             message = f"the profile offers {offered}, not {protocol}"
             raise RefusedError(protocol, "no-protocol", message, 0.0)
+        return drivers[protocol](await self._signs_in(protocol))
+
+    async def _signs_in(self, protocol: VpnProtocol) -> User:
+        if self._plan.user and self._plan.password:
+            return UserPassword(self._plan.user, self._plan.password.get_secret_value())
         if self._credential is None:
             message = f"{self.name} has no certificate"
             raise RefusedError(protocol, "no-certificate", message, 0.0)
@@ -102,4 +113,18 @@ class Computer:
             # A password as if it had been sent apart from the file.
             password = secrets.token_urlsafe(12)
             self._user = await open_p12(self.node, self._credential.p12(password), password)
-        return drivers[protocol](self._user)
+        return self._user
+
+    def _wanted(self) -> dict[str, str]:
+        """What the operator generates the profile for (ARM's generatevpnprofile)."""
+        if self._plan.user:
+            return {"authenticationMethod": "EAPMSCHAPv2"}
+        root = self._radius_root
+        data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
+        return {"authenticationMethod": "EAPTLS", **data}
+
+
+def _certificate(protocol: VpnProtocol, user: User) -> UserCertificate:
+    if isinstance(user, UserCertificate):
+        return user
+    raise RefusedError(protocol, "no-certificate", "there is a password and no certificate", 0.0)

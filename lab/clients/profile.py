@@ -29,7 +29,13 @@ SETTINGS, ROOT, OPENVPN = (
 WINDOWS_SETTINGS, WINDOWS_ROOT = "WindowsLab/VpnSettings.xml", "WindowsLab/VpnServerRoot.cer"
 """Where there is SSTP alone, Generic/ is not there: Windows reads the folder that stands for
 Azure's own installer."""
-_READ = (SETTINGS, ROOT, WINDOWS_SETTINGS, WINDOWS_ROOT, OPENVPN)
+RADIUS_ROOT, WINDOWS_RADIUS_ROOT = (
+    "Generic/RadiusServerRoot.cer",
+    "WindowsLab/RadiusServerRoot.cer",
+)
+_READ = (
+    SETTINGS, ROOT, WINDOWS_SETTINGS, WINDOWS_ROOT, OPENVPN, RADIUS_ROOT, WINDOWS_RADIUS_ROOT,
+)  # fmt: skip
 _PROTOCOLS: dict[str, VpnProtocol] = {"ikev2": "IkeV2", "sstp": "SSTP"}
 
 
@@ -49,6 +55,8 @@ class Profile:
     """PEM."""
     openvpn: str
     """vpnconfig.ovpn; empty where OpenVPN is not offered."""
+    radius_root: bytes = b""
+    """PEM: for who shows a certificate to the RADIUS server; empty: the gateway judges it."""
 
 
 def read_profile(data: bytes) -> Profile:
@@ -87,11 +95,14 @@ def _profile(files: dict[str, bytes]) -> Profile:
         routes = tuple(str(ip_network(word)) for word in _words(values["Routes"]))
         der = files[ROOT] or files[WINDOWS_ROOT]
         root = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+    radius = files[RADIUS_ROOT] or files[WINDOWS_RADIUS_ROOT]
+    if radius:
+        radius = x509.load_der_x509_certificate(radius).public_bytes(Encoding.PEM)
     openvpn = files[OPENVPN].decode()
     protocols = (*native, *(("OpenVPN",) if openvpn else ()))
     if not protocols:
         raise ValueError(f"none of {SETTINGS}, {WINDOWS_SETTINGS} and {OPENVPN} is in it")
-    return Profile(protocols, server, routes, root, openvpn)
+    return Profile(protocols, server, routes, root, openvpn, radius)
 
 
 def _words(text: str) -> list[str]:

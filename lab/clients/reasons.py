@@ -17,11 +17,14 @@ Table = tuple[tuple[str, Reason], ...]
 STRONGSWAN: Table = (
     (r"unable to resolve|could not be resolved", "no-answer"),
     (r"giving up after \d+ retransmits", "no-answer"),
-    (r"no trusted .* public key found|no issuer certificate found", "server-untrusted"),
+    (r"no trusted .* public key found|to verify TLS server", "server-untrusted"),
+    # before the next: a client does not find the issuer of its own certificate either
+    (r"received EAP_FAILURE|received AUTHENTICATION_FAILED", "refused"),
+    (r"no issuer certificate found", "server-untrusted"),
     (r"signature validation failed|constraint check failed", "server-untrusted"),
     (r"INTERNAL_ADDRESS_FAILURE", "no-address"),
     (r"no private key found", "no-certificate"),
-    (r"received .* notify error|received EAP_FAILURE|received AUTHENTICATION_FAILED", "refused"),
+    (r"received .* notify error", "refused"),
 )  # fmt: skip
 OPENVPN: Table = (
     (r"HTTP proxy returned", "proxy"),

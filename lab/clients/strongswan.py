@@ -13,8 +13,15 @@ from lab.clients.base import Connection, RefusedError
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
 from lab.clients.reasons import STRONGSWAN, judge
-from lab.clients.strongswan_config import CHILD, IKE, connection_message, strongswan_conf
-from lab.clients.user import UserCertificate
+from lab.clients.strongswan_config import (
+    CHILD,
+    IKE,
+    SILENCE,
+    User,
+    connection_message,
+    strongswan_conf,
+)
+from lab.clients.user import UserPassword
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.topology.vocabulary import VpnProtocol
@@ -26,6 +33,9 @@ if TYPE_CHECKING:
 DIRECTORY = "/run/strongswan"
 START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
+PATIENT_LIMIT = 45.0
+"""Where RADIUS is asked."""
+_SILENT = re.compile(rf"retransmit {SILENCE} of request with message ID 0")
 REKEY_LIMIT = 10.0
 DAEMON = "/usr/sbin/charon-systemd"
 Message = dict[str, Any]
@@ -37,9 +47,7 @@ class StrongSwan:
 
     protocol: VpnProtocol = "IkeV2"
 
-    def __init__(
-        self, node: Node, profile: Profile, user: UserCertificate, persona: IkePersona
-    ) -> None:
+    def __init__(self, node: Node, profile: Profile, user: User, persona: IkePersona) -> None:
         self._node = node
         self._profile = profile
         self._user = user
@@ -54,7 +62,8 @@ class StrongSwan:
         await self.disconnect()
         await self._start()
         lines: list[str] = []
-        failure = await self._talk(lambda session: _initiate(session, lines))
+        limit = PATIENT_LIMIT if self._is_patient else DIAL_LIMIT
+        failure = await self._talk(lambda session: _initiate(session, lines, limit))
         self._seconds = time.monotonic() - began
         connection = None if failure else await self.connection()
         if connection is None:
@@ -109,10 +118,15 @@ class StrongSwan:
         told = [line for line in said if re.search(r"DELETE|deleting|peer not responding", line)]
         return told[-1] if told else "charon is not running"
 
+    @property
+    def _is_patient(self) -> bool:
+        """Whether RADIUS is asked, for which a gateway may take 30 s."""
+        return isinstance(self._user, UserPassword) or bool(self._profile.radius_root)
+
     async def _start(self) -> None:
         esp = await self._node.call(datapath.find)
         self._userspace = esp.userspace
-        text = strongswan_conf(DIRECTORY, userspace=self._userspace)
+        text = strongswan_conf(DIRECTORY, userspace=self._userspace, patient=self._is_patient)
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
         env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}
         process = await self._node.spawn([DAEMON], log="charon", env=env)
@@ -129,10 +143,15 @@ class StrongSwan:
         await self._talk(self._load)
 
     def _load(self, session: vici.Session) -> None:
-        session.load_key({"type": "any", "data": self._user.key_pem})
-        session.load_cert({"type": "x509", "flag": "CA", "data": self._profile.server_root})
-        for intermediate in self._user.intermediates_pem:
-            session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
+        for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
+            session.load_cert({"type": "x509", "flag": "CA", "data": root})
+        if isinstance(self._user, UserPassword):
+            name, password = self._user.name, self._user.password
+            session.load_shared({"type": "EAP", "data": password, "owners": [name]})
+        else:
+            session.load_key({"type": "any", "data": self._user.key_pem})
+            for intermediate in self._user.intermediates_pem:
+                session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
         session.load_conn(
             {IKE: connection_message(self._profile, self._user, self._persona,
                                      encapsulate=self._userspace)}
@@ -160,21 +179,23 @@ class StrongSwan:
             import vici  # noqa: PLC0415 (34 ms that only a dial needs)
 
             with line:
-                line.settimeout(DIAL_LIMIT + START_LIMIT)
+                line.settimeout(PATIENT_LIMIT + START_LIMIT)
                 return work(vici.Session(line))
 
         return await asyncio.to_thread(talk)
 
 
-def _initiate(session: vici.Session, lines: list[str]) -> str:
+def _initiate(session: vici.Session, lines: list[str], limit: float) -> str:
     """Empty when charon says that the tunnel is up, else its one-line refusal."""
     import vici.exception  # noqa: PLC0415 (as above)
 
-    order = {"child": CHILD, "ike": IKE, "loglevel": "1",
-             "timeout": str(int(DIAL_LIMIT * 1000))}  # fmt: skip
+    order = {"child": CHILD, "ike": IKE, "loglevel": "1", "timeout": str(int(limit * 1000))}
     try:
-        # Extended one by one: what was said before a refusal is kept.
-        lines.extend(_text(entry) for entry in session.initiate(order))
+        for entry in session.initiate(order):
+            lines.append(_text(entry))
+            if _SILENT.search(lines[-1]):
+                lines.append(f"giving up after {SILENCE - 1} retransmits")
+                return "nobody answers"
     except vici.exception.CommandException as error:
         return str(error)
     return ""

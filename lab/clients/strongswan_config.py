@@ -6,27 +6,33 @@ from typing import Any
 
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
-from lab.clients.user import UserCertificate
+from lab.clients.user import UserCertificate, UserPassword
 
 IKE, CHILD = "azure", "vnet"
+User = UserCertificate | UserPassword
 
 _PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 aes gcm "
-    "socket-default {ipsec} kernel-netlink resolve vici eap-identity eap-tls"
+    "socket-default {ipsec} kernel-netlink resolve vici eap-identity eap-tls eap-mschapv2"
 )
 
+QUICK = "retransmit_tries = 2\n  retransmit_timeout = 0.5\n  retransmit_base = 1.5"
+"""Giving up takes 2.4 s (0.5, 0.75 and 1.125 s)."""
+PATIENT = "retransmit_tries = 50\n  retransmit_timeout = 0.8\n  retransmit_base = 1.0"
+"""40 s: a gateway may wait 30 s for RADIUS. Who hears nothing at all gives up before (SILENCE)."""
+SILENCE = 3
+"""Retransmits of the first message after which nobody is there: 2.4 s."""
 
-def strongswan_conf(directory: str, *, userspace: bool) -> str:
-    """strongswan.conf. Giving up takes 2.4 s (0.5, 0.75 and 1.125 s) where Windows takes longer,
-    so that nobody waits for a firewall; `resolve` writes the node's own resolv.conf."""
+
+def strongswan_conf(directory: str, *, userspace: bool, patient: bool = False) -> str:
+    """strongswan.conf. Windows takes longer to give up, but nobody is to wait for a firewall here;
+    `resolve` writes the node's own resolv.conf."""
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
   load_modular = no
   threads = 16
-  retransmit_tries = 2
-  retransmit_timeout = 0.5
-  retransmit_base = 1.5
+  {PATIENT if patient else QUICK}
   filelog {{
     stdout {{
       time_format = %H:%M:%S
@@ -54,7 +60,7 @@ charon-systemd {{
 
 
 def connection_message(
-    profile: Profile, user: UserCertificate, persona: IkePersona, *, encapsulate: bool
+    profile: Profile, user: User, persona: IkePersona, *, encapsulate: bool
 ) -> dict[str, Any]:
     """load-conn: as Azure's own instructions for strongSwan say, with the persona's proposals.
 
@@ -71,12 +77,7 @@ def connection_message(
         "fragmentation": "yes",
         "dpd_delay": "30s",
         "send_certreq": "no",
-        "local": {
-            "auth": persona.auth,
-            "certs": [user.certificate_pem],
-            "id": user.subject,
-            **({"eap_id": user.subject} if persona.auth == "eap-tls" else {}),
-        },
+        "local": _local(profile, user, persona),
         "remote": {"auth": "pubkey", "id": profile.server},
         "children": {
             CHILD: {
@@ -88,3 +89,16 @@ def connection_message(
             }
         },
     }
+
+
+def _local(profile: Profile, user: User, persona: IkePersona) -> dict[str, Any]:
+    """How the user signs in. With RADIUS it is EAP whatever the system, and EAP's own name is the
+    user's; the TLS server is then the RADIUS server, known by its root alone."""
+    if isinstance(user, UserPassword):
+        return {"auth": "eap-mschapv2", "eap_id": user.name}
+    local: dict[str, Any] = {"certs": [user.certificate_pem], "id": user.subject}
+    if profile.radius_root:
+        return local | {"auth": "eap-tls", "eap_id": user.common_name, "aaa_id": "%any"}
+    if persona.auth == "eap-tls":
+        return local | {"auth": "eap-tls", "eap_id": user.subject}
+    return local | {"auth": persona.auth}

@@ -155,9 +155,9 @@ class UnixGateway:
         action = "disconnectVirtualNetworkGatewayVpnConnections"
         await self._json("POST", f"/gateway/{action}", {"vpnConnectionIds": connection_ids})
 
-    async def profile(self) -> bytes:
-        """The VPN client configuration zip."""
-        return await self._call("POST", "/gateway/generatevpnprofile")
+    async def profile(self, wanted: dict[str, str] | None = None) -> bytes:
+        """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
+        return await self._call("POST", "/gateway/generatevpnprofile", wanted)
 
     async def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(await self._call(method, path, body) or b"{}")

@@ -56,6 +56,7 @@ class Lab:
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, GatewayHandle] = {}
         self.devices: dict[str, VpnDevice] = {}
+        self.radius_logs: list[Path] = []
         self.faults = Faults(self)
         self.addresses = plan.addresses
         self._logs = log_directory
@@ -196,7 +197,13 @@ class Lab:
             say(f"{len(services)} services")
 
     async def _role(self, node: str, role: str, options: dict[str, Any]) -> None:
+        if role == "radius":
+            from lab.runtime.radius import instance_of  # noqa: PLC0415 (few labs have one)
+
+            options = {"instance": instance_of(options, self._credentials)}
         process = await start_role(role, self.nodes[node], options)
+        if role in ("radius", "directory"):
+            self.radius_logs.append(process.log)
         if role == "site":
             from lab.roles.site import Device  # noqa: PLC0415 (as above)
 
@@ -223,6 +230,7 @@ class Lab:
                 access=self.nodes[client.access],
                 gateway=self.gateways[client.gateway],
                 credential=self._credentials.get(client.certificate or ""),
+                radius_root=self._credentials.get(client.radius_root or ""),
             )
 
 

@@ -85,8 +85,8 @@ def allocate(topology: Topology) -> Addresses:
     private: dict[str, IpAddress] = {}
     for name in topology.vnets:
         private |= vnet_addresses(topology, name)
-    for site in topology.sites.values():
-        private |= site_addresses(site)
+    for name, site in topology.sites.items():
+        private |= site_addresses(name, site)
     for name, access in topology.access.items():
         private |= lan_addresses(topology, name, access, lans[name])
     return Addresses(public, lans, private, private_links(topology))
@@ -133,9 +133,16 @@ def vnet_addresses(topology: Topology, vnet_name: str) -> dict[str, IpAddress]:
     return result
 
 
-def site_addresses(site: Site) -> dict[str, IpAddress]:
+def site_addresses(name: str, site: Site) -> dict[str, IpAddress]:
     """Addresses of the computers in a site's LAN."""
-    wishes = {name: host.address for name, host in site.hosts.items()}
+    wishes: dict[str, IpAddress | None] = {}
+    if site.radius:
+        wishes[radius_name(name)] = site.radius.address
+        if site.radius.second:
+            wishes[radius_name(name, second=True)] = site.radius.second
+    if site.directory:
+        wishes[directory_name(name)] = site.directory.address
+    wishes |= {host: spec.address for host, spec in site.hosts.items()}
     return hand_out(site.lan, wishes, first=LAN_FIRST)
 
 
@@ -195,6 +202,16 @@ def prefix_or_none(text: str) -> Network | None:
 def proxy_name(access: str) -> str:
     """The node of an access network's proxy."""
     return f"{access}-proxy"
+
+
+def radius_name(site: str, *, second: bool = False) -> str:
+    """The node of a site's RADIUS server."""
+    return f"{site}-radius-2" if second else f"{site}-radius"
+
+
+def directory_name(site: str) -> str:
+    """The node of a site's domain controller."""
+    return f"{site}-directory"
 
 
 def link_name(site: str) -> str:

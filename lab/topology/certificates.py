@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.topology.plan import CertificatePlan
+from lab.topology.radius import radius_certificates, root_for_profiles
 
 if TYPE_CHECKING:
     from lab.topology.model import Authority, ClientCertificate, Topology
@@ -29,9 +30,10 @@ def certificate_plans(
     """
     return (
         *_servers(server_names),
+        *radius_certificates(topology),
         *(_authority(name, topology.pki[name], base) for name in _issuers_first(topology.pki)),
         *(
-            _client(name, client.certificate, base)
+            _client(name, client.certificate, base, named=root_for_profiles(topology, client))
             for name, client in topology.clients.items()
             if client.certificate
         ),
@@ -82,12 +84,18 @@ def _authority(name: str, authority: Authority, base: Path) -> CertificatePlan:
     )
 
 
-def _client(name: str, certificate: ClientCertificate, base: Path) -> CertificatePlan:
+def _client(
+    name: str, certificate: ClientCertificate, base: Path, *, named: str | None
+) -> CertificatePlan:
+    """One that a RADIUS server judges has the user's name as an alternative name, as those of an
+    enterprise have: it is the EAP identity."""
+    subject = certificate.subject or name
     return CertificatePlan(
         name,
-        certificate.subject or name,
+        subject,
         certificate.issuer,
         "client",
+        dns_names=(subject,) if named else (),
         days_before=-certificate.validFrom,
         days_after=certificate.validTo,
         client_auth=certificate.clientAuth,

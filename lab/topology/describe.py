@@ -37,6 +37,7 @@ def describe(plan: Plan) -> dict[str, Any]:
                 "dials": client.gateway,
                 "protocols": list(client.protocols),
                 "certificate": client.certificate,
+                "user": client.user,
                 "proxy": client.proxy and f"{client.proxy[0]}:{client.proxy[1]}",
             }
             for client in plan.clients

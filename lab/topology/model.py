@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.resource import GatewayProperties
 from gateway.rules.case import DeploymentModel
 from lab.topology.persona import PROTOCOLS, Os
+from lab.topology.site_services import Password, RadiusService
 from lab.topology.sites import Site
 from lab.topology.steps import Step
 from lab.topology.tls import CipherSuite, TlsVersion
-from lab.topology.values import Address, Allow, Days, Name, Prefix
+from lab.topology.values import Address, Allow, Days, Name, Prefix, SignIn
 from lab.topology.vocabulary import Serves, VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
@@ -38,6 +39,8 @@ class Host(_Model):
     """Its address; left out, the next free one of the subnet (Azure keeps the first four)."""
     serves: tuple[Serves, ...] = ()
     """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
+    radius: RadiusService | None = None
+    """It is a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
 
 class DhcpOptions(_Model):
@@ -145,6 +148,11 @@ class Client(_Model):
     """The gateway it dials; may be left out when there is only one."""
     certificate: ClientCertificate | None = None
     """Its user's certificate, such as {issuer: contoso-root}."""
+    user: SignIn | None = None
+    """The name with which its user signs in at a gateway with RADIUS: alice, DOMAIN\\alice or
+    alice@domain. The password is the one that the RADIUS server or the directory knows."""
+    password: Password | None = None
+    """The password that is typed, in place of the right one."""
     protocols: Annotated[tuple[VpnProtocol, ...], Field(min_length=1)] | None = None
     """The protocols it dials, in order, in place of its operating system's."""
     sstpClient: SstpClient = "sstpc"

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from lab.topology.tls import CipherSuite, TlsVersion
     from lab.topology.vocabulary import VpnProtocol
 
-Kind = Literal["internet", "access", "proxy", "client", "vnet", "host", "gateway", "site", "link"]
+Kind = Literal[
+    "internet",
+    "access",
+    "proxy",
+    "client",
+    "vnet",
+    "host",
+    "gateway",
+    "site",
+    "link",
+    "radius",
+    "directory",
+]
 Need = Literal["ppp"]
 """What a node wants of its kernel besides what every kernel under a lab has."""
 
@@ -149,6 +161,11 @@ class ClientPlan:
     protocols: tuple[VpnProtocol, ...]
     """What this operating system dials, in order; dialling leaves out what the profile lacks."""
     certificate: str | None = None
+    user: str | None = None
+    """The name with which its user signs in; None: by certificate."""
+    password: SecretStr | None = field(default=None, repr=False)
+    radius_root: str | None = None
+    """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
     proxy: tuple[str, int] | None = None
     sstp_client: Literal["sstpc", "python"] = "sstpc"
     tls: TlsLimits | None = None

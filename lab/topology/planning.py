@@ -13,6 +13,7 @@ from lab.topology.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
 from lab.topology.certificates import certificate_plans
 from lab.topology.identity import identify
 from lab.topology.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
+from lab.topology.radius import password_of, root_for_profiles
 from lab.topology.wiring import INTERNET, World
 
 if TYPE_CHECKING:
@@ -124,6 +125,9 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         access=client.behind,
         protocols=client.dials,
         certificate=name if client.certificate else None,
+        user=client.user,
+        password=password_of(topology, client),
+        radius_root=root_for_profiles(topology, client),
         proxy=(at, proxy.port) if proxy else None,
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, client.tls.ciphers) if client.tls else None,

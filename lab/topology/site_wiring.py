@@ -19,9 +19,12 @@ from lab.topology.parts import (
     with_length,
 )
 from lab.topology.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.radius import radius_nodes, radius_service
 
 if TYPE_CHECKING:
     from lab.topology.model import Topology
+    from lab.topology.plan import Kind
+    from lab.topology.radius import RadiusNode
     from lab.topology.sites import Site, SiteHost
 
 # What is private goes through a tunnel, a private link, or nowhere: it is never hidden behind the
@@ -49,13 +52,17 @@ class Sites:
             yield self._device(name, site)
             if site.privateLink:
                 yield self._link(name, site)
+            for server in self._servers(name):
+                service = radius_service(self.topology, self.addresses, server)
+                yield self._in_lan(server.node, "radius", site, (service,))
             for host, spec in site.hosts.items():
                 yield self._host(host, spec, site)
 
     def links(self) -> Iterator[Link]:
         """Cables in the LANs, and of private links."""
         for name, site in self.topology.sites.items():
-            members = [(host, "eth0") for host in site.hosts]
+            names = (*(server.node for server in self._servers(name)), *site.hosts)
+            members = [(host, "eth0") for host in names]
             yield from plugged_in(name, "lan", site.lan, members, self.addresses)
         for name, (vnet, site_end) in self.addresses.links.items():
             for pair, node, interface, end in (
@@ -129,16 +136,23 @@ class Sites:
             hosts=hosts_file(link_name(name), to_vnet.device),
         )
 
+    def _servers(self, site: str) -> Iterator[RadiusNode]:
+        return (server for server in radius_nodes(self.topology) if server.site == site)
+
     def _host(self, name: str, host: SiteHost, site: Site) -> NodePlan:
+        address = self.addresses.private[name]
+        router = site.lan.network_address + 1
+        dns = dns_service(address, {name: [str(address)]}, forward=[router])
+        return self._in_lan(name, "host", site, host_services(name, host.serves, dns))
+
+    def _in_lan(self, name: str, kind: Kind, site: Site, services: tuple[Service, ...]) -> NodePlan:
         router = site.lan.network_address + 1
         address = self.addresses.private[name]
-        records = {name: [str(address)]}
-        dns = dns_service(address, records, forward=[router])
         return NodePlan(
             name,
-            "host",
+            kind,
             routes=(Route("default", str(router)),),
             nameservers=(str(router),),
             hosts=hosts_file(name, address),
-            services=host_services(name, host.serves, dns),
+            services=services,
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
+from lab.topology.site_services import Directory, SiteRadius
 from lab.topology.values import Address, Name, Prefix
 from lab.topology.vocabulary import Serves
 
@@ -65,3 +66,7 @@ class Site(_Model):
     not send RADIUS over it."""
     hosts: dict[Name, SiteHost] = {}
     """Its computers, by name."""
+    radius: SiteRadius | None = None
+    """Its RADIUS server, such as {address: 192.168.50.10, users: {alice: {password: "..."}}}."""
+    directory: Directory | None = None
+    """Its Active Directory domain, such as {address: 192.168.50.5, users: {...}}."""

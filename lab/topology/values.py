@@ -107,6 +107,21 @@ def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
     return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
 
 
+_SIGN_IN = re.compile(
+    r"([A-Za-z0-9-]{1,15}\\)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9.-]{1,64})?"
+)
+
+
+def parse_sign_in(value: Any) -> str:
+    """A user's name as it is typed: `alice`, `DOMAIN\\alice`, `alice@domain`."""
+    text = _text(value, "alice")
+    if not _SIGN_IN.fullmatch(text):
+        raise ValueError(
+            f"{text!r} cannot be a user's name; write it like alice, CORP\\alice or alice@corp.test"
+        )
+    return text
+
+
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
@@ -121,6 +136,7 @@ Allow = Annotated[
     ),
 ]
 Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
+SignIn = Annotated[str, *_kind(parse_sign_in, examples=["alice", "alice@corp.test"])]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

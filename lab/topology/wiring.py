@@ -24,6 +24,7 @@ from lab.topology.parts import (
     with_length,
 )
 from lab.topology.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.radius import radius_nodes, radius_service
 from lab.topology.site_wiring import Sites
 
 if TYPE_CHECKING:
@@ -136,7 +137,14 @@ class World:
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
             hosts=hosts_file(name, address),
-            services=host_services(name, host.serves, dns),
+            services=(
+                *host_services(name, host.serves, dns),
+                *(
+                    radius_service(self.topology, self.addresses, server)
+                    for server in radius_nodes(self.topology)
+                    if server.node == name
+                ),
+            ),
         )
 
     def _gateway(self, name: str, gateway: Gateway) -> NodePlan:

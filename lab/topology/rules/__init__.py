@@ -12,7 +12,16 @@ from itertools import chain
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
 from lab.topology.problems import Problem
-from lab.topology.rules import certificates, clients, gateways, names, prefixes, sites, steps
+from lab.topology.rules import (
+    certificates,
+    clients,
+    gateways,
+    names,
+    prefixes,
+    radius,
+    sites,
+    steps,
+)
 
 Rule = Callable[[Topology, Declared], Iterator[Problem]]
 _TABLES: Iterable[Iterable[Rule]] = (
@@ -22,6 +31,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     clients.RULES,
     gateways.RULES,
     sites.RULES,
+    radius.RULES,
     steps.RULES,
 )
 

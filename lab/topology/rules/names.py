@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lab.topology.addressing import link_name, proxy_name
+from lab.topology.addressing import directory_name, link_name, proxy_name, radius_name
 from lab.topology.certificates import PUBLIC_ROOT, server_name
 from lab.topology.declared import Declared
 from lab.topology.model import GATEWAY_SUBNET, Topology
 from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.radius import RADIUS_ROOT, radius_nodes
+from lab.topology.sites import Site
 from lab.topology.wiring import INTERNET
 
 
@@ -19,18 +21,35 @@ def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Prob
         if access.proxy:
             used[proxy_name(name)] = f"the proxy of {name}"
     for name, site in topology.sites.items():
-        if site.privateLink:
-            used[link_name(name)] = f"the private link of {name}"
+        used |= {node: f"{what} of {name}" for node, what in _made_for(name, site)}
     for name, what, path in declared.nodes:
         if name in used:
             yield _taken(path, name, used[name])
         used.setdefault(name, what)
 
 
+def _made_for(name: str, site: Site) -> Iterator[tuple[str, str]]:
+    """Nodes that a site brings along, besides itself and its hosts."""
+    if site.privateLink:
+        yield link_name(name), "the private link"
+    if site.radius:
+        yield radius_name(name), "the RADIUS server"
+        if site.radius.second:
+            yield radius_name(name, second=True), "the second RADIUS server"
+    if site.directory:
+        yield directory_name(name), "the domain controller"
+
+
 def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Authorities share their names with the certificates of clients and gateways."""
     used = {PUBLIC_ROOT: "the lab's public authority"}
+    used[RADIUS_ROOT] = "the authority of RADIUS servers"
     used |= {server_name(name): f"the certificate of {name}" for name in topology.gateways}
+    used |= {
+        node.certificate: f"the certificate of {node.node}"
+        for node in radius_nodes(topology)
+        if node.certificate
+    }
     for name in topology.clients:
         if name in used:
             yield _taken(("clients", name), name, used[name])

@@ -26,6 +26,7 @@ from lab.topology.addressing import (
 from lab.topology.declared import Declared
 from lab.topology.model import GATEWAY_SUBNET, Topology, Vnet
 from lab.topology.problems import Path, Problem
+from lab.topology.sites import Site
 from lab.topology.values import IpAddress, Network
 
 SMALLEST_SUBNET = 8
@@ -212,24 +213,40 @@ def sites_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
             yield Problem((*path, "lan"), f"{site.lan} cannot be a site's LAN",
                           "an IPv4 prefix, a /28 or larger, such as 192.168.50.0/24")  # fmt: skip
             continue
-        for host_name, host in site.hosts.items():
-            if host.address and (
-                host.address not in site.lan
-                or host.address in (site.lan[0], site.lan[1], site.lan[-1])
-            ):
-                yield Problem(
-                    (*path, "hosts", host_name, "address"),
-                    f"{host.address} cannot be used in {site.lan}",
-                    f"from {site.lan[2]} to {site.lan[-2]}: the first is the VPN device's",
-                )
-        taken = [(str(host.address), h) for h, host in site.hosts.items() if host.address]
-        for (first, one), (second, two) in pairwise(sorted(taken, key=lambda pair: pair[0])):
-            if first == second:
-                yield _address_twice((*path, "hosts", two, "address"), second, one)
+        yield from _wishes_fit(name, site)
         try:
-            site_addresses(site)
+            site_addresses(name, site)
         except NoRoomError as error:
             yield Problem((*path, "lan"), str(error), "make it larger")
+
+
+def _wishes_fit(name: str, site: Site) -> Iterator[Problem]:
+    """Addresses that are asked for are in the LAN, not the device's, and used once."""
+    taken: dict[IpAddress, str] = {}
+    for part, address in _wishes(site):
+        path: Path = ("sites", name, *part)
+        if address not in site.lan or address in (site.lan[0], site.lan[1], site.lan[-1]):
+            yield Problem(
+                path,
+                f"{address} cannot be used in {site.lan}",
+                f"from {site.lan[2]} to {site.lan[-2]}: the first is the VPN device's",
+            )
+        elif address in taken:
+            yield _address_twice(path, str(address), taken[address])
+        else:
+            taken[address] = part[-2]
+
+
+def _wishes(site: Site) -> Iterator[tuple[tuple[str, ...], IpAddress]]:
+    if site.radius:
+        yield ("radius", "address"), site.radius.address
+        if site.radius.second:
+            yield ("radius", "second"), site.radius.second
+    if site.directory:
+        yield ("directory", "address"), site.directory.address
+    for host, spec in site.hosts.items():
+        if spec.address:
+            yield ("hosts", host, "address"), spec.address
 
 
 def _address_twice(path: Path, address: str, other: str) -> Problem:

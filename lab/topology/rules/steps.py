@@ -14,6 +14,7 @@ from lab.topology.addressing import link_name, proxy_name
 from lab.topology.declared import Declared
 from lab.topology.model import Client, Topology
 from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.radius import radius_nodes
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from lab.topology.wiring import INTERNET
 from lab.topology.words import problem_of
@@ -55,10 +56,12 @@ def _subjects(
 def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
     proxies = {proxy_name(name) for name, access in topology.access.items() if access.proxy}
     links = {link_name(name) for name, site in topology.sites.items() if site.privateLink}
+    servers = {node.node for node in radius_nodes(topology)}
     return frozenset().union(
         {INTERNET},
         proxies,
         links,
+        servers,
         declared.vnets,
         declared.hosts,
         declared.gateways,

@@ -1,0 +1,92 @@
+"""RADIUS servers, directories, and the users who sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.topology.declared import Declared
+from lab.topology.model import Topology
+from lab.topology.problems import Problem, did_you_mean
+from lab.topology.radius import password_of, radius_nodes
+
+
+def eap_tls_has_an_authority(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Somebody must have issued the users' certificates."""
+    for node in radius_nodes(topology):
+        asked = "methods" in node.service.model_fields_set and "EAP-TLS" in node.service.methods
+        if asked and node.service.certificates is None:
+            yield Problem(
+                (*node.path, "methods"),
+                "EAP-TLS needs an authority of the users' certificates",
+                "add `certificates: {authority: NAME}`, one of `pki`",
+            )
+
+
+def authorities_are_there(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The authority is one of `pki`, with a key to sign the revocation list."""
+    for node in radius_nodes(topology):
+        certificates = node.service.certificates
+        if certificates is None:
+            continue
+        path = (*node.path, "certificates")
+        authority = topology.pki.get(certificates.authority)
+        if certificates.authority not in declared.pki:
+            yield Problem(
+                (*path, "authority"),
+                f"there is no authority {certificates.authority!r}",
+                did_you_mean(certificates.authority, declared.pki),
+            )
+        elif authority and authority.certificate and not authority.key:
+            yield Problem(
+                (*path, "authority"),
+                f"{certificates.authority!r} cannot revoke: its private key is not there",
+                f"add `key: FILE` to pki.{certificates.authority}",
+            )
+        for index, name in enumerate(certificates.revoked):
+            client = topology.clients.get(name)
+            if name not in declared.clients:
+                remedy = did_you_mean(name, declared.clients)
+                yield Problem((*path, "revoked", index), f"there is no client {name!r}", remedy)
+            elif client and (
+                client.certificate is None or client.certificate.issuer != certificates.authority
+            ):
+                yield Problem(
+                    (*path, "revoked", index),
+                    f"{name!r} has no certificate of {certificates.authority!r}",
+                    f"give the client `certificate: {{issuer: {certificates.authority}}}`",
+                )
+
+
+def groups_are_of_a_directory(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Only an Active Directory knows groups."""
+    for node in radius_nodes(topology):
+        site = topology.sites.get(node.site or "")
+        if node.service.group and (site is None or site.directory is None):
+            yield Problem(
+                (*node.path, "group"),
+                "groups are those of a site's Active Directory",
+                "add `directory:` to the site, or leave the group out",
+            )
+
+
+def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Known to a server, or typed wrong on purpose."""
+    for name, client in topology.clients.items():
+        if not declared.whole("sites") or not declared.whole("vnets"):
+            continue
+        if client.user is not None and password_of(topology, client) is None:
+            yield Problem(
+                ("clients", name, "user"),
+                f"nobody knows the user {client.user!r}",
+                "add it to the users of a RADIUS server or a directory, or give a `password`",
+            )
+        if client.password is not None and client.user is None:
+            yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")
+
+
+RULES = (
+    eap_tls_has_an_authority,
+    authorities_are_there,
+    groups_are_of_a_directory,
+    users_have_a_password,
+)
