@@ -203,7 +203,9 @@ class Sstp:
         """What this dial's programs said so far."""
         if self._log is None:
             return ""
-        return self._log.read_text(errors="replace").partition(self._mark)[2]
+        # sstpc ends the names of what it does not know with a zero byte
+        text = self._log.read_text(errors="replace").replace("\0", "")
+        return text.partition(self._mark)[2]
 
     def _proof(self) -> tuple[str, ...]:
         """sstpc's lines on the crypto binding."""
