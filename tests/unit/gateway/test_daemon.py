@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,16 +25,19 @@ class Bench:
         self.deaths: list[str] = []
         self.daemon: Daemon | None = None
 
-    def run(self, script: str, log: Path | None = None) -> Daemon:
+    def run(
+        self, script: str, log: Path | None = None, inherits: Mapping[str, int] | None = None
+    ) -> Daemon:
         self.daemon = Daemon(
             Program(
                 name="sleeper",
-                argv=("/bin/sh", "-c", script),
+                argv=("/bin/sh", "-c", script, "sleeper"),
                 log=log or self.directory / "log",
                 prepare=self._prepare,
                 ready=self._ready,
                 gone=self._gone,
                 env={"PATH": os.environ["PATH"], "FLAG": str(self.flag)},
+                inherits=lambda: inherits or {},
             )
         )
         return self.daemon
@@ -147,3 +151,27 @@ async def test_a_log_that_cannot_be_written_is_told(bench: Bench) -> None:
     daemon = bench.run(SLEEPER, log=bench.directory / "missing" / "log")
     with pytest.raises(StorageError, match=r"cannot write .*missing/log: No such file"):
         await daemon.start()
+
+
+async def test_one_inherits_descriptors_and_is_told_their_numbers(bench: Bench) -> None:
+    reading, writing = os.pipe()
+    try:
+        script = 'echo "$1" > /dev/fd/${1#--pipe=}; : > "$FLAG"; exec sleep 60'
+        await bench.run(script, inherits={"pipe": writing}).start()
+        assert os.read(reading, 100).decode() == f"--pipe={writing}\n"
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+async def test_a_fault_of_our_own_leaves_nobody_waiting(bench: Bench) -> None:
+    async def fails() -> None:
+        raise RuntimeError("a mistake")
+
+    daemon = bench.run(SLEEPER)
+    daemon._program = replace(daemon._program, prepare=fails)
+    with pytest.raises(EngineError, match="a mistake"):
+        await asyncio.wait_for(daemon.start(), 5)
+    with pytest.raises(RuntimeError):
+        await daemon.stop()
+    bench.daemon = None
