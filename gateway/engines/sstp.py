@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import gateway
 from gateway.daemon import Daemon, Program
+from gateway.dataplane import native
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.sstp_gate import Gate
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     from gateway.vocabulary import VpnProtocol
 
 
+_PASSED_ON = ("PATH", "HOME", "P2SLAB_CACHE", "P2SLAB_NATIVE")
+
+
 class SstpEngine:
     """The engine for ARM's `SSTP`. Without an authenticator, certificates are the only way in."""
 
@@ -64,6 +68,7 @@ class SstpEngine:
         self._link = Link(self._on, self._on_broken)
         self._gate = Gate(around, authenticator, self._tell)
         self._background = Background("SSTP")
+        self._compiled = False
         self._told_busy = False
         self._totals: Mapping[str, int] = {}
 
@@ -120,7 +125,7 @@ class SstpEngine:
             daemon.state if daemon else "stopped",
             daemon.pid if daemon else None,
             daemon.restarts if daemon else 0,
-            f"userspace (gateway.sstpd, {DEVICE})",
+            f"userspace (gateway.sstpd, {DEVICE}, {'compiled' if self._compiled else 'Python'})",
             self._totals,
         )
 
@@ -139,7 +144,7 @@ class SstpEngine:
             ready=self._ready,
             gone=self._gone,
             env={
-                "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
+                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                 "PYTHONPATH": str(Path(gateway.__file__).parents[1]),
                 "TZ": "UTC",
             },
@@ -148,8 +153,9 @@ class SstpEngine:
 
     async def _prepare(self) -> None:
         assert self._settings
-        # netlink's library has an event loop of its own
-        await asyncio.to_thread(self._ground.open, self._settings.pool, vnet_hdr=False)
+        # The compiler takes its time, and netlink's library has an event loop of its own.
+        self._compiled = await asyncio.to_thread(native.load) is not None
+        await asyncio.to_thread(self._ground.open, self._settings.pool, vnet_hdr=self._compiled)
         self._link.renew()
 
     async def _ready(self) -> None:
