@@ -181,6 +181,7 @@ class Link:
 
     def _settle(self, now: float) -> None:
         """Act on what the layers say, from the lowest up."""
+        self._settle_rejections(now)
         self._settle_lcp(now)
         if self.phase is Phase.AUTHENTICATE and self._authentication:
             self._settle_authentication(self._authentication.outcome, now)
@@ -204,7 +205,6 @@ class Link:
         else:
             for happening in happenings:
                 self._lcp_happened(happening, now)
-        self._settle_rejections(now)
 
     def _lcp_happened(self, happening: Happening, now: float) -> None:
         if happening == "up" and self.phase is Phase.ESTABLISH:

@@ -71,7 +71,7 @@ class Exchange:
         expected = authenticator_response(
             self._hash, self._response, peer, authenticator, self._user
         )
-        return bool(authenticator) and hmac.compare_digest(expected.encode(), message[:42])
+        return hmac.compare_digest(expected.encode(), message[:42])
 
     @property
     def keys(self) -> tuple[BindingKey, ...]:

@@ -96,13 +96,12 @@ class Handshake:
         return exported[:MSK_LENGTH]
 
     def chain(self) -> tuple[bytes, ...]:
-        """The other end's certificates, DER, leaf first."""
+        """The client's certificates, DER, leaf first; OpenSSL keeps the leaf apart at a server."""
         leaf = self._connection.get_peer_certificate()
         others = self._connection.get_peer_cert_chain() or []
         if leaf is None:
             return ()
-        encoded = [crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (leaf, *others)]
-        return tuple(dict.fromkeys(encoded))
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (leaf, *others))
 
     def _drain(self) -> bytes:
         out = bytearray()

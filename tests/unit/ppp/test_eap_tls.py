@@ -187,12 +187,42 @@ def test_a_flight_that_never_ends_is_cut_at_64_kb() -> None:
     ]
 
 
+def shake_by_hand(end: ByHand, identifier: int, client: SSL.Context) -> int:
+    """The client's part of the handshake until it has no more to say; the last identifier."""
+    handshake, fragments = Handshake(client, server=False), Fragments(4000)
+    flight = handshake.step(b"")
+    while flight:
+        data = b"\x0d\0" + flight
+        whole = None
+        while whole is None:
+            ((_, packet),) = end.say(EAP, RESPONSE, identifier, data)
+            whole = fragments.receive(packet.data[1:])
+            identifier, data = packet.identifier, b"\x0d\0"
+        flight = handshake.step(whole)
+    return identifier
+
+
 def test_a_handshake_that_stops_with_an_alert_keeps_its_reason_when_the_peer_is_silent() -> None:
     end, identifier = server()
-    end.say(EAP, RESPONSE, identifier, b"\x0d\0not TLS at all")
+    shake_by_hand(end, identifier, plain_client())
+    assert end.of(AuthenticationFailed) == []
     while not end.of(AuthenticationFailed):
+        assert end.link.deadline()
         end.pass_time(5.0)
+    assert end.of(AuthenticationFailed)[0].reason == "no-certificate"
+
+
+def test_a_peer_that_speaks_on_after_the_handshake_fails() -> None:
+    end, identifier = server()
+    identifier = shake_by_hand(end, identifier, client_tls())
+    end.say(EAP, RESPONSE, identifier, b"\x0d\0\x15\3\3\0\2\2\x14")
+    assert end.of(CertificateAttempt) == []
     assert end.of(AuthenticationFailed)[0].reason == "tls"
+
+
+def test_a_length_beyond_the_bound_is_refused_at_its_first_piece() -> None:
+    with pytest.raises(ValueError, match="64 KB"):
+        Fragments(100).receive(b"\xc0" + (LONGEST_MESSAGE + 1).to_bytes(4, "big") + b"piece")
 
 
 def test_a_lost_fragment_is_sent_again() -> None:
@@ -239,16 +269,18 @@ def test_a_handshake_of_tls_alone_gives_both_ends_one_msk_and_no_ticket() -> Non
 
 def test_a_session_is_not_resumed_without_the_certificate() -> None:
     client, server_end = client_tls(), server_tls()
-    first, _flights = shake(SSL.Connection(client, None), server_end)
+    first = SSL.Connection(client, None)
+    kept, _flights = shake(first, server_end)
     session = first.get_session()
     assert session
+    assert kept.done
     again = SSL.Connection(client, None)
     again.set_session(session)
-    _again, flights = shake(again, server_end)
-    assert flights == 2
+    end, flights = shake(again, server_end)
+    assert (end.error, flights) == ("", 2)
 
 
-def shake(connection: SSL.Connection, context: SSL.Context) -> tuple[SSL.Connection, int]:
+def shake(connection: SSL.Connection, context: SSL.Context) -> tuple[Handshake, int]:
     """A client of OpenSSL's own against our server; how many flights it took (resumed: one)."""
     end, flights = Handshake(context, server=True), 0
     connection.set_connect_state()
@@ -259,7 +291,7 @@ def shake(connection: SSL.Connection, context: SSL.Context) -> tuple[SSL.Connect
             connection.bio_write(end.step(connection.bio_read(65536)))
             flights += 1
         else:
-            return connection, flights
+            return end, flights
 
 
 def test_ipcp_does_not_begin_for_a_peer_that_skips_eap() -> None:

@@ -214,6 +214,13 @@ def test_a_client_that_is_given_zeros_ends_the_link() -> None:
     assert end.link.phase.value == "terminate"
 
 
+def test_a_client_does_not_ask_for_what_a_server_presses_on_it() -> None:
+    end = client()
+    wish = encode_options((Option(ADDRESS, GIVEN.packed), Option(WINS_1, WINS[0].packed)))
+    asked = options(only(end.say(IPCP, NAK, 1, wish)))
+    assert asked == {ADDRESS: GIVEN.packed, DNS_1: NOTHING, DNS_2: NOTHING}
+
+
 def test_a_client_rejects_what_a_server_asks_beyond_its_address() -> None:
     answer = only(client().ask(Option(VJ, b"\0\x2d\x0f\1"), protocol=IPCP))
     assert (answer.code, options(answer)) == (REJECT, {VJ: b"\0\x2d\x0f\1"})

@@ -100,6 +100,14 @@ def test_naks_that_lead_nowhere_become_a_reject() -> None:
     assert options(answers[-1]) == {MRU: b"\xff\xff"}
 
 
+def test_naks_are_counted_anew_after_an_ack() -> None:
+    end = server()
+    for identifier in range(10):
+        wanted = () if identifier == 4 else (Option(MRU, b"\xff\xff"),)
+        expected = ACK if identifier == 4 else NAK
+        assert only(end.ask(*wanted, identifier=identifier)).code == expected
+
+
 def test_a_peer_that_wants_the_server_to_authenticate_itself_is_refused_that() -> None:
     wish = Option(AUTHENTICATION, CHAP_VALUE)
     assert only(server().ask(wish)) == Packet(REJECT, 1, encode_options((wish,)))
@@ -188,6 +196,8 @@ def test_an_ack_or_nak_of_another_request_is_ignored() -> None:
     end = server()
     assert end.say(LCP, ACK, end.request.identifier + 1, end.request.data) == []
     assert end.say(LCP, ACK, end.request.identifier, b"") == []
+    end.ask()
+    assert end.link.phase.value == "establish"
     assert end.say(LCP, NAK, end.request.identifier + 1, b"\1\4\5\0") == []
 
 
@@ -267,7 +277,7 @@ def test_a_peer_that_says_goodbye_is_answered_and_the_link_is_down() -> None:
     assert only(end.say(LCP, TERMINATE, 5, b"bye")) == Packet(TERMINATE_ACK, 5, b"bye")
     assert end.of(LinkDown) == [LinkDown("the peer ended the link")]
     assert end.link.deadline() is None
-    assert end.say(LCP, ECHO, 1, b"mine") == []
+    assert end.ask() == end.say(LCP, 77, 1, b"what") == []
 
 
 def test_our_goodbye_is_said_twice_and_then_the_link_is_down_without_an_answer() -> None:
@@ -344,8 +354,9 @@ def test_a_protocol_reject_of_what_we_need_ends_the_link(protocol: int, why: str
     pair = Pair(server_config(), client_config()).open()
     packet = encode_packet(8, 1, protocol.to_bytes(2, "big"))
     pair.server.receive(b"\xff\x03\xc0\x21" + packet, pair.now)
-    pair.settle()
-    assert pair.of_server(LinkDown) == [LinkDown(why)]
+    assert pair.server.outgoing()[0][:5] == b"\xff\x03\xc0\x21\5"
+    pair.server.receive(b"\xff\x03\xc0\x21" + encode_packet(TERMINATE_ACK, 1), pair.now)
+    assert pair.server.events() == [LinkDown(why)]
 
 
 def test_a_protocol_reject_of_the_authentication_fails_it() -> None:
@@ -361,6 +372,12 @@ def test_a_protocol_reject_of_anything_else_changes_nothing() -> None:
     pair = Pair(server_config(), client_config()).open()
     pair.server.receive(b"\xff\x03\xc0\x21" + encode_packet(8, 1, b"\x80\xfd"), pair.now)
     assert pair.settle().server.network_open
+
+
+def test_a_protocol_reject_before_lcp_is_open_is_ignored() -> None:
+    end = server()
+    assert end.say(LCP, 8, 1, LCP.to_bytes(2, "big")) == []
+    assert end.of(LinkDown) == []
 
 
 def test_a_client_asked_for_what_it_does_not_take_says_what_it_takes() -> None:

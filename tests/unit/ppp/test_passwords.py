@@ -86,6 +86,7 @@ def test_a_peer_that_may_try_again_is_judged_by_the_new_challenge_thrice_at_most
     new = bytes.fromhex(failure.data.partition(b"C=")[2][:32].decode())
     respond(end, identifier)
     assert end.of(MsChapV2Attempt)[-1].authenticator_challenge == new
+    assert len({attempt.authenticator_challenge for attempt in end.of(MsChapV2Attempt)}) == 3
     failure, goodbye = (packet for _, packet in end.answer(WRONG))
     assert b"R=0" in failure.data
     assert goodbye.code == TERMINATE
