@@ -26,6 +26,7 @@ class Wire(asyncio.DatagramProtocol):
         """The last thing that the kernel said."""
         self._flawed = flawed
         self._answered: dict[int, asyncio.Event] = {}
+        self._closed = False
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,7 +54,7 @@ class Wire(asyncio.DatagramProtocol):
         answered = self._answered[id(question)] = asyncio.Event()
         end = question.began + limit
         try:
-            while question.answer is None and loop.time() < end:
+            while question.answer is None and loop.time() < end and not self._closed:
                 for data, address in self.questions.tick(question, loop.time()):
                     self._transport.sendto(data, address)
                 try:
@@ -67,7 +68,11 @@ class Wire(asyncio.DatagramProtocol):
             del self._answered[id(question)]
 
     def close(self) -> None:
-        """Close the socket; who still asks gets no answer."""
+        """Close the socket; who still asks gets no answer, and hears of it at once."""
+        self._closed = True
+        self.error = self.error or "the servers to ask were changed meanwhile"
+        for answered in self._answered.values():
+            answered.set()
         if self._transport is not None:
             self._transport.close()
 

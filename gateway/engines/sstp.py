@@ -24,6 +24,7 @@ from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.sstp_gate import Gate
 from gateway.engines.sstp_ground import DEVICE, MTU, Ground
 from gateway.engines.sstp_link import Link
+from gateway.engines.sstp_radius import RadiusAuthenticator
 from gateway.errors import EngineError
 from gateway.sstpd.messages import (
     Asked,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gateway.engines.base import Settings, Surroundings
-    from gateway.engines.sstp_gate import Authenticator
     from gateway.sessions import Session
     from gateway.sstpd.messages import FromWorker
     from gateway.vocabulary import VpnProtocol
@@ -53,20 +53,20 @@ _PASSED_ON = ("PATH", "HOME", "P2SLAB_CACHE", "P2SLAB_NATIVE")
 
 
 class SstpEngine:
-    """The engine for ARM's `SSTP`. Without an authenticator, certificates are the only way in."""
+    """The engine for ARM's `SSTP`."""
 
     protocol: VpnProtocol = "SSTP"
 
-    def __init__(self, around: Surroundings, authenticator: Authenticator | None = None) -> None:
+    def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._authenticator = authenticator
+        self._authenticator = RadiusAuthenticator(around.radius) if around.radius else None
         self._settings: Settings | None = None
         self._in_force: Settings | None = None
         """What the worker has."""
         self._daemon: Daemon | None = None
         self._ground = Ground(around.placement.publicIPAddress)
         self._link = Link(self._on, self._on_broken)
-        self._gate = Gate(around, authenticator, self._tell)
+        self._gate = Gate(around, self._authenticator, self._tell)
         self._background = Background("SSTP")
         self._compiled = False
         self._told_busy = False
@@ -168,14 +168,15 @@ class SstpEngine:
             self._around.log.add("engine", self.protocol, words)
 
     async def _configure(self, settings: Settings) -> Configured:
+        radius = self._authenticator if settings.radius else None
         configured = await self._link.configure(
             Configure(
                 number=0,
                 local_address=self._ground.own_address,
                 dns=settings.dns,
                 roots=tuple(root.public_bytes(Encoding.DER) for root in settings.roots),
-                methods=self._authenticator.methods if self._authenticator else ("EAP",),
-                eap="pass-through" if self._authenticator else "tls",
+                methods=radius.methods if radius else ("EAP",),
+                eap="pass-through" if radius else "tls",
             )
         )
         self._in_force = settings

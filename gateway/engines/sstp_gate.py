@@ -34,11 +34,21 @@ class Authenticator(Protocol):
 class Vouched:
     """The authenticator answers for this peer; the gate decides the rest."""
 
-    def __init__(self, peer: Peer, keys: tuple[Key, ...], text: str = "", eap: bytes = b"") -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        keys: tuple[Key, ...],
+        text: str = "",
+        eap: bytes = b"",
+        *,
+        voucher: str = "",
+    ) -> None:
+        """`voucher`: who says so, for the log."""
         self.peer = peer
         self.keys = keys
         self.text = text
         self.eap = eap
+        self.voucher = voucher
 
 
 class Gate:
@@ -54,8 +64,8 @@ class Gate:
         self._authenticator = authenticator
         self._tell = tell
         self._asking: set[int] = set()
-        # by call: let in, and not open yet
-        self._admitted: dict[int, Reservation] = {}
+        # by call, let in and not open yet: its place, and who vouches for it
+        self._admitted: dict[int, tuple[Reservation, str]] = {}
 
     async def asked(self, asked: Asked) -> None:
         """Answer; a call that has gone meanwhile gets none."""
@@ -71,7 +81,7 @@ class Gate:
 
     def opened(self, message: Opened) -> None:
         """The reservation becomes a session, unless the desired state has changed meanwhile."""
-        reservation = self._admitted.pop(message.call, None)
+        reservation, voucher = self._admitted.pop(message.call, (None, ""))
         around = self._around
         if reservation is None or not around.sessions.holds(reservation):
             self._tell(End(call=message.call, why="its place had lapsed"))
@@ -79,7 +89,8 @@ class Gate:
         session = around.sessions.open(
             reservation, handle=str(message.call), private_address=reservation.address
         )
-        self._log("connected", session, f"assigned {session.private_address} ({message.binding})")
+        words = f"assigned {session.private_address} ({message.binding}){voucher}"
+        self._log("connected", session, words)
         objection = around.admission.objection_to_session(session)
         if objection:
             session.ending = objection.message
@@ -90,7 +101,7 @@ class Gate:
         self._asking.discard(call)
         if self._authenticator:
             self._authenticator.forget(call)
-        reservation = self._admitted.pop(call, None)
+        reservation, _ = self._admitted.pop(call, (None, ""))
         if reservation:
             self._around.sessions.release(reservation)
         session = self._around.sessions.by_handle("SSTP", str(call))
@@ -118,7 +129,7 @@ class Gate:
         if decision.reservation is None:
             reason = decision.reason or "refused"
             return Denied(call=call, reason=reason, message=decision.message)
-        self._admitted[call] = decision.reservation
+        self._admitted[call] = decision.reservation, vouched.voucher
         return Admitted(
             call=call,
             address=decision.reservation.address,

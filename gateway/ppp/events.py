@@ -73,6 +73,7 @@ class Refuse:
     """Turn the peer away. `error`: RFC 2759 section 6, 691 is a wrong name or password.
 
     `retry` (MS-CHAPv2): it may try again on the same link, up to chap.MOST_TRIES times in all.
+    `text`: what the peer itself is told; None: the message.
     """
 
     reason: str
@@ -80,6 +81,7 @@ class Refuse:
     eap: bytes = b""
     error: int = 691
     retry: bool = False
+    text: str | None = None
 
 
 @dataclass(frozen=True)

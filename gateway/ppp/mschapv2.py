@@ -148,11 +148,17 @@ def failure_message(error: int, challenge: bytes, message: str, *, retry: bool) 
 
 def explain_failure(data: bytes) -> str:
     """What a Failure message says, for a person: its number and text, no challenge."""
-    match = _FAILURE.match(data.decode("utf-8", "replace"))
-    if match is None:
+    failure = parse_failure(data.decode("utf-8", "replace"))
+    if failure is None:
         return "the server refuses"
-    error, message = match.groups()
+    error, message = failure
     return f"E={error} {message}" if message else f"E={error}"
+
+
+def parse_failure(text: str) -> tuple[str, str] | None:
+    """Number and text of a Failure message; None for what is not one."""
+    match = _FAILURE.match(text)
+    return (match[1], match[2] or "") if match else None
 
 
 def _start_key(master: bytes, magic: bytes) -> bytes:

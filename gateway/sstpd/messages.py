@@ -192,7 +192,8 @@ class Admitted(_Message):
 
 
 class Denied(_Message):
-    """Turn it away. `error`: RFC 2759 section 6; `retry`: it may try again on the same call."""
+    """Turn it away. `error`: RFC 2759 section 6; `retry`: it may try again on the same call;
+    `text`: what the client itself is told, None: the message."""
 
     kind: Literal["denied"] = "denied"
     call: int
@@ -201,6 +202,7 @@ class Denied(_Message):
     error: int = 691
     retry: bool = False
     eap: Secret = b""
+    text: str | None = None
 
 
 class Continue(_Message):

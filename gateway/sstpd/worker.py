@@ -292,6 +292,8 @@ def _verdict(order: Admitted | Denied | Continue) -> Verdict:
             keys = tuple(BindingKey(key.form, key.key) for key in order.keys)
             return Accept(order.address, keys, order.text, order.eap)
         case Denied():
-            return Refuse(order.reason, order.message, order.eap, order.error, order.retry)
+            return Refuse(
+                order.reason, order.message, order.eap, order.error, order.retry, order.text
+            )
         case Continue():
             return EapReply(order.eap)

@@ -150,7 +150,10 @@ class Bench:
 
 
 def on_a_gateway(
-    logs: Path, test: Callable[[Bench], Awaitable[None]], *certificates: CertificatePlan
+    logs: Path,
+    test: Callable[[Bench], Awaitable[None]],
+    *certificates: CertificatePlan,
+    plan: Plan = PLAN,
 ) -> None:
     """Run a test with the program started and no document put yet."""
     plans = (
@@ -167,7 +170,7 @@ def on_a_gateway(
     )
 
     async def there() -> None:
-        nodes = await build_world(PLAN, logs)
+        nodes = await build_world(plan, logs)
         credentials = issue(plans)
         gateway = await start_gateway(
             nodes["gw"], GatewayPlan("gw", "gw", PLACEMENT, {}), credentials

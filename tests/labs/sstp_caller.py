@@ -38,6 +38,8 @@ class SstpCaller:
     host: str
     credential: Credential
     server_root: x509.Certificate
+    user: ClientConfig | None = None
+    """In place of the certificate, told to the gateway alone."""
     tamper: Tamper = HONEST
     key_form: Any = "specification"
     events: list[Any] = field(default_factory=list)
@@ -50,13 +52,7 @@ class SstpCaller:
         self._tls = context.wrap_socket(self.stream, server_hostname=self.host)
         leaf = self._tls.getpeercert(binary_form=True)
         assert leaf
-        mine = client_context(
-            self.credential.certificate,
-            self.credential.key,
-            self.credential.issuers[:-1],
-            (self.server_root,),
-        )
-        config = ClientConfig(user=self.credential.common_name, eap_tls=mine)
+        config = self.user or with_certificate(self.credential, self.server_root)
         self.call = ClientCall(
             ClientCallConfig(
                 self.host,
@@ -146,6 +142,13 @@ class SstpCaller:
                 self._tls.sendall(data)
             except OSError:
                 self._lost()
+
+
+def with_certificate(credential: Credential, server_root: x509.Certificate) -> ClientConfig:
+    """Somebody who signs in by EAP-TLS, with whoever has a certificate of that root."""
+    shown, issuers = credential.certificate, credential.issuers[:-1]
+    context = client_context(shown, credential.key, issuers, (server_root,))
+    return ClientConfig(user=credential.common_name, eap_tls=context)
 
 
 def echo_request(source: IPv4Address, destination: IPv4Address, size: int) -> bytes:

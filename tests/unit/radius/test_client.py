@@ -261,6 +261,22 @@ async def test_no_answer_says_who_was_asked_and_what_came_instead(bench: Bench) 
     ]
 
 
+async def test_who_is_asking_when_the_servers_are_changed_hears_at_once(bench: Bench) -> None:
+    asked = asyncio.Event()
+
+    def silence(_request: bytes) -> list[bytes]:
+        asked.set()
+        return []
+
+    client = await bench.asks(silence)
+    asking = asyncio.create_task(client.pap(CALL, "alice", "p"))
+    await asked.wait()
+    client.close()
+    verdict = await asyncio.wait_for(asking, 1)
+    assert isinstance(verdict, NoAnswer)
+    assert verdict.message.endswith("the servers to ask were changed meanwhile")
+
+
 async def test_hostile_answers_are_counted_and_told_once_and_the_right_one_counts(
     bench: Bench,
 ) -> None:
