@@ -19,7 +19,9 @@ class Counters:
     spoofed: int = 0
     """From the client, with a source address that is not its own."""
     malformed: int = 0
-    """From the client: no sound IPv4, or refused by the kernel."""
+    """From the client: no sound IPv4."""
+    refused: int = 0
+    """From the client: the kernel did not take it."""
 
 
 @dataclass(slots=True)
@@ -28,3 +30,7 @@ class PlaneCounters:
 
     unknown: int = 0
     """From the TUN, to an address that no client has, or no IPv4."""
+    unusable: int = 0
+    """From the TUN: what cannot be sent on."""
+    refused: int = 0
+    """Answers to senders that the kernel did not take."""

@@ -10,7 +10,7 @@ from gateway.dataplane.framing import HEADER, MAX_PACKET, headers
 from gateway.dataplane.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from ipaddress import IPv4Address
 
     from gateway.dataplane.tls import Buffer, TlsConnection
@@ -42,6 +42,7 @@ class Flow:
         self.connection = connection
         self.address = address.packed
         """Its address while packets are carried for it, else empty."""
+        self.ip_header = ip_header
         self.headers = headers(ip_header)
         """What stands before an IP packet sent, by its length."""
         largest = MAX_PACKET - HEADER - len(ip_header)
@@ -68,11 +69,6 @@ class Flow:
         """Send whole SSTP packets. A client that takes none of the answers it causes is closed."""
         if not self.outgoing.send_control(packets):
             self.failed = "the client takes no answers"
-        self.watch()
-
-    def send(self, chunks: Sequence[Buffer], last: Buffer) -> None:
-        """Send one flush of framed IP packets (Outgoing.send)."""
-        self.outgoing.send(chunks, last)
         self.watch()
 
     def finish(self, why: str) -> None:

@@ -41,23 +41,25 @@ class Outgoing:
         """Bytes that wait here; what the connection keeps is not among them."""
         return self._bytes
 
-    def send(self, chunks: Sequence[Buffer], last: Buffer) -> None:
+    def send(self, chunks: Sequence[Buffer], last: Buffer, most: int) -> int:
         """Send one flush: chunks of whole packets, of about CHUNK bytes, and its last packet.
 
-        Its buffers may be used again afterwards.
+        Where nothing waits, chunks are given to TLS at once until `most` bytes are reached; the
+        rest waits. Returns the bytes given. The buffers may be used again afterwards.
         """
         connection = self._connection
         pieces = [*chunks, last]
-        taken = 0
+        given = taken = 0
         if not self._queue:
-            while taken < len(chunks) - 1 and not connection.wants_write:
-                connection.write((pieces[taken],))
-                taken += 1
-            if not connection.wants_write:
-                connection.write(pieces[taken:])
-                return
+            while given < most and taken < len(pieces) and not connection.wants_write:
+                # The last two together: one system call, two records.
+                behind = taken + 1 if taken < len(pieces) - 2 else len(pieces)
+                connection.write(pieces[taken:behind])
+                given += sum(map(len, pieces[taken:behind]))
+                taken = behind
         for piece in pieces[taken:]:
             self._keep(piece)
+        return given
 
     def send_control(self, packets: bytes) -> bool:
         """Send whole control packets, behind what waits; False if far too much waits already."""
@@ -67,17 +69,15 @@ class Outgoing:
             return False
         self._queue.append(packets)
         self._bytes += len(packets)
-        self._drain()
         return True
 
-    def flush(self) -> None:
-        """The socket takes bytes again."""
-        self._connection.flush()
-        self._drain()
-
-    def _drain(self) -> None:
-        while self._queue and not self._connection.wants_write:
-            self._connection.write(self._take())
+    def drain(self) -> int:
+        """Give TLS about CHUNK bytes of what waits, if it takes any; returns how many."""
+        if not self._queue or self._connection.wants_write:
+            return 0
+        pieces = self._take()
+        self._connection.write(pieces)
+        return sum(map(len, pieces))
 
     def _take(self) -> list[Buffer]:
         taken: list[bytes] = []

@@ -6,38 +6,36 @@ TLS -> SSTP packets -> source address checked -> TUN; what is no IP packet -> co
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from gateway.dataplane.carrier import GATEWAY, SLACK
 from gateway.dataplane.counters import PlaneCounters
 from gateway.dataplane.framing import FramingError
-from gateway.dataplane.plain import SLACK, PlainTun
+from gateway.dataplane.offload import OffloadTun
+from gateway.dataplane.plain import PlainTun
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.dataplane.tun import has_vnet_hdr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.dataplane.carrier import Carrier, Side
     from gateway.dataplane.flow import Flow
     from gateway.dataplane.native import Native
     from gateway.dataplane.reactor import Reactor
+    from gateway.dataplane.tls import Buffer
 
 _READ_BYTES = 131072
 """Taken from one client before the others have their turn again."""
+_ROUND_BYTES = 131072
+"""Given to TLS in one round of the reactor, for all clients together.
 
-
-class Carrier(Protocol):
-    """How packets get into and out of the TUN; both calls do a bounded amount of work."""
-
-    def from_client(self, flow: Flow, buffer: bytearray, end: int) -> int:
-        """Handle the SSTP packets in the buffer up to `end`; returns where the first is that is
-        not whole. Raises FramingError. Behind `end` the buffer has SLACK bytes.
-        """
-
-    def from_tun(self) -> None:
-        """Send the clients what has come for them."""
-
-    def changed(self) -> None:
-        """The table of flows has changed."""
+Less than is read from the TUN in a round: what is too much for the processor gathers in the
+flows' queues, where the largest flow loses first, and not in the TUN's, which knows no flows.
+"""
 
 
 @dataclass(slots=True)
@@ -50,24 +48,42 @@ class _Member:
 class Plane:
     """Moves packets; `tun` is a descriptor of open_tun, `mtu` (bytes) that of its device.
 
-    With a TUN that has virtio_net_hdr `native` is needed, with another it is not used.
+    With a TUN that has virtio_net_hdr `native` is needed, with another it is not used. `side`
+    CLIENT makes it the other end of the tunnel, for clients of our own: `from` the peer then is to
+    be read for `from the client`, and a flow's address is that of the client all the same.
     """
 
-    def __init__(self, tun: int, native: Native | None, reactor: Reactor, mtu: int) -> None:
+    def __init__(
+        self,
+        tun: int,
+        native: Native | None,
+        reactor: Reactor,
+        mtu: int,
+        *,
+        side: Side = GATEWAY,
+    ) -> None:
         self._tun = tun
         self._reactor = reactor
         self._flows: dict[bytes, Flow] = {}
         self._members: dict[Flow, _Member] = {}
+        self._backlog: deque[Flow] = deque()
+        """Flows with something waiting that their connection would take, by turns."""
+        self._serving = False
+        self._round = -1
+        self._budget = 0
         self._buffer = bytearray(_READ_BYTES + SLACK)
         self._view = memoryview(self._buffer)[:_READ_BYTES]
         self.counters = PlaneCounters()
-        self._carrier = self._choose(native, mtu)
+        self._carrier = self._choose(native, mtu, side)
         reactor.add(tun, READABLE, self._from_tun)
 
-    def _choose(self, native: Native | None, mtu: int) -> Carrier:  # noqa: ARG002 (the compiled part is to come)
+    def _choose(self, native: Native | None, mtu: int, side: Side) -> Carrier:
+        common = self._tun, self._flows, mtu, self.counters
         if not has_vnet_hdr(self._tun):
-            return PlainTun(self._tun, self._flows, mtu, self.counters)
-        raise ValueError("a TUN with virtio_net_hdr needs the compiled part")
+            return PlainTun(*common, side=side, send=self._send)
+        if native is None:
+            raise ValueError("a TUN with virtio_net_hdr needs the compiled part")
+        return OffloadTun(*common, side=side, send=self._send, native=native)
 
     def add(self, flow: Flow) -> None:
         """Carry packets for it from now on.
@@ -94,6 +110,8 @@ class Plane:
         if member:
             self._unmap(flow, member)
             self._reactor.remove(member.descriptor)
+            if flow in self._backlog:
+                self._backlog.remove(flow)
 
     def close(self) -> None:
         """Forget all flows and the TUN, whose descriptor stays open."""
@@ -104,12 +122,34 @@ class Plane:
     def _from_tun(self, _events: int) -> None:
         self._carrier.from_tun()
 
+    def _send(self, flow: Flow, chunks: Sequence[Buffer], last: Buffer) -> None:
+        """One flush of a carrier's."""
+        self._budget = self._left() - flow.outgoing.send(chunks, last, self._left())
+        self._watch(flow)
+
+    def _serve(self) -> None:
+        """The backlog's turn, once a round."""
+        backlog = self._backlog
+        while backlog and self._left() > 0:
+            flow = backlog.popleft()
+            self._budget -= flow.outgoing.drain()
+            self._watch(flow)
+        self._serving = bool(backlog)
+        if backlog:
+            self._reactor.call_at(0.0, self._serve)
+
+    def _left(self) -> int:
+        """Bytes of this round's budget."""
+        if self._round != self._reactor.rounds:
+            self._round, self._budget = self._reactor.rounds, _ROUND_BYTES
+        return self._budget
+
     def _ready(self, flow: Flow, events: int) -> None:
         """The connection can be written or read, or the deferred look after something changed."""
         if flow not in self._members:
             return
         if events & WRITABLE:
-            flow.outgoing.flush()
+            flow.connection.flush()
             self._watch(flow)
         if events & ~WRITABLE:
             self._receive(flow)
@@ -149,7 +189,13 @@ class Plane:
         if flow.finishing or flow.failed or flow.connection.ended:
             # Not now: whoever sends does not expect to be called back.
             self._reactor.call_at(0.0, partial(self._ready, flow, 0))
-        events = READABLE | WRITABLE if flow.connection.wants_write else READABLE
+        blocked = flow.connection.wants_write
+        if flow.outgoing and not blocked and flow not in self._backlog:
+            self._backlog.append(flow)
+            if not self._serving:
+                self._serving = True
+                self._reactor.call_at(0.0, self._serve)
+        events = READABLE | WRITABLE if blocked else READABLE
         if events != member.events:
             member.events = events
             self._reactor.modify(member.descriptor, events)

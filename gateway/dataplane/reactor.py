@@ -50,6 +50,8 @@ class Reactor:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.now = clock()
         """Seconds, of when the loop last woke up."""
+        self.rounds = 0
+        """How often it has woken up."""
         self.add(self._wake, READABLE, self._woken)
 
     def add(self, descriptor: int, events: int, callback: Ready) -> None:
@@ -82,6 +84,7 @@ class Reactor:
         while self._running:
             ready = poll(self._patience())
             self.now = self._clock()
+            self.rounds += 1
             for descriptor, events in ready:
                 # An earlier callback of this round may have removed it.
                 callback = callbacks.get(descriptor)

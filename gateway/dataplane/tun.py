@@ -29,8 +29,9 @@ _QUEUE_PACKETS = 1000
 def open_tun(name: str, *, vnet_hdr: bool) -> int:
     """Make the device; returns a descriptor, not blocking. The device lives as long as that.
 
-    `vnet_hdr`: every packet has a struct virtio_net_hdr (10 bytes) before it and may be one that
-    is still to be segmented (TSO; UDP too from Linux 6.2 on). Raises EngineError.
+    `vnet_hdr`: every packet has a struct virtio_net_hdr (10 bytes) before it and may, after
+    offload(), be one that is still to be segmented (TSO; UDP too from Linux 6.2 on). Raises
+    EngineError.
     """
     flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if vnet_hdr else 0)
     try:
@@ -39,15 +40,17 @@ def open_tun(name: str, *, vnet_hdr: bool) -> int:
         raise EngineError(f"cannot open /dev/net/tun: {error.strerror}") from error
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
-        if vnet_hdr:
-            _offload(descriptor)
     except OSError as error:
         os.close(descriptor)
         raise EngineError(f"cannot make the TUN device {name}: {error.strerror}") from error
     return descriptor
 
 
-def _offload(descriptor: int) -> None:
+def offload(descriptor: int) -> bool:
+    """Let the kernel leave checksums and segmentation to who reads; whether of UDP, too.
+
+    For a device with virtio_net_hdr; needs no privilege.
+    """
     tcp = _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO_ECN
     try:
         fcntl.ioctl(descriptor, _TUNSETOFFLOAD, tcp | _TUN_F_USO4 | _TUN_F_USO6)
@@ -55,6 +58,8 @@ def _offload(descriptor: int) -> None:
         if error.errno != errno.EINVAL:
             raise
         fcntl.ioctl(descriptor, _TUNSETOFFLOAD, tcp)
+        return False
+    return True
 
 
 def has_vnet_hdr(descriptor: int) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import cast
 
@@ -15,11 +16,14 @@ from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Raw
 
+from gateway.dataplane import native
+from gateway.dataplane.carrier import GATEWAY, SLACK
 from gateway.dataplane.counters import Counters, PlaneCounters
 from gateway.dataplane.flow import Flow
 from gateway.dataplane.framing import PPP_HEADERS, FramingError
+from gateway.dataplane.native import Native
 from gateway.dataplane.outgoing import CONTROL_BYTES, QUEUE_BYTES
-from gateway.dataplane.plain import SLACK, PlainTun
+from gateway.dataplane.plain import PlainTun
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import TlsConnection
@@ -28,7 +32,6 @@ from gateway.errors import EngineError
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 from tests.unit.dataplane.pieces import (
-    KINDS,
     Client,
     connected,
     framed,
@@ -36,7 +39,7 @@ from tests.unit.dataplane.pieces import (
     running,
 )
 
-GATEWAY = "172.16.0.1"
+INNER = "172.16.0.1"
 MTU = 1400
 
 
@@ -55,17 +58,33 @@ def a_flow(
     )
 
 
+@dataclass(frozen=True)
+class Way:
+    """How packets move: which TLS, and the compiled part or None."""
+
+    tls: str
+    native: Native | None
+
+
+@pytest.fixture(params=["memory python", "socket native"])
+def way(request: pytest.FixtureRequest) -> Way:
+    tls, mover = request.param.split()
+    made = Way(tls, native.load() if mover == "native" else None)
+    assert made.native or mover == "python"
+    return made
+
+
 class Rig:
     """A plane on a TUN, its reactor running in a thread, and one UDP socket of the VNet."""
 
-    def __init__(self, kind: str = "memory") -> None:
-        self.kind = kind
-        self.tun = open_tun("tun0", vnet_hdr=False)
-        configure("tun0", IPv4Interface(f"{GATEWAY}/32"), MTU, [IPv4Network("172.16.0.0/24")])
+    def __init__(self, way: Way) -> None:
+        self.kind = way.tls
+        self.tun = open_tun("tun0", vnet_hdr=way.native is not None)
+        configure("tun0", IPv4Interface(f"{INNER}/32"), MTU, [IPv4Network("172.16.0.0/24")])
         self.reactor = Reactor()
-        self.plane = Plane(self.tun, None, self.reactor, MTU)
+        self.plane = Plane(self.tun, way.native, self.reactor, MTU)
         self.vnet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.vnet.bind((GATEWAY, 7))
+        self.vnet.bind((INNER, 7))
         self.vnet.settimeout(5)
         self.control: list[bytes] = []
         self.closed: list[str] = []
@@ -84,16 +103,16 @@ class Rig:
         self.vnet.sendto(text, (f"172.16.0.{number}", 9))
 
 
-def with_rig(test: Callable[[Rig], None], kind: str = "memory") -> None:
+def with_rig(test: Callable[[Rig], None], way: Way) -> None:
     def there() -> None:
-        rig = Rig(kind)
+        rig = Rig(way)
         with running(rig.reactor):
             test(rig)
 
     isolated(there)
 
 
-def udp(source: int, text: bytes, *, to: str = GATEWAY, **ip: object) -> bytes:
+def udp(source: int, text: bytes, *, to: str = INNER, **ip: object) -> bytes:
     return bytes(IP(src=f"172.16.0.{source}", dst=to, **ip) / UDP(sport=9, dport=7) / Raw(text))
 
 
@@ -101,8 +120,7 @@ def text_of(packet: bytes) -> bytes:
     return bytes(IP(packet)[UDP].payload)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_packets_go_both_ways_in_every_accepted_form(kind: str) -> None:
+def test_packets_go_both_ways_in_every_accepted_form(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         for header in PPP_HEADERS:
@@ -112,20 +130,20 @@ def test_packets_go_both_ways_in_every_accepted_form(kind: str) -> None:
         assert text_of(client.ip()) == b"down"
         assert flow.counters == Counters(4, 4 * 28 + 4 * 3 + 4 + 3 + 2 + 1, 1, 32)
 
-    with_rig(test, kind)
+    with_rig(test, way)
 
 
-def test_a_packet_may_come_in_any_pieces() -> None:
+def test_a_packet_may_come_in_any_pieces(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         for byte in framed(udp(2, b"one")) + framed(udp(2, b"two")):
             client.send(bytes([byte]))
         assert [rig.vnet.recv(2000), rig.vnet.recv(2000)] == [b"one", b"two"]
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_what_the_owner_took_but_did_not_parse_is_not_lost() -> None:
+def test_what_the_owner_took_but_did_not_parse_is_not_lost(way: Way) -> None:
     def test(rig: Rig) -> None:
         stream = framed(udp(2, b"one")) + framed(udp(2, b"two"))
         _, client = rig.client(2, received=stream[:45])
@@ -133,10 +151,10 @@ def test_what_the_owner_took_but_did_not_parse_is_not_lost() -> None:
         client.send(stream[45:])
         assert rig.vnet.recv(2000) == b"two"
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_what_is_no_ip_is_handed_out_whole_and_in_its_place() -> None:
+def test_what_is_no_ip_is_handed_out_whole_and_in_its_place(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         echo, lcp = b"\x10\x01\x00\x08\x00\x08\x00\x00", b"\x10\x00\x00\x0a\xff\x03\xc0\x21\x09\x01"
@@ -145,10 +163,10 @@ def test_what_is_no_ip_is_handed_out_whole_and_in_its_place() -> None:
         assert rig.control == [echo, lcp]
         assert rig.vnet.recv(2000) == b"data"
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_only_sound_ipv4_from_its_own_address_is_let_in() -> None:
+def test_only_sound_ipv4_from_its_own_address_is_let_in(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         other, _ = rig.client(3)
@@ -163,10 +181,10 @@ def test_only_sound_ipv4_from_its_own_address_is_let_in() -> None:
         assert flow.counters.packets_in == 1
         assert other.counters == Counters()
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_no_client_gets_what_is_for_another() -> None:
+def test_no_client_gets_what_is_for_another(way: Way) -> None:
     def test(rig: Rig) -> None:
         flows = {number: rig.client(number) for number in (2, 3, 4)}
         for round_ in range(20):
@@ -181,22 +199,22 @@ def test_no_client_gets_what_is_for_another() -> None:
         rig.wait(lambda: rig.plane.counters.unknown)
         assert all(client.pending() == b"" for _, client in flows.values())
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_mss_is_clamped_both_ways() -> None:
+def test_mss_is_clamped_both_ways(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2, mru=1300)
         watcher = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
         watcher.bind(("tun0", 0))
         watcher.settimeout(5)
         asked = TCP(sport=5, dport=6, flags="S", options=[("MSS", 1460)])
-        client.send(framed(bytes(IP(src="172.16.0.2", dst=GATEWAY, id=77) / asked)))
+        client.send(framed(bytes(IP(src="172.16.0.2", dst=INNER, id=77) / asked)))
         seen = IP(watcher.recv(2000))
         assert (seen.id, seen[TCP].options) == (77, [("MSS", 1260)])
         assert IP(client.ip())[TCP].flags == "RA"  # the kernel took it: the checksum was right
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
-            packet = IP(src=GATEWAY, dst="172.16.0.2") / asked
+            packet = IP(src=INNER, dst="172.16.0.2") / asked
             raw.sendto(bytes(packet), ("172.16.0.2", 0))
         seen = IP(client.ip())
         assert seen[TCP].options == [("MSS", 1260)]
@@ -204,10 +222,10 @@ def test_mss_is_clamped_both_ways() -> None:
         packet[TCP].options = [("MSS", 1260)]
         assert seen[TCP].chksum == IP(bytes(packet))[TCP].chksum
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_the_sender_of_a_packet_beyond_the_mru_learns_the_mru() -> None:
+def test_the_sender_of_a_packet_beyond_the_mru_learns_the_mru(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2, mru=1000)
         discover, do, mtu = 10, 2, 14  # linux/in.h: IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU
@@ -218,10 +236,10 @@ def test_the_sender_of_a_packet_beyond_the_mru_learns_the_mru() -> None:
         assert flow.counters.dropped == 1
         assert client.pending() == b""
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_a_packet_beyond_the_mru_that_may_be_cut_is_cut() -> None:
+def test_a_packet_beyond_the_mru_that_may_be_cut_is_cut(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2, mru=576)
         rig.vnet.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_PMTUDISC_DONT
@@ -231,14 +249,13 @@ def test_a_packet_beyond_the_mru_that_may_be_cut_is_cut() -> None:
         assert sum(len(part) - 20 for part in parts) == 1208
         assert ICMP not in IP(parts[0])
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_last_packet_of_a_burst_has_a_record_of_its_own(kind: str) -> None:
+def test_the_last_packet_of_a_burst_has_a_record_of_its_own(way: Way) -> None:
     def there() -> None:
-        rig = Rig(kind)
-        connection, client = connected(kind)
+        rig = Rig(way)
+        connection, client = connected(way.tls)
         flow = a_flow(connection, 2)
         rig.plane.add(flow)
         for number in range(10):
@@ -255,8 +272,7 @@ def test_the_last_packet_of_a_burst_has_a_record_of_its_own(kind: str) -> None:
     isolated(there)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(kind: str) -> None:
+def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(way: Way) -> None:
     def test(rig: Rig) -> None:
         slow, slow_client = rig.client(2)
         _, client = rig.client(3)
@@ -275,10 +291,10 @@ def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(kind:
         assert text_of(slow_client.ip()) == b"well again"
         assert slow.counters.dropped == 1000 - left
 
-    with_rig(test, kind)
+    with_rig(test, way)
 
 
-def test_a_client_that_takes_no_answers_is_closed() -> None:
+def test_a_client_that_takes_no_answers_is_closed(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, _ = rig.client(2)
         echo = b"\x10\x01\x00\x08\x00\x09\x00\x00"
@@ -292,10 +308,10 @@ def test_a_client_that_takes_no_answers_is_closed() -> None:
         rig.wait(lambda: rig.closed)
         assert rig.closed == ["the client takes no answers"]
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_a_stream_that_cannot_be_delimited_closes_that_flow_alone() -> None:
+def test_a_stream_that_cannot_be_delimited_closes_that_flow_alone(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         _, other = rig.client(3)
@@ -308,10 +324,10 @@ def test_a_stream_that_cannot_be_delimited_closes_that_flow_alone() -> None:
         other.send(framed(udp(3, b"other")))
         assert rig.vnet.recv(2000) == b"other"
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_a_client_that_goes_is_told_and_its_address_is_free() -> None:
+def test_a_client_that_goes_is_told_and_its_address_is_free(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         client.send(framed(udp(2, b"last words")))
@@ -323,10 +339,10 @@ def test_a_client_that_goes_is_told_and_its_address_is_free() -> None:
         again.send(framed(udp(2, b"again")))
         assert rig.vnet.recv(2000) == b"again"
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_two_flows_cannot_have_one_address() -> None:
+def test_two_flows_cannot_have_one_address(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
 
@@ -338,10 +354,10 @@ def test_two_flows_cannot_have_one_address() -> None:
         client.send(framed(udp(2, b"still here")))
         assert rig.vnet.recv(2000) == b"still here"
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_a_flow_that_finishes_sends_what_waits_and_carries_no_more_ip() -> None:
+def test_a_flow_that_finishes_sends_what_waits_and_carries_no_more_ip(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         rig.to_client(2, b"data")
@@ -360,10 +376,10 @@ def test_a_flow_that_finishes_sends_what_waits_and_carries_no_more_ip() -> None:
         rig.to_client(2, b"for nobody")
         rig.wait(lambda: rig.plane.counters.unknown)
 
-    with_rig(test)
+    with_rig(test, way)
 
 
-def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet() -> None:
+def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
 
@@ -380,7 +396,11 @@ def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet() -> None:
         assert rig.vnet.recv(2000) == b"other"
         assert (rig.control, rig.closed) == ([ping], [])
 
-    with_rig(test)
+    with_rig(test, way)
+
+
+def nobody(flow: Flow, chunks: object, last: object) -> None:
+    """No flow takes what comes from the TUN."""
 
 
 @settings(max_examples=200, deadline=None)
@@ -391,7 +411,7 @@ def test_any_bytes_end_in_control_or_are_counted_and_never_raise_past_the_parser
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
         flow = a_flow(cast("TlsConnection", None), 2)
-        carrier = PlainTun(ours.fileno(), {}, MTU, PlaneCounters())
+        carrier = PlainTun(ours.fileno(), {}, MTU, PlaneCounters(), side=GATEWAY, send=nobody)
         stream = b"".join(parts)
         buffer = bytearray(stream + b"\xaa" * SLACK)
         try:

@@ -1,0 +1,121 @@
+"""What both ways into the TUN have in common: the packets that are rare or odd."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.dataplane import ip
+from gateway.dataplane.framing import ip_offset, length_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.dataplane.counters import PlaneCounters
+    from gateway.dataplane.flow import Flow
+    from gateway.dataplane.tls import Buffer
+
+SLACK = 64
+"""Bytes that a buffer has behind the packets in it, to be read but not to be used."""
+
+
+Send = Callable[["Flow", "Sequence[Buffer]", "Buffer"], None]
+"""Takes one flush for a flow: chunks of framed packets, and the last packet (Outgoing.send)."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where in an IP header the client's address is, in packets from it and to it."""
+
+    of_sender: int
+    of_receiver: int
+
+
+GATEWAY = Side(12, 16)
+CLIENT = Side(16, 12)
+"""The other end of the tunnel, where the client's packets come out of the TUN."""
+
+
+class Carrier(ABC):
+    """How packets get into and out of the TUN; each call does a bounded amount of work."""
+
+    def __init__(
+        self,
+        tun: int,
+        flows: dict[bytes, Flow],
+        mtu: int,
+        counters: PlaneCounters,
+        *,
+        side: Side,
+        send: Send,
+    ) -> None:
+        self._tun = tun
+        self._side = side
+        self._send = send
+        self._flows = flows
+        self._mtu = mtu
+        self._counters = counters
+
+    @abstractmethod
+    def from_client(self, flow: Flow, buffer: bytearray, end: int) -> int:
+        """Handle the SSTP packets in the buffer up to `end`.
+
+        Returns where the first is that is not whole. Raises FramingError. Behind `end` the buffer
+        has SLACK bytes.
+        """
+
+    @abstractmethod
+    def from_tun(self) -> None:
+        """Send the clients what has come for them, at most a batch."""
+
+    @abstractmethod
+    def changed(self) -> None:
+        """The table of flows has changed."""
+
+    @abstractmethod
+    def _put(self, packet: Buffer) -> None:
+        """One IP packet into the TUN; raises OSError."""
+
+    def _one_from_client(self, flow: Flow, view: memoryview, at: int) -> int:
+        """Any SSTP packet at all; returns where the next begins, `at` if it is not whole."""
+        length = length_at(view, at)
+        if at + length > len(view):
+            return at
+        packet = ip_offset(view, at, length)
+        if packet:
+            self._inward(flow, view[packet : at + length])
+        else:
+            flow.control(bytes(view[at : at + length]))
+        return at + length
+
+    def _inward(self, flow: Flow, packet: memoryview) -> None:
+        """An IP packet of a client, to the TUN if it may."""
+        counters = flow.counters
+        if not flow.address:
+            return
+        if not ip.is_sound(packet):
+            counters.malformed += 1
+            return
+        field = self._side.of_sender
+        if packet[field : field + 4] != flow.address:
+            counters.spoofed += 1
+            return
+        packet = packet[: packet[2] << 8 | packet[3]]
+        counters.packets_in += 1
+        counters.bytes_in += len(packet)
+        try:
+            self._put(ip.clamp_mss(packet, min(self._mtu, flow.mru)) or packet)
+        except OSError:
+            counters.refused += 1
+
+    def _outward(self, flow: Flow, packet: bytes) -> list[bytes]:
+        """An IP packet to a client, framed; its sender hears of it if it is too large."""
+        parts, answer = flow.frame(packet, self._mtu)
+        if answer:
+            try:
+                self._put(answer)
+            except OSError:
+                self._counters.refused += 1
+        return parts
