@@ -7,7 +7,7 @@ the permitted group looks like somebody with a wrong password. So a report asks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -130,6 +130,19 @@ def refusals(log: str) -> Iterator[Refusal]:
             yield Refusal(bare(found["user"]), "not-in-group", found[0])
         elif (found := _DOOR.search(line)) and (reason := of_words(found["why"])):
             yield Refusal(bare(found["user"]), reason, found["why"])
+
+
+def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
+    """The last refusal of this user in each log, and of those the one that tells most.
+
+    To FreeRADIUS somebody outside the group has a wrong password; winbindd knows better.
+    """
+    last = [
+        next((one for one in reversed(log) if one.user.lower() == bare(user).lower()), None)
+        for log in logs
+    ]
+    found = [one for one in last if one is not None]
+    return min(found, key=lambda one: one.reason in ("password", "refused"), default=None)
 
 
 def bare(user: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lab.nodes.base import Node, Process
 
-ROLES = ("dns", "http", "iperf3", "echo", "proxy", "radius", "site")
+ROLES = ("dns", "http", "iperf3", "echo", "proxy", "site", "radius", "directory")
 
 
 async def start_role(role: str, node: Node, options: dict[str, Any]) -> Process:

@@ -1,55 +1,246 @@
-"""A RADIUS server: FreeRADIUS, with what radius.freeradius writes."""
+"""A RADIUS server: FreeRADIUS, and before it the front door where there is a second factor.
+
+The door (radius.frontdoor) then has the server's address, and FreeRADIUS is on loopback.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
+from lab.pki.authority import Credential
+from lab.pki.revocation import revocation_list
 from lab.roles.daemon import last_words
+from lab.roles.directory import group_sid, is_joined
 from lab.waiting import wait_until
-from radius.freeradius import Instance, command, files
-from radius.reasons import Refusal, refusals
+from radius.door import Approved
+from radius.freeradius import Authority, Client, Domain, Instance, Tls, command, files
+from radius.reasons import Refusal, refusals, telling
 
 DIRECTORY = "/run/freeradius"
+DOOR = "/run/frontdoor"
+LOOPBACK = "127.0.0.1"
 LIMIT = 15.0
+DOMAIN_LIMIT = 60.0
+"""A new domain is made first."""
+CONTROL_LIMIT = 5.0
+LOGS = ("radius", "winbind", "frontdoor")
+"""The programs whose logs tell of refusals."""
 
 
-async def start(node: Node, options: dict[str, Any]) -> Process:
-    """Options: instance (radius.freeradius.Instance)."""
-    return await start_radius(node, options["instance"])
+@dataclass(frozen=True)
+class Settings:
+    """What runs on the node."""
+
+    instance: Instance
+    factor: Approved | None = None
+    slow: float = 0.0
+
+    @property
+    def has_door(self) -> bool:
+        """Whether the front door is before FreeRADIUS."""
+        return self.factor is not None or self.slow > 0
 
 
-async def start_radius(node: Node, instance: Instance) -> Process:
-    """Start it; it answers when this returns. LabError with its last words if it ends instead."""
-    for name, file in files(instance, DIRECTORY).items():
-        await node.write(f"{DIRECTORY}/{name}", file.content, file.mode)
-    process = await node.spawn(command(DIRECTORY, instance), log="radius")
-    await until_bound(node, process, "radius", instance.address, instance.port)
-    return process
+async def start(node: Node, options: dict[str, Any]) -> RadiusServer:
+    """Options: address, methods, clients ([prefix, secret]), users (name to password), certificate
+    (of the server: a name), authority and revoked (names), domain and group (names), factor
+    (asked, never, typed or seconds), credentials (names to lab.pki.authority.Credential)."""
+    instance = _instance(options, options["credentials"])
+    if instance.domain is not None:
+        instance = replace(instance, domain=await _joined(node, instance.domain.name, options))
+    server = RadiusServer(node, Settings(instance, options.get("factor")))
+    await server.begin()
+    return server
 
 
-async def until_bound(node: Node, process: Process, name: str, address: str, port: int) -> None:
+async def start_radius(
+    node: Node, instance: Instance, factor: Approved | None = None
+) -> RadiusServer:
+    """Start this one; it answers when this returns."""
+    server = RadiusServer(node, Settings(instance, factor))
+    await server.begin()
+    return server
+
+
+def _instance(options: Mapping[str, Any], credentials: Mapping[str, Credential]) -> Instance:
+    tls = authority = None
+    if options.get("certificate"):
+        own = credentials[options["certificate"]]
+        tls = Tls(own.chain_pem, own.key_pem)
+    if options.get("authority"):
+        issuer = credentials[options["authority"]]
+        revoked = [credentials[name] for name in options["revoked"]]
+        authority = Authority(issuer.certificate_pem, revocation_list(issuer, revoked))
+    domain = options.get("domain")
+    return Instance(
+        options["address"],
+        tuple(Client(prefix, secret) for prefix, secret in options["clients"]),
+        dict(options["users"]),
+        tuple(options["methods"]),
+        tls,
+        authority,
+        Domain(domain) if domain else None,
+    )
+
+
+async def _joined(node: Node, domain: str, options: Mapping[str, Any]) -> Domain:
+    """The domain, once the directory role has made this node its member."""
+
+    async def ready() -> bool:
+        return await is_joined(node)
+
+    await wait_until(f"{node.name}: a member of {domain}", DOMAIN_LIMIT, ready)
+    group = options.get("group")
+    return Domain(domain, await group_sid(node, domain, group) if group else None)
+
+
+class RadiusServer:
+    """A RADIUS server as its own administrator holds it; also the running program."""
+
+    def __init__(self, node: Node, settings: Settings) -> None:
+        self.node = node
+        self._usual = self._settings = settings
+        self._processes: list[Process] = []
+        self._marks: dict[Path, int] = {}
+
+    # ---- lab.nodes.base.Process, of FreeRADIUS
+
+    pid: int
+    log: Path
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._processes[0].code
+
+    async def wait(self) -> int:
+        """Until it ends."""
+        return await self._processes[0].wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._processes[0].signal(number)
+
+    async def stop(self, limit: float = 5.0) -> int:
+        """End it, and the door."""
+        codes = [await process.stop(limit) for process in reversed(self._processes)]
+        return codes[-1]
+
+    # ---- start, and faults
+
+    async def begin(self) -> None:
+        """Start; LabError with a program's last words if it ends instead."""
+        settings = self._settings
+        instance, key = settings.instance, secrets.token_hex(16)
+        if settings.has_door:
+            behind = (Client(f"{LOOPBACK}/32", key),)
+            instance = replace(instance, address=LOOPBACK, clients=behind)
+        for name, file in files(instance, DIRECTORY).items():
+            await self.node.write(f"{DIRECTORY}/{name}", file.content, file.mode)
+        process = await self.node.spawn(command(DIRECTORY, instance), log="radius")
+        self._processes = [process]
+        self.pid, self.log = process.pid, process.log
+        await _until_bound(self.node, process, "FreeRADIUS", instance)
+        if settings.has_door:
+            await self._open_door(key)
+
+    async def _open_door(self, key: str) -> None:
+        instance = self._settings.instance
+        document = {
+            "listen": [instance.address, instance.port],
+            "server": [LOOPBACK, instance.port, key],
+            "clients": [[client.prefix, client.secret] for client in instance.clients],
+            "control": f"{DOOR}/control.sock",
+            "factor": self._settings.factor,
+            "slow": self._settings.slow,
+        }
+        await self.node.write(f"{DOOR}/settings.json", json.dumps(document), 0o600)
+        argv = [sys.executable, "-m", "radius.frontdoor", f"{DOOR}/settings.json"]
+        process = await self.node.spawn(argv, log="frontdoor")
+        self._processes.append(process)
+        await _until_bound(self.node, process, "the front door", instance)
+
+    async def become(self, *, slow: float = 0.0, secret: str | None = None) -> None:
+        """Start anew with a fault: every answer late by so many seconds, or with another shared
+        secret; without one, as it was at first."""
+        await self.stop()
+        usual = self._usual
+        instance = usual.instance
+        if secret is not None:
+            other = tuple(replace(client, secret=secret) for client in instance.clients)
+            instance = replace(instance, clients=other)
+        self._settings = replace(usual, instance=instance, slow=slow)
+        await self.begin()
+
+    # ---- the second factor
+
+    async def decide(self, user: str, *, approve: bool) -> int:
+        """The user's word on the telephone; UsageError when nothing is asked of that user."""
+        told = await self._control(f"{'approve' if approve else 'deny'} {user}")
+        if not told["decided"]:
+            asked = ", ".join(told["waiting"]) or "nobody"
+            raise UsageError(f"{user} is asked for nothing now", f"asked now: {asked}")
+        return int(told["decided"])
+
+    async def waiting(self) -> list[str]:
+        """The users whose approval is waited for."""
+        names: list[str] = (await self._control("waiting"))["waiting"]
+        return names
+
+    async def _control(self, line: str) -> dict[str, Any]:
+        if self._settings.factor is None:
+            raise UsageError(f"{self.node.name} asks for no second factor", "see `secondFactor:`")
+        path = self.node.run_directory / "frontdoor" / "control.sock"
+        async with asyncio.timeout(CONTROL_LIMIT):
+            reader, writer = await asyncio.open_unix_connection(path)
+            with closing(writer):
+                writer.write(f"{line}\n".encode())
+                told: dict[str, Any] = json.loads(await reader.readline())
+        return told
+
+    # ---- its logs
+
+    def mark(self) -> None:
+        """Refusals count from here on."""
+        self._marks = {path: path.stat().st_size for path in self._logs()}
+
+    def refusal(self, user: str) -> Refusal | None:
+        """Why it refused this user at last, since the mark."""
+        texts = []
+        for path in self._logs():
+            with path.open("rb") as file:
+                file.seek(self._marks.get(path, 0))
+                texts.append(file.read().decode(errors="replace"))
+        return telling(user, [list(refusals(text)) for text in texts])
+
+    def _logs(self) -> list[Path]:
+        return [path for name in LOGS if (path := self.log.with_name(f"{name}.log")).exists()]
+
+
+async def _until_bound(node: Node, process: Process, name: str, instance: Instance) -> None:
     """Until its UDP socket is there: what is sent from then on waits in it."""
+    place = f" {_kernels(instance.address)}:{instance.port:04X} "
 
     async def bound() -> bool:
         if process.code is not None:
             raise LabError(f"{node.name}: {name} ended with {process.code}: {last_words(process)}")
-        table = await node.call(Path("/proc/thread-self/net/udp").read_text)
-        return f" {_kernels(address)}:{port:04X} " in table
+        return place in await node.call(Path("/proc/thread-self/net/udp").read_text)
 
-    await wait_until(f"{node.name}: {name} listens on UDP {address}:{port}", LIMIT, bound)
+    what = f"{node.name}: {name} listens on UDP {instance.address}:{instance.port}"
+    await wait_until(what, LIMIT, bound)
 
 
 def _kernels(address: str) -> str:
     """An IPv4 address as /proc/net/udp has it: in the machine's byte order."""
     return f"{int.from_bytes(IPv4Address(address).packed, sys.byteorder):08X}"
-
-
-def refused(logs: Iterable[Path]) -> list[Refusal]:
-    """Every refusal that these servers' logs tell, in order."""
-    return [refusal for log in logs for refusal in refusals(log.read_text(errors="replace"))]

@@ -10,11 +10,12 @@ from typing import Any
 
 from gateway.ppp.config import ClientConfig, Method
 from gateway.ppp.tls_contexts import client_context
-from lab.roles.radius import refused, start_radius
+from lab.roles.radius import start_radius
 from radius.attributes import Nas
 from radius.client import RadiusClient
 from radius.freeradius import Client, Instance
 from radius.packet import Server
+from radius.reasons import refusals
 from radius.verdict import Accept, NoAnswer, Reject
 from tests.labs.dialling import Dialled, dial
 from tests.labs.radius_bench import CLIENTS, GATEWAY, SECOND, SECRET, SERVER, Bench, on_a_bench
@@ -101,7 +102,9 @@ def test_wrong_passwords_and_strangers_are_refused_and_the_log_says_why(tmp_path
                 result = await dialled(bench, replace(user, methods=(method,)), method)
                 assert not result.connected
                 assert result.reason in ("password", "refused")
-        assert {(refusal.user, refusal.reason) for refusal in refused([process.log])} == {
+        assert {
+            (refusal.user, refusal.reason) for refusal in refusals(process.log.read_text())
+        } == {
             ("alice", "password"),
             ("eve", "password"),
         }
@@ -115,7 +118,9 @@ def test_certificates_are_judged_by_the_servers_own_authority_and_list(tmp_path:
         assert (await dialled(bench, with_certificate(bench, "alice", "alice"))).connected
         for name, user in (("bob", "bob"), ("mallory", "alice"), ("alice", "bob")):
             assert not (await dialled(bench, with_certificate(bench, name, user))).connected
-        assert [(refusal.user, refusal.reason) for refusal in refused([process.log])] == [
+        assert [
+            (refusal.user, refusal.reason) for refusal in refusals(process.log.read_text())
+        ] == [
             ("bob", "certificate-revoked"),
             ("alice", "certificate"),
             ("bob", "certificate"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,22 +21,26 @@ ADDRESSES = {"gw": GATEWAY, "nps1": SERVER, "nps2": SECOND, "dc1": CONTROLLER}
 SECRET = "lab-secret"
 CLIENTS = (Client("192.168.50.0/28", SECRET),)
 
-PLAN = Plan(
-    "radius-bench",
-    "",
-    nodes=(
-        NodePlan("switch", "internet", bridges=(Bridge("lan", ("192.168.50.1/24",)),)),
-        *(NodePlan(name, "host") for name in ADDRESSES),
-    ),
-    links=tuple(
-        Link(End("switch", f"p{n}", bridge="lan"), End(name, "eth0", (f"{address}/24",)))
-        for n, (name, address) in enumerate(ADDRESSES.items())
-    ),
-    certificates=(),
-    gateways=(),
-    clients=(),
-    steps=(),
-)
+
+def plan(addresses: Mapping[str, str]) -> Plan:
+    """One LAN with these computers."""
+    return Plan(
+        "radius-bench",
+        "",
+        nodes=(
+            NodePlan("switch", "internet", bridges=(Bridge("lan", ("192.168.50.1/24",)),)),
+            *(NodePlan(name, "host") for name in addresses),
+        ),
+        links=tuple(
+            Link(End("switch", f"p{n}", bridge="lan"), End(name, "eth0", (f"{address}/24",)))
+            for n, (name, address) in enumerate(addresses.items())
+        ),
+        certificates=(),
+        gateways=(),
+        clients=(),
+        steps=(),
+    )
+
 
 CERTIFICATES = (
     CertificatePlan("public-root", "Public Root", None, "root"),
@@ -55,6 +59,7 @@ class Bench:
 
     nodes: dict[str, NamespaceNode]
     credentials: dict[str, Credential]
+    addresses: Mapping[str, str]
 
     @property
     def tls(self) -> Tls:
@@ -78,11 +83,16 @@ class Bench:
         return await gw.run([*argv, "-A", GATEWAY, "-t", f"{limit:g}"], limit=limit + 5)
 
 
-def on_a_bench(logs: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+def on_a_bench(
+    logs: Path,
+    test: Callable[[Bench], Awaitable[None]],
+    addresses: Mapping[str, str] = ADDRESSES,
+) -> None:
     """Run a test in a world of these computers."""
 
     async def there() -> None:
-        nodes = await build_world(PLAN, logs)
-        await test(Bench(dict(nodes), await asyncio.to_thread(issue, CERTIFICATES)))
+        nodes = await build_world(plan(addresses), logs)
+        credentials = await asyncio.to_thread(issue, CERTIFICATES)
+        await test(Bench(dict(nodes), credentials, addresses))
 
     isolated(there)

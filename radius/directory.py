@@ -1,0 +1,167 @@
+"""An Active Directory domain of Samba 4.17: its controller and its members, as text. Pure.
+
+What is written here was measured (facts: active-directory): few services and one process, no TLS
+keys, winbind that is back a second after the controller, an idmap range that a user namespace
+has, and nothing that outlives its daemon.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+RECIPE = "1"
+"""Raise it when what is built from the same values changes."""
+CONTROLLER = "DC1"
+PROVISION = Path(__file__).parent / "provision.py"
+"""Run by the distribution's own Python, which has Samba's modules, in the controller's node."""
+PORTS = (445, 389, 88)
+"""Of a controller that members can join: SMB, LDAP, Kerberos."""
+LEFT_OUT = (
+    "lib/winbindd_privileged",
+    "lib/winbindd_cache.tdb",
+    *(f"lib/private/{name}" for name in ("ldapi", "ldap_priv", "msg.sock", "tls", "smbd.tmp")),
+)
+"""Of a machine's state, what daemons make anew."""
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the domain."""
+
+    name: str
+    password: str = field(repr=False)
+    groups: tuple[str, ...] = ()
+    disabled: bool = False
+    must_change: bool = False
+    """The password, at the next login."""
+    expired: bool = False
+    """The account, yesterday."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain, with one controller."""
+
+    realm: str
+    """Its DNS name, lower case."""
+    users: tuple[User, ...] = ()
+    members: tuple[str, ...] = ()
+    """NetBIOS names of the member servers, such as NPS1."""
+    lockout_threshold: int = 0
+
+    @property
+    def name(self) -> str:
+        """The NetBIOS name: `NAME\\user`."""
+        return self.realm.partition(".")[0].upper()
+
+    def host(self, computer: str) -> str:
+        """The DNS name of a computer of the domain."""
+        return f"{computer.lower()}.{self.realm}"
+
+    def key(self, samba: str) -> str:
+        """Sixteen hexadecimal digits that change with whatever a provisioned domain depends on.
+
+        Not the addresses: `password server` and /etc/hosts find the controller.
+        """
+        said = json.dumps([RECIPE, samba, asdict(self)], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def provisioning(domain: Domain, address: str, administrator: str) -> str:
+    """What radius/provision.py reads: JSON. `administrator`: the password."""
+    return json.dumps(
+        {
+            "realm": domain.realm,
+            "domain": domain.name,
+            "host": CONTROLLER.lower(),
+            "address": address,
+            "administrator": administrator,
+            "lockoutThreshold": domain.lockout_threshold,
+            "users": [asdict(user) for user in domain.users],
+        }
+    )
+
+
+def controller_conf(domain: Domain) -> str:
+    """smb.conf of the controller."""
+    return (
+        _conf(
+            {
+                "netbios name": CONTROLLER,
+                "realm": domain.realm.upper(),
+                "workgroup": domain.name,
+                "server role": "active directory domain controller",
+                "server services": "s3fs, rpc, ldap, cldap, kdc, winbindd",
+                "dcerpc endpoint servers": "epmapper, samr, lsarpc, netlogon, drsuapi, dnsserver",
+                # Else no MS-CHAPv2: it is NTLMv1 on the wire between member and controller.
+                "ntlm auth": "mschapv2-and-ntlmv2-only",
+                "old password allowed period": "0",
+                "tls enabled": "no",
+                "prefork children": "1",
+                **_QUIET,
+            }
+        )
+        + _conf(
+            {"path": "/var/lib/samba/sysvol", "read only": "no"},
+            "sysvol",
+        )
+        + _conf(
+            {"path": f"/var/lib/samba/sysvol/{domain.realm}/scripts", "read only": "no"},
+            "netlogon",
+        )
+    )
+
+
+def member_conf(domain: Domain, computer: str) -> str:
+    """smb.conf of a member."""
+    return _conf(
+        {
+            "netbios name": computer,
+            "realm": domain.realm.upper(),
+            "workgroup": domain.name,
+            "server role": "member server",
+            "security": "ads",
+            "password server": domain.host(CONTROLLER),
+            "winbind reconnect delay": "1",
+            "kerberos method": "secrets only",
+            "machine password timeout": "0",
+            "idmap config * : backend": "tdb",
+            "idmap config * : range": "10000-60000",
+            "winbind max domain connections": "1",
+            # Else winbindd leaves a program behind that outlives it.
+            "rpc start on demand helpers": "no",
+            **_QUIET,
+        }
+    )
+
+
+_QUIET = {
+    "disable netbios": "yes",
+    "load printers": "no",
+    "printcap name": "/dev/null",
+}
+
+
+def _conf(values: Mapping[str, str], section: str = "global") -> str:
+    return f"[{section}]\n" + "".join(f" {name} = {value}\n" for name, value in values.items())
+
+
+def kerberos_conf(domain: Domain) -> str:
+    """krb5.conf of every computer of the domain."""
+    return (
+        f"[libdefaults]\n default_realm = {domain.realm.upper()}\n dns_lookup_realm = false\n"
+        " dns_lookup_kdc = false\n rdns = false\n"
+        f"[realms]\n {domain.realm.upper()} = {{\n  kdc = {domain.host(CONTROLLER)}\n }}\n"
+    )
+
+
+def hosts(domain: Domain, addresses: Mapping[str, str]) -> str:
+    """Lines of /etc/hosts; `addresses` by NetBIOS name."""
+    return "".join(
+        f"{address} {domain.host(computer)} {computer.lower()}\n"
+        for computer, address in addresses.items()
+    )

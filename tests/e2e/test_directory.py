@@ -1,0 +1,168 @@
+"""A real Active Directory of Samba, and FreeRADIUS as its member, asked for real PPP attempts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.ppp.config import ClientConfig, Method
+from lab.errors import UsageError
+from lab.roles.directory import Computer, DomainController, group_sid, start_domain
+from lab.roles.radius import RadiusServer, start_radius
+from radius.directory import CONTROLLER, Domain, User
+from radius.freeradius import Domain as Membership
+from radius.freeradius import Instance
+from tests.e2e.test_radius import dialled, eap_mschapv2
+from tests.labs.radius_bench import ADDRESSES, CLIENTS, SERVER, Bench, on_a_bench
+
+PASSWORD = "Pa55w0rd!"
+VPN = ("vpn",)
+DOMAIN = Domain(
+    "corp.test",
+    (
+        User("alice", PASSWORD, VPN),
+        User("bob", PASSWORD, VPN, disabled=True),
+        User("carol", PASSWORD, VPN, must_change=True),
+        User("dave", PASSWORD, VPN, expired=True),
+        User("erin", PASSWORD),
+        User("frank", PASSWORD, VPN),
+    ),
+    ("NPS1",),
+    lockout_threshold=3,
+)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty one."""
+    monkeypatch.setenv("P2SLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "directory"
+
+
+async def domain(bench: Bench, wanted: Domain = DOMAIN) -> DomainController:
+    computers = [
+        Computer(name, bench.nodes[name.lower()], bench.addresses[name.lower()])
+        for name in (CONTROLLER, *wanted.members)
+    ]
+    return await start_domain(wanted, computers[0], computers[1:])
+
+
+async def member(bench: Bench, **changes: Any) -> RadiusServer:
+    node = bench.nodes["nps1"]
+    membership = Membership("CORP", await group_sid(node, "CORP", "vpn"))
+    methods = ("MS-CHAPv2", "EAP-MSCHAPv2", "PEAP", "PAP")
+    whole = Instance(
+        SERVER, CLIENTS, {"local": PASSWORD}, methods, tls=bench.tls, domain=membership
+    )
+    return await start_radius(node, replace(whole, **changes))
+
+
+async def outcome(bench: Bench, server: RadiusServer, user: str, password: str, how: Method) -> str:
+    server.mark()
+    result = await dialled(bench, ClientConfig(user, password, methods=(how,)), how)
+    refusal = server.refusal(user)
+    if result.connected:
+        assert refusal is None
+        return "connected"
+    assert refusal is not None
+    return refusal.reason
+
+
+REFUSED = {"bob": "disabled", "carol": "must-change-password", "dave": "account-expired",
+           "erin": "not-in-group"}  # fmt: skip
+
+
+def test_domain_users_sign_in_and_each_refusal_has_its_reason(tmp_path: Path, cache: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await domain(bench)
+        server = await member(bench)
+        for how in ("MS-CHAPv2", "EAP", "PAP"):
+            for name in ("alice", "CORP\\alice", "alice@corp.test", "local"):
+                assert await outcome(bench, server, name, PASSWORD, how) == "connected", name
+            for name, reason in REFUSED.items():
+                assert await outcome(bench, server, name, PASSWORD, how) == reason
+            assert await outcome(bench, server, "nobody", PASSWORD, how) == "password"
+            assert await outcome(bench, server, "erin", "wrong", how) == "password"
+        for _ in range(3):
+            assert await outcome(bench, server, "frank", "wrong", "MS-CHAPv2") == "password"
+        assert await outcome(bench, server, "frank", PASSWORD, "MS-CHAPv2") == "locked-out"
+        peap = await bench.eapol_test(eap_mschapv2(PASSWORD, "PEAP", "alice"))
+        assert peap.code == 0, peap.said[-2000:]
+        server.mark()
+        assert (await bench.eapol_test(eap_mschapv2(PASSWORD, "PEAP", "erin"))).code != 0
+        refusal = server.refusal("erin")
+        assert refusal is not None
+        assert refusal.reason == "not-in-group"
+
+    on_a_bench(tmp_path, test)
+
+
+def test_a_kept_domain_is_the_same_at_other_addresses_and_its_users_sign_in(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def first(bench: Bench) -> None:
+        await domain(bench)
+        note(tmp_path / "first", await group_sid(bench.nodes["nps1"], "CORP", "vpn"))
+
+    async def again(bench: Bench) -> None:
+        monkeypatch.setattr("lab.roles.directory._make", _never)
+        await domain(bench)
+        note(tmp_path / "again", await group_sid(bench.nodes["nps1"], "CORP", "vpn"))
+        server = await member(bench)
+        assert await outcome(bench, server, "alice", PASSWORD, "MS-CHAPv2") == "connected"
+        assert await outcome(bench, server, "bob", PASSWORD, "MS-CHAPv2") == "disabled"
+
+    on_a_bench(tmp_path / "1", first)
+    [archive] = cache.iterdir()
+    assert archive.stat().st_mode & 0o777 == 0o600
+    swapped = {"dc1": ADDRESSES["nps2"], "nps2": ADDRESSES["dc1"]}
+    on_a_bench(tmp_path / "2", again, ADDRESSES | swapped)
+    assert (tmp_path / "first").read_text() == (tmp_path / "again").read_text()
+    assert list(cache.iterdir()) == [archive]
+
+
+async def _never(*_: Any) -> None:
+    raise AssertionError("it was to be taken from the cache")
+
+
+def note(path: Path, text: str) -> None:
+    """What happens on the bench happens in another process."""
+    path.write_text(text)
+
+
+def test_a_domain_that_went_away_comes_back(tmp_path: Path, cache: Path) -> None:
+    async def test(bench: Bench) -> None:
+        controller = await domain(bench)
+        server = await member(bench)
+        await controller.stop()
+        assert await outcome(bench, server, "alice", PASSWORD, "MS-CHAPv2") != "connected"
+        assert await outcome(bench, server, "local", PASSWORD, "MS-CHAPv2") == "connected"
+        await controller.begin()
+        assert await outcome(bench, server, "alice", PASSWORD, "MS-CHAPv2") == "connected"
+
+    on_a_bench(tmp_path, test)
+
+
+def test_an_impossible_password_is_told_by_the_users_name_and_not_kept(
+    tmp_path: Path, cache: Path
+) -> None:
+    async def test(bench: Bench) -> None:
+        weak = replace(DOMAIN, users=(User("alice", "weakpw"),))
+        with pytest.raises(UsageError, match="user alice") as caught:
+            await domain(bench, weak)
+        assert "weakpw" not in str(caught.value)
+
+    on_a_bench(tmp_path, test)
+    assert not cache.exists()
+
+
+def test_two_members_share_a_domain(tmp_path: Path, cache: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await domain(bench, replace(DOMAIN, members=("NPS1", "NPS2")))
+        sids = [await group_sid(bench.nodes[name], "CORP", "vpn") for name in ("nps1", "nps2")]
+        assert sids[0] == sids[1]
+
+    on_a_bench(tmp_path, test)
