@@ -7,7 +7,7 @@ the permitted group looks like somebody with a wrong password. So a report asks 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ Reason = Literal[
     "account-expired",
     "outside-hours",  # of the hours in which the user may log in
     "not-in-group",  # nobody outside a group is let in
+    "no-directory",  # the server does not reach the domain controller
     "certificate",  # the server does not accept the user's certificate
     "certificate-revoked",
     "second-factor-denied",
@@ -56,6 +57,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
         r"0xc0000224",
     ),
     "outside-hours": (r"logon hours", r"0xc000006f"),
+    "no-directory": (r"no logon servers", r"0xc000005e", r"0xc0000233"),
     "certificate-revoked": (r"certificate revoked",),
     "certificate": (r"certificate", r"unknown ca\b", r"eap_tls"),
     "second-factor-denied": (re.escape(DENIED),),
@@ -141,8 +143,13 @@ def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
         next((one for one in reversed(log) if one.user.lower() == bare(user).lower()), None)
         for log in logs
     ]
-    found = [one for one in last if one is not None]
-    return min(found, key=lambda one: one.reason in ("password", "refused"), default=None)
+    return most_telling(last)
+
+
+def most_telling(found: Iterable[Refusal | None]) -> Refusal | None:
+    """The first that is not just a wrong password or a bare refusal, else the first."""
+    told = [one for one in found if one is not None]
+    return min(told, key=lambda one: one.reason in ("password", "refused"), default=None)
 
 
 def bare(user: str) -> str:

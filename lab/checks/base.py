@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lab.faults.board import Faults
     from lab.topology.plan import Plan
+    from radius.reasons import Refusal
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,36 @@ class ClientComputer(Protocol):
         """Wait for the tunnel's end; the client program's words."""
 
 
+class Daemon(Protocol):
+    """What may be away for a while."""
+
+    async def stop(self, limit: float = 5.0) -> int:
+        """End it."""
+
+    async def begin(self) -> None:
+        """Start it again; it serves when this returns."""
+
+
+class RadiusServer(Daemon, Protocol):
+    """A RADIUS server as its own administrator holds it."""
+
+    async def become(self, *, slow: float = 0.0, secret: str | None = None) -> None:
+        """Start anew, answering late by so many seconds or having another shared secret; without
+        one, as it was at first."""
+
+    async def decide(self, user: str, *, approve: bool) -> int:
+        """The user's word on the telephone; UsageError when nothing is asked of that user."""
+
+    async def waiting(self) -> list[str]:
+        """The users whose approval is waited for; UsageError where there is no second factor."""
+
+    def written(self) -> dict[Path, int]:
+        """How far its logs are."""
+
+    def refusal(self, user: str, since: Mapping[Path, int]) -> Refusal | None:
+        """Why it refused this user at last, since its logs were as far as that."""
+
+
 class World(Protocol):
     """Everything that checks may touch."""
 
@@ -120,8 +151,12 @@ class World(Protocol):
         """The VPN devices of sites that have a connection, by the site's name."""
 
     @property
-    def radius_logs(self) -> Sequence[Path]:
-        """The logs of RADIUS servers and of what stands before and behind them."""
+    def radius(self) -> Mapping[str, RadiusServer]:
+        """The RADIUS servers, by the names of their nodes."""
+
+    @property
+    def directories(self) -> Mapping[str, Daemon]:
+        """The domain controllers, by the names of their nodes."""
 
     @property
     def plan(self) -> Plan:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.clients.base import Connection, RefusedError
-from lab.roles.radius import refused as refused_by
 from lab.topology.steps import Connects, Refused, Step
 from lab.waiting import wait_until
-from radius.reasons import Refusal, bare
+from radius.reasons import Refusal, most_telling
 
 Record = dict[str, Any]
 SERVERS_LIMIT = 1.0
@@ -62,12 +62,12 @@ async def refused(step: Refused, world: World) -> Outcome:
     """Dial and not be connected, for the right reason."""
     client = world.clients[step.refused]
     began = datetime.now(UTC)
-    earlier = len(_of_servers(client, world))
+    written = {name: server.written() for name, server in world.radius.items()}
     try:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
         record = await _gateways_record(client, error, began)
-        told = await _servers_word(client, world, earlier) if _vague(record) else None
+        told = await _servers_word(client, world, written) if _vague(record) else None
         return _judged(step, error, record, told)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 
@@ -93,19 +93,19 @@ def _vague(record: Record | None) -> bool:
     return record is not None and record["message"].startswith("RADIUS server ")
 
 
-def _of_servers(client: ClientComputer, world: World) -> list[Refusal]:
-    own = bare(client.user).casefold()
-    return [one for one in refused_by(world.radius_logs) if bare(one.user).casefold() == own]
-
-
-async def _servers_word(client: ClientComputer, world: World, earlier: int) -> Refusal | None:
+async def _servers_word(
+    client: ClientComputer, world: World, written: Mapping[str, Mapping[Path, int]]
+) -> Refusal | None:
     """What the RADIUS servers wrote down about this client since it dialled, if anything."""
 
-    def written() -> list[Refusal]:
-        return _of_servers(client, world)[earlier:]
+    def word() -> Refusal | None:
+        found = [
+            server.refusal(client.user, written[name]) for name, server in world.radius.items()
+        ]
+        return most_telling(found)
 
     try:
-        return (await wait_until("the RADIUS server's record of it", SERVERS_LIMIT, written))[-1]
+        return await wait_until("the RADIUS server's record of it", SERVERS_LIMIT, word)
     except TimeoutError:
         return None
 

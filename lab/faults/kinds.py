@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import UsageError
 from lab.kernel import nft
-from lab.lookup import connected_sites
+from lab.lookup import connected_sites, radius_servers
+from lab.topology.addressing import directory_name, radius_name
 from lab.topology.wiring import INTERNET
 
 if TYPE_CHECKING:
-    from lab.checks.base import World
+    from lab.checks.base import RadiusServer, World
     from lab.nodes.base import Node
     from lab.topology.steps import Fault
     from lab.topology.vocabulary import FaultName
@@ -38,6 +40,82 @@ async def s2s_wrong_psk(world: World, step: Fault) -> Begun:
     device = world.devices[site]
     await device.use_key(secrets.token_hex(16))
     return f"the device of {site} has another pre-shared key", device.use_key
+
+
+async def radius_down(world: World, step: Fault) -> Begun:
+    """FreeRADIUS is not there, on any of the servers."""
+    servers = servers_at(world, step.at)
+    await _each(server.stop() for server in servers.values())
+
+    async def end() -> None:
+        await _each(server.begin() for server in servers.values())
+
+    return f"no RADIUS server at {', '.join(servers)}", end
+
+
+async def radius_slow(world: World, step: Fault) -> Begun:
+    """Every answer is late."""
+    if step.by is None:
+        raise UsageError("radius-slow does not say by how much", "by: 5s")
+    late, servers = step.by, servers_at(world, step.at)
+    await _each(server.become(slow=late) for server in servers.values())
+    return f"answers of {', '.join(servers)} are {late:g} s late", _as_before(servers)
+
+
+async def wrong_shared_secret(world: World, step: Fault) -> Begun:
+    """Servers and gateway no longer have the same secret."""
+    servers = servers_at(world, step.at)
+    await _each(server.become(secret=secrets.token_hex(16)) for server in servers.values())
+    return f"another shared secret at {', '.join(servers)}", _as_before(servers)
+
+
+async def one_server_dead(world: World, step: Fault) -> Begun:
+    """Of several servers, the one that a gateway asks first is not there."""
+    servers = {world.addresses[name]: name for name in servers_at(world, step.at)}
+    asked = [servers[address] for address in radius_servers(world.plan) if address in servers]
+    if len(asked) < 2:
+        raise UsageError("there are not several RADIUS servers", "use radius-down")
+    server = world.radius[asked[0]]
+    await server.stop()
+    return f"no RADIUS server at {asked[0]}", server.begin
+
+
+async def directory_down(world: World, step: Fault) -> Begun:
+    """The domain controller is not there."""
+    place = directory_name(step.at) if step.at and step.at not in world.directories else step.at
+    name = one(world.directories, place, "a domain controller")
+    await world.directories[name].stop()
+    return f"no Active Directory at {name}", world.directories[name].begin
+
+
+def servers_at(world: World, place: str | None) -> dict[str, RadiusServer]:
+    """The RADIUS servers that are meant: all, those of a site, or one by its own name."""
+    chosen = {
+        name: server
+        for name, server in world.radius.items()
+        if place in (None, name) or name in _of_site(str(place))
+    }
+    if not chosen:
+        listed = ", ".join(world.radius) or "there is none"
+        raise UsageError(f"no RADIUS server at {place or 'any place'}", f"one of: {listed}")
+    return chosen
+
+
+def _of_site(site: str) -> tuple[str, str]:
+    return radius_name(site), radius_name(site, second=True)
+
+
+def _as_before(servers: Mapping[str, RadiusServer]) -> End:
+    async def end() -> None:
+        await _each(server.become() for server in servers.values())
+
+    return end
+
+
+async def _each(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for one_work in work:
+            group.create_task(one_work)
 
 
 def one(names: Iterable[str], wanted: str | None, what: str) -> str:
@@ -75,4 +153,9 @@ async def drop(node: Node, name: str, hook: str, rules: Iterable[str]) -> End:
 KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "s2s-cut": s2s_cut,
     "s2s-wrong-psk": s2s_wrong_psk,
+    "radius-down": radius_down,
+    "radius-slow": radius_slow,
+    "wrong-shared-secret": wrong_shared_secret,
+    "one-server-dead": one_server_dead,
+    "directory-down": directory_down,
 }

@@ -18,13 +18,11 @@ from typing import Any
 
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
-from lab.pki.authority import Credential
-from lab.pki.revocation import revocation_list
 from lab.roles.daemon import last_words
 from lab.roles.directory import group_sid, is_joined
 from lab.waiting import wait_until
 from radius.door import Approved
-from radius.freeradius import Authority, Client, Domain, Instance, Tls, command, files
+from radius.freeradius import Client, Domain, Instance, command, files
 from radius.reasons import Refusal, refusals, telling
 
 DIRECTORY = "/run/freeradius"
@@ -53,15 +51,13 @@ class Settings:
 
 
 async def start(node: Node, options: dict[str, Any]) -> RadiusServer:
-    """Options: address, methods, clients ([prefix, secret]), users (name to password), certificate
-    (of the server: a name), authority and revoked (names), domain and group (names), factor
-    (asked, never, typed or seconds), credentials (names to lab.pki.authority.Credential)."""
-    instance = _instance(options, options["credentials"])
-    if instance.domain is not None:
-        instance = replace(instance, domain=await _joined(node, instance.domain.name, options))
-    server = RadiusServer(node, Settings(instance, options.get("factor")))
-    await server.begin()
-    return server
+    """Options: instance (radius.freeradius.Instance), domain and group (names, or None), factor
+    (radius.door.Approved, or None)."""
+    instance: Instance = options["instance"]
+    if options["domain"]:
+        member = await _joined(node, options["domain"], options["group"])
+        instance = replace(instance, domain=member)
+    return await start_radius(node, instance, options["factor"])
 
 
 async def start_radius(
@@ -73,35 +69,13 @@ async def start_radius(
     return server
 
 
-def _instance(options: Mapping[str, Any], credentials: Mapping[str, Credential]) -> Instance:
-    tls = authority = None
-    if options.get("certificate"):
-        own = credentials[options["certificate"]]
-        tls = Tls(own.chain_pem, own.key_pem)
-    if options.get("authority"):
-        issuer = credentials[options["authority"]]
-        revoked = [credentials[name] for name in options["revoked"]]
-        authority = Authority(issuer.certificate_pem, revocation_list(issuer, revoked))
-    domain = options.get("domain")
-    return Instance(
-        options["address"],
-        tuple(Client(prefix, secret) for prefix, secret in options["clients"]),
-        dict(options["users"]),
-        tuple(options["methods"]),
-        tls,
-        authority,
-        Domain(domain) if domain else None,
-    )
-
-
-async def _joined(node: Node, domain: str, options: Mapping[str, Any]) -> Domain:
+async def _joined(node: Node, domain: str, group: str | None) -> Domain:
     """The domain, once the directory role has made this node its member."""
 
     async def ready() -> bool:
         return await is_joined(node)
 
     await wait_until(f"{node.name}: a member of {domain}", DOMAIN_LIMIT, ready)
-    group = options.get("group")
     return Domain(domain, await group_sid(node, domain, group) if group else None)
 
 
@@ -112,7 +86,6 @@ class RadiusServer:
         self.node = node
         self._usual = self._settings = settings
         self._processes: list[Process] = []
-        self._marks: dict[Path, int] = {}
 
     # ---- lab.nodes.base.Process, of FreeRADIUS
 
@@ -211,16 +184,16 @@ class RadiusServer:
 
     # ---- its logs
 
-    def mark(self) -> None:
-        """Refusals count from here on."""
-        self._marks = {path: path.stat().st_size for path in self._logs()}
+    def written(self) -> dict[Path, int]:
+        """How far its logs are: bytes."""
+        return {path: path.stat().st_size for path in self._logs()}
 
-    def refusal(self, user: str) -> Refusal | None:
-        """Why it refused this user at last, since the mark."""
+    def refusal(self, user: str, since: Mapping[Path, int]) -> Refusal | None:
+        """Why it refused this user at last, since its logs were as far as that."""
         texts = []
         for path in self._logs():
             with path.open("rb") as file:
-                file.seek(self._marks.get(path, 0))
+                file.seek(since.get(path, 0))
                 texts.append(file.read().decode(errors="replace"))
         return telling(user, [list(refusals(text)) for text in texts])
 

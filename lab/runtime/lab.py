@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.secrets import with_secrets
-from lab.checks.base import ClientComputer, GatewayHandle, Outcome, VpnDevice
+from lab.checks.base import (
+    ClientComputer,
+    Daemon,
+    GatewayHandle,
+    Outcome,
+    RadiusServer,
+    VpnDevice,
+)
 from lab.errors import UsageError
 from lab.faults.board import Faults
 from lab.lookup import connected_sites
@@ -56,7 +63,8 @@ class Lab:
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, GatewayHandle] = {}
         self.devices: dict[str, VpnDevice] = {}
-        self.radius_logs: list[Path] = []
+        self.radius: dict[str, RadiusServer] = {}
+        self.directories: dict[str, Daemon] = {}
         self.faults = Faults(self)
         self.addresses = plan.addresses
         self._logs = log_directory
@@ -197,18 +205,16 @@ class Lab:
             say(f"{len(services)} services")
 
     async def _role(self, node: str, role: str, options: dict[str, Any]) -> None:
-        if role == "radius":
-            from lab.runtime.radius import instance_of  # noqa: PLC0415 (few labs have one)
-
-            options = {"instance": instance_of(options, self._credentials)}
-        process = await start_role(role, self.nodes[node], options)
         if role in ("radius", "directory"):
-            self.radius_logs.append(process.log)
-        if role == "site":
-            from lab.roles.site import Device  # noqa: PLC0415 (as above)
+            from lab.runtime import site_services  # noqa: PLC0415 (few labs have one)
 
-            assert isinstance(process, Device)
-            self.devices[node] = process
+            options = site_services.ready(role, options, self.nodes, self._credentials)
+        process: Any = await start_role(role, self.nodes[node], options)
+        kept: dict[str, dict[str, Any]] = {
+            "site": self.devices, "radius": self.radius, "directory": self.directories
+        }  # fmt: skip
+        if role in kept:
+            kept[role][node] = process
 
     async def _gateway(self, plan: GatewayPlan, emit: Emit) -> None:
         from lab.roles.gateway import put_connections, start_gateway  # noqa: PLC0415 (as above)

@@ -1,8 +1,10 @@
 """The RADIUS servers of a topology: where they stand, what they know, and who knows whom. Pure.
 
 Service options of `radius`: address; clients (prefixes that may ask); methods; certificate and
-authority (names of certificates of the plan, or None); revoked (names). Secrets: secret, users
-(name to password).
+authority (names of certificates of the plan, or None); revoked (names); domain (NetBIOS name)
+and group, or None; factor (radius.door.Approved, or None). Secrets: secret, users (name to
+password). Of `directory`: realm; addresses (NetBIOS name to address); members (NetBIOS name to
+node); lockoutThreshold. Secrets: users (of radius.directory).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lab.topology.addressing import radius_name
 from lab.topology.model import GATEWAY_SUBNET
 from lab.topology.plan import CertificatePlan, Service
+from radius.directory import CONTROLLER, User
 from radius.reasons import bare
 
 if TYPE_CHECKING:
@@ -85,9 +88,47 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
         "certificate": node.certificate,
         "authority": certificates.authority if certificates else None,
         "revoked": list(certificates.revoked) if certificates else [],
+        "domain": _domain(topology, node),
+        "group": node.service.group,
+        "factor": node.service.secondFactor.approved if node.service.secondFactor else None,
     }
     users = {name: user.password.get_secret_value() for name, user in node.service.users.items()}
     return Service("radius", options, {"secret": _secret(topology, at, node), "users": users})
+
+
+def _domain(topology: Topology, node: RadiusNode) -> str | None:
+    """Of which its node is a member."""
+    directory = topology.sites[node.site].directory if node.site else None
+    return directory.domain if directory else None
+
+
+def directory_service(topology: Topology, site: str) -> Service:
+    """The role of a site's domain controller; its RADIUS servers are the members."""
+    directory = topology.sites[site].directory
+    assert directory is not None
+    servers = [node for node in radius_nodes(topology) if node.site == site]
+    members = {f"NPS{number}": server for number, server in enumerate(servers, 1)}
+    options: dict[str, Any] = {
+        "realm": directory.realm,
+        "addresses": {
+            CONTROLLER: str(directory.address),
+            **{name: str(server.address) for name, server in members.items()},
+        },
+        "members": {name: server.node for name, server in members.items()},
+        "lockoutThreshold": directory.lockoutThreshold,
+    }
+    users = [
+        User(
+            name,
+            user.password.get_secret_value(),
+            user.groups,
+            user.disabled,
+            user.mustChangePassword,
+            user.expired,
+        )
+        for name, user in directory.users.items()
+    ]
+    return Service("directory", options, {"users": users})
 
 
 def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> str:

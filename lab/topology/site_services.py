@@ -87,8 +87,9 @@ class RadiusCertificates(_Model):
 class SecondFactor(_Model):
     """After the password the user is asked on a telephone (push), by radius.frontdoor."""
 
-    approved: Literal["asked", "never"] | Annotated[float, Field(ge=0, le=120)] = "asked"
-    """After how many seconds the user approves; never; or asked: by `p2slab approve USER`."""
+    approved: Literal["asked", "never", "typed"] | Annotated[float, Field(ge=0, le=120)] = "asked"
+    """After how many seconds the user approves; never; asked: by `p2slab approve USER`; or typed:
+    the server wants a code, for which VPN clients have no place."""
 
 
 class RadiusService(_Model):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.topology.addressing import PUBLIC_DNS, Addresses, link_name
+from lab.topology.addressing import PUBLIC_DNS, Addresses, directory_name, link_name
 from lab.topology.parts import (
     default_route,
     dns_service,
@@ -19,7 +19,7 @@ from lab.topology.parts import (
     with_length,
 )
 from lab.topology.plan import Bridge, End, Link, NodePlan, Route, Service
-from lab.topology.radius import radius_nodes, radius_service
+from lab.topology.radius import directory_service, radius_nodes, radius_service
 
 if TYPE_CHECKING:
     from lab.topology.model import Topology
@@ -55,14 +55,18 @@ class Sites:
             for server in self._servers(name):
                 service = radius_service(self.topology, self.addresses, server)
                 yield self._in_lan(server.node, "radius", site, (service,))
+            if site.directory:
+                service = directory_service(self.topology, name)
+                yield self._in_lan(directory_name(name), "directory", site, (service,))
             for host, spec in site.hosts.items():
                 yield self._host(host, spec, site)
 
     def links(self) -> Iterator[Link]:
         """Cables in the LANs, and of private links."""
         for name, site in self.topology.sites.items():
-            names = (*(server.node for server in self._servers(name)), *site.hosts)
-            members = [(host, "eth0") for host in names]
+            names = [server.node for server in self._servers(name)]
+            names += [directory_name(name)] if site.directory else []
+            members = [(host, "eth0") for host in (*names, *site.hosts)]
             yield from plugged_in(name, "lan", site.lan, members, self.addresses)
         for name, (vnet, site_end) in self.addresses.links.items():
             for pair, node, interface, end in (

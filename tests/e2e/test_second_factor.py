@@ -39,9 +39,9 @@ def test_an_approval_lets_in_and_a_denial_does_not(tmp_path: Path, how: Method) 
     async def test(bench: Bench) -> None:
         server = await start_radius(bench.nodes["nps1"], plain(bench), "asked")
         assert (await decided(bench, server, how, approve=True)).connected
-        server.mark()
+        written = server.written()
         assert not (await decided(bench, server, how, approve=False)).connected
-        refusal = server.refusal("alice")
+        refusal = server.refusal("alice", written)
         assert refusal is not None
         assert refusal.reason == "second-factor-denied"
         with pytest.raises(UsageError, match="asked for nothing"):
@@ -56,7 +56,7 @@ def test_a_wrong_password_asks_nobody(tmp_path: Path) -> None:
         result = await dialled(bench, ClientConfig("alice", "wrong"), "EAP")
         assert not result.connected
         assert await server.waiting() == []
-        refusal = server.refusal("alice")
+        refusal = server.refusal("alice", {})
         assert refusal is not None
         assert refusal.reason == "password"
 

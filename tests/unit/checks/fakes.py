@@ -137,7 +137,7 @@ class FakeWorld:
         self.gateways = {"gw": self.gateway}
         self.nodes = {"alice": self.alice.node, "bob": self.bob.node}
         self.addresses = {"app1": "127.0.0.1"}
-        self.radius_logs: list[Path] = []
+        self.radius: dict[str, Any] = {}
 
 
 def connection(protocol: Any = "IkeV2", seconds: float = 0.1) -> Connection:

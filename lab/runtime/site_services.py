@@ -1,13 +1,36 @@
-"""RADIUS servers as the plan has them, with the certificates that were issued for them."""
+"""RADIUS servers and directories: what the plan says of them, with what the lab has by now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.pki.revocation import revocation_list
+from radius.directory import Domain
 from radius.freeradius import Authority, Client, Instance, Tls
+
+
+def ready(
+    role: str,
+    options: Mapping[str, Any],
+    nodes: Mapping[str, Node],
+    credentials: Mapping[str, Credential],
+) -> dict[str, Any]:
+    """The options that the role takes (lab.roles.radius, lab.roles.directory)."""
+    if role == "radius":
+        kept = {word: options[word] for word in ("domain", "group", "factor")}
+        return {"instance": instance_of(options, credentials), **kept}
+    members: dict[str, str] = options["members"]
+    domain = Domain(
+        options["realm"], tuple(options["users"]), tuple(members), options["lockoutThreshold"]
+    )
+    return {
+        "domain": domain,
+        "addresses": options["addresses"],
+        "nodes": {name: nodes[node] for name, node in members.items()},
+    }
 
 
 def instance_of(options: Mapping[str, Any], credentials: Mapping[str, Credential]) -> Instance:
