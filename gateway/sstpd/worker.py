@@ -200,6 +200,7 @@ class Worker:
         """The connection is closed."""
         self.ended(caller, "the connection was closed")
         self._callers.pop(caller.number, None)
+        self._totals.update(_losses(caller))
         self._users.pop(caller.number, None)
         self._half_open.remove(caller, caller.address)
         if not self._callers and self._stopping:
@@ -283,7 +284,22 @@ class Worker:
             for number, caller in self._callers.items()
             if number in self._asked
         )
-        return Counts(traffic=traffic, totals={**self._totals, "half-open": len(self._half_open)})
+        totals = self._totals.copy()
+        for caller in self._callers.values():
+            totals.update(_losses(caller))
+        totals["packets to nobody"] = self.plane.counters.unknown
+        totals["half-open"] = len(self._half_open)
+        return Counts(traffic=traffic, totals=totals)
+
+
+def _losses(caller: Caller) -> dict[str, int]:
+    """Packets of a call that went nowhere."""
+    counters = caller.counters
+    return {
+        "packets dropped": counters.dropped,
+        "packets spoofed": counters.spoofed,
+        "packets malformed": counters.malformed,
+    }
 
 
 def _verdict(order: Admitted | Denied | Continue) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from gateway.sstp.events import Data, Ended
 from lab.topology.plan import CertificatePlan
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
-from tests.labs.sstp_bench import connected, off, outcome, refusals, sessions
+from tests.labs.sstp_bench import connected, counters, memory, off, outcome, refusals, sessions
 
 
 def test_a_client_comes_in_is_counted_and_leaves(tmp_path: Path) -> None:
@@ -57,6 +58,30 @@ def test_packets_of_every_size_pass_and_foreign_sources_do_not(tmp_path: Path) -
         assert not await off(lambda: alice.ping(PRIVATE, source=IPv4Address("10.1.0.9")))
         await off(lambda: bob.turn(3))
         assert not any(isinstance(event, Data) for event in bob.events)
+        assert (await counters(bench))["packets spoofed"] == 2
+        assert await off(lambda: bob.ping(PRIVATE))
+
+    on_a_gateway(tmp_path, test, client("alice"), client("bob"))
+
+
+def test_a_client_that_stops_reading_holds_nobody_up(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        alice, bob = await connected(bench, "alice"), await connected(bench, "bob", "pc2")
+        worker = (await bench.engine("SSTP"))["pid"]
+        address = (str(alice.call.address), 9)
+
+        def flood() -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for _ in range(20000):
+                    sender.sendto(bytes(1200), address)
+
+        await bench.nodes["gw"].call(flood)  # 24 MB; the queue takes 256 kB
+        assert await off(lambda: bob.ping(PRIVATE))
+        assert (await counters(bench))["packets dropped"] > 0
+        assert memory(worker) < 100_000_000
+        await bench.gateway.put(bench.document("SSTP", revoked=("alice",)))
+        assert [row["vpnUserName"] for row in await bench.gateway.sessions()] == ["bob"]
         assert await off(lambda: bob.ping(PRIVATE))
 
     on_a_gateway(tmp_path, test, client("alice"), client("bob"))

@@ -14,7 +14,17 @@ from gateway.sstp.tamper import Tamper
 from lab.topology.plan import CertificatePlan
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
-from tests.labs.sstp_bench import caller, connected, counters, off, outcome, refusals, sessions, tcp
+from tests.labs.sstp_bench import (
+    caller,
+    connected,
+    counters,
+    memory,
+    off,
+    outcome,
+    refusals,
+    sessions,
+    tcp,
+)
 
 LIMIT = 128
 
@@ -87,11 +97,12 @@ def test_a_tampered_binding_is_refused_with_its_reason(tmp_path: Path, what: str
     on_a_gateway(tmp_path, test, client("mallory"))
 
 
-def hello(version: int, *suites: int) -> bytes:
+def hello(version: int, *suites: int, extensions: str = "000d0006 0004 0401 0301") -> bytes:
     """A ClientHello that takes RSA with SHA-256 (RFC 5246 section 7.4.1.2 and 7.4.1.4.1)."""
     listed = b"".join(suite.to_bytes(2, "big") for suite in suites)
     body = version.to_bytes(2, "big") + bytes(32) + b"\0" + len(listed).to_bytes(2, "big") + listed
-    body += b"\x01\0" + bytes.fromhex("000a 000d0006 0004 0401 0301")
+    extra = bytes.fromhex(extensions)
+    body += b"\x01\0" + len(extra).to_bytes(2, "big") + extra
     message = b"\x01" + len(body).to_bytes(3, "big") + body
     return b"\x16\x03\x01" + len(message).to_bytes(2, "big") + message
 
@@ -101,6 +112,7 @@ AES128_SHA256 = 0x003C
 OLD = {
     "TLS 1.0": (hello(0x0301, AES128_SHA), 70),
     "TLS 1.1": (hello(0x0302, AES128_SHA), 70),
+    "TLS 1.3 alone": (hello(0x0303, 0x1301, extensions="002b0003 02 0304"), 70),
     "3DES and RC4": (hello(0x0303, DES3_SHA, RC4_MD5, RC4_SHA), 40),
     "AES with SHA-1": (hello(0x0303, AES128_SHA), 40),
 }
@@ -181,10 +193,12 @@ def test_a_stranger_is_answered_logged_and_counted(tmp_path: Path, who: str) -> 
 def test_the_129th_session_is_refused_at_http_and_no_other_is_touched(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("SSTP"))
-        inside = []
+        worker = (await bench.engine("SSTP"))["pid"]
+        before, inside = memory(worker), []
         for _ in range(LIMIT // 8):
             inside += await asyncio.gather(*(connected(bench, "alice") for _ in range(8)))
         rows = await sessions(bench, LIMIT)
+        assert memory(worker) - before < LIMIT * 1_000_000
         refused = await outcome(bench, "bob", "pc2")
         assert isinstance(refused, Refused)
         assert refused.message.startswith("HTTP 503")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.sstp.events import Connected
@@ -80,3 +82,9 @@ async def counters(bench: Bench) -> dict[str, int]:
     await bench.gateway.sessions()
     found: dict[str, int] = (await bench.engine("SSTP"))["counters"]
     return found
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process in the machine's memory."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
