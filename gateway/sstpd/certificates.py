@@ -22,14 +22,16 @@ def look(attempt: CertificateAttempt, roots: Sequence[x509.Certificate]) -> Cert
 
     RefusedError for one that the gate needs not be asked about.
     """
+    shown = None
     try:
         leaf, *others = map(x509.load_der_x509_certificate, attempt.chain)
         shown = CertificateShown(
             user=cut(trust.user_name(leaf)), thumbprint=trust.thumbprint(leaf), root=""
         )
         finding = trust.examine(leaf, others, roots, datetime.now(UTC))
-    except ValueError as error:
-        raise RefusedError(None, Refuse("protocol", f"not X.509: {error}")) from None
+    except Exception as error:  # noqa: BLE001 - whatever a foreign parser does with foreign bytes
+        said = f"its chain cannot be read: {type(error).__name__}: {error}"
+        raise RefusedError(shown, Refuse("untrusted", said)) from None
     if finding.reason:
         raise RefusedError(shown, Refuse(finding.reason, finding.message))
     return shown.model_copy(update={"root": trust.thumbprint(finding.chain[-1])})
