@@ -7,7 +7,7 @@ packets still going through the ServerCall -> ServerCall again while the call is
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gateway.dataplane.counters import Counters
 from gateway.dataplane.flow import Flow
@@ -24,13 +24,12 @@ from gateway.sstpd.records import records
 
 if TYPE_CHECKING:
     import socket
-    import ssl
+    from collections.abc import Callable
 
-    from gateway.dataplane.plane import Plane
-    from gateway.dataplane.reactor import Reactor, Timer
-    from gateway.ppp.events import Attempt, Verdict
-    from gateway.sstp.call import CallConfig
+    from gateway.dataplane.reactor import Timer
+    from gateway.ppp.events import Verdict
     from gateway.sstp.events import CallEvent
+    from gateway.sstpd.house import House
     from gateway.vocabulary import Reason
 
 HANDSHAKE_LIMIT = 20.0
@@ -38,30 +37,6 @@ HANDSHAKE_LIMIT = 20.0
 _READ = 4 * RECORD
 _HEADERS = headers(b"\x21")
 """For packets that came before the plane was there: any form that it reads."""
-
-
-class House(Protocol):
-    """What a caller asks of the worker."""
-
-    reactor: Reactor
-    plane: Plane
-    tls: ssl.SSLContext
-    calls: CallConfig
-
-    def asks(self, caller: Caller, attempt: Attempt) -> None:
-        """An attempt to come in; `answer` is to be called."""
-
-    def opened(self, caller: Caller, binding: str) -> None:
-        """Packets go."""
-
-    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
-        """It was turned away."""
-
-    def ended(self, caller: Caller, why: str) -> None:
-        """No packets go any more."""
-
-    def gone(self, caller: Caller) -> None:
-        """The connection is closed."""
 
 
 class Caller:
@@ -86,16 +61,30 @@ class Caller:
         self._reactor.add(self._tls.fileno(), READABLE, self._ready)
         self._arm(self._reactor.now + HANDSHAKE_LIMIT)
 
+    def _safely(self, step: Callable[..., None], *arguments: object) -> None:
+        """A fault of our own costs this call and no other."""
+        try:
+            step(*arguments)
+        except Exception:  # noqa: BLE001 - whatever it is, it is told, and the others go on
+            self._house.fault(self)
+            self._lose("a fault of the gateway's own")
+
     # ------------------------------------------------------------------------------ the worker's
 
     def answer(self, verdict: Verdict) -> None:
         """The verdict on its attempt."""
+        self._safely(self._take, verdict)
+
+    def end(self, why: str) -> None:
+        """Hang up; no packet passes any more."""
+        self._safely(self._hang_up, why)
+
+    def _take(self, verdict: Verdict) -> None:
         if self._call and self._open:
             self._call.answer(verdict, self._reactor.now)
             self._settle()
 
-    def end(self, why: str) -> None:
-        """Hang up; no packet passes any more."""
+    def _hang_up(self, why: str) -> None:
         if not self._open:
             return
         if self._call is None:
@@ -116,6 +105,9 @@ class Caller:
     # ------------------------------------------------------------------------- the connection's
 
     def _ready(self, events: int) -> None:
+        self._safely(self._go_on, events)
+
+    def _go_on(self, events: int) -> None:
         if not self._open or self._flow:
             return
         if events & WRITABLE:
@@ -148,6 +140,9 @@ class Caller:
             self._reactor.call_at(0.0, lambda: self._ready(READABLE))
 
     def _on_time(self) -> None:
+        self._safely(self._tick)
+
+    def _tick(self) -> None:
         self._due = None
         now = self._reactor.now
         if not self._open:
@@ -211,7 +206,7 @@ class Caller:
             self._enter_plane(call)
         elif self._flow and not call.established and not self._leaving:
             self._leaving = True  # not now: the plane may be calling
-            self._reactor.call_at(0.0, self._leave_plane)
+            self._reactor.call_at(0.0, lambda: self._safely(self._leave_plane))
 
     def _enter_plane(self, call: ServerCall) -> None:
         assert call.address
@@ -242,13 +237,18 @@ class Caller:
 
     def _control(self, packet: bytes) -> None:
         """An SSTP packet that is not the plane's."""
+        self._safely(self._take_control, packet)
+
+    def _take_control(self, packet: bytes) -> None:
         assert self._call
         self._call.receive(packet, self._reactor.now)
         self._settle()
 
     def _lose(self, why: str) -> None:
         """The connection ended, or has to."""
-        self._flow = None
+        if self._flow:
+            self._house.plane.remove(self._flow)
+            self._flow = None
         if self._call:
             self._call.lost(why, self._reactor.now)
             for event in self._call.events():

@@ -24,7 +24,11 @@ Method = Literal["EAP", "MS-CHAPv2", "PAP"]
 
 class _Message(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64"
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import sys
+import traceback
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, get_args
@@ -13,12 +15,10 @@ from cryptography import x509
 
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.ppp.config import ServerConfig
-from gateway.ppp.events import Accept, CertificateAttempt, EapReply, Refuse
-from gateway.ppp.keys import BindingKey
+from gateway.ppp.events import CertificateAttempt
 from gateway.ppp.link import Link
 from gateway.sstp.call import CallConfig
-from gateway.sstpd import certificates
-from gateway.sstpd.attempts import as_message
+from gateway.sstpd import certificates, translation
 from gateway.sstpd.caller import Caller
 from gateway.sstpd.channel import ChannelError
 from gateway.sstpd.halfopen import HalfOpen
@@ -37,7 +37,6 @@ from gateway.sstpd.messages import (
     Opened,
     Refused,
     Report,
-    Traffic,
     cut,
 )
 from gateway.sstpd.ration import Ration
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 
     from gateway.dataplane.plane import Plane
     from gateway.dataplane.reactor import Reactor
-    from gateway.ppp.events import Attempt, Verdict
+    from gateway.ppp.events import Attempt
     from gateway.sstp.packets import HashProtocol
     from gateway.sstpd.channel import Channel
     from gateway.sstpd.messages import ToWorker
@@ -160,7 +159,9 @@ class Worker:
             self._users[caller.number] = (shown.user, shown.thumbprint)
             message = Asked(call=caller.number, address=caller.address, attempt=shown)
         else:
-            message = Asked(call=caller.number, address=caller.address, attempt=as_message(attempt))
+            message = Asked(
+                call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
+            )
         self._half_open.waits(caller, caller.address)
         self._asked.add(caller.number)
         self._tell(message)
@@ -200,11 +201,17 @@ class Worker:
         """The connection is closed."""
         self.ended(caller, "the connection was closed")
         self._callers.pop(caller.number, None)
-        self._totals.update(_losses(caller))
+        self._totals.update(translation.losses(caller.counters))
         self._users.pop(caller.number, None)
         self._half_open.remove(caller, caller.address)
         if not self._callers and self._stopping:
             self.reactor.stop()
+
+    def fault(self, caller: Caller) -> None:
+        """The traceback is in the worker's own log."""
+        traceback.print_exc()
+        self._totals["faults"] += 1
+        self._tell(Noted(message=f"call {caller.number}: {type(sys.exception()).__name__}"))
 
     def _sum_up(self, ration: Ration) -> None:
         self._tell(Noted(message=ration.summary()))
@@ -270,46 +277,17 @@ class Worker:
             return
         if isinstance(order, Admitted):
             self._half_open.remove(caller, caller.address)
-        caller.answer(_verdict(order))
+        caller.answer(translation.verdict(order))
 
     def _counts(self) -> Counts:
         traffic = tuple(
-            Traffic(
-                call=number,
-                packets_in=caller.counters.packets_in,
-                bytes_in=caller.counters.bytes_in,
-                packets_out=caller.counters.packets_out,
-                bytes_out=caller.counters.bytes_out,
-            )
+            translation.traffic(number, caller.counters)
             for number, caller in self._callers.items()
             if number in self._asked
         )
         totals = self._totals.copy()
         for caller in self._callers.values():
-            totals.update(_losses(caller))
+            totals.update(translation.losses(caller.counters))
         totals["packets to nobody"] = self.plane.counters.unknown
         totals["half-open"] = len(self._half_open)
         return Counts(traffic=traffic, totals=totals)
-
-
-def _losses(caller: Caller) -> dict[str, int]:
-    """Packets of a call that went nowhere."""
-    counters = caller.counters
-    return {
-        "packets dropped": counters.dropped,
-        "packets spoofed": counters.spoofed,
-        "packets malformed": counters.malformed,
-    }
-
-
-def _verdict(order: Admitted | Denied | Continue) -> Verdict:
-    match order:
-        case Admitted():
-            keys = tuple(BindingKey(key.form, key.key) for key in order.keys)
-            return Accept(order.address, keys, order.text, order.eap)
-        case Denied():
-            return Refuse(
-                order.reason, order.message, order.eap, order.error, order.retry, order.text
-            )
-        case Continue():
-            return EapReply(order.eap)

@@ -1,0 +1,214 @@
+"""One connection in the worker, over TCP on the loopback, with a house that the test plays."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.dataplane.reactor import Reactor
+from gateway.dataplane.tls import server_context
+from gateway.sstp import building, http
+from gateway.sstp.binding import certificate_hashes
+from gateway.sstp.call import CallConfig
+from gateway.sstpd import caller as callers
+from gateway.sstpd.caller import Caller
+
+LIMIT = 5.0
+
+
+@dataclass
+class House:
+    """Remembers what it is told; `until` runs the reactor."""
+
+    reactor: Reactor
+    tls: ssl.SSLContext
+    calls: CallConfig
+    plane: Any = None
+    told: list[tuple[str, ...]] = field(default_factory=list)
+    open: int = 0
+
+    def asks(self, caller: Caller, attempt: Any) -> None:
+        self.told.append(("asks", type(attempt).__name__))
+
+    def opened(self, caller: Caller, binding: str) -> None:
+        self.told.append(("opened", binding))
+
+    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+        self.told.append(("refused", reason, message))
+
+    def ended(self, caller: Caller, why: str) -> None:
+        self.told.append(("ended", why))
+
+    def gone(self, caller: Caller) -> None:
+        self.told.append(("gone",))
+        self.open -= 1
+        if not self.open:
+            self.reactor.stop()
+
+    def fault(self, caller: Caller) -> None:
+        self.told.append(("fault",))
+
+    def accept(self, listener: socket.socket) -> Caller:
+        self.open += 1
+        return Caller(self.open, listener.accept()[0], "192.0.2.2", self)
+
+    def run(self) -> None:
+        """Until everybody is gone; a test that hangs is told."""
+        late = self.reactor.call_at(self.reactor.now + LIMIT, self.reactor.stop)
+        self.reactor.run()
+        late.cancel()
+        assert not self.open, self.told
+
+
+@pytest.fixture
+def house(pki: Any, tmp_path: Path) -> Iterator[House]:
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    certificate.write_bytes(pki["server-only"].public_bytes(Encoding.PEM))
+    key.write_bytes(
+        pki.keys["server-only"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    hashes = certificate_hashes(pki["server-only"].public_bytes(Encoding.DER))
+    with Reactor() as reactor:
+        yield House(reactor, server_context(certificate, key), CallConfig(hashes, _fails))
+
+
+def _fails(_: float) -> Any:
+    raise RuntimeError("a mistake of ours")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def stranger(listener: socket.socket, act: Callable[[socket.socket], None]) -> threading.Thread:
+    """Connects and acts, in a thread."""
+    stream = socket.create_connection(listener.getsockname())
+    stream.settimeout(LIMIT)
+
+    def go() -> None:
+        with stream:
+            act(stream)
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    return thread
+
+
+def secured(then: Callable[[ssl.SSLSocket], None]) -> Callable[[socket.socket], None]:
+    """Acts over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    def act(stream: socket.socket) -> None:
+        with context.wrap_socket(stream) as tls:
+            then(tls)
+
+    return act
+
+
+def to_the_end(stream: socket.socket) -> bytes:
+    data = b""
+    while part := stream.recv(65536):
+        data += part
+    return data
+
+
+def test_bytes_that_are_no_tls_are_a_matter_of_one_line(
+    house: House, listener: socket.socket
+) -> None:
+    def act(stream: socket.socket) -> None:
+        stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        to_the_end(stream)
+
+    thread = stranger(listener, act)
+    house.accept(listener)
+    house.run()
+    thread.join()
+    (refused, gone) = house.told
+    assert refused[:2] == ("refused", "protocol")
+    assert gone == ("gone",)
+
+
+def test_one_who_never_ends_the_handshake_is_thrown_out(
+    house: House, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callers, "HANDSHAKE_LIMIT", 0.05)
+
+    def act(stream: socket.socket) -> None:
+        stream.sendall(b"\x16\x03\x01\x02\x00")
+        to_the_end(stream)
+
+    thread = stranger(listener, act)
+    house.accept(listener)
+    house.run()
+    thread.join()
+    assert house.told == [("refused", "timeout", "no TLS handshake within 0.05 s"), ("gone",)]
+
+
+def test_what_is_refused_at_http_is_answered_before_the_connection_ends(
+    house: House, listener: socket.socket
+) -> None:
+    answers = []
+
+    def act(tls: ssl.SSLSocket) -> None:
+        tls.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answers.append(to_the_end(tls))
+
+    thread = stranger(listener, secured(act))
+    house.accept(listener)
+    house.run()
+    thread.join()
+    assert answers[0].startswith(b"HTTP/1.1 405 ")
+    assert [told[0] for told in house.told] == ["refused", "ended", "gone"]
+
+
+def test_a_fault_of_our_own_costs_its_call_and_no_other(
+    house: House, listener: socket.socket
+) -> None:
+    guid = "{00000000-0000-0000-0000-000000000000}"
+
+    def dial(tls: ssl.SSLSocket) -> None:
+        tls.sendall(http.request("gw", guid) + building.connect_request())
+        to_the_end(tls)
+
+    def browse(tls: ssl.SSLSocket) -> None:
+        tls.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        to_the_end(tls)
+
+    threads = [stranger(listener, secured(dial))]
+    house.accept(listener)
+    house.run()
+    assert house.told[0] == ("fault",)
+    assert house.told[-2:] == [("ended", "a fault of the gateway's own"), ("gone",)]
+    threads.append(stranger(listener, secured(browse)))
+    house.accept(listener)
+    house.run()
+    assert house.told[-3][:2] == ("refused", "protocol")
+    for thread in threads:
+        thread.join()
+
+
+def test_hanging_up_on_one_who_has_not_said_anything_closes_at_once(
+    house: House, listener: socket.socket
+) -> None:
+    thread = stranger(listener, _quiet)
+    caller = house.accept(listener)
+    house.reactor.call_at(0.0, lambda: caller.end("the gateway is being stopped"))
+    house.run()
+    thread.join()
+    assert house.told == [("gone",)]
+
+
+def _quiet(stream: socket.socket) -> None:
+    to_the_end(stream)
