@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gateway.engines.base import Settings, Surroundings
+    from gateway.engines.sstp_gate import Authenticator
     from gateway.sessions import Session
     from gateway.sstpd.messages import FromWorker
     from gateway.vocabulary import VpnProtocol
@@ -53,13 +54,15 @@ _PASSED_ON = ("PATH", "HOME", "P2SLAB_CACHE", "P2SLAB_NATIVE")
 
 
 class SstpEngine:
-    """The engine for ARM's `SSTP`."""
+    """The engine for ARM's `SSTP`. `authenticator`: another one than RADIUS, for benchmarks."""
 
     protocol: VpnProtocol = "SSTP"
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, authenticator: Authenticator | None = None) -> None:
         self._around = around
-        self._authenticator = RadiusAuthenticator(around.radius) if around.radius else None
+        if authenticator is None and around.radius:
+            authenticator = RadiusAuthenticator(around.radius)
+        self._authenticator = authenticator
         self._settings: Settings | None = None
         self._in_force: Settings | None = None
         """What the worker has."""
