@@ -18,8 +18,9 @@ from radius.methods import Method
 
 PORT = 1812
 NAME = "radiusd"
-_EAP_TYPES: dict[Method, str] = {"EAP-MSCHAPv2": "mschapv2", "PEAP": "peap", "EAP-TLS": "tls"}
-"""In the order in which they are proposed: the first is what a client is asked for at first."""
+_EAP_TYPES: dict[Method, str] = {"EAP-TLS": "tls", "EAP-MSCHAPv2": "mschapv2", "PEAP": "peap"}
+"""In the order in which they are proposed: the first is what a client is asked for at first. A pppd
+with a certificate takes nothing but EAP-TLS, and does not ask for it in place of another."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from lab.clients.sstp_options import (
     KEY,
     OPENSSL,
     OPTIONS,
+    RADIUS_ROOT,
     ROOT,
     User,
+    dial_limit,
     openssl_limits,
     pppd_command,
     pppd_options,
@@ -33,7 +35,6 @@ from lab.topology.plan import TlsLimits
 from lab.topology.vocabulary import VpnProtocol
 from lab.waiting import wait_until
 
-DIAL_LIMIT = 20.0
 UNREACHED_LIMIT = 3.0
 """Seconds for sstpc where openssl has just got no answer: its own limit is half a minute."""
 LEAVE_LIMIT = 5.0
@@ -86,7 +87,8 @@ class Sstp:
         check = await compare_name(self._node, self._profile.server, ROOT, self._proxy, self._env)
         if check.verdict != "other":
             await self._start()
-            await self._settled(DIAL_LIMIT if check.verdict == "same" else UNREACHED_LIMIT)
+            patience = dial_limit(self._user, self._profile.radius_root)
+            await self._settled(patience if check.verdict == "same" else UNREACHED_LIMIT)
         self._seconds = time.monotonic() - began
         connection = await self.connection() if check.verdict == "same" else None
         if connection is None:
@@ -146,9 +148,11 @@ class Sstp:
 
     async def _place(self) -> None:
         files: dict[str, str | bytes] = {
-            OPTIONS: pppd_options(self._user),
+            OPTIONS: pppd_options(self._user, radius=bool(self._profile.radius_root)),
             ROOT: self._profile.server_root,
         }
+        if self._profile.radius_root:
+            files[RADIUS_ROOT] = self._profile.radius_root
         if isinstance(self._user, UserCertificate):
             chain = (self._user.certificate_pem, *self._user.intermediates_pem)
             files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}

@@ -13,27 +13,45 @@ from lab.clients.user import UserCertificate, UserPassword
 from lab.topology.plan import TlsLimits
 
 DIRECTORY = "/run/sstp"
-OPTIONS, ROOT, CHAIN, KEY, OPENSSL = (
+OPTIONS, ROOT, RADIUS_ROOT, CHAIN, KEY, OPENSSL = (
     f"{DIRECTORY}/{name}"
-    for name in ("options", "VpnServerRoot.pem", "user.pem", "user.key", "openssl.cnf")
+    for name in (
+        "options",
+        "VpnServerRoot.pem",
+        "RadiusServerRoot.pem",
+        "user.pem",
+        "user.key",
+        "openssl.cnf",
+    )
 )
 IPC_DIRECTORY = "/run/sstpc"
 """Where sstpc and its plugin in pppd meet; sstpc does not make it."""
 CALL = "p2slab"
 """The name of that socket's pair: one call at a time in a node."""
-EAP_TIMEOUT = 60
-"""Seconds: a second factor by push takes up to 30, and pppd gives up after 20 by itself."""
+PATIENCE = 60
+"""Seconds for EAP or CHAP: a second factor by push takes up to 30, and pppd gives up EAP after 20
+by itself."""
+
+DIAL_LIMIT = 20.0
+PATIENT_LIMIT = 45.0
+"""Where RADIUS is asked, for which a gateway may take 30 s."""
 
 User = UserCertificate | UserPassword
 
 
-def pppd_options(user: User) -> str:
-    """pppd's option file. It holds the password: mode 0600.
+def dial_limit(user: User, radius_root: bytes) -> float:
+    """Seconds for a dial; `radius_root` as in the profile."""
+    return PATIENT_LIMIT if isinstance(user, UserPassword) or radius_root else DIAL_LIMIT
+
+
+def pppd_options(user: User, *, radius: bool = False) -> str:
+    """pppd's option file. It holds the password: mode 0600. `radius`: a RADIUS server, and not the
+    gateway, is whom it shows the user's certificate.
 
     The routes are the profile's (split tunnel), set by the driver; so is the resolver, in place
     of Debian's scripts, which know nothing of a node.
     """
-    return "\n".join((*_COMMON, *_user_options(user), ""))
+    return "\n".join((*_COMMON, *_user_options(user, radius=radius), ""))
 
 
 _COMMON = (
@@ -49,18 +67,21 @@ _COMMON = (
     "refuse-mschap",
     "ip-up-script /bin/true",
     "ip-down-script /bin/true",
-    f"eap-timeout {EAP_TIMEOUT}",
+    f"eap-timeout {PATIENCE}",
+    f"chap-timeout {PATIENCE}",
 )
 
 
-def _user_options(user: User) -> Iterator[str]:
+def _user_options(user: User, *, radius: bool) -> Iterator[str]:
+    """A password goes by MS-CHAPv2 itself: there the gateway can say why it refuses."""
     if isinstance(user, UserPassword):
         yield f"name {_quoted(user.name)}"
         yield f"password {_quoted(user.password)}"
+        yield "refuse-eap"
     else:
         yield f"name {_quoted(user.common_name)}"
         yield "refuse-mschap-v2"
-        yield f"ca {ROOT}"
+        yield f"ca {RADIUS_ROOT if radius else ROOT}"
         yield f"cert {CHAIN}"
         yield f"key {KEY}"
 

@@ -126,7 +126,8 @@ def user_config(options: argparse.Namespace) -> ClientConfig:
     key = load_pem_private_key(Path(options.key).read_bytes(), None)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise TypeError(f"{options.key}: neither an RSA key nor one of an elliptic curve")
-    roots = x509.load_pem_x509_certificates(Path(options.root).read_bytes())
+    shown_to = Path(options.eap_root or options.root)
+    roots = x509.load_pem_x509_certificates(shown_to.read_bytes())
     context = client_context(leaf, key, tuple(chain), tuple(roots))
     return ClientConfig(options.user, eap_tls=context, methods=("EAP",))
 
@@ -200,6 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--user", required=True, help="EAP's identity, or the user's name")
     parser.add_argument("--certificate", help="the user's, then its issuers (PEM)")
     parser.add_argument("--key", help="the certificate's private key (PEM)")
+    parser.add_argument("--eap-root", help="of who is shown the certificate; else --root (PEM)")
     parser.add_argument("--password-file", help="in place of a certificate")
     parser.add_argument("--proxy", type=_proxy, help="HOST:PORT of an HTTP proxy")
     parser.add_argument("--interface", default="sstp0")

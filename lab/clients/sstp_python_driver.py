@@ -13,7 +13,7 @@ from typing import Any
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
-from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, ROOT, User
+from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, User, dial_limit
 from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
@@ -21,7 +21,6 @@ from lab.topology.plan import TlsLimits
 from lab.topology.vocabulary import VpnProtocol
 from lab.waiting import wait_until
 
-DIAL_LIMIT = 20.0
 INTERFACE = "sstp0"
 PASSWORD = f"{DIRECTORY}/password"
 
@@ -56,12 +55,13 @@ class PythonSstp:
         await self.disconnect()
         self._log = None
         await self._start(await self._place())
+        limit = dial_limit(self._user, self._profile.radius_root)
         try:
             what = f"{self._node.name}: sstp_python is up or has ended"
-            await wait_until(what, DIAL_LIMIT, self._settled)
+            await wait_until(what, limit, self._settled)
         except TimeoutError as error:
             await self.disconnect()
-            raise RefusedError(self.protocol, "no-answer", str(error), DIAL_LIMIT) from None
+            raise RefusedError(self.protocol, "no-answer", str(error), limit) from None
         self._seconds = time.monotonic() - began
         connection = await self.connection()
         if connection is None:
@@ -109,6 +109,9 @@ class PythonSstp:
         if isinstance(self._user, UserCertificate):
             chain = (self._user.certificate_pem, *self._user.intermediates_pem)
             files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}
+            if self._profile.radius_root:
+                files[RADIUS_ROOT] = self._profile.radius_root
+                words += ["--eap-root", RADIUS_ROOT]
             words += ["--user", self._user.common_name, "--certificate", CHAIN, "--key", KEY]
         else:
             files[PASSWORD] = self._user.password

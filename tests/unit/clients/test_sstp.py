@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
 from lab.clients.server_name import read_check
 from lab.clients.sstp import Sstp
-from lab.clients.sstp_options import openssl_limits, pppd_command, pppd_options
+from lab.clients.sstp_options import dial_limit, openssl_limits, pppd_command, pppd_options
 from lab.clients.user import UserCertificate, UserPassword
 from lab.errors import UsageError
 from lab.nodes.base import Completed
@@ -167,6 +168,21 @@ async def test_a_gateway_that_does_not_answer_is_told_so_with_openssls_words(
     assert "openssl: Connection refused" in refused.value.message
 
 
+async def test_the_radius_servers_root_is_placed_for_who_shows_it_a_certificate(
+    tmp_path: Path,
+) -> None:
+    node = FakeNode(tmp_path, SAME, UP, None)
+    await Sstp(node, replace(PROFILE, radius_root=b"RADIUS ROOT"), BOB).connect()
+    assert node.files["/run/sstp/RadiusServerRoot.pem"] == b"RADIUS ROOT"
+
+
+def test_who_may_be_asked_for_a_second_factor_is_waited_for() -> None:
+    certificate = UserCertificate(b"", b"", ())
+    assert dial_limit(certificate, b"") == 20
+    assert dial_limit(certificate, b"ROOT") > 30
+    assert dial_limit(BOB, b"") > 30
+
+
 async def test_the_end_is_told_in_pppds_words(tmp_path: Path) -> None:
     last = "LCP terminated by peer (revoked)\nScript sstpc finished (pid 5), status = 0x0\n"
     node = FakeNode(tmp_path, SAME, UP + last, None)
@@ -189,6 +205,7 @@ def test_a_password_is_quoted_for_pppd_and_shown_nowhere_else() -> None:
     assert 'name "bob \\"the\\\\builder\\""' in text.splitlines()
     assert 'password "s3cret"' in text.splitlines()
     assert "refuse-mschap-v2" not in text
+    assert {"refuse-eap", "eap-timeout 60", "chap-timeout 60"} <= set(text.splitlines())
     assert "s3cret" not in repr(BOB)
     assert 'x" nodetach' not in pppd_options(UserPassword('x"\nnodetach', "")).splitlines()
 
@@ -198,11 +215,15 @@ def test_a_certificate_is_for_eap_tls_and_nothing_weaker() -> None:
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     alice: Credential = sign(CertificatePlan("alice", "Alice A.", None, "root"), key, None)
-    options = pppd_options(UserCertificate(alice.certificate_pem, b"KEY", ())).splitlines()
+    certificate = UserCertificate(alice.certificate_pem, b"KEY", ())
+    options = pppd_options(certificate).splitlines()
     assert 'name "Alice A."' in options
     assert {"refuse-pap", "refuse-chap", "refuse-mschap", "refuse-mschap-v2"} <= set(options)
     assert not any(option.startswith("password") for option in options)
     assert {"ca", "cert", "key"} <= {option.partition(" ")[0] for option in options}
+    assert "refuse-eap" not in options
+    assert "ca /run/sstp/VpnServerRoot.pem" in options
+    assert "ca /run/sstp/RadiusServerRoot.pem" in pppd_options(certificate, radius=True)
 
 
 def test_sstpc_verifies_the_gateways_certificate_and_goes_through_the_proxy() -> None:
