@@ -112,7 +112,7 @@ class Machine:
     async def _fail(self, process: Process) -> None:
         state = "did not boot" if process.code is None else f"ended with {process.code}"
         await process.stop(0)
-        said = process.log.read_text(errors="replace")[-QUOTED:].strip() or "nothing"
+        said = _last_words(process)
         raise LabError(f"{self._plan.name}: user-mode Linux {state}; it said: {said}",
                        "./p2slab doctor tells whether it can run here")  # fmt: skip
 
@@ -141,12 +141,17 @@ class Machine:
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A new connection to the agent; NodeDownError if the kernel is down."""
         if self._process is None or self._process.code is not None:
-            raise NodeDownError(f"{self._plan.name}: its kernel is not running", "restart it")
+            said = _last_words(self._process) if self._process else "it was not started"
+            raise NodeDownError(f"{self._plan.name}: its kernel is not running; it said: {said}")
         line = await self._place.call(_stream)
         await asyncio.get_running_loop().sock_connect(line, (AGENT, PORT))
         reader, writer = await asyncio.open_connection(sock=line)
         self._writers.add(writer)
         return reader, writer
+
+
+def _last_words(process: Process) -> str:
+    return process.log.read_text(errors="replace")[-QUOTED:].strip() or "nothing"
 
 
 def _listen() -> socket.socket:

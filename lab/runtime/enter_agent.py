@@ -37,13 +37,15 @@ def enter_agent(connection: int, argv: Sequence[str]) -> int:
     """Run `argv`; its exit code, or die of the same signal."""
     with socket.socket(fileno=connection) as line:
         line.setblocking(True)
-        terminal = os.isatty(INPUT) and os.isatty(1)
+        keyboard = os.isatty(INPUT)
+        in_front = not keyboard or os.tcgetpgrp(INPUT) == os.getpgrp()
+        terminal = keyboard and in_front and os.isatty(1)
         size = shutil.get_terminal_size()
         request = {
             "do": "run",
             "argv": list(argv),
             "env": environment(),
-            "input": True,
+            "input": in_front,  # of a command in the background the keyboard is not
             "terminal": [size.lines, size.columns] if terminal else None,
         }
         line.sendall(wire.pack_json(wire.REQUEST, request))
@@ -51,9 +53,9 @@ def enter_agent(connection: int, argv: Sequence[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
         if terminal:
             with _raw(INPUT):
-                code = _Errand(line, argv[0], terminal=True).work()
+                code = _Errand(line, argv[0], takes_input=True, terminal=True).work()
         else:
-            code = _Errand(line, argv[0], terminal=False).work()
+            code = _Errand(line, argv[0], takes_input=in_front, terminal=False).work()
     return die_of(-code) if code < 0 else code
 
 
@@ -70,7 +72,9 @@ def _raw(terminal: int) -> Iterator[None]:
 class _Errand:
     """Moves bytes both ways until the exit code comes."""
 
-    def __init__(self, line: socket.socket, program: str, *, terminal: bool) -> None:
+    def __init__(
+        self, line: socket.socket, program: str, *, takes_input: bool, terminal: bool
+    ) -> None:
         self._line = line
         self._program = program
         self._frames = wire.Frames()
@@ -78,7 +82,7 @@ class _Errand:
         self._unsent = bytearray()
         self._ahead = 0
         """Bytes of input that the program has not taken yet."""
-        self._input_ended = False
+        self._input_ended = not takes_input
         for number in PASSED_ON:
             signal.signal(number, self._pass_on)
         if terminal:

@@ -121,6 +121,15 @@ def test_interrupt_from_the_keyboard_ends_the_program(lab: Handle) -> None:
         assert term.wait() == -signal.SIGINT
 
 
+def test_a_command_in_the_background_leaves_the_keyboard_alone(lab: Handle) -> None:
+    with Terminal(["bash", "--norc", "-i"], {**ENV, "PS1": "outer> "}) as term:
+        term.expect("outer> ")
+        term.type(f"{' '.join(EXEC)} cat & wait; echo code $?\n")
+        term.expect(r"code 0\r\n")
+        term.type("exit\n")
+        term.wait()
+
+
 async def test_a_shell_in_the_node_has_job_control_of_its_own(lab: Handle) -> None:
     with Terminal([*P2SLAB, "shell", "--name", LAB, "pc"], ENV) as term:
         term.expect("root@pc:/# ")

@@ -159,11 +159,49 @@ class Verify(Front):
         self.argv = [sys.executable, *verify, file, "--keep"]
 
 
+class WithOwnKernel(Front):
+    """A lab with a user-mode Linux node."""
+
+    module = "tests.labs.uml_lab"
+
+    def below(self) -> set[tuple[int, bytes]]:
+        """Every process below the lab's first: number, and start time, which tells it from a
+        later one of that number. The kernel's own do not show what environment they have."""
+        found: set[int] = {self.inside(1) or 0}
+
+        def is_child(pid: int) -> bool:
+            return pid not in found and _stat(pid)[1] in found
+
+        while more := chosen(is_child):
+            found.update(more)
+        return {(pid, _began(pid)) for pid in found}
+
+
+def _stat(pid: int) -> list[Any]:
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return [fields[0], int(fields[1]), fields[19]]  # state, parent, start time (proc(5))
+
+
+def _began(pid: int) -> bytes:
+    """When it did; nothing for one that is dead, collected or not."""
+    try:
+        state, _, began = _stat(pid)
+    except OSError:
+        return b""
+    return b"" if state in (b"Z", b"X") else bytes(began)
+
+
 @pytest.mark.parametrize(
     ("kind", "batches", "at_once", "longest"),
-    # Seconds: a small lab is ready after some 0.4, a quickstart over after some four.
-    [(Front, 25, 4, 0.8), (UnderSudo, 25, 4, 0.8), (Verify, 8, 3, 5.0)],
-    ids=["small-lab", "small-lab-under-sudo", "verify"],
+    # Seconds: a small lab is ready after some 0.4, one with a kernel of its own after one, a
+    # quickstart over after some four.
+    [
+        (Front, 25, 4, 0.8),
+        (UnderSudo, 25, 4, 0.8),
+        (WithOwnKernel, 10, 2, 1.5),
+        (Verify, 8, 3, 5.0),
+    ],
+    ids=["small-lab", "small-lab-under-sudo", "own-kernel", "verify"],
 )
 async def test_killing_any_part_at_any_moment_leaves_nothing(
     kind: type[Front], batches: int, at_once: int, longest: float
@@ -283,38 +321,6 @@ async def test_logs_outlive_a_killed_lab(watch: NamespaceWatch) -> None:
     front.process.kill()
     await front.is_gone(watch)
     assert "listening" in (front.directory.logs / "router" / "iperf3.log").read_text()
-
-
-class WithOwnKernel(Front):
-    """A lab with a user-mode Linux node."""
-
-    module = "tests.labs.uml_lab"
-
-    def below(self) -> set[tuple[int, bytes]]:
-        """Every process below the lab's first: number, and start time, which tells it from a
-        later one of that number. The kernel's own do not show what environment they have."""
-        found: set[int] = {self.inside(1) or 0}
-
-        def is_child(pid: int) -> bool:
-            return pid not in found and _stat(pid)[1] in found
-
-        while more := chosen(is_child):
-            found.update(more)
-        return {(pid, _began(pid)) for pid in found}
-
-
-def _stat(pid: int) -> list[Any]:
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return [fields[0], int(fields[1]), fields[19]]  # state, parent, start time (proc(5))
-
-
-def _began(pid: int) -> bytes:
-    """When it did; nothing for one that is dead, collected or not."""
-    try:
-        state, _, began = _stat(pid)
-    except OSError:
-        return b""
-    return b"" if state in (b"Z", b"X") else bytes(began)
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -66,6 +66,28 @@ def test_the_pure_core_does_no_input_or_output() -> None:
     assert not wrong
 
 
+def test_what_runs_in_a_node_s_own_kernel_imports_little() -> None:
+    """There an import costs ten times what it costs here."""
+    allowed = {"lab.guest", "lab.kernel", "lab.kernel.calls", "lab.kernel.sysctls"}
+    light = {"__future__", "contextlib", "ctypes", "fcntl", "json", "os", "pickle", "select",
+             "signal", "socket", "struct", "sys", "termios", "threading", "time"}  # fmt: skip
+    for_types = {"collections.abc", "typing"}
+    inside = [
+        *modules("lab/guest"),
+        *(
+            SOURCE / f"{name.replace('.', '/')}.py"
+            for name in ("lab.kernel.calls", "lab.kernel.sysctls", "lab.checks.probes")
+        ),
+    ]
+    wrong = {
+        f"{path.relative_to(SOURCE)}: {name}"
+        for path in inside
+        for name in imports(path) - allowed - light - for_types
+        if not name.startswith("lab.guest.")
+    }
+    assert not wrong
+
+
 def test_the_launcher_needs_the_standard_library_alone() -> None:
     import sys
 

@@ -1,0 +1,30 @@
+"""Which nodes get a kernel of their own."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab.runtime import kernels
+from lab.topology.plan import NodePlan, Plan
+
+PLAN = Plan(
+    "p", "",
+    nodes=(NodePlan("alice", "client", needs=("ppp",)), NodePlan("bob", "client")),
+    links=(), certificates=(), gateways=(), clients=(), steps=(),
+)  # fmt: skip
+
+
+def test_nobody_does_where_the_machine_s_kernel_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kernels._PROBES, "ppp", lambda: None)
+    assert kernels.lacking(PLAN) == {}
+
+
+def test_who_needs_what_it_lacks_does_and_it_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks() -> None:
+        raise FileNotFoundError(2, os.strerror(2), "/dev/ppp")
+
+    monkeypatch.setitem(kernels._PROBES, "ppp", lacks)
+    told = "no PPP in this machine's kernel (No such file or directory)"
+    assert kernels.lacking(PLAN) == {"alice": told}
