@@ -166,7 +166,7 @@ def call(options: argparse.Namespace) -> int:
         return 1
     with Reactor() as reactor:
         tunnel = Tunnel(reactor, options.interface, options.route)
-        _on_sigterm(reactor, tunnel.hang_up)
+        on_sigterm(reactor, tunnel.hang_up)
         context = tls_context(options.root, options.maximum_tls)
         target = Target(options.server, where, context, options.proxy)
         user = user_config(options)
@@ -176,7 +176,7 @@ def call(options: argparse.Namespace) -> int:
     return 0 if tunnel.was_up else 1
 
 
-def _on_sigterm(reactor: Reactor, function: Callable[[], None]) -> None:
+def on_sigterm(reactor: Reactor, function: Callable[[], None]) -> None:
     """Let the loop call the function; a signal handler may come at any moment of it."""
     asked = os.eventfd(0, os.EFD_CLOEXEC)
     signal.signal(signal.SIGTERM, lambda *_: os.eventfd_write(asked, 1))

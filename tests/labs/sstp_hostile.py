@@ -3,7 +3,8 @@
 Each opens a connection of its own, misbehaves, and tells what the server did, in words such as
 `HTTP 404, closed` or `CALL_ABORT INVALID_FRAME_RECEIVED, closed`. None knows a user.
 
-`python -m tests.labs.sstp_hostile ADDRESS NAME ROOT [CASE...]` prints one JSON object a case.
+`python -m tests.labs.sstp_hostile ADDRESS NAME ROOT [CASE...]` prints one JSON object a case;
+with `--half-open COUNT` in place of ROOT it opens that many connections and says nothing on them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
+import signal
 import socket
 import ssl
 import struct
@@ -32,8 +35,8 @@ from gateway.sstp.packets import (
 )
 from gateway.sstp.packets import Status as SstpStatus
 
-LIMIT = 12.0
-"""Seconds for all that a server still says; an Abort alone may take it 3 to close."""
+LIMIT = 90.0
+"""Seconds of a server's silence before it counts as one that has not noticed."""
 MEGABYTE = 1 << 20
 LCP, IP = 0xC021, 0x0021
 
@@ -83,9 +86,10 @@ class Stranger:
         assert answer.status == 200
         self._packets = self._framer.feed(reader.rest)
 
-    def ask(self, name: str) -> None:
-        """As far as Call Connect Acknowledge."""
+    def ask(self, name: str, first: bytes = b"") -> None:
+        """As far as Call Connect Acknowledge; `first` is said before the request."""
         self.greet(name)
+        self.say(first)
         self.say(building.connect_request())
         message = self.control()
         assert message.message == Message.CALL_CONNECT_ACK, message
@@ -201,6 +205,16 @@ def not_tls(target: Target) -> str:
     return "closed" if not heard or heard[0] == 21 else f"said {heard[:16]!r}"
 
 
+def half_a_hello(target: Target) -> str:
+    """Begins a TLS handshake and never ends it."""
+    with target.connect() as line:
+        line.sendall(bytes.fromhex("16030100c8010000c40303"))
+        try:
+            return "closed" if not line.recv(4096) else "answered"
+        except ConnectionError:
+            return "closed"
+
+
 def says(data: bytes) -> Case:
     """Says this after the TLS handshake."""
 
@@ -247,12 +261,13 @@ def after_ack(data: bytes) -> Case:
     return case
 
 
-def lives_after(frames: Sequence[bytes]) -> Case:
-    """Sends these PPP frames after Call Connect Acknowledge; is somebody there then?"""
+def lives_after(frames: Sequence[bytes], first: bytes = b"") -> Case:
+    """Sends these PPP frames after Call Connect Acknowledge, and `first` before the request; is
+    somebody there then?"""
 
     def case(target: Target) -> str:
         with stranger(target) as one:
-            one.ask(target.name)
+            one.ask(target.name, first)
             for frame in frames:
                 one.say(building.data(frame))
             return one.lives()
@@ -260,7 +275,7 @@ def lives_after(frames: Sequence[bytes]) -> Case:
     return case
 
 
-def _malformed_ppp() -> list[bytes]:
+def malformed_frames() -> list[bytes]:
     """Frames of every kind that are none."""
     bodies = (b"", b"\x01", b"\x01\x01", b"\x01\x01\x00", b"\x01\x01\x00\x03", b"\x01\x01\xff\xff",
               b"\x01\x01\x00\x06\x05\x00", b"\x01\x01\x00\x06\x05\xff", b"\x00\x00\x00\x04",
@@ -286,8 +301,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "a header of 1 MB": (huge_header, "HTTP 431, closed|no answer, closed"),
     "another version": (after_greeting(b"\x20\x01\x00\x08\x00\x08\x00\x00"), "closed"),
     "a length of 3": (after_greeting(b"\x10\x00\x00\x03"), "closed"),
-    "data before the request": (
-        after_greeting(building.data(ppp(IP, PACKET))), "CALL_ABORT .*, closed"),
+    "data before the request": (lives_after([], building.data(ppp(IP, PACKET))), "lives"),
     "Connected before the request": (
         after_greeting(building.connected(2, bytes(32), bytes(32), bytes(32))),  # type: ignore[arg-type]
         "CALL_ABORT .*, closed"),
@@ -297,22 +311,33 @@ CASES: dict[str, tuple[Case, str]] = {
         after_ack(struct.pack("!BBHHH", 0x10, 1, 12, 8, 1) + b"\x00\x02\x0f\xff"),
         "CALL_ABORT .*, closed"),
     "the request twice": (after_ack(building.connect_request()), "CALL_ABORT .*, closed"),
-    "a binding of zeros": (
-        after_ack(building.control(Message.CALL_CONNECTED,
-                                   building.attribute(AttributeId.CRYPTO_BINDING, _BINDING))),
-        "CALL_ABORT .*, closed"),
     "IP before the binding": (lives_after([ppp(IP, PACKET)] * 10), "lives"),
     "oversized data": (lives_after([ppp(IP, PACKET + bytes(4000))] * 10), "lives"),
-    "malformed PPP": (lives_after(_malformed_ppp()), "lives"),
+    "malformed PPP": (lives_after(malformed_frames()), "lives"),
 }  # fmt: skip
 """What a stranger does: how, and a pattern of what it must be answered."""
+
+
+SLOW: dict[str, tuple[Case, str]] = {
+    "half a ClientHello": (half_a_hello, "closed"),
+    "silence after TLS": (says(b""), "HTTP 408, closed"),
+    "half a request": (says(b"SSTP_DUPLEX_POST /sra"), "HTTP 408, closed"),
+    "silence after HTTP": (after_greeting(b""), "CALL_ABORT NEGOTIATION_TIMEOUT, closed"),
+    "silence after the Ack": (after_ack(b""), "CALL_(ABORT|DISCONNECT) .*, closed"),
+    "a binding of zeros, and no user": (
+        after_ack(building.control(Message.CALL_CONNECTED,
+                                   building.attribute(AttributeId.CRYPTO_BINDING, _BINDING))),
+        "CALL_(ABORT|DISCONNECT) .*, closed"),
+}  # fmt: skip
+"""Those who wait until the server has had enough: up to a minute and a half."""
+_ALL = CASES | SLOW
 
 
 def run(target: Target, names: Sequence[str]) -> Iterator[dict[str, object]]:
     """All of them at once; what came of each."""
 
     def one(name: str) -> dict[str, object]:
-        case, expected = CASES[name]
+        case, expected = _ALL[name]
         try:
             answer = case(target)
         except (OSError, AssertionError, EOFError) as error:
@@ -320,10 +345,21 @@ def run(target: Target, names: Sequence[str]) -> Iterator[dict[str, object]]:
         held = re.fullmatch(expected, answer) is not None
         return {"case": name, "answer": answer, "expected": expected, "held": held}
 
-    with ThreadPoolExecutor(len(CASES)) as pool:
+    with ThreadPoolExecutor(len(_ALL)) as pool:
         yield from pool.map(one, names)
 
 
+def half_open(target: Target, count: int) -> None:
+    """Open connections, tell how many, and keep them until somebody ends this program."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, count + 100), most))
+    lines = [target.connect() for _ in range(count)]
+    print(json.dumps({"opened": len(lines)}), flush=True)
+    signal.pause()
+
+
 if __name__ == "__main__":
+    if sys.argv[3] == "--half-open":
+        half_open(Target(*sys.argv[1:3], ""), int(sys.argv[4]))
     for result in run(Target(*sys.argv[1:4]), sys.argv[4:] or list(CASES)):
         print(json.dumps(result), flush=True)
