@@ -19,8 +19,9 @@ from lab.errors import UsageError
 def command(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
     """Run a benchmark: `lab` (building and removing worlds against ip -batch and raw netlink)."""
     source = Path(os.environ["P2SLAB_SOURCE"])
-    known = sorted(path.stem for path in (source / "tests/bench").glob("[a-z]*.py"))
+    files = (source / "tests/bench").glob("[a-z]*.py")
+    known = sorted(path.stem.replace("_", "-") for path in files)
     if name not in known:
         raise UsageError(f"there is no benchmark {name!r}", f"one of: {', '.join(known)}")
-    argv = [sys.executable, "-m", f"tests.bench.{name}", *arguments]
+    argv = [sys.executable, "-m", f"tests.bench.{name.replace('-', '_')}", *arguments]
     ctx.exit(subprocess.call(argv, cwd=source))

@@ -157,7 +157,7 @@ class Crowd:
 
 
 def honest(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """`count` calls that ping until SECONDS are over or SIGTERM comes; how they fared, every 10 s."""
+    """`count` calls that ping until SECONDS are over or SIGTERM comes; how they fared."""
     crowd = Crowd(options)
     stopped: list[bool] = []
     on_sigterm(crowd.reactor, lambda: stopped.append(True))

@@ -1,0 +1,94 @@
+"""The programs of tests.labs.sstp_people and sstp_hostile in nodes of the gateway bench."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+from lab.nodes.base import Process
+from lab.waiting import wait_until
+from tests.labs.gateway_bench import FQDN, PRIVATE, PUBLIC, Bench
+
+DIRECTORY = "/run/people"
+LIMIT = 60.0
+
+
+async def files(bench: Bench, node: str, name: str) -> list[str]:
+    """Put somebody's certificate into a node; the options that name it."""
+    credential = bench.credentials[name]
+    at = {
+        "root": bench.credentials["public-root"].certificate_pem,
+        "certificate": credential.chain_pem,
+        "key": credential.key_pem,
+    }
+    for what, content in at.items():
+        await bench.nodes[node].write(f"{DIRECTORY}/{what}.pem", content, 0o600)
+    return [
+        *("--server", PUBLIC, "--name", FQDN, "--user", name, "--ping", PRIVATE),
+        *(word for what in at for word in (f"--{what}", f"{DIRECTORY}/{what}.pem")),
+    ]
+
+
+class People:
+    """A running program of tests.labs.sstp_people."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, bench: Bench, node: str, kind: str, *options: str) -> People:
+        words = await files(bench, node, "alice")
+        argv = [sys.executable, "-m", "tests.labs.sstp_people", kind, *words, *options]
+        return cls(await bench.nodes[node].spawn(argv, log=f"people-{kind}"))
+
+    def lines(self) -> list[dict[str, Any]]:
+        said = self._process.log.read_text()
+        return [json.loads(line) for line in said.split("\n")[:-1] if line.startswith("{")]
+
+    async def line(self, number: int) -> dict[str, Any]:
+        """The line of that number, once it is there."""
+
+        def there() -> list[dict[str, Any]]:
+            assert self._process.code in (None, 0), self._process.log.read_text()
+            return self.lines()[number : number + 1]
+
+        return (await wait_until(f"line {number} of the people", LIMIT, there))[0]
+
+    async def all(self) -> list[dict[str, Any]]:
+        """Every line, once the program has ended by itself."""
+        async with asyncio.timeout(LIMIT):
+            code = await self._process.wait()
+        assert code == 0, self._process.log.read_text()
+        return self.lines()
+
+    async def stop(self) -> dict[str, Any]:
+        """Let honest people stop; how they fared."""
+        self._process.signal(signal.SIGTERM)
+        return (await self.all())[-1]
+
+
+async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]]:
+    """Let them knock at the gateway's door, those cases or all that are quick; what came of it."""
+    await files(bench, node, "alice")
+    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", PUBLIC, FQDN,
+            f"{DIRECTORY}/root.pem", *cases]  # fmt: skip
+    told = await bench.nodes[node].run(argv, limit=3 * LIMIT)
+    assert told.code == 0, told.said
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+async def flood(bench: Bench, node: str, count: int) -> Process:
+    """Open so many connections, on which nothing is said until the program is stopped."""
+    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", PUBLIC, FQDN,
+            "--half-open", str(count)]  # fmt: skip
+    process = await bench.nodes[node].spawn(argv, log="flood")
+
+    def opened() -> bool:
+        assert process.code is None, process.log.read_text()
+        return str(count) in process.log.read_text()
+
+    await wait_until("they are open", LIMIT, opened)
+    return process
