@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from typing import Any
 
 from tests.labs import sstp_hostile
 from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.sstp_programs import People, flood, strangers
+from tests.labs.sstp_programs import People, flood, insiders, strangers
 
 MEMORY = 64_000_000
 """Bytes that the gateway may have grown by."""
@@ -46,9 +47,9 @@ async def soak(
     """Play until the time is over; what came of it. `slow`: with those who keep silent."""
     await bench.gateway.put(bench.document("SSTP"))
     count, words = str(honest), f"--seconds={seconds + 300}"
-    people = await People.start(bench, "pc1", "honest", "--count", count, words)
+    people = await People.start(bench, "pc1", "--count", count, words)
     assert (await people.line(0))["up"] == honest
-    before = (await bench.gateway.runtime())["memory"]
+    before = await resident(bench)
     tally, end = Tally(), time.monotonic() + seconds
     process = await flood(bench, "pc3", half_open)
     async with asyncio.TaskGroup() as group:
@@ -57,7 +58,7 @@ async def soak(
             group.create_task(_slow_rounds(bench, tally, end))
     await process.stop()
     fared = await people.stop()
-    grown = (await bench.gateway.runtime())["memory"] - before
+    grown = await resident(bench) - before
     unhurt = fared["up"] == honest and fared["sent"] == fared["answered"] > 0
     return {
         "held": unhurt and not tally.failed and grown < MEMORY,
@@ -75,7 +76,7 @@ async def _rounds(bench: Bench, tally: Tally, end: float) -> None:
     """Strangers, then insiders, again and again; once at least."""
     while True:
         tally.take(await strangers(bench, "pc2"))
-        tally.take(await (await People.start(bench, "pc2", "insiders")).all())
+        tally.take(await insiders(bench, "pc2"))
         if time.monotonic() > end:
             break
 
@@ -85,6 +86,13 @@ async def _slow_rounds(bench: Bench, tally: Tally, end: float) -> None:
         tally.take(await strangers(bench, "pc3", *sstp_hostile.SLOW))
         if time.monotonic() > end:
             break
+
+
+async def resident(bench: Bench) -> int:
+    """Bytes of memory that the gateway and its SSTP worker have (proc(5), statm)."""
+    worker = (await bench.engine("SSTP"))["pid"]
+    pages = int(Path(f"/proc/{worker}/statm").read_text().split()[1])  # noqa: ASYNC240 (procfs)
+    return int((await bench.gateway.runtime())["memory"]) + pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def _log(bench: Bench) -> dict[str, int]:

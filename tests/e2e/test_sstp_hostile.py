@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.sstp_soak import soak
+from tests.bench.sstp_soak import resident, soak
 from tests.labs import sstp_hostile
 from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.sstp_programs import People, flood, strangers
+from tests.labs.sstp_programs import People, flood, insiders, strangers
 
 HALF_OPEN = 1000
 
@@ -29,7 +29,7 @@ def assert_held(lines: Sequence[dict[str, Any]]) -> None:
 
 async def honest(bench: Bench, node: str) -> People:
     """Three, who are connected."""
-    people = await People.start(bench, node, "honest", "--count=3")
+    people = await People.start(bench, node, "--count=3")
     assert (await people.line(0))["up"] == 3
     return people
 
@@ -55,7 +55,7 @@ def test_insiders_are_thrown_out_or_harmless(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("SSTP"))
         good = await honest(bench, "pc1")
-        assert_held(await (await People.start(bench, "pc2", "insiders")).all())
+        assert_held(await insiders(bench, "pc2"))
         assert_nothing_was_lost(await good.stop(), 3)
         refused = Counter(record["reason"] for record in await bench.records("refused"))
         assert refused["binding"] == 4, await bench.gateway.log()
@@ -66,14 +66,14 @@ def test_insiders_are_thrown_out_or_harmless(tmp_path: Path) -> None:
 def test_a_thousand_half_open_connections_keep_nobody_out(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("SSTP"))
-        memory = (await bench.gateway.runtime())["memory"]
+        memory = await resident(bench)
         good = await honest(bench, "pc1")
         process = await flood(bench, "pc2", HALF_OPEN)
         late = await honest(bench, "pc3")
         assert_nothing_was_lost(await late.stop(), 3)
         assert_nothing_was_lost(await good.stop(), 3)
         await process.stop()
-        assert (await bench.gateway.runtime())["memory"] < memory + 100_000_000
+        assert await resident(bench) < memory + 64_000_000
         assert len(await bench.gateway.log()) < 300
 
     on_a_gateway(tmp_path, test, client("alice"))

@@ -33,16 +33,16 @@ async def files(bench: Bench, node: str, name: str) -> list[str]:
 
 
 class People:
-    """A running program of tests.labs.sstp_people."""
+    """Honest people: a running program of tests.labs.sstp_people, one in a node."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, bench: Bench, node: str, kind: str, *options: str) -> People:
+    async def start(cls, bench: Bench, node: str, *options: str) -> People:
         words = await files(bench, node, "alice")
-        argv = [sys.executable, "-m", "tests.labs.sstp_people", kind, *words, *options]
-        return cls(await bench.nodes[node].spawn(argv, log=f"people-{kind}"))
+        argv = [sys.executable, "-m", "tests.labs.sstp_people", "honest", *words, *options]
+        return cls(await bench.nodes[node].spawn(argv, log="honest-people"))
 
     def lines(self) -> list[dict[str, Any]]:
         said = self._process.log.read_text()
@@ -57,17 +57,20 @@ class People:
 
         return (await wait_until(f"line {number} of the people", LIMIT, there))[0]
 
-    async def all(self) -> list[dict[str, Any]]:
-        """Every line, once the program has ended by itself."""
+    async def stop(self) -> dict[str, Any]:
+        """Let them stop; how they fared."""
+        self._process.signal(signal.SIGTERM)
         async with asyncio.timeout(LIMIT):
             code = await self._process.wait()
         assert code == 0, self._process.log.read_text()
-        return self.lines()
+        return self.lines()[-1]
 
-    async def stop(self) -> dict[str, Any]:
-        """Let honest people stop; how they fared."""
-        self._process.signal(signal.SIGTERM)
-        return (await self.all())[-1]
+
+async def insiders(bench: Bench, node: str) -> list[dict[str, Any]]:
+    """Let those misbehave who have a good certificate; what came of it."""
+    words = await files(bench, node, "alice")
+    argv = [sys.executable, "-m", "tests.labs.sstp_people", "insiders", *words]
+    return await _told(bench, node, argv)
 
 
 async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]]:
@@ -75,6 +78,10 @@ async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]
     await files(bench, node, "alice")
     argv = [sys.executable, "-m", "tests.labs.sstp_hostile", PUBLIC, FQDN,
             f"{DIRECTORY}/root.pem", *cases]  # fmt: skip
+    return await _told(bench, node, argv)
+
+
+async def _told(bench: Bench, node: str, argv: list[str]) -> list[dict[str, Any]]:
     told = await bench.nodes[node].run(argv, limit=3 * LIMIT)
     assert told.code == 0, told.said
     return [json.loads(line) for line in told.stdout.splitlines()]
