@@ -63,6 +63,12 @@ def _detail(row: dict[str, Any]) -> None:
         click.echo(f"  {client['name']}: {words}")
     for gateway in row.get("gateways", ()):
         click.echo(f"  {gateway['name']}: {len(gateway['sessions'])} sessions")
+    for tunnel in row.get("tunnels", ()):
+        carried = f"in {tunnel['ingressBytesTransferred']}, out {tunnel['egressBytesTransferred']}"
+        click.echo(f"  {tunnel['site']}: tunnel {tunnel['connectionStatus']}, {carried} bytes")
+    for fault in row.get("faults", ()):
+        end = "" if fault["endsIn"] is None else f", ends in {fault['endsIn']:g} s"
+        click.echo(f"  fault {fault['name']}{end}")
     if "logs" in row:
         click.echo(f"  logs: {row['logs']}")
 

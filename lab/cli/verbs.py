@@ -7,6 +7,7 @@ VERBS = {
     "status": "Show running labs, or one lab in detail.",
     "exec": "Run a program in a node of a running lab.",
     "shell": "Open a shell in a node of a running lab.",
+    "fault": "Have something go wrong in a running lab, for a time or until it is ended.",
     "validate": "Check topology files without building anything.",
     "doctor": "Say what this machine can do, and what to install for the rest.",
     "pki": "Make certificate authorities and client certificates.",
