@@ -37,7 +37,7 @@ async def connects(step: Connects, world: World) -> Outcome:
     }
     if connection.said:
         evidence["the client's own lines"] = list(connection.said)
-    wrong = _shortcoming(step, connection, tried)
+    wrong = _shortcoming(step, connection, tried) or await _wrong_server(step, world)
     return Outcome(held=not wrong, detail=wrong or _told(connection), evidence=evidence)
 
 
@@ -49,6 +49,22 @@ def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str]) -
     if step.within is not None and connection.seconds > step.within:
         return f"took {connection.seconds:.2f} s"
     return ""
+
+
+async def _wrong_server(step: Connects, world: World) -> str:
+    """What is wrong with who vouched for the client; the gateway's log is there before the
+    tunnel."""
+    if step.radius is None:
+        return ""
+    client = world.clients[step.connects]
+    own = [
+        record
+        for record in await client.gateway.log()
+        if record["event"] == "connected" and concerns(record, client)
+    ]
+    said: str = own[-1]["message"] if own else "nothing"
+    wanted = f"RADIUS server {world.addresses[step.radius]}"
+    return "" if said.endswith(wanted) else f"not by {wanted}; the gateway's log: {said}"
 
 
 def _told(connection: Connection) -> str:

@@ -63,7 +63,11 @@ class StrongSwan:
         await self._start()
         lines: list[str] = []
         limit = PATIENT_LIMIT if self._is_patient else DIAL_LIMIT
-        failure = await self._talk(lambda session: _initiate(session, lines, limit))
+        giving_up = asyncio.create_task(self._give_up(lines, limit))
+        try:
+            failure = await self._talk(lambda session: _initiate(session, lines, limit))
+        finally:
+            giving_up.cancel()
         self._seconds = time.monotonic() - began
         connection = None if failure else await self.connection()
         if connection is None:
@@ -71,6 +75,17 @@ class StrongSwan:
             await self.disconnect()
             raise RefusedError(self.protocol, reason, message, self._seconds)
         return connection
+
+    async def _give_up(self, lines: list[str], limit: float) -> None:
+        """Who is patient with RADIUS is not so with a gateway that is not there."""
+
+        def silent() -> bool:
+            return any(_SILENT.search(line) for line in list(lines))
+
+        if self._is_patient:
+            await wait_until(f"{self._node.name}: silence", limit, silent)
+            lines.append(f"giving up after {SILENCE - 1} retransmits")
+            await self._ask("terminate", {"ike": IKE, "force": "yes", "timeout": "-1"})
 
     async def disconnect(self) -> None:
         """Hang up: charon tells the gateway when it is stopped, and takes its routes with it."""
@@ -191,11 +206,8 @@ def _initiate(session: vici.Session, lines: list[str], limit: float) -> str:
 
     order = {"child": CHILD, "ike": IKE, "loglevel": "1", "timeout": str(int(limit * 1000))}
     try:
-        for entry in session.initiate(order):
-            lines.append(_text(entry))
-            if _SILENT.search(lines[-1]):
-                lines.append(f"giving up after {SILENCE - 1} retransmits")
-                return "nobody answers"
+        # Extended one by one: what was said before a refusal is kept.
+        lines.extend(_text(entry) for entry in session.initiate(order))
     except vici.exception.CommandException as error:
         return str(error)
     return ""

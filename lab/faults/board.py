@@ -10,10 +10,10 @@ from lab.errors import UsageError
 from lab.faults.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from lab.checks.base import World
-    from lab.topology.steps import Fault
+    from lab.topology.steps import Fault, TimedFault
 
 
 class Faults:
@@ -24,8 +24,17 @@ class Faults:
         self._ends: dict[str, Callable[[], Awaitable[None]]] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._until: dict[str, float] = {}
+        self._coming: list[asyncio.Task[None]] = []
         self.failures: list[str] = []
-        """Faults that could not be ended when their time had come."""
+        """Faults that could not begin or end when their time had come."""
+
+    async def begin_all(self, faults: Iterable[TimedFault]) -> None:
+        """Begin those of the topology: at once, or when their time has come."""
+        for fault in faults:
+            if fault.after is None:
+                await self.begin(fault)
+            else:
+                self._coming.append(asyncio.create_task(self._soon(fault, fault.after)))
 
     async def begin(self, step: Fault) -> str:
         """Begin it; what was done, in words. UsageError if it is there already."""
@@ -58,6 +67,13 @@ class Faults:
              else None}
             for name in self._ends
         ]  # fmt: skip
+
+    async def _soon(self, fault: TimedFault, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            await self.begin(fault)
+        except Exception as error:  # noqa: BLE001 (as below)
+            self.failures.append(f"{fault.fault} could not begin: {error}")
 
     async def _later(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)

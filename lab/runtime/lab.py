@@ -83,6 +83,7 @@ class Lab:
             for gateway in self.plan.gateways:
                 group.create_task(self._gateway(gateway, emit))
         self._seat_clients()
+        await self.faults.begin_all(self.plan.faults)
 
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
         """Carry out checks and actions; whether all held."""
@@ -126,6 +127,7 @@ class Lab:
                 for site, gateway in connected_sites(self.plan).items()
             ],
             "faults": self.faults.document(),
+            "failedFaults": self.faults.failures,
             **await self._runtime(),
         }
 

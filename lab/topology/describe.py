@@ -42,6 +42,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             }
             for client in plan.clients
         ],
+        "faults": [text_of(fault) for fault in plan.faults],
         "steps": [text_of(step) for step in plan.steps],
     }
 
@@ -56,6 +57,7 @@ def as_text(plan: Plan) -> str:
         ("gateways", [_gateway_line(gateway) for gateway in data["gateways"]]),
         ("connections", [line for gateway in data["gateways"] for line in _connections(gateway)]),
         ("clients", [_client_line(client) for client in data["clients"]]),
+        ("faults", data["faults"]),
         ("then", [f"{number}. {step}" for number, step in enumerate(data["steps"], 1)]),
     ]
     lines = [f"{data['name']}: {data['story']}"]

@@ -16,7 +16,7 @@ from gateway.rules.case import DeploymentModel
 from lab.topology.persona import PROTOCOLS, Os
 from lab.topology.site_services import Password, RadiusService
 from lab.topology.sites import Site
-from lab.topology.steps import Step
+from lab.topology.steps import Step, TimedFault
 from lab.topology.tls import CipherSuite, TlsVersion
 from lab.topology.values import Address, Allow, Days, Name, Prefix, SignIn
 from lab.topology.vocabulary import Serves, VpnProtocol
@@ -189,6 +189,9 @@ class Topology(_Model):
     ${NAME.publicCertData}, and to a client's as ${NAME.thumbprint}."""
     clients: dict[Name, Client] = {}
     """Client computers, by name."""
+    faults: tuple[TimedFault, ...] = ()
+    """What goes wrong by the clock, such as {fault: s2s-cut, after: 5s, for: 20s}; what goes wrong
+    in an order stands in `expect`."""
     expect: tuple[Step, ...] = ()
     """Checks, and actions between them, in order: see the README's words of `expect:`."""
 

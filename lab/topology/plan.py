@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from gateway.secrets import Secrets
-    from lab.topology.steps import Step
+    from lab.topology.steps import Step, TimedFault
     from lab.topology.tls import CipherSuite, TlsVersion
     from lab.topology.vocabulary import VpnProtocol
 
@@ -183,5 +183,6 @@ class Plan:
     gateways: tuple[GatewayPlan, ...]
     clients: tuple[ClientPlan, ...]
     steps: tuple[Step, ...]
+    faults: tuple[TimedFault, ...] = ()
     addresses: dict[str, str] = field(default_factory=dict)
     """Name of a node to the address by which others reach it, for checks."""

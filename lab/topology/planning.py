@@ -44,6 +44,7 @@ def make_plan(topology: Topology, base: Path) -> Plan:
             for name, client in topology.clients.items()
         ),
         steps=topology.expect,
+        faults=topology.faults,
         addresses=_reached_at(addresses),
     )
 

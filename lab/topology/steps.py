@@ -30,6 +30,8 @@ class Connects(_Step):
     """What must carry the tunnel; without `after`, it alone is dialled."""
     after: VpnProtocol | None = None
     """The protocol that was tried first, and failed."""
+    radius: str | None = None
+    """The RADIUS server that let it in, by the name of its node, as the gateway's log says."""
     within: Seconds | None = None
 
 
@@ -167,6 +169,13 @@ class Fault(_Step):
     """After how long it ends by itself, such as 20s."""
     by: Duration | None = None
     """Of radius-slow: by how much, such as 5s."""
+
+
+class TimedFault(Fault):
+    """The same by the clock, in a topology's `faults:`."""
+
+    after: Duration | None = None
+    """How long after the lab is ready it begins, such as 5s; left out, it is there at once."""
 
 
 class EndFault(_Step):

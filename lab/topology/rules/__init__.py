@@ -15,6 +15,7 @@ from lab.topology.problems import Problem
 from lab.topology.rules import (
     certificates,
     clients,
+    faults,
     gateways,
     names,
     prefixes,
@@ -33,6 +34,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     sites.RULES,
     radius.RULES,
     steps.RULES,
+    faults.RULES,
 )
 
 

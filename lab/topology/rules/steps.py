@@ -36,6 +36,9 @@ def steps_speak_of_nodes_that_are_there(
             continue
         kind, known = _subjects(step, nodes, declared)
         yield from _there(("expect", index, verb), kind, getattr(step, verb), known)
+        if isinstance(step, words.Connects) and step.radius is not None:
+            servers = frozenset(node.node for node in radius_nodes(topology))
+            yield from _there(("expect", index, "radius"), "RADIUS server", step.radius, servers)
         if isinstance(step, _PEERS) and step.host is not None:
             peers = nodes - frozenset(declared.vnets)  # a VNet has no address of its own
             yield from _there(("expect", index, "host"), "node", step.host, peers)

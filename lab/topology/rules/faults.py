@@ -1,0 +1,85 @@
+"""Faults: there is something that can go wrong, and something wrong that can end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lab.topology import steps as words
+from lab.topology.addressing import radius_name
+from lab.topology.declared import Declared
+from lab.topology.model import Topology
+from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.radius import radius_nodes
+from lab.topology.vocabulary import FaultName
+
+_OF_TUNNELS: frozenset[FaultName] = frozenset(("s2s-cut", "s2s-wrong-psk"))
+_NEED_A_TARGET = "say which with `at`"
+
+
+def _all(topology: Topology) -> Iterator[tuple[Path, words.Fault]]:
+    for index, fault in enumerate(topology.faults):
+        yield ("faults", index), fault
+    for index, step in enumerate(topology.expect):
+        if isinstance(step, words.Fault):
+            yield ("expect", index), step
+
+
+def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Something is there to break, and it is plain what."""
+    if not declared.whole("sites") or not declared.whole("vnets"):
+        return
+    servers = [node.node for node in radius_nodes(topology)]
+    connected = [name for name, site in topology.sites.items() if site.connection]
+    directories = [name for name, site in topology.sites.items() if site.directory]
+    for path, step in _all(topology):
+        if step.fault in _OF_TUNNELS:
+            yield from _one_of(path, step, connected, "site with a connection")
+        elif step.fault == "directory-down":
+            yield from _one_of(path, step, directories, "site with a directory")
+        elif step.fault == "one-server-dead" and len(servers) < 2:
+            yield Problem((*path, "fault"), "there is no second RADIUS server",
+                          "add `second:` to the site's radius, or another server")  # fmt: skip
+        else:
+            sites = [name for name in topology.sites if radius_name(name) in servers]
+            yield from _some_of(path, step, [*servers, *sites])
+        if step.by is not None and step.fault != "radius-slow":
+            yield Problem((*path, "by"), f"{step.fault} has no measure", "leave `by` out")
+        elif step.by is None and step.fault == "radius-slow":
+            yield Problem(path, "it is not said how slow", "add `by: 5s`")
+
+
+def _one_of(path: Path, step: words.Fault, known: list[str], what: str) -> Iterator[Problem]:
+    if step.at is not None and step.at not in known:
+        yield Problem(
+            (*path, "at"), f"there is no {what} {step.at!r}", did_you_mean(step.at, known)
+        )
+    elif step.at is None and len(known) != 1:
+        said = f"there is no {what}" if not known else f"there are {len(known)}, each a {what}"
+        yield Problem((*path, "fault"), said, _NEED_A_TARGET if known else f"add a {what}")
+
+
+def _some_of(path: Path, step: words.Fault, known: list[str]) -> Iterator[Problem]:
+    if not known:
+        yield Problem((*path, "fault"), "there is no RADIUS server", "add `radius:` to a site")
+    elif step.at is not None and step.at not in known:
+        remedy = did_you_mean(step.at, known)
+        yield Problem((*path, "at"), f"there is no RADIUS server {step.at!r}", remedy)
+
+
+def only_what_began_ends(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """`endFault` speaks of a fault that is there by then."""
+    there = {fault.fault for fault in topology.faults}
+    for index, step in enumerate(topology.expect):
+        path: Path = ("expect", index)
+        if isinstance(step, words.Fault):
+            if step.fault in there and step.seconds is None:
+                yield Problem((*path, "fault"), f"{step.fault} is there already", "end it first")
+            there.add(step.fault)
+        elif isinstance(step, words.EndFault):
+            if step.endFault not in there:
+                remedy = did_you_mean(step.endFault, there) if there else "begin it before"
+                yield Problem((*path, "endFault"), f"{step.endFault} has not begun", remedy)
+            there.discard(step.endFault)
+
+
+RULES = (faults_have_a_target, only_what_began_ends)
