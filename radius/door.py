@@ -16,7 +16,7 @@ from typing import Literal
 from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AuthPacket
 
 from radius import relay
-from radius.reasons import DENIED, LATE, bare
+from radius.reasons import DENIED, LATE, TYPED, bare
 from radius.schedule import LIMIT
 
 Approved = Literal["asked", "never", "typed"] | float
@@ -27,6 +27,7 @@ TO_SERVER: Address = ("", 0)
 MOST = 200
 """Requests at the server behind: an identifier has eight bits."""
 MOST_WAITING = 1024
+STATE_LENGTH = 16
 REMEMBERED = 60.0
 """Seconds after which a request is forgotten, whatever became of it."""
 ASK_FOR_CODE = "Enter your verification code"
@@ -69,12 +70,16 @@ class Door:
     """The server's."""
     entropy: Callable[[int], bytes]
     factor: Approved | None = None
+    deniers: frozenset[str] = frozenset()
+    """Users who deny when others would approve by themselves."""
     slow: float = 0.0
     """Seconds by which every answer is late."""
     outgoing: list[tuple[bytes, Address]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     _visits: dict[tuple[Address, int, bytes], Visit] = field(default_factory=dict)
     _at_server: dict[int, Visit] = field(default_factory=dict)
+    _states: dict[bytes, float] = field(default_factory=dict)
+    """Of our own challenges, and when they were."""
 
     # ---- what comes in
 
@@ -95,7 +100,7 @@ class Door:
             self._again(self._visits[key])
         elif len(self._visits) < MOST_WAITING and len(self._at_server) < MOST:
             self._visits[key] = visit = Visit(source, request, now)
-            self._send_on(visit)
+            self._enter(visit, now)
         else:
             self.lines.append("too many requests at once: ignored")
 
@@ -115,7 +120,9 @@ class Door:
 
     def decide(self, user: str, now: float, *, approve: bool) -> int:
         """The user's word on the telephone; on how many questions it was one."""
-        waiting = [visit for visit in self._waiting() if bare(visit.user) == bare(user)]
+        waiting = [
+            visit for visit in self._waiting() if bare(visit.user).lower() == bare(user).lower()
+        ]
         for visit in waiting:
             self._approve(visit, now) if approve else self._deny(visit, now)
         return len(waiting)
@@ -125,7 +132,8 @@ class Door:
         for visit in list(self._waiting()):
             waited = now - visit.kept_at
             if isinstance(self.factor, float) and waited >= self.factor:
-                self._approve(visit, now)
+                denies = bare(visit.user).lower() in self.deniers
+                self._deny(visit, now) if denies else self._approve(visit, now)
             elif now - visit.began >= LIMIT and not visit.told_late:
                 visit.told_late = True
                 self._say(visit, f"{LATE}: no word within {LIMIT:g} s, as long as gateways wait")
@@ -134,6 +142,7 @@ class Door:
                 visit.due = None
                 self.outgoing.append((visit.reply, visit.source))
         old = [key for key, visit in self._visits.items() if now - visit.began > REMEMBERED]
+        self._states = {s: at for s, at in self._states.items() if now - at <= REMEMBERED}
         for key in old:
             gone = self._visits.pop(key)
             if gone.asked:
@@ -163,6 +172,16 @@ class Door:
 
     def _waiting(self) -> list[Visit]:
         return [visit for visit in self._visits.values() if visit.accepted is not None]
+
+    def _enter(self, visit: Visit, now: float) -> None:
+        """What answers our own challenge is no code: it ends here, in place of the server."""
+        state = b"".join(visit.request.get(relay.STATE, []))
+        if state not in self._states:
+            self._send_on(visit)
+            return
+        eap = _eap(visit.request)
+        failure = bytes((EAP_FAILURE, eap[1], 0, 4)) if eap else b""
+        self._ready(visit, relay.made_up(visit.request, AccessReject, TYPED, eap=failure), now)
 
     def _send_on(self, visit: Visit) -> None:
         identifier = next(n for n in range(256) if n not in self._at_server)
@@ -206,16 +225,16 @@ class Door:
         self._ready(visit, relay.made_up(visit.request, AccessReject, DENIED, eap=failure), now)
 
     def _ask_for_code(self, visit: Visit, answer: AuthPacket, now: float) -> None:
-        self._say(visit, "a code is asked for, which nobody can type here")
+        self._say(visit, TYPED)
         eap = _eap(answer)
         prompt = b""
         if eap:
             text = ASK_FOR_CODE.encode()
             head = bytes((EAP_REQUEST, eap[1] + 1 & 255)) + (5 + len(text)).to_bytes(2)
             prompt = head + bytes((EAP_GTC,)) + text
-        reply = relay.made_up(
-            visit.request, AccessChallenge, ASK_FOR_CODE, eap=prompt, state=self.entropy(16)
-        )
+        state = self.entropy(STATE_LENGTH)
+        self._states[state] = now
+        reply = relay.made_up(visit.request, AccessChallenge, ASK_FOR_CODE, eap=prompt, state=state)
         self._ready(visit, reply, now)
 
     def _ready(self, visit: Visit, reply: bytes, now: float) -> None:

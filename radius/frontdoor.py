@@ -2,8 +2,8 @@
 
 FILE is JSON (mode 0600): {"listen": [address, port], "server": [address, port, secret],
 "clients": [[prefix, secret], ...], "control": path, "factor": null | "asked" | "never" | "typed"
-| seconds, "slow": seconds}. The control socket takes a line, `approve USER` or `deny USER` or
-`waiting`, and answers with one of JSON. What happens is told on stdout, a line each.
+| seconds, "deniers": [users], "slow": seconds}. The control socket takes a line, `approve USER` or
+`deny USER` or `waiting`, and answers with one of JSON. What happens is told on stdout.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class House:
             secret.encode(),
             os.urandom,
             float(factor) if isinstance(factor, int) else factor,
+            frozenset(name.lower() for name in settings["deniers"]),
             settings["slow"],
         )
         self._outer: Any = None

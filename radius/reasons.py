@@ -34,6 +34,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 DENIED = "The second factor was denied"
 LATE = "The second factor came too late"
+TYPED = "A code would have to be typed"
 """The front door's own words in a Reply-Message."""
 
 _ERRORS: dict[int, Reason] = {
@@ -62,6 +63,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
     "certificate": (r"certificate", r"unknown ca\b", r"eap_tls"),
     "second-factor-denied": (re.escape(DENIED),),
     "second-factor-late": (re.escape(LATE),),
+    "typed-code": (re.escape(TYPED),),
     "password": (
         r"logon failure",
         r"incorrect",

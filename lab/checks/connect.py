@@ -83,7 +83,8 @@ async def refused(step: Refused, world: World) -> Outcome:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
         record = await _gateways_record(client, error, began)
-        told = await _servers_word(client, world, written) if _vague(record) else None
+        asks = _vague(record) and error.reason == "refused"
+        told = await _servers_word(client, world, written) if asks else None
         return _judged(step, error, record, told)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 
@@ -106,13 +107,19 @@ def _judged(
 
 def _vague(record: Record | None) -> bool:
     """Whether the RADIUS server may know more than it told the gateway."""
-    return record is not None and record["message"].startswith("RADIUS server ")
+    return (
+        record is None
+        or record["message"].startswith("RADIUS server ")
+        or record["reason"] == "radius-no-answer"
+    )
 
 
 async def _servers_word(
     client: ClientComputer, world: World, written: Mapping[str, Mapping[Path, int]]
 ) -> Refusal | None:
     """What the RADIUS servers wrote down about this client since it dialled, if anything."""
+    if not world.radius:
+        return None
 
     def word() -> Refusal | None:
         found = [

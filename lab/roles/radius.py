@@ -42,6 +42,7 @@ class Settings:
 
     instance: Instance
     factor: Approved | None = None
+    deniers: tuple[str, ...] = ()
     slow: float = 0.0
 
     @property
@@ -52,19 +53,22 @@ class Settings:
 
 async def start(node: Node, options: dict[str, Any]) -> RadiusServer:
     """Options: instance (radius.freeradius.Instance), domain and group (names, or None), factor
-    (radius.door.Approved, or None)."""
+    (radius.door.Approved, or None), deniers (users)."""
     instance: Instance = options["instance"]
     if options["domain"]:
         member = await _joined(node, options["domain"], options["group"])
         instance = replace(instance, domain=member)
-    return await start_radius(node, instance, options["factor"])
+    return await start_radius(node, instance, options["factor"], tuple(options["deniers"]))
 
 
 async def start_radius(
-    node: Node, instance: Instance, factor: Approved | None = None
+    node: Node,
+    instance: Instance,
+    factor: Approved | None = None,
+    deniers: tuple[str, ...] = (),
 ) -> RadiusServer:
     """Start this one; it answers when this returns."""
-    server = RadiusServer(node, Settings(instance, factor))
+    server = RadiusServer(node, Settings(instance, factor, deniers))
     await server.begin()
     return server
 
@@ -136,6 +140,7 @@ class RadiusServer:
             "clients": [[client.prefix, client.secret] for client in instance.clients],
             "control": f"{DOOR}/control.sock",
             "factor": self._settings.factor,
+            "deniers": list(self._settings.deniers),
             "slow": self._settings.slow,
         }
         await self.node.write(f"{DOOR}/settings.json", json.dumps(document), 0o600)

@@ -20,7 +20,7 @@ def ready(
 ) -> dict[str, Any]:
     """The options that the role takes (lab.roles.radius, lab.roles.directory)."""
     if role == "radius":
-        kept = {word: options[word] for word in ("domain", "group", "factor")}
+        kept = {word: options[word] for word in ("domain", "group", "factor", "deniers")}
         return {"instance": instance_of(options, credentials), **kept}
     members: dict[str, str] = options["members"]
     domain = Domain(

@@ -2,9 +2,9 @@
 
 Service options of `radius`: address; clients (prefixes that may ask); methods; certificate and
 authority (names of certificates of the plan, or None); revoked (names); domain (NetBIOS name)
-and group, or None; factor (radius.door.Approved, or None). Secrets: secret, users (name to
-password). Of `directory`: realm; addresses (NetBIOS name to address); members (NetBIOS name to
-node); lockoutThreshold. Secrets: users (of radius.directory).
+and group, or None; factor (radius.door.Approved, or None); deniers (users). Secrets: secret, users
+(name to password). Of `directory`: realm; addresses (NetBIOS name to address); members (NetBIOS
+name to node); lockoutThreshold. Secrets: users (of radius.directory).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def radius_nodes(topology: Topology) -> Iterator[RadiusNode]:
 def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -> Service:
     """The role that the node runs."""
     at = node.address or addresses.private[node.node]
-    certificates = node.service.certificates
+    certificates, factor = node.service.certificates, node.service.secondFactor
     options: dict[str, Any] = {
         "address": str(at),
         "clients": [
@@ -90,7 +90,8 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
         "revoked": list(certificates.revoked) if certificates else [],
         "domain": _domain(topology, node),
         "group": node.service.group,
-        "factor": node.service.secondFactor.approved if node.service.secondFactor else None,
+        "factor": factor.approved if factor else None,
+        "deniers": list(factor.denied) if factor else [],
     }
     users = {name: user.password.get_secret_value() for name, user in node.service.users.items()}
     return Service("radius", options, {"secret": _secret(topology, at, node), "users": users})
@@ -174,8 +175,15 @@ def radius_authorities(topology: Topology) -> frozenset[str]:
 
 
 def root_for_profiles(topology: Topology, client: Client) -> str | None:
-    """The RADIUS servers' authority, for who signs in with a certificate that they judge."""
-    judged = client.certificate and client.certificate.issuer in _below(topology)
+    """The RADIUS servers' authority, for who shows them a certificate: where the gateway judges
+    certificates too, those of the RADIUS servers' own users."""
+    if client.certificate is None or not radius_authorities(topology):
+        return None
+    configuration = topology.gateways[topology.gateway_of(client)].properties.vpnClientConfiguration
+    types = configuration.vpnAuthenticationTypes if configuration else ()
+    judged = "Radius" in types and (
+        "Certificate" not in types or client.certificate.issuer in _below(topology)
+    )
     return RADIUS_ROOT if judged else None
 
 

@@ -90,6 +90,8 @@ class SecondFactor(_Model):
     approved: Literal["asked", "never", "typed"] | Annotated[float, Field(ge=0, le=120)] = "asked"
     """After how many seconds the user approves; never; asked: by `p2slab approve USER`; or typed:
     the server wants a code, for which VPN clients have no place."""
+    denied: tuple[UserName, ...] = ()
+    """Users who deny instead, after the same time."""
 
 
 class RadiusService(_Model):

@@ -153,6 +153,13 @@ def test_a_user_may_approve_after_some_seconds_by_himself() -> None:
     assert got(at, request).kind == "accept"
 
 
+def test_who_denies_by_himself_does_it_after_the_same_time() -> None:
+    at, request = door(factor=5.0, deniers=frozenset(["alice"])), asked()
+    accepted(at, request)
+    at.tick(5.0)
+    assert got(at, request).kind == "reject"
+
+
 def test_a_gateway_that_asks_again_asks_the_user_once() -> None:
     at, request = door(factor="asked"), asked()
     inner = through(at, request)
@@ -187,6 +194,12 @@ def test_a_typed_code_is_a_challenge_with_eap_where_there_was_eap() -> None:
     answer = got(at, request)
     assert answer.eap[:5] == b"\x01\x00\x00\x21\x06"
     assert answer.state
+    nak = Request([*PAIRS, ("State", answer.state)], None, b"\x02\x00\x00\x06\x03\x00")
+    request = Sent(nak, SERVER, 10, os.urandom)
+    at.receive(request.data, GATEWAY, 1.0)
+    answer = got(at, request)
+    assert (answer.kind, answer.eap) == ("reject", b"\x04\x00\x00\x04")
+    assert [found.reason for found in refusals("\n".join(at.lines))] == ["typed-code"]
 
 
 def test_a_slow_server_is_late_by_so_many_seconds() -> None:
