@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from gateway.dataplane.flow import Flow
 from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import server_context
+from gateway.ppp import tls_contexts
+from gateway.ppp.config import ClientConfig, ServerConfig
+from gateway.ppp.events import Accept
+from gateway.ppp.link import Link
 from gateway.sstp import building, http
-from gateway.sstp.binding import certificate_hashes
+from gateway.sstp.binding import Bound, certificate_hashes
 from gateway.sstp.call import CallConfig
+from gateway.sstp.client_call import ClientCall, ClientCallConfig
 from gateway.sstpd import caller as callers
 from gateway.sstpd.caller import Caller
 
 LIMIT = 5.0
+
+
+class Plane:
+    """Carries nothing; a flow that is in it tells its owner that the connection has ended."""
+
+    def __init__(self) -> None:
+        self.rests: list[bytes] = []
+
+    def add(self, flow: Flow) -> None:
+        self.rests.append(flow.rest)
+        flow.connection.ended = "the test has seen enough"
+        flow.closed(flow.connection.ended)
+
+    def remove(self, flow: Flow) -> None:
+        flow.forget()
 
 
 @dataclass
@@ -31,12 +56,13 @@ class House:
     reactor: Reactor
     tls: ssl.SSLContext
     calls: CallConfig
-    plane: Any = None
+    plane: Any = field(default_factory=Plane)
     told: list[tuple[str, ...]] = field(default_factory=list)
     open: int = 0
 
     def asks(self, caller: Caller, attempt: Any) -> None:
         self.told.append(("asks", type(attempt).__name__))
+        caller.answer(Accept(IPv4Address("172.16.9.2")))
 
     def opened(self, caller: Caller, binding: str) -> None:
         self.told.append(("opened", binding))
@@ -212,3 +238,54 @@ def test_hanging_up_on_one_who_has_not_said_anything_closes_at_once(
 
 def _quiet(stream: socket.socket) -> None:
     to_the_end(stream)
+
+
+IP = bytes.fromhex("4500001c0000000040010000ac100902 0a010004 0800000000000000")
+
+
+def test_packets_that_come_with_the_last_word_of_the_negotiation_are_not_lost(
+    house: House, listener: socket.socket, pki_today: Any
+) -> None:
+    """A client in a hurry: whatever it sends once it is bound has an IP packet behind it, in one
+    TLS record, and a piece of another."""
+    server = pki_today["server-only"]
+    key, contexts = pki_today.keys, tls_contexts
+    eap = contexts.server_context(server, key["server-only"])
+    config = ServerConfig(IPv4Address("172.16.9.1"), eap_tls=eap)
+    calls = CallConfig(
+        house.calls.certificate_hashes, lambda now: Link(config, now=now, entropy=os.urandom)
+    )
+    house.calls = calls
+    mine = contexts.client_context(pki_today["alice"], key["alice"], (), (pki_today["root"],))
+    user = ClientConfig("alice", eap_tls=mine)
+    dialled = ClientCallConfig(
+        "gw", calls.certificate_hashes, lambda now: Link(user, now=now, entropy=os.urandom)
+    )
+
+    def dial(tls: ssl.SSLSocket) -> None:
+        call = ClientCall(dialled, now=time.monotonic(), entropy=os.urandom)
+        bound = False
+        with suppress(OSError):
+            while not call.closed:
+                data = call.outgoing()
+                extra = building.data(b"\x21" + IP) + b"\x10\x00\x00" if bound else b""
+                if data:
+                    tls.sendall(data + extra)
+                    if extra:
+                        tls.sendall(b"\x04")  # the rest of an empty packet
+                got = tls.recv(65536)
+                if not got:
+                    return
+                call.receive(got, time.monotonic())
+                bound = bound or any(isinstance(event, Bound) for event in call.events())
+
+    thread = stranger(listener, secured(dial))
+    house.accept(listener)
+    house.run()
+    thread.join()
+    told = [told[0] for told in house.told]
+    assert told == ["asks", "opened", "ended", "gone"], house.told
+    assert house.told[1] == ("opened", "SHA256, specification")
+    (rest,) = house.plane.rests
+    packet = building.data(b"\x21" + IP)
+    assert rest in {packet, packet + b"\x10\x00\x00"}

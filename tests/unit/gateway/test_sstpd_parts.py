@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
+from pydantic import ValidationError
 
 from gateway.sstp import building
 from gateway.sstp.http import accepted
@@ -149,6 +150,15 @@ def test_nonsense_of_the_worker_ends_the_channel(data: bytes) -> None:
             list(Channel(ours, FROM_WORKER).receive())
 
 
+def test_a_message_that_is_too_long_is_known_for_one() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST)
+        theirs.send(b'{"kind":"noted","message":"fine"}'.ljust(LARGEST) + b" and more")
+        with pytest.raises(ChannelError, match="too long"):
+            list(Channel(ours, FROM_WORKER).receive())
+
+
 def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
     gateway, worker = pair
     worker.close()
@@ -173,6 +183,9 @@ def test_secrets_are_in_no_repr_and_in_no_error() -> None:
     )
     for message in messages:
         assert secret not in repr(message)
+    with pytest.raises(ValidationError) as refused:
+        PapGiven(user="alice", password=secret * 100)
+    assert secret not in str(refused.value)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         theirs.send(b'{"kind":"asked","password":"' + secret.encode() + b'"}')
