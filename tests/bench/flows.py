@@ -16,6 +16,8 @@ from lab.waiting import wait_until
 
 Direction = Literal["up", "down"]
 FIRST_PORT = 5300
+LIMIT = 60.0
+"""Seconds for one flow, with its beginning and end."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -83,25 +85,29 @@ class Iperf3:
         server_pid: int,
         seconds: float,
     ) -> Flows:
-        """One flow from each source address at one time."""
+        """One flow from each source address at one time.
+
+        The seconds in which they find their pace are not counted.
+        """
+        times = ["-t", str(seconds), "-O", str(1 + len(sources) // 32)]
         began = processor_seconds(server_pid)
         clock = asyncio.get_running_loop().time()
         rates = await asyncio.gather(
             *(
-                self._flow(client, source, FIRST_PORT + number, direction, seconds)
+                self._flow(client, source, FIRST_PORT + number, direction, times)
                 for number, source in enumerate(sources)
             )
         )
         elapsed = asyncio.get_running_loop().time() - clock
-        cores = (processor_seconds(server_pid) - began) / min(elapsed, seconds + 1)
+        cores = (processor_seconds(server_pid) - began) / elapsed
         return Flows(sum(rates), cores, min(rates) / max(rates) if max(rates) else 0.0)
 
     async def _flow(
-        self, client: Node, source: str, port: int, direction: Direction, seconds: float
+        self, client: Node, source: str, port: int, direction: Direction, times: Sequence[str]
     ) -> float:
         argv = ["iperf3", "-J", "-c", self._address, "-p", str(port), "-B", source]
-        argv += ["-t", str(seconds), *(["-R"] if direction == "down" else [])]
-        told = await client.run(argv, limit=seconds + 30)
+        argv += [*times, *(["-R"] if direction == "down" else [])]
+        told = await client.run(argv, limit=LIMIT)
         data = json.loads(told.stdout or "{}")
         if told.code or "error" in data:
             raise RuntimeError(f"iperf3 from {source}: {data.get('error', told.said)}")

@@ -67,7 +67,7 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
         log=DiagnosticLog(),
     )
     engine = SstpEngine(around, OnePassword())
-    await engine.configure(Settings(roots=(), pool=(POOL,), routes=(), dns=()))
+    await engine.configure(Settings(roots=(), pool=(POOL,), routes=(), dns=(), radius=True))
     print(f"ready {engine.report().pid}", flush=True)
     await asyncio.Event().wait()
 
