@@ -118,6 +118,10 @@ class RadiusServer(Daemon, Protocol):
         """Start anew, answering late by so many seconds or having another shared secret; without
         one, as it was at first."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether it has users asked on the telephone."""
+
     async def decide(self, user: str, *, approve: bool) -> int:
         """The user's word on the telephone; UsageError when nothing is asked of that user."""
 

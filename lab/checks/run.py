@@ -2,7 +2,7 @@
 
 An action is a barrier, and so is a site's tunnel, which many use. Between two of them, checks that
 concern different computers disturb nobody and run together; those of one computer keep their
-order.
+order. What a user says on the telephone runs beside the user's own dialling.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from lab.checks import actions, connect, privacy, radius, reach, session, tunnel
+from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
 from lab.checks.base import Outcome, Work, World
-from lab.topology.steps import ACTIONS, Step, Tunnel, verb_of
+from lab.topology.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
 
 Tell = Callable[[int, Step, Outcome, float], None]
 """Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
@@ -26,6 +26,7 @@ WORK: dict[type[Step], Work] = {
     **session.WORK,
     **tunnel.WORK,
     **radius.WORK,
+    **telephone.WORK,
     **actions.WORK,
 }
 Chain = list[tuple[int, Step]]
@@ -50,16 +51,16 @@ def stretches(steps: Sequence[Step]) -> Iterator[list[Chain]]:
         else:
             chains: dict[str, Chain] = {}
             for pair in stretch:
-                chains.setdefault(subject(pair[1]), []).append(pair)
+                chains.setdefault(_concerns(pair[1]), []).append(pair)
             yield list(chains.values())
 
 
-def subject(step: Step) -> str:
-    """The name that stands behind the step's verb."""
+def _concerns(step: Step) -> str:
+    """The name that stands behind the step's verb; of a user's telephone, not the computer's."""
     verb = verb_of(step)
     assert verb is not None
     name: str = getattr(step, verb)
-    return name
+    return f"telephone of {name}" if isinstance(step, TELEPHONE) else name
 
 
 async def _chain(chain: Chain, world: World, tell: Tell) -> bool:

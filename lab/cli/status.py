@@ -11,6 +11,7 @@ import click
 from lab.errors import LabError
 from lab.runtime.directory import running
 from lab.runtime.handle import Handle
+from radius.reasons import bare
 
 PATIENCE = 2.0
 """Seconds for a lab to answer."""
@@ -69,6 +70,8 @@ def _detail(row: dict[str, Any]) -> None:
     for fault in row.get("faults", ()):
         end = "" if fault["endsIn"] is None else f", ends in {fault['endsIn']:g} s"
         click.echo(f"  fault {fault['name']}{end}")
+    for user in row.get("waiting", ()):
+        click.echo(f"  {user} is asked on the telephone: p2slab approve {bare(user)}")
     if "logs" in row:
         click.echo(f"  logs: {row['logs']}")
 

@@ -8,6 +8,8 @@ VERBS = {
     "exec": "Run a program in a node of a running lab.",
     "shell": "Open a shell in a node of a running lab.",
     "fault": "Have something go wrong in a running lab, for a time or until it is ended.",
+    "approve": "Say yes on a user's telephone, when a second factor asks.",
+    "deny": "Say no.",
     "validate": "Check topology files without building anything.",
     "doctor": "Say what this machine can do, and what to install for the rest.",
     "pki": "Make certificate authorities and client certificates.",

@@ -163,6 +163,11 @@ class RadiusServer:
 
     # ---- the second factor
 
+    @property
+    def asks(self) -> bool:
+        """Whether it has users asked on the telephone."""
+        return self._settings.factor is not None
+
     async def decide(self, user: str, *, approve: bool) -> int:
         """The user's word on the telephone; UsageError when nothing is asked of that user."""
         told = await self._control(f"{'approve' if approve else 'deny'} {user}")

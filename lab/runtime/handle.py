@@ -109,6 +109,12 @@ class Handle:
         answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
         return answer
 
+    def decide(self, user: str, *, approve: bool) -> list[str]:
+        """What a user says on the telephone; the RADIUS servers that asked, or UsageError."""
+        request = {"request": "decide", "user": user, "approve": approve}
+        servers: list[str] = self._ask(request)[0]
+        return servers
+
     def down(self, *, keep_logs: bool = False) -> None:
         """End the lab and wait until all of its processes are gone; its directory goes too."""
         try:

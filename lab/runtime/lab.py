@@ -128,6 +128,7 @@ class Lab:
             ],
             "faults": self.faults.document(),
             "failedFaults": self.faults.failures,
+            "waiting": await self._waiting(),
             **await self._runtime(),
         }
 
@@ -147,6 +148,20 @@ class Lab:
             raise UsageError(f"no {'action ' + action if handle else 'gateway ' + gateway}",
                              f"one of: {known}")  # fmt: skip
         return {"value": await actions[action]()}
+
+    async def decide(self, user: str, *, approve: bool) -> list[str]:
+        """The user's word on the telephone; the RADIUS servers that asked."""
+        from lab.checks import telephone  # noqa: PLC0415 (few labs have a second factor)
+
+        return await telephone.decide(self.radius, user, approve=approve)
+
+    async def _waiting(self) -> list[str]:
+        """Users whose approval is waited for."""
+        if not any(server.asks for server in self.radius.values()):
+            return []
+        from lab.checks import telephone  # noqa: PLC0415 (as above)
+
+        return await telephone.waiting(self.radius)
 
     async def _runtime(self) -> dict[str, Any]:
         """The gateways' engines, and the memory (RSS, bytes) of supervisor and gateways."""

@@ -132,11 +132,20 @@ class Operate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decide:
+    """What a user says on the telephone, when a second factor asks; at any time, also while steps
+    are carried out."""
+
+    user: str
+    approve: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Down:
     """End the lab."""
 
 
-Request = Status | Watch | Run | Enter | Namespaces | Exec | Operate | Down
+Request = Status | Watch | Run | Enter | Namespaces | Exec | Operate | Decide | Down
 _REQUESTS: dict[str, type[Request]] = {
     "status": Status,
     "watch": Watch,
@@ -145,6 +154,7 @@ _REQUESTS: dict[str, type[Request]] = {
     "namespaces": Namespaces,
     "exec": Exec,
     "operate": Operate,
+    "decide": Decide,
     "down": Down,
 }
 
@@ -179,3 +189,6 @@ class Body(Protocol):
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         """Do what the operator of a gateway asks."""
+
+    async def decide(self, user: str, *, approve: bool) -> list[str]:
+        """The user's word on the telephone; the RADIUS servers that asked."""

@@ -113,18 +113,25 @@ class Supervisor:
                 return await self._entrance(self._node(name))
             case protocol.Namespaces():
                 return Answer(None, (_namespace("user"), _namespace("mnt")))
-            case protocol.Exec():
-                node = self._node(request.node)
-                ended = await node.run(request.argv, input=request.input, limit=request.limit)
-                return Answer(asdict(ended))
-            case protocol.Operate():
-                body = request.body
-                return Answer(await self._body.operate(request.gateway, request.action, body))
+            case protocol.Exec() | protocol.Operate() | protocol.Decide():
+                return Answer(await self._order(request))
             case protocol.Down():
                 asyncio.get_running_loop().call_later(GRACE, self._over.set)
                 return Answer(None)
             case protocol.Watch() | protocol.Run():
                 raise TypeError("answered by its conversation")
+
+    async def _order(self, request: protocol.Exec | protocol.Operate | protocol.Decide) -> Any:
+        """What somebody in the lab's world is to do."""
+        match request:
+            case protocol.Exec():
+                node = self._node(request.node)
+                ended = await node.run(request.argv, input=request.input, limit=request.limit)
+                return asdict(ended)
+            case protocol.Operate():
+                return await self._body.operate(request.gateway, request.action, request.body)
+            case protocol.Decide():
+                return await self._body.decide(request.user, approve=request.approve)
 
     async def _entrance(self, node: Node) -> Answer:
         way = await node.entrance()

@@ -184,6 +184,28 @@ class EndFault(_Step):
     endFault: FaultName
 
 
+class Approve(_Step):
+    """A user says yes on the telephone when the second factor asks; beside the steps before it."""
+
+    approve: str
+    """The user's name, without a domain."""
+    after: Duration | None = None
+    """How long the user takes, such as 5s."""
+    within: Seconds = 30.0
+    """Within how many seconds the user has to be asked."""
+
+
+class Deny(_Step):
+    """The user says no."""
+
+    deny: str
+    """The user's name, without a domain."""
+    after: Duration | None = None
+    """How long the user takes, such as 5s."""
+    within: Seconds = 30.0
+    """Within how many seconds the user has to be asked."""
+
+
 CHECKS: tuple[type[_Step], ...] = (
     Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
     StaysDisconnected, Tunnel, RadiusInTunnel,
@@ -191,8 +213,9 @@ CHECKS: tuple[type[_Step], ...] = (
 ACTIONS: tuple[type[_Step], ...] = (
     Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
 )  # fmt: skip
+TELEPHONE: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
-    next(iter(step.model_fields)): step for step in (*CHECKS, *ACTIONS)
+    next(iter(step.model_fields)): step for step in (*CHECKS, *ACTIONS, *TELEPHONE)
 }
 
 
@@ -221,7 +244,9 @@ Step = Annotated[
     | Annotated[Restart, Tag("restart")]
     | Annotated[Update, Tag("update")]
     | Annotated[Fault, Tag("fault")]
-    | Annotated[EndFault, Tag("endFault")],
+    | Annotated[EndFault, Tag("endFault")]
+    | Annotated[Approve, Tag("approve")]
+    | Annotated[Deny, Tag("deny")],
     Discriminator(verb_of),
 ]
 

@@ -37,6 +37,9 @@ class EmptyLab:
         nodes = [{"name": name} for name in self.nodes]
         return {"nodes": nodes, "clients": [], "began": self._began}
 
+    async def decide(self, user: str, *, approve: bool) -> list[str]:
+        raise NotImplementedError
+
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError(f"no gateway {gateway}")
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
+import pytest
+from click.testing import CliRunner
+
+from lab.errors import UsageError
 from lab.pytest_plugin import RunningLab
 
 QUICKSTART = "topologies/quickstart.yaml"
@@ -35,3 +40,22 @@ def test_an_expectation_that_does_not_hold_says_what_was_seen(lab: RunningLab) -
         lab.expect({"reaches": "alice", "host": "app1", "port": 80})
     with pytest.raises(AssertionError, match="refused, but because revoked"):
         lab.expect({"refused": "carol", "over": "IkeV2", "because": "expired"})
+
+
+@pytest.mark.topology("topologies/mfa-by-hand.yaml")
+def test_users_are_approved_and_denied_from_the_command_line(lab: RunningLab) -> None:
+    def said(verb: str, user: str) -> str:
+        command = import_module(f"lab.cli.{verb}").command
+        with pytest.raises(UsageError, match=f"{user} is asked for nothing now"):
+            lab.handle.decide(user, approve=True)
+        with ThreadPoolExecutor() as pool:
+            word = "connects" if verb == "approve" else "refused"
+            dialling = pool.submit(lab.expect, {word: user, "over": "SSTP"})
+            while lab.handle.status()["waiting"] != [user]:
+                assert not dialling.done(), dialling.result()
+            done = CliRunner().invoke(command, ["--name", lab.handle.name, user])
+            dialling.result()
+        return done.output
+
+    assert said("approve", "bob") == "bob approves: nps\n"
+    assert said("deny", "carol") == "carol denies: nps\n"

@@ -92,6 +92,9 @@ class SmallLab:
     async def status(self) -> dict[str, Any]:
         return {"nodes": [{"name": name} for name in self.nodes], "clients": []}
 
+    async def decide(self, user: str, *, approve: bool) -> list[str]:
+        return [user, str(approve)]
+
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"value": [gateway, action, body]}
 

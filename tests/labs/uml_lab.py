@@ -52,6 +52,9 @@ class UmlLab:
     async def status(self) -> dict[str, Any]:
         return {"nodes": [{"name": name} for name in self.nodes], "clients": []}
 
+    async def decide(self, user: str, *, approve: bool) -> list[str]:
+        raise NotImplementedError
+
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 

@@ -18,6 +18,7 @@ from lab.topology.radius import radius_nodes
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from lab.topology.wiring import INTERNET
 from lab.topology.words import problem_of
+from radius.reasons import bare
 
 _Reach = words.Reaches | words.CannotReach
 _ANY_NODE = (words.Reaches, words.CannotReach, words.Resolves)
@@ -32,7 +33,7 @@ def steps_speak_of_nodes_that_are_there(
     nodes = _all_nodes(topology, declared)
     for index, step in enumerate(topology.expect):
         verb = words.verb_of(step) or ""
-        if isinstance(step, words.Fault | words.EndFault):
+        if isinstance(step, (words.Fault, words.EndFault, *words.TELEPHONE)):
             continue
         kind, known = _subjects(step, nodes, declared)
         yield from _there(("expect", index, verb), kind, getattr(step, verb), known)
@@ -217,10 +218,31 @@ def merge(document: Any, patch: Any) -> Any:
     return result
 
 
+def telephones_ring_where_somebody_calls(
+    topology: Topology, declared: Declared
+) -> Iterator[Problem]:
+    """Approving needs a server that asks, and a user whom it asks."""
+    asks = any(node.service.secondFactor for node in radius_nodes(topology))
+    users = frozenset(bare(client.user) for client in topology.clients.values() if client.user)
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, words.TELEPHONE):
+            continue
+        verb = words.verb_of(step) or ""
+        if asks:
+            yield from _there(("expect", index, verb), "user", getattr(step, verb), users)
+        elif declared.whole("sites") and declared.whole("vnets"):
+            yield Problem(
+                ("expect", index),
+                "no RADIUS server asks for a second factor",
+                "add `secondFactor: {approved: asked}` to a `radius:`",
+            )
+
+
 RULES = (
     steps_speak_of_nodes_that_are_there,
     clients_dial_what_they_can,
     reaching_has_an_aim,
     operators_act_on_what_is_there,
+    telephones_ring_where_somebody_calls,
     updates_are_accepted,
 )

@@ -14,7 +14,7 @@ from lab.checks import actions, connect, session
 from lab.checks.base import Outcome
 from lab.checks.run import WORK, run_steps
 from lab.nodes.base import Completed
-from lab.topology.steps import ACTIONS, CHECKS, Steps
+from lab.topology.steps import ACTIONS, CHECKS, TELEPHONE, Steps
 from tests.unit.checks.fakes import ALICE, FakeWorld, connection, refusal
 
 
@@ -33,7 +33,7 @@ async def outcome(world: FakeWorld, **step: Any) -> Outcome:
 
 
 def test_every_word_of_the_vocabulary_has_its_work() -> None:
-    assert set(WORK) == {*CHECKS, *ACTIONS}
+    assert set(WORK) == {*CHECKS, *ACTIONS, *TELEPHONE}
 
 
 async def test_connects_holds_when_the_client_gets_in(world: FakeWorld) -> None:
