@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.clients.computer import Computer
-from lab.nodes.namespace import NamespaceNode
+from lab.nodes.base import Node
 from lab.pki.authority import Credential, issue
 from lab.roles.gateway import UnixGateway, start_gateway
-from lab.runtime.world import build_world
+from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.topology.plan import (
     CertificatePlan,
     ClientPlan,
@@ -96,7 +96,7 @@ def client(name: str, **options: Any) -> CertificatePlan:
 class Bench:
     """What a test has in its hands."""
 
-    nodes: dict[str, NamespaceNode]
+    nodes: dict[str, Node]
     gateway: UnixGateway
     credentials: dict[str, Credential]
 
@@ -170,11 +170,12 @@ def on_a_gateway(
     )
 
     async def there() -> None:
-        nodes = await build_world(plan, logs)
+        nodes = await build_nodes(plan, lacking(plan), logs)
+        await boot(nodes.values())
         credentials = issue(plans)
         gateway = await start_gateway(
             nodes["gw"], GatewayPlan("gw", "gw", PLACEMENT, {}), credentials
         )
-        await test(Bench(dict(nodes), gateway, credentials))
+        await test(Bench(nodes, gateway, credentials))
 
     isolated(there)

@@ -1,0 +1,138 @@
+"""The real sstpc and pppd at the real gateway program: binding, bursts, and leaving."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.clients.base import RefusedError
+from lab.topology.plan import CertificatePlan, Plan
+from lab.waiting import wait_until
+from tests.labs.burst import COUNT
+from tests.labs.gateway_bench import (
+    FQDN,
+    GUID,
+    PLAN,
+    PRIVATE,
+    PUBLIC,
+    Bench,
+    client,
+    on_a_gateway,
+)
+
+RELAY = "192.0.2.6"
+"""pc2's address."""
+
+
+def on_a_kernel_with_ppp(
+    logs: Path,
+    test: Callable[[Bench], Awaitable[None]],
+    *certificates: CertificatePlan,
+    dials: str = PUBLIC,
+) -> None:
+    """pc1 has PPP, of the machine or of its own; `dials`: where it believes the gateway to be."""
+    plan: Plan = replace(
+        PLAN,
+        nodes=tuple(
+            replace(node, needs=("ppp",), hosts=((dials, (FQDN,)),)) if node.name == "pc1" else node
+            for node in PLAN.nodes
+        ),
+    )
+    on_a_gateway(logs, test, *certificates, plan=plan)
+
+
+def test_sstpc_binds_its_call_to_the_gateways_certificate_and_takes_leave(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        alice = bench.computer("pc1", "alice")
+        connection, _ = await alice.dial("SSTP")
+        assert "CRYPTO BIND(3): 104" in connection.said
+        assert "Connection Established" in connection.said
+        (told,) = await bench.records("connected")
+        assert told["message"] == f"assigned {connection.address} (SHA256, pppd)"
+        ping = await alice.node.run(["ping", "-c", "2", "-i", "0.2", PRIVATE])
+        assert ping.code == 0, ping.said
+        await alice.hang_up()
+
+        async def left() -> bool:
+            return bool(await bench.records("disconnected"))
+
+        await wait_until("the gateway's record", 2.0, left)
+        (ended,) = await bench.records("disconnected")
+        assert ended["message"] == "the peer ended the link"
+        assert not await bench.records("refused")
+
+    on_a_kernel_with_ppp(tmp_path, test, client("alice"))
+
+
+def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
+    tmp_path: Path,
+) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        alice = bench.computer("pc1", "alice")
+        await alice.dial("SSTP")
+        program = [sys.executable, "-m", "tests.labs.burst"]
+        answers = await bench.nodes["gw"].spawn([*program, "answer", PRIVATE], log="burst")
+        await wait_until("it waits", 10.0, lambda: "ready" in answers.log.read_text())
+        came = await alice.node.run([*program, "ask", PRIVATE])
+        assert came.stdout.split() == [str(number) for number in range(COUNT)], came.said
+
+    on_a_kernel_with_ppp(tmp_path, test, client("alice"))
+
+
+def test_a_man_in_the_middle_with_a_good_certificate_is_found_out_by_the_binding(
+    tmp_path: Path,
+) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        middle, root = bench.credentials["middle"], bench.credentials["public-root"]
+        await bench.nodes["pc2"].write("/run/pem", middle.chain_pem + middle.key_pem, 0o600)
+        await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
+        argv = [sys.executable, "-m", "tests.labs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
+                "/run/root"]  # fmt: skip
+        relay = await bench.nodes["pc2"].spawn(argv, log="relay")
+        await wait_until("it listens", 10.0, lambda: "ready" in relay.log.read_text())
+        with pytest.raises(RefusedError) as refused:
+            await bench.computer("pc1", "alice").dial("SSTP")
+        assert "TYPE(5): ABORT" in refused.value.message
+        (told,) = await bench.records("refused")
+        assert told["reason"] == "binding"
+        assert "another server certificate" in told["message"]
+
+    on_a_kernel_with_ppp(
+        tmp_path,
+        test,
+        client("alice"),
+        CertificatePlan("middle", f"{GUID}.vpn.azure.com", "public-root", "server",
+                        dns_names=(FQDN,)),
+        dials=RELAY,
+    )  # fmt: skip
+
+
+def test_a_server_with_a_certificate_for_another_name_is_shown_nothing(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        other, root = bench.credentials["other"], bench.credentials["public-root"]
+        await bench.nodes["pc2"].write("/run/pem", other.chain_pem + other.key_pem, 0o600)
+        await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
+        argv = [sys.executable, "-m", "tests.labs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
+                "/run/root"]  # fmt: skip
+        relay = await bench.nodes["pc2"].spawn(argv, log="relay")
+        await wait_until("it listens", 10.0, lambda: "ready" in relay.log.read_text())
+        with pytest.raises(RefusedError) as refused:
+            await bench.computer("pc1", "alice").dial("SSTP")
+        assert refused.value.reason == "server-untrusted"
+        assert "hostname mismatch" in refused.value.message
+
+    on_a_kernel_with_ppp(
+        tmp_path,
+        test,
+        client("alice"),
+        CertificatePlan("other", "other.test", "public-root", "server", dns_names=("other.test",)),
+        dials=RELAY,
+    )
