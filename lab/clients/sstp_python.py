@@ -118,18 +118,23 @@ def tls_context(root: str, maximum: TlsVersion | None = None) -> ssl.SSLContext:
     return context
 
 
+def certificate_user(name: str, certificate: str, key: str, root: str) -> ClientConfig:
+    """Who signs in by EAP-TLS, from PEM files; `root`: of the certificate at the other end."""
+    leaf, *chain = x509.load_pem_x509_certificates(Path(certificate).read_bytes())
+    secret = load_pem_private_key(Path(key).read_bytes(), None)
+    if not isinstance(secret, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{key}: neither an RSA key nor one of an elliptic curve")
+    roots = x509.load_pem_x509_certificates(Path(root).read_bytes())
+    context = client_context(leaf, secret, tuple(chain), tuple(roots))
+    return ClientConfig(name, eap_tls=context, methods=("EAP",))
+
+
 def user_config(options: argparse.Namespace) -> ClientConfig:
     """By certificate, or by name and password (a file: secrets have no place in argv)."""
     if options.certificate is None:
         return ClientConfig(options.user, Path(options.password_file).read_text())
-    leaf, *chain = x509.load_pem_x509_certificates(Path(options.certificate).read_bytes())
-    key = load_pem_private_key(Path(options.key).read_bytes(), None)
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{options.key}: neither an RSA key nor one of an elliptic curve")
-    shown_to = Path(options.eap_root or options.root)
-    roots = x509.load_pem_x509_certificates(shown_to.read_bytes())
-    context = client_context(leaf, key, tuple(chain), tuple(roots))
-    return ClientConfig(options.user, eap_tls=context, methods=("EAP",))
+    shown_to = options.eap_root or options.root
+    return certificate_user(options.user, options.certificate, options.key, shown_to)
 
 
 def offer_old_suites(options: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
 from gateway.sstp.machine import Timers
 from gateway.sstp.tamper import HONEST, Tamper
 from lab.clients.sstp_call import Caller, Manner, Target
-from lab.clients.sstp_python import on_sigterm, tls_context, user_config
+from lab.clients.sstp_python import certificate_user, on_sigterm, tls_context
 from tests.labs.sstp_hostile import malformed_frames
 
 ICMP, ECHO, ECHO_REPLY = 1, 8, 0
@@ -117,7 +117,7 @@ class Crowd:
     def __init__(self, options: argparse.Namespace) -> None:
         self.reactor = Reactor()
         self._target = Target(options.name, options.server, tls_context(options.root))
-        self._user = user_config(options)
+        self._user = certificate_user(options.user, options.certificate, options.key, options.root)
         self._aim = IPv4Address(options.ping)
         self.people: list[Person] = []
 
