@@ -59,17 +59,18 @@ class Run:
 
     def _pipes(self) -> tuple[list[Any], list[int]]:
         ends = []
-        for number, kind in ((1, wire.OUTPUT), (2, wire.ERRORS)):
+        apart = ((wire.OUTPUT, [1]), (wire.ERRORS, [2]))
+        for kind, numbers in [(wire.OUTPUT, [1, 2])] if self._errand.request["together"] else apart:
             ours, theirs = os.pipe()
             self._outputs[ours] = kind
-            ends.append((theirs, number))
+            ends += [(theirs, number) for number in numbers]
         if self._errand.request["input"]:
             theirs, self._input = os.pipe()
             os.set_blocking(self._input, False)
         else:
             theirs = os.open(os.devnull, os.O_RDONLY)
         ends.append((theirs, 0))
-        return [(os.POSIX_SPAWN_DUP2, *end) for end in ends], [theirs for theirs, _ in ends]
+        return [(os.POSIX_SPAWN_DUP2, *end) for end in ends], list({theirs for theirs, _ in ends})
 
     def _terminal(self, size: list[int]) -> tuple[list[Any], list[int]]:
         """A new session's first terminal that it opens is its own (tty_ioctl(4))."""

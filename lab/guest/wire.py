@@ -4,9 +4,10 @@ One connection an errand. A frame is one byte of kind, four of length (big endia
 The first frame is a REQUEST, a JSON object `{"do": ...}`:
 
 run       argv, env, and `terminal` ([rows, columns], else null) or `input` (whether BODY frames
-          bring standard input; an empty one ends it). Answered by STARTED (the process id, JSON),
-          then OUTPUT and ERRORS as they come, TAKEN (how many bytes of input the program has
-          taken, JSON), ENDED (the exit code, JSON) when it has ended. The
+          bring standard input; an empty one ends it) and `together` (whether standard error
+          goes where standard output does, so that both keep their order). Answered by STARTED
+          (the process id, JSON), then OUTPUT and ERRORS as they come, TAKEN (how many bytes of
+          input the program has taken, JSON), ENDED (the exit code, JSON) when it has ended. The
           connection closes when nobody can write any more; if the supervisor closes it before
           the end, the program's session is killed. Meanwhile SIGNAL, GROUP, KILL, SIZE.
 read      path. BODY frames, then DONE.

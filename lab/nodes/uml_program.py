@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.guest import wire
 from lab.nodes.environment import environment
 
+KILL_LIMIT = 10.0
 RELAYS: set[asyncio.Task[None]] = set()
 """Held here, or they would be collected."""
 Take = Callable[[bytes, bytes], None]
@@ -113,12 +114,16 @@ class RemoteProgram:
         input: bytes | None = None,
         log: Path = Path(os.devnull),
     ) -> RemoteProgram:
-        """FileNotFoundError and the like as of a program of one's own."""
+        """FileNotFoundError and the like as of a program of one's own.
+
+        With input its two outputs are told apart, without they are one.
+        """
         request = {
             "do": "run",
             "argv": list(argv),
             "env": environment(env),
             "input": input is not None,
+            "together": input is None,
         }
         bodies = () if input is None else (input, b"") if input else (b"",)
         line = await agent.ask(request, *bodies)
@@ -167,13 +172,14 @@ class RemoteProgram:
 
     async def kill(self) -> int:
         """SIGKILL to its session, whether it has ended or not; its exit code."""
-        with suppress(NodeDownError, EOFError, ConnectionError):
-            line = await self._agent.ask({"do": "kill", "session": self.pid})
-            try:
-                await line.receive()
-            finally:
-                line.close()
-        return await self.wait()
+        async with asyncio.timeout(KILL_LIMIT):
+            with suppress(NodeDownError, EOFError, ConnectionError):
+                line = await self._agent.ask({"do": "kill", "session": self.pid})
+                try:
+                    await line.receive()
+                finally:
+                    line.close()
+            return await self.wait()
 
     def forget(self) -> None:
         """Hear no more of what it left behind."""

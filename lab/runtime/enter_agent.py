@@ -45,6 +45,7 @@ def enter_agent(connection: int, argv: Sequence[str]) -> int:
             "do": "run",
             "argv": list(argv),
             "env": environment(),
+            "together": False,
             "input": in_front,  # of a command in the background the keyboard is not
             "terminal": [size.lines, size.columns] if terminal else None,
         }

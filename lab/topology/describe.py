@@ -78,6 +78,7 @@ def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
         "nftables": node.nftables,
         "nameservers": list(node.nameservers),
         "services": [{"role": service.role, **service.options} for service in node.services],
+        "needs": list(node.needs),
     }
 
 
@@ -117,7 +118,8 @@ def _node_line(node: dict[str, Any]) -> str:
     roles = ", ".join(service["role"] for service in node["services"])
     address = node["address"] or ""
     filtered = "  firewall" if node["nftables"] and "policy drop" in node["nftables"] else ""
-    return f"{node['name']:<16} {node['kind']:<9} {address:<16} {roles}{filtered}".rstrip()
+    needs = f"  needs {', '.join(node['needs']).upper()} of its kernel" if node["needs"] else ""
+    return f"{node['name']:<16} {node['kind']:<9} {address:<16} {roles}{filtered}{needs}".rstrip()
 
 
 def _certificate_line(certificate: dict[str, Any]) -> str:

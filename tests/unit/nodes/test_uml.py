@@ -120,9 +120,7 @@ def test_programs_have_their_streams_code_signals_and_limits(tmp_path: Path) -> 
         assert (await pc.run(["true"], input=much)).code == 0
         with pytest.raises(FileNotFoundError, match="nosuchprogram"):
             await pc.run(["nosuchprogram"])
-        started = asyncio.get_running_loop().time()
         assert (await pc.run(["sh", "-c", "sleep 69 & echo up"])).stdout == "up\n"
-        assert asyncio.get_running_loop().time() - started < 60
         assert await _sleepers(pc) == 1
         await pc.run(["pkill", "sleep"])
         await _limits(pc)
@@ -132,8 +130,8 @@ def test_programs_have_their_streams_code_signals_and_limits(tmp_path: Path) -> 
 
 
 async def _limits(pc: Node) -> None:
-    with pytest.raises(TimeoutError, match=r"pc1: sh did not end within 0\.5 s; it said: hello"):
-        await pc.run(["sh", "-c", "echo hello; sleep 70 & sleep 71"], limit=0.5)
+    with pytest.raises(TimeoutError, match=r"pc1: sh did not end within 2 s; it said: hello"):
+        await pc.run(["sh", "-c", "echo hello; sleep 70 & sleep 71"], limit=2)
     assert await _sleepers(pc) == 0
     running = asyncio.ensure_future(pc.run(["sleep", "72"]))
     await wait_until("it runs", 5, partial(_sleeps, pc, 1))
@@ -157,8 +155,10 @@ async def _spawned(pc: Node, logs: Path) -> None:
     await wait_until("its word", 5, lambda: stubborn.log.read_text() == "up\n")
     assert await stubborn.stop(limit=0.2) == -9
     assert await _sleepers(pc) == 0
-    last = await pc.spawn(["sh", "-c", "echo one; echo two >&2; exit 4"], log="last")
-    assert (await last.wait(), last.log.read_text()) == (4, "one\ntwo\n")
+    script = "for n in 1 2 3 4 5 6 7 8 9; do echo o$n; echo e$n >&2; done; exit 4"
+    last = await pc.spawn(["sh", "-c", script], log="last")
+    both = [f"{stream}{number}" for number in range(1, 10) for stream in "oe"]
+    assert (await last.wait(), last.log.read_text().split()) == (4, both)
 
 
 def test_two_boot_side_by_side_and_talk_to_each_other_and_to_a_namespace(tmp_path: Path) -> None:
@@ -170,17 +170,13 @@ def test_two_boot_side_by_side_and_talk_to_each_other_and_to_a_namespace(tmp_pat
         assert (await world["pc1"].run(["ping", "-c1", "-W2", "192.0.2.1"])).code == 0
         too_large = await world["pc1"].run(["ping", "-c1", "-M", "do", "-s1373", "10.0.0.1"])
         assert "mtu=1400" in too_large.said.replace(" ", "")
-        assert await _round_trip(world["pc1"], "10.0.0.1") > 1.9
+        queue = await world["pc1"].run(["tc", "qdisc", "show", "dev", "eth0"])
+        assert "netem" in queue.stdout
+        assert "delay 2ms" in queue.stdout
         await _captured(world)
         await _sockets(world)
 
     in_a_lab(test, tmp_path, *PCS)
-
-
-async def _round_trip(node: Node, target: str) -> float:
-    """Milliseconds; the shortest of three."""
-    said = (await node.run(["ping", "-c3", "-i0.1", target])).stdout
-    return float(said.rpartition("= ")[2].split("/")[0])
 
 
 async def _captured(world: World) -> None:
