@@ -13,7 +13,8 @@ from lab.boot.make import HALF_MADE, trees
 
 # The programs and packages whose versions matter to who reads a verdict.
 _PACKAGES = ("charon-systemd", "openvpn", "squid", "dnsmasq-base", "nginx-light", "iperf3",
-             "nftables", "iproute2", "tcpdump", "curl", "openssl", "python3")  # fmt: skip
+             "nftables", "iproute2", "tcpdump", "curl", "openssl", "python3",
+             "sstp-client", "ppp", "user-mode-linux", "freeradius", "samba")  # fmt: skip
 _WHEELS = ("aiohttp", "cryptography", "pydantic", "pyroute2", "scapy", "vici", "nsenter")
 
 

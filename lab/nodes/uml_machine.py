@@ -144,7 +144,11 @@ class Machine:
             said = _last_words(self._process) if self._process else "it was not started"
             raise NodeDownError(f"{self._plan.name}: its kernel is not running; it said: {said}")
         line = await self._place.call(_stream)
-        await asyncio.get_running_loop().sock_connect(line, (AGENT, PORT))
+        try:
+            await asyncio.get_running_loop().sock_connect(line, (AGENT, PORT))
+        except BaseException:
+            line.close()
+            raise
         reader, writer = await asyncio.open_connection(sock=line)
         self._writers.add(writer)
         return reader, writer
