@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from lab.kernel import ppp, uml
+from lab.kernel import calls, ppp, uml
+from tests.labs.isolated import isolated
 
 
-def test_user_mode_linux_boots_here() -> None:
-    uml.try_boot()
+def test_user_mode_linux_boots_here_and_leaves_nothing() -> None:
+    def there() -> None:
+        calls.mount("tmpfs", "/dev/shm", "tmpfs", 0, "mode=1777")
+        uml.try_boot()
+        assert list(Path("/dev/shm").iterdir()) == []
+
+    isolated(there)
 
 
 def test_a_kernel_that_does_not_come_to_its_first_program_is_quoted(
