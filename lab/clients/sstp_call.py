@@ -28,6 +28,8 @@ from gateway.sstp.tamper import HONEST, Tamper
 HTTPS = 443
 REACH_LIMIT = 5.0
 """Seconds for TCP, the proxy and TLS together."""
+LITTLE_ROOM = 4096
+"""Bytes that TCP may keep for a client that has turned deaf."""
 _LONGEST_ANSWER = 8192
 """Bytes of a proxy's."""
 _PROXIED = re.compile(rb"HTTP/1\.[01] (?P<status>\d{3})[^\r\n]*")
@@ -124,7 +126,9 @@ class Caller:
         return self.tls, self.call
 
     def turn_deaf(self) -> None:
-        """Read nothing more, as a hostile client may; what TCP can hold piles up at the server."""
+        """Read nothing more, as a hostile client may, with little room in TCP: the rest piles up at
+        the server."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE_ROOM)
         self._deaf = True
         self._watch()
 

@@ -18,7 +18,7 @@ from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.plan import TlsLimits
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.vocabulary import Reason, VpnProtocol
 from lab.waiting import wait_until
 
 INTERFACE = "sstp0"
@@ -143,9 +143,12 @@ class PythonSstp:
         if agreed:
             raise LabError(f"the gateway agreed to cipher suite {agreed['suite']:#06x}, which it "
                            "should refuse; this client cannot go on from there")  # fmt: skip
-        if not refused:
+        if not refused and not self._event("ended"):
             raise LabError(f"{self._node.name}: sstp_python: {self._said()[-1000:]}")
-        return RefusedError(self.protocol, refused["reason"], refused["message"], self._seconds)
+        # Without a refusal it was up for a moment.
+        message = refused.get("message") or str(self._event("ended")["why"])
+        reason: Reason = refused.get("reason", "refused")
+        return RefusedError(self.protocol, reason, message, self._seconds)
 
     def _said(self) -> str:
         if self._log is None:

@@ -83,7 +83,10 @@ async def _rounds(bench: Bench, tally: Tally, end: float) -> None:
 
 async def _slow_rounds(bench: Bench, tally: Tally, end: float) -> None:
     while True:
-        tally.take(await strangers(bench, "pc3", *sstp_hostile.SLOW))
+        async with asyncio.TaskGroup() as group:
+            outside = group.create_task(strangers(bench, "pc3", *sstp_hostile.SLOW))
+            inside = group.create_task(insiders(bench, "pc3", "silent"))
+        tally.take([*outside.result(), *inside.result()])
         if time.monotonic() > end:
             break
 

@@ -1,7 +1,8 @@
 """Many calls of one process: honest ones whose pings must all be answered, and insiders.
 
-An insider has a good certificate and misbehaves. `python -m tests.labs.sstp_people honest|insiders
-OPTIONS` prints one JSON object a line and needs no TUN: packets are made and read here.
+An insider has a good certificate and misbehaves; a silent one falls silent at some step, for up
+to two minutes. `python -m tests.labs.sstp_people honest|insiders|silent OPTIONS` prints one JSON
+object a line and needs no TUN: packets are made and read here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gateway.dataplane.reactor import Reactor
 from gateway.sstp import building
 from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
 from gateway.sstp.machine import Timers
-from gateway.sstp.tamper import HONEST, Tamper
+from gateway.sstp.tamper import HONEST, Step, Tamper
 from lab.clients.sstp_call import Caller, Manner, Target
 from lab.clients.sstp_python import certificate_user, on_sigterm, tls_context
 from tests.labs.sstp_hostile import malformed_frames
@@ -29,7 +30,8 @@ from tests.labs.sstp_hostile import malformed_frames
 ICMP, ECHO, ECHO_REPLY = 1, 8, 0
 ANSWER_LIMIT = 5.0
 """Seconds within which a ping must have been answered, however bad the others are."""
-PATIENT = Timers(negotiation=20.0)
+PATIENT = Timers(negotiation=150.0, hello=150.0)
+"""The server is to lose its patience first."""
 
 
 def echo(source: IPv4Address, target: IPv4Address, number: int, size: int = 56) -> bytes:
@@ -225,12 +227,15 @@ def _babbles(person: Person) -> None:
     person.ping()
 
 
-def _turns_deaf(person: Person) -> None:
-    """Asks for a lot and reads none of it."""
+def _turns_deaf(person: Person, left: int = 100) -> None:
+    """Asks for a lot and reads none of it: 10 packets of 1,300 bytes every 5 ms, 100 times."""
     assert person.caller is not None
-    for _ in range(200):
-        person.ping(1300)
     person.caller.turn_deaf()
+    for _ in range(10):
+        person.ping(1300)
+    if left:
+        later = time.monotonic() + 0.005
+        person.reactor.call_at(later, lambda: _turns_deaf(person, left - 1))
 
 
 WRONG = r"(ended: the server aborted the call.*|ended: closed by the peer)"
@@ -266,6 +271,19 @@ def insiders(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     yield _told("a replayed binding", thief, WRONG)
 
 
+SILENT: tuple[Step, ...] = ("ppp", "authentication", "binding", "network", "echo")
+HUNG_UP = r"(ended: (the server|closed by|the peer|PPP|LCP|IPCP).*|refused: .*)"
+
+
+def silent(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """One who falls silent at each step; the server must hang up on all of them."""
+    crowd = Crowd(options)
+    people = {step: crowd.bring(Tamper(silent_at=step)) for step in SILENT}
+    crowd.run_until(lambda: all(p.over for p in people.values()), 150.0)
+    for step, person in people.items():
+        yield _told(f"silence at {step}", person, HUNG_UP)
+
+
 def _told(name: str, person: Person, expected: str) -> dict[str, object]:
     held = any(re.fullmatch(expected, told) for told in person.told)
     return {"case": name, "answer": "; ".join(person.told), "expected": expected, "held": held}
@@ -274,7 +292,7 @@ def _told(name: str, person: Person, expected: str) -> dict[str, object]:
 def main() -> None:
     """The program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=("honest", "insiders"))
+    parser.add_argument("kind", choices=("honest", "insiders", "silent"))
     parser.add_argument("--server", required=True, help="its address")
     parser.add_argument("--name", required=True, help="its name")
     for option in ("--root", "--user", "--certificate", "--key", "--ping"):
@@ -283,7 +301,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--interval", type=float, default=0.2)
     options = parser.parse_args()
-    for line in {"honest": honest, "insiders": insiders}[options.kind](options):
+    kinds = {"honest": honest, "insiders": insiders, "silent": silent}
+    for line in kinds[options.kind](options):
         print(json.dumps(line), flush=True)
 
 

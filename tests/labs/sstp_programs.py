@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from lab.nodes.base import Process
 from lab.waiting import wait_until
@@ -66,10 +66,12 @@ class People:
         return self.lines()[-1]
 
 
-async def insiders(bench: Bench, node: str) -> list[dict[str, Any]]:
+async def insiders(
+    bench: Bench, node: str, kind: Literal["insiders", "silent"] = "insiders"
+) -> list[dict[str, Any]]:
     """Let those misbehave who have a good certificate; what came of it."""
     words = await files(bench, node, "alice")
-    argv = [sys.executable, "-m", "tests.labs.sstp_people", "insiders", *words]
+    argv = [sys.executable, "-m", "tests.labs.sstp_people", kind, *words]
     return await _told(bench, node, argv)
 
 
