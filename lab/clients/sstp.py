@@ -42,8 +42,9 @@ LEAVE_LIMIT = 5.0
 _STAMP = re.compile(r"^\w{3} +\d+ [\d:]+ sstpc\[\d+\]: ")
 _IDLE_WORDS = re.compile(
     r"(sent|rcvd) \[|[Ss]cript |Waiting for |Plugin |using channel |tcflush |Child process |Sent \d"
+    r"|Received \d|Connect time|SSTP session was|Could not remove socket"
 )
-"""pppd's packets and its children's comings and goings."""
+"""pppd's packets, its children's comings and goings, and sums."""
 _ADDRESS = re.compile(r"^local +IP address (\S+)", re.MULTILINE)
 _DNS = re.compile(r"^(?:primary|secondary) +DNS address (\S+)", re.MULTILINE)
 """Of IPCP (RFC 1877)."""
