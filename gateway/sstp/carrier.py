@@ -242,7 +242,8 @@ class Carrier(ABC, Generic[M]):
         elif isinstance(event, AuthenticationFailed):
             self._refuse(event.reason, event.message)
         elif isinstance(event, LinkDown):
-            self._end(event.why)
+            # Who leaves before it was connected was not turned away; who falls silent was.
+            self._end(event.why, "timeout" if event.why.endswith(": no answer") else "")
             machine.disconnect(event.why, now)
 
     def _announce(self, machine: M | None) -> None:

@@ -328,6 +328,7 @@ def test_silence_at_each_step_ends_the_call(step: Step, why: str) -> None:
     pair.pass_time(80)
     assert pair.server.closed
     assert why in only(pair.server_saw, Ended).why
+    assert only(pair.server_saw, Refused).reason in ("timeout", "refused")
     assert not pair.server.established
 
 
