@@ -171,6 +171,8 @@ class Plane:
 
     def _settle(self, flow: Flow) -> None:
         connection = flow.connection
+        if not flow.open:  # its owner has removed it meanwhile
+            return
         if why := connection.ended or flow.failed:
             self._end(flow, why)
         elif flow.finishing and not flow.outgoing and not connection.wants_write:

@@ -79,7 +79,7 @@ def _from_tun(
 def _ip(dice: random.Random, source: bytes, destination: bytes) -> list[bytes]:
     make: Callable[..., bytes] = dice.choice([tcp, udp])
     each = dice.choice([1, 100, 1348])
-    body = bytes(min(dice.choice([0, 1, 99, 1000, 64000]), 60 * each))
+    body = bytes(min(dice.choice([0, 1, 99, 1000, 64000]), (200 if make is tcp else 60) * each))
     packet = (
         make(body, source=source, destination=destination, flags=dice.choice([16, 24]))
         if make is tcp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 
 import pytest
@@ -115,6 +116,44 @@ def test_a_datagram_without_checksum_is_not_given_one(tun: Tun) -> None:
     ]
     tun.from_client(b"".join(map(framed, datagrams)))
     assert tun.written() == [bytes(10) + datagram for datagram in datagrams]
+
+
+def test_a_datagram_whose_checksum_is_right_by_chance_still_has_none(tun: Tun) -> None:
+    datagrams = []
+    for number in range(2):
+        bare = udp(bytes(2), id=number)
+        value = int.from_bytes(bare[26:28], "big")
+        whole = udp(value.to_bytes(2, "big"), id=number)
+        assert whole[26:28] == b"\xff\xff"
+        datagrams.append(whole[:26] + b"\0\0" + whole[28:])
+    tun.from_client(b"".join(map(framed, datagrams)))
+    assert tun.written() == [bytes(10) + datagram for datagram in datagrams]
+
+
+def test_a_fragment_does_not_overtake_what_came_before_it(tun: Tun) -> None:
+    packets = [tcp(b"a" * 100, **A), tcp(b"b" * 50, id=8, seq=101, fragment=0x2000)]
+    tun.from_client(b"".join(map(framed, packets)))
+    assert tun.written() == [bytes(10) + packet for packet in packets]
+
+
+@pytest.mark.parametrize("make", [tcp, udp])
+def test_no_packet_has_more_parts_than_every_kernel_takes(
+    tun: Tun, make: Callable[..., bytes]
+) -> None:
+    packets = [part for _ in range(4) for part in expand(gso(make(TEXT[:2560]), 40))]
+    if make is tcp:
+        packets = expand(gso(tcp(TEXT[:10000]), 40))
+    tun.from_client(b"".join(map(framed, packets)))
+    groups = [expand(data) for data in tun.written()]
+    assert list(chain(*groups)) == packets
+    assert max(map(len, groups)) == 64
+
+
+def test_more_flows_than_are_held_open_lose_nothing(tun: Tun) -> None:
+    rounds = [[tcp(BODY, port=port, seq=1 + 100 * n, id=n) for port in range(40)] for n in range(3)]
+    packets = list(chain(*rounds))
+    tun.from_client(b"".join(map(framed, packets)))
+    assert sorted(chain(*map(expand, tun.written()))) == sorted(packets)
 
 
 def test_what_may_be_cut_is_merged_only_with_counting_identifications(tun: Tun) -> None:

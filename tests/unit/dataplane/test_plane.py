@@ -128,6 +128,7 @@ def test_packets_go_both_ways_in_every_accepted_form(way: Way) -> None:
             assert rig.vnet.recv(2000) == b"up " + header
         rig.to_client(2, b"down")
         assert text_of(client.ip()) == b"down"
+        assert flow.heard > 0
         assert flow.counters == Counters(4, 4 * 28 + 4 * 3 + 4 + 3 + 2 + 1, 1, 32)
 
     with_rig(test, way)
@@ -260,8 +261,7 @@ def test_the_last_packet_of_a_burst_has_a_record_of_its_own(way: Way) -> None:
         rig.plane.add(flow)
         for number in range(10):
             rig.to_client(2, bytes([number]) * 1000)
-        rig.reactor.call_at(0, rig.reactor.stop)
-        rig.reactor.run()
+        one_round(rig.reactor)
         sent, sizes = client.stream.recv(65536), []
         while sent:
             size = int.from_bytes(sent[3:5], "big")
@@ -270,6 +270,44 @@ def test_the_last_packet_of_a_burst_has_a_record_of_its_own(way: Way) -> None:
         assert sizes == [9 * 1036, 1036]
 
     isolated(there)
+
+
+def test_a_large_burst_for_one_client_does_not_hold_up_the_others(way: Way) -> None:
+    def there() -> None:
+        rig = Rig(way)
+        flows, clients = [], []
+        for number in (2, 3):
+            connection, client = connected(way.tls)
+            so_sndbufforce = 32  # asm-generic/socket.h
+            wire = socket.socket(fileno=os.dup(connection.fileno()))
+            wire.setsockopt(socket.SOL_SOCKET, so_sndbufforce, 1 << 21)
+            flows.append(a_flow(connection, number))
+            clients.append(client)
+            rig.plane.add(flows[-1])
+        for number in range(320):
+            rig.to_client(2, number.to_bytes(2, "big") + bytes(1300))
+        for number in range(5):
+            rig.to_client(3, bytes([number]))
+        rounds = 0
+        while flows[1].counters.packets_out < 5 or flows[1].outgoing:
+            one_round(rig.reactor)
+            rounds += 1
+            assert rounds < 10
+        assert [text_of(clients[1].ip()) for _ in range(5)] == [bytes([n]) for n in range(5)]
+        assert len(flows[0].outgoing) > 1400
+        assert not flows[0].connection.wants_write
+        while flows[0].outgoing:
+            one_round(rig.reactor)
+        numbers = [int.from_bytes(text_of(clients[0].ip())[:2], "big") for _ in range(320)]
+        assert numbers == list(range(320))
+        assert flows[0].counters.dropped == 0
+
+    isolated(there)
+
+
+def one_round(reactor: Reactor) -> None:
+    reactor.call_at(0, reactor.stop)
+    reactor.run()
 
 
 def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(way: Way) -> None:
@@ -386,6 +424,8 @@ def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way) -> N
         def control(packet: bytes) -> None:
             rig.control.append(packet)
             rig.plane.remove(flow)
+            flow.connection.shutdown()
+            flow.connection.close()
 
         flow.control = control
         ping = b"\x10\x01\x00\x08\x00\x08\x00\x00"
@@ -395,6 +435,7 @@ def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way) -> N
         other.send(framed(udp(3, b"other")))
         assert rig.vnet.recv(2000) == b"other"
         assert (rig.control, rig.closed) == ([ping], [])
+        assert flow.rest.startswith(ping)  # for whoever goes on reading
 
     with_rig(test, way)
 

@@ -15,6 +15,7 @@ from tests.unit.dataplane.packets import (
     ADDRESS,
     ECN,
     TCPV4,
+    UDP_L4,
     VNET,
     expand,
     gso,
@@ -147,6 +148,33 @@ def test_every_packet_is_found_its_flow_among_many(tun: Tun) -> None:
         tun.theirs.send(packet)
         (run,) = tun.native.from_tun(tun.ours.fileno(), 16)
         assert run.flow == number
+
+
+def test_the_packets_of_two_flows_are_kept_apart(tun: Tun) -> None:
+    addresses = [ADDRESS, bytes((172, 16, 0, 3))]
+    tun.native.route([(address, 1400, LONG) for address in addresses])
+    packets = [udp(b"x", source=VNET, destination=addresses[n % 3 == 1]) for n in range(6)]
+    assert tun.from_tun(*(bytes(10) + packet for packet in packets)) == [
+        (0, framed(packets[0])), (0, framed(packets[1])),
+        (0, framed(packets[2]) + framed(packets[3])), (0, framed(packets[4])),
+        (0, framed(packets[5])),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("packet", [
+    gso(tcp(b"x" * 5, source=VNET, destination=ADDRESS)[:32] + b"\xf0" + bytes(12), 100),
+    gso(tcp(b"x" * 500, flags=2, source=VNET, destination=ADDRESS), 100),
+    gso(tcp(b"x" * 500, source=VNET, destination=ADDRESS), 0),
+    gso(tcp(b"x" * 500, source=VNET, destination=ADDRESS), 100, UDP_L4),
+    gso(udp(b"x" * 500, source=VNET, destination=ADDRESS), 100, TCPV4),
+    gso(udp(b"x" * 500, source=VNET, destination=ADDRESS), 100, 3),
+    gso(udp(b"x" * 500, source=VNET, destination=ADDRESS), 100, 0, l4=525),
+    gso(udp(b"x" * 500, source=VNET, destination=ADDRESS), 100)[:-1],
+])  # fmt: skip
+def test_what_the_kernel_would_not_say_is_dropped_and_counted(tun: Tun, packet: bytes) -> None:
+    tun.native.route([(ADDRESS, 1400, LONG)])
+    assert tun.from_tun(packet) == []
+    assert tun.native.totals.unusable == 1
 
 
 def test_no_more_is_read_than_there_is_room_for(tun: Tun) -> None:
