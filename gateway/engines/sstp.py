@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ from gateway.sstpd.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -104,7 +104,8 @@ class SstpEngine:
         except EngineError:
             if self._around.sessions.get(session.id):  # else it went with its worker
                 raise
-        await until_gone(self._around.sessions, session)
+        with self._replaced_if_it_hangs():
+            await until_gone(self._around.sessions, session)
 
     async def refresh(self) -> None:
         """Counters of all calls in one message."""
@@ -172,16 +173,16 @@ class SstpEngine:
 
     async def _configure(self, settings: Settings) -> Configured:
         radius = self._authenticator if settings.radius else None
-        configured = await self._link.configure(
-            Configure(
-                number=0,
-                local_address=self._ground.own_address,
-                dns=settings.dns,
-                roots=tuple(root.public_bytes(Encoding.DER) for root in settings.roots),
-                methods=radius.methods if radius else ("EAP",),
-                eap="pass-through" if radius else "tls",
-            )
+        order = Configure(
+            number=0,
+            local_address=self._ground.own_address,
+            dns=settings.dns,
+            roots=tuple(root.public_bytes(Encoding.DER) for root in settings.roots),
+            methods=radius.methods if radius else ("EAP",),
+            eap="pass-through" if radius else "tls",
         )
+        with self._replaced_if_it_hangs():
+            configured = await self._link.configure(order)
         self._in_force = settings
         self._tell_busy()
         return configured
@@ -201,11 +202,20 @@ class SstpEngine:
         self._ground.close()
         self._gate.end_all(why)
 
+    @contextmanager
+    def _replaced_if_it_hangs(self) -> Iterator[None]:
+        """A worker that does not do as it is told must not keep its sessions."""
+        try:
+            yield
+        except EngineError as error:
+            self._on_broken(error.message)
+            raise
+
     def _on_broken(self, why: str) -> None:
         """A worker that is not there any more, or cannot be trusted: its keeper makes another."""
         pid = self._daemon.pid if self._daemon else None
         if pid:
-            sys.stderr.write(f"SSTP: the worker's channel is closed: {why}\n")
+            sys.stderr.write(f"SSTP: the worker is killed: {why}\n")
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstp.events import Ended
+from gateway.sstp.events import Ended, Refused
 from lab.errors import LabError
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
-from tests.labs.sstp_bench import connected, off
+from tests.labs.sstp_bench import connected, off, outcome
 
 
 def status(pid: int) -> dict[str, str]:
@@ -59,6 +59,27 @@ def test_a_worker_that_is_killed_comes_back(tmp_path: Path) -> None:
         assert await off(lambda: alice.ping(PRIVATE))
 
     on_a_gateway(tmp_path, test, client("alice"))
+
+
+def test_a_worker_that_hangs_does_not_keep_a_revoked_session(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        await connected(bench, "alice")
+        first = (await bench.engine("SSTP"))["pid"]
+        os.kill(first, signal.SIGSTOP)
+        with pytest.raises(LabError, match="SSTP"):
+            await bench.gateway.put(bench.document("SSTP", revoked=("alice",)))
+
+        async def back() -> bool:
+            engine = await bench.engine("SSTP")
+            return bool(engine["state"] == "running" and engine["pid"] != first)
+
+        await wait_until("another worker", 10.0, back)
+        assert await bench.gateway.sessions() == []
+        await connected(bench, "bob", "pc2")
+        assert isinstance(await outcome(bench, "alice"), Refused)
+
+    on_a_gateway(tmp_path, test, client("alice"), client("bob"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
