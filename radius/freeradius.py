@@ -8,19 +8,16 @@ authority and a revocation list of the server's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
 from Crypto.Hash import MD4
 
+from radius.freeradius_sections import block, inner, modules, quoted, server
 from radius.methods import Method
 
 PORT = 1812
 NAME = "radiusd"
-_EAP_TYPES: dict[Method, str] = {"EAP-TLS": "tls", "EAP-MSCHAPv2": "mschapv2", "PEAP": "peap"}
-"""In the order in which they are proposed: the first is what a client is asked for at first. A pppd
-with a certificate takes nothing but EAP-TLS, and does not ask for it in place of another."""
 
 
 @dataclass(frozen=True)
@@ -119,22 +116,6 @@ def _complete(instance: Instance) -> None:
         raise ValueError("EAP-TLS needs an authority of the users' certificates")
 
 
-def quoted(text: str) -> str:
-    """A value in single quotes, within which FreeRADIUS expands nothing and knows no escape but
-    that of the quote itself; ValueError for what cannot be written so."""
-    if not text.isprintable() or "\\'" in text or text.endswith("\\"):
-        raise ValueError(
-            "a backslash before a quote or at the end cannot be written for FreeRADIUS"
-        )
-    return "'" + text.replace("'", "\\'") + "'"
-
-
-def _block(name: str, *lines: str | Sequence[str]) -> list[str]:
-    """`name { lines }`, each on a line of its own, as FreeRADIUS wants it."""
-    flat = [part for line in lines for part in ([line] if isinstance(line, str) else line)]
-    return [f"{name} {{", *(f" {line}" for line in flat), "}"]
-
-
 def _main(instance: Instance, directory: str) -> str:
     lines = [
         f"name = {NAME}",
@@ -149,15 +130,15 @@ def _main(instance: Instance, directory: str) -> str:
         "cleanup_delay = 2",
         "max_requests = 4096",
         "hostname_lookups = no",
-        *_block("log", "destination = stdout", "auth = yes"),
-        *_block(
+        *block("log", "destination = stdout", "auth = yes"),
+        *block(
             "security",
             "max_attributes = 200",
             "reject_delay = 0",
             "status_server = yes",
             "allow_vulnerable_openssl = yes",
         ),
-        *_block(
+        *block(
             "thread pool",
             "start_servers = 1",
             "max_servers = 4",
@@ -166,167 +147,19 @@ def _main(instance: Instance, directory: str) -> str:
             "max_requests_per_server = 0",
         ),
         *(line for n, client in enumerate(instance.clients) for line in _client(n, client)),
-        *_block("modules", _modules(instance, directory)),
-        *_server(instance),
-        *(_inner() if "PEAP" in instance.methods else []),
+        *block("modules", modules(instance, directory)),
+        *server(instance),
+        *(inner() if "PEAP" in instance.methods else []),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _client(number: int, client: Client) -> list[str]:
-    return _block(
+    return block(
         f"client gateway{number}",
         f"ipaddr = {client.prefix}",
         f"secret = {quoted(client.secret)}",
         "require_message_authenticator = yes",
-    )
-
-
-def _modules(instance: Instance, directory: str) -> list[str]:
-    # FreeRADIUS compiles these words only where an instance of them is.
-    always = [
-        line
-        for code in ("ok", "reject", "handled", "noop", "notfound")
-        for line in _block(f"always {code}", f"rcode = {code}")
-    ]
-    eap = [_EAP_TYPES[method] for method in _EAP_TYPES if method in instance.methods]
-    return [
-        *always,
-        *_block("pap"),
-        *_block("mschap", "with_ntdomain_hack = yes", *_ntlm_auth(instance.domain)),
-        *(_password_program(instance.domain) if instance.domain else []),
-        *_block("files", f"filename = {directory}/users"),
-        *(_eap(eap, instance, directory) if eap else []),
-    ]
-
-
-def _ntlm_auth(domain: Domain | None) -> list[str]:
-    if domain is None:
-        return []
-    words = (
-        "/usr/bin/ntlm_auth --request-nt-key --allow-mschapv2",
-        f"--domain={domain.name} --username=%{{mschap:User-Name}}",
-        "--challenge=%{%{mschap:Challenge}:-00} --nt-response=%{%{mschap:NT-Response}:-00}",
-        *_membership(domain),
-    )
-    return [f'ntlm_auth = "{" ".join(words)}"']
-
-
-def _password_program(domain: Domain) -> list[str]:
-    """PAP: only the domain controller can compare the password."""
-    words = (
-        "/usr/bin/ntlm_auth --request-nt-key",
-        f"--domain={domain.name} --username=%{{mschap:User-Name}}",
-        "--password=%{User-Password}",
-        *_membership(domain),
-    )
-    return _block("exec ntlm_auth", "wait = yes", f'program = "{" ".join(words)}"')
-
-
-def _membership(domain: Domain) -> list[str]:
-    """By SID: the backslash of a name does not survive the configuration (facts, pitfall 4)."""
-    return [f"--require-membership-of={domain.group}"] if domain.group else []
-
-
-def _eap(types: list[str], instance: Instance, directory: str) -> list[str]:
-    inside: list[Sequence[str]] = []
-    if instance.tls:
-        inside.append(_tls_config(instance, directory))
-    if {"mschapv2", "peap"} & set(types):
-        # A client that does not answer the failure would wait (facts, pitfall 5).
-        inside.append(_block("mschapv2", "send_error = no"))
-    if "tls" in types:
-        inside.append(_block("tls", "tls = common"))
-    if "peap" in types:
-        inside.append(
-            _block(
-                "peap",
-                "tls = common",
-                "default_eap_type = mschapv2",
-                "copy_request_to_tunnel = yes",
-                "use_tunneled_reply = yes",
-                "virtual_server = inner",
-            )
-        )
-    return _block(
-        "eap",
-        f"default_eap_type = {types[0]}",
-        "timer_expire = 60",
-        "ignore_unknown_eap_types = no",
-        "max_sessions = 4096",
-        *inside,
-    )
-
-
-def _tls_config(instance: Instance, directory: str) -> list[str]:
-    # Without users' certificates the server's own stand there: FreeRADIUS wants some.
-    trusted = "authority.pem" if instance.authority else "server.pem"
-    return _block(
-        "tls-config common",
-        f"private_key_file = {directory}/server.key",
-        f"certificate_file = {directory}/server.pem",
-        f"ca_file = {directory}/{trusted}",
-        f"check_crl = {'yes' if instance.authority else 'no'}",
-        # Nobody signs in with a certificate under another's name.
-        'check_cert_cn = "%{User-Name}"',
-        "auto_chain = no",
-        "include_length = yes",
-        'tls_min_version = "1.2"',
-        'tls_max_version = "1.2"',
-        'cipher_list = "DEFAULT"',
-        'ecdh_curve = ""',
-        "fragment_size = 1024",
-        _block("cache", "enable = no"),
-    )
-
-
-def _server(instance: Instance) -> list[str]:
-    sign = _block("update reply", "&Message-Authenticator := 0x00") if instance.signs_all else []
-    return _block(
-        "server default",
-        _block("listen", "type = auth", f"ipaddr = {instance.address}", f"port = {instance.port}"),
-        _authorize(instance),
-        _authenticate(instance),
-        _block("post-auth", sign, _block("Post-Auth-Type REJECT", sign or ["ok"])),
-    )
-
-
-def _authorize(instance: Instance) -> list[str]:
-    speaks = set(instance.methods)
-    return _block(
-        "authorize",
-        ["mschap"] if "MS-CHAPv2" in speaks else [],
-        _block("eap", "ok = return") if speaks & set(_EAP_TYPES) else [],
-        ["files"],
-        _pap(instance) if "PAP" in speaks else [],
-    )
-
-
-def _pap(instance: Instance) -> list[str]:
-    if instance.domain is None:
-        return ["pap"]
-    stranger = "if (&User-Password && !&control:NT-Password)"
-    return [*_block(stranger, _block("update control", "&Auth-Type := ntlm_auth")), "pap"]
-
-
-def _authenticate(instance: Instance) -> list[str]:
-    speaks = set(instance.methods)
-    return _block(
-        "authenticate",
-        _block("Auth-Type PAP", "pap") if "PAP" in speaks else [],
-        _block("Auth-Type ntlm_auth", "ntlm_auth") if "PAP" in speaks and instance.domain else [],
-        _block("Auth-Type MS-CHAP", "mschap"),
-        ["eap"] if speaks & set(_EAP_TYPES) else [],
-    )
-
-
-def _inner() -> list[str]:
-    """What is inside PEAP: EAP-MSCHAPv2."""
-    return _block(
-        "server inner",
-        _block("authorize", ["mschap"], _block("eap", "ok = return"), ["files"]),
-        _block("authenticate", _block("Auth-Type MS-CHAP", "mschap"), ["eap"]),
-        _block("post-auth", _block("Post-Auth-Type REJECT", "ok")),
     )
 
 

@@ -8,9 +8,7 @@ domain is made of. From there the first login is possible within a second.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import shutil
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,10 +21,10 @@ from lab.errors import LabError, UsageError
 from lab.kernel import calls
 from lab.nodes.base import Completed, Node, Process
 from lab.roles.daemon import last_words
+from lab.roles.kept_domain import archive_of, keep, restore
 from lab.waiting import wait_until
 from radius.directory import (
     CONTROLLER,
-    LEFT_OUT,
     PORTS,
     PROVISION,
     Domain,
@@ -39,6 +37,9 @@ from radius.directory import (
 
 STATE = "domain"
 """Below a node's /run, by NetBIOS name: what Samba takes for its places in /etc and /var."""
+JOINED = "joined"
+"""Below it: there when the node is a member of a domain that serves. While a domain is made,
+winbindd comes and goes."""
 PLACES = {
     "etc": "/etc/samba",
     "lib": "/var/lib/samba",
@@ -48,9 +49,9 @@ PLACES = {
 }
 KERBEROS = {"KRB5_CONFIG": "/run/krb5.conf"}
 SAMBA = "/usr/sbin/samba"
-PACKER = "gzip -1"
-START_LIMIT = 20.0
-LOGIN_LIMIT = 30.0
+START_LIMIT = 60.0
+LOGIN_LIMIT = 60.0
+"""Seconds; a second or two are usual, on a machine that does nothing else."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class DomainController:
             self._winbinds = [await _start_winbind(member) for member in self._members]
         for member, process in zip(self._members, self._winbinds, strict=True):
             await _until_joined(member, process)
+            await member.node.write(f"/run/{STATE}/{JOINED}", "")
 
     @property
     def code(self) -> int | None:
@@ -122,24 +124,18 @@ async def start_domain(
     async with asyncio.TaskGroup() as group:
         for computer in computers:
             group.create_task(_lay_out(domain, computer, addresses))
-    archive = _archive(domain)
+    archive = archive_of(domain, Path(SAMBA))
+    states = {computer.name: computer.node.run_directory / STATE for computer in computers}
     if archive.exists():
-        await _restore(archive, computers)
+        await restore(archive, states)
     else:
         await _make(domain, controller, members)
-        await _save(archive, computers)
+        await keep(archive, states)
     for computer in computers:
         await _configure(domain, computer)
     started = DomainController(controller, members)
     await started.begin()
     return started
-
-
-def _archive(domain: Domain) -> Path:
-    """Where the domain is kept. The program's size and time stand for its version."""
-    samba = Path(SAMBA).stat()
-    key = domain.key(f"{samba.st_size} {int(samba.st_mtime)}")
-    return Path(os.environ["P2SLAB_CACHE"], "directory", f"{key}.tar.gz")
 
 
 # ------------------------------------------------------------------------------ a computer's own
@@ -164,10 +160,6 @@ def _own_places(computer: str) -> None:
         Path(place).mkdir(parents=True, exist_ok=True)
         calls.bind(str(own), place)
     Path("/var/lib/samba/private").mkdir(mode=0o700, exist_ok=True)
-
-
-def _state(computer: Computer) -> Path:
-    return computer.node.run_directory / STATE
 
 
 async def _configure(domain: Domain, computer: Computer) -> None:
@@ -206,12 +198,17 @@ async def _start_winbind(member: Computer) -> Process:
 async def _until_joined(member: Computer, process: Process) -> None:
     async def joined() -> bool:
         _alive(member, process, "winbindd")
-        return await is_joined(member.node)
+        return await _is_joined(member.node)
 
     await wait_until(f"{member.node.name}: winbindd has its domain", LOGIN_LIMIT, joined)
 
 
-async def is_joined(node: Node) -> bool:
+def is_member(node: Node) -> bool:
+    """Whether the node has become a member for good."""
+    return (node.run_directory / STATE / JOINED).exists()
+
+
+async def _is_joined(node: Node) -> bool:
     """Whether the member's winbindd reaches its domain; ValueError with its words if not."""
     done = await node.run(["wbinfo", "--ping-dc"])
     if done.code:
@@ -272,54 +269,3 @@ async def _join(domain: Domain, member: Computer, administrator: str) -> None:
     joined = await member.node.run(argv, input=f"{administrator}\n", limit=30, env=KERBEROS)
     if joined.code:
         raise LabError(f"{member.node.name} cannot join {domain.realm}: {joined.said}")
-
-
-# ------------------------------------------------------------------------------ the cache
-
-
-async def _save(archive: Path, computers: list[Computer]) -> None:
-    """Whole or not at all: written beside, then renamed."""
-    for computer in computers:
-        for name in LEFT_OUT:
-            _remove(_state(computer) / computer.name / name)
-    archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = archive.with_name(f"{archive.name}.{secrets.token_hex(4)}")
-    beside.touch(mode=0o600)
-    parts = [
-        word
-        for computer in computers
-        for word in ("-C", str(_state(computer)), f"{computer.name}/etc", f"{computer.name}/lib")
-    ]
-    try:
-        await _tar(beside, ["--create", "--sparse", f"--use-compress-program={PACKER}", *parts])
-        beside.rename(archive)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-async def _restore(archive: Path, computers: list[Computer]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for computer in computers:
-            into = ["-C", str(_state(computer)), computer.name]
-            group.create_task(
-                _tar(archive, ["--extract", "--gzip", "--preserve-permissions", *into])
-            )
-
-
-async def _tar(archive: Path, words: list[str]) -> None:
-    """The supervisor's own: it sees the nodes' files and the cache."""
-    argv = ["tar", "--numeric-owner", "--file", str(archive), *words]
-    tar = await asyncio.create_subprocess_exec(*argv, stderr=asyncio.subprocess.PIPE)
-    _, said = await tar.communicate()
-    if tar.returncode:
-        raise LabError(
-            f"the kept domain {archive}: {said.decode(errors='replace').strip()}",
-            f"remove {archive}",
-        )

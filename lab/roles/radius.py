@@ -19,7 +19,7 @@ from typing import Any
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
-from lab.roles.directory import group_sid, is_joined
+from lab.roles.directory import group_sid, is_member
 from lab.waiting import wait_until
 from radius.door import Approved
 from radius.freeradius import Client, Domain, Instance, command, files
@@ -29,7 +29,7 @@ DIRECTORY = "/run/freeradius"
 DOOR = "/run/frontdoor"
 LOOPBACK = "127.0.0.1"
 LIMIT = 15.0
-DOMAIN_LIMIT = 60.0
+DOMAIN_LIMIT = 120.0
 """A new domain is made first."""
 CONTROL_LIMIT = 5.0
 LOGS = ("radius", "winbind", "frontdoor")
@@ -75,11 +75,8 @@ async def start_radius(
 
 async def _joined(node: Node, domain: str, group: str | None) -> Domain:
     """The domain, once the directory role has made this node its member."""
-
-    async def ready() -> bool:
-        return await is_joined(node)
-
-    await wait_until(f"{node.name}: a member of {domain}", DOMAIN_LIMIT, ready)
+    what = f"{node.name}: a member of {domain}"
+    await wait_until(what, DOMAIN_LIMIT, lambda: is_member(node))
     return Domain(domain, await group_sid(node, domain, group) if group else None)
 
 
