@@ -33,6 +33,9 @@ _FOREVER = b"\xff" * 32 + b"\0" * 32
 USERSPACE_DEVICE = "ipsec0"
 _LAST = 1 << 20
 """Metric of a route behind all others."""
+CHARONS_TABLE = 220
+_STEERED = 100
+"""Priority of the rules for what belongs into a tunnel: before those of every kernel."""
 
 
 @dataclass(frozen=True)
@@ -140,3 +143,27 @@ def fence(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> Non
                 kernel.route("replace", dst=str(part), type="unreachable", priority=_LAST)
         except NetlinkError as error:
             raise EngineError(f"cannot fence {part}: {error}") from error
+
+
+def steer(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> None:
+    """The same where the kernel has ESP: what has these destinations goes by charon's own routes,
+    which are there while it has policies for them, or nowhere.
+
+    Policies choose by address, not by route, but without a route of charon's the gateway's own
+    packets would have the public address for their source and match none.
+    """
+    from pyroute2 import IPRoute  # noqa: PLC0415 - as above
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
+    ways: tuple[dict[str, object], ...] = (
+        {"priority": _STEERED, "table": CHARONS_TABLE},
+        {"priority": _STEERED + 1, "action": "unreachable"},
+    )
+    with IPRoute() as kernel:
+        try:
+            for order, parts in (("del", former), ("add", prefixes)):
+                for part in parts:
+                    for way in ways:
+                        kernel.rule(order, dst=str(part), **way)
+        except NetlinkError as error:
+            raise EngineError(f"cannot steer {part} into its tunnel: {error}") from error

@@ -147,14 +147,16 @@ class SiteToSite:
             await keeper.terminate()
 
     async def _lay_routes(self) -> None:
-        """Into kernel-libipsec's device, and nowhere when there is none."""
-        if not self._charon.datapath.userspace:
-            return
+        """Into the tunnels, and nowhere when there is none."""
         tunnels = [keeper.tunnel for keeper in self._keepers.values()]
         prefixes = tuple(dict.fromkeys(p for tunnel in tunnels for p in tunnel.prefixes))
         former = tuple(prefix for prefix in self._laid if prefix not in prefixes)
-        await asyncio.to_thread(datapath.fence, prefixes, former)
+        fresh = tuple(prefix for prefix in prefixes if prefix not in self._laid)
         self._laid = prefixes
+        if not self._charon.datapath.userspace:
+            await asyncio.to_thread(datapath.steer, fresh, former)
+            return
+        await asyncio.to_thread(datapath.fence, prefixes, former)
         if self._charon.running or prefixes:
             await asyncio.to_thread(
                 datapath.lay_routes,

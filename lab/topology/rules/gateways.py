@@ -43,7 +43,8 @@ def refusals(
         resource, Network(prefixes), placeholders=True, deployment=gateway.deploymentModel
     )
     for violation in found:
-        yield Problem((*path, *violation.path), violation.message, violation.remedy)
+        source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""
+        yield Problem((*path, *violation.path), violation.message, violation.remedy + source)
 
 
 def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:

@@ -11,7 +11,7 @@ from lab.errors import UsageError
 from lab.faults import board, kinds
 from lab.faults.board import Faults
 from lab.faults.kinds import one
-from lab.topology.steps import Fault
+from lab.topology.steps import Fault, TimedFault
 from lab.waiting import wait_until
 from tests.unit.checks.fakes import FakeWorld
 
@@ -68,6 +68,20 @@ def test_a_fault_that_is_ended_early_does_not_end_again(monkeypatch: pytest.Monk
         await faults.begin(Fault.model_validate(CUT))
         await asyncio.sleep(0.1)
         assert switch.on, "the first one's time must not end the second"
+
+    asyncio.run(test())
+
+
+def test_faults_by_the_clock_begin_at_once_or_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        switch, faults = Switch(monkeypatch), Faults(FakeWorld())  # type: ignore[arg-type]
+        await faults.begin_all([TimedFault.model_validate(CUT | {"for": "10ms"})])
+        assert switch.on, "at once"
+        await wait_until("its end", 5, lambda: not switch.on)
+        await faults.begin_all([TimedFault.model_validate(CUT | {"after": "10ms"})])
+        assert not switch.on, "not yet"
+        await wait_until("its beginning", 5, lambda: switch.on)
+        assert faults.failures == []
 
     asyncio.run(test())
 

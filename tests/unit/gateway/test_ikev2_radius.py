@@ -20,9 +20,9 @@ from gateway.engines import ikev2_radius_wire as wire
 from gateway.engines.base import Surroundings
 from gateway.engines.ikev2_radius import RadiusRelay
 from gateway.sessions import Sessions
-from radius.attributes import dictionary
+from radius.attributes import Call, Nas, dictionary, of_call
 from radius.client import EapSession
-from radius.packet import Keys
+from radius.packet import Keys, Request, Sent, Server, walk
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
 
 SECRET = b"between-charon-and-us"
@@ -112,6 +112,28 @@ def test_a_reject_without_an_eap_packet_is_an_eap_failure() -> None:
     answer = reply(wire.reject(asked(ANSWER), SECRET))
     assert answer.code == AccessReject
     assert answer[79] == [b"\x04\x02\x00\x04"]
+
+
+def test_a_servers_request_has_the_attributes_of_azures_and_no_others() -> None:
+    """The captured request of Azure's gateway, second round of EAP (facts: azure-p2s, 4.1)."""
+    call = Call("192.0.2.2", 12, "IkeV2")
+    pairs = [("User-Name", b"alice"), *of_call(Nas("RD0123456789AB", "10.1.255.4"), call)]
+    written = Request([*pairs, ("State", bytes(16))], eap=ANSWER)
+    sent = Sent(written, Server("192.168.50.10", b"secret"), 1, bytes)
+    attributes = walk(sent.data)
+    assert not isinstance(attributes, str)
+    azures = {
+        1: "User-Name", 12: "Framed-MTU", 24: "State", 26: "MS-RAS-Vendor and server type",
+        32: "NAS-Identifier", 33: "Proxy-State", 61: "NAS-Port-Type", 64: "Tunnel-Type",
+        65: "Tunnel-Medium-Type", 79: "EAP-Message", 80: "Message-Authenticator",
+    }  # fmt: skip
+    assert {kind for kind, _ in attributes} == azures.keys()
+    values = dict(attributes)
+    assert attributes[0][0] == 80, "Message-Authenticator goes first (CVE-2024-3596)"
+    assert values[64] == b"\0\0\0\x09", "ESP"
+    assert values[65] == b"\0\0\0\x01", "IPv4"
+    assert values[12] == (1300).to_bytes(4)
+    assert len(values[33]) == 20
 
 
 # ---------------------------------------------------------------------------------- the relay

@@ -122,3 +122,30 @@ def test_the_classic_model_is_refused_with_radius() -> None:
     text = SOUND.replace("    vnet: contoso\n", "    vnet: contoso\n    deploymentModel: Classic\n")
     assert all("the classic deployment model does not support" in w for _, _, w in problems(text))
     assert len(problems(text)) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "other", "words", "seed"),
+    [
+        ("sku: {name: VpnGw1}", "sku: {name: Basic}", "the Basic SKU does not support RADIUS",
+         "seed: The Basic SKU does not support IKEv2 or RADIUS authentication."),
+        ("vpnClientProtocols: [IkeV2]", "vpnClientProtocols: [OpenVPN]",
+         "OpenVPN is not supported with RADIUS",
+         "seed: OpenVPN® Protocol is not supported with RADIUS authentication."),
+        ("    vnet: contoso\n", "    vnet: contoso\n    deploymentModel: Classic\n",
+         "the classic deployment model does not support RADIUS",
+         "seed: RADIUS authentication is not supported for the classic deployment model."),
+    ],
+)  # fmt: skip
+def test_what_radius_is_not_for_is_refused_in_the_seeds_words(
+    part: str, other: str, words: str, seed: str
+) -> None:
+    radius = (SOUND.replace("[IkeV2, OpenVPN]", "[IkeV2]")
+              .replace("[Certificate]", "[Radius]\n        radiusServerAddress: 10.1.1.9\n"
+                       "        radiusServerSecret: hunter2")
+              .replace("over: IkeV2}", "within: 5}"))  # fmt: skip
+    assert problems(radius) == []
+    assert radius.count(part) == 1
+    found = [said for _, _, said in problems(radius.replace(part, other))]
+    assert any(said.startswith(words) and seed in said for said in found), found
+    assert not [said for said in found if "hunter2" in said]

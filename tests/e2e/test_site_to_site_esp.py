@@ -1,0 +1,185 @@
+"""Site-to-site on a kernel with ESP: the gateway's program in a user-mode Linux node, whose kernel
+has it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lab.nodes.base import Node
+from lab.observe.capture import capture
+from lab.pki.authority import issue
+from lab.roles.echo import start as start_echo
+from lab.roles.site import start as start_device
+from lab.runtime.kernels import boot, build_nodes
+from lab.topology.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan, Route
+from lab.waiting import wait_until
+from tests.labs.isolated import isolated
+
+GATEWAY, OFFICE = "203.0.113.2", "198.51.100.2"
+PRIVATE, FILES = "10.1.255.4", "192.168.50.10"
+LAN = "192.168.50.0/24"
+KEY = "psk-of-the-lab"
+
+PLAN = Plan(
+    "esp",
+    "",
+    nodes=(
+        NodePlan("net", "internet", forwarding=True),
+        NodePlan(
+            "gw",
+            "gateway",
+            needs=("ppp",),
+            loopback=(f"{PRIVATE}/32",),
+            routes=(Route("default", "203.0.113.1"),),
+            forwarding=True,
+        ),
+        NodePlan(
+            "office",
+            "site",
+            bridges=(Bridge("lan", ("192.168.50.1/24",)),),
+            routes=(Route("default", "198.51.100.1"),),
+            forwarding=True,
+        ),
+        NodePlan("files", "host", routes=(Route("default", "192.168.50.1"),)),
+    ),
+    links=(
+        Link(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{GATEWAY}/30",))),
+        Link(End("net", "of", ("198.51.100.1/30",)), End("office", "wan", (f"{OFFICE}/30",))),
+        Link(End("office", "p0", bridge="lan"), End("files", "eth0", (f"{FILES}/24",))),
+    ),
+    certificates=(),
+    gateways=(),
+    clients=(),
+    steps=(),
+)
+PLACEMENT: dict[str, Any] = {
+    "name": "gw",
+    "gatewayId": "6f1c0d0e-0000-4000-8000-00000000000e",
+    "fqdn": "gw.vpn.azure.com",
+    "publicIPAddress": GATEWAY,
+    "privateIPAddress": PRIVATE,
+    "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"], "dnsServers": []},
+    "interfaces": {"public": "wan", "private": "lo"},
+    "serverCertificate": {
+        "certificate": "/run/gateway/server.pem",
+        "privateKey": "/run/gateway/server.key",
+        "root": "/run/gateway/root.pem",
+    },
+}
+CERTIFICATES = (
+    CertificatePlan("public-root", "Public Root", None, "root"),
+    CertificatePlan("gw-server", "gw.vpn.azure.com", "public-root", "server"),
+)
+
+
+async def call(gw: Node, method: str, path: str, body: object = None) -> dict[str, Any]:
+    """The gateway's API, asked by a program inside its node."""
+    argv = ["curl", "--silent", "--show-error", "--fail-with-body", "-X", method]
+    argv += ["--unix-socket", "/run/gateway/api.sock", f"http://localhost{path}", "--data", "@-"]
+    done = await gw.run(argv, input=json.dumps(body) if body is not None else "")
+    if done.code:
+        raise OSError(done.said)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+async def start_gateway(gw: Node) -> None:
+    made = issue(CERTIFICATES)["gw-server"]
+    await gw.write("/run/gateway/placement.json", json.dumps(PLACEMENT))
+    await gw.write("/run/gateway/server.pem", made.chain_pem)
+    await gw.write("/run/gateway/server.key", made.key_pem, 0o600)
+    await gw.write("/run/gateway/root.pem", made.root_pem)
+    argv = ["--placement", "/run/gateway/placement.json", "--socket", "/run/gateway/api.sock"]
+    argv = [sys.executable, "-m", "gateway", *argv, "--state", "/run/gateway"]
+    await gw.spawn(argv, log="gateway")
+
+    async def answers() -> bool:
+        return bool(await call(gw, "GET", "/runtime"))
+
+    await wait_until("the gateway's API", 60, answers)
+
+
+async def connect(gw: Node) -> None:
+    await call(gw, "PUT", "/gateway", {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}})
+    space = {"addressPrefixes": [LAN]}
+    local = {"localNetworkAddressSpace": space, "gatewayIpAddress": OFFICE}
+    await call(gw, "PUT", "/localNetworkGateways/office", {"name": "office", "properties": local})
+    tunnel = {
+        "virtualNetworkGateway1": {"id": "gw"},
+        "localNetworkGateway2": {"id": "office"},
+        "connectionType": "IPsec",
+        "sharedKey": KEY,
+        "dpdTimeoutSeconds": 9,
+    }
+    await call(gw, "PUT", "/connections/office", {"name": "office", "properties": tunnel})
+
+
+async def becomes(gw: Node, status: str) -> dict[str, Any]:
+    async def seen() -> dict[str, Any] | None:
+        properties = (await call(gw, "GET", "/connections/office"))["properties"]
+        return properties if properties["connectionStatus"] == status else None
+
+    found = await wait_until(f"the tunnel is {status}", 90, seen)
+    assert found
+    return found
+
+
+def echoed(address: str) -> bool:
+    """From wherever this runs."""
+    try:
+        with socket.create_connection((address, 7), timeout=2) as line:
+            line.sendall(b"hello")
+            return line.recv(5) == b"hello"
+    except OSError:
+        return False
+
+
+def sent(address: str) -> None:
+    """A datagram, as RADIUS would be, with the gateway's private address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind((PRIVATE, 0))
+        line.settimeout(1)
+        try:
+            line.sendto(b"in the clear", (address, 1812))
+        except OSError:
+            return
+
+
+def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_path: Path) -> None:
+    async def there() -> None:
+        nodes = await build_nodes(PLAN, ["gw"], tmp_path)
+        await boot(nodes.values())
+        gw, office, net = nodes["gw"], nodes["office"], nodes["net"]
+        await start_echo(nodes["files"], {"port": 7})
+        options = {"public": OFFICE, "peer": GATEWAY, "lan": LAN, "sharedKey": KEY}
+        device = await start_device(office, options)
+        await start_gateway(gw)
+        await connect(gw)
+        await becomes(gw, "Connected")
+        assert await gw.call(partial(echoed, FILES)), "from the gateway's private address"
+        assert await nodes["files"].call(partial(echoed, FILES))
+        assert "ipsec0" not in (await gw.run(["ls", "/sys/class/net"])).stdout, "not userspace"
+        properties = await becomes(gw, "Connected")
+        assert properties["ingressBytesTransferred"] > 0
+        async with capture(net, tmp_path / "net.pcap"):
+            await device.stop()
+            await gw.call(partial(sent, FILES))
+            await becomes(gw, "NotConnected")
+            await gw.call(partial(sent, FILES))
+            (charon,) = (await gw.run(["pidof", "charon-systemd"])).stdout.split()
+            await gw.run(["kill", "-STOP", charon])
+            await gw.call(partial(sent, FILES))
+        seen = (tmp_path / "net.pcap").read_bytes()
+        assert b"in the clear" not in seen
+        assert len(seen) > 1000, "IKE's own packets are in it"
+        await gw.run(["kill", "-CONT", charon])
+        await start_device(office, options)
+        await becomes(gw, "Connected")
+        assert await gw.call(partial(echoed, FILES))
+
+    isolated(there)
