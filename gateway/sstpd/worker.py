@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from cryptography import x509
 
@@ -173,23 +173,19 @@ class Worker:
 
     def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
         """One line in the log, unless there are too many."""
-        word = next((known for known in _REASONS if known == reason), "refused")
+        word = cast("Reason", reason if reason in _REASONS else "refused")
         name, thumbprint = self._users.get(caller.number, (user, ""))
         self._totals[f"refused: {word}"] += 1
-        ration = self._rations[bool(name)]
-        if not ration.allows(word, self.reactor.now):
-            if ration.left_out == 1:
-                self.reactor.call_at(self.reactor.now + _SUMMARY, partial(self._sum_up, ration))
-            return
-        self._tell(
-            Refused(
-                reason=word,
-                message=cut(message),
-                address=caller.address,
-                user=cut(name),
-                thumbprint=thumbprint,
+        if self._may_tell(word, known=bool(name)):
+            self._tell(
+                Refused(
+                    reason=word,
+                    message=cut(message),
+                    address=caller.address,
+                    user=cut(name),
+                    thumbprint=thumbprint,
+                )
             )
-        )
 
     def ended(self, caller: Caller, why: str) -> None:
         """No packet passes any more."""
@@ -209,9 +205,20 @@ class Worker:
 
     def fault(self, caller: Caller) -> None:
         """The traceback is in the worker's own log."""
-        traceback.print_exc()
         self._totals["faults"] += 1
-        self._tell(Noted(message=f"call {caller.number}: {type(sys.exception()).__name__}"))
+        if self._may_tell("fault", known=False):
+            traceback.print_exc()
+            said = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
+            self._tell(Noted(message=f"call {caller.number}: {said}"))
+
+    def _may_tell(self, word: str, *, known: bool) -> bool:
+        """Whether it gets a line of its own; what does not is summed up soon."""
+        ration = self._rations[known]
+        if ration.allows(word, self.reactor.now):
+            return True
+        if ration.left_out == 1:
+            self.reactor.call_at(self.reactor.now + _SUMMARY, partial(self._sum_up, ration))
+        return False
 
     def _sum_up(self, ration: Ration) -> None:
         self._tell(Noted(message=ration.summary()))
