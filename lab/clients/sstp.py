@@ -29,7 +29,7 @@ from lab.clients.sstp_options import (
     pppd_options,
 )
 from lab.clients.user import UserCertificate
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.plan import TlsLimits
 from lab.topology.vocabulary import VpnProtocol
@@ -45,6 +45,9 @@ _IDLE_WORDS = re.compile(
     r"|Received \d|Connect time|SSTP session was|Could not remove socket"
 )
 """pppd's packets, its children's comings and goings, and sums."""
+_NO_PPP = re.compile(r"lacks kernel support for PPP|/dev/ppp")
+_TOO_FAST = "event loop terminated unsuccessfully"
+_TOO_FAST_REMEDY = "sstpc 1.0.18 fails so where a link has no latency: give it some (tc netem)"
 _ADDRESS = re.compile(r"^local +IP address (\S+)", re.MULTILINE)
 _DNS = re.compile(r"^(?:primary|secondary) +DNS address (\S+)", re.MULTILINE)
 """Of IPCP (RFC 1877)."""
@@ -192,8 +195,17 @@ class Sstp:
         lines += _words(self._said())
         if process:
             lines.append(f"pppd ended with {process.code}")
+        self._blame_no_gateway(lines)
         reason, message = judge(SSTP, lines)
         return RefusedError(self.protocol, reason, message, self._seconds)
+
+    def _blame_no_gateway(self, lines: Sequence[str]) -> None:
+        """Raise what is this side's own fault."""
+        for line in lines:
+            if _NO_PPP.search(line):
+                raise MachineError(f"{self._node.name}: pppd: {line}", "use sstpClient: python")
+            if _TOO_FAST in line:
+                raise LabError(f"{self._node.name}: sstpc: {line}", _TOO_FAST_REMEDY)
 
     async def _take_routes(self, interface: str) -> None:
         """Split tunnel: the profile's prefixes and nothing else."""

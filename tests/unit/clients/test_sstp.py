@@ -18,7 +18,7 @@ from lab.clients.server_name import read_check
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_options import dial_limit, openssl_limits, pppd_command, pppd_options
 from lab.clients.user import UserCertificate, UserPassword
-from lab.errors import UsageError
+from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Completed
 from lab.pki.authority import Credential, sign
 from lab.topology.plan import CertificatePlan, TlsLimits
@@ -181,6 +181,23 @@ def test_who_may_be_asked_for_a_second_factor_is_waited_for() -> None:
     assert dial_limit(certificate, b"") == 20
     assert dial_limit(certificate, b"ROOT") > 30
     assert dial_limit(BOB, b"") > 30
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("pppd: This system lacks kernel support for PPP.\n", MachineError),
+        ("The event loop terminated unsuccessfully\n", LabError),
+    ],
+)
+async def test_a_fault_of_this_side_is_no_refusal(
+    tmp_path: Path, said: str, kind: type[LabError]
+) -> None:
+    node = FakeNode(tmp_path, SAME, said, 4)
+    with pytest.raises(kind) as raised:
+        await Sstp(node, PROFILE, BOB).connect()
+    assert raised.type is kind
+    assert raised.value.remedy
 
 
 async def test_the_end_is_told_in_pppds_words(tmp_path: Path) -> None:

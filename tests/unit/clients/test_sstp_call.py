@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -53,13 +55,15 @@ class Table:
     def call(
         self,
         user: ClientConfig = ALICE,
+        *,
         name: str = "gw.test",
         then: Callable[[Caller, CallEvent], None] = lambda _caller, _event: None,
         tamper: Tamper = HONEST,
         context: ssl.SSLContext | None = None,
+        proxy: tuple[str, int] | None = None,
     ) -> Caller:
         """Dial; `then` is given every event. The loop runs until the call is over."""
-        target = Target(name, "127.0.0.1", context or tls_context(str(self.root)))
+        target = Target(name, "127.0.0.1", context or tls_context(str(self.root)), proxy)
         caller: Caller
 
         def tell(event: CallEvent) -> None:
@@ -168,6 +172,52 @@ def test_tls_1_1_is_refused_with_that_reason(table: Table) -> None:
     refused = table.first(Refused)
     assert isinstance(refused, Refused)
     assert refused.reason == "tls"
+
+
+@contextmanager
+def http_proxy(answer: bytes, port: int = 0) -> Iterator[tuple[str, int]]:
+    """Takes one connection, answers it so, and where it is 200 passes bytes on to that port."""
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            assert client.recv(4096).startswith(b"CONNECT gw.test:")
+            client.sendall(answer)
+            if port:
+                with socket.create_connection(("127.0.0.1", port)) as server:
+                    back = threading.Thread(target=pass_on, args=(server, client))
+                    back.start()
+                    pass_on(client, server)
+                    back.join()
+
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()
+        thread.join(LIMIT)
+
+
+def test_a_proxy_that_connects_is_gone_through(table: Table) -> None:
+    def leave(caller: Caller, event: CallEvent) -> None:
+        if isinstance(event, Connected):
+            caller.hang_up("enough")
+
+    with http_proxy(b"HTTP/1.1 200 OK\r\n\r\n", sstp_call.HTTPS) as proxy:
+        table.call(then=leave, proxy=proxy)
+        table.server.close()
+    assert table.first(Connected) == Connected(ADDRESS)
+
+
+def test_a_proxy_that_refuses_is_quoted(table: Table) -> None:
+    with http_proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as proxy:
+        table.call(proxy=proxy)
+    assert table.first(Refused) == Refused("proxy", "the proxy: HTTP/1.1 403 Forbidden")
 
 
 def test_a_port_where_nobody_listens_gives_no_answer(
