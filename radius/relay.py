@@ -110,8 +110,7 @@ def made_up(
 
 
 def signed(reply: AuthPacket) -> bytes:
-    """With a Message-Authenticator, the first attribute (CVE-2024-3596)."""
-    reply.add_message_authenticator()
+    """pyrad puts a Message-Authenticator into it, as the first attribute (CVE-2024-3596)."""
     data: bytes = reply.ReplyPacket()
     return data
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from radius.exchange import Question, Questions
-from radius.packet import LONGEST, Flaw, Request, Server
+from radius.packet import Flaw, Request, Server
 
 MOST_SOCKETS = 8
 """256 questions each."""
@@ -34,9 +34,9 @@ class Wire(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """An answer, or something else: RADIUS has no longer ones than 4096 bytes."""
+        """An answer, or something else."""
         address = (str(addr[0]), int(addr[1]))
-        outcome = self.questions.receive(data[: LONGEST + 1], address)
+        outcome = self.questions.receive(data, address)
         if isinstance(outcome, Question):
             self._answered[id(outcome)].set()
         else:

@@ -246,6 +246,25 @@ async def test_a_conversation_stays_with_the_server_that_knows_its_state(bench: 
     assert isinstance(await client.eap(session, NAK), NoAnswer)
 
 
+async def test_a_conversation_has_thirty_seconds_in_all_and_not_for_each_packet(
+    bench: Bench,
+) -> None:
+    eap = attribute(79, EAP_REQUEST) + attribute(24, b"state")
+    client = await bench.asks(lambda r: [servers.reply(r, CHALLENGE, eap)], limit=0.5)
+    session = EapSession(CALL)
+    loop = asyncio.get_running_loop()
+    assert isinstance(await client.eap(session, IDENTITY), Challenge)
+    session.ends = loop.time() + 0.1
+    bench.open[0].get_protocol().datagram_received = lambda *_: None
+    verdict = await client.eap(session, NAK)
+    assert isinstance(verdict, NoAnswer)
+    assert float(verdict.message.split("within ")[1].split(" s")[0]) <= 0.1
+    sent = len(bench.seen)
+    verdict = await client.eap(session, NAK)
+    assert verdict == NoAnswer("not done within 0.5 s")
+    assert len(bench.seen) == sent
+
+
 async def test_no_answer_says_who_was_asked_and_what_came_instead(bench: Bench) -> None:
     client = await bench.asks(
         lambda request: [servers.reply(request, ACCEPT, secret=b"wrong")], limit=0.1

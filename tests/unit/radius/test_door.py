@@ -137,7 +137,7 @@ def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits
     ]
     assert at.outgoing == []
     at.decide("alice", 41.0, approve=True)
-    assert "41.0 s" in at.lines[-1]
+    assert "came too late: approved after 41.0 s" in at.lines[-1]
     assert got(at, request).kind == "accept"
     at.tick(61.0)
     assert at.deadline() is None
@@ -199,6 +199,8 @@ def test_a_typed_code_is_a_challenge_with_eap_where_there_was_eap() -> None:
     at.receive(request.data, GATEWAY, 1.0)
     answer = got(at, request)
     assert (answer.kind, answer.eap) == ("reject", b"\x04\x00\x00\x04")
+    at.tick(100.0)
+    assert through(at, Sent(nak, SERVER, 11, os.urandom), 100.0), "its own challenge is forgotten"
     assert [found.reason for found in refusals("\n".join(at.lines))] == ["typed-code"]
 
 
@@ -250,3 +252,6 @@ def test_no_more_requests_wait_than_there_are_identifiers() -> None:
         at.receive(asked(number=number % 256).data, GATEWAY, 0.0)
     assert len({data[1] for data, _ in at.outgoing}) == 200
     assert any("too many" in line for line in at.lines)
+    at.outgoing.clear()
+    at.tick(61.0)
+    assert through(at, asked(), 61.0), "a server that does not answer is asked again"
