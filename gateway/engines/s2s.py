@@ -53,9 +53,8 @@ class SiteToSite:
         """
         wanted = {tunnel.connection: tunnel for tunnel in tunnels}
         self._charon.peers = frozenset(str(tunnel.peer) for tunnel in tunnels)
-        for name, keeper in list(self._keepers.items()):
-            if wanted.get(name) != keeper.tunnel:
-                await self._drop(self._keepers.pop(name))
+        changed = [name for name, k in self._keepers.items() if wanted.get(name) != k.tunnel]
+        await asyncio.gather(*(self._drop(self._keepers.pop(name)) for name in changed))
         fresh = [name for name in wanted if name not in self._keepers]
         for name in fresh:
             self._keepers[name] = Keeper(wanted[name], self._charon, self._log)

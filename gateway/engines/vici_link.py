@@ -11,20 +11,24 @@ import asyncio
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.engines.vici_messages import EVENTS
 from gateway.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import vici
 
 ANSWER_LIMIT = 10.0
 """Seconds for an answer on the socket."""
+
+MOST_APART = 64
+"""Commands that may take long, at a time: a tunnel that is set up to a dead device takes 8 s."""
 
 STREAMS = {"list-certs": "list-cert", "list-sas": "list-sa", "terminate": "control-log"}
 """Commands that answer with a stream of events."""
@@ -54,6 +58,7 @@ class ViciLink:
         for name in ("orders", "questions"):
             self._sessions[name] = self._open(ANSWER_LIMIT)
             self._threads[name] = ThreadPoolExecutor(1, thread_name_prefix=f"vici-{name}")
+        self._threads["apart"] = ThreadPoolExecutor(MOST_APART, thread_name_prefix="vici-apart")
         events = self._open(None)
         for name in EVENTS:
             register(events, name)
@@ -75,10 +80,10 @@ class ViciLink:
         """The same on a session of its own, for what may take long."""
 
         def alone() -> list[dict[str, Any]]:
-            session = self._open(ANSWER_LIMIT)
-            return _stream(session, command, message)
+            with self._alone(ANSWER_LIMIT) as session:
+                return _stream(session, command, message)
 
-        messages: list[dict[str, Any]] = await _quoting(command, asyncio.to_thread(alone))
+        messages: list[dict[str, Any]] = await self._in_a_thread("apart", command, alone)
         return messages
 
     async def initiate(self, name: str, limit: float) -> tuple[list[str], str]:
@@ -92,23 +97,23 @@ class ViciLink:
             import vici.exception  # noqa: PLC0415 - as below
 
             lines: list[str] = []
-            session = self._open(limit + ANSWER_LIMIT)
-            try:
-                # extended one by one: what was said before a refusal is kept
-                lines.extend(
-                    entry.get("msg", b"").decode("utf-8", "replace")
-                    for entry in session.streamed_request("initiate", "control-log", order)
-                )
-            except vici.exception.CommandException as error:
-                return lines, str(error)
+            with self._alone(limit + ANSWER_LIMIT) as session:
+                try:
+                    # extended one by one: what was said before a refusal is kept
+                    lines.extend(
+                        entry.get("msg", b"").decode("utf-8", "replace")
+                        for entry in session.streamed_request("initiate", "control-log", order)
+                    )
+                except vici.exception.CommandException as error:
+                    return lines, str(error)
             return lines, ""
 
-        result: tuple[list[str], str] = await _quoting("initiate", asyncio.to_thread(alone))
+        result: tuple[list[str], str] = await self._in_a_thread("apart", "initiate", alone)
         return result
 
     def close(self) -> None:
         """Close all sessions; threads that wait on them end."""
-        for connection in self._sockets:
+        for connection in list(self._sockets):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
@@ -121,6 +126,22 @@ class ViciLink:
     def _open(self, limit: float | None) -> vici.Session:
         import vici  # noqa: PLC0415 - only where IKEv2 is enabled
 
+        return vici.Session(self._connected(limit))
+
+    @contextmanager
+    def _alone(self, limit: float) -> Iterator[vici.Session]:
+        """A session for one command."""
+        import vici  # noqa: PLC0415 - as above
+
+        connection = self._connected(limit)
+        try:
+            yield vici.Session(connection)
+        finally:
+            connection.close()
+            with suppress(ValueError):  # all were closed meanwhile
+                self._sockets.remove(connection)
+
+    def _connected(self, limit: float | None) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(limit)
         try:
@@ -129,16 +150,17 @@ class ViciLink:
             connection.close()
             raise
         self._sockets.append(connection)
-        return vici.Session(connection)
+        return connection
 
     async def _run(self, name: str, function: Any, command: str, message: Any) -> Any:
-        if name not in self._sessions:
+        session = self._sessions.get(name)
+        return await self._in_a_thread(name, command, partial(function, session, command, message))
+
+    async def _in_a_thread(self, name: str, command: str, work: Callable[[], Any]) -> Any:
+        if name not in self._threads:
             raise EngineError("charon is not running")
         loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(
-            self._threads[name], function, self._sessions[name], command, message
-        )
-        return await _quoting(command, call)
+        return await _quoting(command, loop.run_in_executor(self._threads[name], work))
 
 
 async def _quoting(command: str, call: Any) -> Any:
