@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -51,9 +51,19 @@ def load_public_cert_data(data: str) -> x509.Certificate:
 
 def is_authority(certificate: x509.Certificate) -> bool:
     """Basic constraints say CA."""
+    if not is_legible(certificate):
+        return False
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
+        return False
+
+
+def is_legible(certificate: x509.Certificate) -> bool:
+    """Whether its extensions can be read: the parser reads a stranger's only when asked."""
+    try:
+        return certificate.extensions is not None
+    except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm):
         return False
 
 
@@ -64,6 +74,8 @@ def examine(
     now: datetime,
 ) -> Finding:
     """Look at a client's certificate; `others` are candidates for intermediates."""
+    if not is_legible(leaf):
+        return Finding("untrusted", "its extensions cannot be read")
     chain = _chain((leaf,), others, roots)
     if not chain:
         issuer = leaf.issuer.rfc4514_string()

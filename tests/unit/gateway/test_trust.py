@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
 
 from gateway.trust import examine, thumbprint, user_name
 
@@ -42,6 +44,16 @@ def test_the_chain_runs_from_the_leaf_to_the_root(pki: Any) -> None:
 
 def test_without_its_intermediate_a_certificate_is_untrusted(pki: Any) -> None:
     assert look(pki, "bob", others=("root",)).reason == "untrusted"
+
+
+def test_an_extension_given_twice_refuses_its_certificate_and_raises_nothing(pki: Any) -> None:
+    data = pki["alice"].public_bytes(Encoding.DER)
+    extended_key_usage, basic_constraints = b"\x06\x03\x55\x1d\x25", b"\x06\x03\x55\x1d\x13"
+    assert extended_key_usage in data
+    twice = load_der_x509_certificate(data.replace(extended_key_usage, basic_constraints))
+    assert examine(pki["bob"], [twice], [pki["root"]], pki.now).reason == "untrusted"
+    assert examine(twice, [], [pki["root"]], pki.now).reason == "untrusted"
+    assert "cannot be read" in examine(twice, [], [pki["root"]], pki.now).message
 
 
 def test_a_root_that_the_client_sends_is_no_root(pki: Any) -> None:
