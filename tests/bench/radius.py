@@ -1,163 +1,170 @@
-"""RADIUS and Active Directory alone, without a VPN around (`p2slab bench radius`).
+"""What RADIUS costs (`p2slab bench radius`): ratios within one run.
 
-Active Directory: seconds from bare nodes to the first accepted login of a domain user, made anew
-and from the cache, and of the latter from the start of the controller's daemon. Authentications by
-the gateway's client: milliseconds each one after the other, and how many a second 50 at a time,
-of FreeRADIUS's own users, behind the front door (the ratio to without is told), and of the
-domain's (ntlm_auth).
+    dial       from the dial to the first ping, users checked by a RADIUS server behind a
+               site-to-site tunnel against native certificates; the labs of both are up side by
+               side and take turns. The dial includes what a computer does for it: it fetches the
+               profile and starts its program.
+    logins     200 users with passwords over both protocols at one time, as fast as they go
+    servers    RADIUS and Active Directory alone: from nothing and from what was kept to the first
+               login, and how long one authentication takes (tests.bench.radius_servers)
+
+Everything shares the machine's processors, the clients included.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
+import base64
 import json
-import os
 import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gateway.ppp.events import MsChapV2Attempt
-from gateway.ppp.mschapv2 import nt_password_hash, nt_response
-from lab.roles.directory import Computer, group_sid, start_domain
-from lab.roles.radius import start_radius
-from radius.attributes import Call, Nas
-from radius.client import RadiusClient
-from radius.directory import CONTROLLER, Domain, User
-from radius.freeradius import Domain as Membership
-from radius.freeradius import Instance
-from radius.packet import Server
-from radius.verdict import Accept
-from tests.labs.radius_bench import CLIENTS, GATEWAY, SECRET, SERVER, Bench, on_a_bench
+from lab.clients.profile import read_profile
+from lab.nodes.base import Completed
+from tests.bench import radius_labs, radius_servers
+from tests.bench.radius_labs import DIALS, GATEWAY, LOADERS, Running, running
 
-PASSWORD = "Pa55w0rd!"
-DOMAIN = Domain("corp.test", (User("alice", PASSWORD, ("vpn",)),), ("NPS1",))
-ONE_BY_ONE, TOGETHER, AT_ONCE = 50, 400, 50
-RUNS = 5
-LOCAL = Instance(SERVER, CLIENTS, {"alice": PASSWORD}, ("PAP", "MS-CHAPv2"))
+RUNS = 7
+LOGINS = 200
+LOAD_LIMIT = 180.0
 
 
-def attempt() -> MsChapV2Attempt:
-    """Alice's answer to a challenge."""
-    ours, theirs = os.urandom(16), os.urandom(16)
-    answer = nt_response(ours, theirs, "alice", nt_password_hash(PASSWORD))
-    return MsChapV2Attempt("alice", ours, theirs, answer, 1)
+def say(text: str) -> None:
+    """A line for a person."""
+    print(text, file=sys.stderr)
 
 
-async def asked(bench: Bench, work: Callable[[RadiusClient], Awaitable[Any]]) -> Any:
-    """Work at the gateway."""
-
-    async def there() -> Any:
-        client = RadiusClient([Server(SERVER, SECRET.encode())], Nas("RD0", GATEWAY))
-        try:
-            return await work(client)
-        finally:
-            client.close()
-
-    return await bench.nodes["gw"].call(lambda: asyncio.run(there()))
+# ---- dial
 
 
-async def login(client: RadiusClient) -> float:
-    """One; seconds."""
-    began = time.perf_counter()
-    verdict = await client.mschapv2(Call("192.0.2.9", 1), attempt())
-    assert isinstance(verdict, Accept), verdict
-    return time.perf_counter() - began
+def measure_dial(options: argparse.Namespace) -> dict[str, Any]:
+    """Medians in seconds, by program and by who checks what, and ratios to native."""
+    taken: dict[tuple[str, str], list[float]] = {}
+    with running(radius_labs.native()) as native, running(radius_labs.radius()) as radius:
+        ways = (("native certificate", native, "certificate"),
+                ("RADIUS, certificate", radius, "certificate"),
+                ("RADIUS, password", radius, "password"))  # fmt: skip
+        for number in range(-1, options.runs):  # the first warms caches and is not counted
+            for program in DIALS:
+                for way, lab, shows in ways:
+                    seconds = _dial(lab, f"{program}-{shows}", DIALS[program])
+                    if number >= 0:
+                        taken.setdefault((program, way), []).append(seconds)
+    rows = []
+    for (program, way), times in taken.items():
+        ratio = median(times) / median(taken[program, "native certificate"])
+        rows.append({"program": program, "way": way, "median": round(median(times), 3),
+                     "slowest": round(max(times), 3), "to native": round(ratio, 2)})  # fmt: skip
+        say(f"dial to first ping  {program:<6}{way:<20}{median(times):7.3f} s   "
+            f"slowest {max(times):.3f}   to native {ratio:.2f}")  # fmt: skip
+    return {"dial": rows}
 
 
-async def measure(client: RadiusClient) -> dict[str, float]:
-    """One after the other, then many at once."""
-    single = [await login(client) for _ in range(ONE_BY_ONE)]
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one() -> None:
-        async with gate:
-            await login(client)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(TOGETHER)))
-    rate = TOGETHER / (time.perf_counter() - began)
-    return {"ms": 1000 * median(single), "worst ms": 1000 * max(single), "a second": rate}
+def _dial(lab: Running, client: str, over: str) -> float:
+    reach = {"reaches": client, "host": "app1", "protocol": "icmp"}
+    _, dialled_, pinged = lab.steps({"hangUp": client}, {"connects": client, "over": over}, reach)
+    lab.steps({"hangUp": client})
+    return dialled_.seconds + pinged.seconds
 
 
-async def directory(bench: Bench) -> dict[str, float]:
-    """Bring the domain up; seconds to its first login, in all and of the daemons."""
-    node = bench.nodes["nps1"]
-    computers = [
-        Computer(CONTROLLER, bench.nodes["dc1"], bench.addresses["dc1"]),
-        Computer("NPS1", node, bench.addresses["nps1"]),
-    ]
-    began = time.perf_counter()
-    process = await start_domain(DOMAIN, computers[0], computers[1:])
-    words = ["--domain=CORP", "--username=alice", f"--password={PASSWORD}"]
-    done = await node.run(["ntlm_auth", *words])
-    assert done.code == 0, done.said
-    ended = time.perf_counter()
-    daemons = time.clock_gettime(time.CLOCK_BOOTTIME) - born(process.pid)
-    return {"seconds": ended - began, "of the daemons": daemons}
+# ---- logins
 
 
-def born(pid: int) -> float:
-    """When a process was started: seconds since the machine was (proc(5), starttime)."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+def measure_logins(options: argparse.Namespace) -> dict[str, Any]:
+    """Half of the users over each protocol: one protocol after the other, then both together."""
+    half = options.logins // 2
+    figures: dict[str, Any] = {}
+    with running(radius_labs.crowd(half)) as lab:
+        name = _prepare(lab)
+        server = _limit(lab, half)
+        alone = {node: _load(lab, node, half, name) for node in LOADERS}
+        with ThreadPoolExecutor(len(LOADERS)) as pool:
+            began = time.monotonic()
+            both = list(pool.map(lambda node: _load(lab, node, half, name), LOADERS))
+            wall = time.monotonic() - began
+    together = max(one["seconds"] for one in both)
+    limit = half / server["seconds"]
+    rates = {node: half / one["seconds"] for node, one in alone.items()}
+    rates |= {"both at one time": 2 * half / together, "RADIUS alone": limit}
+    for what, rate in rates.items():
+        figures[what] = {"per second": round(rate, 1), "to RADIUS alone": round(rate / limit, 3)}
+        say(f"logins  {what:<18}{rate:8.1f} per second, 0 failures   "
+            f"to RADIUS alone {rate / limit:.3f}")  # fmt: skip
+    say(f"logins  {2 * half} over both in {wall:.1f} s, with the start of the programs")
+    return {"logins": figures}
 
 
-def on(test: Callable[[Bench], Awaitable[dict[str, float]]]) -> dict[str, float]:
-    """Measure in nodes of its own; what it says comes back by a file."""
-    with tempfile.TemporaryDirectory() as place:
-        result = Path(place) / "result"
-
-        async def there(bench: Bench) -> None:
-            measured = await test(bench)
-            await asyncio.to_thread(result.write_text, json.dumps(measured))
-
-        on_a_bench(Path(place), there)
-        found: dict[str, float] = json.loads(result.read_text())
-        return found
+def _prepare(lab: Running) -> str:
+    """Every loader has the root; the gateway's name."""
+    profile = read_profile(base64.b64decode(lab.handle.operate(GATEWAY, "profile")["value"]))
+    for node in LOADERS:
+        write = ["sh", "-c", "cat > /run/root.pem"]
+        _done(lab.handle.exec(node, write, input=profile.server_root.decode()))
+    return profile.server
 
 
-async def plain(bench: Bench) -> dict[str, float]:
-    await start_radius(bench.nodes["nps1"], LOCAL)
-    return dict(await asked(bench, measure))
+def _limit(lab: Running, number: int) -> dict[str, Any]:
+    """The RADIUS server alone, from the gateway's own address."""
+    shown = _done(lab.handle.exec(GATEWAY, ["ip", "-json", "route", "get", radius_labs.SERVER]))
+    own: str = json.loads(shown.stdout)[0]["prefsrc"]
+    return _run(lab, GATEWAY, "radius", number, own, radius_labs.SERVER, radius_labs.SECRET)
 
 
-async def behind_the_door(bench: Bench) -> dict[str, float]:
-    await start_radius(bench.nodes["nps1"], LOCAL, 0.0)
-    return dict(await asked(bench, measure))
+def _load(lab: Running, node: str, number: int, name: str) -> dict[str, Any]:
+    return _run(lab, node, node.removeprefix("load-"), number, name, "/run/root.pem")
 
 
-async def of_the_domain(bench: Bench) -> dict[str, float]:
-    await directory(bench)
-    sid = await group_sid(bench.nodes["nps1"], "CORP", "vpn")
-    member = Instance(SERVER, CLIENTS, {}, ("PAP", "MS-CHAPv2"), domain=Membership("CORP", sid))
-    await start_radius(bench.nodes["nps1"], member)
-    return dict(await asked(bench, measure))
+def _run(lab: Running, node: str, how: str, number: int, *more: str) -> dict[str, Any]:
+    argv = [sys.executable, "-m", "tests.bench.radius_load", how, str(number), *more]
+    done = _done(lab.handle.exec(node, argv, limit=LOAD_LIMIT))
+    told: dict[str, Any] = json.loads(done.stdout)
+    if told["failures"]:
+        failures = told["failures"]
+        raise RuntimeError(f"{node}: {len(failures)} of {number} failed, such as {failures[0]}")
+    return told
 
 
-def told(what: str, numbers: Sequence[dict[str, float]]) -> dict[str, float]:
-    """A line of medians."""
-    row = {word: median(run[word] for run in numbers) for word in numbers[0]}
-    print(f"{what:<42}" + "  ".join(f"{word} {value:8.2f}" for word, value in row.items()))
-    return row
+def _done(done: Completed) -> Completed:
+    if done.code:
+        raise RuntimeError(done.said[-2000:])
+    return done
 
 
-def main() -> None:
-    """All of it, with a cache of its own."""
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["P2SLAB_CACHE"] = cache
-        cold = told("Active Directory, made anew", [on(directory)])
-        warm = told(f"Active Directory, kept ({RUNS} times)", [on(directory) for _ in range(RUNS)])
-        print(f"{'':<42}anew/kept {cold['seconds'] / warm['seconds']:.1f}")
-        alone = told("MS-CHAPv2, FreeRADIUS's own user", [on(plain)])
-        door = told("MS-CHAPv2, behind the front door", [on(behind_the_door)])
-        print(f"{'':<42}with/without door {door['ms'] / alone['ms']:.1f}")
-        domain = told("MS-CHAPv2, a user of the domain", [on(of_the_domain)])
-        print(f"{'':<42}domain/own {domain['ms'] / alone['ms']:.1f}")
+# ---- servers
+
+
+def measure_servers(options: argparse.Namespace) -> dict[str, Any]:
+    """Active Directory and RADIUS alone."""
+    return {"servers": radius_servers.measure_servers(options.runs)}
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "dial": measure_dial,
+    "logins": measure_logins,
+    "servers": measure_servers,
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure, and print figures and ratios."""
+    name, about = "p2slab bench radius", (__doc__ or "").split("\n\n")[0]
+    parser = argparse.ArgumentParser(prog=name, description=about)
+    parser.add_argument("--json", type=Path, help="write the figures there as JSON")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"of each dial and start ({RUNS})")
+    parser.add_argument("--logins", type=int, default=LOGINS, help=f"in all ({LOGINS})")
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="a part of it")
+    options = parser.parse_args(arguments)
+    figures: dict[str, Any] = {}
+    for part in options.only or PARTS:
+        figures |= PARTS[part](options)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])
