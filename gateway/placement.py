@@ -47,6 +47,9 @@ class Placement(_Part):
     virtualNetwork: VirtualNetwork
     interfaces: Interfaces
     serverCertificate: ServerCertificate
+    radiusServersThatDoNotSignAll: tuple[IPv4Address, ...] = ()
+    """RADIUS servers from before the cure of CVE-2024-3596, whose answers outside EAP are taken
+    without Message-Authenticator. Azure's document has no word for it."""
 
     @property
     def certificate_name(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,11 @@ class RadiusPath:
 
     async def configure(self, configuration: VpnClientConfiguration) -> None:
         """Take the servers of a document; those who are asking go on with what they asked."""
-        servers = servers_of(configuration)
+        excepted = {str(address) for address in self._placement.radiusServersThatDoNotSignAll}
+        servers = tuple(
+            replace(server, may_omit_message_authenticator=server.address in excepted)
+            for server in servers_of(configuration)
+        )
         if servers == self._servers:
             return
         self._servers = servers

@@ -86,6 +86,7 @@ class Wires:
         self._address = address
         self._make = lambda: Wire(entropy, flawed)
         self._wires: list[Wire] = []
+        self._closed = False
         self._opening = asyncio.Lock()
 
     async def free(self) -> Wire:
@@ -98,11 +99,15 @@ class Wires:
                 raise OSError(f"{MOST_SOCKETS * 256} questions are open already")
             loop = asyncio.get_running_loop()
             _, wire = await loop.create_datagram_endpoint(self._make, local_addr=(self._address, 0))
+            if self._closed:
+                wire.close()
+                raise OSError("the servers to ask were changed meanwhile")
             self._wires.append(wire)
             return wire
 
     def close(self) -> None:
-        """Close them all."""
+        """Close them all, those that are being opened too."""
+        self._closed = True
         for wire in self._wires:
             wire.close()
         self._wires.clear()

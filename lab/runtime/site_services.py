@@ -43,6 +43,7 @@ def instance_of(options: Mapping[str, Any], credentials: Mapping[str, Credential
         methods=tuple(options["methods"]),
         tls=Tls(own.chain_pem, own.key_pem) if own else None,
         authority=_authority(options, credentials),
+        signs_all=options["signsAll"],
     )
 
 

@@ -13,7 +13,7 @@ from lab.topology.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
 from lab.topology.certificates import certificate_plans
 from lab.topology.identity import identify
 from lab.topology.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
-from lab.topology.radius import password_of, root_for_profiles
+from lab.topology.radius import not_signing_all, password_of, root_for_profiles
 from lab.topology.wiring import INTERNET, World
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def _gateway_plan(
             "root": "/run/gateway/root.pem",
         },
     }
+    if excepted := not_signing_all(topology, addresses):
+        placement["radiusServersThatDoNotSignAll"] = excepted
     properties = gateway.properties.model_dump(mode="json", exclude_unset=True)
     sites = {
         site: spec.connection

@@ -1,10 +1,10 @@
 """The RADIUS servers of a topology: where they stand, what they know, and who knows whom. Pure.
 
 Service options of `radius`: address; clients (prefixes that may ask); methods; certificate and
-authority (names of certificates of the plan, or None); revoked (names); domain (NetBIOS name)
-and group, or None; factor (radius.door.Approved, or None); deniers (users). Secrets: secret, users
-(name to password). Of `directory`: realm; addresses (NetBIOS name to address); members (NetBIOS
-name to node); lockoutThreshold. Secrets: users (of radius.directory).
+authority (names of certificates of the plan, or None); revoked (names); signsAll; domain (NetBIOS
+name) and group, or None; factor (radius.door.Approved, or None); deniers (users). Secrets: secret,
+users (name to password). Of `directory`: realm; addresses (NetBIOS name to address); members
+(NetBIOS name to node); lockoutThreshold. Secrets: users (of radius.directory).
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
         "certificate": node.certificate,
         "authority": certificates.authority if certificates else None,
         "revoked": list(certificates.revoked) if certificates else [],
+        "signsAll": node.service.signs == "all",
         "domain": _domain(topology, node),
         "group": node.service.group,
         "factor": factor.approved if factor else None,
@@ -130,6 +131,15 @@ def directory_service(topology: Topology, site: str) -> Service:
         for name, user in directory.users.items()
     ]
     return Service("directory", options, {"users": users})
+
+
+def not_signing_all(topology: Topology, addresses: Addresses) -> list[str]:
+    """Addresses of the servers for which gateways make an exception."""
+    return [
+        str(node.address or addresses.private[node.node])
+        for node in radius_nodes(topology)
+        if node.service.signs != "all"
+    ]
 
 
 def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> str:

@@ -101,6 +101,9 @@ class RadiusService(_Model):
     """The shared secret; left out, the one in the gateway's document."""
     methods: tuple[Method, ...] = get_args(Method)
     """What it accepts: PAP, MS-CHAPv2, EAP-MSCHAPv2, EAP-TLS, PEAP."""
+    signs: Literal["all", "eap"] = "all"
+    """Which answers have a Message-Authenticator: all; or those to EAP alone, as Debian 12's
+    FreeRADIUS has it. The gateway then makes an exception for this server (CVE-2024-3596)."""
     users: dict[UserName, RadiusUser] = {}
     """The users whom it knows itself, such as {alice: {password: "..."}}."""
     certificates: RadiusCertificates | None = None

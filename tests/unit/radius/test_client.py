@@ -323,6 +323,19 @@ async def test_an_address_that_the_gateway_has_not_is_told(bench: Bench) -> None
     assert "192.0.2.250" in verdict.message
 
 
+async def test_a_client_that_is_closed_while_it_opens_a_socket_leaves_none_open(
+    bench: Bench,
+) -> None:
+    client = await bench.asks(accepts)
+    asking = asyncio.create_task(client.mschapv2(CALL, Attempt()))
+    await asyncio.sleep(0)
+    client.close()
+    verdict = await asking
+    assert isinstance(verdict, NoAnswer)
+    assert "changed meanwhile" in verdict.message
+    assert not bench.seen
+
+
 async def test_hundreds_of_questions_at_once_are_all_answered(bench: Bench) -> None:
     held: list[tuple[Any, bytes]] = []
     enough = asyncio.Event()

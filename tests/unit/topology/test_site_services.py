@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from lab.topology.load import load_bytes
+from lab.topology.planning import make_plan
 from lab.topology.site_services import Directory, SiteRadius
 
 RADIUS = {"address": "192.168.50.10", "users": {"alice": {"password": "Pa55w0rd!"}}}
@@ -58,3 +61,36 @@ def test_the_second_factor_is_asked_timed_or_never() -> None:
         assert factor.approved == approved
     with pytest.raises(ValidationError):
         SiteRadius.model_validate({**RADIUS, "secondFactor": {"approved": "soon"}})
+
+
+TOPOLOGY = """
+name: exception
+story: A RADIUS server from before the cure of CVE-2024-3596.
+vnets:
+  v:
+    addressSpace: [10.1.0.0/16]
+    subnets: {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}
+    hosts: {nps: {subnet: app, address: 10.1.1.9, radius: {users: {a: {password: x}}, signs: eap}}}
+gateways:
+  gw:
+    vnet: v
+    properties:
+      sku: {name: VpnGw1}
+      vpnClientConfiguration:
+        vpnClientAddressPool: {addressPrefixes: [172.16.201.0/24]}
+        vpnClientProtocols: [IkeV2]
+        vpnAuthenticationTypes: [Radius]
+        radiusServerAddress: 10.1.1.9
+        radiusServerSecret: s
+"""
+
+
+def planned(text: str) -> Any:
+    return make_plan(load_bytes(text.encode(), "t.yaml", Path()), Path())
+
+
+def test_a_server_that_does_not_sign_all_is_excepted_at_the_gateway() -> None:
+    [gateway] = planned(TOPOLOGY).gateways
+    assert gateway.placement["radiusServersThatDoNotSignAll"] == ["10.1.1.9"]
+    [gateway] = planned(TOPOLOGY.replace(", signs: eap", "")).gateways
+    assert "radiusServersThatDoNotSignAll" not in gateway.placement

@@ -1,0 +1,47 @@
+"""Which RADIUS servers a document names, and which of them are excepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.placement import Placement
+from gateway.radius_path import RadiusPath
+from gateway.resource import VpnClientConfiguration
+
+PLACEMENT: dict[str, Any] = {
+    "name": "gw",
+    "gatewayId": "id",
+    "fqdn": "gw.test",
+    "publicIPAddress": "203.0.113.2",
+    "privateIPAddress": "127.0.0.1",
+    "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"]},
+    "interfaces": {"public": "wan", "private": "lan"},
+    "serverCertificate": dict.fromkeys(("certificate", "privateKey", "root"), Path("x")),
+}
+DOCUMENT = VpnClientConfiguration.model_validate(
+    {
+        "vpnAuthenticationTypes": ["Radius"],
+        "radiusServers": [
+            {"radiusServerAddress": "10.1.1.9", "radiusServerScore": 1, "radiusServerSecret": "s"},
+            {"radiusServerAddress": "10.1.1.10", "radiusServerScore": 9, "radiusServerSecret": "s"},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("excepted", [[], ["10.1.1.9"]])
+async def test_only_a_server_that_the_placement_names_may_leave_the_signature_out(
+    excepted: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    placement = Placement.model_validate(PLACEMENT | {"radiusServersThatDoNotSignAll": excepted})
+    sites: Any = None
+    path = RadiusPath(placement, sites)
+    await path.configure(DOCUMENT)
+    path.close()
+    said = [line for line in capsys.readouterr().err.splitlines() if "CVE-2024-3596" in line]
+    assert [
+        address for address in ("10.1.1.9", "10.1.1.10") if any(address in s for s in said)
+    ] == (excepted)
