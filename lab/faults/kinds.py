@@ -125,7 +125,9 @@ def one(names: Iterable[str], wanted: str | None, what: str) -> str:
         return wanted
     if wanted is None and len(known) == 1:
         return known[0]
-    listed = ", ".join(known) or "there is none"
+    listed = ", ".join(known)
+    if not known:
+        raise UsageError(f"there is not {what}", "see the topology's `sites:`")
     if wanted is not None:
         raise UsageError(f"{wanted} is not {what}", f"one of: {listed}")
     raise UsageError(f"it is not said which of {len(known)}", f"at: {what}, of: {listed}")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import vici
 
 from lab.errors import UsageError
+from lab.nodes.base import Node
 from lab.roles.gateway import GatewayRefusedError, UnixGateway
-from lab.roles.site import Device, start
+from lab.roles.site import TUNNEL, Device, start
 from lab.runtime.lab import Lab
 from lab.topology.steps import Fault
 from lab.waiting import wait_until
@@ -156,6 +161,42 @@ def test_the_tunnel_comes_back_after_either_end_was_killed(tmp_path: Path) -> No
         await wait_until("traffic passes again", 40, again)
 
     in_a_lab(tmp_path, TOPOLOGY, test)
+
+
+def test_new_keys_cost_no_packet_and_no_count(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        await becomes(lab, "head-office", "Connected")
+        argv = ["ping", "-n", "-q", "-c", "100", "-i", "0.02", lab.addresses["files"]]
+        ping = asyncio.create_task(lab.nodes["app1"].run(argv))
+        await counted(lab, 20 * 84)
+        for order in ({"child": TUNNEL}, {"ike": TUNNEL}):
+            with vici_of(lab.nodes["head-office"]) as session:
+                session.rekey(order)
+            before = (await becomes(lab, "head-office", "Connected"))["egressBytesTransferred"]
+            await counted(lab, before + 84)
+        assert "100 received" in (await ping).stdout
+        assert (await becomes(lab, "head-office", "Connected"))["egressBytesTransferred"] >= 8400
+        statuses = [row["status"] for row in await gateway(lab).tunnel_log()]
+        assert statuses.count("Connected") == 2, "one for each site: nothing was set up anew"
+
+    in_a_lab(tmp_path, TOPOLOGY, test)
+
+
+async def counted(lab: Lab, least: int) -> None:
+    """Wait until the gateway has sent so many bytes to the head office."""
+
+    async def sent() -> bool:
+        properties = (await gateway(lab).connection("head-office"))["properties"]
+        return bool(properties["egressBytesTransferred"] >= least)
+
+    await wait_until(f"{least} bytes", 10, sent)
+
+
+@contextmanager
+def vici_of(node: Node) -> Iterator[vici.Session]:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(node.run_directory / "strongswan/charon.vici"))
+        yield vici.Session(line)
 
 
 def test_a_wrong_key_is_told_and_put_right(tmp_path: Path) -> None:
