@@ -183,7 +183,10 @@ class RadiusServer:
             raise UsageError(f"{self.node.name} asks for no second factor", "see `secondFactor:`")
         path = self.node.run_directory / "frontdoor" / "control.sock"
         async with asyncio.timeout(CONTROL_LIMIT):
-            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                reader, writer = await asyncio.open_unix_connection(path)
+            except OSError:  # it is down: a fault, or just starting anew
+                return {"waiting": [], "decided": 0}
             with closing(writer):
                 writer.write(f"{line}\n".encode())
                 told: dict[str, Any] = json.loads(await reader.readline())

@@ -59,6 +59,10 @@ def test_a_wrong_password_asks_nobody(tmp_path: Path) -> None:
         refusal = server.refusal("alice", {})
         assert refusal is not None
         assert refusal.reason == "password"
+        await server.stop()
+        assert await server.waiting() == [], "nor does a server that is down ask anybody"
+        with pytest.raises(UsageError, match="asked for nothing"):
+            await server.decide("alice", approve=True)
 
     on_a_bench(tmp_path, test)
 
