@@ -68,13 +68,21 @@ def last_at(frames: bytes | memoryview) -> int:
         at = behind
 
 
-def fitting(frames: bytes | memoryview, room: int) -> tuple[int, int]:
-    """Of whole packets of our own: the bytes that fit the room, and the packets that do not."""
-    at = fits = left_out = 0
+def fitting(frames: bytes | memoryview, room: int) -> int:
+    """Of whole packets of our own: the bytes of those that fit the room."""
+    fits = 0
+    while fits < len(frames):
+        behind = fits + length_at(frames, fits)
+        if behind > room:
+            break
+        fits = behind
+    return fits
+
+
+def count(frames: bytes | memoryview) -> int:
+    """How many whole packets of our own these are."""
+    at = packets = 0
     while at < len(frames):
         at += length_at(frames, at)
-        if at <= room:
-            fits = at
-        else:
-            left_out += 1
-    return fits, left_out
+        packets += 1
+    return packets

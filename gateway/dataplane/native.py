@@ -29,7 +29,7 @@ _LONGEST_BUILD = 60.0
 
 _ROUTE = struct.Struct("=IIHB5s")
 _RUN = struct.Struct("=7I")
-_OUTPUT_BYTES = 524288
+_OUTPUT_BYTES = 393216
 _RESERVE_BYTES = 131072
 """A packet of 64 KB in segments of its own headers; smaller ones than that are dropped."""
 _RUNS, _SPARE_RUNS = 1024, 132

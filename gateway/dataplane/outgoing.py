@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gateway.dataplane.framing import fitting, last_at
+from gateway.dataplane.framing import count, fitting, last_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,23 +29,28 @@ CHUNK = 65536
 class Outgoing:
     """Whole SSTP packets on their way into a TlsConnection."""
 
-    __slots__ = ("_bytes", "_connection", "_counters", "_queue")
+    __slots__ = ("_bytes", "_connection", "_counters", "_given", "_queue")
 
     def __init__(self, connection: TlsConnection, counters: Counters) -> None:
         self._connection = connection
         self._counters = counters
         self._queue: deque[bytes] = deque()
+        self._given = 0
+        """Bytes of the first in the queue that TLS has already."""
         self._bytes = 0
 
     def __len__(self) -> int:
         """Bytes that wait here; what the connection keeps is not among them."""
         return self._bytes
 
-    def send(self, chunks: Sequence[Buffer], last: Buffer, most: int) -> int:
+    def send(
+        self, chunks: Sequence[Buffer], last: Buffer, most: int, bound: int = QUEUE_BYTES
+    ) -> int:
         """Send one flush: chunks of whole packets, of about CHUNK bytes, and its last packet.
 
         Where nothing waits, chunks are given to TLS at once until `most` bytes are reached; the
-        rest waits. Returns the bytes given. The buffers may be used again afterwards.
+        rest waits, and is dropped beyond `bound` bytes. Returns the bytes given. The buffers may
+        be used again afterwards.
         """
         connection = self._connection
         pieces = [*chunks, last]
@@ -58,7 +63,7 @@ class Outgoing:
                 given += sum(map(len, pieces[taken:behind]))
                 taken = behind
         for piece in pieces[taken:]:
-            self._keep(piece)
+            self._keep(piece, bound)
         return given
 
     def send_control(self, packets: bytes) -> bool:
@@ -71,33 +76,41 @@ class Outgoing:
         self._bytes += len(packets)
         return True
 
-    def drain(self) -> int:
-        """Give TLS about CHUNK bytes of what waits, if it takes any; returns how many."""
+    def drain(self, most: int) -> int:
+        """Give TLS up to `most` bytes of what waits, if it takes any; returns how many."""
         if not self._queue or self._connection.wants_write:
             return 0
-        pieces = self._take()
+        pieces = self._take(most)
         self._connection.write(pieces)
-        return sum(map(len, pieces))
+        given = sum(map(len, pieces))
+        self._bytes -= given
+        return given
 
-    def _take(self) -> list[Buffer]:
-        taken: list[bytes] = []
+    def _take(self, most: int) -> list[Buffer]:
+        """The next bytes, not always whole packets; where they are the last, for two records."""
+        taken: list[Buffer] = []
         size = 0
-        while self._queue and size < CHUNK:
-            taken.append(self._queue.popleft())
-            size += len(taken[-1])
-        self._bytes -= size
-        frames = memoryview(b"".join(taken))
-        if self._queue:
-            return [frames]
-        split = last_at(frames)
-        return [frames[:split], frames[split:]] if split else [frames]
+        while self._queue and size < most:
+            piece = self._queue[0]
+            left = len(piece) - self._given
+            if size + left > most:
+                taken.append(memoryview(piece)[self._given : self._given + most - size])
+                self._given += most - size
+                break
+            taken.append(memoryview(piece)[self._given :] if self._given else piece)
+            size += left
+            self._given = 0
+            self._queue.popleft()
+        frames = memoryview(taken[0] if len(taken) == 1 else b"".join(taken))
+        split = 0 if self._queue else size - len(piece) + last_at(piece)
+        return [frames[:split], frames[split:]] if split > 0 else [frames]
 
-    def _keep(self, piece: Buffer) -> None:
-        room = QUEUE_BYTES - self._bytes
+    def _keep(self, piece: Buffer, bound: int) -> None:
+        room = bound - self._bytes
         if len(piece) > room:
-            fits, left_out = fitting(memoryview(piece), room)
-            self._counters.dropped += left_out
-            piece = memoryview(piece)[:fits]
+            whole = memoryview(piece)
+            piece = whole[: fitting(whole, room)]
+            self._counters.dropped += count(whole[len(piece) :])
         if piece:
             self._queue.append(bytes(piece))
             self._bytes += len(piece)

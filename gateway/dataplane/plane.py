@@ -15,8 +15,10 @@ from gateway.dataplane.carrier import GATEWAY, SLACK
 from gateway.dataplane.counters import PlaneCounters
 from gateway.dataplane.framing import FramingError
 from gateway.dataplane.offload import OffloadTun
+from gateway.dataplane.outgoing import CHUNK, QUEUE_BYTES
 from gateway.dataplane.plain import PlainTun
 from gateway.dataplane.reactor import READABLE, WRITABLE
+from gateway.dataplane.tls import RECORD
 from gateway.dataplane.tun import has_vnet_hdr
 
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ _ROUND_BYTES = 131072
 Less than is read from the TUN in a round: what is too much for the processor gathers in the
 flows' queues, where the largest flow loses first, and not in the TUN's, which knows no flows.
 """
+_CYCLE_BYTES = 1 << 22
+"""Until all have had their turn, about: a flow with a small window sends that once a cycle."""
+_BACKLOG_BYTES = 16 << 20
+"""Waiting for the processor, of all flows together: then each has a smaller queue, for it is time
+that a full queue costs.
+"""
 
 
 @dataclass(slots=True)
@@ -43,6 +51,8 @@ class _Member:
     descriptor: int
     address: bytes
     events: int = READABLE
+    waits: bool = False
+    """It stands in the backlog."""
 
 
 class Plane:
@@ -69,6 +79,9 @@ class Plane:
         self._backlog: deque[Flow] = deque()
         """Flows with something waiting that their connection would take, by turns."""
         self._serving = False
+        self._taken = 0
+        """Bytes from clients since the TUN had its turn: it is one descriptor among many, and all
+        that the clients' packets cause comes back through it."""
         self._round = -1
         self._budget = 0
         self._buffer = bytearray(_READ_BYTES + SLACK)
@@ -110,7 +123,7 @@ class Plane:
         if member:
             self._unmap(flow, member)
             self._reactor.remove(member.descriptor)
-            if flow in self._backlog:
+            if member.waits:
                 self._backlog.remove(flow)
 
     def close(self) -> None:
@@ -120,11 +133,15 @@ class Plane:
         self._reactor.remove(self._tun)
 
     def _from_tun(self, _events: int) -> None:
+        self._taken = 0
         self._carrier.from_tun()
 
     def _send(self, flow: Flow, chunks: Sequence[Buffer], last: Buffer) -> None:
         """One flush of a carrier's."""
-        self._budget = self._left() - flow.outgoing.send(chunks, last, self._left())
+        share = _BACKLOG_BYTES // (len(self._backlog) + 1)
+        bound = min(max(share, 2 * CHUNK), QUEUE_BYTES)
+        left = self._left()
+        self._budget = left - flow.outgoing.send(chunks, last, min(left, self._turn()), bound)
         self._watch(flow)
 
     def _serve(self) -> None:
@@ -132,11 +149,16 @@ class Plane:
         backlog = self._backlog
         while backlog and self._left() > 0:
             flow = backlog.popleft()
-            self._budget -= flow.outgoing.drain()
+            self._members[flow].waits = False
+            self._budget -= flow.outgoing.drain(self._turn())
             self._watch(flow)
         self._serving = bool(backlog)
         if backlog:
             self._reactor.call_at(0.0, self._serve)
+
+    def _turn(self) -> int:
+        """Bytes that one flow may send before the next has its turn."""
+        return min(max(_CYCLE_BYTES // (len(self._backlog) + 1), RECORD), _ROUND_BYTES)
 
     def _left(self) -> int:
         """Bytes of this round's budget."""
@@ -153,6 +175,9 @@ class Plane:
             self._watch(flow)
         if events & ~WRITABLE:
             self._receive(flow)
+            if self._taken >= _READ_BYTES:
+                self._taken = 0
+                self._carrier.from_tun()
         self._settle(flow)
 
     def _receive(self, flow: Flow) -> None:
@@ -161,6 +186,7 @@ class Plane:
         got = flow.connection.read_into(self._view[start:])
         if got:
             flow.heard = self._reactor.now
+            self._taken += got
         end = start + got
         try:
             at = self._carrier.from_client(flow, self._buffer, end)
@@ -192,7 +218,8 @@ class Plane:
             # Not now: whoever sends does not expect to be called back.
             self._reactor.call_at(0.0, partial(self._ready, flow, 0))
         blocked = flow.connection.wants_write
-        if flow.outgoing and not blocked and flow not in self._backlog:
+        if flow.outgoing and not blocked and not member.waits:
+            member.waits = True
             self._backlog.append(flow)
             if not self._serving:
                 self._serving = True

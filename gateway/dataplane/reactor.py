@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 READABLE, WRITABLE = select.EPOLLIN, select.EPOLLOUT
 _IDLE_SECONDS = 3600.0
+_EVENTS = 16
+"""Most of one round; the kernel lets the descriptors that are ready take turns."""
 
 Ready = Callable[[int], None]
 """Is called with the events that came: READABLE, WRITABLE, and EPOLLHUP or EPOLLERR unasked."""
@@ -82,7 +84,7 @@ class Reactor:
         self._running = True
         callbacks, poll = self._callbacks, self._epoll.poll
         while self._running:
-            ready = poll(self._patience())
+            ready = poll(self._patience(), _EVENTS)
             self.now = self._clock()
             self.rounds += 1
             for descriptor, events in ready:

@@ -23,7 +23,7 @@ _TUNSETOFFLOAD = 0x400454D0
 _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
 _TUN_F_CSUM, _TUN_F_TSO4, _TUN_F_TSO_ECN, _TUN_F_USO4, _TUN_F_USO6 = 1, 2, 8, 0x20, 0x40
 _IFREQ = struct.Struct("=16sH22x")
-_QUEUE_PACKETS = 1000
+_QUEUE_PACKETS = 4000
 
 
 def open_tun(name: str, *, vnet_hdr: bool) -> int:

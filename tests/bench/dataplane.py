@@ -1,10 +1,10 @@
 """How fast the data plane of SSTP is alone, without PPP: TLS, framing, TUN (`p2slab bench
 dataplane [SECONDS]`).
 
-Two network namespaces with a veth between them; in one the gateway's plane and iperf3's servers,
-in the other one process with all clients' connections and their TUN (always with the compiled
-part), and iperf3. Both ends share the machine's cores, so the gateway's own CPU a Gbit/s is the
-figure to compare.
+Two network namespaces with a veth between them; in one the gateway's plane, in the other one
+process with all clients' connections and their TUN (always with the compiled part); one process
+in each for the ends of the TCP streams inside. All of them share the machine's cores, so the
+gateway's own CPU a Gbit/s is the figure to compare.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import Any
 
 from gateway.dataplane import native
 from gateway.dataplane.carrier import CLIENT
@@ -34,6 +32,7 @@ from gateway.dataplane.reactor import READABLE, Reactor
 from gateway.dataplane.tls import TlsConnection, tune
 from gateway.dataplane.tun import configure, open_tun
 from lab.kernel import calls
+from tests.bench import streams
 from tests.labs.isolated import isolated
 from tests.unit.dataplane.pieces import KINDS, contexts
 
@@ -215,38 +214,20 @@ def _flow(connection: TlsConnection, address: bytes, received: bytes = b"") -> F
 
 def _load(case: Case, gateway: int, clients: int, empty: int) -> dict[str, float]:
     """Run the streams and look at the gateway before and after."""
-    servers = [
-        subprocess.Popen(
-            ["iperf3", "-s", "-B", str(INNER), "-p", str(5200 + number)],
-            stdout=subprocess.DEVNULL,
-        )
-        for number in range(1, case.active + 1)
-    ]
-    namespace = os.open(f"/proc/{clients}/ns/net", os.O_RDONLY)
-    own = os.open("/proc/self/ns/net", os.O_RDONLY)
-    for number in range(1, case.active + 1):
-        _listening(5200 + number)
-    calls.setns(namespace, calls.NEWNET)
-    streams = [
-        subprocess.Popen(
-            ["iperf3", "-c", str(INNER), "-B", str(POOL[number]), "-p", str(5200 + number),
-             "-t", str(case.seconds), "-O", "1", "-J", "-C", "cubic",
-             *(["-R"] if case.down else [])],
-            stdout=subprocess.PIPE,
-        )
-        for number in range(1, case.active + 1)
-    ]  # fmt: skip
-    calls.setns(own, calls.NEWNET)
-    before, began = _cpu(gateway), time.monotonic()
-    answers = [
-        json.loads(stream.communicate(timeout=case.seconds + LONGEST)[0]) for stream in streams
-    ]
-    spent, took = _cpu(gateway) - before, time.monotonic() - began
-    for server in servers:
-        server.kill()
-        server.wait()
-    rates = [_rate(answer) for answer in answers]
-    # CPU and time are of the whole, with iperf3's omitted second; the rate is taken as constant.
+    listener = socket.create_server((str(INNER), streams.PORT), backlog=256)
+    reading, writing = os.pipe()
+    with (
+        forked(partial(_here, case, listener, writing)),
+        forked(partial(_there, case, clients, writing)),
+    ):
+        _await(reading)  # both ends have their streams, one after the other
+        _await(reading)
+        time.sleep(streams.WARM_UP)
+        before, began = _cpu(gateway), time.monotonic()
+        if not select.select([reading], [], [], case.seconds + LONGEST)[0]:
+            raise TimeoutError("no stream has been measured")
+        spent, took = _cpu(gateway) - before, time.monotonic() - began
+        rates: list[float] = json.loads(os.read(reading, 65536))
     return {
         "gbit": sum(rates) / 1e9,
         "cpu": spent / took / (sum(rates) / 1e9),
@@ -255,18 +236,22 @@ def _load(case: Case, gateway: int, clients: int, empty: int) -> dict[str, float
     }
 
 
-def _rate(answer: dict[str, Any]) -> float:
-    assert "error" not in answer, answer["error"]
-    rate: float = answer["end"]["sum_received"]["bits_per_second"]
-    return rate
+def _here(case: Case, listener: socket.socket, writing: int) -> None:
+    _stream(case, streams.accept(listener, case.active), writing, sends=case.down)
 
 
-def _listening(port: int) -> None:
-    needle = f":{port:04X} 00000000:0000 0A"
-    deadline = time.monotonic() + 10
-    while needle not in Path("/proc/net/tcp").read_text():
-        assert time.monotonic() < deadline, f"iperf3 does not listen on {port}"
-        time.sleep(0.01)
+def _there(case: Case, clients: int, writing: int) -> None:
+    calls.setns(os.open(f"/proc/{clients}/ns/net", os.O_RDONLY), calls.NEWNET)
+    sources = [str(POOL[number]) for number in range(1, case.active + 1)]
+    _stream(case, streams.connect(str(INNER), sources), writing, sends=not case.down)
+
+
+def _stream(case: Case, made: list[socket.socket], writing: int, *, sends: bool) -> None:
+    os.write(writing, b"x")
+    if sends:
+        streams.send(made)
+    else:
+        os.write(writing, json.dumps(streams.receive(made, case.seconds)).encode())
 
 
 def _cpu(process: int) -> float:
