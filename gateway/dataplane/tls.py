@@ -10,6 +10,8 @@ import ssl
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from gateway import cipher_suites
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
@@ -20,14 +22,12 @@ RECORD = 16384
 """Most bytes of one TLS record (RFC 5246 section 6.2.1)."""
 _NOTSENT_LOWAT = 131072
 """Bytes: what the kernel is given beyond this waits in the flow's bounded queue instead."""
-_CIPHERS = "ECDHE+AESGCM:ECDHE+AES+SHA384:ECDHE+AES+SHA256:kRSA+AESGCM:kRSA+AES+SHA256"
-"""Azure's suites (facts/azure-p2s.md section 3.3)."""
 
 
 def restrict(context: ssl.SSLContext) -> ssl.SSLContext:
     """TLS 1.2 only, Azure's suites, no compression, no renegotiation; returns the context."""
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(cipher_suites.AZURE)
     context.options |= (
         ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     )

@@ -9,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL, crypto
 
+from gateway import cipher_suites
+
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -22,6 +24,8 @@ def server_context(
     for whoever answers the CertificateAttempt to look at. `client_roots` are named to it as hints.
     """
     context = _context(certificate, key, chain)
+    context.set_cipher_list(cipher_suites.AZURE.encode())
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _taken)
     for root in client_roots:
         context.add_client_ca(root)

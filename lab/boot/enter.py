@@ -24,8 +24,9 @@ RUN_BASE = "/run/p2slab"
 
 # What of the caller's environment reaches a lab; a proxy or a PYTHONPATH would change what it does.
 _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "HOME", "USER",
-         "LOGNAME", "SHELL", "PAGER", "TZ", "P2SLAB_MIRROR", "P2SLAB_P12_PASSWORD",
-         "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS", "SUDO_UID", "SUDO_GID", "SUDO_USER")  # fmt: skip
+         "LOGNAME", "SHELL", "PAGER", "TZ", "P2SLAB_MIRROR", "P2SLAB_NATIVE",
+         "P2SLAB_P12_PASSWORD", "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS", "SUDO_UID", "SUDO_GID",
+         "SUDO_USER")  # fmt: skip
 
 
 def is_replaced(path: str) -> bool:

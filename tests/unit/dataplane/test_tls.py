@@ -29,6 +29,23 @@ def test_it_is_tls_1_2_with_forward_secrecy(kind: str) -> None:
     client.connection.close()
 
 
+AZURES = {
+    *(f"ECDHE-{signed}-AES{bits}-GCM-SHA{digest}" for signed in ("ECDSA", "RSA")
+      for bits, digest in ((128, 256), (256, 384))),
+    *(f"ECDHE-{signed}-AES{bits}-SHA{digest}" for signed in ("ECDSA", "RSA")
+      for bits, digest in ((128, 256), (256, 384))),
+    *("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA256", "AES256-SHA256"),
+}  # fmt: skip
+"""Azure's suites (facts/azure-p2s.md section 3.1), as OpenSSL calls them."""
+
+
+def test_the_cipher_suites_are_azures_and_no_others() -> None:
+    server, _ = contexts()
+    assert (server.minimum_version, server.maximum_version) == (ssl.TLSVersion.TLSv1_2,) * 2
+    # Those of TLS 1.3, which OpenSSL lists apart, are of no use at 1.2.
+    assert {c["name"] for c in server.get_ciphers() if c["protocol"] != "TLSv1.3"} == AZURES
+
+
 @BOTH
 def test_more_than_the_kernel_takes_is_kept_and_comes_in_order(kind: str) -> None:
     connection, client = connected(kind)

@@ -128,6 +128,21 @@ def test_a_client_that_does_not_trust_the_server_says_so_and_both_fail() -> None
     assert pair.of_server(CertificateAttempt) == []
 
 
+@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-CHACHA20-POLY1305"])
+def test_a_client_without_a_suite_of_azures_is_refused_as_over_tls_itself(suite: str) -> None:
+    client = client_tls()
+    client.set_cipher_list(suite.encode())
+    (failed,) = links(client).open().of_server(AuthenticationFailed)
+    assert (failed.reason, failed.message) == ("tls", "no shared cipher")
+
+
+@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA256"])
+def test_each_suite_of_azures_is_enough(suite: str) -> None:
+    client = client_tls()
+    client.set_cipher_list(suite.encode())
+    assert links(client).open().server.network_open
+
+
 def test_a_client_that_wants_another_method_is_told_there_is_none() -> None:
     pair = Pair(server_config(methods=("EAP",), eap_tls=server_tls()), client_config()).open()
     assert pair.of_server(AuthenticationFailed) == [
