@@ -179,6 +179,8 @@ class Gateway:
             raise _together(failures)
 
     async def _reconcile_sites(self) -> None:
+        if self._resource is None:  # other sides may be known before the gateway is
+            return
         await self.site_to_site.reconcile(self.resource)
         await self._radius.fence()
 

@@ -152,6 +152,8 @@ class SiteToSite:
         former = tuple(prefix for prefix in self._laid if prefix not in prefixes)
         fresh = tuple(prefix for prefix in prefixes if prefix not in self._laid)
         self._laid = prefixes
+        if not prefixes and not former:
+            return
         if not self._charon.datapath.userspace:
             await asyncio.to_thread(datapath.steer, fresh, former)
             return

@@ -137,3 +137,80 @@ async def test_nobody_else_can_open_the_socket(api: aiohttp.ClientSession, tmp_p
     with socket.socket(socket.AF_UNIX) as own:
         own.connect(str(tmp_path / "api.sock"))
     assert stat.S_IMODE((tmp_path / "api.sock").stat().st_mode) & 0o077 == 0
+
+
+LOCAL = {
+    "name": "office",
+    "properties": {
+        "localNetworkAddressSpace": {"addressPrefixes": ["192.168.50.0/24"]},
+        "gatewayIpAddress": "198.51.100.2",
+    },
+}
+
+
+def tunnel(**changes: Any) -> dict[str, Any]:
+    properties = {
+        "virtualNetworkGateway1": {"id": "gw"},
+        "localNetworkGateway2": {"id": "office"},
+        "connectionType": "IPsec",
+        "sharedKey": "hunter2",
+    }
+    return {"name": "office", "properties": properties | changes}
+
+
+async def test_a_local_network_gateway_is_kept_listed_and_deleted(
+    api: aiohttp.ClientSession,
+) -> None:
+    assert await ask(api, "PUT", "/localNetworkGateways/office", LOCAL) == (200, LOCAL)
+    await ask(api, "PUT", "/gateway", PLAIN)
+    assert (await ask(api, "GET", "/localNetworkGateways"))[1] == {"value": [LOCAL]}
+    assert (await ask(api, "DELETE", "/localNetworkGateways/office"))[0] == 200
+    assert (await ask(api, "GET", "/localNetworkGateways/office"))[0] == 404
+
+
+async def test_a_connection_without_its_other_side_is_refused_at_its_place(
+    api: aiohttp.ClientSession,
+) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    status, body = await ask(api, "PUT", "/connections/office", tunnel())
+    (detail,) = body["error"]["details"]
+    assert (status, detail["target"]) == (400, "properties.localNetworkGateway2.id")
+    assert "hunter2" not in str(body)
+    assert (await ask(api, "GET", "/connections"))[1] == {"value": []}
+    assert (await ask(api, "GET", "/connections/office"))[0] == 404
+
+
+async def test_a_resource_has_the_name_of_its_address(api: aiohttp.ClientSession) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    status, body = await ask(api, "PUT", "/localNetworkGateways/branch", LOCAL)
+    assert (status, body["error"]["details"][0]["target"]) == (400, "name")
+
+
+async def test_a_connection_needs_the_gateways_own_document_first(
+    api: aiohttp.ClientSession,
+) -> None:
+    assert (await ask(api, "PUT", "/connections/office", tunnel()))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sharedKey": ["hunter2"]}, {"sharedKey": "hunter2", "colour": "red"}]
+)
+async def test_no_key_is_told_in_an_error(
+    changes: dict[str, Any], api: aiohttp.ClientSession
+) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    status, body = await ask(api, "PUT", "/connections/office", tunnel(**changes))
+    assert status == 400
+    assert "hunter2" not in str(body)
+
+
+async def test_the_certificate_of_a_radius_server_must_be_one(
+    api: aiohttp.ClientSession, pki: Any
+) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    path, key = "/gateway/generatevpnprofile", "radiusServerAuthCertificate"
+    status, body = await ask(api, "POST", path, {key: "nonsense"})
+    assert status == 400
+    assert body["error"]["message"].startswith(key)
+    async with api.post(path, json={key: pki.data("root")}) as answer:
+        assert answer.status == 200
