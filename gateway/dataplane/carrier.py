@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.dataplane.flow import Flow
     from gateway.dataplane.tls import Buffer
 
+ODD_PACKETS = 64
+"""Of one client in one call: each costs as much as dozens of ordinary ones."""
 SLACK = 64
 """Bytes that a buffer has behind the packets in it, to be read but not to be used."""
 
@@ -60,10 +62,10 @@ class Carrier(ABC):
 
     @abstractmethod
     def from_client(self, flow: Flow, buffer: bytearray, end: int) -> int:
-        """Handle the SSTP packets in the buffer up to `end`.
+        """Handle the SSTP packets in the buffer up to `end`, at most ODD_PACKETS odd ones.
 
-        Returns where the first is that is not whole. Raises FramingError. Behind `end` the buffer
-        has SLACK bytes.
+        Returns where the first is that is not whole, or is one odd packet too many. Raises
+        FramingError. Behind `end` the buffer has SLACK bytes.
         """
 
     @abstractmethod

@@ -33,6 +33,11 @@ def length_at(data: bytes | bytearray | memoryview, at: int) -> int:
     return length
 
 
+def is_whole(data: bytes | memoryview) -> bool:
+    """Whether a whole packet stands at the beginning. Raises FramingError."""
+    return len(data) >= HEADER and length_at(data, 0) <= len(data)
+
+
 def ip_offset(data: bytes | bytearray | memoryview, at: int, length: int) -> int:
     """Where the IPv4 packet begins in the SSTP packet there; 0 if it carries none."""
     if data[at + 1] & CONTROL:

@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from gateway.dataplane import ip
-from gateway.dataplane.carrier import CLIENT, GATEWAY, Carrier
+from gateway.dataplane.carrier import CLIENT, GATEWAY, ODD_PACKETS, Carrier
 
 if TYPE_CHECKING:
     from gateway.dataplane.flow import Flow
@@ -34,7 +34,7 @@ class PlainTun(Carrier):
         """See Carrier."""
         view, unpack, write = memoryview(buffer), _FAST[self._side].unpack_from, os.write
         tun, address, counters = self._tun, flow.address, flow.counters
-        at = packets = octets = 0
+        at = packets = octets = odd = 0
         while end - at >= 4:
             kind, length, ppp, first, total, protocol, client, flags = unpack(buffer, at)
             stop = at + length
@@ -60,7 +60,8 @@ class PlainTun(Carrier):
             if behind == at:
                 break
             at = behind
-            if not flow.open:
+            odd += 1
+            if not flow.open or odd == ODD_PACKETS:
                 break
             address = flow.address
         counters.packets_in += packets

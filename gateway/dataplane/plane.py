@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.dataplane.carrier import GATEWAY, SLACK
 from gateway.dataplane.counters import PlaneCounters
-from gateway.dataplane.framing import FramingError
+from gateway.dataplane.framing import FramingError, is_whole
 from gateway.dataplane.offload import OffloadTun
 from gateway.dataplane.outgoing import CHUNK, QUEUE_BYTES
 from gateway.dataplane.plain import PlainTun
@@ -53,6 +53,8 @@ class _Member:
     events: int = READABLE
     waits: bool = False
     """It stands in the backlog."""
+    more: bool = False
+    """More whole packets have come than one turn allows; the next is ordered."""
 
 
 class Plane:
@@ -168,37 +170,46 @@ class Plane:
 
     def _ready(self, flow: Flow, events: int) -> None:
         """The connection can be written or read, or the deferred look after something changed."""
-        if flow not in self._members:
+        member = self._members.get(flow)
+        if not member:
             return
         if events & WRITABLE:
             flow.connection.flush()
             self._watch(flow)
-        if events & ~WRITABLE:
-            self._receive(flow)
+        if events & ~WRITABLE and not member.more:
+            self._receive(flow, member)
             if self._taken >= _READ_BYTES:
                 self._taken = 0
                 self._carrier.from_tun()
-        self._settle(flow)
+        if flow.open and not (member.more and flow.connection.ended):
+            self._settle(flow)
 
-    def _receive(self, flow: Flow) -> None:
-        start = len(flow.rest)
-        self._view[:start] = flow.rest
-        got = flow.connection.read_into(self._view[start:])
-        if got:
-            flow.heard = self._reactor.now
-            self._taken += got
-        end = start + got
+    def _go_on(self, flow: Flow, member: _Member) -> None:
+        """With the packets that were more than a turn's."""
+        member.more = False
+        self._ready(flow, READABLE)
+
+    def _receive(self, flow: Flow, member: _Member) -> None:
+        end = len(flow.rest)
+        self._view[:end] = flow.rest
+        if _READ_BYTES - end >= RECORD:
+            got = flow.connection.read_into(self._view[end:])
+            if got:
+                flow.heard = self._reactor.now
+                self._taken += got
+                end += got
         try:
             at = self._carrier.from_client(flow, self._buffer, end)
+            flow.rest = bytes(self._view[at:end])
+            member.more = is_whole(flow.rest)
         except FramingError as error:
             self._end(flow, str(error))
         else:
-            flow.rest = bytes(self._view[at:end])
+            if member.more:
+                self._reactor.call_at(0.0, partial(self._go_on, flow, member))
 
     def _settle(self, flow: Flow) -> None:
         connection = flow.connection
-        if not flow.open:  # its owner has removed it meanwhile
-            return
         if why := connection.ended or flow.failed:
             self._end(flow, why)
         elif flow.finishing and not flow.outgoing and not connection.wants_write:

@@ -1,4 +1,9 @@
-"""Which implementation of TLS carries the tunnels."""
+"""Which implementation of TLS carries the tunnels: MemoryTls.
+
+Measured by `p2slab bench dataplane`, in the gateway's cores a Gbit/s: with one client 0.12 up and
+0.16 down against SocketTls's 0.14 and 0.18, with 8 of 128 active 0.15 and 0.17 against 0.15 and
+0.21 (compiled part; in Python both are within 5 %). It costs more memory while a client is busy.
+"""
 
 from __future__ import annotations
 
