@@ -99,7 +99,7 @@ class Gateway:
     async def put_local_network_gateway(self, name: str, data: object) -> dict[str, Any]:
         """PUT: another side of connections; those that use it follow."""
         async with self._changing:
-            self.site_to_site.take_local_gateway(name, data)
+            self.site_to_site.take_local_gateway(name, data, self._resource)
             await self._reconcile_sites()
         return self.site_to_site.local_gateway(name)
 

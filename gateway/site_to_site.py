@@ -43,11 +43,16 @@ class Connections:
         used = {connection.local_network_gateway for connection in self._connections.values()}
         return tuple(prefix for name in used for prefix in self._space(self._local_gateways[name]))
 
-    def take_local_gateway(self, name: str, data: object) -> None:
+    def take_local_gateway(
+        self, name: str, data: object, gateway: VirtualNetworkGateway | None
+    ) -> None:
         """InvalidDocumentError leaves everything as it was."""
         local = parse(LocalNetworkGateway, data)
         network = tuple(map(str, self._placement.virtualNetwork.addressPrefixes))
-        _refuse(name, local.name, local_gateway_violations(local, network))
+        found = local_gateway_violations(
+            local, {"virtual network": network, "pool": _pool(gateway)}
+        )
+        _refuse(name, local.name, found)
         self._local_gateways[name] = local
 
     def take_connection(self, name: str, data: object, gateway: VirtualNetworkGateway) -> None:
@@ -69,9 +74,8 @@ class Connections:
 
     async def reconcile(self, gateway: VirtualNetworkGateway) -> None:
         """Have the tunnels that the documents ask for."""
-        client = gateway.properties.vpnClientConfiguration
-        pool = client.vpnClientAddressPool.addressPrefixes if client else ()
-        local = (*self._placement.virtualNetwork.addressPrefixes, *map(IPv4Network, pool))
+        network = self._placement.virtualNetwork.addressPrefixes
+        local = (*network, *map(IPv4Network, _pool(gateway)))
         await self._engine.configure(
             tuple(self._tunnel(connection, local) for connection in self._connections.values())
         )
@@ -132,6 +136,11 @@ class Connections:
 
     def _space(self, local: LocalNetworkGateway) -> tuple[str, ...]:
         return local.properties.localNetworkAddressSpace.addressPrefixes
+
+
+def _pool(gateway: VirtualNetworkGateway | None) -> tuple[str, ...]:
+    client = gateway.properties.vpnClientConfiguration if gateway else None
+    return client.vpnClientAddressPool.addressPrefixes if client else ()
 
 
 def _not_found(name: str) -> NotFoundError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.connections import name_in
 from gateway.resource import NOT_YET
-from gateway.rules.case import LAB, Violation, not_a_prefix, prefix_of
+from gateway.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
 from gateway.sku import SKUS
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = 
 
 
 def local_gateway_violations(
-    local: LocalNetworkGateway, network: tuple[str, ...]
+    local: LocalNetworkGateway, own: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Violation]:
-    """An IPv4 address, and prefixes outside the VNet's (`network`)."""
+    """An IPv4 address, and prefixes outside the gateway's `own`, by what they are."""
     properties = local.properties
     try:
         IPv4Address(properties.gatewayIpAddress)
@@ -140,25 +140,31 @@ def local_gateway_violations(
             "the public address of the VPN device",
             "azure-rest-api-specs: LocalNetworkGateway.gatewayIpAddress",
         )
-    prefixes = properties.localNetworkAddressSpace.addressPrefixes
-    for index, text in enumerate(prefixes):
-        path = ("localNetworkAddressSpace", "addressPrefixes", index)
+    path: Path = ("localNetworkAddressSpace", "addressPrefixes")
+    for index, text in enumerate(properties.localNetworkAddressSpace.addressPrefixes):
         prefix = prefix_of(text)
-        if not isinstance(prefix, IPv4Network):
-            yield not_a_prefix(path, text)
-            continue
-        for other in map(prefix_of, network):
-            if isinstance(other, IPv4Network) and prefix.overlaps(other):
-                yield Violation(
-                    path,
-                    f"{prefix} overlaps the virtual network's {other}",
-                    "the site and the VNet must not share addresses",
-                    "azure-docs vpn-gateway-howto-site-to-site: prefixes must not overlap",
-                )
-    if not prefixes:
+        if isinstance(prefix, IPv4Network):
+            yield from _overlaps((*path, index), prefix, own)
+        else:
+            yield not_a_prefix((*path, index), text)
+    if not properties.localNetworkAddressSpace.addressPrefixes:
         yield Violation(
-            ("localNetworkAddressSpace", "addressPrefixes"),
+            path,
             "no prefix",
             "name the site's prefixes",
             "azure-docs vpn-gateway-howto-site-to-site: the address space of the site",
         )
+
+
+def _overlaps(
+    path: Path, prefix: IPv4Network, own: Mapping[str, tuple[str, ...]]
+) -> Iterator[Violation]:
+    for what, texts in own.items():
+        for other in map(prefix_of, texts):
+            if isinstance(other, IPv4Network) and prefix.overlaps(other):
+                yield Violation(
+                    path,
+                    f"{prefix} overlaps the {what}'s {other}",
+                    "the site, the VNet and its clients must not share addresses",
+                    "azure-docs vpn-gateway-howto-site-to-site: prefixes must not overlap",
+                )

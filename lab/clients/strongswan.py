@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway import datapath
@@ -82,7 +83,12 @@ class StrongSwan:
         def silent() -> bool:
             return any(_SILENT.search(line) for line in list(lines))
 
-        if self._is_patient:
+        if not self._is_patient:
+            return
+        import vici.exception  # noqa: PLC0415 (as below)
+
+        # Neither is wrong: it may have heard something after all, or have given up by itself.
+        with suppress(TimeoutError, vici.exception.CommandException):
             await wait_until(f"{self._node.name}: silence", limit, silent)
             lines.append(f"giving up after {SILENCE - 1} retransmits")
             await self._ask("terminate", {"ike": IKE, "force": "yes", "timeout": "-1"})

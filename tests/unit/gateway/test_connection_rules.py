@@ -85,12 +85,14 @@ def test_a_device_is_connected_once() -> None:
         (local("o", "nowhere.example"), "not an IPv4 address"),
         (local("o", "198.51.100.2", "192.168.50.1/24"), "not a prefix"),
         (local("o", "198.51.100.2", "10.1.0.0/16"), "overlaps the virtual network's"),
+        (local("o", "198.51.100.2", "172.16.0.0/12"), "overlaps the pool's 172.16.201.0/24"),
     ],
 )
 def test_what_is_refused_of_a_local_network_gateway(
     document: LocalNetworkGateway, words: str
 ) -> None:
-    (violation,) = local_gateway_violations(document, ("10.0.0.0/8",))
+    own = {"virtual network": ("10.0.0.0/8",), "pool": ("172.16.201.0/24",)}
+    (violation,) = local_gateway_violations(document, own)
     assert words in violation.message
 
 
