@@ -65,7 +65,7 @@ class MemoryTls(TlsConnection):
         """See TlsConnection."""
         # A record decrypts to less than itself, so what is received fits the room there is.
         self._receive(len(view) - RECORD)
-        filled, read = 0, self._tls.read
+        filled, read, unsent = 0, self._tls.read, self._outgoing.pending
         try:
             while self._incoming.pending:
                 got = cast("int", read(len(view) - filled, view[filled:]))
@@ -77,6 +77,10 @@ class MemoryTls(TlsConnection):
             pass
         except OSError as error:
             self._failed(error)
+        if self._outgoing.pending > unsent:
+            # Reading makes nothing to send but alerts: no_renegotiation for each ClientHello, which
+            # would pile up without bound for a peer that sends them and does not read.
+            self.ended = self.ended or "TLS: the peer wants to renegotiate"
         return filled
 
     def write(self, pieces: Sequence[Buffer]) -> None:

@@ -96,9 +96,8 @@ class ChapServer(ServerEnd):
         self._tries += 1
         again = verdict.retry and self._tries < MOST_TRIES
         self._challenge = self._wire.entropy(mschapv2.CHALLENGE_LENGTH)
-        text = verdict.message if verdict.text is None else verdict.text
         message = mschapv2.failure_message(
-            verdict.error, self._challenge, text[:LONGEST_MESSAGE], retry=again
+            verdict.error, self._challenge, verdict.said[:LONGEST_MESSAGE], retry=again
         )
         packet = encode_packet(Code.FAILURE, self._identifier, message)
         if again:

@@ -64,8 +64,8 @@ class Accept:
 
     address: IPv4Address
     keys: tuple[BindingKey, ...] = ()
-    message: str = ""
-    eap: bytes = b""
+    message: str = field(default="", repr=False)
+    eap: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class Refuse:
     error: int = 691
     retry: bool = False
     text: str | None = None
+
+    @property
+    def said(self) -> str:
+        """What the peer itself is told, by methods that tell it anything."""
+        return self.message if self.text is None else self.text
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,6 @@ from gateway.ppp.keys import BindingKey
 CHALLENGE_LENGTH = 16
 VALUE_LENGTH = 49
 """Of a Response: challenge 16, eight zeros, NT response 24, flags."""
-WRONG_PASSWORD = 691
-"""ERROR_AUTHENTICATION_FAILURE (RFC 2759 section 6)."""
 
 _SIGNING = (
     b"Magic server to client signing constant",

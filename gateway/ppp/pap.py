@@ -72,7 +72,7 @@ class PapServer(ServerEnd):
             self._send(Code.ACK, verdict.message)
             self._pass(attempt.user, METHOD, keys.zeros(), verdict.address)
         elif isinstance(verdict, Refuse):
-            self._send(Code.NAK, verdict.message)
+            self._send(Code.NAK, verdict.said)
             self._fail(verdict.reason, verdict.message)
         else:
             self._fail("refused", "an EAP packet cannot answer PAP")

@@ -10,7 +10,7 @@ from gateway.ppp.frames import ip_packet, split
 from gateway.sstp import building
 from gateway.sstp.events import Connected, Data, Ended, Refused, user_of
 from gateway.sstp.machine import Machine
-from gateway.sstp.packets import HEADER, Framer, is_control
+from gateway.sstp.packets import HEADER, Framer, Status, is_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,10 @@ class Carrier(ABC, Generic[M]):
         self.dropped = 0
         self._make_link = make_link
         self._reader: RequestReader | ResponseReader | None = None
+        self._limit = limit
         self._due: float | None = now + limit
+        self._network_due: float | None = None
+        """Until when IPCP has to be open, once the call is bound."""
         self._machine: M | None = None
         self._link: Link | None = None
         self._framer = Framer()
@@ -93,6 +96,10 @@ class Carrier(ABC, Generic[M]):
             return
         if self._machine:
             self._machine.tick(now)
+            if self._network_due is not None and now >= self._network_due:
+                self._network_due = None
+                why = f"no IP address agreed on within {self._limit:g} s"
+                self._machine.abort(Status.NEGOTIATION_TIMEOUT, why, now, fault="timeout")
             if self._link and self._machine.carries:
                 self._link.tick(now)
         self._settle(now)
@@ -103,7 +110,8 @@ class Carrier(ABC, Generic[M]):
             return self._due
         due = self._machine.deadline()
         links = self._link.deadline() if self._link and self._machine.carries else None
-        return min((time for time in (due, links) if time is not None), default=None)
+        times = (due, links, self._network_due)
+        return min((time for time in times if time is not None), default=None)
 
     def outgoing(self) -> bytes:
         """Take the bytes to send."""
@@ -210,6 +218,7 @@ class Carrier(ABC, Generic[M]):
                 self._started(now)
             if machine.bound and not self._told_bound:
                 self._told_bound = True
+                self._network_due = now + self._limit
                 self._events.append(machine.bound)
             if machine.ending:
                 self._end(machine.ending.why, machine.ending.fault)
@@ -255,6 +264,7 @@ class Carrier(ABC, Generic[M]):
         )
         if self.established and not self._told_connected and link.address:
             self._told_connected = True
+            self._network_due = None
             self._events.append(Connected(link.address))
 
     def _put(self, packet: bytes, now: float) -> None:
@@ -276,6 +286,7 @@ class Carrier(ABC, Generic[M]):
         if reason:
             self._refuse(reason, why)
         self._ended = True
+        self._network_due = None
         self.established = False
         self._events.append(Ended(why))
 

@@ -191,7 +191,7 @@ class Admitted(_Message):
     call: int
     address: IPv4Address
     keys: tuple[Key, ...] = ()
-    text: str = ""
+    text: Annotated[str, Field(repr=False)] = ""
     eap: Secret = b""
 
 

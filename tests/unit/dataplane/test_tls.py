@@ -8,6 +8,7 @@ import ssl
 import warnings
 
 import pytest
+from OpenSSL import SSL
 
 from gateway.dataplane.tls import RECORD, TlsConnection
 from tests.unit.dataplane.pieces import KINDS, connected, contexts
@@ -155,6 +156,34 @@ def test_what_is_no_handshake_ends_it(kind: str, said: bytes) -> None:
     for _ in range(3):
         assert not connection.handshake()
     assert connection.ended
+    connection.close()
+    client_side.close()
+
+
+def test_a_peer_that_wants_to_renegotiate_is_told_no_and_is_done_with() -> None:
+    """OpenSSL alone would refuse each of its ClientHellos and keep the refusals for it."""
+    connection, client_side = ends("memory")
+    client_side.settimeout(5)
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    client.set_connect_state()
+    complete = False
+    while not complete:
+        try:
+            client.do_handshake()
+        except SSL.WantReadError:
+            client_side.sendall(client.bio_read(65536))
+            complete = connection.handshake()
+            client.bio_write(client_side.recv(65536))
+    client.do_handshake()
+    client.send(b"before")
+    assert client.renegotiate()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    client_side.sendall(client.bio_read(65536))
+    assert connection.read() == b"before"
+    assert connection.ended == "TLS: the peer wants to renegotiate"
+    connection.shutdown()
+    assert client_side.recv(65536)[0] == 21  # an alert
     connection.close()
     client_side.close()
 

@@ -173,6 +173,7 @@ def test_secrets_are_in_no_repr_and_in_no_error() -> None:
     messages = (
         PapGiven(user="alice", password=secret),
         Key(form="pppd", key=secret.encode()),
+        Admitted(call=1, address=IPv4Address("10.0.0.2"), text=secret, eap=secret.encode()),
         MsChapV2Given(
             user="alice",
             authenticator_challenge=b"",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
 from gateway.ppp import mschapv2
-from gateway.ppp.events import MsChapV2Attempt
+from gateway.ppp.events import Accept, MsChapV2Attempt
 
 USER, PASSWORD = "User", "clientPass"
 AUTHENTICATOR = bytes.fromhex("5B5D7C7D7B3F2F3E3C2C602132262628")
@@ -64,8 +65,9 @@ def test_the_domain_before_a_backslash_does_not_count() -> None:
 
 def test_no_secret_is_in_what_is_printed() -> None:
     verified = mschapv2.verify(ATTEMPT, PASSWORD)
-    shown = repr(verified) + repr(ATTEMPT)
     assert verified
+    accept = Accept(IPv4Address("10.0.0.2"), verified.keys, verified.authenticator_response)
+    shown = repr(verified) + repr(ATTEMPT) + repr(accept)
     assert verified.authenticator_response not in shown
     assert repr(verified.keys[0].key) not in shown
     assert repr(NT_RESPONSE) not in shown

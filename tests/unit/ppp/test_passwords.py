@@ -262,6 +262,15 @@ def test_pap_refuses_a_wrong_password() -> None:
     ]
 
 
+def test_pap_tells_the_peer_no_more_than_it_is_to_hear() -> None:
+    end = ByHand(server_config(methods=("PAP",)))
+    end.establish(MAGIC)
+    end.say(PAP, 1, 1, b"\5alice\4word")
+    said = end.answer(Refuse("password", "RADIUS server 10.0.0.4: no", text="no"))
+    assert said[0] == (PAP, Packet(3, 1, b"\2no"))
+    assert end.of(AuthenticationFailed)[0].message == "RADIUS server 10.0.0.4: no"
+
+
 def test_pap_is_not_taken_where_it_is_not_configured() -> None:
     pair = Pair(server_config(), client_config(methods=("PAP",))).open()
     assert pair.of_server(PapAttempt) == []

@@ -332,6 +332,25 @@ def test_silence_at_each_step_ends_the_call(step: Step, why: str) -> None:
     assert not pair.server.established
 
 
+def test_a_bound_call_whose_client_never_asks_for_an_address_is_ended_after_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The automaton alone would go on for ever: each Ack sets its count of tries back."""
+    request_of_ipcp = b"\xff\x03\x80\x21\x01"
+    pair = Pair()
+    monkeypatch.setattr(pair.client, "_passes", lambda frame: not frame.startswith(request_of_ipcp))
+    monkeypatch.setattr(pair.client, "tick", lambda now: None)  # noqa: ARG005 (it never gives up)
+    monkeypatch.setattr(pair.client, "deadline", lambda: None)
+    pair.run().pass_time(59)
+    assert kinds(pair.server_saw)[-1] == "Bound"
+    pair.pass_time(1)
+    assert only(pair.server_saw, Refused).reason == "timeout"
+    assert only(pair.server_saw, Ended).why == "no IP address agreed on within 60 s"
+    (told,) = status_infos(controls(pair.to_client)[-1])
+    assert told.status == Status.NEGOTIATION_TIMEOUT
+    assert pair.pass_time(3).server.closed
+
+
 def test_a_client_that_stops_answering_is_ended_after_two_minutes() -> None:
     pair = Pair(tamper=Tamper(silent_at="echo"), timers=replace(TIMERS, hello=1000)).run()
     assert pair.server.established
