@@ -17,6 +17,9 @@ from radius.freeradius_sections import block, inner, modules, quoted, server
 from radius.methods import Method
 
 PORT = 1812
+_REMEMBERED = {False: 2, True: 10}
+"""Seconds for which an answer is given again to the same request. Where a domain is asked, a crowd
+waits so long that it asks again, and would be judged twice."""
 NAME = "radiusd"
 
 
@@ -127,8 +130,8 @@ def _main(instance: Instance, directory: str) -> str:
         ),
         f"pidfile = {directory}/pid",
         "max_request_time = 30",
-        "cleanup_delay = 2",
-        "max_requests = 4096",
+        f"cleanup_delay = {_REMEMBERED[instance.domain is not None]}",
+        "max_requests = 65536",
         "hostname_lookups = no",
         *block("log", "destination = stdout", "auth = yes"),
         *block(
