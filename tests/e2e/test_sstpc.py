@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.clients.base import RefusedError
+from lab.kernel import calls
 from lab.topology.plan import CertificatePlan, Plan
 from lab.waiting import wait_until
 from tests.labs.burst import COUNT
@@ -69,11 +72,25 @@ def test_sstpc_binds_its_call_to_the_gateways_certificate_and_takes_leave(tmp_pa
     on_a_kernel_with_ppp(tmp_path, test, client("alice"))
 
 
+def hide_the_compiler() -> None:
+    """In this node there is none, nor what one has made before."""
+    compiler = shutil.which("gcc")
+    assert compiler
+    calls.bind("/dev/null", str(Path(compiler).resolve()))
+    made = Path(os.environ["P2SLAB_CACHE"], "native")
+    made.mkdir(mode=0o700, exist_ok=True)
+    calls.mount("none", str(made), "tmpfs")
+
+
+@pytest.mark.parametrize("path", ["compiled", "Python"])
 def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
-    tmp_path: Path,
+    tmp_path: Path, path: str
 ) -> None:
     async def test(bench: Bench) -> None:
+        if path == "Python":
+            await bench.nodes["gw"].call(hide_the_compiler)
         await bench.gateway.put(bench.document("SSTP"))
+        assert (await bench.engine("SSTP"))["datapath"].endswith(f", {path})")
         alice = bench.computer("pc1", "alice")
         await alice.dial("SSTP")
         program = [sys.executable, "-m", "tests.labs.burst"]
