@@ -35,6 +35,7 @@ from lab.clients.sstp_python import tls_context
 from lab.clients.strongswan import DAEMON
 from lab.clients.strongswan_config import CHILD, connection_message, strongswan_conf
 from lab.clients.user import UserPassword
+from lab.waiting import wait_until
 from radius.attributes import Call, Nas
 from radius.client import RadiusClient
 from radius.packet import Server
@@ -43,6 +44,7 @@ from tests.bench.radius_labs import PASSWORD
 
 AT_ONCE = 8
 DIRECTORY = Path("/run/load")
+SOCKET = f"{DIRECTORY}/charon.vici"
 START_LIMIT = 10.0
 LIMIT_MS = 30_000
 
@@ -117,6 +119,7 @@ def ike(number: int, name: str, root: str) -> None:
     )
     try:
         profile = Profile(("IkeV2",), name, ("10.1.0.0/16",), Path(root).read_bytes(), "")
+        asyncio.run(wait_until("charon answers", START_LIMIT, _answers))
         _with_vici(lambda session: _load(session, number, profile, userspace=userspace))
         began = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -150,18 +153,17 @@ async def _ask(number: int, address: str, server: Server) -> None:
 
 
 def _with_vici(work: Callable[..., None]) -> None:
-    """A session of its own, once charon has its socket."""
+    """A session of its own."""
     import vici
 
-    deadline = time.monotonic() + START_LIMIT
-    while True:
-        with socket.socket(socket.AF_UNIX) as line:
-            if line.connect_ex(f"{DIRECTORY}/charon.vici") == 0:
-                work(vici.Session(line))
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError("charon does not answer")
-        time.sleep(0.01)
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(SOCKET)
+        work(vici.Session(line))
+
+
+def _answers() -> bool:
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(SOCKET) == 0
 
 
 def _load(session: object, number: int, profile: Profile, *, userspace: bool) -> None:
