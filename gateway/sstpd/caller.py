@@ -71,6 +71,11 @@ class Caller:
 
     # ------------------------------------------------------------------------------ the worker's
 
+    @property
+    def barred(self) -> int:
+        """Frames of it that were not let through: too early, or too late."""
+        return self._call.dropped if self._call else 0
+
     def answer(self, verdict: Verdict) -> None:
         """The verdict on its attempt."""
         self._safely(self._take, verdict)

@@ -18,7 +18,7 @@ from gateway.sstpd.messages import (
 )
 
 if TYPE_CHECKING:
-    from gateway.dataplane.counters import Counters
+    from gateway.dataplane.counters import Counters, PlaneCounters
     from gateway.ppp.events import Verdict
     from gateway.sstpd.messages import Attempt
 
@@ -66,10 +66,21 @@ def traffic(call: int, counters: Counters) -> Traffic:
     )
 
 
-def losses(counters: Counters) -> dict[str, int]:
-    """Packets of a call that went nowhere."""
+def losses(counters: Counters, barred: int) -> dict[str, int]:
+    """What of a call went nowhere; `barred`: its frames that were not let through."""
     return {
+        "frames barred": barred,
         "packets dropped": counters.dropped,
         "packets spoofed": counters.spoofed,
         "packets malformed": counters.malformed,
+        "packets refused by the kernel": counters.refused,
+    }
+
+
+def losses_of_nobody(counters: PlaneCounters) -> dict[str, int]:
+    """What no call can be blamed for."""
+    return {
+        "packets to nobody": counters.unknown,
+        "packets unusable": counters.unusable,
+        "answers refused by the kernel": counters.refused,
     }

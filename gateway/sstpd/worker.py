@@ -197,7 +197,7 @@ class Worker:
         """The connection is closed."""
         self.ended(caller, "the connection was closed")
         self._callers.pop(caller.number, None)
-        self._totals.update(translation.losses(caller.counters))
+        self._totals.update(translation.losses(caller.counters, caller.barred))
         self._users.pop(caller.number, None)
         self._half_open.remove(caller, caller.address)
         if not self._callers and self._stopping:
@@ -294,7 +294,7 @@ class Worker:
         )
         totals = self._totals.copy()
         for caller in self._callers.values():
-            totals.update(translation.losses(caller.counters))
-        totals["packets to nobody"] = self.plane.counters.unknown
+            totals.update(translation.losses(caller.counters, caller.barred))
+        totals.update(translation.losses_of_nobody(self.plane.counters))
         totals["half-open"] = len(self._half_open)
         return Counts(traffic=traffic, totals=totals)

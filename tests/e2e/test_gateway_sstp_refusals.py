@@ -97,6 +97,18 @@ def test_a_tampered_binding_is_refused_with_its_reason(tmp_path: Path, what: str
     on_a_gateway(tmp_path, test, client("mallory"))
 
 
+def test_a_packet_before_the_binding_goes_nowhere_and_is_counted(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("SSTP"))
+        packet = b"\x45\0\0\x14" + bytes(16)
+        await connected(bench, "alice", tamper=Tamper(early=packet))
+        counted = await counters(bench)
+        assert counted["frames barred"] == 1
+        assert [counted[f"packets {word}"] for word in ("malformed", "spoofed")] == [0, 0]
+
+    on_a_gateway(tmp_path, test, client("alice"))
+
+
 def hello(version: int, *suites: int, extensions: str = "000d0006 0004 0401 0301") -> bytes:
     """A ClientHello that takes RSA with SHA-256 (RFC 5246 section 7.4.1.2 and 7.4.1.4.1)."""
     listed = b"".join(suite.to_bytes(2, "big") for suite in suites)
