@@ -71,6 +71,7 @@ def test_no_more_is_given_than_the_turn_allows() -> None:
     assert outgoing.send(chunks, framed(b"last"), 6000) == 2 * 5040
     assert len(outgoing) == 2 * 5040 + 12
     assert outgoing.drain(5000) == 5000
+    assert len(wire.writes[-1]) == 1
     assert outgoing.send([], framed(b"more"), 6000) == 0  # behind what waits
     assert outgoing.drain(1 << 20) == 5092 + 12
     assert wire.bytes() == b"".join(chunks) + framed(b"last") + framed(b"more")

@@ -137,3 +137,22 @@ def test_a_client_gets_the_same_frames_as_from_the_python_path(
             theirs.send(packet)
             carrier.from_tun()
     assert b"".join(frames for _, frames in runs) == b"".join(sent)
+
+
+def test_ipv6_is_no_clients_whatever_stands_where_an_address_would() -> None:
+    packet = b"\x60" + bytes(15) + ADDRESS + bytes(40)
+    tun = Tun()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with tun.ours, tun.theirs, ours, theirs:
+        tun.native.route([(ADDRESS, 1400, LONG)])
+        assert tun.from_tun(bytes(10) + packet) == []
+        assert tun.native.totals.unknown == 1
+        ours.setblocking(False)
+        counters, sent = PlaneCounters(), []
+        carrier = PlainTun(
+            ours.fileno(), {ADDRESS: plain_written(b"")[2]}, 1400, counters, side=GATEWAY,
+            send=lambda *flush: sent.append(flush),
+        )  # fmt: skip
+        theirs.send(packet)
+        carrier.from_tun()
+        assert (sent, counters.unknown) == ([], 1)

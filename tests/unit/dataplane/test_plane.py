@@ -204,6 +204,7 @@ def test_only_sound_ipv4_from_its_own_address_is_let_in(way: Way) -> None:
         assert rig.vnet.recv(2000) == b"mine"
         rig.wait(lambda: flow.counters.packets_in == 1)
         assert (flow.counters.spoofed, flow.counters.malformed) == (2, 4)
+        assert flow.counters.bytes_in == 20 + 8 + 4  # without the padding
         assert other.counters == Counters()
 
     with_rig(test, way)
@@ -442,7 +443,56 @@ def test_a_flow_that_finishes_sends_what_waits_and_carries_no_more_ip(way: Way) 
     with_rig(test, way)
 
 
-def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way) -> None:
+def test_what_stands_behind_the_last_word_is_not_carried(way: Way) -> None:
+    def test(rig: Rig) -> None:
+        flow, client = rig.client(2)
+        flow.control = lambda _: flow.finish("disconnected")
+        nameless = bytes(IP(src="0.0.0.0", dst=INNER) / UDP(sport=9, dport=7) / Raw(b"nameless"))
+        client.send(b"\x10\x01\x00\x08\x00\x06\x00\x00", framed(udp(2, b"own")), framed(nameless))
+        rig.wait(lambda: rig.closed)
+        assert (flow.counters.packets_in, flow.counters.spoofed) == (0, 0)
+
+    with_rig(test, way)
+
+
+def test_nobody_is_called_back_from_within_his_own_call(way: Way) -> None:
+    def test(rig: Rig) -> None:
+        flow, _ = rig.client(2)
+
+        def end() -> None:
+            flow.finish("nothing to wait for")
+            assert rig.closed == []
+
+        in_reactor(rig.reactor, end)
+        rig.wait(lambda: rig.closed)
+        assert rig.closed == ["nothing to wait for"]
+
+    with_rig(test, way)
+
+
+def test_the_tun_has_its_turn_between_clients_that_send_much(way: Way) -> None:
+    def there() -> None:
+        rig = Rig(way)
+        clients = []
+        for number in (2, 3, 4):
+            connection, client = connected(way.tls)
+            rig.plane.add(a_flow(connection, number))
+            clients.append(client)
+        one_round(rig.reactor)
+        turns = []
+        carrier = rig.plane._carrier
+        carrier.from_tun = lambda: turns.append(1)  # type: ignore[method-assign]
+        for number, client in zip((2, 3, 4), clients, strict=True):
+            client.send(framed(udp(number, bytes(1300), to="172.16.0.250")) * 60)
+        rig.reactor.remove(rig.tun)  # not told that anything came
+        one_round(rig.reactor)
+        assert turns
+
+    isolated(there)
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way, behind: int) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
 
@@ -454,13 +504,13 @@ def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way) -> N
 
         flow.control = control
         ping = b"\x10\x01\x00\x08\x00\x08\x00\x00"
-        client.send(ping, ping, framed(udp(2, b"never")))
+        client.send(ping, *[ping, framed(udp(2, b"never"))] * behind)
         rig.wait(lambda: rig.control)
         _, other = rig.client(3)
         other.send(framed(udp(3, b"other")))
         assert rig.vnet.recv(2000) == b"other"
         assert (rig.control, rig.closed) == ([ping], [])
-        assert flow.rest.startswith(ping)  # for whoever goes on reading
+        assert flow.rest.startswith(ping * behind)  # for whoever goes on reading
 
     with_rig(test, way)
 
