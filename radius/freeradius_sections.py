@@ -17,11 +17,16 @@ with a certificate takes nothing but EAP-TLS, and does not ask for it in place o
 def quoted(text: str) -> str:
     """A value in single quotes, within which FreeRADIUS expands nothing and knows no escape but
     that of the quote itself; ValueError for what cannot be written so."""
-    if not text.isprintable() or "\\'" in text or text.endswith("\\"):
+    if not can_be_quoted(text):
         raise ValueError(
             "a backslash before a quote or at the end cannot be written for FreeRADIUS"
         )
     return "'" + text.replace("'", "\\'") + "'"
+
+
+def can_be_quoted(text: str) -> bool:
+    """Whether `quoted` can write it."""
+    return text.isprintable() and "\\'" not in text and not text.endswith("\\")
 
 
 def block(name: str, *lines: str | Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab.topology.plan import CertificatePlan, End, Link, NodePlan, Plan
-from lab.topology.steps import text_of
+from lab.topology.steps import text_of, without_secrets
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def describe(plan: Plan) -> dict[str, Any]:
                 "fqdn": gateway.placement["fqdn"],
                 "publicIPAddress": gateway.placement["publicIPAddress"],
                 "privateIPAddress": gateway.placement["privateIPAddress"],
-                "properties": _without_secrets(gateway.resource["properties"]),
+                "properties": without_secrets(gateway.resource["properties"]),
                 "localNetworkGateways": list(gateway.local_network_gateways),
                 "connections": list(gateway.connections),
             }
@@ -100,18 +100,6 @@ def _certificate(certificate: CertificatePlan) -> dict[str, Any]:
         "clientAuth": certificate.client_auth,
         "file": certificate.certificate_file,
     }
-
-
-def _without_secrets(document: Any) -> Any:
-    if isinstance(document, dict):
-        return {
-            key: _without_secrets(value)
-            for key, value in document.items()
-            if not key.endswith("Secret")
-        }
-    if isinstance(document, list):
-        return [_without_secrets(value) for value in document]
-    return document
 
 
 def _node_line(node: dict[str, Any]) -> str:

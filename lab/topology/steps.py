@@ -156,7 +156,7 @@ class Update(_Step):
     """The operator changes the gateway: `properties` is merged into its document (RFC 7396)."""
 
     update: str
-    properties: dict[str, Any]
+    properties: dict[str, Any] = Field(repr=False)
 
 
 class Fault(_Step):
@@ -253,7 +253,7 @@ Step = Annotated[
 
 def text_of(step: BaseModel) -> str:
     """A step in one line, as people and reports say it: `alice connects over IkeV2`."""
-    said = step.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    said = without_secrets(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     (verb, subject), *rest = said.items()
     words = [
         word
@@ -263,6 +263,18 @@ def text_of(step: BaseModel) -> str:
     spoken = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", verb)
     first = (subject, spoken) if isinstance(step, CHECKS) else (spoken, subject)
     return " ".join([*first, *words])
+
+
+def without_secrets(document: Any) -> Any:
+    """A document of Azure's, or a change to one, without the shared secrets of RADIUS servers."""
+    if isinstance(document, dict):
+        return {
+            key: "(secret)" if key.endswith("Secret") else without_secrets(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list):
+        return [without_secrets(value) for value in document]
+    return document
 
 
 Steps: TypeAdapter[list[Step]] = TypeAdapter(list[Step])

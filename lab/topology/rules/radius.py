@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.secrets import secrets_in
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
-from lab.topology.problems import Problem, did_you_mean
+from lab.topology.problems import Path, Problem, did_you_mean
 from lab.topology.radius import password_of, radius_nodes
+from radius.freeradius_sections import can_be_quoted
 
 
 def eap_tls_has_an_authority(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -84,9 +86,27 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
             yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")
 
 
+def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Azure takes a few secrets that FreeRADIUS's configuration has no way to say."""
+    nodes = list(radius_nodes(topology))
+    given = {(*node.path, "secret"): node.service.secret for node in nodes}
+    for name, gateway in topology.gateways.items() if nodes else ():
+        path: Path = ("gateways", name, "properties", "vpnClientConfiguration")
+        client = gateway.properties.vpnClientConfiguration
+        given |= {(*path, *place): secret for place, secret in secrets_in(client)}
+    for path, secret in given.items():
+        if secret and not can_be_quoted(secret.get_secret_value()):
+            yield Problem(
+                path,
+                "FreeRADIUS cannot be told this shared secret",
+                "no backslash at its end or before a quote",
+            )
+
+
 RULES = (
     eap_tls_has_an_authority,
     authorities_are_there,
     groups_are_of_a_directory,
     users_have_a_password,
+    secrets_can_be_written,
 )

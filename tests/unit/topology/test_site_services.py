@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from lab.topology.load import load_bytes
+from lab.topology.describe import as_text, describe
+from lab.topology.load import LoadError, load_bytes
 from lab.topology.planning import make_plan
 from lab.topology.site_services import Directory, SiteRadius
+from lab.topology.steps import Update
 
 RADIUS = {"address": "192.168.50.10", "users": {"alice": {"password": "Pa55w0rd!"}}}
 DIRECTORY = {"address": "192.168.50.5", "users": {"alice": {"password": "x", "groups": ["vpn"]}}}
@@ -94,3 +97,26 @@ def test_a_server_that_does_not_sign_all_is_excepted_at_the_gateway() -> None:
     assert gateway.placement["radiusServersThatDoNotSignAll"] == ["10.1.1.9"]
     [gateway] = planned(TOPOLOGY.replace(", signs: eap", "")).gateways
     assert "radiusServersThatDoNotSignAll" not in gateway.placement
+
+
+@pytest.mark.parametrize("secret", ["ends with \\", "has \\' inside"])
+def test_a_secret_that_freeradius_cannot_be_told_is_refused_and_not_quoted(secret: str) -> None:
+    written = "'" + secret.replace("'", "''") + "'"
+    for spoiled in (
+        TOPOLOGY.replace("radiusServerSecret: s", f"radiusServerSecret: {written}"),
+        TOPOLOGY.replace("signs: eap", f"secret: {written}"),
+    ):
+        with pytest.raises(LoadError, match="FreeRADIUS cannot be told this shared") as caught:
+            planned(spoiled)
+        assert secret not in str(caught.value)
+
+
+def test_the_secret_of_an_update_is_not_in_what_is_printed() -> None:
+    change = "{update: gw, properties: {vpnClientConfiguration: {radiusServerSecret: hunter2}}}"
+    plan = planned(TOPOLOGY + f"expect: [{change}]\n")
+    said = json.dumps(describe(plan)) + as_text(plan) + repr(plan.steps)
+    assert "hunter2" not in said
+    assert '"radiusServerSecret": "(secret)"' in as_text(plan)
+    [step] = plan.steps
+    assert isinstance(step, Update)
+    assert "hunter2" in json.dumps(step.properties)
