@@ -202,9 +202,9 @@ def test_only_sound_ipv4_from_its_own_address_is_let_in(way: Way) -> None:
             framed(udp(2, b"mine") + b"padding"),
         )  # fmt: skip
         assert rig.vnet.recv(2000) == b"mine"
-        rig.wait(lambda: flow.counters.packets_in == 1)
-        assert (flow.counters.spoofed, flow.counters.malformed) == (2, 4)
-        assert flow.counters.bytes_in == 20 + 8 + 4  # without the padding
+        counted = flow.counters
+        rig.wait(lambda: (counted.packets_in, counted.spoofed, counted.malformed) == (1, 2, 4))
+        assert counted.bytes_in == 20 + 8 + 4  # without the padding
         assert other.counters == Counters()
 
     with_rig(test, way)

@@ -25,7 +25,7 @@ from gateway.waiting import wait_until
 
 POOL = (IPv4Network("172.16.9.0/29"),)
 WORKER = """
-import json, os, socket, sys, time
+import json, os, signal, socket, sys, time
 from pathlib import Path
 place, control = Path(sys.argv[1]), int(sys.argv[-1].removeprefix("--control="))
 gateway = socket.socket(fileno=control)
@@ -44,6 +44,7 @@ while data := gateway.recv(200000):
         say(kind="counts", traffic=[], totals={"connections": 3})
     elif order["kind"] == "end":
         say(kind="closed", call=order["call"], why=order["why"])
+signal.pause()  # it does not go by itself
 """
 
 
