@@ -334,4 +334,8 @@ async def test_a_kernel_of_a_node_ends_with_its_lab(part: str, watch: NamespaceW
     assert victim
     os.kill(victim, signal.SIGKILL)
     await front.is_gone(watch)
-    assert not [pid for pid, began in below if began and _began(pid) == began]
+
+    def dead() -> bool:
+        return not any(began and _began(pid) == began for pid, began in below)
+
+    await wait_until("every process of it is dead", LIMIT, dead)

@@ -5,55 +5,37 @@ It ends TLS with a certificate of its own, speaks TLS to the gateway, and passes
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import ssl
 import sys
-import threading
+from contextlib import suppress
 
-LIMIT = 30.0
+PIECE = 16384
 
 
-def relay(address: str, pem: str, gateway: str, name: str, root: str) -> None:
+async def relay(address: str, pem: str, gateway: str, name: str, root: str) -> None:
     """For every connection, until the program is stopped."""
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(pem)
     theirs = ssl.create_default_context(cafile=root)
-    theirs.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_server((address, 443)) as listener:
+    ours.maximum_version = theirs.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far = await asyncio.open_connection(gateway, 443, ssl=theirs, server_hostname=name)
+        await asyncio.gather(_pass_on(reader, far[1]), _pass_on(far[0], writer))
+
+    async with await asyncio.start_server(between, address, 443, ssl=ours) as server:
         print("ready", flush=True)
-        while True:
-            stream, _ = listener.accept()
-            threading.Thread(
-                target=_between, args=(stream, ours, (gateway, name), theirs), daemon=True
-            ).start()
+        await server.serve_forever()
 
 
-def _between(
-    stream: socket.socket, ours: ssl.SSLContext, to: tuple[str, str], theirs: ssl.SSLContext
-) -> None:
-    far = socket.create_connection((to[0], 443), LIMIT)
-    try:
-        with (
-            ours.wrap_socket(stream, server_side=True) as client,
-            theirs.wrap_socket(far, server_hostname=to[1]) as server,
-        ):
-            back = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
-            back.start()
-            _pass_on(client, server)
-            back.join(LIMIT)
-    except OSError:
-        stream.close()
-        far.close()
-
-
-def _pass_on(source: ssl.SSLSocket, target: ssl.SSLSocket) -> None:
-    try:
-        while data := source.recv(16384):
-            target.sendall(data)
-    except OSError:
-        pass
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(PIECE):
+            target.write(data)
+            await target.drain()
     target.close()
 
 
 if __name__ == "__main__":
-    relay(*sys.argv[1:])
+    asyncio.run(relay(*sys.argv[1:]))
