@@ -136,6 +136,8 @@ class Run:
                 self._take(descriptor)
         elif descriptor == self._input:
             self._feed()
+        elif descriptor != self._line.fileno():
+            pass  # closed since poll told of it
         elif events & (select.POLLRDHUP | HANGING):
             self._lose()
         elif self._hears(events):

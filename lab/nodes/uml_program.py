@@ -172,14 +172,18 @@ class RemoteProgram:
 
     async def kill(self) -> int:
         """SIGKILL to its session, whether it has ended or not; its exit code."""
-        async with asyncio.timeout(KILL_LIMIT):
-            with suppress(NodeDownError, EOFError, ConnectionError):
-                line = await self._agent.ask({"do": "kill", "session": self.pid})
-                try:
-                    await line.receive()
-                finally:
-                    line.close()
-            return await self.wait()
+        try:
+            async with asyncio.timeout(KILL_LIMIT):
+                with suppress(NodeDownError, EOFError, ConnectionError):
+                    line = await self._agent.ask({"do": "kill", "session": self.pid})
+                    try:
+                        await line.receive()
+                    finally:
+                        line.close()
+                return await self.wait()
+        except TimeoutError:
+            message = f"the node's process {self.pid} did not die within {KILL_LIMIT:g} s"
+            raise TimeoutError(message) from None
 
     def forget(self) -> None:
         """Hear no more of what it left behind."""

@@ -1,10 +1,15 @@
-"""iperf3 through a tunnel, and what it costs the server: figures for tests.bench.sstp."""
+"""Flows through a tunnel, and what they cost the server: figures for tests.bench.sstp.
+
+A few are iperf3's; 256 of it would measure their own scheduling, so many are streams of our own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +54,37 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+async def many(
+    server: NamespaceNode,
+    client: NamespaceNode,
+    address: str,
+    sources: Sequence[str],
+    direction: Direction,
+    *,
+    server_pid: int,
+    seconds: float,
+) -> Flows:
+    """A flow from each source address at one time, all in one process at each end."""
+    argv = [sys.executable, "-m", "tests.bench.many"]
+    how = [address, direction, str(seconds)]
+    accepting = await server.spawn([*argv, "accept", *how, str(len(sources))], log="many-accept")
+    await wait_until("it listens", 10, lambda: "ready" in accepting.log.read_text())
+    began = processor_seconds(server_pid), time.monotonic()
+    connecting = await client.spawn([*argv, "connect", *how, *sources], log="many-connect")
+    receiving, sending = (accepting, connecting) if direction == "up" else (connecting, accepting)
+    async with asyncio.timeout(seconds + LIMIT):
+        code = await receiving.wait()
+    cores = (processor_seconds(server_pid) - began[0]) / (time.monotonic() - began[1])
+    said = receiving.log.read_text()
+    await sending.stop()
+    for process in (accepting, connecting):
+        process.log.unlink()
+    if code:
+        raise RuntimeError(said[-2000:])
+    rates = [rate / 1e9 for rate in json.loads(said.splitlines()[-1])]
+    return Flows(sum(rates), cores, min(rates) / max(rates) if max(rates) else 0.0)
+
+
 class Iperf3:
     """iperf3 servers on an address of a node, one a flow: a server serves one test at a time."""
 
@@ -89,7 +125,7 @@ class Iperf3:
 
         The seconds in which they find their pace are not counted.
         """
-        times = ["-t", str(seconds), "-O", str(1 + len(sources) // 32)]
+        times = ["-t", str(seconds), "-O", "1"]
         began = processor_seconds(server_pid)
         clock = asyncio.get_running_loop().time()
         rates = await asyncio.gather(
