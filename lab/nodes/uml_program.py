@@ -17,8 +17,9 @@ from lab.guest import wire
 from lab.nodes.environment import environment
 
 KILL_LIMIT = 10.0
-RELAYS: set[asyncio.Task[None]] = set()
-"""Held here, or they would be collected."""
+HELD: set[asyncio.Task[None]] = set()
+"""Relays, and what listens to programs: whoever is held nowhere is collected, and with it its
+connection, without which the agent ends the program."""
 Take = Callable[[bytes, bytes], None]
 """Told of each piece of output: OUTPUT or ERRORS, and the bytes."""
 
@@ -69,8 +70,7 @@ class Line:
         for end in (ours, theirs):
             end.setblocking(False)
         task = asyncio.ensure_future(self._relay(ours))
-        RELAYS.add(task)
-        task.add_done_callback(RELAYS.discard)
+        _hold(task)
         return theirs
 
     async def _relay(self, ours: socket.socket) -> None:
@@ -80,6 +80,11 @@ class Line:
         finally:
             writer.close()
             self._writer.close()
+
+
+def _hold(task: asyncio.Task[None]) -> None:
+    HELD.add(task)
+    task.add_done_callback(HELD.discard)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,6 +107,7 @@ class RemoteProgram:
         self._take = take
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._listening = asyncio.ensure_future(self._listen())
+        _hold(self._listening)
 
     @classmethod
     async def start(

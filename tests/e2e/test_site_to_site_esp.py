@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.nodes.base import Node
+from lab.observe.capture import capture
 from lab.pki.authority import issue
 from lab.roles.echo import start as start_echo
 from lab.roles.site import start as start_device
@@ -138,14 +139,25 @@ def echoed(address: str) -> bool:
         return False
 
 
-def test_the_kernels_esp_carries_the_tunnel(tmp_path: Path) -> None:
+def sent(address: str) -> None:
+    """A datagram, as RADIUS would be, with the gateway's private address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind((PRIVATE, 0))
+        line.settimeout(1)
+        try:
+            line.sendto(b"in the clear", (address, 1812))
+        except OSError:
+            return
+
+
+def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_path: Path) -> None:
     async def there() -> None:
         nodes = await build_nodes(PLAN, ["gw"], tmp_path)
         await boot(nodes.values())
-        gw, office = nodes["gw"], nodes["office"]
+        gw, office, net = nodes["gw"], nodes["office"], nodes["net"]
         await start_echo(nodes["files"], {"port": 7})
         options = {"public": OFFICE, "peer": GATEWAY, "lan": LAN, "sharedKey": KEY}
-        await start_device(office, options)
+        device = await start_device(office, options)
         await start_gateway(gw)
         await connect(gw)
         await becomes(gw, "Connected")
@@ -154,5 +166,20 @@ def test_the_kernels_esp_carries_the_tunnel(tmp_path: Path) -> None:
         assert "ipsec0" not in (await gw.run(["ls", "/sys/class/net"])).stdout, "not userspace"
         properties = await becomes(gw, "Connected")
         assert properties["ingressBytesTransferred"] > 0
+        async with capture(net, tmp_path / "net.pcap"):
+            await device.stop()
+            await gw.call(partial(sent, FILES))
+            await becomes(gw, "NotConnected")
+            await gw.call(partial(sent, FILES))
+            (charon,) = (await gw.run(["pidof", "charon-systemd"])).stdout.split()
+            await gw.run(["kill", "-STOP", charon])
+            await gw.call(partial(sent, FILES))
+        seen = (tmp_path / "net.pcap").read_bytes()
+        assert b"in the clear" not in seen
+        assert len(seen) > 1000, "IKE's own packets are in it"
+        await gw.run(["kill", "-CONT", charon])
+        await start_device(office, options)
+        await becomes(gw, "Connected")
+        assert await gw.call(partial(echoed, FILES))
 
     isolated(there)

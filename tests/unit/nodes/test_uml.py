@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -125,6 +126,7 @@ def test_programs_have_their_streams_code_signals_and_limits(tmp_path: Path) -> 
         await pc.run(["pkill", "sleep"])
         await _limits(pc)
         await _spawned(pc, tmp_path)
+        await _unheld(pc)
 
     in_a_lab(test, tmp_path, "pc1")
 
@@ -139,6 +141,15 @@ async def _limits(pc: Node) -> None:
     with suppress(asyncio.CancelledError):
         await running
     assert await _sleepers(pc) == 0
+
+
+async def _unheld(pc: Node) -> None:
+    """A program runs on although nobody keeps what spawn gave."""
+    await pc.spawn(["tail", "-f", "/dev/null"], log="unheld")
+    for _ in range(3):
+        await pc.run(["sleep", "0.1"])  # the agent hears of it meanwhile
+        gc.collect()
+    assert (await pc.run(["pgrep", "-x", "tail"])).code == 0
 
 
 async def _spawned(pc: Node, logs: Path) -> None:
