@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.errors import EngineError
-from gateway.sstpd.channel import Channel, ChannelError
 from gateway.sstpd.messages import FROM_WORKER, Configure, Configured, Counts, Report
+from gateway.unprivileged.channel import Channel, ChannelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,10 +21,10 @@ from gateway.dataplane.tls import server_context
 from gateway.dataplane.tun import has_vnet_hdr
 from gateway.ppp import tls_contexts
 from gateway.sstp.binding import certificate_hashes
-from gateway.sstpd import late_imports, privileges
-from gateway.sstpd.channel import Channel
 from gateway.sstpd.messages import TO_WORKER
 from gateway.sstpd.worker import Worker
+from gateway.unprivileged import late_imports, privileges
+from gateway.unprivileged.channel import Channel
 
 
 def main() -> int:

@@ -13,9 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gateway.vocabulary import Reason
 
-LARGEST = 131072
-"""Bytes of one message: 20 roots of RSA-4096 are 40 kB."""
-
 Word = Annotated[str, Field(max_length=512)]
 """Text that may have come from a stranger; whoever sends it cuts it (`cut`)."""
 Secret = Annotated[bytes, Field(repr=False, max_length=4096)]

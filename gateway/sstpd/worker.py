@@ -20,7 +20,6 @@ from gateway.ppp.link import Link
 from gateway.sstp.call import CallConfig
 from gateway.sstpd import certificates, translation
 from gateway.sstpd.caller import Caller
-from gateway.sstpd.channel import ChannelError
 from gateway.sstpd.halfopen import HalfOpen
 from gateway.sstpd.messages import (
     Admitted,
@@ -40,6 +39,7 @@ from gateway.sstpd.messages import (
     cut,
 )
 from gateway.sstpd.ration import Ration
+from gateway.unprivileged.channel import ChannelError
 from gateway.vocabulary import Reason
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from gateway.dataplane.reactor import Reactor
     from gateway.ppp.events import Attempt
     from gateway.sstp.packets import HashProtocol
-    from gateway.sstpd.channel import Channel
     from gateway.sstpd.messages import ToWorker
+    from gateway.unprivileged.channel import Channel
 
 MOST_HALF_OPEN = 1024
 SHARE = 256

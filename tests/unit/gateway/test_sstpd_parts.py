@@ -11,13 +11,10 @@ from pydantic import ValidationError
 
 from gateway.sstp import building
 from gateway.sstp.http import accepted
-from gateway.sstpd import channel as channels
 from gateway.sstpd import handshakes, ration
-from gateway.sstpd.channel import Channel, ChannelError
 from gateway.sstpd.halfopen import HalfOpen
 from gateway.sstpd.messages import (
     FROM_WORKER,
-    LARGEST,
     TO_WORKER,
     Admitted,
     Asked,
@@ -33,6 +30,8 @@ from gateway.sstpd.messages import (
     cut,
 )
 from gateway.sstpd.records import records
+from gateway.unprivileged import channel as channels
+from gateway.unprivileged.channel import LARGEST, Channel, ChannelError
 
 Pair = tuple[Channel[FromWorker], Channel[ToWorker]]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstpd import privileges
+from gateway.unprivileged import privileges
 
 SCRIPT = """
 import os, sys
-from gateway.sstpd import privileges
+from gateway.unprivileged import privileges
 print(privileges.drop(), flush=True)
 sys.stdin.read()
 """
@@ -79,7 +79,7 @@ for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map",
 
 def test_it_dies_with_its_parent_although_its_ids_have_changed() -> None:
     """The kernel forgets PR_SET_PDEATHSIG at setuid; the worker must ask again."""
-    worker = "import time; from gateway.sstpd import privileges; privileges.drop(); "
+    worker = "import time; from gateway.unprivileged import privileges; privileges.drop(); "
     worker += "print('dropped', flush=True); time.sleep(30)"
     parent = f"""
 import subprocess, sys

@@ -1,4 +1,4 @@
-"""One end of the SOCK_SEQPACKET socket between the gateway and its SSTP worker, without a loop.
+"""One end of the SOCK_SEQPACKET socket between the gateway and a worker, without a loop.
 
 Either side calls `receive` when the socket is readable and `flush` when it is writable.
 """
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from gateway.sstpd.messages import LARGEST
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
+LARGEST = 131072
+"""Bytes of one message: 20 roots of RSA-4096 are 40 kB."""
 MOST_WAITING = 10000
 """Messages that the other side has not read."""
 

@@ -1,0 +1,1 @@
+"""What processes without rights, which read strangers' bytes, have in common."""
