@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.admission import Admission
     from gateway.diagnostics import DiagnosticLog
+    from gateway.eap_tls import EapTls
     from gateway.placement import Placement
     from gateway.radius_path import RadiusPath
     from gateway.sessions import Session, Sessions
@@ -50,7 +51,8 @@ class Surroundings:
     admission: Admission
     sessions: Sessions
     log: DiagnosticLog
-    radius: RadiusPath | None = None
+    eap_tls: EapTls
+    radius: RadiusPath
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,6 @@ class Engine(Protocol):
 
     async def stop(self) -> None:
         """End all sessions and the daemon."""
-
-    async def forget(self) -> None:
-        """Drop what the daemon remembers about certificates: the revoked list has changed."""
 
     async def disconnect(self, session: Session, why: str) -> None:
         """End a session and return when it is gone."""

@@ -21,7 +21,7 @@ def server_context(
     client_roots: tuple[x509.Certificate, ...] = (),
 ) -> SSL.Context:
     """The gateway's end; made once and shared. The peer must have a certificate, any: its chain is
-    for whoever answers the CertificateAttempt to look at. `client_roots` are named to it as hints.
+    for gateway.trust to look at. `client_roots` are named to it as hints.
     """
     context = _context(certificate, key, chain)
     context.set_cipher_list(cipher_suites.AZURE.encode())
