@@ -51,15 +51,16 @@ def main() -> int:
     plane = Plane(arguments.tun, compiled, reactor, arguments.mtu)
     listener = socket.socket(fileno=arguments.listen)
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
+    eap_tls = tls_contexts.server_context(leaf, key, tuple(issuers))
     late_imports.forbid()
-    kept = privileges.drop()
+    kept = privileges.confine()
     Worker(
         reactor=reactor,
         channel=channel,
         listener=listener,
         plane=plane,
         tls=tls,
-        eap_tls=tls_contexts.server_context(leaf, key, tuple(issuers)),
+        eap_tls=eap_tls,
         hashes=certificate_hashes(leaf.public_bytes(Encoding.DER)),
         kept=kept,
     ).run()
