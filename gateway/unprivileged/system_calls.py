@@ -69,19 +69,19 @@ def _argument(number: int) -> tuple[int, int, int, int]:
 
 
 NO_CODE = (Without(2, _PROT_EXEC),)
-CHECKED: dict[tuple[int, int], Sequence[OneOf | Without]] = {
-    (9, 222): NO_CODE,  # mmap
-    (10, 226): NO_CODE,  # mprotect
-    (16, 29): (OneOf(1, (_FIONBIO, _FIOCLEX, _FIONCLEX)),),  # ioctl
+CHECKED: dict[str, tuple[tuple[int, int], Sequence[OneOf | Without]]] = {
+    "mmap": ((9, 222), NO_CODE),
+    "mprotect": ((10, 226), NO_CODE),
+    "ioctl": ((16, 29), (OneOf(1, (_FIONBIO, _FIOCLEX, _FIONCLEX)),)),
     # MSG_FASTOPEN connects: a listener that was shut down would do for a way out.
-    (44, 206): (Without(3, _MSG_FASTOPEN),),  # sendto
-    (46, 211): (Without(2, _MSG_FASTOPEN),),  # sendmsg
-    (54, 208): (
-        OneOf(1, (_IPPROTO_TCP,)),
-        OneOf(2, (_TCP_NODELAY, _TCP_NOTSENT_LOWAT)),
-    ),  # setsockopt
+    "sendto": ((44, 206), (Without(3, _MSG_FASTOPEN),)),
+    "sendmsg": ((46, 211), (Without(2, _MSG_FASTOPEN),)),
+    "setsockopt": (
+        (54, 208),
+        (OneOf(1, (_IPPROTO_TCP,)), OneOf(2, (_TCP_NODELAY, _TCP_NOTSENT_LOWAT))),
+    ),
 }
-"""Numbers on x86_64 and aarch64; what their arguments must be."""
+"""Numbers on x86_64 and aarch64, and what the arguments must be."""
 
 FREE: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63),
@@ -159,7 +159,7 @@ def program(machine: str) -> bytes:
         (_RETURN, 0, 0, _KILL_PROCESS),
         (_LOAD, 0, 0, _NUMBER),
     ]
-    for numbers, checks in CHECKED.items():
+    for numbers, checks in CHECKED.values():
         block = [step for check in checks for step in check.code()]
         code += [(_JEQ, 0, len(block) + 1, numbers[column]), *block, (_RETURN, 0, 0, _ALLOW)]
     free = [number for row in FREE.values() if (number := row[column]) is not None]
