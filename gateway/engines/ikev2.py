@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.x509 import load_der_x509_certificate
 
 from gateway import datapath
+from gateway.daemon import brief
 from gateway.engines import ikev2_config as config
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
@@ -92,10 +93,10 @@ class Ikev2Engine:
         """Of anybody's."""
         self._clients.on_event(name, message)
 
-    def gone(self, _why: str) -> None:
+    def gone(self, why: str) -> None:
         """charon is dead."""
         self._loaded = None
-        self._clients.all_gone("charon died")
+        self._clients.all_gone(f"charon died: {brief(why)}")
 
     async def forget(self) -> None:
         """charon keeps answers about certificates longer than they last."""
@@ -117,7 +118,13 @@ class Ikev2Engine:
         """As every engine."""
         charon = self._charon
         return EngineReport(
-            self.protocol, charon.state, charon.pid, charon.restarts, str(charon.datapath)
+            self.protocol,
+            charon.state,
+            charon.pid,
+            charon.restarts,
+            str(charon.datapath),
+            charon.statistics,
+            charon.death,
         )
 
     # ---------------------------------------------------------------------- what charon is told

@@ -147,8 +147,15 @@ class Counts(_Message):
     totals: dict[str, int]
 
 
+class Pong(_Message):
+    """The answer to Ping."""
+
+    kind: Literal["pong"] = "pong"
+
+
 FromWorker = Annotated[
-    Configured | Asked | Opened | Closed | Refused | Noted | Counts, Field(discriminator="kind")
+    Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong,
+    Field(discriminator="kind"),
 ]
 
 
@@ -228,8 +235,15 @@ class Report(_Message):
     kind: Literal["report"] = "report"
 
 
+class Ping(_Message):
+    """Is the worker's loop still going round? Answered by Pong."""
+
+    kind: Literal["ping"] = "ping"
+
+
 ToWorker = Annotated[
-    Configure | Busy | Admitted | Denied | Continue | End | Report, Field(discriminator="kind")
+    Configure | Busy | Admitted | Denied | Continue | End | Report | Ping,
+    Field(discriminator="kind"),
 ]
 
 FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
