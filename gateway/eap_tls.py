@@ -87,9 +87,8 @@ class EapTls:
         self._abandon()
 
     async def refresh(self) -> None:
-        """Ask for counts."""
-        if self._link.connected:
-            self._counts = (await self._ask(m.Ping(number=next(self._numbers)), m.Pong)).counts
+        """Ask for counts; EngineError where there is no answer."""
+        self._counts = (await self._ask(m.Ping(number=next(self._numbers)), m.Pong)).counts
 
     def report(self) -> dict[str, object]:
         """For GET /runtime."""
@@ -171,6 +170,7 @@ class EapTls:
                 "TZ": "UTC",
             },
             inherits=lambda: {"control": self._link.theirs()},
+            alive=self.refresh,
         )
 
     async def _prepare(self) -> None:

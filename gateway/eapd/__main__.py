@@ -6,7 +6,6 @@ import argparse
 import signal
 import socket
 import sys
-from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -34,12 +33,12 @@ def main() -> int:
     key = load_pem_private_key(arguments.key.read_bytes(), password=None)
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
         parser.error("TLS 1.2 needs a key of RSA or of an elliptic curve")
-    make_context = partial(tls_contexts.server_context, leaf, key, tuple(issuers))
+    context = tls_contexts.server_context(leaf, key, tuple(issuers))
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway, too, gets a terminal's Ctrl-C
-    rehearse(make_context)
+    rehearse(context)
     late_imports.forbid()
-    Worker(channel, make_context, privileges.drop()).run()
+    Worker(channel, context, privileges.confine()).run()
     return 0
 
 

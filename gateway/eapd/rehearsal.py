@@ -28,7 +28,7 @@ _KEYS: tuple[Callable[[], Key], ...] = (
 )
 
 
-def rehearse(make_context: Callable[[tuple[x509.Certificate, ...]], SSL.Context]) -> None:
+def rehearse(context: SSL.Context) -> None:
     """Judge a chain of each kind of key, a forged one, and go through a handshake."""
     now = datetime.now(UTC)
     for make in _KEYS:
@@ -44,7 +44,7 @@ def rehearse(make_context: Callable[[tuple[x509.Certificate, ...]], SSL.Context]
         if isinstance(key, ec.EllipticCurvePrivateKey):
             user = tls_contexts.client_context(leaf, key, (), ())
             user.set_verify(SSL.VERIFY_NONE)
-            _shake(Conversation(make_context((root,)), roots, lambda: now), user)
+            _shake(Conversation(context, roots, lambda: now), user)
 
 
 def _issue(name: str, key: Key, signer: Key, *, authority: bool, now: datetime) -> x509.Certificate:

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from gateway.eapd import messages as m
 from gateway.eapd.server import Conversation, Failed, Refusal, Reply, Shown
+from gateway.ppp import tls_contexts
 from gateway.ppp.eap import Code
 from gateway.ppp.frames import encode_packet
 from gateway.trust import Finding, Roots, examine
@@ -20,8 +21,6 @@ from gateway.unprivileged.channel import ChannelError
 from gateway.unprivileged.messages import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from OpenSSL import SSL
 
     from gateway.eapd.server import Step
@@ -35,19 +34,18 @@ MOST_CONVERSATIONS = 1500
 
 
 class Worker:
-    """Answers the gateway until it is gone. `make_context`: of TLS, for clients of these roots."""
+    """Answers the gateway until it is gone. `context`: of TLS (tls_contexts.server_context)."""
 
     def __init__(
         self,
         channel: Channel[m.ToWorker],
-        make_context: Callable[[tuple[x509.Certificate, ...]], SSL.Context],
+        context: SSL.Context,
         kept: str,
     ) -> None:
         self._channel = channel
-        self._make_context = make_context
         self._kept = kept
         self._roots = Roots()
-        self._context = make_context(())
+        self._context = context
         self._conversations: dict[int, _Counted] = {}
         self._counts: Counter[str] = Counter()
 
@@ -82,7 +80,7 @@ class Worker:
     def _configure(self, order: m.Configure) -> None:
         certificates = tuple(map(x509.load_der_x509_certificate, order.roots))
         self._roots = Roots(certificates)
-        self._context = self._make_context(certificates)
+        tls_contexts.name_client_roots(self._context, certificates)
         self._channel.send(m.Configured(number=order.number, kept=self._kept))
 
     def _respond(self, order: m.Response) -> m.Request | m.Shown | m.Failed:

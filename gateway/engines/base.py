@@ -66,6 +66,8 @@ class EngineReport:
     datapath: str
     counters: Mapping[str, int] = field(default_factory=dict)
     """What the daemon has counted, by words of its own, as of the last `refresh`."""
+    death: str = ""
+    """How the daemon last ended by itself."""
 
     def document(self) -> dict[str, Any]:
         """As JSON data."""
@@ -76,6 +78,7 @@ class EngineReport:
             "restarts": self.restarts,
             "datapath": self.datapath,
             "counters": dict(self.counters),
+            "death": self.death,
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gateway import datapath
+from gateway.daemon import brief
 from gateway.engines import ikev2_config as config
 from gateway.engines import vici_messages as vici
 from gateway.engines.base import EngineReport, until_gone
@@ -81,13 +82,10 @@ class Ikev2Engine:
             else:
                 self._clients.on_event(event)
 
-    def gone(self, _why: str) -> None:
+    def gone(self, why: str) -> None:
         """charon is dead."""
         self._loaded = None
-        self._clients.all_gone("charon died")
-
-    async def forget(self) -> None:
-        """charon remembers nothing: the relay is asked about every client."""
+        self._clients.all_gone(f"charon died: {brief(why)}")
 
     async def disconnect(self, session: Session, why: str) -> None:
         """A client that does not confirm is forgotten all the same."""
@@ -109,7 +107,8 @@ class Ikev2Engine:
             charon.pid,
             charon.restarts,
             str(charon.datapath),
-            self._relay.counts(),
+            {**charon.statistics, **self._relay.counts()},
+            charon.death,
         )
 
     # ---------------------------------------------------------------------- what charon is told

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gateway.admission import Decision
-from gateway.daemon import Daemon, Program
+from gateway.daemon import Daemon, Program, brief
 from gateway.engines import openvpn_config as config
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
@@ -139,6 +139,7 @@ class OpenVpnEngine:
             daemon.pid if daemon else None,
             daemon.restarts if daemon else 0,
             "userspace (openvpn, tun)",
+            death=daemon.death if daemon else "",
         )
 
     def tls_auth_key(self) -> str:
@@ -158,6 +159,7 @@ class OpenVpnEngine:
             prepare=self._prepare,
             ready=self._ready,
             gone=self._gone,
+            alive=self._link.alive,
             env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
         )
 
@@ -180,7 +182,7 @@ class OpenVpnEngine:
 
     async def _gone(self, why: str) -> None:
         self._around.log.add("engine", self.protocol, why)
-        self._end_sessions("openvpn died")
+        self._end_sessions(f"openvpn died: {brief(why)}")
 
     def _end_sessions(self, why: str) -> None:
         for reservation in self._admitted.values():

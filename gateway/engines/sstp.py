@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gateway
-from gateway.daemon import Daemon, Program
+from gateway.daemon import Daemon, Program, brief
 from gateway.dataplane import native
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
@@ -126,6 +126,7 @@ class SstpEngine:
             daemon.restarts if daemon else 0,
             f"userspace (gateway.sstpd, {DEVICE}, {'compiled' if self._compiled else 'Python'})",
             self._totals,
+            daemon.death if daemon else "",
         )
 
     # ----------------------------------------------------------------------------- the worker
@@ -148,6 +149,7 @@ class SstpEngine:
                 "TZ": "UTC",
             },
             inherits=lambda: self._ground.descriptors() | {"control": self._link.theirs()},
+            alive=self._link.alive,
         )
 
     async def _prepare(self) -> None:
@@ -187,7 +189,7 @@ class SstpEngine:
         self._in_force = None
         self._link.close()
         self._around.log.add("engine", self.protocol, why)
-        self._gate.end_all("the SSTP worker died")
+        self._gate.end_all(f"the SSTP worker died: {brief(why)}")
 
     async def _stop_worker(self, why: str) -> None:
         if self._daemon:

@@ -46,7 +46,7 @@ def main() -> int:
     listener = socket.socket(fileno=arguments.listen)
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
     late_imports.forbid()
-    kept = privileges.drop()
+    kept = privileges.confine()
     Worker(
         reactor=reactor,
         channel=channel,

@@ -125,8 +125,15 @@ class Counts(Message):
     totals: dict[str, int]
 
 
+class Pong(Message):
+    """The answer to Ping."""
+
+    kind: Literal["pong"] = "pong"
+
+
 FromWorker = Annotated[
-    Configured | Asked | Opened | Closed | Refused | Noted | Counts, Field(discriminator="kind")
+    Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong,
+    Field(discriminator="kind"),
 ]
 
 
@@ -210,8 +217,15 @@ class Report(Message):
     kind: Literal["report"] = "report"
 
 
+class Ping(Message):
+    """Is the worker's loop still going round? Answered by Pong."""
+
+    kind: Literal["ping"] = "ping"
+
+
 ToWorker = Annotated[
-    Configure | Busy | Admitted | Denied | Continue | End | Report, Field(discriminator="kind")
+    Configure | Busy | Admitted | Denied | Continue | End | Report | Ping,
+    Field(discriminator="kind"),
 ]
 
 FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)

@@ -30,6 +30,8 @@ from gateway.sstpd.messages import (
     End,
     Noted,
     Opened,
+    Ping,
+    Pong,
     Refused,
     Report,
 )
@@ -207,7 +209,7 @@ class Worker:
     # ------------------------------------------------------------------------------- the gateway
 
     def _tell(
-        self, message: Configured | Asked | Opened | Closed | Refused | Noted | Counts
+        self, message: Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong
     ) -> None:
         try:
             self._channel.send(message)
@@ -240,6 +242,8 @@ class Worker:
                 self._busy = order.busy
             case Report():
                 self._tell(self._counts())
+            case Ping():
+                self._tell(Pong())
             case End():
                 if caller := self._callers.get(order.call):
                     caller.end(order.why)

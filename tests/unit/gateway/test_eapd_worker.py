@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -48,8 +47,8 @@ class Gateway:
 def gateway() -> Iterator[Gateway]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     own = credential("gateway", "server root")
-    make = partial(tls_contexts.server_context, own.certificate, own.key, ())
-    worker = Worker(Channel(theirs, m.TO_WORKER), make, "nothing")
+    context = tls_contexts.server_context(own.certificate, own.key)
+    worker = Worker(Channel(theirs, m.TO_WORKER), context, "nothing")
     thread = threading.Thread(target=worker.run)
     thread.start()
     gateway = Gateway(ours)
@@ -142,4 +141,4 @@ def test_one_that_takes_too_much_computing_is_over(
 
 def test_the_rehearsal_is_a_whole_one() -> None:
     own = credential("gateway", "server root")
-    rehearse(partial(tls_contexts.server_context, own.certificate, own.key, ()))
+    rehearse(tls_contexts.server_context(own.certificate, own.key))
