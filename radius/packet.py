@@ -11,12 +11,14 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AccessRequest, AuthPacket
 
 from radius.attributes import MICROSOFT, Pair, dictionary
 
+T = TypeVar("T")
 Flaw = Literal[
     "length",  # shorter or longer than it says, or than RADIUS allows
     "attributes",  # an attribute is cut off, or has no room for itself
@@ -163,15 +165,17 @@ class Sent:
         return "proxy-state" if back not in ([], [self._proxy_state]) else None
 
     def _is_signed(self, data: bytes, mark: bytes) -> bool:
-        if len(mark) != 16:
-            return False
-        reply = self._packet.CreateReply(packet=data)
-        return bool(
-            reply.verify_message_authenticator(original_authenticator=self._packet.authenticator)
-        )
+        def verified() -> bool:
+            reply = self._packet.CreateReply(packet=data)
+            ours = self._packet.authenticator
+            return bool(reply.verify_message_authenticator(original_authenticator=ours))
+
+        return len(mark) == 16 and parsed(verified) is True
 
     def _value(self, data: bytes) -> Answer | Flaw:
-        reply = self._packet.CreateReply(packet=data)
+        reply = parsed(lambda: self._packet.CreateReply(packet=data))
+        if reply is None:
+            return "attributes"
         reply.request_authenticator = self._packet.authenticator
         eap = b"".join(reply.get(_EAP_MESSAGE, []))
         if eap and not _is_eap(eap, _EAP_CODES[data[0]]):
@@ -185,6 +189,15 @@ class Sent:
             chap_success=_only(reply.get(_CHAP2_SUCCESS)),
             keys=_keys(reply),
         )
+
+
+def parsed(read: Callable[[], T]) -> T | None:
+    """What pyrad makes of bytes from outside, or None: its exceptions have no class in common but
+    Exception, so nothing but its own reading belongs into `read`."""
+    try:
+        return read()
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def walk(data: bytes) -> list[tuple[int, bytes]] | Flaw:
@@ -228,8 +241,8 @@ def _keys(reply: AuthPacket) -> Keys | None:
         hidden = _only(reply.get((MICROSOFT, number)))
         if hidden is None or len(hidden) < 18 or len(hidden) % 16 != 2:
             return None
-        key = reply.SaltDecrypt(hidden)
-        if len(key) not in _KEY_LENGTHS:
+        key = parsed(partial(reply.SaltDecrypt, hidden))
+        if key is None or len(key) not in _KEY_LENGTHS:
             return None
         found.append(key)
     return Keys(*found)
