@@ -188,7 +188,7 @@ def test_the_second_server_answers_for_the_first(tmp_path: Path) -> None:
         assert (await asked(bench, work, both)).server == SERVER
         await first.stop()
         assert (await asked(bench, work, both, limit=2, log=log.append)).server == SECOND
-        assert log == [f"RADIUS server {SECOND} answered for alice: accept, and {SERVER} did not"]
+        assert log == [f'RADIUS server {SECOND} answered for "alice": accept, and {SERVER} did not']
         await start_radius(bench.nodes["nps1"], plain(bench))
         assert (await asked(bench, work, both)).server == SERVER
 

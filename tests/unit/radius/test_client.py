@@ -225,7 +225,7 @@ async def test_the_second_server_answers_when_the_first_is_silent_and_the_log_sa
     assert verdict.server == "127.0.0.2"
     assert [address for address, _ in bench.seen] == ["127.0.0.3", "127.0.0.2"]
     assert bench.log == [
-        "RADIUS server 127.0.0.2 answered for CORP\\alice: accept, and 127.0.0.3 did not"
+        'RADIUS server 127.0.0.2 answered for "CORP\\\\alice": accept, and 127.0.0.3 did not'
     ]
 
 
