@@ -44,6 +44,7 @@ LONGEST_EAP = 2048
 """Our MRU is 1400; an Access-Request holds little more."""
 PROXY_STATE_LENGTH = 20
 """As in the captured request of Azure's gateway."""
+_USER_NAME = 1
 _EAP_MESSAGE, _MESSAGE_AUTHENTICATOR, _PROXY_STATE, _STATE, _REPLY_MESSAGE = 79, 80, 33, 24, 18
 _CHAP_ERROR, _CHAP2_SUCCESS = (MICROSOFT, 2), (MICROSOFT, 26)
 _KEY_LENGTHS = range(16, 65)
@@ -96,6 +97,8 @@ class Answer:
     chap_error: bytes | None = None
     chap_success: bytes | None = None
     keys: Keys | None = None
+    user: bytes = b""
+    """User-Name (RFC 2865, section 5.1): who it is to the server."""
 
 
 _KINDS: dict[int, Literal["accept", "reject", "challenge"]] = {
@@ -188,6 +191,7 @@ class Sent:
             chap_error=_only(reply.get(_CHAP_ERROR)),
             chap_success=_only(reply.get(_CHAP2_SUCCESS)),
             keys=_keys(reply),
+            user=_only(reply.get(_USER_NAME)) or b"",
         )
 
 

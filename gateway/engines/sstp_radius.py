@@ -72,7 +72,7 @@ class RadiusAuthenticator:
         self, asked: Asked, outcome: EapVerdict, user: str, method: str
     ) -> Vouched | Denied:
         if isinstance(outcome, Accept):
-            return _vouched(asked, outcome, user, method)
+            return _vouched(asked, outcome, outcome.user or user, method)
         if isinstance(outcome, NoAnswer):
             words = "; ".join(filter(None, (outcome.message, self._path.silence())))
             return Denied(call=asked.call, reason=outcome.reason, message=words, text="")
