@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from gateway.errors import FenceError
 from gateway.pool import capacity, usable
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class Admission:
         address = self._free_address(peer.protocol)
         if address is None:
             return Decision("no-address", "the client address pool is used up")
-        return Decision(None, "admitted", self._sessions.reserve(peer, address))
+        try:
+            return Decision(None, "admitted", self._sessions.reserve(peer, address))
+        except FenceError as error:
+            return Decision("refused", f"the gateway's own fault: {error.message}")
 
     def objection(self, peer: Peer) -> Decision | None:
         """What speaks against the peer itself, connected or not; None: nothing."""

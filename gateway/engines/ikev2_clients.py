@@ -14,7 +14,7 @@ from gateway.engines.background import Background
 from gateway.engines.ikev2_attempts import common_name
 from gateway.engines.ikev2_config import CONNECTIONS, RADIUS
 from gateway.engines.s2s_config import SITE_TO_SITE
-from gateway.errors import EngineError
+from gateway.errors import EngineError, GatewayError
 from gateway.trust import thumbprint, user_name
 from gateway.waiting import wait_until
 
@@ -167,11 +167,14 @@ class Clients:
         return first
 
     async def _open(self, sa: vici.IkeSa, reservation: Reservation, note: str = "") -> None:
-        session = self._around.sessions.open(
-            reservation,
-            handle=sa.uniqueid,
-            private_address=IPv4Address(sa.virtual_addresses[0]),
-        )
+        address = IPv4Address(sa.virtual_addresses[0])
+        try:
+            session = self._around.sessions.open(
+                reservation, handle=sa.uniqueid, private_address=address
+            )
+        except GatewayError:
+            await self.terminate(sa.uniqueid)
+            raise
         session.public_address = sa.remote_host
         self._record("connected", session, f"assigned {session.private_address}{note}")
         objection = self._around.admission.objection_to_session(session)

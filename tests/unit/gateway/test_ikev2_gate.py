@@ -18,6 +18,7 @@ from gateway.engines.vici_messages import LogLine
 from gateway.ocsp import Question
 from gateway.sessions import Sessions
 from gateway.trust import thumbprint
+from tests.labs.fences import RecordingFence
 
 
 class Bench:
@@ -27,7 +28,7 @@ class Bench:
         self.pki = pki
         self.held: list[x509.Certificate] = []
         self.learned: list[x509.Certificate] = []
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.attempts = Attempts(lambda: datetime.now(UTC))
         self.gate = Gate(self.admission, self._known, self.attempts, self.learned.append)

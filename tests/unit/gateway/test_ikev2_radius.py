@@ -24,6 +24,7 @@ from radius.attributes import Call, Nas, dictionary, of_call
 from radius.client import EapSession
 from radius.packet import Keys, Request, Sent, Server, walk
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
+from tests.labs.fences import RecordingFence
 
 SECRET = b"between-charon-and-us"
 IDENTITY = b"\x02\x01\x00\x0a\x01alice"
@@ -171,7 +172,7 @@ class Bench:
     def __init__(self, *verdicts: EapVerdict) -> None:
         self.client = FakeClient(list(verdicts))
         self.path = FakePath(self.client)
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.admission.policy = Policy(
             authentication=frozenset(("Radius",)),

@@ -22,6 +22,7 @@ from gateway.placement import Placement
 from gateway.sessions import Peer, Sessions
 from gateway.trust import thumbprint
 from gateway.waiting import wait_until
+from tests.labs.fences import RecordingFence
 
 POOL = (IPv4Network("172.16.9.0/29"),)
 WORKER = """
@@ -101,7 +102,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pki: Any) -> As
             "serverCertificate": {"certificate": "a", "privateKey": "b", "root": "c"},
         }
     )
-    sessions = Sessions()
+    sessions = Sessions(RecordingFence())
     admission = Admission(sessions)
     admission.policy = Policy(
         roots=frozenset((thumbprint(pki["root"]),)), sstp_limit=1, parts={"SSTP": POOL}

@@ -25,6 +25,7 @@ from gateway.sstpd.messages import (
     Method,
     Opened,
 )
+from tests.labs.fences import RecordingFence
 
 POOL = IPv4Network("172.16.9.0/29")
 POLICY = Policy(roots=frozenset(("ROOT",)), sstp_limit=2, parts={"SSTP": (POOL,)})
@@ -34,7 +35,7 @@ class Bench:
     """A gate, and everything it told the worker."""
 
     def __init__(self, authenticator: Any = None) -> None:
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.admission.policy = POLICY
         self.log = DiagnosticLog()
