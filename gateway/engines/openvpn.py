@@ -32,7 +32,7 @@ from gateway.engines.openvpn_management import (
     kill,
 )
 from gateway.engines.openvpn_roots import Roots
-from gateway.errors import EngineError
+from gateway.errors import EngineError, GatewayError
 from gateway.files import write_private
 from gateway.sessions import Peer
 
@@ -262,6 +262,9 @@ class OpenVpnEngine:
     def _refuse(self, event: ClientEvent, peer: Peer, reason: Reason, message: str) -> None:
         to_client = TO_CLIENT.get(reason, "Refused")
         self._answer(event, client_deny(event.cid, event.kid, message, to_client))
+        self._record_refusal(peer, reason, message)
+
+    def _record_refusal(self, peer: Peer, reason: Reason, message: str) -> None:
         self._around.log.add(
             "refused",
             self.protocol,
@@ -276,9 +279,15 @@ class OpenVpnEngine:
         reservation = self._admitted.pop(event.cid, None)
         if reservation is None:
             return
-        session = self._around.sessions.open(
-            reservation, handle=event.cid, private_address=reservation.address
-        )
+        try:
+            session = self._around.sessions.open(
+                reservation, handle=event.cid, private_address=reservation.address
+            )
+        except GatewayError as error:
+            self._link.send(client_kill(event.cid))
+            message = f"the gateway's own fault: {error.message}"
+            self._record_refusal(reservation.peer, "fault", message)
+            return
         peer = session.peer
         self._ports[event.cid] = event.env.get("trusted_port", "")
         self._around.log.add(

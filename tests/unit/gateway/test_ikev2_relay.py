@@ -32,6 +32,7 @@ from radius.client import EapSession
 from radius.packet import Keys, Sent, Server, walk
 from radius.packet import Request as Question
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
+from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
 
 SECRET = b"between-charon-and-us"
@@ -222,7 +223,7 @@ class Bench:
     def __init__(self, *verdicts: EapVerdict) -> None:
         self.client = FakeClient(list(verdicts))
         self.path = FakePath(self.client)
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.admission.policy = Policy(
             authentication=frozenset(("Radius",)),
