@@ -304,6 +304,10 @@ class Gateway:
         """Each engine's report."""
         return [engine.report().document() for engine in self._engines.values()]
 
+    def certificates(self) -> dict[str, Any]:
+        """The report of gateway.eapd, which judges them."""
+        return self._eap_tls.report()
+
     def tls_auth_key(self) -> str:
         """OpenVPN's static key; empty without OpenVPN."""
         from gateway.engines.openvpn import OpenVpnEngine  # noqa: PLC0415

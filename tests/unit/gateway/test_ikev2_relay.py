@@ -497,7 +497,10 @@ def test_a_fault_of_our_own_means_no_and_is_told() -> None:
 def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(bench: Bench) -> None:
         states = [(await bench.ask(IDENTITY, number=n))[24][0] for n in range(3)]
-        assert bench.relay.counts() == {"EAP conversations": 2}
+        assert bench.relay.counts() == {
+            "EAP conversations": 2,
+            "EAP conversations evicted": 1,
+        }
         assert (await bench.ask(ANSWER, number=9, State=states[0])).code == AccessReject
 
     monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)
