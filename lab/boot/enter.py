@@ -21,6 +21,8 @@ PATH = "/usr/lib/p2slab/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Not in /run, which every node has of its own, as it has /tmp.
 HOST = "/var/host"
 RUN_BASE = "/run/p2slab"
+# The tree as it is, read-only: what nodes lay their own /etc and /var upon.
+LOWER = "/run/.root"
 
 # What of the caller's environment reaches a lab; a proxy or a PYTHONPATH would change what it does.
 _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "HOME", "USER",
@@ -102,6 +104,8 @@ def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
     for target, source in sources.items():
         os.makedirs(target, exist_ok=True)
         bind(source, target)
+    os.mkdir(LOWER, 0o700)
+    bind(base, LOWER, read_only=True)
     for directory in ("lock", "lab"):
         os.mkdir(f"/run/{directory}", 0o755)
     bind(f"{base}/usr", "/usr", read_only=not writable)
