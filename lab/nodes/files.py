@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from lab.boot import own
 from lab.boot.enter import LOWER
 from lab.boot.users import is_machines_root
 from lab.kernel import calls
@@ -171,9 +172,8 @@ def _shown() -> Iterator[Path]:
     """What of the checkout and the cache a node sees; the latter as far as it can be there."""
     yield SOURCE
     for place in (Path(os.environ["P2SLAB_CACHE"], name) for name in OF_THE_CACHE):
-        with suppress(OSError):
-            place.mkdir(mode=0o700, exist_ok=True)
-        if place.is_dir():
+        with suppress(OSError):  # a cache that cannot be written
+            os.close(own.open_directory(str(place), make=True))
             yield place
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
+from lab.boot import own
 from lab.kernel import calls, capabilities, nft, sysctls
 from lab.kernel.netlink import Netlink
 from lab.kernel.processes import Program, identity, in_namespaces, kill
@@ -226,10 +227,7 @@ class NamespaceNode:
         self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
     ) -> Program:
         """Start a program; its output goes to `log/<node>/<log>.log` of the run directory."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        path = self._logs / f"{log}.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
+        path, descriptor = open_log(self._logs, log)
         try:
             streams = (subprocess.DEVNULL, descriptor, descriptor)
             return await self._program(argv, env, streams, path)
@@ -275,6 +273,13 @@ class NamespaceNode:
         left = [pid for pid in found if not self._others or pid != self._first.pid]
         kill(left)
         return not left
+
+
+def open_log(place: Path, log: str) -> tuple[Path, int]:
+    """A program's log in the directory of a node's, and a descriptor that appends to it."""
+    os.close(own.open_directory(str(place), make=True))
+    path = place / f"{log}.log"
+    return path, own.open_file(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def packet_socket(interface: str = "") -> socket.socket:
