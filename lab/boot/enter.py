@@ -60,7 +60,8 @@ def replace_root(
 
     `visible` are directories that stay reachable, at inside(directory), even where a replaced one
     hides them; `everywhere` those that nodes see too, at inside_nodes(directory). `run_base` is
-    shown at /run/p2slab. `writable` is for the making of the tree only. Call it as root or after
+    shown at /run/p2slab. `writable`, /usr that is, is for the making of the tree only; what is
+    written into /etc and /var never reaches the tree. Call it as root or after
     become_root; raises MachineError where mounting is refused.
     """
     _refuse_unmerged(tree)
@@ -95,12 +96,8 @@ def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
     base = held(tree)
     sources = {target: held(path) for target, path in shown.items()}
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
-    if writable:
-        bind(f"{base}/etc", "/etc")
-        bind(f"{base}/var", "/var")
-    else:
-        _overlay(base, "etc")
-        _overlay(base, "var")
+    _overlay(base, "etc")
+    _overlay(base, "var")
     for target, source in sources.items():
         os.makedirs(target, exist_ok=True)
         bind(source, target)

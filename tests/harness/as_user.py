@@ -188,7 +188,7 @@ def _give(directory: str) -> None:
 
 def _small_disk(options: str) -> None:
     os.mkdir("/mnt/small")
-    mount("tmpfs", "/mnt/small", "tmpfs", 0, options)
+    mount("tmpfs", "/mnt/small", "tmpfs", 0, f"mode=700,{options}")
     os.chown("/mnt/small", UID, UID)
     os.makedirs(f"{HOME}/small", exist_ok=True)
     bind("/mnt/small", f"{HOME}/small")
