@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.engines.openvpn_crowd import MAX_CLIENTS
+from gateway.engines.openvpn_management import HANDSHAKE_WINDOW
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
     from pathlib import Path
@@ -49,6 +52,8 @@ def server(placement: Placement, pool: tuple[IPv4Network, ...], state: Path) -> 
             *(f"route {part.network_address} {part.netmask}" for part in further),
             f"keepalive {PING} {PING_RESTART}",
             "duplicate-cn",
+            f"max-clients {MAX_CLIENTS}",
+            f"hand-window {HANDSHAKE_WINDOW}",
             "disable-dco",
             "tcp-nodelay",
             f"management {state / 'management.sock'} unix",

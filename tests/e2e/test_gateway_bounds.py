@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import heartbeat
 from gateway.engines import ikev2_config
 from gateway.engines.vici_link import ViciLink
 from gateway.errors import EngineError
+from gateway.sstpd.worker import SHARE
+from gateway.vocabulary import VpnProtocol
+from lab.nodes.base import Node
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
 from tests.labs.ike_flood import Flood, addresses
-from tests.labs.sstp_bench import memory, off
+from tests.labs.sstp_bench import connected, memory, off
 
 PEM = Encoding.PEM
 AT_ONCE = 16
@@ -120,3 +126,80 @@ def test_charon_is_told_of_two_hundred_at_once(tmp_path: Path) -> None:
         assert "no matching SAs to terminate found" in said.pop()
 
     on_a_gateway(tmp_path, test)
+
+
+MANY = 1100
+
+
+class Silent:
+    """Connections on which nothing is said; no more at a time than a listen queue takes."""
+
+    def __init__(self, node: Node, pid: int) -> None:
+        self._node, self._pid = node, pid
+        self._lines: list[socket.socket] = []
+
+    async def more(self, count: int) -> None:
+        """Each was accepted."""
+        for start in range(0, count, AT_ONCE):
+            before = descriptors(self._pid)
+            few = min(AT_ONCE, count - start)
+            self._lines += await self._node.call(partial(connections, few))
+
+            def accepted(wanted: int = before + few) -> bool:
+                return descriptors(self._pid) >= wanted or self.closed() > 0
+
+            await wait_until("they are accepted", 10.0, accepted)
+
+    def closed(self) -> int:
+        """How many the gateway has given up."""
+        states = (line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) for line in self._lines)
+        return sum(state[0] != ESTABLISHED for state in states)
+
+    def close(self) -> None:
+        for line in self._lines:
+            line.close()
+
+
+ESTABLISHED = 1
+"""TCP's state, tcp_states.h."""
+
+
+def connections(count: int) -> list[socket.socket]:
+    return [socket.create_connection((PUBLIC, 443)) for _ in range(count)]
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.mark.parametrize("over", ["OpenVPN", "SSTP"])
+def test_silent_connections_keep_nobody_out(tmp_path: Path, over: VpnProtocol) -> None:
+    """Of one source, slowly enough to be accepted all: they have a share, and no more."""
+
+    async def comes_in(bench: Bench, name: str, node: str) -> object:
+        if over == "SSTP":
+            return await connected(bench, name, node)
+        pc = bench.computer(node, name)
+        await pc.dial(over)
+        return pc
+
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document(over))
+        pid = (await bench.engine(over))["pid"]
+        silent = Silent(bench.nodes["pc3"], pid)
+        await silent.more(MANY)
+        alice = await comes_in(bench, "alice", "pc1")
+
+        async def bounded() -> bool:
+            await bench.gateway.sessions()  # SSTP's worker is asked for its counts then
+            counted = int((await bench.engine(over))["counters"]["half-open"])
+            return 0 < counted <= SHARE and silent.closed() >= MANY - SHARE
+
+        await wait_until("the surplus to be thrown out", 10.0, bounded)
+        silent.close()
+        bob = await comes_in(bench, "bob", "pc2")
+        assert (await bench.engine(over))["pid"] == pid
+        assert {row["vpnUserName"] for row in await bench.gateway.sessions()} >= {"bob"}
+        del alice, bob
+
+    on_a_gateway(tmp_path, test, client("alice"), client("bob"))
