@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from lab.boot.users import is_machines_root
 from lab.kernel import capabilities
 from lab.nodes.namespace import NamespaceNode
+from lab.observe.capture import capture
 from lab.pki import stock
 from lab.runtime.world import build_world
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
@@ -94,6 +97,43 @@ def test_what_one_node_writes_no_other_sees(tmp_path: Path) -> None:
             assert (await nodes["gw"].run(["test", "-e", place])).code == 1
 
     isolated(there)
+
+
+@pytest.mark.parametrize("link", ["file", "directory"])
+def test_the_supervisor_goes_through_no_link_that_a_node_has_made(
+    tmp_path: Path, link: str
+) -> None:
+    """It writes captures below the node's /run, and talks to sockets there."""
+    place = tmp_path / "place"
+    place.mkdir()
+    made = {
+        "file": f"ln -s {place}/x /run/x",
+        "directory": f"mv /run /else && ln -s {place} /run",
+    }
+
+    async def there() -> None:
+        nodes = await build_world(PLAN, tmp_path)
+        pc = nodes["pc"]
+        listener = await asyncio.to_thread(listen, place / "socket")
+        with listener:
+            for word in (made[link], "ls /bin/sh /dev/stdin"):  # its own links work
+                assert (await pc.run(["sh", "-c", word])).code == 0
+            with pytest.raises(OSError, match="Too many levels"):
+                async with capture(pc, pc.run_directory / "x"):
+                    pass
+            with pytest.raises(OSError, match=r"Too many levels|No such file"):
+                await pc.connect("/run/socket")
+
+    isolated(there)
+    assert sorted(path.name for path in place.iterdir()) == ["socket"]
+
+
+def listen(path: Path) -> socket.socket:
+    """Somebody else's socket."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
 
 
 def test_a_nodes_own_network_settings_can_be_written(tmp_path: Path) -> None:
