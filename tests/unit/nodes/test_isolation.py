@@ -14,11 +14,13 @@ import pytest
 
 from lab.boot.users import is_machines_root
 from lab.kernel import capabilities
-from lab.nodes.namespace import NamespaceNode
+from lab.nodes.base import Node
 from lab.observe.capture import capture
 from lab.pki import stock
+from lab.runtime.kernels import boot, build_nodes
 from lab.runtime.world import build_world
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from tests.labs import uml_lab
 from tests.labs.isolated import isolated
 
 SOURCE = Path(__file__).parents[3]
@@ -30,42 +32,55 @@ PLAN = Plan(
     certificates=(), gateways=(), clients=(), steps=(),
 )  # fmt: skip
 INTRUDER = [sys.executable, "-m", "tests.labs.intruder"]
-WITH_MOUNTS = {
-    False: {"mount"},
-    True: {"mount", "mount the machine's devices"},
-}
-"""What the programs of nodes that may mount can do more: in a user's lab, in root's."""
+DOCUMENT = SOURCE / "docs" / "lab-security.md"
+ROOT, ROOT_ADMINISTERING, USER, USER_ADMINISTERING, OWN_KERNEL = range(1, 6)
+"""Columns of its table."""
+REFUSED = "no"
 
 
-async def got(node: NamespaceNode, other: NamespaceNode) -> dict[str, str]:
-    """What an intruder in this node was not refused."""
+def documented(column: int) -> dict[str, bool]:
+    """Whether each attempt succeeds, as the document has it."""
+    lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+    return {row[0]: row[column] != REFUSED for row in cells}
+
+
+async def tried(node: Node, other: Node) -> dict[str, bool]:
+    """Whether each attempt of an intruder in this node succeeded."""
     await other.spawn(["sleep", "1000"], log="sleep")
     done = await node.run([*INTRUDER, os.environ["P2SLAB_CACHE"], str(SOURCE)])
     assert done.code == 0, done.said
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(rows) > 20
-    return {name: what for name, what, _ in rows if what is not None}
+    return {name: got is not None for name, got, _ in rows}
 
 
-def test_a_program_in_a_node_reaches_nothing_of_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["pc", "gw"])
+def test_a_program_in_a_node_reaches_what_the_document_says(tmp_path: Path, name: str) -> None:
     stock.fill(1)
+    columns = {"pc": (USER, ROOT), "gw": (USER_ADMINISTERING, ROOT_ADMINISTERING)}
+    expected = documented(columns[name][is_machines_root()])
 
     async def there() -> None:
         nodes = await build_world(PLAN, tmp_path)
-        assert await got(nodes["pc"], nodes["gw"]) == {}
+        assert await tried(nodes[name], nodes["gw" if name == "pc" else "pc"]) == expected
 
     isolated(there)
 
 
-def test_where_programs_may_mount_it_reaches_what_the_documents_say(tmp_path: Path) -> None:
+def test_a_program_on_a_kernel_of_its_own_reaches_what_the_document_says(tmp_path: Path) -> None:
     stock.fill(1)
-    root = is_machines_root()
 
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
-        assert (await got(nodes["gw"], nodes["pc"])).keys() == WITH_MOUNTS[root]
+        nodes = await build_nodes(uml_lab.PLAN, ("pc",), tmp_path)
+        await boot(nodes.values())
+        assert await tried(nodes["pc"], nodes["router"]) == documented(OWN_KERNEL)
 
     isolated(there)
+
+
+def test_the_document_names_the_capabilities_that_are_out_of_bounds() -> None:
+    text = DOCUMENT.read_text()
+    assert all(f" {name}" in text for name in capabilities.OF_THE_MACHINE.values())
 
 
 def is_outside(path: str) -> bool:
