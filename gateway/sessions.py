@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from gateway.errors import FenceError, LapsedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from ipaddress import IPv4Address
 
+    from gateway.fence import Fence
     from gateway.vocabulary import AuthenticationType, VpnProtocol
 
 RESERVATION_LIFE = 30.0
@@ -24,15 +27,26 @@ class Peer:
 
     protocol: VpnProtocol
     user: str
-    thumbprint: str
-    """SHA-1 of the client certificate, upper-case hexadecimal."""
+    thumbprints: tuple[str, ...]
+    """SHA-1 of the client certificate, upper-case hexadecimal; then that of its twin, with the
+    other ECDSA signature (gateway.trust)."""
     root: str
     """Thumbprint of the root to which it chains."""
     address: str = ""
     """Its public address."""
     authentication: AuthenticationType = "Certificate"
-    """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprint and root are
+    """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprints and root are
     empty."""
+
+    @property
+    def who(self) -> str:
+        """The certificate, or without one the user."""
+        return self.thumbprint or self.user
+
+    @property
+    def thumbprint(self) -> str:
+        """The certificate's own; empty without one."""
+        return self.thumbprints[0] if self.thumbprints else ""
 
 
 @dataclass
@@ -85,14 +99,19 @@ class Reservation:
 
     peer: Peer
     address: IPv4Address
-    """The private address kept for it; unspecified where the engine chooses later."""
+    """The private address kept for it."""
     expires: float
 
 
 class Sessions:
-    """Sessions and the places kept for those who are about to have one."""
+    """Sessions and the places kept for those who are about to have one.
 
-    def __init__(self) -> None:
+    The fence lets through the addresses that are in here, from before anybody is told of one until
+    before anybody is told of its end.
+    """
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
         self._sessions: dict[str, Session] = {}
         self._reservations: list[Reservation] = []
 
@@ -100,7 +119,8 @@ class Sessions:
         return iter(list(self._sessions.values()))
 
     def reserve(self, peer: Peer, address: IPv4Address) -> Reservation:
-        """Keep a place."""
+        """Keep a place. FenceError: there is none, for its address could not be let through."""
+        self._fence.admit(peer.protocol, address, RESERVATION_LIFE)
         reservation = Reservation(peer, address, time.monotonic() + RESERVATION_LIFE)
         self._reservations.append(reservation)
         return reservation
@@ -113,19 +133,36 @@ class Sessions:
         """Give the place back; nothing happens if it has lapsed."""
         if reservation in self._reservations:
             self._reservations.remove(reservation)
+            self._fence.evict(reservation.peer.protocol, reservation.address)
 
     def open(
         self, reservation: Reservation, *, handle: str, private_address: IPv4Address
     ) -> Session:
-        """Turn a reservation into a session."""
-        self.release(reservation)
+        """Turn a reservation into a session. LapsedError, FenceError: there is none, nor a place,
+        and whoever asked ends the tunnel."""
+        if not self.holds(reservation):
+            raise LapsedError(f"the place of {private_address} had lapsed")
+        try:
+            self._fence.admit(reservation.peer.protocol, private_address)
+        except FenceError:
+            self.release(reservation)
+            raise
+        self._reservations.remove(reservation)
         session = Session(reservation.peer, private_address, handle)
         self._sessions[session.id] = session
         return session
 
+    def bar(self, session: Session) -> None:
+        """Let nothing of it through any more, whatever its daemon does; it stays in the table
+        until the daemon has let go of it."""
+        self._fence.evict(session.peer.protocol, session.private_address)
+
     def close(self, session: Session) -> bool:
         """Take a session out; False if it was gone already."""
-        return self._sessions.pop(session.id, None) is not None
+        if self._sessions.pop(session.id, None) is None:
+            return False
+        self._fence.evict(session.peer.protocol, session.private_address)
+        return True
 
     def get(self, identifier: str) -> Session | None:
         """By Azure's vpnConnectionId."""
@@ -142,11 +179,12 @@ class Sessions:
         """Those of one protocol."""
         return [s for s in self._sessions.values() if s.peer.protocol == protocol]
 
-    def count(self, protocols: Iterable[VpnProtocol]) -> int:
-        """Places taken: sessions and reservations."""
+    def count(self, protocols: Iterable[VpnProtocol], who: str | None = None) -> int:
+        """Places taken, sessions and reservations: all, or those of one peer (`Peer.who`)."""
         wanted = set(protocols)
-        sessions = sum(s.peer.protocol in wanted for s in self._sessions.values())
-        return sessions + sum(r.peer.protocol in wanted for r in self._kept())
+        peers = [session.peer for session in self._sessions.values()]
+        peers += [reservation.peer for reservation in self._kept()]
+        return sum(p.protocol in wanted and who in {None, p.who} for p in peers)
 
     def addresses(self) -> set[IPv4Address]:
         """Private addresses in use or kept."""

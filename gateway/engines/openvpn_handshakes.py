@@ -1,4 +1,4 @@
-"""Who a client is, from openvpn's environment, and why openvpn itself broke off a handshake.
+"""Why openvpn itself broke off a handshake, for people.
 
 openvpn verifies the chain before the gate is asked, and says only in its log that it refused one:
 one refusal a connection. What is read there is for people, never for a decision. A line that
@@ -12,11 +12,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
-
-from gateway.sessions import Peer
-from radius.printable import printable
 
 if TYPE_CHECKING:
     from gateway.vocabulary import Reason
@@ -104,21 +100,3 @@ def _read(address: str, text: str) -> Refusal | None:
             if part == broken["error"]:
                 return Refusal(address, reason, text)
     return None
-
-
-def peer_of(env: dict[str, str]) -> Peer:
-    """Who the daemon's environment describes: tls_digest_N is the SHA-1 of the certificate at
-    depth N of the chain that openvpn verified. Its common_name is a serial number."""
-    digests = {
-        int(depth): value.replace(":", "").upper()
-        for name, value in env.items()
-        if name.startswith("tls_digest_") and (depth := name.removeprefix("tls_digest_")).isdigit()
-    }
-    address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
-    return Peer(
-        protocol="OpenVPN",
-        user=printable(env.get("X509_0_CN", "")),
-        thumbprint=digests.get(0, ""),
-        root=digests[max(digests)] if digests else "",
-        address=str(IPv4Address(address)) if address else "",
-    )

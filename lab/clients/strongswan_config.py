@@ -77,7 +77,7 @@ def connection_message(
         "fragmentation": "yes",
         "dpd_delay": "30s",
         "send_certreq": "no",
-        "local": _local(profile, user, persona),
+        "local": _local(profile, user),
         "remote": {"auth": "pubkey", "id": profile.server},
         "children": {
             CHILD: {
@@ -97,7 +97,7 @@ def identity(kind: Literal["asn1dn", "email"], value: bytes) -> str:
     return f"{kind}:#{value.hex()}"
 
 
-def _local(profile: Profile, user: User, persona: IkePersona) -> dict[str, Any]:
+def _local(profile: Profile, user: User) -> dict[str, Any]:
     """How the user signs in. With RADIUS it is EAP whatever the system, and EAP's own name is the
     user's; the TLS server is then the RADIUS server, known by its root alone. A certificate is
     found by that name: its subject, or the alternative name that those for RADIUS have."""
@@ -108,6 +108,4 @@ def _local(profile: Profile, user: User, persona: IkePersona) -> dict[str, Any]:
     if profile.radius_root:
         name = identity("email", user.common_name.encode())
         return local | {"auth": "eap-tls", "eap_id": name, "aaa_id": "%any"}
-    if persona.auth == "eap-tls":
-        return local | {"auth": "eap-tls", "eap_id": subject}
-    return local | {"auth": persona.auth}
+    return local | {"auth": "eap-tls", "eap_id": subject}

@@ -23,6 +23,8 @@ DIRECTORY = "/run/gateway"
 START_LIMIT = 15.0
 REFUSALS = (400, 404)
 """HTTP: the document is at fault, not the gateway."""
+THE_MACHINES = ("StorageFailed", "FenceFailed")
+"""Codes of errors that are the machine's."""
 ANSWER_LIMIT = 60.0
 """A PUT answers when every engine is reconciled."""
 
@@ -174,7 +176,7 @@ class UnixGateway:
             raise LabError(f"{self.name}: {method} {path}: {status}: {said}") from unexpected
         if status in REFUSALS:
             raise GatewayRefusedError(self.name, error)
-        kind = MachineError if error["code"] == "StorageFailed" else LabError
+        kind = MachineError if error["code"] in THE_MACHINES else LabError
         raise kind(f"{self.name}: {error['message']}")
 
     def _exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:

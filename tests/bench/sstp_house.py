@@ -12,16 +12,19 @@ import dataclasses
 import sys
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any, cast
 
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
 from gateway.engines.base import Settings, Surroundings
 from gateway.engines.sstp import SstpEngine
 from gateway.engines.sstp_gate import Vouched
+from gateway.fence import NftFence
 from gateway.files import make_private_directory
 from gateway.placement import Placement
 from gateway.ppp.events import MsChapV2Attempt
 from gateway.ppp.mschapv2 import verify
+from gateway.reach import Reach
 from gateway.sessions import Peer, Sessions
 from gateway.sstpd.messages import Asked, Continue, Denied, Key, Method, MsChapV2Given
 
@@ -29,6 +32,7 @@ ROOT = "bench"
 USER, PASSWORD = "bench", "Pa55w0rd!"
 POOL = IPv4Network("172.16.200.0/22")
 OWN = "172.16.200.1"
+NETWORK = (IPv4Network("10.1.0.0/16"),)
 
 
 class OnePassword:
@@ -46,7 +50,7 @@ class OnePassword:
         if verified is None:
             return Denied(call=asked.call, reason="refused", message="wrong password")
         keys = tuple(Key(form=key.form, key=key.key) for key in verified.keys)
-        peer = Peer("SSTP", given.user, "", ROOT, asked.address)
+        peer = Peer("SSTP", given.user, (str(asked.call),), ROOT, asked.address)
         return Vouched(peer, keys, verified.authenticator_response)
 
     def forget(self, call: int) -> None:
@@ -56,7 +60,10 @@ class OnePassword:
 async def serve(placement: Placement, state: Path, limit: int) -> None:
     """For ever."""
     make_private_directory(state)
-    sessions = Sessions()
+    log = DiagnosticLog()
+    fence = NftFence(placement, log)
+    fence.enclose(Reach(pool=(POOL,), routes=NETWORK, network=NETWORK))
+    sessions = Sessions(fence)
     admission = Admission(sessions)
     admission.policy = Policy(roots=frozenset({ROOT}), sstp_limit=limit, parts={"SSTP": (POOL,)})
     around = Surroundings(
@@ -64,7 +71,9 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
         state=state,
         admission=admission,
         sessions=sessions,
-        log=DiagnosticLog(),
+        log=log,
+        eap_tls=cast("Any", None),  # the password is asked for alone
+        radius=cast("Any", None),
     )
     engine = SstpEngine(around, OnePassword())
     await engine.configure(Settings(roots=(), pool=(POOL,), routes=(), dns=(), radius=True))

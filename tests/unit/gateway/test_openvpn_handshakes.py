@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engines.openvpn_handshakes import Handshakes, peer_of
+from gateway.engines.openvpn_handshakes import Handshakes
 
 PEER = "203.0.113.1:45594"
 
@@ -110,14 +110,6 @@ def test_no_line_that_goes_on_in_a_clients_words_tells_of_a_refusal(name: str) -
         f"0xAB12/{PEER} VERIFY ERROR: depth=0, error=certificate has expired: CN={name}, serial=3",
     ):
         assert Handshakes().feed(line) is None
-
-
-def test_the_peer_is_named_by_its_certificate_and_not_by_openvpns_name_for_it() -> None:
-    env = {"common_name": "0xAB12", "X509_0_CN": "al\u202eice", "untrusted_ip": "192.0.2.9",
-           "tls_digest_0": "ab:cd", "tls_digest_1": "01:02"}  # fmt: skip
-    peer = peer_of(env)
-    assert (peer.user, peer.thumbprint, peer.root) == ("al?ice", "ABCD", "0102")
-    assert peer_of({}).user == ""
 
 
 def test_a_connection_is_refused_once() -> None:
