@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from gateway.rotation import Place, place, since, whole
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
@@ -194,17 +195,13 @@ class RadiusServer:
 
     # ---- its logs
 
-    def written(self) -> dict[Path, int]:
-        """How far its logs are: bytes."""
-        return {path: path.stat().st_size for path in self._logs()}
+    def written(self) -> dict[Path, Place]:
+        """How far its logs are."""
+        return {path: place(path) for path in self._logs()}
 
-    def refusal(self, user: str, since: Mapping[Path, int]) -> Refusal | None:
+    def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
         """Why it refused this user at last, since its logs were as far as that."""
-        texts = []
-        for path in self._logs():
-            with path.open("rb") as file:
-                file.seek(since.get(path, 0))
-                texts.append(file.read().decode(errors="replace"))
+        texts = [since(p, then[p]) if p in then else whole(p) for p in self._logs()]
         return telling(user, [list(refusals(text)) for text in texts])
 
     def _logs(self) -> list[Path]:
