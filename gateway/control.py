@@ -153,8 +153,14 @@ class Api:
         return web.json_response({"value": self._gateway.log.documents()})
 
     async def runtime(self, _request: web.Request) -> web.Response:
-        """Engines, and resident memory in bytes."""
-        return web.json_response({"engines": self._gateway.engines(), "memory": _memory()})
+        """Engines, refusals, and resident memory in bytes."""
+        return web.json_response(
+            {
+                "engines": self._gateway.engines(),
+                "refusals": self._gateway.log.counts(),
+                "memory": _memory(),
+            }
+        )
 
 
 def application(gateway: Gateway) -> web.Application:

@@ -12,7 +12,6 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
 from gateway.documents import parse, target
 from gateway.engines.base import Settings, Surroundings
 from gateway.engines.charon import Charon
@@ -20,6 +19,7 @@ from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentErr
 from gateway.files import make_private_directory
 from gateway.pool import divide
 from gateway.radius_path import RadiusPath
+from gateway.refusals import BoundedLog
 from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.rulebook import Network, violations
 from gateway.sessions import Sessions
@@ -43,7 +43,7 @@ class Gateway:
 
     def __init__(self, placement: Placement, state: Path) -> None:
         self.placement = placement
-        self.log = DiagnosticLog()
+        self.log = BoundedLog()
         self.sessions = Sessions()
         self._state = state
         self._admission = Admission(self.sessions)
