@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import gateway
-from gateway.daemon import Daemon, Program, brief
+from gateway.daemon import START_LIMIT, Daemon, Program, brief
 from gateway.dataplane import native
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.sstp_gate import Gate
 from gateway.engines.sstp_ground import DEVICE, MTU, Ground
-from gateway.engines.sstp_link import Link
+from gateway.engines.sstp_link import ANSWER_LIMIT, Link
 from gateway.engines.sstp_radius import RadiusAuthenticator
 from gateway.errors import EngineError
 from gateway.sstpd.messages import (
@@ -168,12 +168,13 @@ class SstpEngine:
         self._link.started()
         assert self._settings
         self._told_busy = False
-        configured = await self._configure(self._settings)
+        # A worker that is only being started is its keeper's, which knows how long that may take.
+        configured = await self._configure(self._settings, START_LIMIT)
         if configured.kept:
             words = f"sstpd runs without capabilities, and keeps {configured.kept}"
             self._around.log.add("engine", self.protocol, words)
 
-    async def _configure(self, settings: Settings) -> Configured:
+    async def _configure(self, settings: Settings, limit: float = ANSWER_LIMIT) -> Configured:
         radius = self._authenticator if settings.radius else None
         order = Configure(
             number=0,
@@ -184,7 +185,7 @@ class SstpEngine:
             eap="pass-through" if radius else "tls",
         )
         with self._replaced_if_it_hangs():
-            configured = await self._link.configure(order)
+            configured = await self._link.configure(order, limit)
         self._in_force = settings
         self._tell_busy()
         return configured

@@ -88,13 +88,13 @@ class Link:
         if self._channel.wants_write:
             asyncio.get_running_loop().add_writer(self._channel.fileno(), self._writable)
 
-    async def configure(self, order: Configure) -> Configured:
+    async def configure(self, order: Configure, limit: float = ANSWER_LIMIT) -> Configured:
         """Put this in force; returns when it is."""
         self._number += 1
         answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
         self._configured[self._number] = answer
         self.send(order.model_copy(update={"number": self._number}))
-        return await _within(answer, "took no configuration")
+        return await _within(answer, "took no configuration", limit)
 
     async def report(self) -> Counts:
         """The worker's counts."""
@@ -145,8 +145,8 @@ def _answer(future: asyncio.Future[M] | None, message: M) -> None:
         future.set_result(message)
 
 
-async def _within(answer: asyncio.Future[M], failing: str) -> M:
-    await asyncio.wait({answer}, timeout=ANSWER_LIMIT)
+async def _within(answer: asyncio.Future[M], failing: str, limit: float = ANSWER_LIMIT) -> M:
+    await asyncio.wait({answer}, timeout=limit)
     if not answer.done() or answer.cancelled():
         raise EngineError(f"the SSTP worker {failing}")
     return answer.result()
