@@ -153,10 +153,11 @@ class Api:
         return web.json_response({"value": self._gateway.log.documents()})
 
     async def runtime(self, _request: web.Request) -> web.Response:
-        """Engines, the judge of certificates, and resident memory in bytes."""
+        """Engines, the judge of certificates, refusals, and resident memory in bytes."""
         return web.json_response({
             "engines": self._gateway.engines(),
             "certificates": self._gateway.certificates(),
+            "refusals": self._gateway.log.counts(),
             "memory": _memory(),
         })  # fmt: skip
 

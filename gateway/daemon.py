@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from gateway.errors import EngineError, StorageError
 from gateway.files import tail
 from gateway.heartbeat import until_silent
+from gateway.rotation import keep_small
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -159,6 +160,7 @@ class Daemon:
         self._process = process
         ending = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
+        tending = asyncio.create_task(keep_small(lambda: (self._program.log,)))
         watching: asyncio.Task[str] | None = None
         silent = ""
         try:
@@ -172,6 +174,7 @@ class Daemon:
                 process.kill()
         finally:
             stopping.cancel()
+            tending.cancel()
             if watching:
                 watching.cancel()
             await self._end(process)

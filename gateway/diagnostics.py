@@ -12,11 +12,13 @@ import sys
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from radius.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.connections import ConnectionStatus
     from gateway.vocabulary import Reason, VpnProtocol
 
@@ -43,11 +45,20 @@ class Record:
     operationName: str = "P2SLogEvent"
 
 
+class Records(Protocol):
+    """Where they are kept."""
+
+    def append(self, record: Record, /) -> None:
+        """Take one in."""
+
+    def __iter__(self) -> Iterator[Record]: ...
+
+
 class DiagnosticLog:
     """A ring of records; each is written to stderr too, which is the program's own log."""
 
     def __init__(self) -> None:
-        self._records: deque[Record] = deque(maxlen=KEPT)
+        self._records: Records = deque(maxlen=KEPT)
 
     def add(
         self,

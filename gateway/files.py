@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gateway.errors import StorageError
+from gateway.rotation import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +38,8 @@ def write_private(path: Path, data: str | bytes) -> None:
 def tail(path: Path, lines: int = 5) -> str:
     """The last lines of a log, for quoting; what cannot be read is said instead."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 4096))
-            text = file.read().decode("utf-8", "replace")
+        with path.open("rb"):
+            text = whole(path)[-4096:]
     except OSError as error:
         return f"({path}: {error.strerror})"
     return "\n".join(text.strip().splitlines()[-lines:]) or f"({path} is empty)"

@@ -28,6 +28,7 @@ from gateway.files import make_private_directory
 from gateway.pool import divide
 from gateway.radius_path import RadiusPath
 from gateway.reach import Reach
+from gateway.refusals import BoundedLog
 from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.rulebook import Network, violations
 from gateway.sessions import Sessions
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from gateway.diagnostics import DiagnosticLog
     from gateway.engines.base import Engine
     from gateway.fence import Fence
     from gateway.placement import Placement
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 class Gateway:
     """The gateway: a document, and what it has been turned into."""
 
-    def __init__(self, placement: Placement, state: Path, log: DiagnosticLog, fence: Fence) -> None:
+    def __init__(self, placement: Placement, state: Path, log: BoundedLog, fence: Fence) -> None:
         self.placement = placement
         self.log = log
         self._fence = fence

@@ -163,6 +163,7 @@ class SstpEngine:
         self._link.started()
         assert self._settings
         self._told_busy = False
+        # A worker that is only being started is its keeper's, which knows how long that may take.
         configured = await self._configure(self._settings, START_LIMIT)
         if configured.kept:
             words = f"sstpd runs without capabilities, and keeps {configured.kept}"

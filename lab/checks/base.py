@@ -13,6 +13,7 @@ from lab.topology.vocabulary import VpnProtocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.rotation import Place
     from lab.faults.board import Faults
     from lab.topology.plan import Plan
     from radius.reasons import Refusal
@@ -130,10 +131,10 @@ class RadiusServer(Daemon, Protocol):
     async def waiting(self) -> list[str]:
         """The users whose approval is waited for; UsageError where there is no second factor."""
 
-    def written(self) -> dict[Path, int]:
+    def written(self) -> dict[Path, Place]:
         """How far its logs are."""
 
-    def refusal(self, user: str, since: Mapping[Path, int]) -> Refusal | None:
+    def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
         """Why it refused this user at last, since its logs were as far as that."""
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.rotation import Place
 from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.clients.base import Connection, RefusedError
 from lab.topology.steps import Connects, Refused, Step
@@ -116,7 +117,7 @@ def _vague(record: Record | None) -> bool:
 
 
 async def _servers_word(
-    client: ClientComputer, world: World, written: Mapping[str, Mapping[Path, int]]
+    client: ClientComputer, world: World, written: Mapping[str, Mapping[Path, Place]]
 ) -> Refusal | None:
     """What the RADIUS servers wrote down about this client since it dialled, if anything."""
     if not world.radius:

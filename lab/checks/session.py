@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gateway import rotation
 from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.checks.connect import concerns
 from lab.topology.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
@@ -25,10 +26,10 @@ async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
     address = world.addresses[step.host]
     argv = ["ping", "-n", "-c", str(PINGS), "-i", str(INTERVAL), address]
     ping = await client.node.spawn(argv, log=f"ping-{step.host}")
-    begun = ping.log.stat().st_size
+    begun = rotation.place(ping.log)
 
     def said() -> str:
-        return ping.log.read_text()[begun:]
+        return rotation.since(ping.log, begun)
 
     def answers() -> bool:
         return said().count("time=") >= BEFORE

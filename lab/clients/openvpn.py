@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 from gateway.engines.openvpn_management import Event, LogLine, Management, StateLine
+from gateway.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import OPENVPN, judge
@@ -112,7 +113,7 @@ class OpenVpn:
 
         async def listening() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             if process.code is not None:
-                said = process.log.read_text(errors="replace")[-1000:]
+                said = whole(process.log)[-1000:]
                 raise LabError(f"{self._node.name}: openvpn ended with {process.code}: {said}")
             line = await self._node.connect(f"{DIRECTORY}/management.sock")
             return await asyncio.open_unix_connection(sock=line)

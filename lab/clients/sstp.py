@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
@@ -221,7 +222,7 @@ class Sstp:
         if self._log is None:
             return ""
         # sstpc ends the names of what it does not know with a zero byte
-        text = self._log.read_text(errors="replace").replace("\0", "")
+        text = whole(self._log).replace("\0", "")
         return text.partition(self._mark)[2]
 
     def _proof(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateway.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
@@ -153,7 +154,7 @@ class PythonSstp:
     def _said(self) -> str:
         if self._log is None:
             return ""
-        return self._log.read_text(errors="replace").partition(self._mark)[2]
+        return whole(self._log).partition(self._mark)[2]
 
     def _events(self) -> Iterator[dict[str, Any]]:
         for line in self._said().split("\n")[:-1]:  # the last is not whole yet

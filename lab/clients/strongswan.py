@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway import datapath
+from gateway.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
@@ -136,7 +137,7 @@ class StrongSwan:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the IKEv2 tunnel is down", limit, gone)
-        said = self._daemon.log.read_text(errors="replace").splitlines() if self._daemon else []
+        said = whole(self._daemon.log).splitlines() if self._daemon else []
         told = [line for line in said if re.search(r"DELETE|deleting|peer not responding", line)]
         return told[-1] if told else "charon is not running"
 
@@ -155,7 +156,7 @@ class StrongSwan:
 
         async def answers() -> bool:
             if process.code is not None:
-                said = process.log.read_text(errors="replace")[-1000:]
+                said = whole(process.log)[-1000:]
                 raise LabError(f"{self._node.name}: charon ended with {process.code}: {said}")
             await self._ask("version")
             return True

@@ -83,7 +83,7 @@ def _save_daemon_logs(handle: Handle, verdict: Verdict) -> None:
     """What the gateways' daemons wrote in their nodes, which end with the lab, as evidence."""
     for gateway in {engine["gateway"] for engine in verdict.lab.get("engines", [])}:
         with suppress(LabError):  # it may be the lab's end that is looked into
-            told = handle.exec(gateway, ["sh", "-c", "tail -n +1 /run/gateway/*/*.log"])
+            told = handle.exec(gateway, ["sh", "-c", "tail -n +1 /run/gateway/*/*.log*"])
             kept = RunDirectory(handle.name).logs / gateway / "daemons.log"
             kept.write_text(told.stdout)
             kept.chmod(0o600)

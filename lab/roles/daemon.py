@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from gateway.rotation import whole
 from lab.checks import probes
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
@@ -34,5 +35,5 @@ async def start_daemon(
 
 def last_words(process: Process) -> str:
     """The end of a program's log."""
-    lines = process.log.read_text(errors="replace").strip().splitlines()
+    lines = whole(process.log).strip().splitlines()
     return "\n".join(lines[-QUOTED_LINES:]) or "it said nothing"

@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from gateway.rotation import Place, place, since, whole
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
@@ -193,17 +194,16 @@ class RadiusServer:
 
     # ---- its logs
 
-    def written(self) -> dict[Path, int]:
-        """How far its logs are: bytes."""
-        return {path: path.stat().st_size for path in self._logs()}
+    def written(self) -> dict[Path, Place]:
+        """How far its logs are."""
+        return {path: place(path) for path in self._logs()}
 
-    def refusal(self, user: str, since: Mapping[Path, int]) -> Refusal | None:
+    def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
         """Why it refused this user at last, since its logs were as far as that."""
-        told = []
-        for path, read in self._logs().items():
-            with path.open("rb") as file:
-                file.seek(since.get(path, 0))
-                told.append(list(read(file.read().decode(errors="replace"))))
+        told = [
+            list(read(since(path, then[path]) if path in then else whole(path)))
+            for path, read in self._logs().items()
+        ]
         return telling(user, told)
 
     def _logs(self) -> dict[Path, Callable[[str], Iterator[Refusal]]]:

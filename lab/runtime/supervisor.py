@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.rotation import keep_small
 from lab.errors import UsageError
 from lab.nodes.base import Node
 from lab.runtime import protocol
@@ -71,6 +72,7 @@ class Supervisor:
         os.write(ready, READY.encode())
         self._keep(self._build())
         self._keep(self._accept(listener))
+        self._keep(keep_small(lambda: self._directory.logs.rglob("*.log")))
         await self._over.wait()
         sys.stdout.flush()
         os._exit(0)  # the kernel takes the rest; waiting for threads and programs is not needed

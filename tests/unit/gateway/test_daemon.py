@@ -152,6 +152,19 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
     assert (daemon.restarts, len(bench.deaths)) == (1, 1)
 
 
+async def test_its_log_is_cut_off_at_a_size_while_it_runs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.rotation.LIMIT", 100)
+    monkeypatch.setattr("gateway.rotation.INTERVAL", 0.01)
+    script = ': > "$FLAG"; while :; do echo a line of ten; sleep 0.001; done'
+    await bench.run(script).start()
+    old = bench.directory / "log.old"
+    await wait_until("an older part", 10.0, old.exists)
+    first = old.stat().st_mtime_ns
+    await wait_until("another", 10.0, lambda: old.stat().st_mtime_ns != first)
+
+
 async def test_stopping_is_no_death(bench: Bench) -> None:
     daemon = bench.run(SLEEPER)
     await daemon.start()

@@ -30,6 +30,7 @@ async def test_a_kept_domain_comes_back_as_it_was_without_what_daemons_make(
     tmp_path: Path, states: dict[str, Path]
 ) -> None:
     archive = tmp_path / "cache" / "directory" / "key.tar.gz"
+    (tmp_path / "cache").mkdir()
     await keep(archive, states)
     assert [path.name for path in archive.parent.iterdir()] == ["key.tar.gz"]
     assert archive.stat().st_mode & 0o777 == 0o600

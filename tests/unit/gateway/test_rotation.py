@@ -1,0 +1,107 @@
+"""Logs of a bounded size, and who remembers a place in one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway import rotation
+from gateway.files import tail
+from gateway.waiting import wait_until
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "daemon.log"
+
+
+def append(log: Path, text: str) -> None:
+    with log.open("a") as file:
+        file.write(text)
+
+
+def test_who_writes_goes_on_writing_into_the_same_file(log: Path) -> None:
+    writer = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(writer, b"x" * 50)
+    assert rotation.rotate(log, 49)
+    os.write(writer, b"next")
+    os.close(writer)
+    assert log.read_text() == "next"
+    assert rotation.whole(log) == "x" * 50 + "next"
+    assert (log.parent / "daemon.log.old").stat().st_mode & 0o777 == 0o600
+
+
+def test_one_older_part_is_kept(log: Path) -> None:
+    for text in ("first", "second", "third"):
+        append(log, text)
+        assert rotation.rotate(log, 3)
+    assert rotation.whole(log) == "third"
+    assert sorted(p.name for p in log.parent.iterdir()) == ["daemon.log", "daemon.log.old"]
+
+
+def test_a_small_one_and_a_missing_one_are_left_alone(log: Path) -> None:
+    assert not rotation.rotate(log, 3)
+    append(log, "abc")
+    assert not rotation.rotate(log, 3)
+    assert rotation.whole(log) == "abc"
+
+
+def test_a_full_disk_does_not_keep_it_from_being_cut(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_old: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway.rotation._keep", full)
+    append(log, "abc")
+    assert rotation.rotate(log, 2)
+    assert rotation.whole(log) == ""
+
+
+def test_a_link_is_not_followed(log: Path) -> None:
+    victim = log.parent / "victim"
+    victim.write_text("precious")
+    log.symlink_to(victim)
+    assert not rotation.rotate(log, 1)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("limits", [(), (3,), (3, 3)])
+def test_what_came_since_a_place_survives_rotation(log: Path, limits: tuple[int, ...]) -> None:
+    """Of two rotations the older part may be lost, never the newer, and nothing older comes."""
+    append(log, "before ")
+    then = rotation.place(log)
+    append(log, "one ")
+    for limit in limits:
+        rotation.rotate(log, limit)
+        append(log, "two ")
+    told = rotation.since(log, then)
+    assert "before" not in told
+    assert told.endswith("two " if limits else "one ")
+    assert len(limits) == 2 or told.startswith("one ")
+
+
+def test_a_place_in_a_log_that_is_not_there_yet(log: Path) -> None:
+    then = rotation.place(log)
+    append(log, "all")
+    assert rotation.since(log, then) == "all"
+
+
+def test_the_last_words_are_quoted_although_the_log_was_just_cut(log: Path) -> None:
+    append(log, "why it died\n")
+    rotation.rotate(log, 3)
+    assert tail(log) == "why it died"
+
+
+async def test_logs_are_looked_at_for_ever(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.rotation.INTERVAL", 0)
+    monkeypatch.setattr("gateway.rotation.LIMIT", 3)
+    keeping = asyncio.create_task(rotation.keep_small(lambda: log.parent.glob("*.log")))
+    for text in ("first", "second"):
+        append(log, text)
+        await wait_until("a rotation", 5.0, lambda: rotation.place(log).size == 0)
+    keeping.cancel()
+    assert rotation.whole(log) == "second"
