@@ -36,8 +36,8 @@ IGNORED = (
     "no-message-authenticator",
     "proxy-state",
     "unasked",
-    "wrong-address",
 )
+"""What another address says does not come so far: it is no answer (gateway.reach)."""
 
 
 class Hostile:

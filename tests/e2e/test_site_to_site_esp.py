@@ -1,5 +1,5 @@
 """Site-to-site on a kernel with ESP: the gateway's program in a user-mode Linux node, whose kernel
-has it."""
+has it, and lacks nftables for IP: there the program refuses to work, and is told not to mind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab.nodes.base import Node
+import pytest
+
+from lab.nodes.base import Node, Process
 from lab.observe.capture import capture
 from lab.pki.authority import issue
 from lab.roles.echo import start as start_echo
@@ -88,24 +90,28 @@ async def call(gw: Node, method: str, path: str, body: object = None) -> dict[st
     return answer
 
 
-async def start_gateway(gw: Node) -> None:
+async def start_gateway(gw: Node, program: str) -> Process:
     made = issue(CERTIFICATES)["gw-server"]
     await gw.write("/run/gateway/placement.json", json.dumps(PLACEMENT))
     await gw.write("/run/gateway/server.pem", made.chain_pem)
     await gw.write("/run/gateway/server.key", made.key_pem, 0o600)
     await gw.write("/run/gateway/root.pem", made.root_pem)
     argv = ["--placement", "/run/gateway/placement.json", "--socket", "/run/gateway/api.sock"]
-    argv = [sys.executable, "-m", "gateway", *argv, "--state", "/run/gateway"]
-    await gw.spawn(argv, log="gateway")
+    argv = [sys.executable, "-m", program, *argv, "--state", "/run/gateway"]
+    process = await gw.spawn(argv, log="gateway")
 
     async def answers() -> bool:
         return bool(await call(gw, "GET", "/runtime"))
 
     await wait_until("the gateway's API", 60, answers)
+    return process
+
+
+DOCUMENT = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
 
 
 async def connect(gw: Node) -> None:
-    await call(gw, "PUT", "/gateway", {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}})
+    await call(gw, "PUT", "/gateway", DOCUMENT)
     space = {"addressPrefixes": [LAN]}
     local = {"localNetworkAddressSpace": space, "gatewayIpAddress": OFFICE}
     await call(gw, "PUT", "/localNetworkGateways/office", {"name": "office", "properties": local})
@@ -158,7 +164,13 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         await start_echo(nodes["files"], {"port": 7})
         options = {"public": OFFICE, "peer": GATEWAY, "lan": LAN, "sharedKey": KEY}
         device = await start_device(office, options)
-        await start_gateway(gw)
+        fenced = await start_gateway(gw, "gateway")
+        with pytest.raises(OSError, match="the kernel needs nf_tables with the family inet"):
+            await call(gw, "PUT", "/gateway", DOCUMENT)
+        state = (await call(gw, "GET", "/gateway"))["properties"]["provisioningState"]
+        assert (state, (await call(gw, "GET", "/runtime"))["engines"]) == ("Failed", [])
+        await fenced.stop()
+        await start_gateway(gw, "tests.labs.unfenced_gateway")
         await connect(gw)
         await becomes(gw, "Connected")
         assert await gw.call(partial(echoed, FILES)), "from the gateway's private address"

@@ -1,0 +1,40 @@
+"""`python -m gateway` without a fence, for kernels that have none: the program itself refuses them.
+
+User-mode Linux of Debian 12 has ESP and no nftables for IP.
+"""
+
+from __future__ import annotations
+
+import sys
+from ipaddress import IPv4Address
+from typing import Any
+from unittest.mock import patch
+
+from gateway import __main__ as program
+from gateway.reach import Reach
+from gateway.vocabulary import VpnProtocol
+
+
+class Unfenced:
+    """A gateway.fence.Fence that keeps nobody out."""
+
+    encloses = True
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def enclose(self, reach: Reach) -> None:
+        """Nothing is."""
+
+    def admit(
+        self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
+    ) -> None:
+        """Everybody passes."""
+
+    def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
+        """And goes on to."""
+
+
+if __name__ == "__main__":
+    with patch("gateway.fence.NftFence", Unfenced):
+        sys.exit(program.main())
