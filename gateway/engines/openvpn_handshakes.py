@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
 from gateway.sessions import Peer
@@ -93,13 +93,21 @@ def peer_of(env: dict[str, str]) -> Peer:
     digests = {
         int(depth): value.replace(":", "").upper()
         for name, value in env.items()
-        if name.startswith("tls_digest_") and (depth := name.removeprefix("tls_digest_")).isdigit()
+        if name.startswith("tls_digest_")
+        and (depth := name.removeprefix("tls_digest_")).isdecimal()
     }
-    address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
     return Peer(
         protocol="OpenVPN",
         user=env.get("common_name", ""),
         thumbprint=digests.get(0, ""),
         root=digests[max(digests)] if digests else "",
-        address=str(IPv4Address(address)) if address else "",
+        address=_address(env.get("untrusted_ip") or env.get("trusted_ip") or ""),
     )
+
+
+def _address(text: str) -> str:
+    """As an IPv4 address is written; nothing where it is none."""
+    try:
+        return str(IPv4Address(text))
+    except AddressValueError:
+        return ""
