@@ -5,6 +5,8 @@ So do Windows 10 and the seed; RFC 9190's other keys for TLS 1.3 are not built.
 
 from __future__ import annotations
 
+import inspect
+
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL, crypto
@@ -18,18 +20,24 @@ def server_context(
     certificate: x509.Certificate,
     key: Key,
     chain: tuple[x509.Certificate, ...] = (),
-    client_roots: tuple[x509.Certificate, ...] = (),
 ) -> SSL.Context:
     """The gateway's end; made once and shared. The peer must have a certificate, any: its chain is
-    for whoever answers the CertificateAttempt to look at. `client_roots` are named to it as hints.
-    """
+    for gateway.trust to look at."""
     context = _context(certificate, key, chain)
     context.set_cipher_list(cipher_suites.AZURE.encode())
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _taken)
-    for root in client_roots:
-        context.add_client_ca(root)
     return context
+
+
+def name_client_roots(context: SSL.Context, roots: tuple[x509.Certificate, ...]) -> None:
+    """Name these to clients, as hints which certificate is wanted; from one thread only.
+
+    A context of its own for each list would need a callback of C code, for which a confined
+    process has no memory left; so pyOpenSSL's guard, which is for threads, is stepped over.
+    """
+    names = [crypto.X509.from_cryptography(root).get_subject() for root in roots]
+    inspect.unwrap(SSL.Context.set_client_ca_list)(context, names)
 
 
 def client_context(

@@ -14,8 +14,8 @@ from gateway.sstpd.messages import (
     MsChapV2Given,
     PapGiven,
     Traffic,
-    cut,
 )
+from radius.printable import printable
 
 if TYPE_CHECKING:
     from gateway.dataplane.counters import Counters, PlaneCounters
@@ -28,17 +28,19 @@ def attempt(made: MsChapV2Attempt | PapAttempt | EapAttempt) -> Attempt:
     match made:
         case MsChapV2Attempt():
             return MsChapV2Given(
-                user=cut(made.user),
+                user=printable(made.user),
                 authenticator_challenge=made.authenticator_challenge,
                 peer_challenge=made.peer_challenge,
                 nt_response=made.nt_response,
                 identifier=made.identifier,
             )
         case PapAttempt():
-            return PapGiven(user=cut(made.user), password=made.password)
+            return PapGiven(user=printable(made.user), password=made.password)
         case EapAttempt():
-            identity = None if made.identity is None else cut(made.identity)
-            return EapGiven(packet=made.packet, identity=identity, speaks=made.method)
+            identity = None if made.identity is None else printable(made.identity)
+            return EapGiven(
+                packet=made.packet, identity=identity, speaks=made.method, room=made.room
+            )
 
 
 def verdict(order: Admitted | Denied | Continue) -> Verdict:
@@ -52,7 +54,7 @@ def verdict(order: Admitted | Denied | Continue) -> Verdict:
                 order.reason, order.message, order.eap, order.error, order.retry, order.text
             )
         case Continue():
-            return EapReply(order.eap)
+            return EapReply(order.eap, (order.reason, order.message) if order.reason else None)
 
 
 def traffic(call: int, counters: Counters) -> Traffic:

@@ -22,7 +22,8 @@ from gateway.ppp.options import Option, encode_options, parse_options
 from gateway.ppp.wire import MOST_OUTGOING
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split
-from tests.unit.ppp.certificates import client_tls, server_tls
+from tests.unit.ppp.certificates import client_tls
+from tests.unit.ppp.local_eap_tls import LocalEapTls
 from tests.unit.ppp.pair import GIVEN, Pair, client_config, server_config
 from tests.unit.ppp.radius import MsChapV2Radius
 
@@ -32,7 +33,7 @@ SETUPS: tuple[Callable[[], Pair], ...] = (
     lambda: Pair(server_config(), client_config()),
     lambda: Pair(server_config(methods=("PAP",)), client_config(methods=("PAP",))),
     lambda: Pair(
-        server_config(methods=("EAP",), eap_tls=server_tls()), client_config(eap_tls=client_tls())
+        server_config(methods=("EAP",)), client_config(eap_tls=client_tls()), judge=LocalEapTls()
     ),
     lambda: Pair(server_config(methods=("EAP",)), client_config(), judge=MsChapV2Radius()),
 )
