@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 from tests.fuzz.mutations import of_bytes
@@ -139,14 +140,14 @@ def _change(dice: random.Random, siblings: list[Node], at: int, other: list[Node
     if way == 0:
         del siblings[at]
     elif way == 1:
-        siblings[at:at] = [node] * dice.choice((1, 1, 1, 30))
+        siblings[at:at] = deepcopy([node] * dice.choice((1, 1, 1, 30)))
     elif way == 2:
         node.tag = dice.choice((dice.choice(_TAGS), dice.randrange(256)))
     elif way == 3:
         node.form = dice.choice((-1, 1, 2, 100))
     elif way == 4:
         there, place = dice.choice(all_of(other))
-        siblings[at] = there[place]
+        siblings[at] = deepcopy(there[place])
     elif isinstance(node.body, list):
         dice.shuffle(node.body)
         node.before = bytes((dice.randrange(9),)) if node.before else b""

@@ -125,6 +125,8 @@ class Fuzzer:
     ) -> None:
         self.target = target
         self.inputs = 0
+        self.dearest = 0.0
+        """Seconds of CPU that an input has taken, of those that found nothing."""
         self.found: dict[str, Found] = {}
         self.lines = Lines(target.watches)
         self._remember = remember
@@ -151,7 +153,10 @@ class Fuzzer:
             if found or not (self._new or seed):
                 return found
             self._corpus.append(data)
-        return _fault(data, lambda: execute(self.target, data))
+        return _fault(data, lambda: self._measure(data))
+
+    def _measure(self, data: bytes) -> None:
+        self.dearest = max(self.dearest, execute(self.target, data))
 
     def _watch(self, data: bytes) -> None:
         with _broken_off(self.target), self.lines.watched():
@@ -185,8 +190,10 @@ class Fuzzer:
         return again if again and again.what == found.what else None
 
 
-def execute(target: Target, data: bytes) -> None:
-    """Run one input; raises what it finds. What takes too long has to do so three times."""
+def execute(target: Target, data: bytes) -> float:
+    """Run one input; raises what it finds. What takes too long has to do so three times. Returns
+    seconds of CPU.
+    """
     with _broken_off(target):
         before = _peak()
         for _ in range(3):
@@ -199,6 +206,7 @@ def execute(target: Target, data: bytes) -> None:
             raise CostError(f"more than {target.cpu:g} s of CPU")
         if _peak() - before > MOST_MEMORY:
             raise CostError(f"more than {MOST_MEMORY // 1024} MB of memory")
+    return spent
 
 
 def digest(data: bytes) -> str:
@@ -224,7 +232,7 @@ def _broken_off(target: Target) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def _fault(data: bytes, work: Callable[[], None]) -> Found | None:
+def _fault(data: bytes, work: Callable[[], object]) -> Found | None:
     """What goes wrong; the last place in the checkout's own code names it."""
     try:
         work()

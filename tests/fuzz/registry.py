@@ -16,8 +16,9 @@ MODULES = {
     "ppp-client": "ppp",
     "radius-answers": "radius_packets",
     "radius-exchange": "radius_packets",
-    "radius-relay": "radius_packets",
     "radius-door": "radius_packets",
+    "ikev2-wire": "ikev2",
+    "ikev2-relay": "ikev2",
     "worker-messages": "daemons",
     "vici": "daemons",
     "openvpn": "daemons",
@@ -26,6 +27,9 @@ MODULES = {
     "arm-gateway": "documents",
     "arm-sites": "documents",
     "certificates": "certificates",
+    "eap-tls": "eap_tls",
+    "eap-flights": "eap_tls",
+    "eapd-messages": "eap_tls",
     "native": "native",
 }
 """Name of a target, and the module of tests/fuzz/targets that has it."""

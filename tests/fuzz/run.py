@@ -28,7 +28,7 @@ SANITIZED = (
 )  # fmt: skip
 SANITIZER = 99
 """Exit code of a process that the sanitizer has ended."""
-ROW = "{:<24} {:>11} {:>9} {:>7} {:>6}"
+ROW = "{:<24} {:>11} {:>9} {:>6} {:>8} {:>6}"
 
 
 def sanitizer(directory: Path) -> dict[str, str]:
@@ -58,13 +58,13 @@ def run(names: list[str], minutes: float, seed: int) -> int:
         left -= 1
         return _process(name, now + share, seed, Path(place))
 
-    print(ROW.format("target", "inputs", "a second", "lines", "found"), flush=True)
+    print(ROW.format("target", "inputs", "a second", "lines", "dearest", "found"), flush=True)
     total = 0
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(cores) as pool:
         for name, report in zip(names, pool.map(one, names), strict=True):
             speed = round(report.inputs / max(report.seconds, 0.001))
-            print(ROW.format(name, f"{report.inputs:,}", f"{speed:,}", report.lines,
-                             len(report.found)), flush=True)  # fmt: skip
+            counts = f"{report.inputs:,}", f"{speed:,}", report.lines, f"{report.dearest:.0f} ms"
+            print(ROW.format(name, *counts, len(report.found)), flush=True)
             total += len(report.found)
             for path, what in report.found:
                 print(f"  {what}\n  ./p2slab test tests/fuzz -k {Path(path).name}", flush=True)
@@ -84,14 +84,14 @@ def _process(name: str, end: float, seed: int, place: Path) -> Report:
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Report(0, 0, 0, [(save(name, Current.read(current)), "does not end")])
+        return Report(0, 0, 0, 0, [(save(name, Current.read(current)), "does not end")])
     sys.stderr.write(done.stderr)
     if done.returncode == 0:
         return Report(**json.loads(done.stdout.splitlines()[-1]))
     if done.returncode == 1:
         raise RuntimeError(f"a fault of the fuzzer's own, in {name}")
     words = f"its process ended with {done.returncode}"
-    return Report(0, 0, 0, [(save(name, Current.read(current)), words)])
+    return Report(0, 0, 0, 0, [(save(name, Current.read(current)), words)])
 
 
 def main() -> int:

@@ -16,6 +16,9 @@ from tests.fuzz.engine import FOUND, Fuzzer, execute
 from tests.fuzz.registry import MODULES, target
 from tests.fuzz.run import sanitizer
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+"""cryptography's, about strange certificates; nothing else raises them in earnest either."""
+
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_few_thousand_inputs_find_nothing(name: str) -> None:

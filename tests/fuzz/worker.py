@@ -11,6 +11,7 @@ import mmap
 import resource
 import sys
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,11 +27,12 @@ LEAST = 1.0
 
 @dataclass(frozen=True)
 class Report:
-    """`found`: file and what is wrong."""
+    """`dearest`: milliseconds of CPU that one input took; `found`: file and what is wrong."""
 
     inputs: int
     seconds: float
     lines: int
+    dearest: float
     found: list[tuple[str, str]]
 
 
@@ -64,6 +66,7 @@ def save(name: str, data: bytes) -> str:
 
 def main(name: str, end: float, seed: int, current: Path) -> None:
     """Until the end."""
+    warnings.simplefilter("ignore", UserWarning)  # cryptography's, about strange certificates
     chosen = target(name)
     if not chosen.native:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -75,7 +78,8 @@ def main(name: str, end: float, seed: int, current: Path) -> None:
     for one in fuzzer.found.values():
         found.append((save(name, one.data), one.what))
         sys.stderr.write(f"{one.text}\n")
-    report = Report(fuzzer.inputs, time.monotonic() - begun, len(fuzzer.lines.seen), found)
+    seconds, lines = time.monotonic() - begun, len(fuzzer.lines.seen)
+    report = Report(fuzzer.inputs, seconds, lines, 1000 * fuzzer.dearest, found)
     print(json.dumps(asdict(report)))
 
 

@@ -172,8 +172,8 @@ def _told(gateway: Gateway, resource: VirtualNetworkGateway) -> None:
             lines = openvpn_config.client(settings, openvpn_config.gateway_address(part[0]))
             assert all(line.isprintable() for line in lines)
         if protocol == "IkeV2":
-            for name, message in ikev2_config.pools(settings).items():
-                Message.serialize({name: message})
+            told = ikev2_config.connection(gateway.placement, settings, b"", encapsulate=True)
+            Message.serialize({ikev2_config.CONNECTION: told})
 
 
 def site_seeds() -> list[bytes]:
@@ -241,7 +241,7 @@ def mutate_file(dice: random.Random, data: bytes, others: Sequence[bytes]) -> by
 
 
 TARGETS = (
-    Target("topology", topology_seeds, topology, ("lab/topology/",), of_text, quick=60, cpu=3),
+    Target("topology", topology_seeds, topology, ("lab/topology/",), of_text, quick=40, cpu=3),
     Target("key-files", file_seeds, key_file, ("lab/topology/files.py",), mutate_file, quick=300),
     Target("arm-gateway", gateway_seeds, gateway_document,
            ("gateway/resource.py", "gateway/documents.py", "gateway/rules/", "gateway/reconcile.py",

@@ -202,6 +202,6 @@ def frame_seeds() -> list[bytes]:
 WATCHES = ("gateway/ppp/",)
 TARGETS = (
     Target("ppp-frames", frame_seeds, read_frames, WATCHES),
-    Target("ppp-server", seeds, run_server, WATCHES, of_steps(END + 1), quick=500, cpu=0.2),
-    Target("ppp-client", seeds, run_client, WATCHES, of_steps(END + 1), quick=500, cpu=0.2),
+    Target("ppp-server", seeds, run_server, WATCHES, of_steps(END + 1), quick=300, cpu=0.2),
+    Target("ppp-client", seeds, run_client, WATCHES, of_steps(END + 1), quick=300, cpu=0.2),
 )

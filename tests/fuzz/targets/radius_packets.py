@@ -1,4 +1,4 @@
-"""RADIUS: a server's answers, charon's questions, and the front door between two strangers.
+"""RADIUS: a server's answers, and the front door between two strangers.
 
 Attributes are mutated and signed afterwards, or nothing would get past the authenticators; one bit
 of an input leaves the signature out.
@@ -11,21 +11,17 @@ import itertools
 import random
 from ipaddress import IPv4Network
 
-from gateway.engines import ikev2_radius_wire as wire
 from radius import verdict
 from radius.attributes import Call, Nas, of_call
 from radius.door import TO_SERVER, Approved, Door
 from radius.exchange import Question, Questions
 from radius.packet import (
     LONGEST,
-    LONGEST_EAP,
     LONGEST_VALUE,
     Answer,
-    Keys,
     Request,
     Sent,
     Server,
-    walk,
 )
 from radius.schedule import LIMIT
 from tests.fuzz.engine import Target
@@ -41,7 +37,7 @@ UNSIGNED, NO_PROXY_STATE, OTHER_SECRET, RAW = 1, 2, 4, 8
 """Bits of a first byte: what is not as it should be."""
 
 
-def _attributes(steps: list[tuple[int, bytes]]) -> bytes:
+def attributes(steps: list[tuple[int, bytes]]) -> bytes:
     """Steps as attributes: the kind is the attribute's; of kind 0 are bare bytes."""
     made = b""
     for kind, value in steps:
@@ -88,7 +84,7 @@ def read_answer(data: bytes) -> None:
     flags, (method, code) = steps[0][0], (steps[0][1] + bytes(2))[:2]
     method %= 3
     sent = _sent(method)
-    body = _attributes(steps[1:])
+    body = attributes(steps[1:])
     if flags & RAW:
         answer = body
     else:
@@ -153,68 +149,16 @@ def exchange(data: bytes) -> None:
     assert len(questions._open) <= len(opened)
 
 
-# ------------------------------------------------------------------------------ charon's questions
-
-CHARON = b"between-charon-and-us"
-
-
 def signed_request(
-    code: int, identifier: int, attributes: bytes, secret: bytes, flags: int = 0
+    code: int, identifier: int, given: bytes, secret: bytes, flags: int = 0
 ) -> bytes:
     """With Message-Authenticator (RFC 3579, section 3.2), unless the flags leave it out."""
-    body = (b"" if flags & UNSIGNED else attribute(80, bytes(16))) + attributes
+    body = (b"" if flags & UNSIGNED else attribute(80, bytes(16))) + given
     head = bytes((code, identifier)) + (20 + len(body)).to_bytes(2) + bytes(16)
     if flags & UNSIGNED:
         return head + body
     mark = hmac.digest(secret, head + body, "md5")
-    return head + attribute(80, mark) + attributes
-
-
-def charon_seeds() -> list[bytes]:
-    eap = b"\2\1\4\0\x0d" + bytes(1019)
-    usual = [
-        (1, b"alice"), (4, bytes(4)), (5, b"\0\0\0\x0c"), (6, b"\0\0\0\2"), (31, b"192.0.2.2"),
-        (30, b"203.0.113.2"), (32, b"strongSwan"), (61, b"\0\0\0\5"), (87, b"p2s-eap-radius"),
-        (24, b"0123456789abcdef"), (25, b"class"), (25, b"class 2"),
-    ]  # fmt: skip
-    accounting = [(40, b"\0\0\0\1"), (44, b"1764450000-1"), (42, b"\0\0\1\0"), (46, bytes(4)),
-                  (8, b"\xac\x10\xc9\2"), (55, bytes(4)), (49, b"\0\0\0\1")]  # fmt: skip
-    return [
-        join([(0, b"\1\7"), *usual, (79, IDENTITY)]),
-        join([(0, b"\1\x08"), *usual, *((79, eap[at : at + 253]) for at in range(0, 1024, 253))]),
-        join([(0, b"\4\7"), *usual, *accounting]),
-        join([(UNSIGNED, b"\1\7"), *usual[:3]]),
-        join([(OTHER_SECRET, b"\1\7"), *usual[:3], (79, IDENTITY)]),
-    ]
-
-
-def charon_packet(data: bytes) -> tuple[int, bytes]:
-    """Flags, and the packet of an input."""
-    steps = split(data) or [(0, b"")]
-    flags, (code, identifier) = steps[0][0], (steps[0][1] + bytes(2))[:2]
-    body = _attributes(steps[1:])
-    if flags & RAW:
-        return flags, body
-    secret = b"another" if flags & OTHER_SECRET else CHARON
-    return flags, signed_request(code, identifier, body, secret, flags)
-
-
-def ask(data: bytes) -> None:
-    """Nothing, or a question; and answers to it that fit into a packet."""
-    flags, packet = charon_packet(data)
-    asked = wire.read(packet, CHARON)
-    if asked is None:
-        return
-    assert not flags & (UNSIGNED | OTHER_SECRET)
-    assert asked.uniqueid == "" or 0 <= int(asked.uniqueid) < 1 << 32
-    for answer in (
-        wire.challenge(asked, CHARON, bytes(LONGEST_EAP), bytes(16)),
-        wire.accept(asked, CHARON, SUCCESS, Keys(RECV, SEND)),
-        wire.reject(asked, CHARON),
-    ):
-        assert isinstance(walk(answer), list)
-        assert answer[1] == asked.identifier
-        assert len(answer) <= LONGEST
+    return head + attribute(80, mark) + given
 
 
 # ------------------------------------------------------------------------------ the front door
@@ -298,7 +242,5 @@ TARGETS = (
     Target("radius-answers", answer_seeds, read_answer, ("radius/",), OF_ATTRIBUTES, quick=1000),
     Target("radius-exchange", exchange_seeds, exchange, ("radius/",), of_steps(6), quick=400,
            cpu=0.5),
-    Target("radius-relay", charon_seeds, ask,
-           ("gateway/engines/ikev2_radius_wire.py", "radius/"), OF_ATTRIBUTES, quick=500),
     Target("radius-door", door_seeds, door, ("radius/",), of_steps(6), quick=300, cpu=0.5),
 )  # fmt: skip

@@ -76,6 +76,7 @@ def _read_control(packet: bytes) -> None:
         return
     assert control.message in Message
     body = b"".join(_attribute(a.id, a.value) for a in control.attributes)
+    assert 8 + len(body) == len(packet)
     head = len(packet).to_bytes(2) + control.message.to_bytes(2)
     again = read_control(b"\x10\x01" + head + len(control.attributes).to_bytes(2) + body)
     assert isinstance(again, Control)
