@@ -50,6 +50,7 @@ from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
 from tests.fuzz.targets import keys
 from tests.fuzz.targets.radius_packets import NAS
+from tests.labs.fences import RecordingFence
 
 LIMIT = 3
 """Connections of each group of protocols."""
@@ -72,8 +73,8 @@ class Judge(EapTls):
         super().__init__(placement, Path("/nowhere"), lambda _: None)
         self._answers = list(answers)
 
-    async def _ask(self, order: Any, *kinds: type[Any]) -> Any:
-        del kinds
+    async def _ask(self, order: Any, *kinds: type[Any], limit: float | None = None) -> Any:
+        del kinds, limit
         order = eapd.TO_WORKER.validate_json(order.model_dump_json())
         if isinstance(order, eapd.Look):
             finding = trust.examine(order.chain, trust.Roots(ROOTS), keys.NOW)
@@ -151,7 +152,7 @@ def surroundings(
             "serverCertificate": {"certificate": "a", "privateKey": "b", "root": "c"},
         }
     )  # fmt: skip
-    sessions = Sessions()
+    sessions = Sessions(RecordingFence())
     admission = Admission(sessions)
     pool = (IPv4Network("172.16.9.0/29"),)
     admission.policy = Policy(
@@ -180,8 +181,12 @@ class Tasks:
 
 
 def look(around: Surroundings) -> None:
-    """The table of sessions makes sense."""
+    """The table of sessions makes sense, and the fence is open to who is in it and to no other."""
     sessions = list(around.sessions)
+    fence = around.sessions._fence
+    assert isinstance(fence, RecordingFence)
+    passing = {who for who, seconds in fence.open.items() if seconds is None}
+    assert passing == {(s.peer.protocol, str(s.private_address)) for s in sessions}
     assert len(sessions) <= LIMIT
     assert len({session.private_address for session in sessions}) == len(sessions)
     for session in sessions:

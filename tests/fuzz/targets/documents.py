@@ -30,6 +30,7 @@ from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
 from tests.fuzz.targets.daemons import surroundings
 from tests.fuzz.targets.keys import authority, der, pem
+from tests.labs.fences import RecordingFence
 
 # ---------------------------------------------------------------------------------- topologies
 
@@ -131,7 +132,7 @@ def refused(error: GatewayError) -> None:
 def gateway_document(data: bytes) -> None:
     """Refused with reasons; or it is what GET returns, and the daemons can be told of it."""
     around = surroundings()
-    gateway = Gateway(around.placement, Path("/nowhere"))
+    gateway = Gateway(around.placement, Path("/nowhere"), around.log, RecordingFence())
     try:
         read = from_json(data)
     except InvalidDocumentError as error:
@@ -205,7 +206,7 @@ def site_seeds() -> list[bytes]:
 def sites(data: bytes) -> None:
     """Local network gateways and connections in any order; charon can be told of what is taken."""
     around = surroundings()
-    gateway = Gateway(around.placement, Path("/nowhere"))
+    gateway = Gateway(around.placement, Path("/nowhere"), around.log, RecordingFence())
     gateway._resource = parse(
         VirtualNetworkGateway, {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
     )

@@ -12,6 +12,7 @@ import json
 import random
 from collections.abc import Sequence
 from contextlib import redirect_stderr
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -208,7 +209,8 @@ async def _relay(steps: list[tuple[int, bytes]]) -> None:
                                              _vici(content)):  # fmt: skip
                 clients.on_event(event)
         elif kind == LAPSED:
-            around.sessions._reservations.clear()
+            kept = around.sessions._reservations
+            kept[:] = [replace(reservation, expires=0) for reservation in kept]
             accepted, lapsed = len(list(around.sessions)), lapsed + accepted
         await tasks.done()
         for answer in ports[0].sent:
