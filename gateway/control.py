@@ -6,13 +6,12 @@ import os
 import sys
 import traceback
 from base64 import b64decode
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gateway.documents import parse
+from gateway.documents import from_json, parse
 from gateway.errors import GatewayError, InvalidDocumentError
 from gateway.profile.archive import Snapshot, files, pack
 from gateway.resource import ArmModel, Unsupported
@@ -220,10 +219,7 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
 
 
 async def _json(request: web.Request) -> Any:
-    try:
-        return await request.json()
-    except (JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidDocumentError(f"not JSON: {error}") from None
+    return from_json(await request.read())
 
 
 def _memory() -> int:

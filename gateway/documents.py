@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import json
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.errors import Detail, InvalidDocumentError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def from_json(body: bytes) -> Any:
+    """JSON as values; InvalidDocumentError for what is none, too deep, or a number too long."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidDocumentError(f"not JSON: {error}") from None
 
 
 def parse(model: type[Model], data: object) -> Model:

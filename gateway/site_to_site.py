@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from gateway.placement import Placement
     from gateway.resource import VirtualNetworkGateway
     from gateway.rules.case import Violation
+
+_NAME = re.compile(r"[0-9A-Za-z]([0-9A-Za-z_.-]{0,78}[0-9A-Za-z_])?")
+"""Azure-docs resource-name-rules, Microsoft.Network: connections and localNetworkGateways."""
 
 
 class Connections:
@@ -149,6 +153,9 @@ def _not_found(name: str) -> NotFoundError:
 
 def _refuse(name: str, own: str, found: Iterable[Violation]) -> None:
     details = [Detail("InvalidProperty", v.message, target(("properties", *v.path))) for v in found]
+    if not _NAME.fullmatch(own):
+        words = "a name has 1 to 80 letters, digits, underscores, periods and hyphens"
+        details.append(Detail("InvalidResourceName", words, "name"))
     if name != own:
         details.append(Detail("InvalidResourceName", f"the address says {name}", "name"))
     if details:

@@ -72,7 +72,8 @@ class Channel(Generic[T]):
                 yield self._incoming.validate_json(data)
             except ValidationError as error:
                 flaws = error.errors(include_url=False, include_input=False, include_context=False)
-                raise ChannelError(f"no message: {flaws[0]['msg']}") from None
+                # pydantic's sentences quote what came
+                raise ChannelError(f"no message: {flaws[0]['type']}") from None
 
     def close(self) -> None:
         """Close this end."""

@@ -17,10 +17,22 @@ CHECKS = (
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.option(
+    "--fuzz",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    help="Fuzz what takes bytes from strangers, on all cores; exit code 1 if anything is found.",
+)
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def command(ctx: click.Context, pytest_arguments: tuple[str, ...]) -> None:
-    """Run the linters, the types and all tests; or pytest with the given arguments."""
+def command(ctx: click.Context, fuzz: float | None, pytest_arguments: tuple[str, ...]) -> None:
+    """Run the linters, the types and all tests; or pytest with the given arguments.
+
+    With --fuzz the arguments are targets (docs/fuzzing.md).
+    """
+    if fuzz is not None:
+        argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
+        ctx.exit(subprocess.call(argv, cwd=os.environ["P2SLAB_SOURCE"]))
     # A caller's own paths are theirs; ours are the checkout's.
     here = Path.cwd() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
     failed = (

@@ -62,32 +62,34 @@ def _public_key(file: FilePath, parse: Callable[[bytes], Any]) -> bytes:
         PublicFormat,
     )
 
-    key = parse(content).public_key()
+    key = parse(content)
     der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return der
 
 
 def _certificate(content: bytes) -> Any:
+    """Its public key."""
     from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 (as above)
 
     try:
-        return load_pem_x509_certificates(content)[0]
-    except ValueError:
+        return load_pem_x509_certificates(content)[0].public_key()
+    except Exception:  # noqa: BLE001 - whatever a foreign parser does with foreign bytes
         raise _FlawError(
             "not a PEM certificate", "a file with -----BEGIN CERTIFICATE-----"
         ) from None
 
 
 def _private_key(content: bytes) -> Any:
+    """Its public key."""
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 (as above)
         load_pem_private_key,
     )
 
     try:
-        return load_pem_private_key(content, None)
+        return load_pem_private_key(content, None).public_key()
     except TypeError:
         raise _FlawError("the key has a password", "store it without one") from None
-    except ValueError:
+    except Exception:  # noqa: BLE001 - as above
         raise _FlawError(
             "not a PEM private key", "a file with -----BEGIN PRIVATE KEY-----"
         ) from None
