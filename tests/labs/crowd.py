@@ -219,19 +219,25 @@ class OpenVpnCrowd:
     async def dial(self, profile: Profile) -> list[str]:
         """All at once; the devices of those who are in, once all are."""
         for number, user in enumerate(self._users):
-            text = profile.openvpn.replace("$CLIENTCERTIFICATE", forged.pem(user.der).decode())
+            text = profile.openvpn.replace("log openvpn.log\n", "")
+            text = text.replace("$CLIENTCERTIFICATE", forged.pem(user.der).decode())
             path = f"{DIRECTORY}/u{number}.ovpn"
             await self._node.write(path, text.replace("$PRIVATEKEY", user.key_pem.decode()), 0o600)
             argv = ["openvpn", "--config", path, "--dev", f"t{number}", "--dev-type", "tun",
-                    "--route-noexec", "--disable-dco", "--log", "/dev/stdout"]  # fmt: skip
+                    "--route-noexec", "--disable-dco"]  # fmt: skip
             self._running.append(await self._node.spawn(argv, log=f"crowd-{number}"))
 
-        def up() -> bool:
-            said = [process.log.read_text() for process in self._running]
-            assert all(process.code is None for process in self._running), said
-            return all("Initialization Sequence Completed" in text for text in said)
+        async def up(process: Process) -> None:
+            def inside() -> bool:
+                assert process.code is None, process.log.read_text()
+                return "Initialization Sequence Completed" in process.log.read_text()
 
-        await wait_until("OpenVPN's crowd is in", 2 * START_LIMIT, up)
+            try:
+                await wait_until("OpenVPN is up", 2 * START_LIMIT, inside)
+            except TimeoutError as error:
+                raise AssertionError(process.log.read_text()[-2000:]) from error
+
+        await asyncio.gather(*map(up, self._running))
         return [f"t{number}" for number in range(len(self._users))]
 
     async def stop(self) -> None:
@@ -249,19 +255,26 @@ class Pings:
         self._running = running
 
     @classmethod
-    async def start(cls, node: Node, sources: Sequence[str], seconds: float) -> Pings:
+    async def start(
+        cls, node: Node, sources: Sequence[str], seconds: float, aim: str = PRIVATE
+    ) -> Pings:
         """They end by themselves, so that the last answer is waited for."""
         count = str(max(1, int(seconds / 0.2)))
         argv = ["ping", "-q", "-i", "0.2", "-c", count, "-W", "5", "-I"]
         return cls(
             {
-                source: await node.spawn([*argv, source, PRIVATE], log=f"ping-{source}")
+                source: await node.spawn([*argv, source, aim], log=f"ping-{source}")
                 for source in sources
             }
         )
 
+    @property
+    def over(self) -> bool:
+        """All of them."""
+        return all(process.code is not None for process in self._running.values())
+
     async def ended(self) -> dict[str, tuple[int, int]]:
-        """By source: sent and answered."""
+        """By source: sent and answered, once all are over."""
         found = {}
         for source, process in self._running.items():
             await process.wait()

@@ -61,6 +61,8 @@ class Doors:
     """The gateway's, in the hands of people with odd certificates."""
 
     bench: Bench
+    public: str = PUBLIC
+    name: str = FQDN
     _profile: Any = None
 
     async def ike(self, node: str, manner: Manner) -> tuple[IkeAttacker, Outcome]:
@@ -68,7 +70,7 @@ class Doors:
         line = await self.bench.nodes[node].call(
             lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         )
-        attacker = IkeAttacker(line, PUBLIC, manner)
+        attacker = IkeAttacker(line, self.public, manner)
         return attacker, await off(attacker.dial)
 
     async def dial(self, protocol: VpnProtocol, shown: Forged, node: str = "pc1") -> Inside | None:
@@ -88,11 +90,11 @@ class Doors:
         return Inside(str(outcome.address), alive, leave) if outcome.established else None
 
     async def _sstp(self, shown: Forged, node: str) -> Inside | None:
-        stream = await tcp(self.bench, node)
+        stream = await tcp(self.bench, node, self.public)
         root = self.bench.credentials["public-root"].certificate
         user = ClientConfig(user="mallory", eap_tls=tls_context(shown))
         unused = self.bench.credentials["public-root"]
-        caller = await off(lambda: SstpCaller(stream, FQDN, unused, root, user=user))
+        caller = await off(lambda: SstpCaller(stream, self.name, unused, root, user=user))
         if not isinstance(await off(caller.dial), Connected):
             caller.close()
             return None

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.pki import stock
 from lab.pki.authority import Credential
 
 Key = Any
@@ -269,6 +270,17 @@ def namesakes(count: int, key: Key) -> Forged:
     made = [sign("Namesake", authority(), key=key) for _ in range(count)]
     leaf = sign("mallory", by=made[0])
     return leaf.showing(*(one.der for one in made))
+
+
+def ladder(count: int) -> Forged:
+    """Authorities of RSA with 4,096 bits above each other, the topmost of which nobody knows."""
+    keys = stock.take(2)
+    made = sign("Ladder 0", authority(), key=keys[0])
+    for number in range(1, count):
+        made = sign(
+            f"Ladder {number}", authority(), key=keys[number % 2], by=replace(made, is_root=False)
+        )
+    return sign("mallory", by=made)
 
 
 def giants(count: int) -> Forged:
