@@ -272,10 +272,11 @@ def namesakes(count: int, key: Key) -> Forged:
     return leaf.showing(*(one.der for one in made))
 
 
-def ladder(count: int) -> Forged:
-    """Authorities of RSA with 4,096 bits above each other, the topmost of which nobody knows."""
+def ladder(count: int, top: str = "Ladder") -> Forged:
+    """Authorities of RSA with 4,096 bits above each other, the topmost issued by `top` and not
+    known to anybody."""
     keys = stock.take(2)
-    made = sign("Ladder 0", authority(), key=keys[0])
+    made = sign("Ladder 0", authority(), key=keys[0], issuer=top)
     for number in range(1, count):
         made = sign(
             f"Ladder {number}", authority(), key=keys[number % 2], by=replace(made, is_root=False)
