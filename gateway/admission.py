@@ -9,13 +9,13 @@ again for sessions that are up when the desired state changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from math import ceil
 from typing import TYPE_CHECKING
 
-from gateway.pool import capacity, usable
+from gateway.pool import usable
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network
+    from ipaddress import IPv4Address, IPv4Network
 
     from gateway.sessions import Peer, Reservation, Session, Sessions
     from gateway.vocabulary import AuthenticationType, Reason, VpnProtocol
@@ -24,7 +24,10 @@ SHARED_LIMIT: frozenset[VpnProtocol] = frozenset(("IkeV2", "OpenVPN"))
 """Seed, table of SKUs: one column for IKEv2 and OpenVPN; "These connection limits are separate"
 from SSTP's."""
 
-UNSPECIFIED = IPv4Address("0.0.0.0")
+MOST_OF_ONE = 3 / 4
+"""Of the SKU's connections, how many one certificate may have (with RADIUS, one user name), so that
+it cannot keep everybody else out. Azure documents no such number; several computers may share a
+certificate."""
 
 OWN_ADDRESSES: dict[VpnProtocol, int] = {"IkeV2": 0, "OpenVPN": 1, "SSTP": 1}
 """Addresses of each part that the gateway itself needs."""
@@ -62,7 +65,7 @@ class Admission:
 
     def decide(self, peer: Peer) -> Decision:
         """Admit and keep a place, or refuse and say why."""
-        objection = self.objection(peer) or self.full(peer.protocol)
+        objection = self.objection(peer) or self.full(peer.protocol) or self._has_its_share(peer)
         if objection:
             return objection
         address = self._free_address(peer.protocol)
@@ -78,7 +81,9 @@ class Admission:
             return None
         if peer.root not in self.policy.roots:
             return Decision("untrusted", f"the root {peer.root} is not uploaded")
-        if peer.thumbprint in self.policy.revoked:
+        if not peer.thumbprints:
+            return Decision("no-certificate", "no certificate was shown")
+        if self.policy.revoked.intersection(peer.thumbprints):
             return Decision("revoked", f"the certificate {peer.thumbprint} is revoked")
         return None
 
@@ -91,20 +96,27 @@ class Admission:
 
     def full(self, protocol: VpnProtocol) -> Decision | None:
         """Whether the SKU's number is reached, whoever asks; None: there is a place."""
-        shared = protocol in SHARED_LIMIT
-        limit = self.policy.ikev2_openvpn_limit if shared else self.policy.sstp_limit
-        group = SHARED_LIMIT if shared else frozenset((protocol,))
+        group, limit = self._limit(protocol)
         if self._sessions.count(group) < limit:
             return None
         names = " and ".join(sorted(group))
         return Decision("limit", f"the SKU allows {limit} {names} connections")
 
+    def _has_its_share(self, peer: Peer) -> Decision | None:
+        """Whether one certificate, or one RADIUS user, has as many places as it may."""
+        group, limit = self._limit(peer.protocol)
+        most = ceil(limit * MOST_OF_ONE)
+        if self._sessions.count(group, peer.who) < most:
+            return None
+        return Decision("limit", f"{peer.user} has {most} of {limit} connections already")
+
+    def _limit(self, protocol: VpnProtocol) -> tuple[frozenset[VpnProtocol], int]:
+        if protocol in SHARED_LIMIT:
+            return SHARED_LIMIT, self.policy.ikev2_openvpn_limit
+        return frozenset((protocol,)), self.policy.sstp_limit
+
     def _free_address(self, protocol: VpnProtocol) -> IPv4Address | None:
-        """An address; for IKEv2, where charon chooses, only a sign that there is one."""
         parts = self.policy.parts.get(protocol, ())
         own = OWN_ADDRESSES[protocol]
-        if protocol == "IkeV2":
-            free = capacity(parts, reserved=own) > self._sessions.count((protocol,))
-            return UNSPECIFIED if free else None
         used = self._sessions.addresses()
         return next((a for a in usable(parts, reserved=own) if a not in used), None)

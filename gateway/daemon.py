@@ -1,4 +1,5 @@
-"""A daemon kept alive: started, waited for until it answers, restarted with backoff when it dies.
+"""A daemon kept alive: started, waited for until it answers, restarted with backoff when it dies
+or does not answer any more.
 
 Daemons get SIGTERM when the gateway dies (PR_SET_PDEATHSIG), so that none is left behind holding
 its ports.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import EngineError, StorageError
 from gateway.files import tail
+from gateway.heartbeat import until_silent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -41,6 +43,9 @@ class Program:
 
     `inherits`: descriptors that it gets, asked after `prepare`, by the option that tells their
     number: {"tun": 7} is passed as --tun=7.
+
+    `alive`: asks it, while it runs, whether it still does, and returns when it has answered
+    (gateway.heartbeat); without an answer it is killed and replaced.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Program:
     gone: Callable[[str], Awaitable[None]]
     env: Mapping[str, str]
     inherits: Callable[[], Mapping[str, int]] = dict
+    alive: Callable[[], Awaitable[None]] | None = None
 
 
 class Daemon:
@@ -65,6 +71,8 @@ class Daemon:
         self._waiting: list[asyncio.Future[None]] = []
         self._state: State = "stopped"
         self.restarts = 0
+        self.death = ""
+        """How it last ended by itself, without its log; empty for never."""
 
     @property
     def state(self) -> State:
@@ -111,6 +119,7 @@ class Daemon:
                 await self._run()
             except (EngineError, StorageError) as error:
                 self._state = "failed"
+                self.death = brief(error.message)
                 await self._program.gone(error.message)
                 self._tell(error)
             except BaseException as error:  # a fault of our own: who waits must hear of it too
@@ -147,16 +156,33 @@ class Daemon:
         self._process = process
         ending = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
+        watching: asyncio.Task[str] | None = None
+        silent = ""
         try:
             await self._until_ready(ending)
             self._state = "running"
             self._tell(None)
-            await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            watching = asyncio.create_task(self._until_silent())
+            await asyncio.wait({ending, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done() and not ending.done() and not stopping.done():
+                silent = watching.result()
+                process.kill()
         finally:
             stopping.cancel()
+            if watching:
+                watching.cancel()
             await self._end(process)
+        if silent:
+            raise EngineError(f"{self._program.name} {silent} and was killed: {self._said()}")
         if not self._stopping.is_set():
             raise EngineError(f"{self._program.name} {_ended(process)}: {self._said()}")
+
+    async def _until_silent(self) -> str:
+        """What the heartbeat says once it is lost; for ever where nobody asks."""
+        if self._program.alive is None:
+            await asyncio.Event().wait()
+        assert self._program.alive
+        return await until_silent(self._program.name, self._program.alive)
 
     async def _until_ready(self, ending: asyncio.Task[int]) -> None:
         ready = asyncio.ensure_future(self._program.ready())
@@ -215,6 +241,11 @@ class Daemon:
 
     def _said(self) -> str:
         return tail(self._program.log)
+
+
+def brief(why: str) -> str:
+    """Of what `gone` is told, what happened; the rest is the log's."""
+    return why.partition(":")[0]
 
 
 def _die_with_parent() -> None:

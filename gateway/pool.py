@@ -34,8 +34,3 @@ def usable(parts: Iterable[IPv4Network], *, reserved: int = 0) -> Iterator[IPv4A
     """Addresses for clients: without network and broadcast and the first `reserved` a part."""
     for part in parts:
         yield from islice(part.hosts(), reserved, None)
-
-
-def capacity(parts: Iterable[IPv4Network], *, reserved: int = 0) -> int:
-    """How many addresses `usable` gives."""
-    return sum(max(0, part.num_addresses - 2 - reserved) for part in parts)

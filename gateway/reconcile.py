@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
 from gateway.documents import parse, target
+from gateway.eap_tls import EapTls
 from gateway.engines.base import Settings, Surroundings
 from gateway.engines.charon import Charon
 from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentError, NotFoundError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
     from pathlib import Path
 
+    from cryptography.x509 import Certificate
+
     from gateway.engines.base import Engine
     from gateway.placement import Placement
     from gateway.sessions import Session
@@ -49,6 +52,7 @@ class Gateway:
         self._admission = Admission(self.sessions)
         self._engines: dict[VpnProtocol, Engine] = {}
         self._charon = Charon(state / "ikev2", self.log)
+        self._eap_tls = EapTls(placement, state / "eap-tls", self._say_of_eapd)
         self.site_to_site = Connections(placement, self._charon)
         self._radius = RadiusPath(placement, self.site_to_site)
         self._resource: VirtualNetworkGateway | None = None
@@ -121,6 +125,7 @@ class Gateway:
         async with self._changing:
             stops = (engine.stop() for engine in self._engines.values())
             await asyncio.gather(self.site_to_site.stop(), *stops)
+            await self._eap_tls.stop()
             self._radius.close()
             self._engines.clear()
 
@@ -168,6 +173,7 @@ class Gateway:
         # that came in meanwhile.
         results = await asyncio.gather(
             self._end_disallowed(),
+            self._run_eapd(roots, wanted=bool(parts) and not self._radius.enabled),
             *(self._stop_engine(name) for name in list(self._engines) if name not in parts),
             *(self._run_engine(name, roots, part) for name, part in parts.items()),
             self._reconcile_sites(),
@@ -185,16 +191,27 @@ class Gateway:
         await self._radius.fence()
 
     async def _run_engine(
-        self, protocol: VpnProtocol, roots: tuple[Any, ...], part: tuple[IPv4Network, ...]
+        self, protocol: VpnProtocol, roots: tuple[Certificate, ...], part: tuple[IPv4Network, ...]
     ) -> None:
         engine = self._engines.get(protocol)
         if engine is None:
             around = self._around(protocol)
             engine = self._engines[protocol] = _make(protocol, around, self._charon)
-        await engine.forget()
         dns = self.placement.virtualNetwork.dnsServers
         radius = self._radius.enabled
         await engine.configure(Settings(roots, part, self.routes, dns, radius))
+
+    async def _run_eapd(self, roots: tuple[Certificate, ...], *, wanted: bool) -> None:
+        """Certificates are judged where RADIUS does not."""
+        if wanted:
+            await self._eap_tls.configure(roots)
+        else:
+            await self._eap_tls.stop()
+
+    def _say_of_eapd(self, words: str) -> None:
+        """For every protocol."""
+        for protocol in self._engines:
+            self.log.add("engine", protocol, words)
 
     async def _stop_engine(self, protocol: VpnProtocol) -> None:
         await self._engines.pop(protocol).stop()
@@ -203,7 +220,13 @@ class Gateway:
         state = self._state / protocol.lower()
         make_private_directory(state)
         return Surroundings(
-            self.placement, state, self._admission, self.sessions, self.log, self._radius
+            self.placement,
+            state,
+            self._admission,
+            self.sessions,
+            self.log,
+            self._eap_tls,
+            self._radius,
         )
 
     async def _end_disallowed(self) -> None:

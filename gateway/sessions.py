@@ -24,15 +24,26 @@ class Peer:
 
     protocol: VpnProtocol
     user: str
-    thumbprint: str
-    """SHA-1 of the client certificate, upper-case hexadecimal."""
+    thumbprints: tuple[str, ...]
+    """SHA-1 of the client certificate, upper-case hexadecimal; then that of its twin, with the
+    other ECDSA signature (gateway.trust)."""
     root: str
     """Thumbprint of the root to which it chains."""
     address: str = ""
     """Its public address."""
     authentication: AuthenticationType = "Certificate"
-    """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprint and root are
+    """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprints and root are
     empty."""
+
+    @property
+    def who(self) -> str:
+        """The certificate, or without one the user."""
+        return self.thumbprint or self.user
+
+    @property
+    def thumbprint(self) -> str:
+        """The certificate's own; empty without one."""
+        return self.thumbprints[0] if self.thumbprints else ""
 
 
 @dataclass
@@ -85,7 +96,7 @@ class Reservation:
 
     peer: Peer
     address: IPv4Address
-    """The private address kept for it; unspecified where the engine chooses later."""
+    """The private address kept for it."""
     expires: float
 
 
@@ -142,11 +153,12 @@ class Sessions:
         """Those of one protocol."""
         return [s for s in self._sessions.values() if s.peer.protocol == protocol]
 
-    def count(self, protocols: Iterable[VpnProtocol]) -> int:
-        """Places taken: sessions and reservations."""
+    def count(self, protocols: Iterable[VpnProtocol], who: str | None = None) -> int:
+        """Places taken, sessions and reservations: all, or those of one peer (`Peer.who`)."""
         wanted = set(protocols)
-        sessions = sum(s.peer.protocol in wanted for s in self._sessions.values())
-        return sessions + sum(r.peer.protocol in wanted for r in self._kept())
+        peers = [session.peer for session in self._sessions.values()]
+        peers += [reservation.peer for reservation in self._kept()]
+        return sum(p.protocol in wanted and who in {None, p.who} for p in peers)
 
     def addresses(self) -> set[IPv4Address]:
         """Private addresses in use or kept."""

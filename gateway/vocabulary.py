@@ -28,6 +28,7 @@ Reason = Literal[
     "binding",  # SSTP: the crypto binding is wrong
     "protocol",  # what came is not the protocol
     "timeout",  # what had to come did not
+    "fault",  # the gateway's own: nobody comes in by it
     RadiusReason,  # "refused" among them: refused, and there is no more to be known
 ]
 """Why a peer was refused."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.admission import Admission
     from gateway.diagnostics import DiagnosticLog
+    from gateway.eap_tls import EapTls
     from gateway.placement import Placement
     from gateway.radius_path import RadiusPath
     from gateway.sessions import Session, Sessions
@@ -50,7 +51,8 @@ class Surroundings:
     admission: Admission
     sessions: Sessions
     log: DiagnosticLog
-    radius: RadiusPath | None = None
+    eap_tls: EapTls
+    radius: RadiusPath
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class EngineReport:
     datapath: str
     counters: Mapping[str, int] = field(default_factory=dict)
     """What the daemon has counted, by words of its own, as of the last `refresh`."""
+    death: str = ""
+    """How the daemon last ended by itself."""
 
     def document(self) -> dict[str, Any]:
         """As JSON data."""
@@ -74,6 +78,7 @@ class EngineReport:
             "restarts": self.restarts,
             "datapath": self.datapath,
             "counters": dict(self.counters),
+            "death": self.death,
         }
 
 
@@ -90,9 +95,6 @@ class Engine(Protocol):
 
     async def stop(self) -> None:
         """End all sessions and the daemon."""
-
-    async def forget(self) -> None:
-        """Drop what the daemon remembers about certificates: the revoked list has changed."""
 
     async def disconnect(self, session: Session, why: str) -> None:
         """End a session and return when it is gone."""

@@ -76,6 +76,21 @@ class Charon:
         return self._daemon.restarts if self._daemon else 0
 
     @property
+    def statistics(self) -> dict[str, int]:
+        """IKE_SAs, half-open ones among them, and jobs that wait; as of the last heartbeat."""
+        found = self.link.statistics
+        queues = found.get("queues", {}).values()
+        values = {f"ike-sas: {name}": value for name, value in found.get("ikesas", {}).items()}
+        return {name: int(value) for name, value in values.items()} | {
+            "jobs waiting": sum(map(int, queues))
+        }
+
+    @property
+    def death(self) -> str:
+        """How it last ended by itself."""
+        return self._daemon.death if self._daemon else ""
+
+    @property
     def datapath(self) -> datapath.Datapath:
         """Who encrypts the packets."""
         if self._datapath is None:
@@ -119,6 +134,7 @@ class Charon:
             prepare=self._prepare,
             ready=self._ready,
             gone=self._gone,
+            alive=self.link.alive,
             env={
                 "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
                 "STRONGSWAN_CONF": str(self._state / "strongswan.conf"),

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from ipaddress import IPv4Network
     from pathlib import Path
 
     from gateway.engines.base import Settings
@@ -36,16 +34,16 @@ class Relay:
     """The RADIUS server that charon asks: the gateway itself."""
 
     port: int
+    accounting_port: int
     secret: str = field(repr=False)
 
 
-RADIUS = "p2s-eap-radius"
-CONNECTIONS = ("p2s-certificate", "p2s-eap-tls", RADIUS)
-"""Names of the connections below."""
+CONNECTION = "p2s"
+"""Name of the connection below."""
 
 _PLUGINS = (
-    "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints revocation kdf hmac sha1 sha2 "
-    "aes gcm socket-default {ipsec} kernel-netlink vici eap-identity eap-tls eap-radius curl"
+    "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 "
+    "aes gcm socket-default {ipsec} kernel-netlink vici eap-identity eap-radius"
 )
 
 
@@ -83,10 +81,10 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: Relay | None) -> str
     vici {{
       socket = unix://{state / "vici.sock"}
     }}
-    revocation {{
-      timeout = 2s
-    }}
     eap-radius {{
+      accounting = yes
+      accounting_requires_vip = yes
+      accounting_send_class = yes
       station_id_with_port = no
       retransmit_tries = 1
       retransmit_timeout = 35.0
@@ -110,76 +108,41 @@ def _server(relay: Relay | None) -> str:
         relay {{
           address = 127.0.0.1
           auth_port = {relay.port}
+          acct_port = {relay.accounting_port}
           secret = {relay.secret}
           sockets = 48
         }}"""
 
 
-def pool_name(part: IPv4Network) -> str:
-    """A pool per prefix: charon refuses to change one that has leases."""
-    return f"p2s-{part.network_address}-{part.prefixlen}"
+def connection(
+    placement: Placement, settings: Settings, server: bytes, *, encapsulate: bool
+) -> dict[str, Any]:
+    """load-conn: EAP, whatever its method; the relay answers (azure-docs
+    point-to-site-vpn-client-configuration-azure-cert: eap-tls; point-to-site-radius-gateway).
 
-
-def pools(settings: Settings) -> dict[str, Any]:
-    """load-pool messages by name."""
-    dns = [str(server) for server in settings.dns]
-    return {
-        pool_name(part): {"addrs": str(part), **({"dns": dns} if dns else {})}
-        for part in settings.pool
-    }
-
-
-def authority(certificate: bytes, ocsp_uris: Sequence[str]) -> dict[str, Any]:
-    """load-authority: whom to ask about certificates that this one issued."""
-    return {"cacert": certificate, "ocsp_uris": list(ocsp_uris)}
-
-
-def connections(
-    placement: Placement,
-    settings: Settings,
-    server: bytes,
-    roots: Sequence[bytes],
-    *,
-    encapsulate: bool,
-) -> dict[str, dict[str, Any]]:
-    """load-conn messages by name: plain certificates and EAP-TLS; with RADIUS EAP alone, whatever
-    its method (azure-docs point-to-site-radius-gateway).
-
-    charon takes the first and switches to the second when the client sends no AUTH payload, as
-    RFC 7296 2.16 says for EAP. Revocation is `relaxed`: with `strict` a client certificate whose
-    issuer is an intermediate is refused unless charon knew the intermediate beforehand, and
-    Azure is given the root only. That no session lives without the gate's word is seen to by
-    `ikev2.py`.
+    A client that proves itself by a plain certificate is refused: charon would have to judge it.
+    `never`: two computers with one certificate are two sessions.
     """
-    children = {
-        "p2s": {
-            "local_ts": [str(route) for route in settings.routes],
-            "esp_proposals": list(ESP_PROPOSALS),
-            "start_action": "none",
-            "mode": "tunnel",
-            "dpd_action": "clear",
-        }
-    }
-    common = {
+    return {
         "version": "2",
         "local_addrs": [str(placement.publicIPAddress)],
         "remote_addrs": ["%any"],
         "encap": "yes" if encapsulate else "no",
-        "pools": [pool_name(part) for part in settings.pool],
+        "pools": ["radius"],
         "proposals": list(IKE_PROPOSALS),
         "send_cert": "always",
-        "send_certreq": "yes",
         "dpd_delay": DPD_DELAY,
-        "unique": "no",
+        "unique": "never",
         "fragmentation": "yes",
         "local": {"auth": "pubkey", "certs": [server], "id": placement.fqdn},
-        "children": children,
-    }
-    if settings.radius:
-        user = {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}
-        return {RADIUS: {**common, "remote": user}}
-    remote = {"cacerts": list(roots), "revocation": "relaxed", "id": "%any"}
-    return {
-        "p2s-certificate": {**common, "remote": {**remote, "auth": "pubkey"}},
-        "p2s-eap-tls": {**common, "remote": {**remote, "auth": "eap-tls", "eap_id": "%any"}},
+        "remote": {"auth": "eap-radius", "eap_id": "%any", "id": "%any"},
+        "children": {
+            "p2s": {
+                "local_ts": [str(route) for route in settings.routes],
+                "esp_proposals": list(ESP_PROPOSALS),
+                "start_action": "none",
+                "mode": "tunnel",
+                "dpd_action": "clear",
+            }
+        },
     }

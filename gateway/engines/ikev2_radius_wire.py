@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 from pyrad.packet import (
     AccessAccept,
     AccessChallenge,
     AccessReject,
     AccessRequest,
+    AccountingRequest,
+    AcctPacket,
     AuthPacket,
     PacketError,
 )
@@ -21,7 +25,14 @@ from pyrad.packet import (
 from radius.attributes import dictionary
 from radius.packet import Keys, split, walk
 
-_USER_NAME, _STATE, _CALLING, _NAS_PORT, _EAP = 1, 24, 31, 5, 79
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STATE, _CALLING, _NAS_PORT, _EAP = 24, 31, 5, 79
+_FRAMED_ADDRESS, _CLASS, _STATUS, _SESSION = 8, 25, 40, 44
+_DNS = (311, 28)
+"""MS-Primary-DNS-Server (RFC 2548 2.7.1); charon takes as many as there are."""
+_START, _STOP = 1, 2
 _FAILURE = 4
 
 
@@ -71,11 +82,76 @@ def challenge(asked: Asked, secret: bytes, eap: bytes, state: bytes) -> bytes:
     return bytes(reply.ReplyPacket())
 
 
-def accept(asked: Asked, secret: bytes, eap: bytes, keys: Keys) -> bytes:
-    """Access-Accept, with the keys of the EAP method hidden anew for charon (RFC 2548)."""
-    reply = _reply(asked, secret, AccessAccept, eap)
-    reply.AddAttribute("MS-MPPE-Recv-Key", keys.recv)
-    reply.AddAttribute("MS-MPPE-Send-Key", keys.send)
+@dataclass(frozen=True)
+class Accounting:
+    """An Accounting-Request of charon's: the beginning or the end of an IKE_SA's use.
+
+    charon sends the first when it has taken the address and before it tells the client.
+    """
+
+    data: bytes = field(repr=False)
+    begins: bool
+    session: str
+    """Acct-Session-Id, which stays the same when the IKE_SA is rekeyed."""
+    token: bytes
+    """The Class of the Access-Accept."""
+    uniqueid: str
+    address: IPv4Address | None
+    """Framed-IP-Address."""
+
+
+def read_accounting(data: bytes, secret: bytes) -> Accounting | None:
+    """A Start or a Stop; None for what is neither, or not charon's."""
+    attributes = walk(data)
+    if isinstance(attributes, str) or data[0] != AccountingRequest:
+        return None
+    try:
+        if not AcctPacket(packet=data, secret=secret, dict=dictionary()).VerifyAcctRequest():
+            return None
+    except Exception:  # noqa: BLE001 - pyrad raises classes that have none in common
+        return None
+    values = dict(attributes)
+    status, port, address = (
+        values.get(kind, b"") for kind in (_STATUS, _NAS_PORT, _FRAMED_ADDRESS)
+    )
+    if len(status) != 4 or int.from_bytes(status) not in {_START, _STOP}:
+        return None
+    return Accounting(
+        data,
+        int.from_bytes(status) == _START,
+        values.get(_SESSION, b"").decode(errors="replace"),
+        values.get(_CLASS, b""),
+        str(int.from_bytes(port)) if len(port) == 4 else "",
+        IPv4Address(address) if len(address) == 4 else None,
+    )
+
+
+def acknowledge(accounting: Accounting, secret: bytes) -> bytes:
+    """Accounting-Response."""
+    request = AcctPacket(packet=accounting.data, secret=secret, dict=dictionary())
+    return bytes(request.CreateReply().ReplyPacket())
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What an admitted client is given. `token` comes back in the Accounting-Request."""
+
+    eap: bytes
+    keys: Keys
+    address: IPv4Address
+    dns: Sequence[IPv4Address]
+    token: bytes
+
+
+def accept(asked: Asked, secret: bytes, grant: Grant) -> bytes:
+    """Access-Accept, with the keys of the EAP method hidden for charon (RFC 2548)."""
+    reply = _reply(asked, secret, AccessAccept, grant.eap)
+    reply.AddAttribute("MS-MPPE-Recv-Key", grant.keys.recv)
+    reply.AddAttribute("MS-MPPE-Send-Key", grant.keys.send)
+    reply[_FRAMED_ADDRESS] = [grant.address.packed]
+    reply[_CLASS] = [grant.token]
+    if grant.dns:
+        reply[_DNS] = [server.packed for server in grant.dns]
     return bytes(reply.ReplyPacket())
 
 

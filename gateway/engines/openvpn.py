@@ -1,8 +1,9 @@
 """OpenVPN: one openvpn server on TCP 443, every client decided by the gate.
 
 The gateway listens on a Unix socket; openvpn connects to it as its management client. openvpn
-itself follows the client's certificate to a root (and its log says why it could not); the gate
-decides everything else before openvpn lets the client in.
+itself follows the client's certificate to a root (and its log says why it could not). The gateway
+judges it once more, as it does for every protocol, and admission decides, before openvpn lets the
+client in.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gateway.daemon import Daemon, Program
+from gateway.admission import Decision
+from gateway.daemon import Daemon, Program, brief
 from gateway.engines import openvpn_config as config
+from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
-from gateway.engines.openvpn_handshakes import Handshakes, peer_of
+from gateway.engines.openvpn_certificates import KeptCertificates
+from gateway.engines.openvpn_handshakes import Handshakes
 from gateway.engines.openvpn_link import Link
 from gateway.engines.openvpn_management import (
     ClientEvent,
@@ -30,11 +34,14 @@ from gateway.engines.openvpn_management import (
 from gateway.engines.openvpn_roots import Roots
 from gateway.errors import EngineError
 from gateway.files import write_private
+from gateway.sessions import Peer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.engines.base import Settings, Surroundings
     from gateway.engines.openvpn_management import Event
-    from gateway.sessions import Peer, Reservation, Session
+    from gateway.sessions import Reservation, Session
     from gateway.vocabulary import Reason, VpnProtocol
 
 GOODBYE = 0.5
@@ -59,6 +66,10 @@ class OpenVpnEngine:
         self._settings: Settings | None = None
         self._daemon: Daemon | None = None
         self._link = Link(self._state / "management.sock", self._on)
+        self._background = Background("OpenVPN")
+        self._certificates = KeptCertificates(self._state)
+        self._asking: set[str] = set()
+        """Client ids about which nothing is decided yet."""
         # by client id: let in, and not connected yet
         self._admitted: dict[str, Reservation] = {}
         self._ports: dict[str, str] = {}
@@ -90,9 +101,6 @@ class OpenVpnEngine:
         self._link.close()
         self._end_sessions("the OpenVPN engine was stopped")
         self._settings = None
-
-    async def forget(self) -> None:
-        """openvpn remembers nothing: the gate is asked at every connect and renegotiation."""
 
     async def disconnect(self, session: Session, why: str) -> None:
         """The daemon's DISCONNECT event takes the session out."""
@@ -131,6 +139,7 @@ class OpenVpnEngine:
             daemon.pid if daemon else None,
             daemon.restarts if daemon else 0,
             "userspace (openvpn, tun)",
+            death=daemon.death if daemon else "",
         )
 
     def tls_auth_key(self) -> str:
@@ -150,6 +159,7 @@ class OpenVpnEngine:
             prepare=self._prepare,
             ready=self._ready,
             gone=self._gone,
+            alive=self._link.alive,
             env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
         )
 
@@ -158,7 +168,13 @@ class OpenVpnEngine:
         self._link.up.clear()
         await self._roots.write(self._settings.roots)
         self.tls_auth_key()
-        text = config.server(self._around.placement, self._settings.pool, self._state)
+        self._certificates.prepare()
+        text = config.server(
+            self._around.placement,
+            self._settings.pool,
+            self._state,
+            self._certificates.options(),
+        )
         write_private(self._state / "server.conf", text)
 
     async def _ready(self) -> None:
@@ -166,12 +182,13 @@ class OpenVpnEngine:
 
     async def _gone(self, why: str) -> None:
         self._around.log.add("engine", self.protocol, why)
-        self._end_sessions("openvpn died")
+        self._end_sessions(f"openvpn died: {brief(why)}")
 
     def _end_sessions(self, why: str) -> None:
         for reservation in self._admitted.values():
             self._around.sessions.release(reservation)
         self._admitted.clear()
+        self._asking.clear()
         for session in self._around.sessions.of(self.protocol):
             self._closed(session, why)
 
@@ -188,10 +205,9 @@ class OpenVpnEngine:
 
     def _on_client(self, event: ClientEvent) -> None:
         match event.kind:
-            case "CONNECT":
-                self._on_connect(event)
-            case "REAUTH":
-                self._on_renegotiation(event)
+            case "CONNECT" | "REAUTH":
+                self._asking.add(event.cid)
+                self._background.start(self._decide(event))
             case "ESTABLISHED":
                 self._on_established(event)
             case "DISCONNECT":
@@ -199,15 +215,46 @@ class OpenVpnEngine:
             case _:
                 pass
 
-    def _on_connect(self, event: ClientEvent) -> None:
-        peer = peer_of(event.env)
-        decision = self._around.admission.decide(peer)
-        if decision.reservation and self._settings:
+    async def _decide(self, event: ClientEvent) -> None:
+        """A fault of our own means no, too."""
+        peer, decision = Peer(self.protocol, "", (), ""), None
+        try:
+            peer, decision = await self._judge(event.env)
+        finally:
+            if event.cid in self._asking:  # else it has gone meanwhile
+                self._asking.remove(event.cid)
+                fault = Decision("fault", "a fault of the gateway's own")
+                self._decided(event, peer, decision or fault)
+
+    async def _judge(self, env: Mapping[str, str]) -> tuple[Peer, Decision | None]:
+        """Whose certificate it is, and what speaks against it (None: nothing so far)."""
+        address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
+        try:
+            chain = self._certificates.chain(env)
+        except ValueError as error:
+            return Peer(self.protocol, "", (), "", address), Decision("fault", str(error))
+        looked = await self._around.eap_tls.look(chain)
+        shown = looked.certificate
+        peer = Peer(self.protocol, shown.user, shown.thumbprints, shown.root, address)
+        if looked.reason:
+            return peer, Decision(looked.reason, looked.message)
+        return peer, Decision(None, "")
+
+    def _decided(self, event: ClientEvent, peer: Peer, decision: Decision) -> None:
+        if decision.reason is None:
+            admission = self._around.admission
+            if event.kind == "REAUTH":
+                decision = admission.objection(peer) or decision
+            else:
+                decision = admission.decide(peer)
+        if decision.reason is not None:
+            self._refuse(event, peer, decision.reason, decision.message)
+        elif decision.reservation and self._settings:
             self._admitted[event.cid] = decision.reservation
             lines = config.client(self._settings, decision.reservation.address)
             self._answer(event, client_auth(event.cid, event.kid, lines))
-            return
-        self._refuse(event, peer, decision.reason or "refused", decision.message)
+        else:
+            self._link.send(client_auth_again(event.cid, event.kid))
 
     def _answer(self, event: ClientEvent, decision: bytes) -> None:
         self._link.send_together(client_pending(event.cid, event.kid), decision)
@@ -224,14 +271,6 @@ class OpenVpnEngine:
             address=peer.address,
             thumbprint=peer.thumbprint,
         )
-
-    def _on_renegotiation(self, event: ClientEvent) -> None:
-        peer = peer_of(event.env)
-        objection = self._around.admission.objection(peer)
-        if objection is None:
-            self._link.send(client_auth_again(event.cid, event.kid))
-        else:
-            self._refuse(event, peer, objection.reason or "refused", objection.message)
 
     def _on_established(self, event: ClientEvent) -> None:
         reservation = self._admitted.pop(event.cid, None)
@@ -252,6 +291,7 @@ class OpenVpnEngine:
         )
 
     def _on_disconnect(self, event: ClientEvent) -> None:
+        self._asking.discard(event.cid)
         reservation = self._admitted.pop(event.cid, None)
         self._ports.pop(event.cid, None)
         if reservation:

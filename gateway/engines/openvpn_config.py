@@ -17,8 +17,13 @@ PING, PING_RESTART = 10, 60
 """Seconds; Azure's are not documented."""
 
 
-def server(placement: Placement, pool: tuple[IPv4Network, ...], state: Path) -> str:
-    """The configuration file.
+def server(
+    placement: Placement,
+    pool: tuple[IPv4Network, ...],
+    state: Path,
+    certificates: tuple[str, ...] = (),
+) -> str:
+    """The configuration file. `certificates`: options that keep the clients' ones.
 
     TLS 1.2 at least, AES-256-GCM, SHA256 and tls-auth as in Azure's published profile. Roots are
     looked up in a directory at each handshake (capath), so that adding one needs no restart;
@@ -56,6 +61,7 @@ def server(placement: Placement, pool: tuple[IPv4Network, ...], state: Path) -> 
             "management-hold",  # until the gateway listens to its state
             "management-client-auth",
             "auth-user-pass-optional",
+            *certificates,
             "verb 3",
             "",
         )

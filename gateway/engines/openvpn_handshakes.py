@@ -9,10 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
-
-from gateway.sessions import Peer
 
 if TYPE_CHECKING:
     from gateway.vocabulary import Reason
@@ -85,21 +82,3 @@ def _read(text: str) -> tuple[str, Reason, str] | None:
         if part in text:
             return "", reason, text
     return None
-
-
-def peer_of(env: dict[str, str]) -> Peer:
-    """Who the daemon's environment describes: tls_digest_N is the SHA-1 of the certificate at
-    depth N of the chain that openvpn verified."""
-    digests = {
-        int(depth): value.replace(":", "").upper()
-        for name, value in env.items()
-        if name.startswith("tls_digest_") and (depth := name.removeprefix("tls_digest_")).isdigit()
-    }
-    address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
-    return Peer(
-        protocol="OpenVPN",
-        user=env.get("common_name", ""),
-        thumbprint=digests.get(0, ""),
-        root=digests[max(digests)] if digests else "",
-        address=str(IPv4Address(address)) if address else "",
-    )

@@ -81,6 +81,10 @@ class Link:
             raise EngineError(f"openvpn: {answer.result().text}")
         return answer.result()
 
+    async def alive(self) -> None:
+        """For the heartbeat: returns when openvpn's loop has answered."""
+        await self.command(b"load-stats\n")  # the only one that openvpn does not log
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         management = Management()

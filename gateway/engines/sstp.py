@@ -14,13 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 import gateway
-from gateway.daemon import Daemon, Program
+from gateway.daemon import Daemon, Program, brief
 from gateway.dataplane import native
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
+from gateway.engines.sstp_certificates import CertificateAuthenticator
 from gateway.engines.sstp_gate import Gate
 from gateway.engines.sstp_ground import DEVICE, MTU, Ground
 from gateway.engines.sstp_link import Link
@@ -60,9 +59,8 @@ class SstpEngine:
 
     def __init__(self, around: Surroundings, authenticator: Authenticator | None = None) -> None:
         self._around = around
-        if authenticator is None and around.radius:
-            authenticator = RadiusAuthenticator(around.radius)
-        self._authenticator = authenticator
+        self._radius = authenticator or RadiusAuthenticator(around.radius)
+        self._certificates = CertificateAuthenticator(around.eap_tls)
         self._settings: Settings | None = None
         self._in_force: Settings | None = None
         """What the worker has."""
@@ -92,9 +90,6 @@ class SstpEngine:
         """End it and forget what it was told."""
         await self._stop_worker("the SSTP engine was stopped")
         self._settings = None
-
-    async def forget(self) -> None:
-        """The worker remembers nothing: the gate is asked about every call."""
 
     async def disconnect(self, session: Session, why: str) -> None:
         """The worker's Closed takes the session out."""
@@ -131,6 +126,7 @@ class SstpEngine:
             daemon.restarts if daemon else 0,
             f"userspace (gateway.sstpd, {DEVICE}, {'compiled' if self._compiled else 'Python'})",
             self._totals,
+            daemon.death if daemon else "",
         )
 
     # ----------------------------------------------------------------------------- the worker
@@ -153,6 +149,7 @@ class SstpEngine:
                 "TZ": "UTC",
             },
             inherits=lambda: self._ground.descriptors() | {"control": self._link.theirs()},
+            alive=self._link.alive,
         )
 
     async def _prepare(self) -> None:
@@ -172,14 +169,11 @@ class SstpEngine:
             self._around.log.add("engine", self.protocol, words)
 
     async def _configure(self, settings: Settings) -> Configured:
-        radius = self._authenticator if settings.radius else None
         order = Configure(
             number=0,
             local_address=self._ground.own_address,
             dns=settings.dns,
-            roots=tuple(root.public_bytes(Encoding.DER) for root in settings.roots),
-            methods=radius.methods if radius else ("EAP",),
-            eap="pass-through" if radius else "tls",
+            methods=self._authenticator().methods,
         )
         with self._replaced_if_it_hangs():
             configured = await self._link.configure(order)
@@ -187,11 +181,15 @@ class SstpEngine:
         self._tell_busy()
         return configured
 
+    def _authenticator(self) -> Authenticator:
+        radius = self._settings is not None and self._settings.radius
+        return self._radius if radius else self._certificates
+
     async def _gone(self, why: str) -> None:
         self._in_force = None
         self._link.close()
         self._around.log.add("engine", self.protocol, why)
-        self._gate.end_all("the SSTP worker died")
+        self._gate.end_all(f"the SSTP worker died: {brief(why)}")
 
     async def _stop_worker(self, why: str) -> None:
         if self._daemon:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.sessions import Peer
-from gateway.sstpd.messages import Admitted, Asked, CertificateShown, Continue, Denied, End
+from gateway.sstpd.messages import Admitted, Asked, Continue, Denied, End
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,12 +13,12 @@ if TYPE_CHECKING:
 
     from gateway.diagnostics import Event
     from gateway.engines.base import Surroundings
-    from gateway.sessions import Reservation, Session
+    from gateway.sessions import Peer, Reservation, Session
     from gateway.sstpd.messages import Key, Method, Opened
 
 
 class Authenticator(Protocol):
-    """Who checks passwords, and certificates over EAP that goes through: RADIUS."""
+    """Who checks passwords and certificates: RADIUS, or the gateway's own EAP-TLS."""
 
     methods: tuple[Method, ...]
     """What clients are asked for, in order of preference."""
@@ -41,13 +40,16 @@ class Vouched:
         text: str = "",
         eap: bytes = b"",
         *,
+        failure: bytes = b"",
         voucher: str = "",
     ) -> None:
-        """`voucher`: who says so, for the log."""
+        """`failure`: the EAP-Failure for when admission says no. `voucher`: who says so, for the
+        log."""
         self.peer = peer
         self.keys = keys
         self.text = text
         self.eap = eap
+        self.failure = failure
         self.voucher = voucher
 
 
@@ -57,11 +59,14 @@ class Gate:
     def __init__(
         self,
         around: Surroundings,
-        authenticator: Authenticator | None,
+        authenticator: Callable[[], Authenticator],
         tell: Callable[[BaseModel], None],
     ) -> None:
+        """`authenticator`: the one in force."""
         self._around = around
         self._authenticator = authenticator
+        self._authenticators: dict[int, Authenticator] = {}
+        """By call: a call keeps to the one that it began with."""
         self._tell = tell
         self._asking: set[int] = set()
         # by call, let in and not open yet: its place, and who vouches for it
@@ -70,7 +75,14 @@ class Gate:
     async def asked(self, asked: Asked) -> None:
         """Answer; a call that has gone meanwhile gets none."""
         self._asking.add(asked.call)
-        verdict = await self._verdict(asked)
+        verdict: Vouched | Denied | Continue = _fault(asked.call)
+        try:
+            chosen = self._authenticators.setdefault(asked.call, self._authenticator())
+            verdict = await chosen.authenticate(asked)
+        finally:
+            self._answer(asked, verdict)
+
+    def _answer(self, asked: Asked, verdict: Vouched | Denied | Continue) -> None:
         if asked.call not in self._asking:
             return
         self._asking.remove(asked.call)
@@ -99,8 +111,8 @@ class Gate:
     def closed(self, call: int, why: str) -> None:
         """Give back whatever the call had."""
         self._asking.discard(call)
-        if self._authenticator:
-            self._authenticator.forget(call)
+        if chosen := self._authenticators.pop(call, None):
+            chosen.forget(call)
         reservation, _ = self._admitted.pop(call, (None, ""))
         if reservation:
             self._around.sessions.release(reservation)
@@ -115,20 +127,18 @@ class Gate:
         for session in self._around.sessions.of("SSTP"):
             self.closed(int(session.handle), why)
 
-    async def _verdict(self, asked: Asked) -> Vouched | Denied | Continue:
-        shown = asked.attempt
-        if isinstance(shown, CertificateShown):
-            peer = Peer("SSTP", shown.user, shown.thumbprint, shown.root, asked.address)
-            return Vouched(peer, ())
-        if self._authenticator is None:
-            return Denied(call=asked.call, reason="refused", message="certificates only")
-        return await self._authenticator.authenticate(asked)
-
     def _decide(self, call: int, vouched: Vouched) -> Admitted | Denied:
         decision = self._around.admission.decide(vouched.peer)
         if decision.reservation is None:
             reason = decision.reason or "refused"
-            return Denied(call=call, reason=reason, message=decision.message)
+            return Denied(
+                call=call,
+                reason=reason,
+                message=decision.message,
+                eap=vouched.failure,
+                user=vouched.peer.user,
+                thumbprint=vouched.peer.thumbprint,
+            )
         self._admitted[call] = decision.reservation, vouched.voucher
         return Admitted(
             call=call,
@@ -151,3 +161,7 @@ class Gate:
             address=session.peer.address,
             thumbprint=session.peer.thumbprint,
         )
+
+
+def _fault(call: int) -> Denied:
+    return Denied(call=call, reason="fault", message="a fault of the gateway's own", text="")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.errors import EngineError
-from gateway.sstpd.messages import FROM_WORKER, Configure, Configured, Counts, Report
+from gateway.sstpd.messages import FROM_WORKER, Configure, Configured, Counts, Ping, Pong, Report
 from gateway.unprivileged.channel import Channel, ChannelError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Link:
         self._number = 0
         self._configured: dict[int, asyncio.Future[Configured]] = {}
         self._counts: list[asyncio.Future[Counts]] = []
+        self._pongs: list[asyncio.Future[Pong]] = []
 
     @property
     def connected(self) -> bool:
@@ -69,12 +70,12 @@ class Link:
             loop.remove_writer(self._channel.fileno())
             self._channel.close()
             self._channel = None
-        for configured in self._configured.values():
-            configured.cancel()
-        for counts in self._counts:
-            counts.cancel()
+        waiting = (self._configured.values(), self._counts, self._pongs)
+        for future in (future for futures in waiting for future in futures):
+            future.cancel()
         self._configured.clear()
         self._counts.clear()
+        self._pongs.clear()
 
     def send(self, message: BaseModel) -> None:
         """Tell the worker. EngineError where there is none."""
@@ -102,6 +103,13 @@ class Link:
         self.send(Report())
         return await _within(answer, "told no counts")
 
+    async def alive(self) -> None:
+        """For the heartbeat: returns when the worker's loop has answered."""
+        answer: asyncio.Future[Pong] = asyncio.get_running_loop().create_future()
+        self._pongs.append(answer)
+        self.send(Ping())
+        await _within(answer, "did not answer")
+
     def _readable(self) -> None:
         channel = self._channel
         try:
@@ -119,6 +127,8 @@ class Link:
                 _answer(self._configured.pop(message.number, None), message)
             case Counts():
                 _answer(self._counts.pop(0) if self._counts else None, message)
+            case Pong():
+                _answer(self._pongs.pop(0) if self._pongs else None, message)
             case _:
                 self._on_message(message)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from gateway.engines.sstp_gate import Vouched
 from gateway.ppp import keys, mschapv2
 from gateway.sessions import Peer
-from gateway.sstpd.messages import Continue, Denied, EapGiven, Key, MsChapV2Given, cut
+from gateway.sstpd.messages import Continue, Denied, EapGiven, Key, MsChapV2Given
+from gateway.unprivileged.messages import cut
 from radius.attributes import Call
 from radius.client import EapSession
 from radius.verdict import Accept, Challenge, NoAnswer, Reject
@@ -88,7 +89,7 @@ def _vouched(asked: Asked, outcome: Accept, user: str, method: str) -> Vouched |
         words = f"RADIUS server {outcome.server}: its MS-MPPE keys are too short for {method}"
         return Denied(call=asked.call, reason="no-keys", message=words, text="")
     return Vouched(
-        Peer("SSTP", user, "", "", asked.address, "Radius"),
+        Peer("SSTP", user, (), "", asked.address, "Radius"),
         tuple(Key(form=key.form, key=key.key) for key in found),
         outcome.success,
         outcome.eap,

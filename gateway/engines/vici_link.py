@@ -1,14 +1,15 @@
 """charon over vici from asyncio: the library blocks, so each session has a thread of its own.
 
-Three sessions: one for orders, one for questions and one for events. Questions have their own
-because charon's worker may be waiting for our OCSP answer, for which we must ask, while an order
-waits for that worker.
+Four sessions: one for orders, one for questions, one for events and one for the heartbeat.
+Questions have their own because charon's worker may be waiting for our OCSP answer, for which we
+must ask, while an order waits for that worker.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 ANSWER_LIMIT = 10.0
 """Seconds for an answer on the socket."""
 
-MOST_APART = 64
-"""Commands that may take long, at a time: a tunnel that is set up to a dead device takes 8 s."""
+ROOM_LIMIT = 10.0
+"""Seconds for a place in charon's listen queue, which has three."""
+
+MOST_APART = 24
+"""Commands that may take long, at a time: a tunnel that is set up to a dead device takes 8 s, and
+each holds one of charon's threads (ikev2_config has more for vici than these)."""
 
 STREAMS = {"list-certs": "list-cert", "list-sas": "list-sa", "terminate": "control-log"}
 """Commands that answer with a stream of events."""
@@ -42,6 +47,8 @@ class ViciLink:
         self._threads: dict[str, ThreadPoolExecutor] = {}
         self._sessions: dict[str, vici.Session] = {}
         self._sockets: list[socket.socket] = []
+        self.statistics: dict[str, Any] = {}
+        """charon's own, of the last heartbeat (vici's `stats`)."""
 
     async def connect(self, on_event: Callable[[str, dict[str, Any]], None]) -> None:
         """Open the sessions; OSError while charon is not listening yet."""
@@ -55,7 +62,7 @@ class ViciLink:
         await asyncio.to_thread(self._open_all, deliver)
 
     def _open_all(self, deliver: Callable[[str, dict[str, Any]], None]) -> None:
-        for name in ("orders", "questions"):
+        for name in ("orders", "questions", "heart"):
             self._sessions[name] = self._open(ANSWER_LIMIT)
             self._threads[name] = ThreadPoolExecutor(1, thread_name_prefix=f"vici-{name}")
         self._threads["apart"] = ThreadPoolExecutor(MOST_APART, thread_name_prefix="vici-apart")
@@ -75,6 +82,10 @@ class ViciLink:
     ) -> list[dict[str, Any]]:
         """Ask for a stream of messages."""
         return await self._run("questions", _stream, command, message)  # type: ignore[no-any-return]
+
+    async def alive(self) -> None:
+        """For the heartbeat: returns when one of charon's threads has answered."""
+        self.statistics = await self._run("heart", _request, "stats", None)
 
     async def apart(self, command: str, message: dict[str, Any]) -> list[dict[str, Any]]:
         """The same on a session of its own, for what may take long."""
@@ -143,12 +154,14 @@ class ViciLink:
 
     def _connected(self, limit: float | None) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(limit)
+        # With Python's own time limit the socket would not block, and a full queue be an error.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _seconds(ROOM_LIMIT))
         try:
             connection.connect(str(self._path))
         except OSError:
             connection.close()
             raise
+        connection.settimeout(limit)
         self._sockets.append(connection)
         return connection
 
@@ -161,6 +174,11 @@ class ViciLink:
             raise EngineError("charon is not running")
         loop = asyncio.get_running_loop()
         return await _quoting(command, loop.run_in_executor(self._threads[name], work))
+
+
+def _seconds(value: float) -> bytes:
+    """struct timeval."""
+    return struct.pack("@ll", int(value), int(value % 1 * 1e6))
 
 
 async def _quoting(command: str, call: Any) -> Any:

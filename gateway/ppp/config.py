@@ -18,13 +18,12 @@ MRU = 1400
 class ServerConfig:
     """The authenticator's end; shared by all links of a gateway.
 
-    `methods` in order of preference, and none besides. `eap_tls`: EAP-TLS is ended here with this
-    context (eap_tls.server_context); None: EAP goes through to whoever answers EapAttempts.
+    `methods` in order of preference, and none besides; EAP goes through to whoever answers
+    EapAttempts.
     """
 
     local_address: IPv4Address
     methods: tuple[Method, ...] = ("EAP",)
-    eap_tls: SSL.Context | None = field(default=None, repr=False)
     dns: tuple[IPv4Address, ...] = ()
     wins: tuple[IPv4Address, ...] = ()
     mru: int = MRU

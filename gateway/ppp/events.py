@@ -9,17 +9,6 @@ from gateway.ppp.keys import BindingKey
 
 
 @dataclass(frozen=True)
-class CertificateAttempt:
-    """A finished TLS handshake inside EAP: the peer holds the key of `chain[0]` (DER, leaf first).
-
-    Nobody has looked at the chain yet. `identity` is only what the peer calls itself.
-    """
-
-    identity: str
-    chain: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
 class MsChapV2Attempt:
     """RFC 2759 section 4. `user` may have a domain before a backslash."""
 
@@ -40,7 +29,7 @@ class PapAttempt:
 
 @dataclass(frozen=True)
 class EapAttempt:
-    """One EAP-Response for the RADIUS server, whole.
+    """One EAP-Response for whoever checks it, whole.
 
     `method` is what the peer speaks, as "EAP-TLS" or "EAP-MSCHAPv2"; "" in the identity round.
     """
@@ -48,18 +37,19 @@ class EapAttempt:
     packet: bytes = field(repr=False)
     identity: str | None
     method: str = ""
+    room: int = 1500
+    """Bytes that the next Request may have."""
 
 
-Attempt = CertificateAttempt | MsChapV2Attempt | PapAttempt | EapAttempt
+Attempt = MsChapV2Attempt | PapAttempt | EapAttempt
 
 
 @dataclass(frozen=True)
 class Accept:
     """Let the peer in with this address.
 
-    `keys`: as its method gives them; for a CertificateAttempt the link has them, and for PAP there
-    are none. `message`: for MS-CHAPv2 the whole Success message beginning with "S=", else text
-    for the user. `eap`: the RADIUS server's EAP-Success.
+    `keys`: as its method gives them; for PAP there are none. `message`: for MS-CHAPv2 the whole
+    Success message beginning with "S=", else text for the user. `eap`: the EAP-Success.
     """
 
     address: IPv4Address
@@ -91,9 +81,10 @@ class Refuse:
 
 @dataclass(frozen=True)
 class EapReply:
-    """The RADIUS server's next EAP-Request, whole."""
+    """The next EAP-Request, whole. `silence`: reason and message where the peer says no more."""
 
     packet: bytes = field(repr=False)
+    silence: tuple[str, str] | None = None
 
 
 Verdict = Accept | Refuse | EapReply

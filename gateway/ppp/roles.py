@@ -8,7 +8,7 @@ from gateway.ppp.authentication import Authentication
 from gateway.ppp.chap import ChapClient, ChapServer
 from gateway.ppp.config import ClientConfig, Method, ServerConfig
 from gateway.ppp.eap_client import EapClient, EapMethod, MsChapV2Method, TlsMethod
-from gateway.ppp.eap_server import LocalTls, PassThrough
+from gateway.ppp.eap_server import PassThrough
 from gateway.ppp.ipcp import ClientIpcp, ServerIpcp
 from gateway.ppp.pap import PapClient, PapServer
 from gateway.ppp.wire import Wire
@@ -23,9 +23,9 @@ def make_authentication(
     config: ServerConfig | ClientConfig, wire: Wire, method: Method, peer_mru: int
 ) -> Authentication:
     """What LCP agreed on."""
-    fragment = min(peer_mru - _EAP_OVERHEAD, _LONGEST_PIECE)
     if isinstance(config, ServerConfig):
-        return _server(config, wire, method, fragment)
+        return _server(config, wire, method, peer_mru)
+    fragment = min(peer_mru - _EAP_OVERHEAD, _LONGEST_PIECE)
     return _client(config, wire, method, fragment)
 
 
@@ -40,14 +40,12 @@ def make_ipcp(
     return ClientIpcp(wire, ask_dns=config.ask_dns, ask_wins=config.ask_wins)
 
 
-def _server(config: ServerConfig, wire: Wire, method: Method, fragment: int) -> Authentication:
+def _server(config: ServerConfig, wire: Wire, method: Method, peer_mru: int) -> Authentication:
     if method == "MS-CHAPv2":
         return ChapServer(wire, config.name)
     if method == "PAP":
         return PapServer(wire)
-    if config.eap_tls:
-        return LocalTls(wire, config.eap_tls, fragment)
-    return PassThrough(wire)
+    return PassThrough(wire, peer_mru)
 
 
 def _client(config: ClientConfig, wire: Wire, method: Method, fragment: int) -> Authentication:

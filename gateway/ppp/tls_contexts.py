@@ -18,18 +18,20 @@ def server_context(
     certificate: x509.Certificate,
     key: Key,
     chain: tuple[x509.Certificate, ...] = (),
-    client_roots: tuple[x509.Certificate, ...] = (),
 ) -> SSL.Context:
     """The gateway's end; made once and shared. The peer must have a certificate, any: its chain is
-    for whoever answers the CertificateAttempt to look at. `client_roots` are named to it as hints.
-    """
+    for gateway.trust to look at."""
     context = _context(certificate, key, chain)
     context.set_cipher_list(cipher_suites.AZURE.encode())
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _taken)
-    for root in client_roots:
-        context.add_client_ca(root)
     return context
+
+
+def name_client_roots(context: SSL.Context, roots: tuple[x509.Certificate, ...]) -> None:
+    """Name these to clients, as hints which certificate is wanted."""
+    names = [crypto.X509.from_cryptography(root).get_subject() for root in roots]
+    context.set_client_ca_list(names)
 
 
 def client_context(

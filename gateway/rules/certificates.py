@@ -119,8 +119,11 @@ def certificate_flaw(data: str) -> str | None:
         return "it is not Base64"
     from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415 - 60 ms, seldom used
 
+    from gateway.public_keys import ROOTS_RSA_BITS, key_flaw  # noqa: PLC0415 - as above
+
     try:
-        load_der_x509_certificate(der).public_key()
+        root = load_der_x509_certificate(der)
+        root.subject.rfc4514_string()
     except Exception:  # noqa: BLE001 - whatever a foreign parser does with foreign bytes
         return "it is not an X.509 certificate"
-    return None
+    return key_flaw(root, ROOTS_RSA_BITS) or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from gateway.ppp.events import Attempt, CertificateAttempt, EapAttempt
+from gateway.ppp.events import Attempt, EapAttempt
 from gateway.sstp.binding import Bound
 
 
@@ -56,6 +56,6 @@ CallEvent = Attempt | Requested | Bound | Connected | Data | Refused | Ended
 
 def user_of(attempt: Attempt) -> str:
     """What the peer calls itself; empty where it has not said."""
-    if isinstance(attempt, CertificateAttempt | EapAttempt):
+    if isinstance(attempt, EapAttempt):
         return attempt.identity or ""
     return attempt.user

@@ -10,16 +10,13 @@ import sys
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.dataplane import native
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import server_context
 from gateway.dataplane.tun import has_vnet_hdr
-from gateway.ppp import tls_contexts
 from gateway.sstp.binding import certificate_hashes
 from gateway.sstpd.messages import TO_WORKER
 from gateway.sstpd.worker import Worker
@@ -37,10 +34,7 @@ def main() -> int:
     parser.add_argument("--mtu", type=int, required=True, help="of the TUN, in bytes")
     arguments = parser.parse_args()
 
-    leaf, *issuers = x509.load_pem_x509_certificates(arguments.certificate.read_bytes())
-    key = load_pem_private_key(arguments.key.read_bytes(), password=None)
-    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        parser.error("TLS 1.2 needs a key of RSA or of an elliptic curve")
+    leaf = x509.load_pem_x509_certificates(arguments.certificate.read_bytes())[0]
     tls = server_context(arguments.certificate, arguments.key)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -52,14 +46,13 @@ def main() -> int:
     listener = socket.socket(fileno=arguments.listen)
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
     late_imports.forbid()
-    kept = privileges.drop()
+    kept = privileges.confine()
     Worker(
         reactor=reactor,
         channel=channel,
         listener=listener,
         plane=plane,
         tls=tls,
-        eap_tls=tls_contexts.server_context(leaf, key, tuple(issuers)),
         hashes=certificate_hashes(leaf.public_bytes(Encoding.DER)),
         kept=kept,
     ).run()

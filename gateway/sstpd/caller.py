@@ -15,7 +15,7 @@ from gateway.dataplane.framing import headers
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.dataplane.secure import secure
 from gateway.dataplane.tls import RECORD
-from gateway.ppp.events import CertificateAttempt, EapAttempt, MsChapV2Attempt, PapAttempt
+from gateway.ppp.events import EapAttempt, MsChapV2Attempt, PapAttempt
 from gateway.sstp.binding import Bound
 from gateway.sstp.call import ServerCall
 from gateway.sstp.events import Connected, Data, Ended, Refused
@@ -184,7 +184,7 @@ class Caller:
 
     def _on(self, event: CallEvent) -> None:
         match event:
-            case CertificateAttempt() | MsChapV2Attempt() | PapAttempt() | EapAttempt():
+            case MsChapV2Attempt() | PapAttempt() | EapAttempt():
                 self._house.asks(self, event)
             case Bound(hash_protocol, form):
                 self._binding = f"{hash_protocol.name}, {form}"

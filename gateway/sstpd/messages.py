@@ -1,7 +1,6 @@
 """What the gateway and its SSTP worker tell each other: one JSON object a message, bounded.
 
-The worker reads strangers' bytes, so the gateway believes no more of it than these forms say.
-Bytes are Base64. A call is one TCP connection; its number is the worker's.
+A call is one TCP connection; its number is the worker's.
 """
 
 from __future__ import annotations
@@ -9,39 +8,18 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from gateway.unprivileged.messages import Message, Secret, Word
 from gateway.vocabulary import Reason
 
-Word = Annotated[str, Field(max_length=512)]
-"""Text that may have come from a stranger; whoever sends it cuts it (`cut`)."""
-Secret = Annotated[bytes, Field(repr=False, max_length=4096)]
 Method = Literal["EAP", "MS-CHAPv2", "PAP"]
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        ser_json_bytes="base64",
-        val_json_bytes="base64",
-    )
 
 
 # ------------------------------------------------------------------------------ who asks to come in
 
 
-class CertificateShown(_Message):
-    """A certificate whose key the peer holds and which leads to an uploaded root."""
-
-    method: Literal["certificate"] = "certificate"
-    user: Word
-    thumbprint: Word
-    root: Word
-
-
-class MsChapV2Given(_Message):
+class MsChapV2Given(Message):
     """RFC 2759."""
 
     method: Literal["MS-CHAPv2"] = "MS-CHAPv2"
@@ -52,7 +30,7 @@ class MsChapV2Given(_Message):
     identifier: int
 
 
-class PapGiven(_Message):
+class PapGiven(Message):
     """RFC 1334."""
 
     method: Literal["PAP"] = "PAP"
@@ -60,24 +38,24 @@ class PapGiven(_Message):
     password: Annotated[str, Field(repr=False, max_length=512)]
 
 
-class EapGiven(_Message):
-    """One EAP-Response, for a RADIUS server; `speaks` as "EAP-TLS", "" in the identity round."""
+class EapGiven(Message):
+    """One EAP-Response, for whoever checks it; `speaks` as "EAP-TLS", "" in the identity round.
+    `room`: bytes that the next Request may have."""
 
     method: Literal["EAP"] = "EAP"
     packet: Secret
     identity: Word | None
     speaks: Word = ""
+    room: int = 1500
 
 
-Attempt = Annotated[
-    CertificateShown | MsChapV2Given | PapGiven | EapGiven, Field(discriminator="method")
-]
+Attempt = Annotated[MsChapV2Given | PapGiven | EapGiven, Field(discriminator="method")]
 
 
 # ------------------------------------------------------------------------------ worker to gateway
 
 
-class Configured(_Message):
+class Configured(Message):
     """`Configure` with this number is in force. `kept`: of root's rights, what could not be given
     up."""
 
@@ -86,7 +64,7 @@ class Configured(_Message):
     kept: Word = ""
 
 
-class Asked(_Message):
+class Asked(Message):
     """May this peer in? Answered by Admitted, Denied or Continue."""
 
     kind: Literal["asked"] = "asked"
@@ -95,7 +73,7 @@ class Asked(_Message):
     attempt: Attempt
 
 
-class Opened(_Message):
+class Opened(Message):
     """An admitted call is bound and has its address; packets go."""
 
     kind: Literal["opened"] = "opened"
@@ -103,7 +81,7 @@ class Opened(_Message):
     binding: Word
 
 
-class Closed(_Message):
+class Closed(Message):
     """A call that was asked about is no more."""
 
     kind: Literal["closed"] = "closed"
@@ -111,7 +89,7 @@ class Closed(_Message):
     why: Word
 
 
-class Refused(_Message):
+class Refused(Message):
     """For the log: somebody was turned away."""
 
     kind: Literal["refused"] = "refused"
@@ -122,14 +100,14 @@ class Refused(_Message):
     thumbprint: Word = ""
 
 
-class Noted(_Message):
+class Noted(Message):
     """For the log: something about the worker."""
 
     kind: Literal["noted"] = "noted"
     message: Word
 
 
-class Traffic(_Message):
+class Traffic(Message):
     """What one call has carried; `out` is to the client, bytes are of IP packets."""
 
     call: int
@@ -139,7 +117,7 @@ class Traffic(_Message):
     bytes_out: int
 
 
-class Counts(_Message):
+class Counts(Message):
     """The answer to Report."""
 
     kind: Literal["counts"] = "counts"
@@ -147,41 +125,46 @@ class Counts(_Message):
     totals: dict[str, int]
 
 
+class Pong(Message):
+    """The answer to Ping."""
+
+    kind: Literal["pong"] = "pong"
+
+
 FromWorker = Annotated[
-    Configured | Asked | Opened | Closed | Refused | Noted | Counts, Field(discriminator="kind")
+    Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong,
+    Field(discriminator="kind"),
 ]
 
 
 # ------------------------------------------------------------------------------ gateway to worker
 
 
-class Configure(_Message):
-    """The desired state, for calls that begin from now on. Roots are DER."""
+class Configure(Message):
+    """The desired state, for calls that begin from now on."""
 
     kind: Literal["configure"] = "configure"
     number: int
     local_address: IPv4Address
     dns: tuple[IPv4Address, ...]
-    roots: tuple[bytes, ...]
     methods: tuple[Method, ...]
-    eap: Literal["tls", "pass-through"]
 
 
-class Busy(_Message):
+class Busy(Message):
     """Whether new calls are to be turned away with HTTP 503."""
 
     kind: Literal["busy"] = "busy"
     busy: bool
 
 
-class Key(_Message):
+class Key(Message):
     """A key that the crypto binding may be made with (gateway.ppp.keys)."""
 
     form: Literal["specification", "pppd", "none"]
     key: Secret
 
 
-class Admitted(_Message):
+class Admitted(Message):
     """Let it in with this address. `text`: what the client is told."""
 
     kind: Literal["admitted"] = "admitted"
@@ -192,9 +175,10 @@ class Admitted(_Message):
     eap: Secret = b""
 
 
-class Denied(_Message):
+class Denied(Message):
     """Turn it away. `error`: RFC 2759 section 6; `retry`: it may try again on the same call;
-    `text`: what the client itself is told, None: the message."""
+    `text`: what the client itself is told, None: the message. `user`, `thumbprint`: who it is,
+    where the worker cannot know."""
 
     kind: Literal["denied"] = "denied"
     call: int
@@ -204,17 +188,22 @@ class Denied(_Message):
     retry: bool = False
     eap: Secret = b""
     text: str | None = None
+    user: str = ""
+    thumbprint: str = ""
 
 
-class Continue(_Message):
-    """The RADIUS server's next EAP-Request."""
+class Continue(Message):
+    """The next EAP-Request. `reason` and `message`: what it will have been where the client says
+    nothing more, since it carries a TLS alert."""
 
     kind: Literal["continue"] = "continue"
     call: int
     eap: Secret
+    reason: Reason | None = None
+    message: str = ""
 
 
-class End(_Message):
+class End(Message):
     """Hang up; the worker answers Closed as soon as no packet of the call passes any more."""
 
     kind: Literal["end"] = "end"
@@ -222,20 +211,22 @@ class End(_Message):
     why: str
 
 
-class Report(_Message):
+class Report(Message):
     """Tell the counts."""
 
     kind: Literal["report"] = "report"
 
 
+class Ping(Message):
+    """Is the worker's loop still going round? Answered by Pong."""
+
+    kind: Literal["ping"] = "ping"
+
+
 ToWorker = Annotated[
-    Configure | Busy | Admitted | Denied | Continue | End | Report, Field(discriminator="kind")
+    Configure | Busy | Admitted | Denied | Continue | End | Report | Ping,
+    Field(discriminator="kind"),
 ]
 
 FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
 TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
-
-
-def cut(text: str) -> str:
-    """As a Word: printable, and not too long."""
-    return "".join(c if c.isprintable() else " " for c in text[:512])

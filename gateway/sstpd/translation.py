@@ -14,8 +14,8 @@ from gateway.sstpd.messages import (
     MsChapV2Given,
     PapGiven,
     Traffic,
-    cut,
 )
+from gateway.unprivileged.messages import cut
 
 if TYPE_CHECKING:
     from gateway.dataplane.counters import Counters, PlaneCounters
@@ -38,7 +38,9 @@ def attempt(made: MsChapV2Attempt | PapAttempt | EapAttempt) -> Attempt:
             return PapGiven(user=cut(made.user), password=made.password)
         case EapAttempt():
             identity = None if made.identity is None else cut(made.identity)
-            return EapGiven(packet=made.packet, identity=identity, speaks=made.method)
+            return EapGiven(
+                packet=made.packet, identity=identity, speaks=made.method, room=made.room
+            )
 
 
 def verdict(order: Admitted | Denied | Continue) -> Verdict:
@@ -52,7 +54,7 @@ def verdict(order: Admitted | Denied | Continue) -> Verdict:
                 order.reason, order.message, order.eap, order.error, order.retry, order.text
             )
         case Continue():
-            return EapReply(order.eap)
+            return EapReply(order.eap, (order.reason, order.message) if order.reason else None)
 
 
 def traffic(call: int, counters: Counters) -> Traffic:

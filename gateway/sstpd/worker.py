@@ -11,16 +11,12 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, cast, get_args
 
-from cryptography import x509
-
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.ppp.config import ServerConfig
-from gateway.ppp.events import CertificateAttempt
 from gateway.ppp.link import Link
 from gateway.sstp.call import CallConfig
-from gateway.sstpd import certificates, translation
+from gateway.sstpd import translation
 from gateway.sstpd.caller import Caller
-from gateway.sstpd.halfopen import HalfOpen
 from gateway.sstpd.messages import (
     Admitted,
     Asked,
@@ -34,20 +30,21 @@ from gateway.sstpd.messages import (
     End,
     Noted,
     Opened,
+    Ping,
+    Pong,
     Refused,
     Report,
-    cut,
 )
 from gateway.sstpd.ration import Ration
 from gateway.unprivileged.channel import ChannelError
+from gateway.unprivileged.halfopen import HalfOpen
+from gateway.unprivileged.messages import cut
 from gateway.vocabulary import Reason
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Mapping
-
-    from OpenSSL import SSL
 
     from gateway.dataplane.plane import Plane
     from gateway.dataplane.reactor import Reactor
@@ -78,7 +75,6 @@ class Worker:
         listener: socket.socket,
         plane: Plane,
         tls: ssl.SSLContext,
-        eap_tls: SSL.Context,
         hashes: Mapping[HashProtocol, bytes],
         kept: str,
     ) -> None:
@@ -90,17 +86,15 @@ class Worker:
         )
         self._channel = channel
         self._listener = listener
-        self._eap_tls = eap_tls
         self._kept = kept
         self._busy = False
         self._stopping = False
-        self._roots: tuple[x509.Certificate, ...] = ()
         self._ppp: ServerConfig | None = None
         self._numbers = itertools.count(1)
         self._callers: dict[int, Caller] = {}
         self._asked: set[int] = set()
         self._users: dict[int, tuple[str, str]] = {}
-        """Name and thumbprint, by call, of those who have shown a certificate."""
+        """Name and thumbprint, by call, of those about whom the gateway has told."""
         self._half_open: HalfOpen[Caller] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
         self._rations = {known: Ration(reactor.now) for known in (False, True)}
         self._totals: Counter[str] = Counter()
@@ -147,21 +141,10 @@ class Worker:
     # ------------------------------------------------------------------------------- caller.House
 
     def asks(self, caller: Caller, attempt: Attempt) -> None:
-        """A certificate is looked at here first; whatever is left to ask goes to the gateway."""
-        if isinstance(attempt, CertificateAttempt):
-            try:
-                shown = certificates.look(attempt, self._roots)
-            except certificates.RefusedError as error:
-                if error.shown:
-                    self._users[caller.number] = (error.shown.user, error.shown.thumbprint)
-                caller.answer(error.verdict)
-                return
-            self._users[caller.number] = (shown.user, shown.thumbprint)
-            message = Asked(call=caller.number, address=caller.address, attempt=shown)
-        else:
-            message = Asked(
-                call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
-            )
+        """Whatever it is, the gateway is asked."""
+        message = Asked(
+            call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
+        )
         self._half_open.waits(caller, caller.address)
         self._asked.add(caller.number)
         self._tell(message)
@@ -226,7 +209,7 @@ class Worker:
     # ------------------------------------------------------------------------------- the gateway
 
     def _tell(
-        self, message: Configured | Asked | Opened | Closed | Refused | Noted | Counts
+        self, message: Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong
     ) -> None:
         try:
             self._channel.send(message)
@@ -259,6 +242,8 @@ class Worker:
                 self._busy = order.busy
             case Report():
                 self._tell(self._counts())
+            case Ping():
+                self._tell(Pong())
             case End():
                 if caller := self._callers.get(order.call):
                     caller.end(order.why)
@@ -267,11 +252,9 @@ class Worker:
 
     def _configure(self, order: Configure) -> None:
         first = self._ppp is None
-        self._roots = tuple(map(x509.load_der_x509_certificate, order.roots))
         self._ppp = ServerConfig(
             local_address=order.local_address,
             methods=order.methods,
-            eap_tls=self._eap_tls if order.eap == "tls" else None,
             dns=order.dns,
         )
         if first:
@@ -284,6 +267,8 @@ class Worker:
             return
         if isinstance(order, Admitted):
             self._half_open.remove(caller, caller.address)
+        if isinstance(order, Denied) and order.user:
+            self._users[caller.number] = (order.user, order.thumbprint)
         caller.answer(translation.verdict(order))
 
     def _counts(self) -> Counts:

@@ -1,14 +1,13 @@
 """What each operating system's native IKEv2 client proposes and how it authenticates. Data.
 
 Proposals: strongSwan's documentation of Windows and Apple clients (facts: Windows offers
-MODP1024 only; macOS one suite). Azure's certificate authentication on IKEv2 is EAP-TLS; Apple's
-manual set-up with a certificate is plain certificate authentication.
+MODP1024 only; macOS one suite). All sign in by EAP: Azure's certificate authentication on IKEv2 is
+EAP-TLS.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,6 @@ class IkePersona:
 
     ike: tuple[str, ...]
     esp: tuple[str, ...]
-    auth: Literal["eap-tls", "pubkey"]
 
 
 _WINDOWS = IkePersona(
@@ -27,13 +25,11 @@ _WINDOWS = IkePersona(
         for integrity in ("sha1", "sha256", "sha384")
     ),
     esp=("aes256-sha1", "aes128-sha1"),
-    auth="eap-tls",
 )
-_APPLE = IkePersona(("aes256-sha256-modp2048",), ("aes256-sha256",), "pubkey")
+_APPLE = IkePersona(("aes256-sha256-modp2048",), ("aes256-sha256",))
 _STRONGSWAN = IkePersona(
     ("aes256gcm16-prfsha384-ecp384", "aes256-sha256-modp2048"),
     ("aes256gcm16-ecp384", "aes256gcm16", "aes256-sha256"),
-    "eap-tls",
 )
 
 _OTHERS = {"macos": _APPLE, "ios": _APPLE, "linux": _STRONGSWAN, "android": _STRONGSWAN}

@@ -77,7 +77,7 @@ def connection_message(
         "fragmentation": "yes",
         "dpd_delay": "30s",
         "send_certreq": "no",
-        "local": _local(profile, user, persona),
+        "local": _local(profile, user),
         "remote": {"auth": "pubkey", "id": profile.server},
         "children": {
             CHILD: {
@@ -91,7 +91,7 @@ def connection_message(
     }
 
 
-def _local(profile: Profile, user: User, persona: IkePersona) -> dict[str, Any]:
+def _local(profile: Profile, user: User) -> dict[str, Any]:
     """How the user signs in. With RADIUS it is EAP whatever the system, and EAP's own name is the
     user's; the TLS server is then the RADIUS server, known by its root alone."""
     if isinstance(user, UserPassword):
@@ -99,6 +99,4 @@ def _local(profile: Profile, user: User, persona: IkePersona) -> dict[str, Any]:
     local: dict[str, Any] = {"certs": [user.certificate_pem], "id": user.subject}
     if profile.radius_root:
         return local | {"auth": "eap-tls", "eap_id": user.common_name, "aaa_id": "%any"}
-    if persona.auth == "eap-tls":
-        return local | {"auth": "eap-tls", "eap_id": user.subject}
-    return local | {"auth": persona.auth}
+    return local | {"auth": "eap-tls", "eap_id": user.subject}

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from gateway.engines.ikev2_attempts import subject
 from lab.errors import LabError
 from lab.nodes.base import Node
 
@@ -30,8 +29,9 @@ class UserCertificate:
 
     @property
     def subject(self) -> str:
-        """The subject as charon writes it, in the certificate's order."""
-        return subject(x509.load_pem_x509_certificate(self.certificate_pem).subject)
+        """The subject as charon takes it without parsing names: DER in hexadecimal."""
+        name = x509.load_pem_x509_certificate(self.certificate_pem).subject
+        return f"asn1dn:#{name.public_bytes().hex()}"
 
     @property
     def common_name(self) -> str:

@@ -12,6 +12,7 @@ import dataclasses
 import sys
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any, cast
 
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
@@ -46,7 +47,7 @@ class OnePassword:
         if verified is None:
             return Denied(call=asked.call, reason="refused", message="wrong password")
         keys = tuple(Key(form=key.form, key=key.key) for key in verified.keys)
-        peer = Peer("SSTP", given.user, "", ROOT, asked.address)
+        peer = Peer("SSTP", given.user, (str(asked.call),), ROOT, asked.address)
         return Vouched(peer, keys, verified.authenticator_response)
 
     def forget(self, call: int) -> None:
@@ -65,6 +66,8 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
         admission=admission,
         sessions=sessions,
         log=DiagnosticLog(),
+        eap_tls=cast("Any", None),  # the password is asked for alone
+        radius=cast("Any", None),
     )
     engine = SstpEngine(around, OnePassword())
     await engine.configure(Settings(roots=(), pool=(POOL,), routes=(), dns=(), radius=True))

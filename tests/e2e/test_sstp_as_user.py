@@ -10,7 +10,11 @@ import pytest
 from tests.harness import as_user
 
 CHECKOUT = Path(__file__).parents[2]
-TESTS = ("tests/unit/gateway/test_sstpd_privileges.py", "tests/e2e/test_gateway_sstp_worker.py")
+TESTS = (
+    "tests/unit/gateway/test_sstpd_privileges.py",
+    "tests/unit/gateway/test_confinement.py",
+    "tests/e2e/test_gateway_sstp_worker.py",
+)
 LIMIT = 600
 """Seconds: the user's first run makes a private root."""
 

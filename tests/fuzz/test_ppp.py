@@ -28,7 +28,8 @@ from gateway.ppp.link import Link
 from gateway.ppp.options import Option, encode_options, parse_options
 from gateway.ppp.tls_messages import LONGEST_MESSAGE, Fragments
 from gateway.ppp.wire import MOST_OUTGOING
-from tests.unit.ppp.certificates import client_tls, server_tls
+from tests.unit.ppp.certificates import client_tls
+from tests.unit.ppp.local_eap_tls import LocalEapTls
 from tests.unit.ppp.pair import GIVEN, Pair, client_config, server_config
 from tests.unit.ppp.radius import MsChapV2Radius
 
@@ -38,7 +39,7 @@ SETUPS: dict[str, Callable[[], Pair]] = {
     "MS-CHAPv2": lambda: Pair(server_config(), client_config()),
     "PAP": lambda: Pair(server_config(methods=("PAP",)), client_config(methods=("PAP",))),
     "EAP-TLS": lambda: Pair(
-        server_config(methods=("EAP",), eap_tls=server_tls()), client_config(eap_tls=client_tls())
+        server_config(methods=("EAP",)), client_config(eap_tls=client_tls()), judge=LocalEapTls()
     ),
     "EAP": lambda: Pair(server_config(methods=("EAP",)), client_config(), judge=MsChapV2Radius()),
 }

@@ -20,7 +20,6 @@ from gateway.dataplane.tls import TlsConnection, server_context
 from gateway.ppp.config import ServerConfig
 from gateway.ppp.events import (
     Attempt,
-    CertificateAttempt,
     EapAttempt,
     MsChapV2Attempt,
     PapAttempt,
@@ -33,7 +32,7 @@ from gateway.sstp.events import CallEvent, Data
 from gateway.sstp.machine import TIMERS, Timers
 
 Judge = Callable[[Attempt], Verdict]
-_ATTEMPTS = (CertificateAttempt, EapAttempt, MsChapV2Attempt, PapAttempt)
+_ATTEMPTS = (EapAttempt, MsChapV2Attempt, PapAttempt)
 
 
 class Server:

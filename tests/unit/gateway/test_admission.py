@@ -12,7 +12,7 @@ from gateway.pool import divide, usable
 from gateway.sessions import Peer, Sessions
 from gateway.vocabulary import VpnProtocol
 
-ALICE = Peer("OpenVPN", "alice", "A" * 40, "R" * 40, "192.0.2.10")
+ALICE = Peer("OpenVPN", "alice", ("A" * 40,), "R" * 40, "192.0.2.10")
 POLICY = Policy(
     roots=frozenset(("R" * 40,)),
     ikev2_openvpn_limit=250,
@@ -38,7 +38,7 @@ def gate(sessions: Sessions) -> Admission:
 
 
 def peer(number: int, protocol: VpnProtocol = "OpenVPN") -> Peer:
-    return replace(ALICE, thumbprint=f"{number:040X}", protocol=protocol)
+    return replace(ALICE, thumbprints=(f"{number:040X}",), protocol=protocol)
 
 
 def test_a_good_peer_is_admitted_with_an_address(gate: Admission) -> None:
@@ -51,6 +51,35 @@ def test_a_good_peer_is_admitted_with_an_address(gate: Admission) -> None:
 def test_a_revoked_thumbprint_is_refused(gate: Admission) -> None:
     gate.policy = replace(POLICY, revoked=frozenset((ALICE.thumbprint,)))
     assert gate.decide(ALICE).reason == "revoked"
+
+
+@pytest.mark.parametrize("listed", ["A" * 40, "B" * 40])
+def test_either_thumbprint_of_a_signature_that_has_two_is_enough(
+    gate: Admission, listed: str
+) -> None:
+    gate.policy = replace(POLICY, revoked=frozenset((listed,)))
+    twins = replace(ALICE, thumbprints=("A" * 40, "B" * 40))
+    assert gate.decide(twins).reason == "revoked"
+    assert gate.decide(peer(1)).reason is None
+
+
+def test_nobody_comes_in_by_a_certificate_that_was_not_shown(gate: Admission) -> None:
+    assert gate.decide(replace(ALICE, thumbprints=())).reason == "no-certificate"
+
+
+def test_one_certificate_does_not_take_every_place(gate: Admission) -> None:
+    gate.policy = replace(POLICY, sstp_limit=8)
+    alice = peer(1, "SSTP")
+    reasons = [gate.decide(alice).reason for _ in range(7)]
+    assert reasons == [None] * 6 + ["limit"]
+    assert [gate.decide(peer(n, "SSTP")).reason for n in (2, 3, 4)] == [None, None, "limit"]
+
+
+def test_one_radius_user_does_not_take_every_place(gate: Admission) -> None:
+    gate.policy = replace(POLICY, sstp_limit=4, authentication=frozenset(("Radius",)))
+    alice = Peer("SSTP", "alice", (), "", authentication="Radius")
+    assert [gate.decide(alice).reason for _ in range(4)] == [None, None, None, "limit"]
+    assert gate.decide(replace(alice, user="bob")).reason is None
 
 
 def test_a_root_that_is_not_uploaded_is_untrusted(gate: Admission) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,11 @@ class Bench:
         self.daemon: Daemon | None = None
 
     def run(
-        self, script: str, log: Path | None = None, inherits: Mapping[str, int] | None = None
+        self,
+        script: str,
+        log: Path | None = None,
+        inherits: Mapping[str, int] | None = None,
+        alive: Callable[[], Awaitable[None]] | None = None,
     ) -> Daemon:
         self.daemon = Daemon(
             Program(
@@ -38,6 +42,7 @@ class Bench:
                 gone=self._gone,
                 env={"PATH": os.environ["PATH"], "FLAG": str(self.flag)},
                 inherits=lambda: inherits or {},
+                alive=alive,
             )
         )
         return self.daemon
@@ -115,6 +120,33 @@ async def test_one_that_is_killed_comes_back(bench: Bench) -> None:
     assert await running_again(daemon, first) != first
     assert daemon.restarts == 1
     assert bench.deaths == ["sleeper was killed by SIGKILL: up"]
+
+
+async def test_one_that_does_not_answer_is_killed_and_replaced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.heartbeat.LIMIT", 0.05)
+    monkeypatch.setattr("gateway.heartbeat.SLICE", 0.01)
+    monkeypatch.setattr("gateway.heartbeat.PERIOD", 0.01)
+    asked: list[int | None] = []
+
+    async def alive() -> None:
+        asked.append(daemon.pid)
+        if daemon.restarts == 0 and len(asked) > 2:
+            await asyncio.Event().wait()
+
+    daemon = bench.run(SLEEPER, alive=alive)
+    await daemon.start()
+    first = daemon.pid
+    assert first
+    os.kill(first, signal.SIGSTOP)  # SIGTERM would wait with it
+    second = await running_again(daemon, first)
+    assert bench.deaths == ["sleeper gave no answer for 0.05 s and was killed: up"]
+    assert daemon.death == "sleeper gave no answer for 0.05 s and was killed"
+    await wait_until("another question", 5.0, lambda: asked.count(second) > 1)
+    assert asked[:3] == [first] * 3
+    await daemon.stop()
+    assert (daemon.restarts, len(bench.deaths)) == (1, 1)
 
 
 async def test_stopping_is_no_death(bench: Bench) -> None:

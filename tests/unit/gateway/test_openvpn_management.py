@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engines.openvpn_handshakes import peer_of
 from gateway.engines.openvpn_management import (
     LONGEST_LINE,
     Answer,
@@ -41,14 +40,6 @@ def test_a_client_comes_with_its_environment() -> None:
     assert isinstance(event, ClientEvent)
     assert (event.kind, event.cid, event.kid) == ("CONNECT", "3", "1")
     assert event.env["X509_0_CN"] == "a=b"
-
-
-def test_the_environment_says_who_it_is() -> None:
-    (event,) = events(CONNECT)
-    assert isinstance(event, ClientEvent)
-    peer = peer_of(event.env)
-    assert (peer.user, peer.thumbprint, peer.root) == ("alice", "01EF", "AABB")
-    assert peer.address == "192.0.2.10"
 
 
 @given(st.integers(1, 40))

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
 from gateway.engines import sstp
 from gateway.engines.base import Settings, Surroundings
 from gateway.errors import EngineError
@@ -22,6 +22,7 @@ from gateway.placement import Placement
 from gateway.sessions import Peer, Sessions
 from gateway.trust import thumbprint
 from gateway.waiting import wait_until
+from tests.unit.gateway.around import FakeEapTls, shown, surroundings
 
 POOL = (IPv4Network("172.16.9.0/29"),)
 WORKER = """
@@ -106,7 +107,14 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pki: Any) -> As
     admission.policy = Policy(
         roots=frozenset((thumbprint(pki["root"]),)), sstp_limit=1, parts={"SSTP": POOL}
     )
-    around = Surroundings(placement, tmp_path, admission, sessions, DiagnosticLog())
+    around = surroundings(
+        sessions,
+        admission=admission,
+        placement=placement,
+        state=tmp_path,
+        eap_tls=FakeEapTls(shown(root=thumbprint(pki["root"]))),
+        radius=SimpleNamespace(enabled=False),
+    )
     engine = sstp.SstpEngine(around)
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
@@ -127,11 +135,10 @@ async def test_the_worker_is_told_the_desired_state_and_a_change_of_it(
 ) -> None:
     await bench.engine.configure(settings(pki, "root"))
     pid = bench.engine.report().pid
-    await bench.engine.configure(settings(pki, "root", "other-root"))
+    await bench.engine.configure(settings(pki, "root", radius=True))
     first, second = bench.orders("configure")
     assert (first["local_address"], first["dns"]) == ("172.16.9.1", ["10.1.0.4"])
-    assert (first["methods"], first["eap"]) == (["EAP"], "tls")
-    assert (len(first["roots"]), len(second["roots"])) == (1, 2)
+    assert (first["methods"], second["methods"]) == (["EAP"], ["EAP", "MS-CHAPv2"])
     assert bench.engine.report().pid == pid
     assert bench.engine.report().state == "running"
 
@@ -142,11 +149,11 @@ async def test_a_state_that_comes_while_the_worker_starts_is_the_one_in_force(
     (bench.place / "slow").touch()
     starting = asyncio.create_task(bench.engine.configure(settings(pki, "root")))
     await wait_until("a worker", 5.0, lambda: bench.engine.report().pid)
-    changing = asyncio.create_task(bench.engine.configure(settings(pki, "root", "other-root")))
+    changing = asyncio.create_task(bench.engine.configure(settings(pki, "root", radius=True)))
     await asyncio.sleep(0)
     (bench.place / "slow").unlink()
     await asyncio.gather(starting, changing)
-    assert len(bench.orders("configure")[-1]["roots"]) == 2
+    assert bench.orders("configure")[-1]["methods"] == ["EAP", "MS-CHAPv2"]
 
 
 async def test_another_pool_is_another_worker(bench: Bench, pki: Any) -> None:
@@ -158,16 +165,16 @@ async def test_another_pool_is_another_worker(bench: Bench, pki: Any) -> None:
     assert bench.engine._ground.opened == [POOL, None, other]  # type: ignore[attr-defined]
 
 
-def asked(call: int, root: str) -> dict[str, Any]:
-    shown = {"method": "certificate", "user": "alice", "thumbprint": "AA", "root": root}
-    return {"kind": "asked", "call": call, "address": "192.0.2.2", "attempt": shown}
+def asked(call: int) -> dict[str, Any]:
+    given = {"method": "EAP", "packet": "", "identity": "alice"}
+    return {"kind": "asked", "call": call, "address": "192.0.2.2", "attempt": given}
 
 
 async def test_a_call_from_the_question_to_the_end_and_who_is_busy_meanwhile(
     bench: Bench, pki: Any
 ) -> None:
     await bench.engine.configure(settings(pki, "root"))
-    await bench.says(asked(7, thumbprint(pki["root"])))
+    await bench.says(asked(7))
     await wait_until("the answer", 5.0, lambda: bench.orders("admitted"))
     await wait_until("busy", 5.0, lambda: bench.orders("busy"))
     assert bench.orders("admitted")[0]["address"] == "172.16.9.2"
@@ -196,7 +203,7 @@ async def test_a_worker_that_talks_nonsense_is_replaced_and_its_sessions_are_ove
     bench: Bench, pki: Any
 ) -> None:
     await bench.engine.configure(settings(pki, "root"))
-    peer = Peer("SSTP", "alice", "AA", thumbprint(pki["root"]))
+    peer = Peer("SSTP", "alice", ("AA",), thumbprint(pki["root"]))
     place = bench.around.sessions.reserve(peer, IPv4Address("172.16.9.2"))
     bench.around.sessions.open(place, handle="7", private_address=place.address)
     pid = bench.engine.report().pid

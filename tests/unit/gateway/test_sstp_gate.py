@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
-from gateway.engines.base import Surroundings
+from gateway.eapd.messages import Failed, Request
+from gateway.engines.sstp_certificates import CertificateAuthenticator
 from gateway.engines.sstp_gate import Gate, Vouched
 from gateway.sessions import Peer, Sessions
 from gateway.sstpd.messages import (
     Admitted,
     Asked,
-    CertificateShown,
     Continue,
     Denied,
     EapGiven,
@@ -24,7 +24,9 @@ from gateway.sstpd.messages import (
     Key,
     Method,
     Opened,
+    PapGiven,
 )
+from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
 
 POOL = IPv4Network("172.16.9.0/29")
 POLICY = Policy(roots=frozenset(("ROOT",)), sstp_limit=2, parts={"SSTP": (POOL,)})
@@ -34,17 +36,20 @@ class Bench:
     """A gate, and everything it told the worker."""
 
     def __init__(self, authenticator: Any = None) -> None:
+        self.eap_tls = FakeEapTls()
+        authenticator = authenticator or CertificateAuthenticator(cast("Any", self.eap_tls))
         self.sessions = Sessions()
         self.admission = Admission(self.sessions)
         self.admission.policy = POLICY
         self.log = DiagnosticLog()
-        around = Surroundings(None, None, self.admission, self.sessions, self.log)  # type: ignore[arg-type]
+        around = surroundings(self.sessions, admission=self.admission, log=self.log)
         self.told: list[Any] = []
-        self.gate = Gate(around, authenticator, self.told.append)
+        self.gate = Gate(around, lambda: authenticator, self.told.append)
 
     async def asks(self, call: int, name: str = "alice", root: str = "ROOT") -> Any:
-        shown = CertificateShown(user=name, thumbprint=name.upper(), root=root)
-        await self.gate.asked(Asked(call=call, address="192.0.2.2", attempt=shown))
+        self.eap_tls.steps = [shown(name, root)]
+        given = EapGiven(packet=b"", identity=name)
+        await self.gate.asked(Asked(call=call, address="192.0.2.2", attempt=given))
         return self.told.pop()
 
     async def opens(self, call: int, name: str = "alice") -> None:
@@ -135,12 +140,59 @@ async def test_a_call_that_opens_unasked_is_ended() -> None:
     assert bench.told == [End(call=9, why="its place had lapsed")]
 
 
-async def test_without_an_authenticator_only_certificates_come_in() -> None:
+async def test_with_certificates_no_password_comes_in() -> None:
     bench = Bench()
-    given = EapGiven(packet=b"", identity="alice")
-    await bench.gate.asked(Asked(call=1, address="192.0.2.2", attempt=given))
+    password = PapGiven(user="alice", password="p")
+    await bench.gate.asked(Asked(call=1, address="192.0.2.2", attempt=password))
     (denied,) = bench.told
     assert (denied.reason, denied.message) == ("refused", "certificates only")
+    assert bench.eap_tls.begun == []
+
+
+async def test_a_conversation_goes_on_by_its_call_and_ends_with_it() -> None:
+    bench = Bench()
+    alert = Request(conversation=1, packet=b"alert", reason="tls", message="too old")
+    bench.eap_tls.steps = [Request(conversation=1, packet=b"next"), alert]
+    await bench.gate.asked(given(7))
+    await bench.gate.asked(given(7))
+    assert bench.told == [
+        Continue(call=7, eap=b"next"),
+        Continue(call=7, eap=b"alert", reason="tls", message="too old"),
+    ]
+    assert bench.eap_tls.begun == ["192.0.2.2"]
+    bench.gate.closed(7, "the client went away")
+    assert bench.eap_tls.forgotten == [1]
+
+
+async def test_a_refusal_names_the_certificate_for_the_log() -> None:
+    bench = Bench()
+    failed = Failed(
+        conversation=1,
+        reason="expired",
+        message="it was",
+        packet=FAILURE,
+        certificate=certified("bob"),
+    )
+    bench.eap_tls.steps = [failed]
+    await bench.gate.asked(given(7))
+    (denied,) = bench.told
+    assert (denied.reason, denied.user, denied.thumbprint) == ("expired", "bob", "BOB")
+    assert denied.eap == FAILURE
+    refused = await bench.asks(8, "carol", root="OTHER")
+    assert (refused.user, refused.thumbprint, refused.eap) == ("carol", "CAROL", FAILURE)
+
+
+async def test_a_fault_of_our_own_means_no() -> None:
+    class Broken(Slow):
+        async def authenticate(self, _: Asked) -> Vouched | Denied | Continue:
+            raise RuntimeError("a mistake of ours")
+
+    bench = Bench(Broken())
+    with pytest.raises(RuntimeError):
+        await bench.gate.asked(given(1))
+    (denied,) = bench.told
+    assert (denied.call, denied.reason) == (1, "fault")
+    assert bench.sessions.count(("SSTP",)) == 0
 
 
 async def test_when_the_worker_is_gone_everything_is_given_back() -> None:
@@ -178,7 +230,7 @@ async def test_what_the_authenticator_says_goes_to_the_worker_with_its_keys() ->
     bench = Bench(slow)
     key = Key(form="specification", key=bytes(32))
     slow.verdict.set_result(
-        Vouched(Peer("SSTP", "alice", "", "ROOT", "192.0.2.2"), (key,), "welcome", b"success")
+        Vouched(Peer("SSTP", "alice", ("AA",), "ROOT", "192.0.2.2"), (key,), "welcome", b"success")
     )
     await bench.gate.asked(given(1))
     (admitted,) = bench.told
@@ -202,7 +254,7 @@ async def test_a_verdict_for_a_call_that_is_gone_admits_nobody() -> None:
     asking = asyncio.create_task(bench.gate.asked(given(1)))
     await asyncio.sleep(0)
     bench.gate.closed(1, "the client went away")
-    slow.verdict.set_result(Vouched(Peer("SSTP", "alice", "", "ROOT"), ()))
+    slow.verdict.set_result(Vouched(Peer("SSTP", "alice", ("AA",), "ROOT"), ()))
     await asking
     assert bench.told == []
     assert bench.sessions.count(("SSTP",)) == 0

@@ -10,14 +10,12 @@ import pytest
 
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
-from gateway.engines.base import Surroundings
 from gateway.engines.sstp_gate import Gate, Vouched
 from gateway.engines.sstp_radius import RadiusAuthenticator
-from gateway.sessions import Sessions
+from gateway.sessions import Peer, Sessions
 from gateway.sstpd.messages import (
     Admitted,
     Asked,
-    CertificateShown,
     Continue,
     Denied,
     EapGiven,
@@ -29,6 +27,7 @@ from gateway.sstpd.messages import (
 from radius.client import EapSession
 from radius.packet import Keys
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
+from tests.unit.gateway.around import surroundings
 
 SERVER = "10.1.1.10"
 RECV, SEND = bytes(range(16)), bytes(range(16, 32))
@@ -206,9 +205,9 @@ async def test_sessions_of_radius_users_end_with_radius_and_count_like_others() 
     )
     admission.policy = radius
     bench = Bench(*(Accept(SERVER, Keys(RECV, SEND), PROOF) for _ in range(3)))
-    around = Surroundings(cast("Any", None), cast("Any", None), admission, sessions, log)
+    around = surroundings(sessions, admission=admission, log=log)
     told: list[Any] = []
-    gate = Gate(around, bench.authenticator, told.append)
+    gate = Gate(around, lambda: bench.authenticator, told.append)
 
     async def asks(call: int, attempt: Any = GIVEN) -> Any:
         await gate.asked(Asked(call=call, address="192.0.2.2", attempt=attempt))
@@ -231,8 +230,10 @@ async def test_sessions_of_radius_users_end_with_radius_and_count_like_others() 
     gate.closed(1, "ended")
     assert (await asks(3)).message == "Radius authentication is not enabled"
     admission.policy = radius
-    shown = CertificateShown(user="eve", thumbprint="E", root="R")
-    assert (await asks(4, shown)).message == "Certificate authentication is not enabled"
+    peer = Peer("SSTP", "eve", ("E",), "R")
+    refused = admission.objection(peer)
+    assert refused
+    assert refused.message == "Certificate authentication is not enabled"
 
 
 async def test_one_let_in_by_radius_while_it_was_switched_off_is_ended_when_it_opens() -> None:
@@ -245,11 +246,9 @@ async def test_one_let_in_by_radius_while_it_was_switched_off_is_ended_when_it_o
     )
     admission.policy = policy
     bench = Bench(Accept(SERVER, Keys(RECV, SEND), PROOF))
-    around = Surroundings(
-        cast("Any", None), cast("Any", None), admission, sessions, DiagnosticLog()
-    )
+    around = surroundings(sessions, admission=admission)
     told: list[Any] = []
-    gate = Gate(around, bench.authenticator, told.append)
+    gate = Gate(around, lambda: bench.authenticator, told.append)
     await gate.asked(Asked(call=1, address="192.0.2.2", attempt=GIVEN))
     admission.policy = replace(policy, authentication=frozenset(("Certificate",)))
     gate.opened(Opened(call=1, binding=""))

@@ -12,26 +12,27 @@ from pydantic import ValidationError
 from gateway.sstp import building
 from gateway.sstp.http import accepted
 from gateway.sstpd import handshakes, ration
-from gateway.sstpd.halfopen import HalfOpen
 from gateway.sstpd.messages import (
     FROM_WORKER,
     TO_WORKER,
     Admitted,
     Asked,
     Busy,
-    CertificateShown,
     Closed,
     Configure,
+    EapGiven,
+    End,
     FromWorker,
     Key,
     MsChapV2Given,
     PapGiven,
     ToWorker,
-    cut,
 )
 from gateway.sstpd.records import records
 from gateway.unprivileged import channel as channels
 from gateway.unprivileged.channel import LARGEST, Channel, ChannelError
+from gateway.unprivileged.halfopen import HalfOpen
+from gateway.unprivileged.messages import cut
 
 Pair = tuple[Channel[FromWorker], Channel[ToWorker]]
 
@@ -53,9 +54,7 @@ def test_messages_come_over_as_they_were_in_both_directions(pair: Pair) -> None:
             number=1,
             local_address=IPv4Address("172.16.201.1"),
             dns=(IPv4Address("10.1.0.4"),),
-            roots=(bytes(range(256)),),
             methods=("EAP",),
-            eap="tls",
         ),
         Busy(busy=True),
         Admitted(
@@ -68,7 +67,7 @@ def test_messages_come_over_as_they_were_in_both_directions(pair: Pair) -> None:
     for order in orders:
         gateway.send(order)
     assert list(worker.receive()) == orders
-    shown = CertificateShown(user="alice", thumbprint="AA", root="BB")
+    shown = EapGiven(packet=bytes(range(256)), identity="alice")
     worker.send(Asked(call=7, address="192.0.2.2", attempt=shown))
     worker.send(Closed(call=7, why="the peer hung up"))
     asked, closed = gateway.receive()
@@ -101,28 +100,17 @@ def test_one_who_never_reads_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyP
         go_on()
 
 
+def end(length: int) -> End:
+    return End(call=1, why="x" * length)
+
+
 def test_a_message_that_is_too_large_is_not_sent(pair: Pair) -> None:
-    order = Configure(
-        number=1,
-        local_address=IPv4Address("172.16.201.1"),
-        dns=(),
-        roots=(bytes(LARGEST),),
-        methods=("EAP",),
-        eap="tls",
-    )
     with pytest.raises(ChannelError, match="are allowed"):
-        pair[0].send(order)
+        pair[0].send(end(LARGEST))
 
 
 def test_a_message_of_full_size_comes_over(pair: Pair) -> None:
-    order = Configure(
-        number=1,
-        local_address=IPv4Address("172.16.201.1"),
-        dns=(),
-        roots=(bytes(LARGEST * 3 // 4 - 300),),
-        methods=("EAP",),
-        eap="tls",
-    )
+    order = end(LARGEST - len(end(0).model_dump_json()))
     pair[0].send(order)
     assert list(pair[1].receive()) == [order]
 

@@ -52,7 +52,7 @@ def _issue(name: str, issuer: str | None, padding: int) -> Credential:
 
 def server_tls(padding: int = 0) -> SSL.Context:
     own = credential("gateway", "server root", padding)
-    return server_context(own.certificate, own.key, (), (credential("user root").certificate,))
+    return server_context(own.certificate, own.key, ())
 
 
 def client_tls(*, root: str = "server root", padding: int = 0) -> SSL.Context:

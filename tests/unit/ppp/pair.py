@@ -13,7 +13,6 @@ from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import (
     Accept,
     Attempt,
-    CertificateAttempt,
     EapAttempt,
     LinkEvent,
     MsChapV2Attempt,
@@ -34,7 +33,7 @@ Found = TypeVar("Found")
 
 
 def judge(attempt: Attempt) -> Verdict | None:
-    """As an owner would who knows one password and trusts any certificate."""
+    """As an owner would who knows one password."""
     if isinstance(attempt, MsChapV2Attempt):
         verified = mschapv2.verify(attempt, PASSWORD)
         if verified is None:
@@ -43,8 +42,6 @@ def judge(attempt: Attempt) -> Verdict | None:
     if isinstance(attempt, PapAttempt):
         right = attempt.password == PASSWORD
         return Accept(GIVEN) if right else Refuse("password", "wrong user name or password")
-    if isinstance(attempt, CertificateAttempt):
-        return Accept(GIVEN)
     assert isinstance(attempt, EapAttempt)
     return None
 

@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 import pytest
-from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 from gateway.ppp.events import (
-    Accept,
     Authenticated,
     AuthenticationFailed,
-    CertificateAttempt,
-    EapReply,
+    EapAttempt,
     LinkDown,
     NetworkUp,
     Refuse,
 )
 from gateway.ppp.frames import EAP, IPCP
 from gateway.ppp.tls_messages import LONGEST_MESSAGE, START, Fragments, Handshake
-from tests.unit.ppp.by_hand import MAGIC, ByHand
+from gateway.trust import Roots, thumbprint
+from tests.unit.ppp.by_hand import MAGIC, ByHand, Said
 from tests.unit.ppp.certificates import client_tls, credential, server_tls
-from tests.unit.ppp.pair import GIVEN, Pair, client_config, server_config
+from tests.unit.ppp.local_eap_tls import LocalEapTls, let_in
+from tests.unit.ppp.pair import Pair, client_config, server_config
 
 REQUEST, RESPONSE, SUCCESS, FAILURE = range(1, 5)
 TLS, NAK = 13, 3
 MORE, LENGTH = 0x40, 0x80
 
 
-def links(client: SSL.Context, server: SSL.Context | None = None, **changes: object) -> Pair:
-    config = server_config(methods=("EAP",), eap_tls=server or server_tls())
-    return Pair(config, client_config(eap_tls=client, **changes))
+def links(client: SSL.Context, judge: LocalEapTls | None = None, **changes: object) -> Pair:
+    config = server_config(methods=("EAP",))
+    return Pair(config, client_config(eap_tls=client, **changes), judge=judge or LocalEapTls())
 
 
 def tls_flags(pair: Pair, who: str) -> list[int]:
     return [f[9] for w, f in pair.said if w == who and f[2:4] == b"\xc2\x27" and f[8:9] == b"\x0d"]
 
 
-def test_the_attempt_has_the_peers_chain_leaf_first_and_once_each() -> None:
-    (attempt,) = links(client_tls()).open().of_server(CertificateAttempt)
-    leaf, root = (x509.load_der_x509_certificate(one) for one in attempt.chain)
-    assert leaf == credential("alice", "user root").certificate
-    assert root == credential("user root").certificate
+def test_what_is_shown_is_whose_certificate_it_is_and_the_root_it_leads_to() -> None:
+    judge = LocalEapTls()
+    links(client_tls(), judge).open()
+    (shown,) = judge.shown
+    assert shown.finding.identity
+    assert shown.finding.identity.user == "alice"
+    own = credential("alice", "user root").certificate
+    assert shown.finding.identity.thumbprints[0] == thumbprint(own)
+    assert shown.finding.root == thumbprint(credential("user root").certificate)
 
 
-@pytest.mark.parametrize("padding", [0, 1300, 20_000])
+@pytest.mark.parametrize("padding", [0, 1300, 12_000])
 def test_certificates_of_any_size_go_through_in_fragments_both_ways(padding: int) -> None:
-    pair = links(client_tls(padding=padding), server_tls(padding=padding)).open()
+    pair = links(client_tls(padding=padding), LocalEapTls(server_tls(padding))).open()
     assert pair.server.network_open
     assert pair.client.network_open
     assert pair.of_server(Authenticated) == pair.of_client(Authenticated)
@@ -57,41 +61,56 @@ def test_certificates_of_any_size_go_through_in_fragments_both_ways(padding: int
 
 
 def test_fragments_keep_to_the_peers_mru() -> None:
-    pair = links(client_tls(padding=5000), server_tls(padding=5000), mru=600).open()
+    pair = links(client_tls(padding=5000), LocalEapTls(server_tls(5000)), mru=600).open()
     assert pair.server.network_open
     assert max(len(frame) for who, frame in pair.said if who == "s") <= 600 + 4
 
 
-def test_an_untrusted_certificate_is_refused_by_the_verdict_alone() -> None:
-    pair = links(client_tls())
-    pair.judge = lambda _attempt: Refuse("untrusted", "leads to no uploaded root")
-    pair.open()
-    assert len(pair.of_server(CertificateAttempt)) == 1
-    assert pair.of_server(AuthenticationFailed) == [
-        AuthenticationFailed("untrusted", "leads to no uploaded root")
-    ]
+def test_an_untrusted_certificate_is_refused_before_the_handshake_takes_it() -> None:
+    judge = LocalEapTls(roots=Roots((credential("another root").certificate,)))
+    pair = links(client_tls(), judge).open()
+    (failed,) = pair.of_server(AuthenticationFailed)
+    assert failed.reason == "untrusted"
+    assert judge.shown == []
+    assert judge.failed[0].finding
+    assert judge.failed[0].finding.identity
+    assert judge.failed[0].finding.identity.user == "alice"
     assert pair.of_client(AuthenticationFailed)[0].reason == "refused"
     assert pair.of_server(LinkDown)
     assert pair.of_server(Authenticated) == pair.of_client(Authenticated) == []
 
 
+def test_a_good_certificate_is_refused_by_the_verdict_alone() -> None:
+    judge = LocalEapTls(decide=lambda shown: Refuse("revoked", "it is", shown.failure))
+    pair = links(client_tls(), judge).open()
+    assert len(judge.shown) == 1
+    assert pair.of_server(AuthenticationFailed) == [AuthenticationFailed("revoked", "it is")]
+    assert pair.of_client(AuthenticationFailed)[0].reason == "refused"
+    assert pair.of_server(Authenticated) == pair.of_client(Authenticated) == []
+
+
 def test_nothing_passes_before_the_verdict() -> None:
-    pair = links(client_tls())
-    pair.judge = lambda _attempt: None
-    pair.open()
-    assert len(pair.of_server(CertificateAttempt)) == 1
+    judge = LocalEapTls(decide=lambda _shown: None)
+    pair = links(client_tls(), judge).open()
+    (shown,) = judge.shown
     assert not any(frame[2:4] == b"\x80\x21" or (frame[4:5] == b"\3" and frame[2:4] == b"\xc2\x27")
                    for _, frame in pair.said)  # fmt: skip
-    pair.server.answer(Accept(GIVEN), pair.now)
+    verdict = let_in(shown)
+    assert verdict
+    pair.server.answer(verdict, pair.now)
     pair.settle()
     assert pair.of_server(NetworkUp)
 
 
-def test_an_eap_packet_is_no_verdict_on_a_certificate() -> None:
-    pair = links(client_tls())
-    pair.judge = lambda _attempt: EapReply(b"\1\1\0\5\1")
-    pair.open()
-    assert pair.of_server(AuthenticationFailed)[0].reason == "refused"
+def test_a_handshake_with_another_certificate_than_the_judged_one_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = credential("bob", "user root").certificate.public_bytes(Encoding.DER)
+    monkeypatch.setattr(Handshake, "chain", lambda _self: (other,))
+    judge = LocalEapTls()
+    pair = links(client_tls(), judge).open()
+    assert judge.shown == []
+    assert pair.of_server(AuthenticationFailed)[0].reason == "tls"
 
 
 def plain_client() -> SSL.Context:
@@ -102,7 +121,7 @@ def plain_client() -> SSL.Context:
 
 def test_a_client_without_a_certificate_fails_with_an_alert() -> None:
     pair = links(plain_client()).open()
-    assert pair.of_server(CertificateAttempt) == []
+    assert pair.of_server(Authenticated) == []
     assert pair.of_server(AuthenticationFailed)[0].reason == "no-certificate"
     assert pair.of_client(AuthenticationFailed)[0].reason == "tls"
 
@@ -125,7 +144,7 @@ def test_a_client_that_does_not_trust_the_server_says_so_and_both_fail() -> None
     (failed,) = pair.of_server(AuthenticationFailed)
     assert failed.reason == "tls"
     assert "unknown ca" in failed.message
-    assert pair.of_server(CertificateAttempt) == []
+    assert pair.of_server(Authenticated) == []
 
 
 @pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-CHACHA20-POLY1305"])
@@ -144,15 +163,34 @@ def test_each_suite_of_azures_is_enough(suite: str) -> None:
 
 
 def test_a_client_that_wants_another_method_is_told_there_is_none() -> None:
-    pair = Pair(server_config(methods=("EAP",), eap_tls=server_tls()), client_config()).open()
+    pair = Pair(server_config(methods=("EAP",)), client_config(), judge=LocalEapTls()).open()
     assert pair.of_server(AuthenticationFailed) == [
         AuthenticationFailed("refused", "the peer wants EAP-MSCHAPv2, not EAP-TLS")
     ]
 
 
+class Judged(ByHand):
+    """A server's end whose attempts are answered as gateway.eapd does."""
+
+    def hear(self) -> list[Said]:
+        said = super().hear()
+        while self._events_left():
+            self.link.answer(self._verdicts.pop(), self.now)
+            said += super().hear()
+        return said
+
+    def _events_left(self) -> bool:
+        judge = self.__dict__.setdefault("judge", LocalEapTls())
+        done = self.__dict__.setdefault("done", [])
+        fresh = [event for event in self.of(EapAttempt) if event not in done]
+        done += fresh
+        self._verdicts = [verdict for event in fresh if (verdict := judge(event))]
+        return bool(self._verdicts)
+
+
 def server() -> tuple[ByHand, int]:
     """A server's end that has asked us to begin TLS, and the identifier it uses."""
-    end = ByHand(server_config(methods=("EAP",), eap_tls=server_tls()))
+    end = Judged(server_config(methods=("EAP",)))
     end.ask(MAGIC)
     ((_, identity),) = end.ack()
     ((protocol, start),) = end.say(EAP, RESPONSE, identity.identifier, b"\1alice")
@@ -179,7 +217,7 @@ def test_what_is_not_tls_fails_the_handshake(data: bytes) -> None:
         said = end.say(EAP, RESPONSE, said[0][1].identifier, b"\x0d\0")
     assert said[0][1].code == FAILURE
     assert end.of(AuthenticationFailed)[0].reason == "tls"
-    assert end.of(CertificateAttempt) == []
+    assert end.of(Authenticated) == []
 
 
 @pytest.mark.parametrize("data", [b"\3", b"\3\0", b"\3\x1a\x19", b"\1again", b"\4md5", b"\x1ax"])
@@ -231,7 +269,7 @@ def test_a_peer_that_speaks_on_after_the_handshake_fails() -> None:
     end, identifier = server()
     identifier = shake_by_hand(end, identifier, client_tls())
     end.say(EAP, RESPONSE, identifier, b"\x0d\0\x15\3\3\0\2\2\x14")
-    assert end.of(CertificateAttempt) == []
+    assert end.of(Authenticated) == []
     assert end.of(AuthenticationFailed)[0].reason == "tls"
 
 
@@ -249,7 +287,7 @@ def test_a_lost_fragment_is_sent_again() -> None:
             return True
         return False
 
-    pair = links(client_tls(padding=3000), server_tls(padding=3000))
+    pair = links(client_tls(padding=3000), LocalEapTls(server_tls(3000)))
     pair.lost = lose
     pair.open()
     assert not pair.server.network_open

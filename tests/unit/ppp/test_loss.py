@@ -8,7 +8,8 @@ import pytest
 
 from gateway.ppp.events import Authenticated, LinkDown
 from gateway.ppp.frames import CHAP, EAP, IPCP, LCP
-from tests.unit.ppp.certificates import client_tls, server_tls
+from tests.unit.ppp.certificates import client_tls
+from tests.unit.ppp.local_eap_tls import LocalEapTls
 from tests.unit.ppp.pair import Lost, Pair, client_config, server_config
 from tests.unit.ppp.radius import MsChapV2Radius
 
@@ -21,8 +22,9 @@ MAKE = {
         server_config(methods=("EAP",)), client_config(), judge=MsChapV2Radius(), lost=lost
     ),
     "EAP-TLS": lambda lost: Pair(
-        server_config(methods=("EAP",), eap_tls=server_tls()),
+        server_config(methods=("EAP",)),
         client_config(eap_tls=client_tls()),
+        judge=LocalEapTls(),
         lost=lost,
     ),
 }

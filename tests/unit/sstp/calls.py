@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import (
     Accept,
-    CertificateAttempt,
+    Attempt,
     MsChapV2Attempt,
     PapAttempt,
     Refuse,
@@ -32,6 +32,8 @@ from gateway.sstp.binding import certificate_hashes
 from gateway.sstp.call import CallConfig, ClientCall, ClientCallConfig, ServerCall
 from gateway.sstp.carrier import Carrier
 from gateway.sstp.events import CallEvent
+from gateway.trust import Roots
+from tests.unit.ppp.local_eap_tls import LocalEapTls
 
 ADDRESS = IPv4Address("172.16.201.2")
 PASSWORD = "correct horse"
@@ -48,7 +50,7 @@ def ip_packet(payload: bytes = b"ping") -> bytes:
 
 
 def verdict(attempt: object) -> Verdict | None:
-    """Lets in whoever knows the password or has a certificate."""
+    """Lets in whoever knows the password."""
     match attempt:
         case MsChapV2Attempt():
             verified = verify(attempt, PASSWORD)
@@ -57,8 +59,6 @@ def verdict(attempt: object) -> Verdict | None:
             return Accept(ADDRESS, verified.keys, verified.authenticator_response)
         case PapAttempt() if attempt.password == PASSWORD:
             return Accept(ADDRESS, zeros())
-        case CertificateAttempt():
-            return Accept(ADDRESS)
         case PapAttempt():
             return Refuse("password", "wrong user name or password")
         case _:
@@ -75,7 +75,7 @@ class Pair:
         *,
         seed: int = 1,
         chunk: int = 1 << 20,
-        answer: Callable[[object], Verdict | None] = verdict,
+        answer: Callable[[Any], Verdict | None] = verdict,
         busy: bool = False,
         **options: Any,
     ) -> None:
@@ -114,7 +114,7 @@ class Pair:
             self.server_saw += events
             self.client_saw += self.client.events()
             for event in events:
-                answer = self._answer(event)
+                answer = self._answer(event) if isinstance(event, Attempt) else None
                 if answer:
                     self.server.answer(answer, self.now)
             moving = bool(up or down or events)
@@ -149,8 +149,8 @@ def kinds(events: list[CallEvent]) -> list[str]:
 
 
 @cache
-def certificates() -> tuple[ServerConfig, ClientConfig]:
-    """Both ends of EAP-TLS."""
+def certificates() -> tuple[ServerConfig, ClientConfig, Callable[[], LocalEapTls]]:
+    """Both ends of EAP-TLS, and who answers at the server's."""
     now = datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
@@ -166,8 +166,7 @@ def certificates() -> tuple[ServerConfig, ClientConfig]:
         .sign(key, hashes.SHA256())
     )
     return (
-        ServerConfig(
-            IPv4Address("172.16.201.1"), methods=("EAP",), eap_tls=server_context(certificate, key)
-        ),
+        ServerConfig(IPv4Address("172.16.201.1"), methods=("EAP",)),
         ClientConfig("alice", eap_tls=client_context(certificate, key, (), (certificate,))),
+        lambda: LocalEapTls(server_context(certificate, key), Roots((certificate,))),
     )

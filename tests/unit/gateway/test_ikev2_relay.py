@@ -1,29 +1,38 @@
-"""The relay between charon and the RADIUS servers: what charon asks, and what it is told."""
+"""The relay that charon asks about every client: what it is asked, and what it answers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
-from pathlib import Path
-from typing import Any, cast
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AccessRequest, AuthPacket
+from pyrad.packet import (
+    AccessAccept,
+    AccessChallenge,
+    AccessReject,
+    AccessRequest,
+    AccountingResponse,
+    AcctPacket,
+    AuthPacket,
+)
 
 from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
+from gateway.eapd.messages import Failed, Request
 from gateway.engines import ikev2_radius_wire as wire
-from gateway.engines.base import Surroundings
-from gateway.engines.ikev2_radius import RadiusRelay
+from gateway.engines.ikev2_relay import Admitted, Relay
 from gateway.sessions import Sessions
 from radius.attributes import Call, Nas, dictionary, of_call
 from radius.client import EapSession
-from radius.packet import Keys, Request, Sent, Server, walk
+from radius.packet import Keys, Sent, Server, walk
+from radius.packet import Request as Question
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
+from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
 
 SECRET = b"between-charon-and-us"
 IDENTITY = b"\x02\x01\x00\x0a\x01alice"
@@ -45,6 +54,20 @@ def request(eap: bytes, secret: bytes = SECRET, number: int = 7, **more: Any) ->
         packet.AddAttribute(name, value)
     packet[79] = [eap[at : at + 253] for at in range(0, len(eap), 253)]
     packet.add_message_authenticator()
+    return packet
+
+
+START, STOP, INTERIM = 1, 2, 3
+
+
+def accounting(status: int, token: bytes, secret: bytes = SECRET, number: int = 3) -> AcctPacket:
+    """As charon writes it (measured, strongSwan 5.9.8)."""
+    packet = AcctPacket(id=number, secret=secret, dict=dictionary())
+    packet[40] = [status.to_bytes(4)]
+    packet[44] = [b"1-12"]
+    packet[25] = [token]
+    packet.AddAttribute("NAS-Port", 12)
+    packet[8] = [IPv4Address("172.16.0.1").packed]
     return packet
 
 
@@ -74,8 +97,31 @@ def test_what_is_not_charons_is_nothing(data: bytes) -> None:
     assert wire.read(data, SECRET) is None
 
 
+@pytest.mark.parametrize(
+    ("packet", "secret"),
+    [
+        (accounting(START, b"t"), b"another secret"),
+        (accounting(INTERIM, b"t"), SECRET),
+        (accounting(0x100, b"t"), SECRET),
+    ],
+)
+def test_accounting_that_is_not_charons_or_says_nothing_is_nothing(
+    packet: AcctPacket, secret: bytes
+) -> None:
+    assert wire.read_accounting(packet.RequestPacket(), secret) is None
+
+
+def test_a_start_and_a_stop_are_read() -> None:
+    for status in (START, STOP):
+        found = wire.read_accounting(accounting(status, b"token").RequestPacket(), SECRET)
+        assert found
+        assert (found.begins, found.token) == (status == START, b"token")
+        assert found.address == IPv4Address("172.16.0.1")
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_do_any_harm(data: bytes) -> None:
+    assert wire.read_accounting(b"\x04" + data, SECRET) is None
     assert wire.read(data, SECRET) is None
     assert wire.read(b"\x01" + data, SECRET) is None
 
@@ -91,9 +137,14 @@ def reply(data: bytes) -> AuthPacket:
     return answer
 
 
-def test_an_accept_hides_the_keys_for_charon() -> None:
-    data = wire.accept(asked(), SECRET, SUCCESS, KEYS)
+def test_an_accept_has_address_servers_and_token_and_hides_the_keys() -> None:
+    dns = (IPv4Address("10.1.0.4"), IPv4Address("10.1.0.5"), IPv4Address("10.1.0.6"))
+    grant = wire.Grant(SUCCESS, KEYS, IPv4Address("172.16.0.9"), dns, b"token")
+    data = wire.accept(asked(), SECRET, grant)
     assert KEYS.recv not in data
+    assert reply(data)[8] == [IPv4Address("172.16.0.9").packed]
+    assert reply(data)[25] == [b"token"]
+    assert reply(data)[(311, 28)] == [server.packed for server in dns]
     answer = reply(data)
     assert answer.code == AccessAccept
     assert answer[79] == [SUCCESS]
@@ -118,7 +169,7 @@ def test_a_servers_request_has_the_attributes_of_azures_and_no_others() -> None:
     """The captured request of Azure's gateway, second round of EAP (facts: azure-p2s, 4.1)."""
     call = Call("192.0.2.2", 12, "IkeV2")
     pairs = [("User-Name", b"alice"), *of_call(Nas("RD0123456789AB", "10.1.255.4"), call)]
-    written = Request([*pairs, ("State", bytes(16))], eap=ANSWER)
+    written = Question([*pairs, ("State", bytes(16))], eap=ANSWER)
     sent = Sent(written, Server("192.168.50.10", b"secret"), 1, bytes)
     attributes = walk(sent.data)
     assert not isinstance(attributes, str)
@@ -179,13 +230,19 @@ class Bench:
             parts={"IkeV2": (IPv4Network("172.16.0.0/24"),)},
         )
         self.log = DiagnosticLog()
-        self.relay = RadiusRelay(
-            Surroundings(
-                cast("Any", None), Path(), self.admission, self.sessions, self.log,
-                cast("Any", self.path),
-            )
-        )  # fmt: skip
+        self.eap_tls = FakeEapTls()
+        self.accounts: list[tuple[wire.Accounting, Admitted | None]] = []
+        around = surroundings(
+            self.sessions,
+            admission=self.admission,
+            log=self.log,
+            eap_tls=self.eap_tls,
+            radius=self.path,
+        )
+        self.relay = Relay(around, lambda *told: self.accounts.append(told))
+        self.relay.radius = True
         self.secret = b""
+        self.accounting: asyncio.DatagramTransport | None = None
         self.line: asyncio.DatagramTransport | None = None
         self.answers: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -195,6 +252,15 @@ class Bench:
         self.line.sendto(packet.RequestPacket())
         data = await asyncio.wait_for(self.answers.get(), 5)
         return packet.CreateReply(packet=data)
+
+    async def account(self, status: int, token: bytes, number: int = 3) -> None:
+        packet = accounting(status, token, self.secret, number)
+        assert self.accounting
+        self.accounting.sendto(packet.RequestPacket())
+        data = await asyncio.wait_for(self.answers.get(), 5)
+        answer = packet.CreateReply(packet=data)
+        assert answer.code == AccountingResponse
+        assert packet.VerifyReply(answer, data)
 
     def refusals(self) -> list[tuple[str, str, str, str]]:
         return [
@@ -210,12 +276,16 @@ def on_a_relay(bench: Bench, test: Callable[[Bench], Awaitable[None]]) -> None:
             bench.answers.put_nowait(data)
 
     async def there() -> None:
-        port, secret = await bench.relay.start()
+        port, accounting_port, secret = await bench.relay.start()
         bench.secret = secret.encode()
         loop = asyncio.get_running_loop()
         bench.line, _ = await loop.create_datagram_endpoint(Line, remote_addr=("127.0.0.1", port))
+        bench.accounting, _ = await loop.create_datagram_endpoint(
+            Line, remote_addr=("127.0.0.1", accounting_port)
+        )
         await test(bench)
         bench.line.close()
+        bench.accounting.close()
         bench.relay.stop()
         await asyncio.sleep(0)
 
@@ -229,12 +299,17 @@ def test_a_conversation_ends_with_a_place_kept_for_the_ike_sa() -> None:
         second = await bench.ask(ANSWER, number=8, State=first[24][0])
         assert second.code == AccessAccept
         assert bench.client.heard == [("alice", IDENTITY, "IkeV2"), ("alice", ANSWER, "IkeV2")]
-        admitted = bench.relay.take("12")
+        assert second[8] == [IPv4Address("172.16.0.1").packed]
+        await bench.account(START, second[25][0])
+        await bench.account(START, second[25][0], number=4)
+        (told, admitted), (_, again) = bench.accounts
         assert admitted
-        assert admitted.server == "192.168.50.10"
+        assert admitted.voucher == "; RADIUS server 192.168.50.10"
+        assert (told.session, told.uniqueid) == ("1-12", "12")
+        assert told.address == admitted.reservation.address
         peer = admitted.reservation.peer
         assert (peer.user, peer.address, peer.authentication) == ("alice", "192.0.2.2", "Radius")
-        assert bench.relay.take("12") is None, "once"
+        assert again is None, "once"
 
     server = "192.168.50.10"
     on_a_relay(Bench(Challenge(server, QUESTION), Accept(server, KEYS, eap=SUCCESS)), test)
@@ -248,7 +323,7 @@ def test_a_refusal_of_the_server_is_logged_with_its_reason() -> None:
             "alice", "password", "192.0.2.2", "RADIUS server 10.1.1.9: Logon failure",
         )  # fmt: skip
         assert bench.relay.has_refused("12")
-        assert bench.relay.take("12") is None
+        assert bench.sessions.count(("IkeV2",)) == 0
 
     on_a_relay(Bench(Reject("10.1.1.9", "password", "Logon failure")), test)
 
@@ -324,3 +399,106 @@ def test_a_question_that_is_open_is_not_asked_twice() -> None:
         assert len(bench.client.heard) == 1
 
     on_a_relay(Bench(), test)
+
+
+# ------------------------------------------------------------------------- by certificate
+
+
+def certificates(*steps: Any) -> Bench:
+    bench = Bench()
+    bench.relay.radius = False
+    bench.admission.policy = Policy(
+        roots=frozenset(("ROOT",)),
+        revoked=frozenset(("BOB-TWIN",)),
+        ikev2_openvpn_limit=1,
+        parts={"IkeV2": (IPv4Network("172.16.0.0/30"),)},
+    )
+    bench.eap_tls.steps = list(steps)
+    return bench
+
+
+def test_a_certificate_comes_in_with_its_address_and_the_keys_of_the_handshake() -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.ask(IDENTITY)
+        second = await bench.ask(ANSWER, number=8, State=first[24][0])
+        assert (first.code, second.code) == (AccessChallenge, AccessAccept)
+        assert second[79] == [shown().success]
+        assert second[8] == [IPv4Address("172.16.0.1").packed]
+        assert bench.eap_tls.heard == [IDENTITY, ANSWER]
+        assert bench.eap_tls.begun == ["192.0.2.2"]
+        await bench.account(START, second[25][0])
+        ((_, admitted),) = bench.accounts
+        assert admitted
+        assert admitted.reservation.peer.thumbprints == ("ALICE", "ALICE-TWIN")
+
+    on_a_relay(certificates(Request(conversation=1, packet=QUESTION), shown()), test)
+
+
+def test_who_is_revoked_is_refused_before_anything_is_established() -> None:
+    async def test(bench: Bench) -> None:
+        answer = await bench.ask(IDENTITY)
+        assert (answer.code, answer[79]) == (AccessReject, [FAILURE])
+        (row,) = bench.refusals()
+        assert row[:2] == ("bob", "revoked")
+        assert bench.sessions.count(("IkeV2",)) == 0
+
+    on_a_relay(certificates(shown("bob")), test)
+
+
+def test_a_bad_certificate_is_named_in_the_log() -> None:
+    async def test(bench: Bench) -> None:
+        assert (await bench.ask(IDENTITY)).code == AccessReject
+        (record,) = bench.log.documents()
+        assert (record["reason"], record["user"]) == ("expired", "carol")
+        assert record["thumbprint"] == "CAROL"
+
+    failed = Failed(
+        conversation=1,
+        reason="expired",
+        message="it was",
+        packet=FAILURE,
+        certificate=certified("carol"),
+    )
+    on_a_relay(certificates(failed), test)
+
+
+def test_an_alert_is_logged_at_once_and_its_refusal_only_once() -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.ask(IDENTITY)
+        assert [row[1] for row in bench.refusals()] == ["tls"]
+        assert (await bench.ask(ANSWER, number=8, State=first[24][0])).code == AccessReject
+        assert len(bench.refusals()) == 1
+
+    alert = Request(conversation=1, packet=QUESTION, reason="tls", message="too old")
+    failed = Failed(conversation=1, reason="tls", message="too old", packet=FAILURE)
+    on_a_relay(certificates(alert, failed), test)
+
+
+def test_a_full_gateway_begins_with_nobody() -> None:
+    async def test(bench: Bench) -> None:
+        assert (await bench.ask(IDENTITY)).code == AccessAccept
+        assert (await bench.ask(IDENTITY, number=9)).code == AccessReject
+        assert [row[1] for row in bench.refusals()] == ["limit"]
+        assert len(bench.eap_tls.begun) == 1
+
+    on_a_relay(certificates(shown()), test)
+
+
+def test_a_fault_of_our_own_means_no_and_is_told() -> None:
+    async def test(bench: Bench) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        assert (await bench.ask(IDENTITY)).code == AccessReject
+        assert [row[1] for row in bench.refusals()] == ["fault"]
+
+    on_a_relay(certificates(), test)
+
+
+def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(bench: Bench) -> None:
+        states = [(await bench.ask(IDENTITY, number=n))[24][0] for n in range(3)]
+        assert bench.relay.counts() == {"EAP conversations": 2}
+        assert (await bench.ask(ANSWER, number=9, State=states[0])).code == AccessReject
+
+    monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)
+    steps = (Request(conversation=1, packet=QUESTION) for _ in range(3))
+    on_a_relay(certificates(*steps), test)

@@ -1,0 +1,98 @@
+"""The gateway's end of the channel to a worker, on asyncio; one worker at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gateway.errors import EngineError
+from gateway.unprivileged.channel import Channel, ChannelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel, TypeAdapter
+
+T = TypeVar("T")
+
+
+class WorkerLink(Generic[T]):
+    """Made anew for each worker. `broken` is told why a worker is of no more use."""
+
+    def __init__(
+        self,
+        name: str,
+        incoming: TypeAdapter[T],
+        on_message: Callable[[T], None],
+        broken: Callable[[str], None],
+    ) -> None:
+        self._name = name
+        self._incoming = incoming
+        self._on_message = on_message
+        self._broken = broken
+        self._channel: Channel[T] | None = None
+        self._theirs: socket.socket | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a worker at the other end, as far as anybody knows."""
+        return self._channel is not None
+
+    def renew(self) -> None:
+        """A new pair of sockets for a worker that is about to start."""
+        self.close()
+        ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel = Channel(ours, self._incoming)
+        asyncio.get_running_loop().add_reader(ours, self._readable)
+
+    def theirs(self) -> int:
+        """The worker's end, to be inherited."""
+        assert self._theirs
+        return self._theirs.fileno()
+
+    def started(self) -> None:
+        """The worker has its end; ours of it would hide that it is gone."""
+        if self._theirs:
+            self._theirs.close()
+            self._theirs = None
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.started()
+        if self._channel:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._channel.fileno())
+            loop.remove_writer(self._channel.fileno())
+            self._channel.close()
+            self._channel = None
+
+    def send(self, message: BaseModel) -> None:
+        """Tell the worker. EngineError where there is none."""
+        if self._channel is None:
+            raise EngineError(f"{self._name} is not running")
+        try:
+            self._channel.send(message)
+        except ChannelError as error:
+            raise EngineError(f"{self._name}: {error}") from error
+        if self._channel.wants_write:
+            asyncio.get_running_loop().add_writer(self._channel.fileno(), self._writable)
+
+    def _readable(self) -> None:
+        channel = self._channel
+        try:
+            for message in channel.receive() if channel else ():
+                self._on_message(message)
+                if channel is not self._channel:
+                    return
+        except ChannelError as error:
+            self.close()
+            self._broken(str(error))
+
+    def _writable(self) -> None:
+        if self._channel:
+            with suppress(ChannelError):  # the reader hears of it
+                self._channel.flush()
+            if not self._channel.wants_write:
+                asyncio.get_running_loop().remove_writer(self._channel.fileno())

@@ -1,0 +1,79 @@
+"""What an engine has around it, with nothing behind it but what a test gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from gateway.admission import Admission
+from gateway.diagnostics import DiagnosticLog
+from gateway.eapd.messages import Certified, Failed, Looked, Request, Shown
+from gateway.engines.base import Surroundings
+from gateway.sessions import Sessions
+
+FAILURE, SUCCESS = b"\x04\x01\x00\x04", b"\x03\x01\x00\x04"
+Step = Request | Shown | Failed
+
+
+class FakeEapTls:
+    """gateway.eap_tls.EapTls that says what it is told to, in turn."""
+
+    def __init__(self, *steps: Step, looked: Looked | None = None) -> None:
+        self.steps = list(steps)
+        self.looked = looked
+        self.begun: list[str] = []
+        self.heard: list[bytes] = []
+        self.forgotten: list[int] = []
+        self.chains: list[tuple[bytes, ...]] = []
+
+    def begin(self, source: str) -> int:
+        self.begun.append(source)
+        return len(self.begun)
+
+    async def respond(self, _conversation: int, packet: bytes, *, room: int = 0) -> Step:
+        self.heard.append(packet)
+        return self.steps.pop(0)
+
+    def forget(self, conversation: int) -> None:
+        self.forgotten.append(conversation)
+
+    async def look(self, chain: tuple[bytes, ...]) -> Looked:
+        self.chains.append(chain)
+        assert self.looked
+        return self.looked
+
+
+def certified(name: str = "alice", root: str = "ROOT") -> Certified:
+    return Certified(user=name, thumbprints=(name.upper(), f"{name.upper()}-TWIN"), root=root)
+
+
+def shown(name: str = "alice", root: str = "ROOT") -> Shown:
+    return Shown(
+        conversation=1,
+        certificate=certified(name, root),
+        msk=bytes(range(64)),
+        success=SUCCESS,
+        failure=FAILURE,
+    )
+
+
+def surroundings(
+    sessions: Sessions | None = None,
+    *,
+    admission: Admission | None = None,
+    log: DiagnosticLog | None = None,
+    eap_tls: Any = None,
+    radius: Any = None,
+    placement: Any = None,
+    state: Path = Path(),
+) -> Surroundings:
+    sessions = sessions or Sessions()
+    return Surroundings(
+        cast("Any", placement),
+        state,
+        admission or Admission(sessions),
+        sessions,
+        log or DiagnosticLog(),
+        cast("Any", eap_tls or FakeEapTls()),
+        cast("Any", radius),
+    )

@@ -1,0 +1,86 @@
+"""How long a daemon's silence is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from gateway import heartbeat
+from gateway.errors import EngineError
+
+
+def slices(monkeypatch: pytest.MonkeyPatch, length: Callable[[int], float]) -> list[float]:
+    """The n-th slice of waiting takes length(n) seconds, by a clock of the test's own; they are
+    put down in the list."""
+    seen: list[float] = []
+
+    async def one(_answer: asyncio.Future[None]) -> float:
+        await asyncio.sleep(0)
+        seen.append(length(len(seen)))
+        return seen[-1]
+
+    monkeypatch.setattr("gateway.heartbeat._slice", one)
+    monkeypatch.setattr("gateway.heartbeat.PERIOD", 0)
+    return seen
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_two_seconds_of_silence_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = slices(monkeypatch, lambda _: 0.125)
+    assert await heartbeat.until_silent("d", never) == "gave no answer for 2 s"
+    assert sum(seen) == 2.0
+
+
+async def test_time_in_which_the_gateway_stood_still_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = slices(monkeypatch, lambda n: 3.0 if n == 5 else 0.125)
+    said = await heartbeat.until_silent("d", never)
+    assert said == "gave no answer for 2 s, besides 2.8 s in which the gateway itself stood still"
+    assert sum(seen) - 2.8 >= 2.0
+    assert capsys.readouterr().err == "the gateway stood still for 2.8 s; d is not blamed\n"
+
+
+async def test_an_answer_behind_a_long_standstill_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices(monkeypatch, lambda _: 3.0)
+    rounds = count()
+
+    async def answers_late() -> None:
+        if next(rounds) == 3:
+            raise RuntimeError("asked again and again")
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="again"):
+        await heartbeat.until_silent("d", answers_late)
+
+
+@pytest.mark.parametrize("error", [EngineError("not connected"), ConnectionResetError()])
+async def test_an_error_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    slices(monkeypatch, lambda _: 0.125)
+
+    async def fails() -> None:
+        raise error
+
+    assert await heartbeat.until_silent("d", fails) == "gave no answer for 2 s"
+
+
+async def test_who_is_not_waited_for_any_more_asks_no_more() -> None:
+    cancelled = asyncio.Event()
+
+    async def hangs() -> None:
+        try:
+            await never()
+        finally:
+            cancelled.set()
+
+    watching = asyncio.create_task(heartbeat.until_silent("d", hangs))
+    await asyncio.wait({watching}, timeout=0)
+    watching.cancel()
+    await cancelled.wait()

@@ -1,0 +1,105 @@
+"""Certificates that openvpn exports: kept by a real shell, read by their own digest alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.engines import openvpn_certificates
+from gateway.engines.openvpn_certificates import KeptCertificates
+
+
+def digest(der: bytes) -> str:
+    return hashlib.sha256(der).digest().hex(":")
+
+
+class Bench:
+    """What openvpn does at each certificate."""
+
+    def __init__(self, state: Path, pki: Any) -> None:
+        self.state, self.pki = state, pki
+        self.kept = KeptCertificates(state)
+        self.kept.prepare()
+
+    def der(self, name: str) -> bytes:
+        der: bytes = self.pki[name].public_bytes(Encoding.DER)
+        return der
+
+    def verify(self, depth: int, name: str, claimed: str | None = None) -> int:
+        exported = self.state / "exported" / "pef_1.tmp"
+        exported.write_bytes(self.pki[name].public_bytes(Encoding.PEM))
+        env = {
+            "PATH": os.environ["PATH"],
+            "peer_cert": str(exported),
+            f"tls_digest_sha256_{depth}": claimed or digest(self.der(name)),
+        }
+        command = ["/bin/sh", str(self.state / "keep-certificate.sh"), str(depth), "CN=$(id)"]
+        code = subprocess.run(command, env=env, check=False).returncode
+        exported.unlink()  # as openvpn does
+        return code
+
+    def env(self, *names: str) -> dict[str, str]:
+        return {
+            f"tls_digest_sha256_{depth}": digest(self.der(name)) for depth, name in enumerate(names)
+        } | {"tls_digest_sha256_": "x", "tls_digest_0": "AA", "common_name": "x"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, pki: Any) -> Bench:
+    return Bench(tmp_path / "openvpn", pki)
+
+
+def test_a_chain_is_read_as_openvpn_verified_it(bench: Bench) -> None:
+    names = ("carol", "second-intermediate", "intermediate", "root")
+    assert [bench.verify(depth, name) for depth, name in reversed(list(enumerate(names)))] == [
+        0
+    ] * 4
+    assert bench.verify(0, "alice") == 0  # another client between
+    assert bench.kept.chain(bench.env(*names)) == tuple(map(bench.der, names))
+    assert bench.verify(0, "carol") == 0  # a second computer with the same one
+    assert bench.kept.chain(bench.env("carol")) == (bench.der("carol"),)
+
+
+def test_one_that_was_not_kept_is_no_chain(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="kept no certificate"):
+        bench.kept.chain(bench.env("alice"))
+
+
+def test_a_file_that_is_another_certificate_is_none(bench: Bench) -> None:
+    bench.verify(0, "bob", claimed=digest(bench.der("alice")))
+    with pytest.raises(ValueError, match="another certificate"):
+        bench.kept.chain(bench.env("alice"))
+
+
+@pytest.mark.parametrize(
+    "env", [{"tls_digest_sha256_1": "aa"}, {"tls_digest_sha256_0": "nonsense"},
+            {"tls_digest_sha256_0": "../../etc/passwd"}, {"tls_digest_sha256_0": ""}]
+)  # fmt: skip
+def test_an_environment_that_names_no_whole_chain_is_refused(
+    bench: Bench, env: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match=r"whole chain|fromhex|kept no certificate"):
+        bench.kept.chain(env)
+
+
+def test_where_nothing_can_be_kept_openvpn_is_told_to_refuse(bench: Bench) -> None:
+    (bench.state / "certificates").rmdir()
+    assert bench.verify(0, "alice") != 0
+
+
+def test_only_the_newest_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvpn_certificates, "MOST_KEPT", 2)
+    for age, name in enumerate(("alice", "bob", "carol")):
+        bench.verify(0, name)
+        kept = bench.state / "certificates" / digest(bench.der(name))
+        os.utime(kept, (age, age))
+    bench.kept.prune()
+    with pytest.raises(ValueError, match="kept no certificate"):
+        bench.kept.chain(bench.env("alice"))
+    assert bench.kept.chain(bench.env("bob")) == (bench.der("bob"),)
