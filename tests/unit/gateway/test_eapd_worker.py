@@ -96,6 +96,15 @@ def test_a_chain_is_judged(gateway: Gateway) -> None:
     assert (bad.number, bad.reason) == (6, "untrusted")
 
 
+def test_other_roots_are_in_force_while_a_conversation_is_open(gateway: Gateway) -> None:
+    assert isinstance(gateway.respond(IDENTITY), m.Request)
+    alice = credential("alice", "user root").certificate.public_bytes(Encoding.DER)
+    other = credential("another root").certificate.public_bytes(Encoding.DER)
+    gateway.ask(m.Configure(number=4, roots=(other,)))
+    assert gateway.ask(m.Look(number=5, chain=(alice,))).reason == "untrusted"
+    assert isinstance(gateway.respond(IDENTITY, 2), m.Request)
+
+
 def test_a_forgotten_conversation_begins_anew(gateway: Gateway) -> None:
     assert isinstance(gateway.respond(IDENTITY), m.Request)
     gateway.channel.send(m.Forget(conversation=1))
