@@ -155,10 +155,12 @@ def test_a_twin_evades_no_revocation(tmp_path: Path, what: str, over: VpnProtoco
         for shown, revoked in ((twin, "original"), (original, "twin")):
             await put()
             inside = await doors.dial(over, shown)
-            assert inside or shown is twin
+            if inside is None:  # what is never let in, and so never in a record as somebody's
+                assert shown is twin
+                break
             await put(revoked)
             assert await bench.gateway.sessions() == []
-            assert inside is None or not await inside.alive()
+            assert not await inside.alive()
         if over == "IkeV2":
             assert not (await doors.ike("pc1", plainly(twin)))[1].established
 

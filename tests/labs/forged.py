@@ -117,7 +117,7 @@ KEYS: dict[str, Callable[[], Key]] = {
     "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
     "RSA-2048": _rsa(2048),
     "RSA-3072": _rsa(3072),
-    "RSA-4096": _rsa(4096),
+    "RSA-4096": lambda: stock.take(1)[0],
     "Ed25519": ed25519.Ed25519PrivateKey.generate,
 }
 """Kinds of keys by name."""

@@ -1,7 +1,7 @@
 """A TLS 1.2 client without a socket that shows certificates as bytes (RFC 5246, RFC 5288).
 
 OpenSSL's client reads what it shows and writes it anew; this one does not look at it. It does not
-look at the server's either, and has what it is for: one suite, one group.
+look at the server's either, and has what it is for: one suite, and keys of P-256.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ ECDHE_RSA_AES128_GCM_SHA256, SCSV = b"\xc0\x2f", b"\x00\xff"
 CHANGE_CIPHER, ALERT, HANDSHAKE = 20, 21, 22
 HELLO, SERVER_HELLO, CERTIFICATE, SERVER_KEY, DONE = 1, 2, 11, 12, 14
 VERIFY, CLIENT_KEY, FINISHED = 15, 16, 20
-P256 = b"\x00\x17"
+GROUPS = b"\x00\x17\x00\x18\x00\x19"
+"""P-256, which a server that may choose takes first, and those of other certificates."""
 _SCHEMES = "0401050106010403050306030807080408050806"
 _EXTENSIONS = (
-    (0x000A, b"\x00\x02" + P256),
+    (0x000A, b"\x00\x06" + GROUPS),
     (0x000B, b"\x01\x00"),
     (0x000D, (len(_SCHEMES) // 2).to_bytes(2, "big") + bytes.fromhex(_SCHEMES)),
 )
