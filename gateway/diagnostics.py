@@ -1,13 +1,20 @@
 """P2SDiagnosticLog and TunnelDiagnosticLog: what happened to clients and engines, and to
-site-to-site tunnels, as records; the newest are kept."""
+site-to-site tunnels, as records; the newest are kept.
+
+Names and messages in them may be strangers' words: they are made printable here, and on stderr
+each stands in quotes of its own, so that none can pass for another field or another line.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from radius.printable import printable
 
 if TYPE_CHECKING:
     from gateway.connections import ConnectionStatus
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
 
 Event = Literal["connected", "refused", "disconnected", "engine"]
 KEPT = 2000
+LONGEST_MESSAGE = 2000
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class Record:
     reason: str = ""
     message: str = ""
     thumbprint: str = ""
+    serialNumber: str = ""
+    """Of a certificate that was refused before its thumbprint was known; decimal."""
     operationName: str = "P2SLogEvent"
 
 
@@ -48,22 +59,22 @@ class DiagnosticLog:
         user: str = "",
         address: str = "",
         thumbprint: str = "",
+        serial: str = "",
     ) -> None:
         """Add a record with the time of now (UTC)."""
         record = Record(
-            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            time=_now(),
             protocol=protocol,
             event=event,
-            user=user,
-            publicIpAddress=address,
+            user=printable(user),
+            publicIpAddress=printable(address),
             reason=reason or "",
-            message=message,
-            thumbprint=thumbprint,
+            message=printable(message, LONGEST_MESSAGE),
+            thumbprint=printable(thumbprint),
+            serialNumber=printable(serial),
         )
         self._records.append(record)
-        who = " ".join(part for part in (user, address, thumbprint) if part)
-        words = f"{record.time} {protocol} {event} {record.reason} {who}: {message}"
-        sys.stderr.write(" ".join(words.split()) + "\n")
+        _tell(f"{record.time} {protocol} {event}", asdict(record), _SHOWN)
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
@@ -90,12 +101,26 @@ class TunnelLog:
 
     def add(self, connection: str, status: ConnectionStatus, peer: str, message: str) -> None:
         """Add a record with the time of now (UTC)."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         name = "TunnelConnected" if status == "Connected" else "TunnelDisconnected"
-        self._records.append(TunnelRecord(now, connection, status, peer, message, name))
-        end = f": {message}" if message else ""
-        sys.stderr.write(f"{now} tunnel {connection} to {peer} {status}{end}\n")
+        words = printable(message, LONGEST_MESSAGE)
+        record = TunnelRecord(_now(), connection, status, printable(peer), words, name)
+        self._records.append(record)
+        _tell(f"{record.time} tunnel {status}", asdict(record), _SHOWN_OF_A_TUNNEL)
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
         return [asdict(record) for record in self._records]
+
+
+_SHOWN = ("reason", "user", "publicIpAddress", "thumbprint", "serialNumber", "message")
+_SHOWN_OF_A_TUNNEL = ("connection", "remoteIP", "message")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _tell(head: str, values: dict[str, str], names: tuple[str, ...]) -> None:
+    """One line on stderr: the head, then `name="value"`, the value as JSON."""
+    said = (f"{n}={json.dumps(values[n], ensure_ascii=False)}" for n in names if values[n])
+    sys.stderr.write(" ".join((head, *said)) + "\n")

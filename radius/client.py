@@ -11,6 +11,7 @@ that are not authentic are counted and passed over, as RFC 2865 has it: the righ
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from radius import eap as eap_packets
 from radius.attributes import Call, Nas, Pair, of_call
 from radius.exchange import Question
 from radius.packet import LONGEST_EAP, LONGEST_VALUE, Answer, Flaw, Request, Server
+from radius.printable import printable
 from radius.schedule import LIMIT, in_order
 from radius.sockets import Wires, told
 from radius.verdict import EapVerdict, NoAnswer, Reject, Verdict, of_eap, of_mschapv2, of_pap
@@ -194,5 +196,5 @@ class RadiusClient:
 
 
 def _name(user: bytes) -> str:
-    """A client's own word, fit for a log line."""
-    return "".join(c if c.isprintable() else "?" for c in user.decode(errors="replace"))
+    """A client's own word, in quotes of its own in a log line."""
+    return json.dumps(printable(user.decode(errors="replace")), ensure_ascii=False)

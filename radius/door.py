@@ -8,6 +8,7 @@ for which neither PPP nor EAP-MSCHAPv2 has a place: it fails, as it does at Azur
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -16,6 +17,7 @@ from typing import Literal
 from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AuthPacket
 
 from radius import relay
+from radius.printable import printable
 from radius.reasons import DENIED, LATE, TYPED, bare
 from radius.schedule import LIMIT
 
@@ -56,8 +58,8 @@ class Visit:
     @property
     def user(self) -> str:
         """Its User-Name, fit for a log line."""
-        name = b"".join(self.request.get(relay.USER_NAME, [])).decode(errors="replace")
-        return "".join(letter if letter.isprintable() and letter != " " else "?" for letter in name)
+        name = b"".join(self.request.get(relay.USER_NAME, []))
+        return printable(name.decode(errors="replace"))
 
 
 @dataclass
@@ -245,7 +247,8 @@ class Door:
             self.outgoing.append((reply, visit.source))
 
     def _say(self, visit: Visit, words: str) -> None:
-        self.lines.append(f"second factor of {visit.user}: {words}")
+        user = json.dumps(visit.user, ensure_ascii=False)
+        self.lines.append(f"second factor of {user}: {words}")
 
 
 def _eap(packet: AuthPacket) -> bytes:

@@ -2,18 +2,19 @@
 
 One server, no includes: `freeradius -f -d DIRECTORY -n radiusd`. It knows its users' passwords by
 their NT hashes alone (RFC 2759's NtPasswordHash, MD4 over UTF-16), which is all that PAP and
-MS-CHAPv2 need, or asks an Active Directory by ntlm_auth. Users' certificates are judged by an
+MS-CHAPv2 need, or asks an Active Directory by radius.winbind. Users' certificates are judged by an
 authority and a revocation list of the server's own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import get_args
 
 from Crypto.Hash import MD4
 
-from radius.freeradius_sections import block, inner, modules, quoted, server
+from radius.freeradius_sections import PROGRAM, block, inner, modules, quoted, server
 from radius.methods import Method
 
 PORT = 1812
@@ -86,8 +87,8 @@ class File:
 
 
 def command(directory: str, instance: Instance) -> list[str]:
-    """How it is started. With a domain in one thread: else it looks after ntlm_auth only every
-    100 ms (facts: 24 ms in place of 125)."""
+    """How it is started. With a domain in one thread: else it looks after a program only every
+    100 ms (facts: 24 ms in place of 125), and there is one question at a time (radius.winbind)."""
     argv = ["freeradius", "-f", "-l", "stdout", "-d", directory, "-n", NAME]
     return [*argv, "-s"] if instance.domain else argv
 
@@ -97,6 +98,8 @@ def files(instance: Instance, directory: str) -> dict[str, File]:
     _complete(instance)
     texts = {f"{NAME}.conf": _main(instance, directory), "users": _users(instance)}
     made = {name: File(text.encode()) for name, text in texts.items()}
+    if instance.domain:
+        made[PROGRAM] = File(Path(__file__).with_name("winbind.py").read_bytes())
     if instance.tls:
         made["server.pem"] = File(instance.tls.certificate)
         made["server.key"] = File(instance.tls.key)
@@ -152,7 +155,7 @@ def _main(instance: Instance, directory: str) -> str:
         *(line for n, client in enumerate(instance.clients) for line in _client(n, client)),
         *block("modules", modules(instance, directory)),
         *server(instance),
-        *(inner() if "PEAP" in instance.methods else []),
+        *(inner(instance) if "PEAP" in instance.methods else []),
     ]
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,13 @@ EAP_TYPES: dict[Method, str] = {"EAP-TLS": "tls", "EAP-MSCHAPv2": "mschapv2", "P
 with a certificate takes nothing but EAP-TLS, and does not ask for it in place of another."""
 
 
+REFUSALS = "refusals"
+"""The file that has a line for each refusal: user and reason (radius.reasons.of_freeradius)."""
+PROGRAM, QUESTION = "winbind.py", "question"
+"""radius.winbind, and what it is asked."""
+_USER = "%{hex:&User-Name}"
+
+
 def quoted(text: str) -> str:
     """A value in single quotes, within which FreeRADIUS expands nothing and knows no escape but
     that of the quote itself; ValueError for what cannot be written so."""
@@ -47,39 +54,41 @@ def modules(instance: Instance, directory: str) -> list[str]:
     return [
         *always,
         *block("pap"),
-        *block("mschap", "with_ntdomain_hack = yes", *_ntlm_auth(instance.domain)),
-        *(_password_program(instance.domain) if instance.domain else []),
+        *block("mschap", "with_ntdomain_hack = yes", *_winbind(instance.domain, directory)),
+        *(_questions(instance.domain, directory) if instance.domain else []),
+        *_line("refused", f"{directory}/{REFUSALS}", f"{_USER} %{{hex:&Module-Failure-Message}}"),
         *block("files", f"filename = {directory}/users"),
         *(_eap(eap, instance, directory) if eap else []),
     ]
 
 
-def _ntlm_auth(domain: Domain | None) -> list[str]:
-    if domain is None:
-        return []
-    words = (
-        "/usr/bin/ntlm_auth --request-nt-key --allow-mschapv2",
-        f"--domain={domain.name} --username=%{{mschap:User-Name}}",
-        "--challenge=%{%{mschap:Challenge}:-00} --nt-response=%{%{mschap:NT-Response}:-00}",
-        *_membership(domain),
+def _line(name: str, path: str, form: str) -> list[str]:
+    """A module that writes a line; what a client wrote stands in it in hexadecimal."""
+    return block(
+        f"linelog {name}", f"filename = {path}", "permissions = 0600", f'format = "{form}"'
     )
-    return [f'ntlm_auth = "{" ".join(words)}"']
 
 
-def _password_program(domain: Domain) -> list[str]:
-    """PAP: only the domain controller can compare the password."""
-    words = (
-        "/usr/bin/ntlm_auth --request-nt-key",
-        f"--domain={domain.name} --username=%{{mschap:User-Name}}",
-        "--password=%{User-Password}",
-        *_membership(domain),
-    )
-    return block("exec ntlm_auth", "wait = yes", f'program = "{" ".join(words)}"')
+def _winbind(domain: Domain | None, directory: str) -> list[str]:
+    return [f'ntlm_auth = "{_program(domain, directory)}"'] if domain else []
 
 
-def _membership(domain: Domain) -> list[str]:
-    """By SID: the backslash of a name does not survive the configuration (facts, pitfall 4)."""
-    return [f"--require-membership-of={domain.group}"] if domain.group else []
+def _questions(domain: Domain, directory: str) -> list[str]:
+    """What radius.winbind is asked, it reads from a file of FreeRADIUS's own: argv can be read by
+    everybody. For PAP, too, only the domain controller can compare the password."""
+    path = f"{directory}/{QUESTION}"
+    challenge = "%{%{mschap:Challenge}:-00} %{%{mschap:NT-Response}:-00}"
+    return [
+        *_line("ask_mschap", path, f"{_USER} {challenge}"),
+        *_line("ask_password", path, f"{_USER} %{{hex:&User-Password}}"),
+        *block("exec winbind", "wait = yes", f'program = "{_program(domain, directory)}"'),
+    ]
+
+
+def _program(domain: Domain, directory: str) -> str:
+    group = [domain.group] if domain.group else []
+    argv = ["/usr/bin/python3", "-I", "-S", f"{directory}/{PROGRAM}", f"{directory}/{QUESTION}"]
+    return " ".join((*argv, domain.name, *group))
 
 
 def _eap(types: list[str], instance: Instance, directory: str) -> list[str]:
@@ -142,7 +151,7 @@ def server(instance: Instance) -> list[str]:
         block("listen", "type = auth", f"ipaddr = {instance.address}", f"port = {instance.port}"),
         _authorize(instance),
         _authenticate(instance),
-        block("post-auth", sign, block("Post-Auth-Type REJECT", sign or ["ok"])),
+        block("post-auth", sign, block("Post-Auth-Type REJECT", "refused", sign)),
     )
 
 
@@ -161,7 +170,7 @@ def _pap(instance: Instance) -> list[str]:
     if instance.domain is None:
         return ["pap"]
     stranger = "if (&User-Password && !&control:NT-Password)"
-    return [*block(stranger, block("update control", "&Auth-Type := ntlm_auth")), "pap"]
+    return [*block(stranger, block("update control", "&Auth-Type := winbind")), "pap"]
 
 
 def _authenticate(instance: Instance) -> list[str]:
@@ -169,17 +178,42 @@ def _authenticate(instance: Instance) -> list[str]:
     return block(
         "authenticate",
         block("Auth-Type PAP", "pap") if "PAP" in speaks else [],
-        block("Auth-Type ntlm_auth", "ntlm_auth") if "PAP" in speaks and instance.domain else [],
-        block("Auth-Type MS-CHAP", "mschap"),
+        _asking("winbind", "ask_password", "winbind")
+        if "PAP" in speaks and instance.domain
+        else [],
+        _mschap(instance),
         ["eap"] if speaks & set(EAP_TYPES) else [],
     )
 
 
-def inner() -> list[str]:
+def _mschap(instance: Instance) -> list[str]:
+    if instance.domain is None:
+        return block("Auth-Type MS-CHAP", "mschap")
+    return _asking("MS-CHAP", "ask_mschap", "mschap")
+
+
+_CODES = (
+    "reject", "fail", "ok", "handled", "invalid", "userlock", "notfound", "noop", "updated",
+)  # fmt: skip
+"""unlang(5): what a module may come to."""
+
+
+def _asking(kind: str, question: str, module: str) -> list[str]:
+    """An authentication that reads the question, which must have been written. What the module
+    comes to is told, whatever it is: left to itself FreeRADIUS lets the `ok` of the line before
+    stand for some refusals."""
+    return block(
+        f"Auth-Type {kind}",
+        block(question, *(f"{code} = {1 if code == 'ok' else 'return'}" for code in _CODES)),
+        block(module, *(f"{code} = return" for code in _CODES)),
+    )
+
+
+def inner(instance: Instance) -> list[str]:
     """What is inside PEAP: EAP-MSCHAPv2."""
     return block(
         "server inner",
         block("authorize", ["mschap"], block("eap", "ok = return"), ["files"]),
-        block("authenticate", block("Auth-Type MS-CHAP", "mschap"), ["eap"]),
-        block("post-auth", block("Post-Auth-Type REJECT", "ok")),
+        block("authenticate", _mschap(instance), ["eap"]),
+        block("post-auth", block("Post-Auth-Type REJECT", "refused")),
     )

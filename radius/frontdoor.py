@@ -117,11 +117,11 @@ class House:
         with suppress(TimeoutError, ValueError, OSError):
             async with asyncio.timeout(ANSWER_LIMIT):
                 line = (await reader.readline()).decode(errors="replace")
-            writer.write(json.dumps(self._obey(*line.split())).encode() + b"\n")
+            writer.write(json.dumps(self._obey(*line.strip().split(" ", 1))).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _obey(self, word: str = "", user: str = "", *_: str) -> dict[str, Any]:
+    def _obey(self, word: str, user: str = "") -> dict[str, Any]:
         if word not in ("approve", "deny", "waiting"):
             return {"error": "approve USER, deny USER or waiting"}
         told: dict[str, Any] = {"waiting": self._door.waiting}

@@ -11,12 +11,14 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AccessRequest, AuthPacket
 
 from radius.attributes import MICROSOFT, Pair, dictionary
 
+T = TypeVar("T")
 Flaw = Literal[
     "length",  # shorter or longer than it says, or than RADIUS allows
     "attributes",  # an attribute is cut off, or has no room for itself
@@ -42,6 +44,7 @@ LONGEST_EAP = 2048
 """Our MRU is 1400; an Access-Request holds little more."""
 PROXY_STATE_LENGTH = 20
 """As in the captured request of Azure's gateway."""
+_USER_NAME = 1
 _EAP_MESSAGE, _MESSAGE_AUTHENTICATOR, _PROXY_STATE, _STATE, _REPLY_MESSAGE = 79, 80, 33, 24, 18
 _CHAP_ERROR, _CHAP2_SUCCESS = (MICROSOFT, 2), (MICROSOFT, 26)
 _KEY_LENGTHS = range(16, 65)
@@ -94,6 +97,8 @@ class Answer:
     chap_error: bytes | None = None
     chap_success: bytes | None = None
     keys: Keys | None = None
+    user: bytes = b""
+    """User-Name (RFC 2865, section 5.1): who it is to the server."""
 
 
 _KINDS: dict[int, Literal["accept", "reject", "challenge"]] = {
@@ -163,15 +168,17 @@ class Sent:
         return "proxy-state" if back not in ([], [self._proxy_state]) else None
 
     def _is_signed(self, data: bytes, mark: bytes) -> bool:
-        if len(mark) != 16:
-            return False
-        reply = self._packet.CreateReply(packet=data)
-        return bool(
-            reply.verify_message_authenticator(original_authenticator=self._packet.authenticator)
-        )
+        def verified() -> bool:
+            reply = self._packet.CreateReply(packet=data)
+            ours = self._packet.authenticator
+            return bool(reply.verify_message_authenticator(original_authenticator=ours))
+
+        return len(mark) == 16 and parsed(verified) is True
 
     def _value(self, data: bytes) -> Answer | Flaw:
-        reply = self._packet.CreateReply(packet=data)
+        reply = parsed(lambda: self._packet.CreateReply(packet=data))
+        if reply is None:
+            return "attributes"
         reply.request_authenticator = self._packet.authenticator
         eap = b"".join(reply.get(_EAP_MESSAGE, []))
         if eap and not _is_eap(eap, _EAP_CODES[data[0]]):
@@ -184,7 +191,17 @@ class Sent:
             chap_error=_only(reply.get(_CHAP_ERROR)),
             chap_success=_only(reply.get(_CHAP2_SUCCESS)),
             keys=_keys(reply),
+            user=_only(reply.get(_USER_NAME)) or b"",
         )
+
+
+def parsed(read: Callable[[], T]) -> T | None:
+    """What pyrad makes of bytes from outside, or None: its exceptions have no class in common but
+    Exception, so nothing but its own reading belongs into `read`."""
+    try:
+        return read()
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def walk(data: bytes) -> list[tuple[int, bytes]] | Flaw:
@@ -228,8 +245,8 @@ def _keys(reply: AuthPacket) -> Keys | None:
         hidden = _only(reply.get((MICROSOFT, number)))
         if hidden is None or len(hidden) < 18 or len(hidden) % 16 != 2:
             return None
-        key = reply.SaltDecrypt(hidden)
-        if len(key) not in _KEY_LENGTHS:
+        key = parsed(partial(reply.SaltDecrypt, hidden))
+        if key is None or len(key) not in _KEY_LENGTHS:
             return None
         found.append(key)
     return Keys(*found)

@@ -6,10 +6,13 @@ the permitted group looks like somebody with a wrong password. So a report asks 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
+
+from radius.printable import printable
 
 Reason = Literal[
     "password",  # wrong password or unknown user: servers do not tell them apart
@@ -36,6 +39,8 @@ DENIED = "The second factor was denied"
 LATE = "The second factor came too late"
 TYPED = "A code would have to be typed"
 """The front door's own words in a Reply-Message."""
+OUTSIDE = "not in the required group"
+"""radius.winbind's."""
 
 _ERRORS: dict[int, Reason] = {
     646: "outside-hours",
@@ -47,7 +52,7 @@ _ERRORS: dict[int, Reason] = {
 """RFC 2759, section 6; 649 is the dial-in permission that an account lacks."""
 
 _PHRASES: dict[Reason, tuple[str, ...]] = {
-    "not-in-group": (r"not in the required group",),
+    "not-in-group": (re.escape(OUTSIDE),),
     "disabled": (r"account (has been |is )?disabled", r"0xc0000072"),
     "locked-out": (r"account (has been |is )?(automatically )?locked", r"0xc0000234"),
     "account-expired": (r"account (has )?expired", r"0xc0000193"),
@@ -76,7 +81,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
         r"no Auth-Type",  # FreeRADIUS does not know the user
     ),
 }
-"""Of FreeRADIUS, ntlm_auth, winbind and the front door; the first that fits."""
+"""Of FreeRADIUS, winbind and the front door; the first that fits."""
 _WORDS = [
     (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
 ]
@@ -117,30 +122,36 @@ class Refusal:
     """The server's own words."""
 
 
-_INCORRECT = re.compile(
-    r"Login incorrect(?: \((?P<why>.*)\))?: \[(?P<user>[^\]/]*)(?:/[^\]]*)?\] \(from "
-)
-_GROUP = re.compile(r"[Uu]ser (?P<user>\S+) is not in the required group")
-_DOOR = re.compile(r"second factor of (?P<user>\S+): (?P<why>.*)")
+_ECHO = "eap_peap: The users session was previously rejected"
+"""What FreeRADIUS says of the outer user, when it has refused the inner one."""
+_NAMED = re.compile(r"(?:\w+: )?(?:\(TLS\) )?Certificate CN \(")
+"""How a message begins that has a certificate's and a user's name in it."""
+_DOOR = re.compile(r'second factor of (?P<user>"(?:[^"\\]|\\.)*"): (?P<why>.*)')
 
 
-def refusals(log: str) -> Iterator[Refusal]:
-    """Of the log of FreeRADIUS (`auth = yes`), winbindd (level 3) or radius.frontdoor, in order."""
+def of_freeradius(log: str) -> Iterator[Refusal]:
+    """Of the lines that radius.freeradius has it write, in order: in hexadecimal the user's name
+    and the server's own first words on it. Anything else is passed over."""
     for line in log.splitlines():
-        if found := _INCORRECT.search(line):
-            why = found["why"] or "refused"
-            yield Refusal(bare(found["user"]), of_words(why) or "refused", why)
-        elif found := _GROUP.search(line):
-            yield Refusal(bare(found["user"]), "not-in-group", found[0])
-        elif (found := _DOOR.search(line)) and (reason := of_words(found["why"])):
-            yield Refusal(bare(found["user"]), reason, found["why"])
+        try:
+            user, why = (bytes.fromhex(part).decode(errors="replace") for part in line.split(" "))
+        except ValueError:
+            continue
+        if not why.startswith(_ECHO):
+            reason = "certificate" if _NAMED.match(why) else of_words(why)
+            yield Refusal(bare(user), reason or "refused", printable(why or "refused"))
+
+
+def of_door(log: str) -> Iterator[Refusal]:
+    """Of radius.frontdoor's lines, in order."""
+    for line in log.splitlines():
+        found = _DOOR.fullmatch(line)
+        if found and (reason := of_words(found["why"])):
+            yield Refusal(bare(json.loads(found["user"])), reason, found["why"])
 
 
 def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
-    """The last refusal of this user in each log, and of those the one that tells most.
-
-    To FreeRADIUS somebody outside the group has a wrong password; winbindd knows better.
-    """
+    """The last refusal of this user in each log, and of those the one that tells most."""
     last = [
         next((one for one in reversed(log) if one.user.lower() == bare(user).lower()), None)
         for log in logs

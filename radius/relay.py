@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from pyrad.packet import AccessRequest, AuthPacket, PacketError
+from pyrad.packet import AccessRequest, AuthPacket
 
 from radius.attributes import MICROSOFT, dictionary
-from radius.packet import walk
+from radius.packet import parsed, walk
 
 USER_NAME, USER_PASSWORD, PROXY_STATE, EAP_MESSAGE, MESSAGE_AUTHENTICATOR = 1, 2, 33, 79, 80
 REPLY_MESSAGE, STATE = 18, 24
@@ -24,15 +24,16 @@ OURS = b"p2slab-front-door"
 
 def read_request(data: bytes, secret: bytes) -> AuthPacket | None:
     """An Access-Request signed with the secret; None for anything else."""
-    if isinstance(walk(data), str) or data[0] != AccessRequest:
+    attributes = walk(data)
+    if isinstance(attributes, str) or data[0] != AccessRequest:
         return None
-    try:
+    marks = [len(value) for kind, value in attributes if kind == MESSAGE_AUTHENTICATOR]
+
+    def read() -> AuthPacket | None:
         packet = AuthPacket(packet=data, secret=secret, dict=dictionary())
-        marks = packet.get(MESSAGE_AUTHENTICATOR, [])
-        signed = len(marks) == 1 and len(marks[0]) == 16 and packet.verify_message_authenticator()
-    except (PacketError, ValueError):
-        return None
-    return packet if signed else None
+        return packet if packet.verify_message_authenticator() else None
+
+    return parsed(read) if marks == [16] else None
 
 
 def onwards(
@@ -70,15 +71,13 @@ def revealed(request: AuthPacket) -> bytes | None:
 
 def read_answer(data: bytes, asked: AuthPacket) -> AuthPacket | None:
     """The answer of the server behind, when it is one to what it was asked."""
-    if isinstance(walk(data), str):
-        return None
-    try:
+
+    def read() -> AuthPacket | None:
         answer = asked.CreateReply(packet=data)
         answer.request_authenticator = asked.authenticator
-        authentic = asked.VerifyReply(answer)
-    except (PacketError, ValueError):
-        return None
-    return answer if authentic else None
+        return answer if asked.VerifyReply(answer) else None
+
+    return None if isinstance(walk(data), str) else parsed(read)
 
 
 def back(answer: AuthPacket, request: AuthPacket) -> bytes:
@@ -121,7 +120,4 @@ def _codes(packet: AuthPacket) -> list[int | tuple[int, int]]:
 
 
 def _decrypted(answer: AuthPacket, values: list[bytes]) -> list[bytes]:
-    try:
-        return [answer.SaltDecrypt(value) for value in values]
-    except PacketError:
-        return []
+    return parsed(lambda: [answer.SaltDecrypt(value) for value in values]) or []

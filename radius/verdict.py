@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from radius.packet import Answer, Keys
+from radius.printable import printable
 from radius.reasons import Reason, of_reply
 
 _SUCCESS = re.compile(rb"S=[0-9A-Fa-f]{40}")
@@ -23,6 +24,9 @@ class Accept:
     eap: bytes = field(default=b"", repr=False)
     """The EAP packet for the client."""
     message: str = ""
+    user: str = ""
+    """Who it is to the server, fit for a log (User-Name of the Access-Accept, RFC 2865, section
+    5.1); empty where the server says nothing. Within PEAP the EAP identity may be anybody's."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ EapVerdict = Verdict | Challenge
 def of_pap(answer: Answer, server: str) -> Accept | Reject:
     """PAP makes no keys."""
     if answer.kind == "accept":
-        return Accept(server, message=answer.message)
+        return Accept(server, message=answer.message, user=_user(answer))
     return _refusal(answer, server)
 
 
@@ -73,7 +77,8 @@ def of_mschapv2(answer: Answer, server: str, identifier: int) -> Accept | Reject
         return Reject(server, "no-keys", "the Access-Accept has no fitting MS-CHAP2-Success")
     if answer.keys is None:
         return _keyless(server)
-    return Accept(server, answer.keys, success[1:].decode(), message=answer.message)
+    proof = success[1:].decode()
+    return Accept(server, answer.keys, proof, message=answer.message, user=_user(answer))
 
 
 def of_eap(answer: Answer, server: str) -> Accept | Reject | Challenge:
@@ -86,7 +91,11 @@ def of_eap(answer: Answer, server: str) -> Accept | Reject | Challenge:
         return Challenge(server, answer.eap)
     if answer.keys is None:
         return _keyless(server)
-    return Accept(server, answer.keys, eap=answer.eap, message=answer.message)
+    return Accept(server, answer.keys, eap=answer.eap, message=answer.message, user=_user(answer))
+
+
+def _user(answer: Answer) -> str:
+    return printable(answer.user.decode(errors="replace"))
 
 
 def _refusal(answer: Answer, server: str) -> Reject:

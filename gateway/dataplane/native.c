@@ -485,7 +485,8 @@ static void take(struct input *in, const uint8_t *ip, uint32_t size)
     }
     for (index = 0; index < in->count; index++) {
         const struct aggregate *one = in->open + index;
-        if (one->ip[9] == ip[9] && !memcmp(one->ip + 16, ip + 16, 4)
+        /* protocol; source and destination; ports */
+        if (one->ip[9] == ip[9] && !memcmp(one->ip + 12, ip + 12, 8)
             && !memcmp(one->ip + one->l4, ip + l4, 4))
             break;
     }

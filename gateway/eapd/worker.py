@@ -18,7 +18,7 @@ from gateway.ppp.eap import Code
 from gateway.ppp.frames import encode_packet
 from gateway.trust import Finding, Roots, examine
 from gateway.unprivileged.channel import ChannelError
-from gateway.unprivileged.messages import cut
+from radius.printable import printable
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -105,7 +105,7 @@ class Worker:
             case Reply(packet, refusal):
                 reason, message = (refusal.reason, refusal.message) if refusal else (None, "")
                 return m.Request(
-                    conversation=number, packet=packet, reason=reason, message=cut(message)
+                    conversation=number, packet=packet, reason=reason, message=printable(message)
                 )
             case Shown(finding, msk, success, failure):
                 self._counts["shown"] += 1
@@ -121,7 +121,7 @@ class Worker:
                 return m.Failed(
                     conversation=number,
                     reason=refusal.reason,
-                    message=cut(refusal.message),
+                    message=printable(refusal.message),
                     packet=packet,
                     certificate=_certified(finding),
                 )
@@ -136,7 +136,7 @@ class Worker:
         return m.Looked(
             number=order.number,
             reason=finding.reason,
-            message=cut(finding.message),
+            message=printable(finding.message),
             certificate=_certified(finding),
         )
 
@@ -175,4 +175,6 @@ def _certified(finding: Finding | None) -> m.Certified:
     identity = finding.identity if finding else None
     if finding is None or identity is None:
         return m.Certified()
-    return m.Certified(user=cut(identity.user), thumbprints=identity.thumbprints, root=finding.root)
+    return m.Certified(
+        user=printable(identity.user), thumbprints=identity.thumbprints, root=finding.root
+    )

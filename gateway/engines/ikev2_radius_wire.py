@@ -6,7 +6,6 @@ nothing.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -19,11 +18,10 @@ from pyrad.packet import (
     AccountingRequest,
     AcctPacket,
     AuthPacket,
-    PacketError,
 )
 
 from radius.attributes import dictionary
-from radius.packet import Keys, split, walk
+from radius.packet import Keys, parsed, split, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +53,12 @@ def read(data: bytes, secret: bytes) -> Asked | None:
     attributes = walk(data)
     if isinstance(attributes, str) or data[0] != AccessRequest:
         return None
-    try:
+
+    def is_signed() -> bool:
         packet = AuthPacket(packet=data, secret=secret, dict=dictionary())
-        if not packet.verify_message_authenticator():
-            return None
-    except (PacketError, ValueError, struct.error):
+        return bool(packet.verify_message_authenticator())
+
+    if not parsed(is_signed):
         return None
     values: dict[int, bytes] = {}
     for kind, value in attributes:  # EAP-Message may be in several parts

@@ -24,11 +24,11 @@ from gateway.eapd.messages import Failed, Shown
 from gateway.engines import ikev2_radius_wire as wire
 from gateway.engines.background import Background
 from gateway.sessions import Peer
-from gateway.unprivileged.messages import cut
 from radius.attributes import Call
 from radius.client import EapSession
 from radius.eap import identity
 from radius.packet import Keys
+from radius.printable import printable
 from radius.verdict import Accept, Challenge, NoAnswer, Reject
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ class _ByRadius:
         if unreachable := path.objection():
             return _Refused("radius-no-answer", unreachable, _named(asked))
         outcome = await path.client.eap(self.session, asked.eap)
-        user = cut(self.session.user.decode(errors="replace"))
+        user = printable(self.session.user.decode(errors="replace"))
         match outcome:
             case Challenge():
                 return _Next(outcome.eap)
             case Accept():
                 assert outcome.keys  # EAP without keys is a Reject
-                peer = Peer("IkeV2", user, (), "", asked.address, "Radius")
+                peer = Peer("IkeV2", outcome.user or user, (), "", asked.address, "Radius")
                 return _Vouched(
                     peer, outcome.eap, b"", outcome.keys, f"; RADIUS server {outcome.server}"
                 )
@@ -341,4 +341,4 @@ class Relay:
 
 def _named(asked: Asked) -> str:
     """What the client calls itself, before anybody has looked at it."""
-    return cut((identity(asked.eap) or b"").decode(errors="replace"))
+    return printable((identity(asked.eap) or b"").decode(errors="replace"))

@@ -321,6 +321,7 @@ class OpenVpnEngine:
                 reason=refusal.reason,
                 user=refusal.user,
                 address=refusal.address,
+                serial=refusal.serial,
             )
 
     def _count(self, values: dict[str, str]) -> None:

@@ -53,6 +53,9 @@ def server(
             f"ifconfig {gateway_address(first)} {first.netmask}",
             *(f"route {part.network_address} {part.netmask}" for part in further),
             f"keepalive {PING} {PING_RESTART}",
+            # The name before each line of the log: the common name would be the client's own words,
+            # and there may be none.
+            "x509-username-field serialNumber",
             "duplicate-cn",
             "disable-dco",
             "tcp-nodelay",

@@ -1,7 +1,10 @@
-"""Who a client is, from openvpn's environment, and why openvpn itself broke off a handshake.
+"""Why openvpn itself broke off a handshake, for people.
 
 openvpn verifies the chain before the gate is asked, and says only in its log that it refused one:
-one refusal a connection. Pure.
+one refusal a connection. What is read there is for people, never for a decision. A line that
+counts begins with `address:port`, which the kernel gave, and goes on in openvpn's own words; what
+a client wrote comes behind those only, because openvpn puts no name of the client's before a line
+(openvpn_config: x509-username-field). Pure.
 """
 
 from __future__ import annotations
@@ -16,9 +19,16 @@ if TYPE_CHECKING:
 
 REMEMBERED = 500
 
-_PEER = re.compile(r"^(?:\S+/)?(?P<address>\d+\.\d+\.\d+\.\d+):(?P<port>\d+) (?P<text>.*)$")
-_VERIFY = re.compile(r"^VERIFY ERROR: depth=\d+, error=(?P<error>[^:]*): (?P<subject>.*)$")
-_COMMON_NAME = re.compile(r"(?:^|, )CN=(?P<name>[^,]*)")
+_PEER = re.compile(r"(?P<address>\d+\.\d+\.\d+\.\d+):(?P<port>\d+) (?P<text>.*)")
+_VERIFY = re.compile(
+    r"VERIFY ERROR: depth=(?P<depth>\d+), error=(?P<error>[^:]*): (?P<subject>.*?)"
+    r"(?:, serial=(?P<serial>-?\d+|<not available>))?"
+)
+_TLS = re.compile(r"OpenSSL: error:[0-9A-F]+:SSL routines:[^:]*:(?P<error>[^:]+)(?::.*)?")
+_ONE_NAME = re.compile(r"CN=(?P<name>[^,+=]*)")
+"""A subject of nothing but a common name: of any other it cannot be told where a value ends."""
+LONGEST_WHOLE = 1000
+"""Bytes: openvpn cuts a line at 1,280, and what then stands at its end may be anything."""
 
 _ERRORS: tuple[tuple[str, Reason], ...] = (
     ("certificate has expired", "expired"),
@@ -44,9 +54,12 @@ class Refusal:
     """A connection that openvpn broke off."""
 
     address: str
-    user: str
     reason: Reason
     message: str
+    user: str = ""
+    """The common name of the certificate that was shown, where it is not ambiguous."""
+    serial: str = ""
+    """Its serial number, decimal."""
 
 
 class Handshakes:
@@ -57,28 +70,31 @@ class Handshakes:
 
     def feed(self, line: str) -> Refusal | None:
         """A refusal, if this log line is the first to tell one for its connection."""
-        peer = _PEER.match(line)
+        peer = _PEER.fullmatch(line)
         if not peer:
             return None
-        found = _read(peer["text"])
+        found = _read(peer["address"], peer["text"])
         key = (peer["address"], peer["port"])
         if not found or key in self._done:
             return None
         self._done[key] = None
         if len(self._done) > REMEMBERED:
             self._done.popitem(last=False)
-        user, reason, message = found
-        return Refusal(peer["address"], user, reason, message)
+        return found
 
 
-def _read(text: str) -> tuple[str, Reason, str] | None:
-    verify = _VERIFY.match(text)
-    if verify:
-        name = _COMMON_NAME.search(verify["subject"])
+def _read(address: str, text: str) -> Refusal | None:
+    if verify := _VERIFY.fullmatch(text):
         reasons: list[Reason] = [reason for part, reason in _ERRORS if part in verify["error"]]
-        user = str(name["name"]) if name else ""
-        return user, reasons[0] if reasons else "refused", text
-    for part, reason in _LINES:
-        if part in text:
-            return "", reason, text
+        reason = reasons[0] if reasons else "refused"
+        whole = verify["serial"] is not None and len(text.encode()) <= LONGEST_WHOLE
+        if verify["depth"] != "0" or not whole:
+            return Refusal(address, reason, text)
+        name = _ONE_NAME.fullmatch(verify["subject"])
+        serial = verify["serial"] if verify["serial"][-1].isdigit() else ""
+        return Refusal(address, reason, text, name["name"] if name else "", serial)
+    if broken := _TLS.fullmatch(text):
+        for part, reason in _LINES:
+            if part == broken["error"]:
+                return Refusal(address, reason, text)
     return None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from radius.printable import printable
+
 LONGEST_LINE = 65536
 
 HANDSHAKE_WINDOW = 60
@@ -181,5 +183,4 @@ def kill(address: str, port: str) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -14,9 +14,9 @@ from gateway.engines.sstp_gate import Vouched
 from gateway.ppp import keys, mschapv2
 from gateway.sessions import Peer
 from gateway.sstpd.messages import Continue, Denied, EapGiven, Key, MsChapV2Given
-from gateway.unprivileged.messages import cut
 from radius.attributes import Call
 from radius.client import EapSession
+from radius.printable import printable
 from radius.verdict import Accept, Challenge, NoAnswer, Reject
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ class RadiusAuthenticator:
         if isinstance(outcome, Challenge):
             return Continue(call=asked.call, eap=outcome.eap)
         self.forget(asked.call)
-        user = cut(session.user.decode(errors="replace"))
+        user = printable(session.user.decode(errors="replace"))
         return self._verdict(asked, outcome, user, given.speaks)
 
     def _verdict(
         self, asked: Asked, outcome: EapVerdict, user: str, method: str
     ) -> Vouched | Denied:
         if isinstance(outcome, Accept):
-            return _vouched(asked, outcome, user, method)
+            return _vouched(asked, outcome, outcome.user or user, method)
         if isinstance(outcome, NoAnswer):
             words = "; ".join(filter(None, (outcome.message, self._path.silence())))
             return Denied(call=asked.call, reason=outcome.reason, message=words, text="")

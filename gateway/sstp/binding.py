@@ -103,7 +103,9 @@ def check(
 ) -> Bound | Unbound:
     """What a server says to a Call Connected whose form is right (3.3.5.2.3).
 
-    `keys` are tried in order. Comparisons take the same time whatever they find.
+    Only the strongest hash that was offered binds: a client that has both prefers SHA-256 (1.7),
+    and every system that Azure serves has it. `keys` are tried in order. Comparisons take the
+    same time whatever they find.
     """
     value = control.value(AttributeId.CRYPTO_BINDING)
     assert value is not None
@@ -111,6 +113,8 @@ def check(
     if chosen not in _NAMES or not chosen & offered:
         return Unbound(f"hash protocol {chosen} was not offered")
     protocol = HashProtocol(chosen)
+    if (best := strongest(offered)) and protocol != best:
+        return Unbound(f"bound with {protocol.name}, where {best.name} was offered")
     if not hmac.compare_digest(theirs, nonce):
         return Unbound("the nonce is not the one sent")
     size = _SIZES[protocol]

@@ -15,7 +15,7 @@ from gateway.sstpd.messages import (
     PapGiven,
     Traffic,
 )
-from gateway.unprivileged.messages import cut
+from radius.printable import printable
 
 if TYPE_CHECKING:
     from gateway.dataplane.counters import Counters, PlaneCounters
@@ -28,16 +28,16 @@ def attempt(made: MsChapV2Attempt | PapAttempt | EapAttempt) -> Attempt:
     match made:
         case MsChapV2Attempt():
             return MsChapV2Given(
-                user=cut(made.user),
+                user=printable(made.user),
                 authenticator_challenge=made.authenticator_challenge,
                 peer_challenge=made.peer_challenge,
                 nt_response=made.nt_response,
                 identifier=made.identifier,
             )
         case PapAttempt():
-            return PapGiven(user=cut(made.user), password=made.password)
+            return PapGiven(user=printable(made.user), password=made.password)
         case EapAttempt():
-            identity = None if made.identity is None else cut(made.identity)
+            identity = None if made.identity is None else printable(made.identity)
             return EapGiven(
                 packet=made.packet, identity=identity, speaks=made.method, room=made.room
             )

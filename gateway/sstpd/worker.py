@@ -38,8 +38,8 @@ from gateway.sstpd.messages import (
 from gateway.sstpd.ration import Ration
 from gateway.unprivileged.channel import ChannelError
 from gateway.unprivileged.halfopen import HalfOpen
-from gateway.unprivileged.messages import cut
 from gateway.vocabulary import Reason
+from radius.printable import printable
 
 if TYPE_CHECKING:
     import socket
@@ -163,9 +163,9 @@ class Worker:
             self._tell(
                 Refused(
                     reason=word,
-                    message=cut(message),
+                    message=printable(message),
                     address=caller.address,
-                    user=cut(name),
+                    user=printable(name),
                     thumbprint=thumbprint,
                 )
             )
@@ -174,7 +174,7 @@ class Worker:
         """No packet passes any more."""
         if caller.number in self._asked:
             self._asked.remove(caller.number)
-            self._tell(Closed(call=caller.number, why=cut(why)))
+            self._tell(Closed(call=caller.number, why=printable(why)))
 
     def gone(self, caller: Caller) -> None:
         """The connection is closed."""

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Word = Annotated[str, Field(max_length=512)]
-"""Text that may have come from a stranger; whoever sends it cuts it (`cut`)."""
+"""Text that may have come from a stranger; whoever sends it makes it fit (radius.printable)."""
 Secret = Annotated[bytes, Field(repr=False, max_length=4096)]
 
 
@@ -25,8 +25,3 @@ class Message(BaseModel):
         ser_json_bytes="base64",
         val_json_bytes="base64",
     )
-
-
-def cut(text: str) -> str:
-    """As a Word: printable, and not too long."""
-    return "".join(c if c.isprintable() else " " for c in text[:512])

@@ -81,6 +81,8 @@ class ClientComputer(Protocol):
     """Whom the gateway sees: the common name of the user's certificate."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
+    serial: str | None
+    """The certificate's serial number, decimal."""
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying in order; the failures before it. RefusedError of the last if none."""

@@ -11,6 +11,7 @@ from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.clients.base import Connection, RefusedError
 from lab.topology.steps import Connects, Refused, Step
 from lab.waiting import wait_until
+from radius.printable import printable
 from radius.reasons import Refusal, most_telling
 
 Record = dict[str, Any]
@@ -162,9 +163,13 @@ async def _gateways_record(
 
 
 def concerns(record: dict[str, Any], client: ClientComputer) -> bool:
-    """Whether a record of the gateway's is about this client's certificate."""
-    own = {record["thumbprint"], record["user"]} & {client.thumbprint, client.user}
-    return bool(own)
+    """Whether a record of the gateway's is about this client: by the certificate where the record
+    has it, by the name only where there is nothing else, for several may have one name."""
+    if record["thumbprint"]:
+        return bool(record["thumbprint"] == client.thumbprint)
+    if record["serialNumber"]:
+        return bool(record["serialNumber"] == client.serial)
+    return bool(record["user"]) and bool(record["user"] == printable(client.user))
 
 
 WORK: dict[type[Step], Work] = {Connects: connects, Refused: refused}

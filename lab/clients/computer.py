@@ -40,7 +40,9 @@ class Computer:
         self.access = access
         self.gateway = gateway
         self.user = plan.user or (credential.common_name if credential else plan.name)
-        self.thumbprint = credential.thumbprint if credential and not plan.user else None
+        shown = None if plan.user else credential
+        self.thumbprint = shown.thumbprint if shown else None
+        self.serial = str(shown.certificate.serial_number) if shown else None
         self._plan = plan
         self._credential = credential
         self._radius_root = radius_root

@@ -190,8 +190,7 @@ async def _start_controller(controller: Computer) -> Process:
 
 
 async def _start_winbind(member: Computer) -> Process:
-    # Level 3 says who is outside the group that is let in.
-    argv = ["winbindd", "-F", "--no-process-group", "--debug-stdout", "-d", "1 winbind:3"]
+    argv = ["winbindd", "-F", "--no-process-group", "--debug-stdout", "-d1"]
     return await member.node.spawn(argv, log="winbind", env=KERBEROS)
 
 

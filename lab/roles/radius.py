@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -23,7 +23,8 @@ from lab.roles.directory import group_sid, is_member
 from lab.waiting import wait_until
 from radius.door import Approved
 from radius.freeradius import Client, Domain, Instance, command, files
-from radius.reasons import Refusal, refusals, telling
+from radius.freeradius_sections import REFUSALS
+from radius.reasons import Refusal, of_door, of_freeradius, telling
 
 DIRECTORY = "/run/freeradius"
 DOOR = "/run/frontdoor"
@@ -32,8 +33,6 @@ LIMIT = 15.0
 DOMAIN_LIMIT = 120.0
 """A new domain is made first."""
 CONTROL_LIMIT = 5.0
-LOGS = ("radius", "winbind", "frontdoor")
-"""The programs whose logs tell of refusals."""
 
 
 @dataclass(frozen=True)
@@ -200,15 +199,18 @@ class RadiusServer:
 
     def refusal(self, user: str, since: Mapping[Path, int]) -> Refusal | None:
         """Why it refused this user at last, since its logs were as far as that."""
-        texts = []
-        for path in self._logs():
+        told = []
+        for path, read in self._logs().items():
             with path.open("rb") as file:
                 file.seek(since.get(path, 0))
-                texts.append(file.read().decode(errors="replace"))
-        return telling(user, [list(refusals(text)) for text in texts])
+                told.append(list(read(file.read().decode(errors="replace"))))
+        return telling(user, told)
 
-    def _logs(self) -> list[Path]:
-        return [path for name in LOGS if (path := self.log.with_name(f"{name}.log")).exists()]
+    def _logs(self) -> dict[Path, Callable[[str], Iterator[Refusal]]]:
+        """Those that tell of refusals, and who reads them."""
+        refusals = self.node.run_directory / Path(DIRECTORY).name / REFUSALS
+        known = {refusals: of_freeradius, self.log.with_name("frontdoor.log"): of_door}
+        return {path: read for path, read in known.items() if path.exists()}
 
 
 async def _until_bound(node: Node, process: Process, name: str, instance: Instance) -> None:

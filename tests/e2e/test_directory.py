@@ -96,6 +96,8 @@ def test_domain_users_sign_in_and_each_refusal_has_its_reason(tmp_path: Path, ca
         refusal = server.refusal("erin", written)
         assert refusal is not None
         assert refusal.reason == "not-in-group"
+        listed = await bench.nodes["nps1"].run(["stat", "-c", "%a %s", "/run/freeradius/question"])
+        assert listed.stdout == "600 0\n"
 
     on_a_bench(tmp_path, test)
 

@@ -121,7 +121,7 @@ def test_the_doors_files_and_log_tell_no_secret(tmp_path: Path) -> None:
         server = await start_radius(bench.nodes["nps1"], plain(bench), "asked")
         assert (await decided(bench, server, "PAP", approve=True)).connected
         log = server.log.with_name("frontdoor.log").read_text()
-        assert log.splitlines()[0] == "second factor of alice: asked"
+        assert log.splitlines()[0] == 'second factor of "alice": asked'
         assert ALICE.password not in log
         node = bench.nodes["nps1"]
         modes = await node.run(["find", "/run/frontdoor", "-not", "-type", "d", "-perm", "/077"])

@@ -73,14 +73,19 @@ class Bench:
         gone = [self.credentials[name] for name in revoked]
         return Authority(users.certificate_pem, revocation_list(users, gone))
 
-    async def eapol_test(self, network: str, secret: str = SECRET, limit: float = 5) -> Completed:
+    async def eapol_test(self, network: str, limit: float = 5) -> Completed:
         """wpa_supplicant's RADIUS client, at the gateway; `network` are its own settings."""
+        argv = await self.eapol_argv(network, SERVER, SECRET)
+        return await self.nodes["gw"].run([*argv, "-t", f"{limit:g}"], limit=limit + 5)
+
+    async def eapol_argv(self, network: str, server: str, secret: str) -> list[str]:
+        """Its command line, once its files are there."""
         gw = self.nodes["gw"]
         await gw.write("/run/root.pem", self.credentials["public-root"].root_pem)
         config = f"network={{\n key_mgmt=IEEE8021X\n eapol_flags=0\n{network}\n}}\n"
         await gw.write("/run/eapol.conf", config, 0o600)
-        argv = ["eapol_test", "-n", "-c", "/run/eapol.conf", "-a", SERVER, "-s", secret]
-        return await gw.run([*argv, "-A", GATEWAY, "-t", f"{limit:g}"], limit=limit + 5)
+        return ["eapol_test", "-n", "-c", "/run/eapol.conf", "-a", server, "-s", secret,
+                "-A", GATEWAY]  # fmt: skip
 
 
 def on_a_bench(

@@ -71,7 +71,7 @@ class FakeGateway:
     async def disconnect(self, connection_ids: list[str]) -> None:
         self.disconnected += connection_ids
 
-    def wrote(self, event: str, reason: str, message: str = "") -> None:
+    def wrote(self, event: str, reason: str, message: str = "", **about: str) -> None:
         self.records.append(
             {
                 "time": datetime.now(UTC).isoformat(),
@@ -79,9 +79,11 @@ class FakeGateway:
                 "event": event,
                 "user": "alice",
                 "thumbprint": ALICE,
+                "serialNumber": "",
                 "reason": reason,
                 "message": message,
             }
+            | about
         )
 
 
@@ -90,6 +92,7 @@ class FakeClient:
 
     user = "alice"
     thumbprint = ALICE
+    serial = "7"
 
     def __init__(self, name: str, gateway: FakeGateway) -> None:
         self.name = name

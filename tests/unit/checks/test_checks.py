@@ -98,6 +98,37 @@ async def test_refused_does_not_take_an_old_record_for_a_new_one(
     assert not (await outcome(world, refused="alice", because="revoked")).held
 
 
+@pytest.mark.parametrize(
+    ("about", "own"),
+    [
+        ({}, True),
+        ({"thumbprint": "B" * 40}, False),  # another certificate of the same name
+        ({"thumbprint": "", "serialNumber": "7", "user": ""}, True),
+        ({"thumbprint": "", "serialNumber": "8"}, False),
+        ({"thumbprint": ""}, True),
+        ({"thumbprint": "", "user": "bob"}, False),
+        ({"thumbprint": "", "user": ""}, False),
+    ],
+)
+async def test_a_neighbours_record_is_not_taken_for_ones_own(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, about: dict[str, str], *, own: bool
+) -> None:
+    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
+    world.alice.answers = refusal()
+    world.gateway.wrote("refused", "revoked", **about)
+    assert (await outcome(world, refused="alice", because="revoked")).held is own
+
+
+async def test_who_has_no_name_is_not_taken_for_another_without_one(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
+    monkeypatch.setattr(world.alice, "user", "")
+    world.alice.answers = refusal()
+    world.gateway.wrote("refused", "revoked", user="", thumbprint="")
+    assert not (await outcome(world, refused="alice", because="revoked")).held
+
+
 async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached(
     world: FakeWorld,
 ) -> None:

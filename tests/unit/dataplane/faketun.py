@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 
 from gateway.dataplane import native
+from gateway.dataplane.carrier import GATEWAY, Side
 from gateway.dataplane.native import Native
 from tests.unit.dataplane.packets import (
     ADDRESS,
@@ -41,12 +42,12 @@ class Tun:
         except BlockingIOError:
             return found
 
-    def from_client(self, stream: bytes, *, udp: bool = True) -> int:
+    def from_client(self, stream: bytes, *, udp: bool = True, side: Side = GATEWAY) -> int:
         # Exactly as long as the stream: what reads further is found by the sanitizer run.
         buffer = (ctypes.c_char * len(stream)).from_buffer_copy(stream)
         return self.native.from_client(
             self.ours.fileno(), udp=udp, data=ctypes.addressof(buffer), at=0, end=len(stream),
-            address=ADDRESS, field=12,
+            address=ADDRESS, field=side.of_sender,
         )  # fmt: skip
 
     def from_tun(self, *packets: bytes) -> list[tuple[int, bytes]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from itertools import chain
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dataplane.carrier import GATEWAY, SLACK
+from gateway.dataplane.carrier import CLIENT, GATEWAY, SLACK, Side
 from gateway.dataplane.counters import PlaneCounters
 from gateway.dataplane.flow import Flow
 from gateway.dataplane.framing import PPP_HEADERS
@@ -25,8 +27,10 @@ from tests.unit.dataplane.packets import (
 )
 from tests.unit.dataplane.pieces import framed
 
+OTHER = bytes((10, 1, 1, 5))
 
-def plain_written(stream: bytes) -> tuple[int, list[bytes], Flow]:
+
+def plain_written(stream: bytes, side: Side = GATEWAY) -> tuple[int, list[bytes], Flow]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours, theirs:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 21)
@@ -35,7 +39,7 @@ def plain_written(stream: bytes) -> tuple[int, list[bytes], Flow]:
             control=lambda _: None, closed=lambda _: None,
         )  # fmt: skip
         carrier = PlainTun(
-            ours.fileno(), {}, 1400, PlaneCounters(), side=GATEWAY, send=lambda *_: None
+            ours.fileno(), {}, 1400, PlaneCounters(), side=side, send=lambda *_: None
         )
         at = carrier.from_client(flow, bytearray(stream + bytes(SLACK)), len(stream))
         theirs.setblocking(False)
@@ -49,7 +53,7 @@ def by_flow(packets: list[bytes]) -> dict[bytes, list[bytes]]:
         meant = packet
         if packet[6] & 0x40:
             meant = packet[:4] + b"\0\0" + packet[6:10] + b"\0\0" + packet[12:]
-        flows.setdefault(packet[9:10] + packet[16:24], []).append(meant)
+        flows.setdefault(packet[9:10] + packet[12:24], []).append(meant)
     return flows
 
 
@@ -105,6 +109,22 @@ def test_the_kernel_gets_the_same_packets_as_from_the_python_path(
     assert by_flow(list(chain(*map(expand, written)))) == by_flow(plain) == by_flow(packets)
     assert tun.native.totals.packets == flow.counters.packets_in
     assert tun.native.totals.octets == flow.counters.bytes_in
+
+
+@pytest.mark.parametrize("make", [tcp, udp])
+def test_what_two_senders_say_is_never_one_packet(make: Callable[..., bytes]) -> None:
+    """At the client's end, where the packets of one connection have many sources."""
+    packets = [
+        make(TEXT[:100], source=source, destination=ADDRESS, id=number, seq=1 + 100 * number)
+        for number, source in enumerate((VNET, OTHER, VNET))
+    ]
+    stream = b"".join(map(framed, packets))
+    tun = Tun()
+    with tun.ours, tun.theirs:
+        tun.from_client(stream, side=CLIENT)
+        written = tun.written()
+    _, plain, _ = plain_written(stream, CLIENT)
+    assert by_flow(list(chain(*map(expand, written)))) == by_flow(plain) == by_flow(packets)
 
 
 @settings(max_examples=100, deadline=None)

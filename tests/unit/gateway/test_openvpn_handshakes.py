@@ -12,53 +12,107 @@ PEER = "203.0.113.1:45594"
 
 
 @pytest.mark.parametrize(
-    ("text", "user", "reason"),
+    ("text", "user", "serial", "reason"),
     [
         (
             "VERIFY ERROR: depth=0, error=certificate has expired: CN=expired, serial=33",
             "expired",
+            "33",
             "expired",
         ),
         (
             "VERIFY ERROR: depth=0, error=certificate is not yet valid: O=Contoso, CN=f, serial=4",
-            "f",
+            "",
+            "4",
             "not-yet-valid",
         ),
         (
-            "VERIFY ERROR: depth=0, error=unable to get local issuer certificate: CN=mallory",
-            "mallory",
+            "VERIFY ERROR: depth=0, error=unable to get local issuer certificate: CN=m, serial=-1",
+            "m",
+            "-1",
             "untrusted",
         ),
         (
-            "VERIFY ERROR: depth=1, error=self-signed certificate in certificate chain: CN=r",
-            "r",
+            "VERIFY ERROR: depth=1, error=self-signed certificate in chain: CN=r, serial=9",
+            "",
+            "",
             "untrusted",
         ),
         (
             "VERIFY ERROR: depth=0, error=unsuitable certificate purpose: CN=noeku, serial=3",
             "noeku",
+            "3",
             "no-client-auth",
         ),
-        ("VERIFY ERROR: depth=0, error=something else: CN=x, serial=3", "x", "refused"),
+        ("VERIFY ERROR: depth=0, error=something else: CN=x, serial=3", "x", "3", "refused"),
         (
-            "OpenSSL: error:0A0000C7:SSL routines::peer did not return a certificate",
+            "OpenSSL: error:0A0000C7:SSL routines::peer did not return a certificate:",
+            "",
             "",
             "no-certificate",
         ),
-        ("OpenSSL: error:0A000102:SSL routines::unsupported protocol:", "", "refused"),
+        ("OpenSSL: error:0A000102:SSL routines::unsupported protocol:", "", "", "refused"),
     ],
 )
-def test_each_line_tells_its_reason(text: str, user: str, reason: str) -> None:
+def test_each_line_tells_its_reason(text: str, user: str, serial: str, reason: str) -> None:
     refusal = Handshakes().feed(f"{PEER} {text}")
     assert refusal
-    assert (refusal.address, refusal.user, refusal.reason) == ("203.0.113.1", user, reason)
+    assert (refusal.address, refusal.user, refusal.serial, refusal.reason) == (
+        "203.0.113.1", user, serial, reason,
+    )  # fmt: skip
+
+
+def test_of_a_line_that_may_have_been_cut_nothing_of_the_clients_is_taken() -> None:
+    for end in ("", ", serial=7"):
+        text = f"VERIFY ERROR: depth=0, error=certificate has expired: CN={'ü' * 600}{end}"
+        refusal = Handshakes().feed(f"{PEER} {text}")
+        assert refusal
+        assert (refusal.user, refusal.serial, refusal.reason) == ("", "", "expired")
+
+
+_NAMES = st.one_of(
+    st.text(st.characters(exclude_characters="\n")),
+    st.lists(
+        st.sampled_from([
+            "VERIFY ERROR: ", "depth=0, ", "error=revoked: ", "error=", ", serial=7", "CN=bob",
+            ", ", "O=x", "+", "9.9.9.9:1 ", "/", PEER + " ", "OpenSSL: error:0A0000C7:SSL ",
+            "routines::no shared cipher", ":",
+        ])
+    ).map("".join),
+)  # fmt: skip
+
+
+@given(name=_NAMES, more=st.booleans())
+def test_a_name_is_the_true_one_or_none_and_the_reason_is_openvpns(
+    name: str, *, more: bool
+) -> None:
+    """As openvpn prints a subject: it escapes no comma."""
+    subject = f"O=Contoso, CN={name}" if more else f"CN={name}"
+    line = f"{PEER} VERIFY ERROR: depth=0, error=certificate has expired: {subject}, serial=33"
+    refusal = Handshakes().feed(line)
+    assert refusal
+    assert (refusal.address, refusal.reason, refusal.serial) == ("203.0.113.1", "expired", "33")
+    assert refusal.user in ("", name)
+
+
+@given(_NAMES)
+def test_no_line_that_goes_on_in_a_clients_words_tells_of_a_refusal(name: str) -> None:
+    """After openvpn's own; a name never stands before them, as the serial number does."""
+    for line in (
+        f"{PEER} VERIFY OK: depth=0, CN={name}, serial=33",
+        f"{PEER} peer info: IV_GUI_VER={name}",
+        f"0xAB12/{PEER} VERIFY ERROR: depth=0, error=certificate has expired: CN={name}, serial=3",
+    ):
+        assert Handshakes().feed(line) is None
 
 
 def test_a_connection_is_refused_once() -> None:
     handshakes = Handshakes()
     line = "VERIFY ERROR: depth=0, error=certificate has expired: CN=e, serial=3"
     assert handshakes.feed(f"{PEER} {line}")
-    assert not handshakes.feed(f"{PEER} OpenSSL: error: unsupported protocol")
+    assert not handshakes.feed(
+        f"{PEER} OpenSSL: error:0A000102:SSL routines::unsupported protocol:"
+    )
     assert handshakes.feed(f"203.0.113.1:45595 {line}")
 
 

@@ -19,12 +19,12 @@ from gateway.engines.openvpn_management import (
 
 CONNECT = b""">CLIENT:CONNECT,3,1
 >CLIENT:ENV,n_clients=0
->CLIENT:ENV,common_name=alice
+>CLIENT:ENV,common_name=0x1A
 >CLIENT:ENV,tls_digest_1=aa:bb
 >CLIENT:ENV,tls_digest_0=01:ef
 >CLIENT:ENV,tls_digest_sha256_0=ff:ff
 >CLIENT:ENV,untrusted_ip=192.0.2.10
->CLIENT:ENV,X509_0_CN=a=b
+>CLIENT:ENV,X509_0_CN=al=ice
 >CLIENT:ENV,END
 """
 
@@ -39,7 +39,7 @@ def test_a_client_comes_with_its_environment() -> None:
     (event,) = events(CONNECT)
     assert isinstance(event, ClientEvent)
     assert (event.kind, event.cid, event.kid) == ("CONNECT", "3", "1")
-    assert event.env["X509_0_CN"] == "a=b"
+    assert event.env["X509_0_CN"] == "al=ice"
 
 
 @given(st.integers(1, 40))

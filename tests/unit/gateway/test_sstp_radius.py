@@ -125,6 +125,17 @@ async def test_eap_goes_back_and_forth_and_the_method_decides_on_the_keys(
     assert {key.form: key.key for key in vouched.keys} == forms
 
 
+async def test_the_session_is_of_whom_the_server_names_and_else_of_the_identity() -> None:
+    """Within PEAP the EAP identity is what anybody could read, such as anonymous@corp.test."""
+    named = Accept(SERVER, Keys(*LONG), eap=SUCCESS, user="CORP\\alice")
+    for outcome, user in ((named, "CORP\\alice"), (replace(named, user=""), "anonymous")):
+        bench = Bench(Challenge(SERVER, QUESTION), outcome)
+        await bench.asks(eap(b"\x02\x07\x00\x0e\x01anonymous"))
+        vouched = await bench.asks(eap(ANSWER, "PEAP"))
+        assert isinstance(vouched, Vouched)
+        assert vouched.peer.user == user
+
+
 async def test_each_call_has_a_conversation_of_its_own_and_a_new_one_after_its_end() -> None:
     challenge = Challenge(SERVER, QUESTION)
     bench = Bench(challenge, challenge, Reject(SERVER, "password", "no"), challenge, challenge)

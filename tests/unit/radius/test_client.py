@@ -97,6 +97,35 @@ async def test_ms_chapv2_goes_out_as_rfc_2548_has_it_and_brings_keys(bench: Benc
     assert said[4] == bytes((127, 0, 0, 1))
 
 
+@pytest.mark.parametrize(
+    ("names", "user"),
+    [
+        ([b"CORP\\alice"], "CORP\\alice"),
+        ([], ""),
+        ([b"alice", b"bob"], ""),
+        ([b"al\xe2\x80\xaeice\n\xff"], "al?ice?\ufffd"),
+    ],
+)
+async def test_who_the_server_says_it_is_stands_in_the_verdict(
+    bench: Bench, names: list[bytes], user: str
+) -> None:
+    name = b"".join(attribute(1, each) for each in names)
+
+    def answers(request: bytes) -> list[bytes]:
+        success = attribute(79, SUCCESS) if b"anon" in request else vendor(26, b"\x05" + S)
+        return [servers.reply(request, ACCEPT, name + success + servers.keys(request, RECV, SEND))]
+
+    client = await bench.asks(answers)
+    session = EapSession(CALL)
+    for verdict in (
+        await client.mschapv2(CALL, Attempt()),
+        await client.eap(session, b"\x02\x07\x00\x09\x01anon"),
+        await client.pap(CALL, "alice", "x"),
+    ):
+        assert isinstance(verdict, Accept)
+        assert verdict.user == user
+
+
 async def test_a_refusal_says_why(bench: Bench) -> None:
     error = vendor(2, b"\x05E=691 R=0 C=00 V=3 M=Account disabled")
     client = await bench.asks(lambda request: [servers.reply(request, REJECT, error)])
@@ -225,7 +254,7 @@ async def test_the_second_server_answers_when_the_first_is_silent_and_the_log_sa
     assert verdict.server == "127.0.0.2"
     assert [address for address, _ in bench.seen] == ["127.0.0.3", "127.0.0.2"]
     assert bench.log == [
-        "RADIUS server 127.0.0.2 answered for CORP\\alice: accept, and 127.0.0.3 did not"
+        'RADIUS server 127.0.0.2 answered for "CORP\\\\alice": accept, and 127.0.0.3 did not'
     ]
 
 

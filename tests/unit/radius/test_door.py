@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from radius.attributes import Call, Nas, of_call
 from radius.door import TO_SERVER, Door
 from radius.packet import Answer, Request, Sent, Server
-from radius.reasons import refusals
+from radius.reasons import of_door
 from tests.unit.radius import servers
 from tests.unit.radius.servers import ACCEPT, CHALLENGE, REJECT, attribute, parse
 
@@ -110,8 +110,8 @@ def test_after_the_password_the_user_is_asked_and_the_approval_lets_in() -> None
     assert at.waiting == []
     assert at.decide("alice", 4.0, approve=True) == 0
     assert at.lines == [
-        "second factor of CORP\\alice: asked",
-        "second factor of CORP\\alice: approved after 4.0 s",
+        'second factor of "CORP\\\\alice": asked',
+        'second factor of "CORP\\\\alice": approved after 4.0 s',
     ]
 
 
@@ -121,7 +121,7 @@ def test_a_denial_is_a_refusal_with_its_reason_and_an_eap_failure() -> None:
     at.decide("alice@corp.test", 2.0, approve=False)
     answer = got(at, request)
     assert (answer.kind, answer.eap) == ("reject", b"\x04\x07\x00\x04")
-    assert [found.reason for found in refusals("\n".join(at.lines))] == ["second-factor-denied"]
+    assert [found.reason for found in of_door("\n".join(at.lines))] == ["second-factor-denied"]
 
 
 def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits() -> None:
@@ -132,7 +132,7 @@ def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits
     assert len(at.lines) == 1
     at.tick(30.0)
     at.tick(31.0)
-    assert [(f.user, f.reason) for f in refusals("\n".join(at.lines))] == [
+    assert [(f.user, f.reason) for f in of_door("\n".join(at.lines))] == [
         ("alice", "second-factor-late")
     ]
     assert at.outgoing == []
@@ -169,7 +169,7 @@ def test_a_gateway_that_asks_again_asks_the_user_once() -> None:
     at.answered(servers.reply(inner, ACCEPT, secret=INNER), 1.0)
     at.receive(request.data, GATEWAY, 2.0)
     assert at.outgoing == []
-    assert at.lines == ["second factor of CORP\\alice: asked"]
+    assert at.lines == ['second factor of "CORP\\\\alice": asked']
     at.decide("alice", 3.0, approve=True)
     reply = at.outgoing[:]
     at.receive(request.data, GATEWAY, 3.1)
@@ -201,7 +201,7 @@ def test_a_typed_code_is_a_challenge_with_eap_where_there_was_eap() -> None:
     assert (answer.kind, answer.eap) == ("reject", b"\x04\x00\x00\x04")
     at.tick(100.0)
     assert through(at, Sent(nak, SERVER, 11, os.urandom), 100.0), "its own challenge is forgotten"
-    assert [found.reason for found in refusals("\n".join(at.lines))] == ["typed-code"]
+    assert [found.reason for found in of_door("\n".join(at.lines))] == ["typed-code"]
 
 
 def test_a_slow_server_is_late_by_so_many_seconds() -> None:

@@ -65,11 +65,20 @@ def test_methods_that_lack_something_are_refused() -> None:
 
 def test_a_member_of_a_domain_asks_it_with_the_sid_of_the_group_in_one_thread() -> None:
     member = replace(INSTANCE, domain=Domain("CORP", "S-1-5-21-1-2-3-1103"))
-    assert "--domain=CORP" in main_file(member)
-    assert "--require-membership-of=S-1-5-21-1-2-3-1103" in main_file(member)
+    asks = "/run/freeradius/winbind.py /run/freeradius/question CORP S-1-5-21-1-2-3-1103"
+    assert main_file(member).count(f'/usr/bin/python3 -I -S {asks}"') == 2
     assert "-s" in command("/run/freeradius", member)
-    assert "ntlm_auth" not in main_file(INSTANCE)
+    assert "winbind" not in main_file(INSTANCE)
     assert "-s" not in command("/run/freeradius", INSTANCE)
+
+
+def test_no_program_that_it_starts_has_a_password_or_a_challenge_in_argv() -> None:
+    member = replace(INSTANCE, domain=Domain("CORP", "S-1-5-21-1-2-3-1103"))
+    started = [
+        line for line in main_file(member).splitlines() if line.strip().startswith(("ntlm", "prog"))
+    ]
+    assert len(started) == 2
+    assert not [line for line in started if "%" in line]
 
 
 def test_a_members_own_users_are_not_asked_of_the_domain() -> None:

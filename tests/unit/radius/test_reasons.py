@@ -1,12 +1,26 @@
-"""Servers' own words; the lines are as FreeRADIUS 3.2.1, ntlm_auth and winbindd 4.17 write them."""
+"""Servers' own words; the messages are FreeRADIUS 3.2.1's and winbindd 4.17's."""
 
 from __future__ import annotations
+
+from ipaddress import IPv4Network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyrad.packet import AuthPacket
 
-from radius.reasons import REASONS, bare, of_chap_error, of_reply, refusals, telling
+from radius.attributes import dictionary
+from radius.door import Door, Visit
+from radius.reasons import (
+    DENIED,
+    REASONS,
+    bare,
+    of_chap_error,
+    of_door,
+    of_freeradius,
+    of_reply,
+    telling,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,44 +57,44 @@ def test_a_user_is_told_by_the_bare_name() -> None:
     } == {"alice"}
 
 
-FREERADIUS = """\
-Wed Nov 25 01:49:24 2026 : Auth: (2) Login OK: [alice] (from client gateway0 port 7 cli 192.0.2.9)
-Wed Nov 25 01:49:25 2026 : ERROR: (4) mschap: ERROR: Program returned code (1) and output 'x'
-Wed Nov 25 01:49:25 2026 : Auth: (4) Login incorrect (mschap: MS-CHAP2-Response is incorrect): \
-[alice] (from client gateway0 port 0 cli 192.0.2.9)
-Wed Nov 25 01:49:25 2026 : Auth: (5) Login incorrect (mschap: Program returned code (1) and output \
-'The user account has been automatically locked because too many invalid logon attempts or \
-password change attempts have been requested. (0xc0000234)'): [CORP\\\\frank] (from client g port 0)
-Wed Nov 25 01:49:25 2026 : Auth: (6) Login incorrect (mschap: Program returned code (1) and output \
-'The user account has expired. (0xc0000193)'): [dave@corp.test] (from client gateway0 port 7)
-Wed Nov 25 01:49:25 2026 : Auth: (29) Login incorrect (eap_tls: (TLS) OpenSSL says error 23 : \
-certificate revoked): [bob] (from client gateway0 port 0 cli 192.0.2.9)
-Wed Nov 25 01:49:26 2026 : Auth: (31) Login incorrect (mschap: Program returned code (1) and output\
- 'The attempted logon is invalid. This is either due to a bad username or authentication \
-information. (0xc000006d)'): [erin] (from client gateway0 port 7 cli 192.0.2.9)
-Wed Nov 25 01:49:27 2026 : Auth: (32) Login incorrect: [zoe] (from client gateway0 port 7)
-"""
-WINBIND = """\
-_wbint_PamAuthCrap: [71]: pam auth crap domain: CORP user: erin
-_wbint_PamAuthCrap: User erin is not in the required groups:
-CRAP authentication is rejected
-"""
+def line(user: str | bytes, why: str) -> str:
+    """As radius.freeradius has it written."""
+    name = user if isinstance(user, bytes) else user.encode()
+    return f"{name.hex()} {why.encode(errors='replace').hex()}\n"
+
+
+MSCHAP = "mschap: Program returned code (1) and output"
+FREERADIUS = "".join(
+    line(*said)
+    for said in (
+        ("alice", "mschap: MS-CHAP2-Response is incorrect"),
+        ("CORP\\frank", f"{MSCHAP} 'NT_STATUS_ACCOUNT_LOCKED_OUT (0xc0000234)'"),
+        ("dave@corp.test", f"{MSCHAP} 'NT_STATUS_ACCOUNT_EXPIRED (0xc0000193)'"),
+        ("bob", "eap_tls: (TLS) OpenSSL says error 23 : certificate revoked"),
+        ("erin", f"{MSCHAP} 'the user is not in the required group'"),
+        ("erin", "eap_peap: The users session was previously rejected: returning reject (again.)"),
+        ("frances", f"{MSCHAP} 'NT_STATUS_LOGON_FAILURE (0xc000006d)'"),
+        ("zoe", ""),
+    )
+)
 
 
 def test_freeradius_log_in_words() -> None:
-    assert [(found.user, found.reason) for found in refusals(FREERADIUS)] == [
+    assert [(found.user, found.reason) for found in of_freeradius(FREERADIUS)] == [
         ("alice", "password"),
         ("frank", "locked-out"),
         ("dave", "account-expired"),
         ("bob", "certificate-revoked"),
-        ("erin", "password"),
+        ("erin", "not-in-group"),
+        ("frances", "password"),
         ("zoe", "refused"),
     ]
 
 
 def test_the_log_that_knows_more_is_believed() -> None:
-    logs = [list(refusals(FREERADIUS)), list(refusals(WINBIND))]
-    for user, reason in (("erin", "not-in-group"), ("CORP\\Alice", "password"),
+    door = 'second factor of "alice": The second factor was denied\n'
+    logs = [list(of_freeradius(FREERADIUS)), list(of_door(door))]
+    for user, reason in (("CORP\\Alice", "second-factor-denied"), ("erin", "not-in-group"),
                          ("frank@corp.test", "locked-out")):  # fmt: skip
         found = telling(user, logs)
         assert found is not None
@@ -90,4 +104,42 @@ def test_the_log_that_knows_more_is_believed() -> None:
 
 @given(st.text())
 def test_whatever_stands_in_a_log_never_raises(log: str) -> None:
-    assert all(found.reason in REASONS for found in refusals(log))
+    for read in (of_freeradius, of_door):
+        assert all(found.reason in REASONS for found in read(log))
+
+
+HOSTILE = st.one_of(
+    st.text(),
+    st.lists(
+        st.sampled_from([
+            "] (from y) ", "Login incorrect (account disabled): [bob", "bob", "/", "]", "\n", "\\",
+            'second factor of "bob": The second factor was denied', '"', ": ", "(0xc0000072)",
+            "User bob is not in the required groups:", line("bob", "certificate revoked"), " ",
+        ])
+    ).map("".join),
+)  # fmt: skip
+
+
+@given(HOSTILE)
+def test_no_name_changes_a_reason_or_makes_a_refusal_of_another(name: str) -> None:
+    user = name.encode(errors="replace")
+    log = line(user, "mschap: MS-CHAP2-Response is incorrect")
+    (found,) = of_freeradius(log)
+    assert (found.user, found.reason) == (bare(user.decode()), "password")
+    certificate = f"tls: Certificate CN ({name}) does not match specified value ({name})!"
+    (found,) = of_freeradius(line(user, certificate))
+    assert found.reason == "certificate"
+    assert found.message.isprintable()
+
+
+@given(HOSTILE)
+def test_no_name_makes_the_door_say_something_else(name: str) -> None:
+    at = Door([(IPv4Network("192.0.2.0/24"), b"s")], b"s", bytes)
+    request = AuthPacket(1, secret=b"s", authenticator=bytes(16), dict=dictionary())
+    request[1] = [name.encode(errors="replace")]
+    visit = Visit(("192.0.2.9", 1), request, 0.0)
+    at._say(visit, "asked")
+    assert list(of_door("\n".join(at.lines))) == []
+    at._say(visit, DENIED)
+    (found,) = of_door("\n".join(at.lines))
+    assert (found.user, found.reason) == (bare(visit.user), "second-factor-denied")

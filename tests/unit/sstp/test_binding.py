@@ -103,7 +103,12 @@ def test_the_published_macs_come_out(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", [SPECIFICATION, OF_SHA1, OF_EAP_TLS])
 def test_a_server_takes_the_published_bindings(vector: Vector) -> None:
-    assert verdict(bound(vector), vector) == Bound(vector.protocol, "specification")
+    taken = verdict(bound(vector), vector, offered=vector.protocol)
+    assert taken == Bound(vector.protocol, "specification")
+
+
+def test_a_weaker_hash_than_was_offered_does_not_bind() -> None:
+    assert verdict(bound(OF_SHA1), OF_SHA1) == Unbound("bound with SHA1, where SHA256 was offered")
 
 
 def test_the_published_prefix_and_key_come_out() -> None:
@@ -139,7 +144,7 @@ def test_a_changed_byte_breaks_the_binding(at: int, why: str) -> None:
 
 
 def test_a_change_in_what_is_only_covered_by_the_mac_breaks_it() -> None:
-    answer = verdict(flipped(bound(OF_SHA1), 70), OF_SHA1)
+    answer = verdict(flipped(bound(OF_SHA1), 70), OF_SHA1, offered=SHA1)
     assert answer == Unbound("the compound MAC is wrong")
 
 

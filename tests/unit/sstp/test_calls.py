@@ -88,10 +88,12 @@ def test_a_call_with_pap_binds_with_zeros() -> None:
     assert only(pair.server_saw, Bound).form == "none"
 
 
-@pytest.mark.parametrize("protocol", [HashProtocol.SHA1, HashProtocol.SHA256])
-def test_a_call_is_bound_with_the_hash_the_client_has(protocol: HashProtocol) -> None:
-    pair = Pair(hash_protocols=protocol).run()
-    assert only(pair.server_saw, Bound).hash_protocol == protocol
+def test_a_call_is_bound_with_the_strongest_hash_and_no_other() -> None:
+    pair = Pair(hash_protocols=BOTH).run()
+    assert only(pair.server_saw, Bound).hash_protocol == HashProtocol.SHA256
+    pair = Pair(hash_protocols=HashProtocol.SHA1).run()
+    assert only(pair.server_saw, Refused).reason == "binding"
+    assert "Bound" not in kinds(pair.server_saw)
 
 
 def test_ip_packets_pass_both_ways() -> None:
