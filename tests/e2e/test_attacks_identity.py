@@ -161,6 +161,7 @@ def test_a_twin_evades_no_revocation(tmp_path: Path, what: str, over: VpnProtoco
             await put(revoked)
             assert await bench.gateway.sessions() == []
             assert not await inside.alive()
+            await inside.leave()
         if over == "IkeV2":
             assert not (await doors.ike("pc1", plainly(twin)))[1].established
 

@@ -299,7 +299,7 @@ class IkeAttacker:
     def hang_up(self) -> None:
         """With a word to the gateway."""
         before = self._core.answered
-        if self._core.outcome.established:
+        if self._core.outcome.established and not self._core.ended:
             self._core.leave()
             self._exchange(lambda: self._core.answered > before)
         self.close()
