@@ -28,29 +28,36 @@ AIM = 5.0
 """Milliseconds that a stranger's chain may cost."""
 HONEST = "an honest user"
 
-SHAPES: dict[str, Callable[[Forged], Forged]] = {
-    HONEST: lambda root: sign("alice", by=root),
-    "a stranger's certificate alone": lambda _root: sign("mallory"),
-    "8 authorities of RSA 4096": lambda _root: forged.ladder(8),
-    "8 authorities of RSA 4096 under a namesake of the root": lambda _root: forged.ladder(
-        8, ROOT.subject
+SHAPES: dict[str, Callable[[Forged, Forged], Forged]] = {
+    HONEST: lambda rsa, _ec: sign("alice", by=rsa),
+    "a stranger's certificate alone": lambda _rsa, _ec: sign("mallory"),
+    "a stranger's key of RSA 4096": lambda _rsa, _ec: sign("mallory", key=KEYS["RSA-4096"]()),
+    "8 authorities of RSA 4096": lambda _rsa, _ec: forged.ladder(8),
+    "the same under a namesake of the root": lambda _rsa, _ec: forged.ladder(8, top=ROOT.subject),
+    "8 real authorities of RSA 4096, another's leaf": lambda rsa, _ec: (
+        forged.with_anothers_signature(forged.ladder(8, by=rsa))
     ),
-    "9 authorities": lambda _root: forged.ladder(9),
-    "24 namesakes": lambda _root: forged.namesakes(24, KEYS["RSA-2048"]()),
-    "24 giants": lambda _root: forged.giants(24),
-    "8 giants": lambda _root: forged.giants(8),
-    "a leaf of RSA 4096": lambda _root: sign("mallory", authority(), key=KEYS["RSA-4096"]()),
+    "8 real authorities of P-521, another's leaf": lambda _rsa, ec: forged.with_anothers_signature(
+        forged.ladder(8, "P-521", by=ec)
+    ),
+    "9 authorities": lambda _rsa, _ec: forged.ladder(9),
+    "24 namesakes": lambda _rsa, _ec: forged.namesakes(24, KEYS["RSA-2048"]()),
+    "8 giants": lambda _rsa, _ec: forged.giants(8),
+    "24 giants": lambda _rsa, _ec: forged.giants(24),
 }
 
 
 async def measure(bench: Bench, attempts: int) -> list[dict[str, Any]]:
     """A row a shape."""
-    await bench.gateway.put(bench.document("IkeV2"))
-    root, doors = forged.from_credential(bench.credentials["root"]), Doors(bench)
+    rsa = forged.from_credential(bench.credentials["root"])
+    ec = sign("EC Root", authority(), key=KEYS["P-521"]())
+    bench.credentials["ec"] = ec.credential("ec")
+    await bench.gateway.put(bench.document("IkeV2", roots=("root", "ec")))
+    doors = Doors(bench)
     program = await processes.gateway(bench.nodes["gw"])
     rows: list[dict[str, Any]] = []
     for what, make in SHAPES.items():
-        shown = make(root)
+        shown = make(rsa, ec)
         await _attempt(doors, shown, honest=what == HONEST)
         before = _spent(program)
         for _ in range(attempts):

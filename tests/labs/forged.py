@@ -117,7 +117,7 @@ KEYS: dict[str, Callable[[], Key]] = {
     "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
     "RSA-2048": _rsa(2048),
     "RSA-3072": _rsa(3072),
-    "RSA-4096": lambda: stock.take(1)[0],
+    "RSA-4096": lambda: secrets.choice(stock.take(10)),
     "Ed25519": ed25519.Ed25519PrivateKey.generate,
 }
 """Kinds of keys by name."""
@@ -272,16 +272,25 @@ def namesakes(count: int, key: Key) -> Forged:
     return leaf.showing(*(one.der for one in made))
 
 
-def ladder(count: int, top: str = "Ladder") -> Forged:
-    """Authorities of RSA with 4,096 bits above each other, the topmost issued by `top` and not
-    known to anybody."""
-    keys = stock.take(2)
-    made = sign("Ladder 0", authority(), key=keys[0], issuer=top)
+def ladder(
+    count: int, kind: str = "RSA-4096", *, by: Forged | None = None, top: str = ""
+) -> Forged:
+    """A client under so many authorities, the topmost issued by a root, or by nobody whom anybody
+    knows: by itself, or in the name of `top`."""
+    keys = [KEYS[kind](), KEYS[kind]()]
+    made = sign("Ladder 0", authority(), key=keys[0], by=by, issuer=top or None)
     for number in range(1, count):
-        made = sign(
-            f"Ladder {number}", authority(), key=keys[number % 2], by=replace(made, is_root=False)
-        )
+        above = replace(made, is_root=False)  # it is shown too
+        made = sign(f"Ladder {number}", authority(), key=keys[number % 2], by=above)
     return sign("mallory", by=made)
+
+
+def with_anothers_signature(certificate: Forged) -> Forged:
+    """All in order but for the client's own signature, which is somebody else's."""
+    parsed = certificate.certificate
+    issuer = str(parsed.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    other = sign("mallory", issuer=issuer, key=certificate.key)
+    return replace(certificate, der=other.der)
 
 
 def giants(count: int) -> Forged:
