@@ -108,11 +108,12 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
     for bench, protocols in ((first, ("IkeV2", "SSTP")), (second, ("OpenVPN",))):
         await bench.gateway.put(bench.document(*protocols, roots=ROOTS, revoked=REVOKED))
     root = forged.from_credential(first.credentials["root"])
-    honest = await Honest.arrive(first, second, root, seconds)
+    honest = await Honest.arrive(first, second, root)
     before = await memories(first, second)
+    await honest.ping(seconds)
+    began = time.monotonic()
     attacks = Attacks()
     floods = await begin(attacks, Doors(first), Doors(second, PUBLIC_2, FQDN_2), shown)
-    began = time.monotonic()
     fared = await honest.over()
     await attacks.end()
     for flood in floods:
@@ -123,8 +124,10 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
         "held": not any(lost.values()) and not attacks.inside and await honest.all_in(),
         "seconds": round(time.monotonic() - began, 1),
         "pings sent and answered": fared,
+        "lost": honest.missing(),
         "attacks": dict(sorted(attacks.made.items())),
         "came in": dict(attacks.inside),
+        "engines": [r["message"] for r in await first.records("engine")],
         "refusals": [await refusals(bench) for bench in (first, second)],
         "megabytes before and after": {
             name: [before.get(name, 0), size] for name, size in after.items()
@@ -135,33 +138,39 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
 class Honest:
     """The twenty."""
 
-    def __init__(self, ike: IkeCrowd, sstp: People, ike_pings: Pings, vpn_pings: Pings) -> None:
+    def __init__(self, first: Bench, second: Bench, ike: IkeCrowd, inside: Sequence[str]) -> None:
+        self._first = first
+        self._second = second
         self._ike = ike
-        self._sstp = sstp
-        self._pings = {"IkeV2": ike_pings, "OpenVPN": vpn_pings}
+        self._inside = inside
+        self._pings: dict[str, Pings] = {}
         self._fared: dict[str, Any] = {}
 
     @classmethod
-    async def arrive(cls, first: Bench, second: Bench, root: Forged, seconds: float) -> Honest:
-        """All are in, and ping."""
+    async def arrive(cls, first: Bench, second: Bench, root: Forged) -> Honest:
+        """Those of IKEv2 and OpenVPN are in."""
         ike = IkeCrowd(first.nodes["pc1"], people(IKE, root))
         await ike.start(await profile_of(first))
         assert await ike.dial(range(IKE), IKE) == {}
         inside = await ike.inside()
         assert len(inside) == IKE, inside
         vpn = OpenVpnCrowd(second.nodes["pc3"], people(OPENVPN, root))
-        devices = await vpn.dial(await profile_of(second))
-        sstp = await People.start(
-            first, "pc2", f"--count={SSTP}", f"--seconds={seconds + GRACE}", "--interval=0.2"
+        self = cls(first, second, ike, [address for address, _ in inside.values()])
+        self._devices = await vpn.dial(await profile_of(second))
+        return self
+
+    async def ping(self, seconds: float) -> None:
+        """Those of SSTP are in, too, and all ping."""
+        self._sstp = await People.start(
+            self._first, "pc2", f"--count={SSTP}", f"--seconds={seconds + GRACE}", "--interval=0.2"
         )
-        assert (await sstp.line(0))["up"] == SSTP
-        addresses = [address for address, _ in inside.values()]
-        return cls(
-            ike,
-            sstp,
-            await Pings.start(first.nodes["pc1"], addresses, seconds),
-            await Pings.start(second.nodes["pc3"], devices, seconds, PRIVATE_2),
-        )
+        assert (await self._sstp.line(0))["up"] == SSTP
+        self._pings = {
+            "IkeV2": await Pings.start(self._first.nodes["pc1"], self._inside, seconds),
+            "OpenVPN": await Pings.start(
+                self._second.nodes["pc3"], self._devices, seconds, PRIVATE_2
+            ),
+        }
 
     async def over(self) -> dict[str, tuple[int, int]]:
         """How many pings were sent and answered, by protocol."""
@@ -171,6 +180,10 @@ class Honest:
             fared[kind] = sum(sent for sent, _ in counts), sum(heard for _, heard in counts)
         self._fared = await self._sstp.stop()
         return fared | {"SSTP": (self._fared["sent"], self._fared["answered"])}
+
+    def missing(self) -> dict[str, list[int]]:
+        """Pings without an answer, by address or device."""
+        return {name: gone for one in self._pings.values() for name, gone in one.missing().items()}
 
     async def all_in(self) -> bool:
         """Whether nobody was put out."""

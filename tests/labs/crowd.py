@@ -245,6 +245,7 @@ class OpenVpnCrowd:
         await asyncio.gather(*(process.stop() for process in self._running))
 
 
+_HEARD = re.compile(r"icmp_seq=(\d+) ttl=")
 _SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
@@ -260,7 +261,7 @@ class Pings:
     ) -> Pings:
         """They end by themselves, so that the last answer is waited for."""
         count = str(max(1, int(seconds / 0.2)))
-        argv = ["ping", "-q", "-i", "0.2", "-c", count, "-W", "5", "-I"]
+        argv = ["ping", "-i", "0.2", "-c", count, "-W", "5", "-I"]
         return cls(
             {
                 source: await node.spawn([*argv, source, aim], log=f"ping-{source}")
@@ -272,6 +273,18 @@ class Pings:
     def over(self) -> bool:
         """All of them."""
         return all(process.code is not None for process in self._running.values())
+
+    def missing(self) -> dict[str, list[int]]:
+        """By source: numbers of pings without an answer; the first is 1, five are a second."""
+        found = {}
+        for source, process in self._running.items():
+            text = process.log.read_text()
+            heard = {int(number) for number in _HEARD.findall(text)}
+            told = _SUMMARY.search(text)
+            gone = sorted(set(range(1, int(told[1]) + 1 if told else 1)) - heard)
+            if gone:
+                found[source] = gone
+        return found
 
     async def ended(self) -> dict[str, tuple[int, int]]:
         """By source: sent and answered, once all are over."""
