@@ -39,13 +39,23 @@ def main() -> int:
 
 async def _run(placement: Placement, socket: Path, state: Path) -> None:
     from gateway.control import application, serve  # noqa: PLC0415 - after the arguments are right
+    from gateway.diagnostics import DiagnosticLog  # noqa: PLC0415
+    from gateway.errors import FenceError  # noqa: PLC0415
+    from gateway.fence import NftFence  # noqa: PLC0415
+    from gateway.reach import Reach  # noqa: PLC0415
     from gateway.reconcile import Gateway  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    gateway = Gateway(placement, state)
+    log = DiagnosticLog()
+    fence = NftFence(placement, log)
+    try:
+        fence.enclose(Reach())  # closed from the beginning
+    except FenceError as error:  # a PUT will be refused for it, and tells the caller
+        print(error.message, file=sys.stderr)
+    gateway = Gateway(placement, state, log, fence)
     runner = await serve(application(gateway), socket)
     await ended.wait()
     await runner.cleanup()

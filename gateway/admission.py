@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
 
+from gateway.errors import FenceError
 from gateway.pool import usable
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ class Admission:
         address = self._free_address(peer.protocol)
         if address is None:
             return Decision("no-address", "the client address pool is used up")
-        return Decision(None, "admitted", self._sessions.reserve(peer, address))
+        try:
+            return Decision(None, "admitted", self._sessions.reserve(peer, address))
+        except FenceError as error:
+            return Decision("fault", f"the gateway's own fault: {error.message}")
 
     def objection(self, peer: Peer) -> Decision | None:
         """What speaks against the peer itself, connected or not; None: nothing."""

@@ -153,8 +153,12 @@ class Api:
         return web.json_response({"value": self._gateway.log.documents()})
 
     async def runtime(self, _request: web.Request) -> web.Response:
-        """Engines, and resident memory in bytes."""
-        return web.json_response({"engines": self._gateway.engines(), "memory": _memory()})
+        """Engines, the judge of certificates, and resident memory in bytes."""
+        return web.json_response({
+            "engines": self._gateway.engines(),
+            "certificates": self._gateway.certificates(),
+            "memory": _memory(),
+        })  # fmt: skip
 
 
 def application(gateway: Gateway) -> web.Application:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import time
 from contextlib import suppress
@@ -30,6 +31,7 @@ PROVEN = 10.0
 """Seconds up after which a daemon's earlier deaths are forgotten."""
 START_LIMIT = 10.0
 STOP_LIMIT = 3.0
+DESCRIPTORS = 65536
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -220,7 +222,7 @@ class Daemon:
                 stdout=descriptor,
                 stderr=descriptor,
                 env=dict(self._program.env),
-                preexec_fn=_die_with_parent,
+                preexec_fn=_begin,
             )
         except OSError as error:
             raise EngineError(f"cannot run {self._program.argv[0]}: {error.strerror}") from error
@@ -248,7 +250,11 @@ def brief(why: str) -> str:
     return why.partition(":")[0]
 
 
-def _die_with_parent() -> None:
+def _begin() -> None:
+    """In the child: a client is a descriptor, and soft limits are often 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

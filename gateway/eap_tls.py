@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -90,7 +90,7 @@ class EapTls:
         """Ask for counts; EngineError where there is no answer."""
         self._counts = (await self._ask(m.Ping(number=next(self._numbers)), m.Pong)).counts
 
-    def report(self) -> dict[str, object]:
+    def report(self) -> dict[str, Any]:
         """For GET /runtime."""
         daemon = self._daemon
         return {

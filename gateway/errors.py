@@ -60,6 +60,16 @@ class EngineError(GatewayError):
     code = "EngineFailed"
 
 
+class FenceError(GatewayError):
+    """The kernel does not take what decides who is forwarded; the message quotes it."""
+
+    code = "FenceFailed"
+
+
+class LapsedError(GatewayError):
+    """A peer took longer than its place was kept."""
+
+
 class StorageError(GatewayError):
     """The state directory cannot be written."""
 

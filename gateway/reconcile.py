@@ -12,15 +12,22 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
 from gateway.documents import parse, target
 from gateway.eap_tls import EapTls
 from gateway.engines.base import Settings, Surroundings
 from gateway.engines.charon import Charon
-from gateway.errors import Detail, EngineError, GatewayError, InvalidDocumentError, NotFoundError
+from gateway.errors import (
+    Detail,
+    EngineError,
+    FenceError,
+    GatewayError,
+    InvalidDocumentError,
+    NotFoundError,
+)
 from gateway.files import make_private_directory
 from gateway.pool import divide
 from gateway.radius_path import RadiusPath
+from gateway.reach import Reach
 from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.rulebook import Network, violations
 from gateway.sessions import Sessions
@@ -35,7 +42,9 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from gateway.diagnostics import DiagnosticLog
     from gateway.engines.base import Engine
+    from gateway.fence import Fence
     from gateway.placement import Placement
     from gateway.sessions import Session
     from gateway.vocabulary import VpnProtocol
@@ -44,10 +53,11 @@ if TYPE_CHECKING:
 class Gateway:
     """The gateway: a document, and what it has been turned into."""
 
-    def __init__(self, placement: Placement, state: Path) -> None:
+    def __init__(self, placement: Placement, state: Path, log: DiagnosticLog, fence: Fence) -> None:
         self.placement = placement
-        self.log = DiagnosticLog()
-        self.sessions = Sessions()
+        self.log = log
+        self._fence = fence
+        self.sessions = Sessions(fence)
         self._state = state
         self._admission = Admission(self.sessions)
         self._engines: dict[VpnProtocol, Engine] = {}
@@ -85,7 +95,8 @@ class Gateway:
         document = self.resource.document()
         states = {engine.report().state for engine in self._engines.values()}
         word = "Updating" if self._changing.locked() else "Succeeded"
-        document["properties"]["provisioningState"] = "Failed" if "failed" in states else word
+        failed = "failed" in states or not self._fence.encloses
+        document["properties"]["provisioningState"] = "Failed" if failed else word
         return document
 
     async def put(self, data: object) -> dict[str, Any]:
@@ -169,6 +180,11 @@ class Gateway:
             parts=parts,
         )
         await self._radius.configure(configuration)
+        try:
+            self._enclose()
+        except FenceError:  # nothing is started then, but who is to be put out is
+            await self._end_disallowed()
+            raise
         # Sessions are looked at whatever becomes of the engines, and again afterwards for those
         # that came in meanwhile.
         results = await asyncio.gather(
@@ -191,8 +207,16 @@ class Gateway:
     async def _reconcile_sites(self) -> None:
         if self._resource is None:  # other sides may be known before the gateway is
             return
+        self._enclose()
         await self.site_to_site.reconcile(self.resource)
         await self._radius.fence()
+
+    def _enclose(self) -> None:
+        """Before any engine learns of it."""
+        pool = self.configuration.vpnClientAddressPool.addressPrefixes
+        network = self.placement.virtualNetwork.addressPrefixes
+        sites = _networks(self.site_to_site.prefixes)
+        self._fence.enclose(Reach(_networks(pool), self.routes, network, sites))
 
     async def _run_engine(
         self, protocol: VpnProtocol, roots: tuple[Certificate, ...], part: tuple[IPv4Network, ...]
@@ -234,11 +258,14 @@ class Gateway:
         )
 
     async def _end_disallowed(self) -> None:
+        """Shut out first, and at once; then have the daemons end them."""
         ending = []
         for session in self.sessions:
             objection = self._admission.objection_to_session(session)
             engine = self._engines.get(session.peer.protocol)
             wanted = session.peer.protocol in self._admission.policy.parts
+            if objection:
+                self.sessions.bar(session)
             if objection and engine and wanted:  # an engine that is not, ends its own
                 ending.append(engine.disconnect(session, objection.message))
         await asyncio.gather(*ending)
@@ -266,6 +293,8 @@ class Gateway:
             found.append(session) if session else unknown.append(identifier)
         if unknown:
             raise NotFoundError(f"no such connection: {', '.join(unknown)}")
+        for session in found:
+            self.sessions.bar(session)
         await asyncio.gather(
             *(
                 self._engines[s.peer.protocol].disconnect(s, "disconnected by the operator")
@@ -278,6 +307,10 @@ class Gateway:
     def engines(self) -> list[dict[str, Any]]:
         """Each engine's report."""
         return [engine.report().document() for engine in self._engines.values()]
+
+    def certificates(self) -> dict[str, Any]:
+        """The report of gateway.eapd, which judges them."""
+        return self._eap_tls.report()
 
     def tls_auth_key(self) -> str:
         """OpenVPN's static key; empty without OpenVPN."""

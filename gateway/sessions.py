@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from gateway.errors import FenceError, LapsedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from ipaddress import IPv4Address
 
+    from gateway.fence import Fence
     from gateway.vocabulary import AuthenticationType, VpnProtocol
 
 RESERVATION_LIFE = 30.0
@@ -101,9 +104,14 @@ class Reservation:
 
 
 class Sessions:
-    """Sessions and the places kept for those who are about to have one."""
+    """Sessions and the places kept for those who are about to have one.
 
-    def __init__(self) -> None:
+    The fence lets through the addresses that are in here, from before anybody is told of one until
+    before anybody is told of its end.
+    """
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
         self._sessions: dict[str, Session] = {}
         self._reservations: list[Reservation] = []
 
@@ -111,7 +119,8 @@ class Sessions:
         return iter(list(self._sessions.values()))
 
     def reserve(self, peer: Peer, address: IPv4Address) -> Reservation:
-        """Keep a place."""
+        """Keep a place. FenceError: there is none, for its address could not be let through."""
+        self._fence.admit(peer.protocol, address, RESERVATION_LIFE)
         reservation = Reservation(peer, address, time.monotonic() + RESERVATION_LIFE)
         self._reservations.append(reservation)
         return reservation
@@ -124,19 +133,36 @@ class Sessions:
         """Give the place back; nothing happens if it has lapsed."""
         if reservation in self._reservations:
             self._reservations.remove(reservation)
+            self._fence.evict(reservation.peer.protocol, reservation.address)
 
     def open(
         self, reservation: Reservation, *, handle: str, private_address: IPv4Address
     ) -> Session:
-        """Turn a reservation into a session."""
-        self.release(reservation)
+        """Turn a reservation into a session. LapsedError, FenceError: there is none, nor a place,
+        and whoever asked ends the tunnel."""
+        if not self.holds(reservation):
+            raise LapsedError(f"the place of {private_address} had lapsed")
+        try:
+            self._fence.admit(reservation.peer.protocol, private_address)
+        except FenceError:
+            self.release(reservation)
+            raise
+        self._reservations.remove(reservation)
         session = Session(reservation.peer, private_address, handle)
         self._sessions[session.id] = session
         return session
 
+    def bar(self, session: Session) -> None:
+        """Let nothing of it through any more, whatever its daemon does; it stays in the table
+        until the daemon has let go of it."""
+        self._fence.evict(session.peer.protocol, session.private_address)
+
     def close(self, session: Session) -> bool:
         """Take a session out; False if it was gone already."""
-        return self._sessions.pop(session.id, None) is not None
+        if self._sessions.pop(session.id, None) is None:
+            return False
+        self._fence.evict(session.peer.protocol, session.private_address)
+        return True
 
     def get(self, identifier: str) -> Session | None:
         """By Azure's vpnConnectionId."""

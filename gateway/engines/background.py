@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError
@@ -30,3 +31,6 @@ class Background:
             await work
         except GatewayError as error:  # the daemon died in the middle: its keeper knows
             sys.stderr.write(f"{self._name}: {error.message}\n")
+        except Exception:  # noqa: BLE001 - a fault of our own; nobody waits who could be told
+            sys.stderr.write(f"{self._name}: a fault of the gateway's own\n")
+            traceback.print_exc()

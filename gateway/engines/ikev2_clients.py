@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.engines import vici_messages as vici
 from gateway.engines.background import Background
 from gateway.engines.ikev2_config import CONNECTION
-from gateway.errors import EngineError
+from gateway.errors import EngineError, FenceError, LapsedError
 
 if TYPE_CHECKING:
     from gateway.diagnostics import Event
@@ -49,17 +49,21 @@ class Clients:
 
     def _begin(self, accounting: Accounting, admitted: Admitted | None) -> None:
         sessions = self._around.sessions
-        reservation = admitted.reservation if admitted else None
-        if not admitted or not reservation or not sessions.holds(reservation):
-            self._put_out(accounting, "refused", "it has no place, or its place had lapsed")
+        if admitted is None:
+            self._put_out(accounting, "refused", "it was not admitted, or its place had lapsed")
             return
+        reservation = admitted.reservation
         if accounting.address != reservation.address:
             sessions.release(reservation)
             self._put_out(accounting, "no-address", f"charon has {accounting.address} for it")
             return
-        session = sessions.open(
-            reservation, handle=accounting.uniqueid, private_address=reservation.address
-        )
+        try:
+            session = sessions.open(
+                reservation, handle=accounting.uniqueid, private_address=reservation.address
+            )
+        except (FenceError, LapsedError) as error:
+            self._put_out(accounting, "fault", error.message)
+            return
         self._accounts[accounting.session] = session
         self._record("connected", session, f"assigned {session.private_address}{admitted.voucher}")
         objection = self._around.admission.objection_to_session(session)

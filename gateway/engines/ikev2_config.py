@@ -41,6 +41,21 @@ class Relay:
 CONNECTION = "p2s"
 """Name of the connection below."""
 
+THREADS, THREADS_FOR_VICI = 96, 40
+"""An IKE_AUTH (low priority) holds a thread while RADIUS is asked, an order (medium) while a peer
+does not answer: vici_link.MOST_APART of these, and some must be left for everything else."""
+COOKIE_THRESHOLD = 32
+"""Half-open IKE_SAs from which on a source must show that it gets what is sent to it."""
+BLOCK_THRESHOLD = 256
+"""Half-open IKE_SAs of one source, as SSTP's: many clients may stand behind one NAT."""
+MOST_HALF_OPEN = 1024
+"""In all."""
+HALF_OPEN_TIMEOUT = 45
+"""Seconds. RADIUS may take 30 of them, for a second factor."""
+MOST_JOBS = 1000
+"""Packets that wait for a thread; further IKE_SA_INITs are dropped. The heartbeat waits behind
+those that are there, about 1 ms each."""
+
 _PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 "
     "aes gcm socket-default {ipsec} kernel-netlink vici eap-identity eap-radius"
@@ -50,21 +65,29 @@ _PLUGINS = (
 def strongswan_conf(state: Path, *, userspace: bool, relay: Relay | None) -> str:
     """strongswan.conf; it holds a secret.
 
-    Rule 220 stands behind `main` because the routes are the gateway's own. dos_protection: a
-    refused EAP client leaves a half-open IKE_SA for 30 s, and a few of them would shut out
-    everybody behind the same NAT. While RADIUS is asked, for 30 s at most, a thread waits and the
-    IKE_SA is half open.
+    Rule 220 stands behind `main` because the routes are the gateway's own. A refused EAP client
+    leaves a half-open IKE_SA, and charon's own threshold of five would shut out everybody behind
+    the same NAT.
     """
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
   load_modular = no
-  threads = 64
-  half_open_timeout = 60
+  threads = {THREADS}
+  processor {{
+    priority_threads {{
+      medium = {THREADS_FOR_VICI}
+    }}
+  }}
+  half_open_timeout = {HALF_OPEN_TIMEOUT}
+  dos_protection = yes
+  cookie_threshold = {COOKIE_THRESHOLD}
+  block_threshold = {BLOCK_THRESHOLD}
+  init_limit_half_open = {MOST_HALF_OPEN}
+  init_limit_job_load = {MOST_JOBS}
   install_virtual_ip = no
   routing_table_prio = 40000
   close_ike_on_child_failure = yes
-  dos_protection = no
   retransmit_tries = 3
   retransmit_timeout = 1.0
   retransmit_base = 1.5

@@ -24,6 +24,7 @@ from gateway.eapd.messages import Failed, Shown
 from gateway.engines import ikev2_radius_wire as wire
 from gateway.engines.background import Background
 from gateway.sessions import Peer
+from gateway.unprivileged.halfopen import HalfOpen
 from radius.attributes import Call
 from radius.client import EapSession
 from radius.eap import identity
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 MOST_CONVERSATIONS = 1000
+SHARE = 256
+"""Conversations of one source: many clients may stand behind one NAT."""
 MOST_OPEN = 256
 """Questions of charon's at a time: it has fewer sockets."""
 MOST_REMEMBERED = 1000
@@ -182,8 +185,11 @@ class Relay:
         self._secret = secrets.token_hex(16).encode()
         self._background = Background("IKEv2")
         self._ports: list[_Port] = []
+        self._evicted = 0
         self._open: set[tuple[object, int, bytes]] = set()
-        self._conversations: OrderedDict[bytes, _Conversation] = OrderedDict()
+        self._conversations: dict[bytes, _Conversation] = {}
+        self._waiting: HalfOpen[bytes] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
+        """Tokens of conversations in which it is the client's turn, by its address."""
         self._admitted: OrderedDict[bytes, Admitted] = OrderedDict()
         self._refused: OrderedDict[str, None] = OrderedDict()
         self.dns: Sequence[IPv4Address] = ()
@@ -218,7 +224,10 @@ class Relay:
 
     def counts(self) -> dict[str, int]:
         """For GET /runtime."""
-        return {"EAP conversations": len(self._conversations)}
+        return {
+            "EAP conversations": len(self._conversations),
+            "EAP conversations evicted": self._evicted,
+        }
 
     # ------------------------------------------------------------------------------ accounting
 
@@ -269,7 +278,7 @@ class Relay:
             if step.refusal:
                 self._record(asked, _Refused(*step.refusal, _named(asked)))
             token = secrets.token_bytes(16)
-            self._remember(token, conversation)
+            self._remember(token, conversation, asked.address)
             return wire.challenge(asked, self._secret, step.eap, token)
         conversation.forget()
         return (
@@ -278,17 +287,19 @@ class Relay:
 
     def _conversation(self, asked: Asked) -> _Conversation | None:
         if asked.state is not None:
+            self._waiting.remove(asked.state, asked.address)
             return self._conversations.pop(asked.state, None)
         if self.radius:
             call = Call(asked.address, int(asked.uniqueid or 0), "IkeV2")
             return _ByRadius(self._around, EapSession(call))
         return _ByCertificate(self._around, self._around.eap_tls.begin(asked.address))
 
-    def _remember(self, token: bytes, conversation: _Conversation) -> None:
+    def _remember(self, token: bytes, conversation: _Conversation, address: str) -> None:
+        """A flood of conversations throws out its own."""
         self._conversations[token] = conversation
-        while len(self._conversations) > MOST_CONVERSATIONS:
-            _, oldest = self._conversations.popitem(last=False)
-            oldest.forget()
+        if (victim := self._waiting.add(token, address)) is not None:
+            self._conversations.pop(victim).forget()
+            self._evicted += 1
 
     def _full(self, asked: Asked) -> _Refused | None:
         """A full gateway does not begin with anybody."""

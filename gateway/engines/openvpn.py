@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.admission import Decision
 from gateway.daemon import Daemon, Program, brief
 from gateway.engines import openvpn_config as config
+from gateway.engines import openvpn_crowd as crowd
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.openvpn_certificates import KeptCertificates
@@ -32,7 +35,7 @@ from gateway.engines.openvpn_management import (
     kill,
 )
 from gateway.engines.openvpn_roots import Roots
-from gateway.errors import EngineError
+from gateway.errors import EngineError, GatewayError
 from gateway.files import write_private
 from gateway.sessions import Peer
 
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from gateway.sessions import Reservation, Session
     from gateway.vocabulary import Reason, VpnProtocol
 
+OWN_DESCRIPTORS = 8
+"""openvpn's beside its clients': about, for it only says when to look closer."""
 GOODBYE = 0.5
 """Seconds in which a client may go by itself."""
 
@@ -76,6 +81,7 @@ class OpenVpnEngine:
         """Public ports of connected clients, by client id."""
         self._handshakes = Handshakes()
         self._roots = Roots(self._state)
+        self._totals: Counter[str] = Counter()
 
     # ------------------------------------------------------------------ what the reconciler asks
 
@@ -120,15 +126,8 @@ class OpenVpnEngine:
         """Byte counters of all clients in one `status`; openvpn counts no packets."""
         if not self._link.connected:
             return
-        answer = await self._link.command(b"status 3\n")
-        header: list[str] = []
-        for line in answer.lines:
-            row = line.split("\t")
-            if row[:2] == ["HEADER", "CLIENT_LIST"]:
-                header = row[2:]
-            elif row[0] == "CLIENT_LIST":
-                values = dict(zip(header, row[1:], strict=False))
-                self._count(values)
+        for row in await self._clients():
+            self._count(row)
 
     def report(self) -> EngineReport:
         """As every engine."""
@@ -139,7 +138,8 @@ class OpenVpnEngine:
             daemon.pid if daemon else None,
             daemon.restarts if daemon else 0,
             "userspace (openvpn, tun)",
-            death=daemon.death if daemon else "",
+            self._totals,
+            daemon.death if daemon else "",
         )
 
     def tls_auth_key(self) -> str:
@@ -159,7 +159,7 @@ class OpenVpnEngine:
             prepare=self._prepare,
             ready=self._ready,
             gone=self._gone,
-            alive=self._link.alive,
+            alive=self._alive,
             env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
         )
 
@@ -179,6 +179,30 @@ class OpenVpnEngine:
 
     async def _ready(self) -> None:
         await self._link.up.wait()
+
+    async def _alive(self) -> None:
+        """At each heartbeat, too: who says nothing does not keep others out."""
+        await self._link.alive()
+        pid = self._daemon.pid if self._daemon else None
+        if pid is None:
+            return
+        sessions = len(self._around.sessions.of(self.protocol))
+        self._totals["half-open"] = max(0, _descriptors(pid) - OWN_DESCRIPTORS - sessions)
+        if self._totals["half-open"] <= crowd.LOOK_FROM:
+            return
+        known = {session.handle for session in self._around.sessions.of(self.protocol)}
+        waiting = crowd.half_open(await self._clients(), known | self._admitted.keys())
+        self._totals["half-open"] = len(waiting)
+        for place in crowd.surplus(waiting):
+            self._totals["refused: timeout"] += 1
+            self._link.send(kill(*place))
+            message = "thrown out: too many half-open connections"
+            self._around.log.add(
+                "refused", self.protocol, message, reason="timeout", address=place[0]
+            )
+
+    async def _clients(self) -> list[crowd.Row]:
+        return crowd.rows((await self._link.command(b"status 3\n")).lines)
 
     async def _gone(self, why: str) -> None:
         self._around.log.add("engine", self.protocol, why)
@@ -262,6 +286,9 @@ class OpenVpnEngine:
     def _refuse(self, event: ClientEvent, peer: Peer, reason: Reason, message: str) -> None:
         to_client = TO_CLIENT.get(reason, "Refused")
         self._answer(event, client_deny(event.cid, event.kid, message, to_client))
+        self._record_refusal(peer, reason, message)
+
+    def _record_refusal(self, peer: Peer, reason: Reason, message: str) -> None:
         self._around.log.add(
             "refused",
             self.protocol,
@@ -276,9 +303,15 @@ class OpenVpnEngine:
         reservation = self._admitted.pop(event.cid, None)
         if reservation is None:
             return
-        session = self._around.sessions.open(
-            reservation, handle=event.cid, private_address=reservation.address
-        )
+        try:
+            session = self._around.sessions.open(
+                reservation, handle=event.cid, private_address=reservation.address
+            )
+        except GatewayError as error:
+            self._link.send(client_kill(event.cid))
+            message = f"the gateway's own fault: {error.message}"
+            self._record_refusal(reservation.peer, "fault", message)
+            return
         peer = session.peer
         self._ports[event.cid] = event.env.get("trusted_port", "")
         self._around.log.add(
@@ -329,3 +362,10 @@ class OpenVpnEngine:
         if session:
             session.counters.ingress_bytes = int(values["Bytes Received"])
             session.counters.egress_bytes = int(values["Bytes Sent"])
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:  # it has just ended
+        return 0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.engines.openvpn_crowd import MAX_CLIENTS
+from gateway.engines.openvpn_management import HANDSHAKE_WINDOW
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
     from pathlib import Path
@@ -57,6 +60,8 @@ def server(
             # and there may be none.
             "x509-username-field serialNumber",
             "duplicate-cn",
+            f"max-clients {MAX_CLIENTS}",
+            f"hand-window {HANDSHAKE_WINDOW}",
             "disable-dco",
             "tcp-nodelay",
             f"management {state / 'management.sock'} unix",

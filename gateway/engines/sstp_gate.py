@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.errors import FenceError
 from gateway.sstpd.messages import Admitted, Asked, Continue, Denied, End
 
 if TYPE_CHECKING:
@@ -98,9 +99,13 @@ class Gate:
         if reservation is None or not around.sessions.holds(reservation):
             self._tell(End(call=message.call, why="its place had lapsed"))
             return
-        session = around.sessions.open(
-            reservation, handle=str(message.call), private_address=reservation.address
-        )
+        try:
+            session = around.sessions.open(
+                reservation, handle=str(message.call), private_address=reservation.address
+            )
+        except FenceError as error:
+            self._tell(End(call=message.call, why=f"the gateway's own fault: {error.message}"))
+            return
         words = f"assigned {session.private_address} ({message.binding}){voucher}"
         self._log("connected", session, words)
         objection = around.admission.objection_to_session(session)

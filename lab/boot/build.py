@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from typing import IO, TYPE_CHECKING, Callable
 
-from lab.boot import carry
+from lab.boot import carry, own
 from lab.boot.cache import SUITE, Cache, full_disk, wheel_count
 from lab.boot.enter import PATH, PYTHON, environment, replace_root
 from lab.boot.progress import Step, megabytes, step
@@ -46,16 +46,16 @@ class Builder:
 
     def packages(self, names: list[str]) -> None:
         """The Debian tree."""
-        options = [*_APT_OPTIONS, *carry.apt_options()]
-        mirror = os.environ.get("P2SLAB_MIRROR")
-        command = [
-            *("mmdebstrap", "--mode=root", "--variant=essential", "--verbose"),
-            f"--include={','.join(names)}",
-            *(f"--aptopt={option}" for option in options),
-            *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
-            *(SUITE, self.tree, *([mirror] if mirror else [])),
-        ]
-        with step(f"Debian {SUITE}, {len(names)} packages named") as progress:
+        title = f"Debian {SUITE}, {len(names)} packages named"
+        reaching = carry.apt_settings(self.cache.directory)
+        with reaching as (settings, mirror), step(title) as progress:
+            command = [
+                *("mmdebstrap", "--mode=root", "--variant=essential", "--verbose"),
+                f"--include={','.join(names)}",
+                *(f"--aptopt={option}" for option in (*_APT_OPTIONS, *settings)),
+                *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
+                *(SUITE, self.tree, *([mirror] if mirror else [])),
+            ]
             self.run(command, progress, _apt_note)
             # The machine's proxy, with its password perhaps, is no part of the tree.
             os.unlink(f"{self.tree}/etc/apt/apt.conf.d/99mmdebstrap")
@@ -119,7 +119,7 @@ class Builder:
                 cwd="/",
             ) as child:
                 assert child.stdout
-                for line in _lines_of(child.stdout, progress):
+                for line in map(carry.without_logins, _lines_of(child.stdout, progress)):
                     said.append(line)
                     progress.note(note(line))
         except subprocess.SubprocessError as error:
@@ -139,7 +139,9 @@ class Builder:
                 "bring a private root from another machine: ./p2slab root import FILE",
             )
         log = os.path.join(self.cache.directory, "make.log")
-        with open(log, "w", encoding="utf-8") as file:
+        descriptor = own.open_file(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.fchmod(descriptor, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in said)
         complaints = [line for line in said if _COMPLAINT.match(line)]
         quoted = (complaints or said or ["it said nothing"])[-1].strip()

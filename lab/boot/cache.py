@@ -6,12 +6,18 @@ import hashlib
 import os
 import pwd
 
+from lab.boot import own
+from lab.boot.progress import say
 from lab.errors import MachineError
 
 # Raise it when make.py builds another tree from the same lists.
 RECIPE = "1"
 SUITE = "bookworm"
 LISTS = ("packages.txt", "requirements.lock")
+_REMEDY = (
+    "chmod go-w what others may write, or name a directory of your own: P2SLAB_CACHE "
+    "(and unset XDG_CACHE_HOME)"
+)
 
 
 class Cache:
@@ -30,33 +36,63 @@ class Cache:
         xdg = os.environ.get("XDG_CACHE_HOME")
         base = xdg if xdg and os.path.isabs(xdg) else os.path.join(_home(), ".cache")
         cache = cls(os.path.abspath(named) if named else os.path.join(base, "p2slab"))
-        cache.refuse_another_users()
+        cache.refuse_others()
         return cache
 
-    def refuse_another_users(self) -> None:
-        """Raise MachineError when the cache's owner is not this process's effective user."""
+    def refuse_others(self) -> None:
+        """Raise MachineError when the cache is there and another user owns it or may write in it,
+        or may put another in its place."""
+        if os.path.lexists(self.directory):
+            own.refuse(self.directory, "the cache", _REMEDY)
+
+    def make(self) -> None:
+        """Make it (0700) if it is not there; MachineError if it cannot be, or is not ours."""
         try:
-            owner = os.stat(self.directory).st_uid
-        except OSError:
-            return
-        if owner != os.geteuid():
+            own.make_directory(self.directory, "the cache", _REMEDY)
+        except OSError as error:
             raise MachineError(
-                f"the cache {self.directory} belongs to user {owner}, and you are {os.geteuid()}",
-                "unset XDG_CACHE_HOME and P2SLAB_CACHE, or name a directory of your own",
-            )
+                f"the cache {self.directory} cannot be written: {error.strerror}",
+                "name another directory with P2SLAB_CACHE",
+            ) from error
 
     def tree(self, key: str) -> str:
         """The directory of the private root with this key, made or not."""
         return os.path.join(self.directory, f"root-{key}")
 
+    def in_use(self, key: str) -> str:
+        """The lock file that everybody holds who is in that private root."""
+        return os.path.join(self.directory, f"{key}.in-use")
+
     def run_base(self) -> str:
-        """Where the run directories of labs lie: on disk or tmpfs of the machine, not of a lab."""
+        """Where the run directories of labs lie: on disk or tmpfs of the machine, not of a lab.
+
+        An XDG_RUNTIME_DIR that others may write, or that is another user's, is passed over, as its
+        specification wants, with a line on stderr.
+        """
         if os.geteuid() == 0:
             return "/run/p2slab"
+        instead = os.path.join(self.directory, "run")
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        if os.path.isabs(runtime) and os.access(runtime, os.W_OK | os.X_OK):
+        if not os.path.isabs(runtime):
+            return instead
+        reason = own.why_not(runtime)
+        if not reason:
             return os.path.join(runtime, "p2slab")
-        return os.path.join(self.directory, "run")
+        say(f"p2slab: XDG_RUNTIME_DIR ({runtime}) is not used: {reason}; labs are in {instead}")
+        return instead
+
+    def made_run_base(self) -> str:
+        """The same, made if it was not there; MachineError if others may write in it, or in what
+        leads to it."""
+        base = self.run_base()
+        remedy = f"look who has made it, then remove it: rm -r {base}"
+        try:
+            return own.make_directory(base, "the run directory", remedy)
+        except OSError as error:
+            raise MachineError(
+                f"the run directory {base} cannot be made: {error.strerror}",
+                "make it writable, or set XDG_RUNTIME_DIR to a directory that is",
+            ) from error
 
 
 def root_key(lists: str) -> str:

@@ -7,11 +7,22 @@ else: a lab sees none of them.
 from __future__ import annotations
 
 import configparser
+import contextlib
+import glob
 import json
 import os
+import re
+import shutil
 import subprocess
+import tempfile
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
+from lab.boot import own
 from lab.boot.enter import is_replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Where distributions keep the authorities that a machine trusts.
 BUNDLES = (
@@ -24,6 +35,8 @@ _NAMING_BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_B
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 _NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
 _PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
+_APT_FILES = "apt-"
+_LOGIN = re.compile(r"://[^/\s\"@]*@")
 _APT_KEYS = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
 
 
@@ -37,6 +50,7 @@ class Settings:
     def save(self, directory: str) -> None:
         """Keep them all below `directory`: the files at their paths, the variables in env.json."""
         self.write(directory)
+        os.chmod(directory, 0o700)
         with open(os.path.join(directory, "env.json"), "w", encoding="utf-8") as file:
             json.dump(self.env, file)
 
@@ -65,6 +79,46 @@ def collect() -> Settings:
     named = [*env.values(), *_values_in(pip_files)]
     paths = [*_NETWORK_FILES, *pip_files, *_paths_in(named)]
     return Settings(env, {path: _read(path) for path in paths if _hidden_file(path)})
+
+
+@contextlib.contextmanager
+def apt_settings(directory: str) -> Iterator[tuple[list[str], str]]:
+    """What mmdebstrap is told about reaching archives: apt options, and the mirror if one is named.
+
+    An argument list can be read by every user, and proxies have passwords, as mirrors may. They
+    stand in files below `directory` that are ours alone and are removed afterwards.
+    """
+    for remains in glob.glob(os.path.join(glob.escape(directory), f"{_APT_FILES}*")):
+        shutil.rmtree(remains)  # of a making that was killed
+    mirror, login = _without_login(os.environ.get("P2SLAB_MIRROR", ""))
+    options = apt_options()
+    with tempfile.TemporaryDirectory(prefix=_APT_FILES, dir=directory) as place:
+        if login:
+            netrc = _private(place, "auth.conf", [f"machine {mirror} {login}"])
+            options.append(f'Dir::Etc::netrc "{netrc}"')
+        settings = _private(place, "apt.conf", [f"{option};" for option in options])
+        yield [f'#include "{settings}"'], mirror
+
+
+def without_logins(text: str) -> str:
+    """The text with what stands before the @ of its URLs left out."""
+    return _LOGIN.sub("://", text)
+
+
+def _without_login(url: str) -> tuple[str, str]:
+    """A URL without user and password, and these as apt_auth.conf(5) has them, or nothing."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, ""
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    return without_logins(url), f"login {user} password {password}"
+
+
+def _private(place: str, name: str, lines: list[str]) -> str:
+    path = os.path.join(place, name)
+    with os.fdopen(own.open_file(path, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    return path
 
 
 def apt_options() -> list[str]:

@@ -21,6 +21,8 @@ PATH = "/usr/lib/p2slab/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Not in /run, which every node has of its own, as it has /tmp.
 HOST = "/var/host"
 RUN_BASE = "/run/p2slab"
+# The tree as it is, read-only: what nodes lay their own /etc and /var upon.
+LOWER = "/run/.root"
 
 # What of the caller's environment reaches a lab; a proxy or a PYTHONPATH would change what it does.
 _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "HOME", "USER",
@@ -58,7 +60,8 @@ def replace_root(
 
     `visible` are directories that stay reachable, at inside(directory), even where a replaced one
     hides them; `everywhere` those that nodes see too, at inside_nodes(directory). `run_base` is
-    shown at /run/p2slab. `writable` is for the making of the tree only. Call it as root or after
+    shown at /run/p2slab. `writable`, /usr that is, is for the making of the tree only; what is
+    written into /etc and /var never reaches the tree. Call it as root or after
     become_root; raises MachineError where mounting is refused.
     """
     _refuse_unmerged(tree)
@@ -93,15 +96,13 @@ def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
     base = held(tree)
     sources = {target: held(path) for target, path in shown.items()}
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
-    if writable:
-        bind(f"{base}/etc", "/etc")
-        bind(f"{base}/var", "/var")
-    else:
-        _overlay(base, "etc")
-        _overlay(base, "var")
+    _overlay(base, "etc")
+    _overlay(base, "var")
     for target, source in sources.items():
         os.makedirs(target, exist_ok=True)
         bind(source, target)
+    os.mkdir(LOWER, 0o700)
+    bind(base, LOWER, read_only=True)
     for directory in ("lock", "lab"):
         os.mkdir(f"/run/{directory}", 0o755)
     bind(f"{base}/usr", "/usr", read_only=not writable)

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 
+from lab.boot import own
 from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWUSER, setns
 
 _LIMIT = 5.0  # seconds for the lab to answer
@@ -76,24 +77,24 @@ def _join(descriptor: int, kind: int) -> None:
 
 def _directories(run_base: str) -> list[str]:
     try:
-        return sorted(entry.name for entry in os.scandir(run_base) if entry.is_dir())
+        return sorted(entry.name for entry in os.scandir(run_base))
     except FileNotFoundError:
         return []
 
 
 def _connect(run_base: str, lab: str) -> socket.socket | None:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.settimeout(_LIMIT)
+    """None if nobody listens; MachineError if what is there is not ours."""
     try:
-        # A socket's path has at most 107 bytes; by the directory's descriptor it is always short.
-        directory = os.open(os.path.join(run_base, lab), os.O_PATH | os.O_DIRECTORY)
+        directory = own.open_directory(os.path.join(run_base, lab))
         try:
-            connection.connect(f"/proc/self/fd/{directory}/control")
+            # A socket's path has at most 107 bytes; by the directory's descriptor it is short.
+            short = f"/proc/self/fd/{directory}/control"
+            connection = own.connect("control", within=directory, shown=short)
         finally:
             os.close(directory)
     except OSError:
-        connection.close()
         return None
+    connection.settimeout(_LIMIT)
     return connection
 
 

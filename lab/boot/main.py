@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from lab.boot import own
 from lab.boot.arguments import Call, refuse_hidden_files
 from lab.boot.cache import Cache, root_key
 from lab.boot.enter import environment, execute, inside, refuse_replaced, replace_root
+from lab.boot.progress import say
 from lab.boot.users import become_root, can_map_range
-from lab.errors import OURS, LabError, UsageError
+from lab.errors import OURS, LabError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from lab.boot import carry
@@ -96,15 +97,14 @@ def _made_tree(cache: Cache, source: str, *, install: bool) -> str:
 
 def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoReturn:
     """Become the private root's Python in its mounts, or in those of the lab that is entered."""
-    run_base = cache.run_base()
-    os.makedirs(run_base, mode=0o700, exist_ok=True)
+    run_base = cache.made_run_base()
     here = _here()
     refuse_replaced(here, source)
     directory = inside(here)
     env = environment(source, cache.directory, run_base)
     # The test suite plays an ordinary user, who makes a private root of their own.
     settings = _host_settings() if call.verb == "test" else None
-    _hold(tree)
+    _hold(cache, source)
     if _joined(run_base, call):
         directory = directory if os.path.isdir(directory) else "/"
     else:
@@ -123,10 +123,12 @@ def _joined(run_base: str, call: Call) -> bool:
     return join_lab(run_base, lab_named(call.own))
 
 
-def _hold(tree: str) -> None:
+def _hold(cache: Cache, source: str) -> None:
     """Keep the tree from `root prune` while the verb runs (a lab is known by its socket)."""
-    held = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(held, fcntl.LOCK_SH)
+    key = _key(source)
+    held = own.lock(cache.in_use(key), "removing the private root", say, shared=True)
+    if held is None or not os.path.isdir(cache.tree(key)):
+        raise MachineError("another p2slab has just removed the private root", "run it once more")
     os.set_inheritable(held, True)
 
 

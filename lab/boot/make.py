@@ -7,14 +7,13 @@ whole. Whoever makes or removes one holds the cache's lock.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import glob
 import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Callable
 
-from lab.boot import tools
+from lab.boot import own, tools
 from lab.boot.build import Builder
 from lab.boot.cache import Cache, free_bytes, full_disk, package_names
 from lab.boot.join import running_labs
@@ -84,8 +83,9 @@ def prune(cache: Cache, keep: str | None) -> list[str]:
         )
     with locked(cache):
         condemned = [tree for tree in trees(cache) if not keep or tree != cache.tree(keep)]
-        free = [tree for tree in condemned if not _in_use(tree)]
-        as_pid_one(lambda: _remove(free), undo=lambda: None)
+        with contextlib.ExitStack() as stack:  # whoever comes now waits until they are gone
+            free = [tree for tree in condemned if _nobodys(cache, tree, stack)]
+            as_pid_one(lambda: _remove(free), undo=lambda: None)
         return free
 
 
@@ -102,23 +102,20 @@ def unfinished_trees(cache: Cache) -> list[str]:
 @contextlib.contextmanager
 def locked(cache: Cache) -> Iterator[None]:
     """Hold the cache's lock; say so when another process has it."""
+    cache.make()
+    path = os.path.join(cache.directory, "root.lock")
     try:
-        os.makedirs(cache.directory, exist_ok=True)
-        lock = os.open(os.path.join(cache.directory, "root.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        lock = own.lock(path, "making the private root", say)
     except OSError as error:
         raise MachineError(
             f"the cache {cache.directory} cannot be written: {error.strerror}",
             "name another directory with P2SLAB_CACHE",
         ) from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("p2slab: another process is making the private root; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def _remove(directories: list[str]) -> None:
@@ -126,17 +123,18 @@ def _remove(directories: list[str]) -> None:
         shutil.rmtree(directory)
 
 
-def _in_use(tree: str) -> bool:
-    """Whether somebody is in the tree: the launcher holds it with a shared lock."""
-    held = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say(f"p2slab: {tree} stays, somebody is in it")
+def _nobodys(cache: Cache, tree: str, stack: contextlib.ExitStack) -> bool:
+    """Whether nobody is in the tree (the launcher holds it with a shared lock); then nobody will
+    be until the stack is left."""
+    if HALF_MADE in tree:
         return True
-    finally:
-        os.close(held)
-    return False
+    key = os.path.basename(tree)[len("root-") :]
+    held = own.lock(cache.in_use(key), "", say, wait=False)
+    if held is None:
+        say(f"p2slab: {tree} stays, somebody is in it")
+        return False
+    stack.callback(os.close, held)
+    return True
 
 
 def _build(cache: Cache, key: str, tree: str, source: str) -> None:

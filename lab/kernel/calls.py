@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 
 NEWNS = 0x00020000
 NEWUTS = 0x04000000
@@ -16,9 +17,13 @@ NEWNET = 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
+MOUNT_ATTR_RDONLY = 1
 """linux/mount.h"""
 
-PR_SET_PDEATHSIG = 1
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+"""linux/fcntl.h"""
+
+PR_SET_PDEATHSIG, PR_CAPBSET_READ, PR_CAPBSET_DROP = 1, 23, 24
 FINIT_MODULE = 313
 """asm/unistd_64.h"""
 
@@ -55,6 +60,43 @@ def unmount(target: str) -> None:
 def bind(source: str, target: str) -> None:
     """Show `source`, a file or a directory, at `target` too."""
     mount(source, target, "", MS_BIND)
+
+
+def make_read_only(target: str, *, below: bool = False) -> None:
+    """mount_setattr(2): what is mounted at `target`, in this mount namespace; `below`: and all
+    that is mounted below it."""
+    attributes = struct.pack("=4Q", MOUNT_ATTR_RDONLY, 0, 0, 0)
+    flags = AT_RECURSIVE if below else 0
+    arguments = (AT_FDCWD, target.encode(), flags, attributes, ctypes.c_size_t(len(attributes)))
+    _check(_libc.mount_setattr(*arguments), f"make {target} read-only")
+
+
+def bind_read_only(source: str, target: str) -> None:
+    """Show `source`, with all that is mounted below it, at `target` too, where nobody writes."""
+    mount(source, target, "", MS_BIND | MS_REC)
+    make_read_only(target, below=True)
+
+
+def become_root_directory(directory: str) -> None:
+    """pivot_root(2): from now on nothing else can be seen in the calling thread's mount namespace.
+
+    `directory` is a mount; what was the root before, with all that is mounted there, goes.
+    """
+    os.chdir(directory)
+    _check(_libc.pivot_root(b".", b"."), f"pivot_root {directory}")
+    unmount(".")
+    os.chdir("/")
+
+
+def bounds(capability: int) -> bool:
+    """Whether programs that the calling thread starts may have this capability."""
+    return bool(_libc.prctl(PR_CAPBSET_READ, ctypes.c_ulong(capability), 0, 0, 0) == 1)
+
+
+def give_up(capability: int) -> None:
+    """No program that the calling thread starts will have this capability; it keeps its own."""
+    arguments = (PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
+    _check(_libc.prctl(*arguments), f"prctl CAPBSET_DROP {capability}")
 
 
 def set_host_name(name: str) -> None:

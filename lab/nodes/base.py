@@ -52,7 +52,7 @@ class Entrance:
 
     kind: Literal["namespaces", "agent"]
     descriptors: tuple[int, ...]
-    """Network, mount and UTS namespace, which stay the node's; or one connection to its agent,
+    """Network, mount, UTS and PID namespace, which stay the node's; or one connection to its agent,
     which is the taker's."""
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
-from lab.kernel import calls, nft, sysctls
+from lab.boot import own
+from lab.kernel import calls, capabilities, nft, sysctls
 from lab.kernel.netlink import Netlink
 from lab.kernel.processes import Program, identity, in_namespaces, kill
 from lab.kernel.requests import Request
+from lab.nodes import first
 from lab.nodes.base import Completed, Entrance
 from lab.nodes.environment import environment
 from lab.nodes.files import PrivateFiles
@@ -77,10 +79,12 @@ class Network:
 
 
 class NamespaceNode:
-    """A computer of the lab (lab.nodes.base.Node): network, mount and UTS namespace of its own.
+    """A computer of the lab (lab.nodes.base.Node), in network, mount, UTS and PID namespaces of its
+    own.
 
-    Its network is made with the world. Its thread, host name and private files come when
-    something is about to run in it: a computer that is only a cable needs none.
+    Its network is made with the world. Its thread, host name, private files and first process come
+    when something is about to run in it: a computer that is only a cable needs none. Its programs
+    have what capabilities programs of a lab need; `administers`: SYS_ADMIN, too.
     """
 
     def __init__(
@@ -90,15 +94,20 @@ class NamespaceNode:
         directory: Path,
         logs: Path,
         etc: Mapping[str, str] | None = None,
+        *,
+        administers: bool = False,
     ) -> None:
         self.name = name
         self.network = network
         self.run_directory = directory / "run"
         self.kernel = f"Linux {os.uname().release}"
         self._logs = logs / name
-        first = {"hostname": f"{name}\n", "hosts": "", "resolv.conf": ""}
-        self._files = PrivateFiles(directory, first | dict(etc or {}))
+        files = {"hostname": f"{name}\n", "hosts": "", "resolv.conf": ""}
+        self._files = PrivateFiles(directory, files | dict(etc or {}))
+        self._administers = administers
         self._others: tuple[int, int] | None = None
+        self._first: first.First
+        """Of its processes; there with the others."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     # ---- in the node's thread
@@ -109,8 +118,14 @@ class NamespaceNode:
             calls.setns(self.network.namespace, calls.NEWNET)
             calls.unshare(calls.NEWNS | calls.NEWUTS)
             calls.set_host_name(self.name)
+            capabilities.give_up(capabilities.OF_THE_MACHINE)
+            if not self._administers:
+                capabilities.give_up([capabilities.SYS_ADMIN])
+            others = _here("mnt"), _here("uts")
             self._files.lay_out()
-            self._others = _here("mnt"), _here("uts")
+            self._first = first.start(self._files.proc)
+            self._files.enter()
+            self._others = others
         return self._others
 
     def _inside(self, function: Callable[[], T]) -> T:
@@ -125,15 +140,16 @@ class NamespaceNode:
         self, argv: Sequence[str], env: Mapping[str, str] | None, streams: tuple[int, int, int]
     ) -> subprocess.Popen[bytes]:
         stdin, stdout, stderr = streams
-        return subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=environment(env),
-            cwd="/",
-            start_new_session=True,
-        )
+        with self._first:
+            return subprocess.Popen(
+                list(argv),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment(env),
+                cwd="/",
+                start_new_session=True,
+            )
 
     # ---- in the event loop
 
@@ -173,7 +189,7 @@ class NamespaceNode:
     async def entrance(self) -> Entrance:
         """Its namespaces."""
         others = await self.call(self._lay_out)
-        return Entrance("namespaces", (self.network.namespace, *others))
+        return Entrance("namespaces", (self.network.namespace, *others, self._first.namespace))
 
     async def run(
         self,
@@ -211,10 +227,7 @@ class NamespaceNode:
         self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
     ) -> Program:
         """Start a program; its output goes to `log/<node>/<log>.log` of the run directory."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        path = self._logs / f"{log}.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
+        path, descriptor = open_log(self._logs, log)
         try:
             streams = (subprocess.DEVNULL, descriptor, descriptor)
             return await self._program(argv, env, streams, path)
@@ -256,9 +269,17 @@ class NamespaceNode:
 
     def _is_empty(self) -> bool:
         descriptors = [self.network.namespace, *(self._others or ())]
-        left = in_namespaces({identity(f"/proc/self/fd/{number}") for number in descriptors})
+        found = in_namespaces({identity(f"/proc/self/fd/{number}") for number in descriptors})
+        left = [pid for pid in found if not self._others or pid != self._first.pid]
         kill(left)
         return not left
+
+
+def open_log(place: Path, log: str) -> tuple[Path, int]:
+    """A program's log in the directory of a node's, and a descriptor that appends to it."""
+    os.close(own.open_directory(str(place), make=True))
+    path = place / f"{log}.log"
+    return path, own.open_file(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def packet_socket(interface: str = "") -> socket.socket:

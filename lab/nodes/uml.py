@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.guest import wire
 from lab.nodes.base import Completed, Entrance
 from lab.nodes.files import refuse_foreign
-from lab.nodes.namespace import QUOTED, NamespaceNode, packet_socket
+from lab.nodes.namespace import QUOTED, NamespaceNode, open_log, packet_socket
 from lab.nodes.uml_machine import Machine
 from lab.nodes.uml_network import cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
@@ -107,12 +107,11 @@ class UmlNode:
         self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
     ) -> RemoteProgram:
         """Start a program; its output goes to `log/<node>/<log>.log` of the run directory."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        path = self._logs / f"{log}.log"
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path, descriptor = open_log(self._logs, log)
+        os.close(descriptor)
 
         def take(_: bytes, data: bytes) -> None:
-            with path.open("ab") as file:
+            with os.fdopen(open_log(self._logs, log)[1], "ab") as file:
                 file.write(data)
 
         return await self._program(argv, env, take, log=path)

@@ -7,7 +7,6 @@ one lab after the other, never two certificates of one lab. `python -m lab.pki.s
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from lab.boot import own
 from lab.errors import MachineError
 
 BITS = 4096
@@ -33,7 +33,8 @@ def fresh_key() -> rsa.RSAPrivateKey:
 def directory() -> Path:
     """Where the keys lie; 0700."""
     path = Path(os.environ["P2SLAB_CACHE"], "keys")
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(own.open_directory(str(path), make=True))
     return path
 
 
@@ -48,7 +49,7 @@ def fill(count: int, say: Callable[[str], None] = lambda _: None) -> list[Path]:
     wanted = [place / f"rsa{BITS}-{number:03}.pem" for number in range(count)]
     if all(path.exists() for path in wanted):
         return wanted
-    with _locked(place):
+    with _locked(place, say):
         missing = [path for path in wanted if not path.exists()]
         say(f"making {len(missing)} RSA keys of {BITS} bits, once for all labs")
         with ProcessPoolExecutor(os.cpu_count()) as workers:
@@ -58,17 +59,20 @@ def fill(count: int, say: Callable[[str], None] = lambda _: None) -> list[Path]:
 
 
 @contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _locked(place: Path, say: Callable[[str], None]) -> Iterator[None]:
+    lock = own.lock(str(place / "lock"), "making keys", say)
+    try:
         yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _make(path: Path) -> None:
     """One key, whole or not at all."""
     key = fresh_key()
     partial = path.with_suffix(".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = own.open_file(str(partial), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(
             key.private_bytes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import compileall
 import http.client
 import json
 import socket
@@ -11,18 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.dataplane import native
 from gateway.secrets import with_secrets
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
+from lab.nodes.files import SOURCE
 from lab.pki.authority import Credential
 from lab.roles.daemon import last_words
 from lab.topology.plan import GatewayPlan
 from lab.waiting import wait_until
 
+PACKAGES = ("gateway", "radius")
 DIRECTORY = "/run/gateway"
 START_LIMIT = 15.0
 REFUSALS = (400, 404)
 """HTTP: the document is at fault, not the gateway."""
+THE_MACHINES = ("StorageFailed", "FenceFailed")
+"""Codes of errors that are the machine's."""
 ANSWER_LIMIT = 60.0
 """A PUT answers when every engine is reconciled."""
 
@@ -41,6 +47,7 @@ async def start_gateway(
     node: Node, plan: GatewayPlan, credentials: Mapping[str, Credential]
 ) -> UnixGateway:
     """Start the program where the plan puts it; returns when its API answers."""
+    await asyncio.to_thread(make_ready)
     await _place(node, plan, credentials)
     argv = [sys.executable, "-m", "gateway", "--placement", f"{DIRECTORY}/placement.json",
             "--socket", f"{DIRECTORY}/api.sock", "--state", DIRECTORY]  # fmt: skip
@@ -55,6 +62,14 @@ async def start_gateway(
 
     await wait_until(f"{plan.name}: the gateway's API answers", START_LIMIT, answers)
     return handle
+
+
+def make_ready() -> None:
+    """What programs in nodes would make for themselves and may not, for what they could change
+    there would run outside: the compiled part of SSTP's data plane, and bytecode."""
+    native.load()
+    for package in PACKAGES:
+        compileall.compile_dir(SOURCE / package, quiet=2)
 
 
 async def put_connections(gateway: UnixGateway, plan: GatewayPlan) -> None:
@@ -174,7 +189,7 @@ class UnixGateway:
             raise LabError(f"{self.name}: {method} {path}: {status}: {said}") from unexpected
         if status in REFUSALS:
             raise GatewayRefusedError(self.name, error)
-        kind = MachineError if error["code"] == "StorageFailed" else LabError
+        kind = MachineError if error["code"] in THE_MACHINES else LabError
         raise kind(f"{self.name}: {error['message']}")
 
     def _exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:

@@ -220,7 +220,7 @@ async def _until_bound(node: Node, process: Process, name: str, instance: Instan
     async def bound() -> bool:
         if process.code is not None:
             raise LabError(f"{node.name}: {name} ended with {process.code}: {last_words(process)}")
-        return place in await node.call(Path("/proc/thread-self/net/udp").read_text)
+        return place in await node.wait_for(Path("/proc/thread-self/net/udp").read_text)
 
     what = f"{node.name}: {name} listens on UDP {instance.address}:{instance.port}"
     await wait_until(what, LIMIT, bound)

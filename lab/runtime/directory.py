@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lab.boot import own
 from lab.errors import MachineError, UsageError
 
 BASE = Path("/run/p2slab")
@@ -40,7 +41,10 @@ def _usable(path: Path) -> Iterator[None]:
 
 
 class RunDirectory:
-    """The directory of the lab of that name, whether the lab runs or not."""
+    """The directory of the lab of that name, whether the lab runs or not.
+
+    Whatever is opened in it is ours and no link, or MachineError says what it is instead.
+    """
 
     def __init__(self, name: str) -> None:
         if not NAME.fullmatch(name):
@@ -60,9 +64,11 @@ class RunDirectory:
         """Make the directory and lock it; the descriptor that holds the lock while it is open."""
         with _usable(self.outside):
             while True:
-                self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                descriptor = os.open(self._lock, flags, 0o600)
+                with suppress(FileExistsError):
+                    BASE.mkdir(mode=0o700, parents=True)
+                for place in (BASE, self.path, self.logs):
+                    os.close(own.open_directory(str(place), make=place != BASE))
+                descriptor = own.open_file(str(self._lock), os.O_RDWR | os.O_CREAT)
                 try:
                     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
                 except BlockingIOError:
@@ -87,18 +93,13 @@ class RunDirectory:
 
     def connect(self) -> socket.socket:
         """A connection to the lab's supervisor; OSError if there is none."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            connection.connect(str(self._control))
-        except OSError:
-            connection.close()
-            raise
-        return connection
+        return own.connect(str(self._control))
 
     def is_alive(self) -> bool:
         """Whether somebody holds the lock: the one sign of life that cannot deceive."""
         try:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+            os.close(own.open_directory(str(self.path)))
+            descriptor = own.open_file(str(self._lock), os.O_RDWR)
         except FileNotFoundError:
             return False
         try:

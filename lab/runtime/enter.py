@@ -20,14 +20,16 @@ from typing import NoReturn
 from nsenter import Namespace
 
 from lab.errors import MachineError
-from lab.kernel import calls
+from lab.kernel import calls, capabilities
 from lab.nodes.base import Entrance
 from lab.nodes.environment import environment
 
-KINDS = ("net", "mnt", "uts", "ipc", "pid")
+KINDS = ("net", "mnt", "uts", "pid", "ipc")
 """The order of the descriptors of Handle.enter."""
 JOINED = ("net", "uts", "ipc", "mnt")
 """By the child, in this order: the view of /proc changes with the last."""
+NODES_FIRST = 1
+"""The process in the node's PID namespace whose limits are those of every program there."""
 FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 CANNOT_RUN, NOT_FOUND = 126, 127
@@ -69,7 +71,10 @@ def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoR
         for kind in JOINED:
             # nsenter's way back is never taken: exec, or the end of this process, closes it.
             Namespace(f"/proc/self/fd/{namespaces[kind]}", kind).__enter__()
+        capabilities.limit_as(NODES_FIRST)
         os.chdir("/")
+        # The launcher's hold on the private root is a way to its files, and others may be.
+        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         os.execvpe(argv[0], list(argv), environment())  # noqa: S606 (no shell is wanted)
     except FileNotFoundError:
         code = NOT_FOUND
@@ -104,7 +109,10 @@ def _stop_with(child: int) -> None:
     again = True
     while again:
         os.kill(os.getpid(), signal.SIGSTOP)
-        news = os.waitid(os.P_PID, child, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        try:
+            news = os.waitid(os.P_PID, child, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+        except ChildProcessError:  # it has ended meanwhile, which is not asked for here
+            return
         if news is None:
             os.kill(child, signal.SIGCONT)
         again = news is not None and news.si_code == os.CLD_STOPPED  # before we had a turn

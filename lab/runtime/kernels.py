@@ -43,7 +43,7 @@ async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, N
     from lab.nodes.uml import UmlNode  # noqa: PLC0415 (few labs need it)
     from lab.nodes.uml_network import outside  # noqa: PLC0415 (as above)
 
-    world = await build_world(outside(plan, names), logs)
+    world = await build_world(outside(plan, names), logs, kernels=names)
 
     def node(name: str, place: NamespaceNode) -> Node:
         return UmlNode(place, plan, logs) if name in names else place

@@ -24,6 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
+from lab.boot import own
 from lab.errors import LabError
 from lab.kernel import calls
 from lab.runtime.directory import RunDirectory
@@ -131,8 +132,7 @@ def _detach(logs: Path, kept: set[int]) -> None:
     os.setsid()
     os.umask(0o022)
     os.chdir("/")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    log = os.open(logs / "supervisor.log", flags, 0o600)
+    log = own.open_file(str(logs / "supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, source in enumerate((nothing, log, log)):
         os.dup2(source, number)

@@ -137,7 +137,7 @@ class Supervisor:
         way = await node.entrance()
         if way.kind == "agent":
             return Answer(way.kind, given=way.descriptors)
-        return Answer(way.kind, (*way.descriptors, _namespace("ipc"), _namespace("pid")))
+        return Answer(way.kind, (*way.descriptors, _namespace("ipc")))
 
     async def _status(self) -> dict[str, Any]:
         about: dict[str, Any] = {

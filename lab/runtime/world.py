@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
@@ -24,6 +24,9 @@ links of a lab have the same: the kernel takes a veth whose peer has its own ind
 device, whose carrier may wait a second for its turn (net/core/link_watch.c)."""
 SETTLING = 10.0
 """Seconds within which all links must carry."""
+ADMINISTERING = ("gateway", "directory", "radius")
+"""Kinds of nodes whose programs need SYS_ADMIN: the gateway gives its workers empty namespaces,
+Samba keeps access lists in security attributes of files. User-mode Linux needs it as well."""
 LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 
 
@@ -79,10 +82,11 @@ class _Computer:
 
 
 async def build_world(
-    plan: Plan, log_directory: Path, directory: Path = NODES
+    plan: Plan, log_directory: Path, directory: Path = NODES, *, kernels: Collection[str] = ()
 ) -> dict[str, NamespaceNode]:
     """Every node with its network, by name; every link carries when this returns.
 
+    In the nodes of `kernels` a kernel will run that is a program there.
     KernelError names the request that the kernel refused.
     """
     loop = asyncio.get_running_loop()
@@ -97,7 +101,12 @@ async def build_world(
     await wait_until(f"the links of {plan.name} carry", SETTLING, carries)
     return {
         name: NamespaceNode(
-            name, computer.network, directory / name, log_directory, _files(computer.plan)
+            name,
+            computer.network,
+            directory / name,
+            log_directory,
+            _files(computer.plan),
+            administers=computer.plan.kind in ADMINISTERING or name in kernels,
         )
         for name, computer in computers.items()
     }

@@ -28,14 +28,40 @@ if TYPE_CHECKING:
     from lab.topology.sites import Site, SiteHost
 
 # What is private goes through a tunnel, a private link, or nowhere: it is never hidden behind the
-# device's public address.
-_NAT = """\
-table inet p2slab {
-  chain hide {
+# device's public address, and on the Internet's side it neither comes nor goes outside IPsec, be it
+# the kernel's (secpath, ipsec) or kernel-libipsec's, which has a device of its own.
+_FIREWALL = """\
+define private = {{ 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, {lan} }}
+table inet p2slab {{
+  chain hide {{
     type nat hook postrouting priority srcnat; policy accept;
-    oifname "wan" ip daddr != { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 } masquerade
-  }
-}
+    oifname "wan" ip daddr != $private masquerade
+  }}
+  chain arriving {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "wan" meta secpath missing ip saddr $private drop
+    iifname "wan" meta secpath missing ip daddr $private drop
+  }}
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    iifname "wan" meta secpath missing goto outside
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    iifname "wan" meta secpath missing ct state != {{ established, related }} drop
+  }}
+  chain outside {{
+    udp dport {{ 500, 4500 }} accept
+    meta l4proto esp accept
+    ct state established,related accept
+    drop
+  }}
+  chain departing {{
+    type filter hook postrouting priority srcnat + 10; policy accept;
+    oifname "wan" rt ipsec missing ip saddr $private drop
+    oifname "wan" rt ipsec missing ip daddr $private drop
+  }}
+}}
 """
 
 
@@ -106,7 +132,7 @@ class Sites:
             bridges=(Bridge("lan", (with_length(router, site.lan),)),),
             routes=(default_route(self.addresses.public[name]), *over_link),
             forwarding=True,
-            nftables=_NAT,
+            nftables=_FIREWALL.format(lan=site.lan),
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(name, router),
             services=(self._dns(site), *self._vpn(name, site)),

@@ -1,6 +1,7 @@
 """Many users who sign in with a password, from one computer.
 
-    python -m tests.bench.radius_load ike|sstp NUMBER NAME ROOT
+    python -m tests.bench.radius_load sstp NUMBER NAME ROOT
+    python -m tests.bench.radius_load ike NUMBER NAME ROOT [AT-ONCE]
     python -m tests.bench.radius_load radius NUMBER OWN-ADDRESS SERVER SECRET
 
 User `u0`, `u1` and so on, AT_ONCE at a time; `radius` is the gateway's client alone, without any
@@ -103,14 +104,14 @@ def sstp(number: int, name: str, root: str) -> None:
         told(number, load.failures, time.monotonic() - began)
 
 
-def ike(number: int, name: str, root: str) -> None:
+def ike(number: int, name: str, root: str, at_once: str = str(AT_ONCE)) -> None:
     """Over IKEv2, with one charon for all of them; its tunnels carry nothing here."""
     userspace = datapath.find().userspace
     DIRECTORY.mkdir(exist_ok=True)
     conf = DIRECTORY / "strongswan.conf"
     text = strongswan_conf(str(DIRECTORY), userspace=userspace, patient=True)
     # a thread waits for each that is being set up
-    conf.write_text(text.replace("threads = 16", "threads = 64"))
+    conf.write_text(text.replace("threads = 16", f"threads = {56 + int(at_once)}"))
     charon = subprocess.Popen(
         [DAEMON],
         env={**os.environ, "STRONGSWAN_CONF": str(conf)},
@@ -122,7 +123,7 @@ def ike(number: int, name: str, root: str) -> None:
         asyncio.run(wait_until("charon answers", START_LIMIT, _answers))
         _with_vici(lambda session: _load(session, number, profile, userspace=userspace))
         began = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(int(at_once)) as pool:
             failures = [why for why in pool.map(_initiate, range(number)) if why]
         told(number, failures, time.monotonic() - began)
     finally:

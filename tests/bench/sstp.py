@@ -27,7 +27,15 @@ from lab.waiting import wait_until
 from tests.bench.certificate import self_signed
 from tests.bench.flows import Flows, Iperf3, many, processor_seconds, resident
 from tests.bench.sstp_house import OWN
-from tests.labs.gateway_bench import FQDN, PLACEMENT, PUBLIC, Bench, client, on_a_gateway
+from tests.labs.gateway_bench import (
+    FQDN,
+    PLACEMENT,
+    PUBLIC,
+    Bench,
+    client,
+    on_a_gateway,
+    outside,
+)
 
 if TYPE_CHECKING:
     from lab.nodes.base import Process
@@ -132,7 +140,8 @@ async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Hous
         said = [line.split() for line in lines if line.startswith("ready ")]
         return int(said[-1][1]) if said else 0
 
-    yield House(process, await wait_until("the SSTP worker serves", 15, ready))
+    worker = await wait_until("the SSTP worker serves", 15, ready)
+    yield House(process, outside(worker, await node.entrance()))
     await process.stop()
     process.log.unlink()
 

@@ -19,10 +19,12 @@ from gateway.diagnostics import DiagnosticLog
 from gateway.engines.base import Settings, Surroundings
 from gateway.engines.sstp import SstpEngine
 from gateway.engines.sstp_gate import Vouched
+from gateway.fence import NftFence
 from gateway.files import make_private_directory
 from gateway.placement import Placement
 from gateway.ppp.events import MsChapV2Attempt
 from gateway.ppp.mschapv2 import verify
+from gateway.reach import Reach
 from gateway.sessions import Peer, Sessions
 from gateway.sstpd.messages import Asked, Continue, Denied, Key, Method, MsChapV2Given
 
@@ -30,6 +32,7 @@ ROOT = "bench"
 USER, PASSWORD = "bench", "Pa55w0rd!"
 POOL = IPv4Network("172.16.200.0/22")
 OWN = "172.16.200.1"
+NETWORK = (IPv4Network("10.1.0.0/16"),)
 
 
 class OnePassword:
@@ -57,7 +60,10 @@ class OnePassword:
 async def serve(placement: Placement, state: Path, limit: int) -> None:
     """For ever."""
     make_private_directory(state)
-    sessions = Sessions()
+    log = DiagnosticLog()
+    fence = NftFence(placement, log)
+    fence.enclose(Reach(pool=(POOL,), routes=NETWORK, network=NETWORK))
+    sessions = Sessions(fence)
     admission = Admission(sessions)
     admission.policy = Policy(roots=frozenset({ROOT}), sstp_limit=limit, parts={"SSTP": (POOL,)})
     around = Surroundings(
@@ -65,7 +71,7 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
         state=state,
         admission=admission,
         sessions=sessions,
-        log=DiagnosticLog(),
+        log=log,
         eap_tls=cast("Any", None),  # the password is asked for alone
         radius=cast("Any", None),
     )

@@ -134,7 +134,7 @@ def test_a_second_process_waits_for_the_first_and_says_so(cache: str) -> None:
         )
         with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as second:
             assert second.stderr
-            assert "another process is making the private root" in second.stderr.readline()
+            assert "another p2slab is making the private root" in second.stderr.readline()
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert "making the private root in" in second.stderr.readline()
             second.communicate(timeout=60)

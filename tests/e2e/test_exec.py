@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -55,14 +56,36 @@ def test_a_program_runs_in_the_node_with_its_pipes_and_code(lab: Handle) -> None
     assert done.stderr == b"complaint\n"
 
 
+def test_a_program_has_the_limits_of_the_nodes_others(lab: Handle) -> None:
+    for node in ("pc1", "router"):
+        bounds = ["grep", "-h", "CapBnd", "/proc/self/status"]
+        assert run(*EXEC, node, *bounds).stdout.decode() == lab.exec(node, bounds).stdout
+    cache = os.environ["P2SLAB_CACHE"]
+    tried = run(*EXEC, "pc2", sys.executable, "-m", "tests.labs.intruder", cache, str(SOURCE))
+    rows = [json.loads(line) for line in tried.stdout.splitlines()]
+    assert len(rows) > 20
+    assert {name for name, what, _ in rows if what} <= {"see processes of others"}  # pc2 has some
+
+
 def test_options_after_the_node_are_the_program_s(lab: Handle) -> None:
     assert run(*EXEC, "pc1", "echo", "--name", "-h", "--", "x").stdout == b"--name -h -- x\n"
 
 
 def test_only_the_node_s_files_network_and_processes_are_seen(lab: Handle) -> None:
-    done = run(*EXEC, "pc1", "sh", "-c", "pwd; ls -A /tmp /run; cat /proc/1/cmdline")
+    done = run(*EXEC, "pc1", "sh", "-c", "pwd; ls -A /tmp /run; cat /proc/*/comm")
     assert done.stdout.startswith(b"/\n/run:\n\n/tmp:\n")
-    assert b"tests.labs.small_lab" in done.stdout
+    own = {"cat", "sh", "sleep", "iperf3", ""}
+    assert set(done.stdout.decode().split("\n")[4:]) == own
+
+
+def test_a_program_has_no_descriptor_that_leads_out_of_the_node(lab: Handle) -> None:
+    way_out = os.open(SOURCE, os.O_PATH)  # the launcher's hold on the private root is one
+    listing = [*EXEC, "pc1", "ls", "/proc/self/fd"]
+    done = subprocess.run(
+        listing, check=False, env=ENV, cwd=SOURCE, capture_output=True, pass_fds=[way_out]
+    )
+    os.close(way_out)
+    assert done.stdout.split() == [b"0", b"1", b"2", b"3"], "3 is the directory that ls reads"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
@@ -119,8 +142,9 @@ def test_an_unknown_lab_is_told_with_those_there_are(lab: Handle) -> None:
 
 
 def test_the_terminal_is_the_program_s(lab: Handle) -> None:
-    with Terminal([*EXEC, "pc1", "sh", "-c", "test -t 0 && test -t 1 && tty && cat"], ENV) as term:
-        term.expect(r"/dev/pts/\d+")
+    script = "test -t 0 && test -t 1 && stty size < /dev/tty && ls /dev/pts && cat"
+    with Terminal([*EXEC, "pc1", "sh", "-c", script], ENV) as term:
+        term.expect(r"\d+ \d+\r\nptmx\r\n")  # and no other terminal of the machine's
         term.type("a line\n")
         term.expect("a line\r\na line\r\n")
         term.type("\x04")

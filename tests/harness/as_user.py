@@ -16,13 +16,13 @@ terminal and exit code are the command's own.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import stat
 import sys
 
+from lab.boot import own
 from lab.boot.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, bind, mount, unshare
 from lab.boot.users import is_machines_root
 
@@ -140,15 +140,16 @@ def _home() -> None:
     """The home that lasts, with this checkout in it, brought up to date."""
     lasting = os.path.join(os.environ["P2SLAB_CACHE"], "as-user-home")
     os.makedirs(f"{lasting}/p2slab", mode=0o755, exist_ok=True)
-    with open(f"{lasting}.lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _bring_up_to_date(os.environ["P2SLAB_SOURCE"], f"{lasting}/p2slab")
-        pip = os.path.join(os.environ.get("HOME", "/root"), ".config/pip/pip.conf")
-        if os.path.exists(pip):
-            os.makedirs(f"{lasting}/.config/pip", exist_ok=True)
-            shutil.copy(pip, f"{lasting}/.config/pip/pip.conf")
-            _give(f"{lasting}/.config")
-        os.chown(lasting, UID, UID)
+    lock = own.lock(f"{lasting}.lock", "bringing the user's home up to date", lambda _: None)
+    assert lock is not None
+    _bring_up_to_date(os.environ["P2SLAB_SOURCE"], f"{lasting}/p2slab")
+    pip = os.path.join(os.environ.get("HOME", "/root"), ".config/pip/pip.conf")
+    if os.path.exists(pip):
+        os.makedirs(f"{lasting}/.config/pip", exist_ok=True)
+        shutil.copy(pip, f"{lasting}/.config/pip/pip.conf")
+        _give(f"{lasting}/.config")
+    os.chown(lasting, UID, UID)
+    os.close(lock)
     mount("tmpfs", "/home", "tmpfs", 0, "mode=755")
     os.mkdir(HOME)
     bind(lasting, HOME)
@@ -187,7 +188,7 @@ def _give(directory: str) -> None:
 
 def _small_disk(options: str) -> None:
     os.mkdir("/mnt/small")
-    mount("tmpfs", "/mnt/small", "tmpfs", 0, options)
+    mount("tmpfs", "/mnt/small", "tmpfs", 0, f"mode=700,{options}")
     os.chown("/mnt/small", UID, UID)
     os.makedirs(f"{HOME}/small", exist_ok=True)
     bind("/mnt/small", f"{HOME}/small")

@@ -29,7 +29,7 @@ def plan(addresses: Mapping[str, str]) -> Plan:
         "",
         nodes=(
             NodePlan("switch", "internet", bridges=(Bridge("lan", ("192.168.50.1/24",)),)),
-            *(NodePlan(name, "host") for name in addresses),
+            *(NodePlan(name, "radius") for name in addresses),
         ),
         links=tuple(
             Link(End("switch", f"p{n}", bridge="lan"), End(name, "eth0", (f"{address}/24",)))

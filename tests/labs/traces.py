@@ -27,10 +27,10 @@ def marked(mark: str) -> list[int]:
 
 
 def number_inside(pid: int) -> int:
-    """The process's number in its own PID namespace: 1 is the lab's first, 2 its supervisor."""
+    """The process's number in its lab's PID namespace: 1 is the lab's first, 2 its supervisor."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("NSpid:"):
-            return int(line.split()[-1])
+            return int(line.split()[2])  # after our own; those of nodes have one more
     raise LookupError(pid)
 
 

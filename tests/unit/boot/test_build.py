@@ -60,6 +60,59 @@ def test_a_step_tells_its_title_seconds_and_result(capsys: pytest.CaptureFixture
     assert lines[1].endswith("s  288 MB")
 
 
+SECRET = "s3cret"
+PROGRAMS = {
+    "apt-config": """#!/bin/sh
+echo 'Acquire::http::Proxy "http://carol:s3cret@proxy:3128";'
+""",
+    # It tells its arguments, and keeps what the files say that are named in them.
+    "mmdebstrap": r"""#!/bin/sh
+for word; do
+    echo "argument: $word"
+    case "$word" in *#include*)
+        file=${word#*\"}; file=${file%\"*}
+        stat -c '%a' "$file" > "$KEPT.mode"
+        cat "$file" > "$KEPT"
+        netrc=$(sed -n 's/^Dir::Etc::netrc "\(.*\)";$/\1/p' "$file")
+        test -z "$netrc" || cat "$netrc" >> "$KEPT";;
+    esac
+done
+echo "Get:1 http://carol:s3cret@proxy:3128 bookworm InRelease"
+echo "E: it cannot"
+exit 1
+""",
+}
+
+
+@pytest.mark.parametrize("mirror", ["", "http://dave:s3cret%21@mirror.test/debian"])
+def test_passwords_of_proxy_and_mirror_are_in_files_of_ours_until_it_has_failed(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirror: str
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, script in PROGRAMS.items():
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("KEPT", str(tmp_path / "kept"))
+    monkeypatch.setenv("P2SLAB_MIRROR", mirror)
+    (tmp_path / "apt-of-a-killed-making").mkdir()
+    (tmp_path / "make.log").touch(mode=0o644)
+    with pytest.raises(MachineError, match="it cannot"):
+        builder.packages(["openvpn"])
+    log = tmp_path / "make.log"
+    assert "argument: --include=openvpn" in log.read_text()
+    assert SECRET not in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+    kept = (tmp_path / "kept").read_text().splitlines()
+    assert kept[0] == 'Acquire::http::Proxy "http://carol:s3cret@proxy:3128";'
+    assert (tmp_path / "kept.mode").read_text() == "600\n"
+    if mirror:
+        assert kept[-1] == "machine http://mirror.test/debian login dave password s3cret!"
+        assert "argument: http://mirror.test/debian" in log.read_text()
+    assert list(tmp_path.glob("apt-*")) == []
+
+
 @pytest.mark.parametrize(
     ("line", "note"),
     [

@@ -10,6 +10,7 @@ from gateway.diagnostics import DiagnosticLog
 from gateway.eapd.messages import Certified, Failed, Looked, Request, Shown
 from gateway.engines.base import Surroundings
 from gateway.sessions import Sessions
+from tests.labs.fences import RecordingFence
 
 FAILURE, SUCCESS = b"\x04\x01\x00\x04", b"\x03\x01\x00\x04"
 Step = Request | Shown | Failed
@@ -67,7 +68,7 @@ def surroundings(
     placement: Any = None,
     state: Path = Path(),
 ) -> Surroundings:
-    sessions = sessions or Sessions()
+    sessions = sessions or Sessions(RecordingFence())
     return Surroundings(
         cast("Any", placement),
         state,

@@ -11,6 +11,7 @@ from gateway.admission import Admission, Policy
 from gateway.pool import divide, usable
 from gateway.sessions import Peer, Sessions
 from gateway.vocabulary import VpnProtocol
+from tests.labs.fences import RecordingFence
 
 ALICE = Peer("OpenVPN", "alice", ("A" * 40,), "R" * 40, "192.0.2.10")
 POLICY = Policy(
@@ -27,7 +28,7 @@ POLICY = Policy(
 
 @pytest.fixture
 def sessions() -> Sessions:
-    return Sessions()
+    return Sessions(RecordingFence())
 
 
 @pytest.fixture

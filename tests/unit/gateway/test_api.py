@@ -15,8 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.control import application, serve
+from gateway.diagnostics import DiagnosticLog
 from gateway.placement import Placement
 from gateway.reconcile import Gateway
+from tests.labs.fences import RecordingFence
 
 PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
 
@@ -37,7 +39,7 @@ def gateway(tmp_path: Path, pki: Any) -> Gateway:
             "serverCertificate": {"certificate": "a", "privateKey": "b", "root": str(root)},
         }
     )
-    return Gateway(placement, tmp_path / "state")
+    return Gateway(placement, tmp_path / "state", DiagnosticLog(), RecordingFence())
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from gateway.engines.ikev2_radius_wire import Accounting
 from gateway.engines.ikev2_refusals import Refusals
 from gateway.engines.ikev2_relay import Admitted
 from gateway.sessions import Peer, Sessions
+from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import surroundings
 
 ALICE = Peer("IkeV2", "alice", ("A",), "ROOT", "192.0.2.2")
@@ -39,7 +40,7 @@ class Link:
 
 class Bench:
     def __init__(self) -> None:
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.admission.policy = POLICY
         self.log = DiagnosticLog()

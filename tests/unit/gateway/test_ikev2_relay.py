@@ -32,6 +32,7 @@ from radius.client import EapSession
 from radius.packet import Keys, Sent, Server, walk
 from radius.packet import Request as Question
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
+from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
 
 SECRET = b"between-charon-and-us"
@@ -222,7 +223,7 @@ class Bench:
     def __init__(self, *verdicts: EapVerdict) -> None:
         self.client = FakeClient(list(verdicts))
         self.path = FakePath(self.client)
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.admission.policy = Policy(
             authentication=frozenset(("Radius",)),
@@ -496,7 +497,10 @@ def test_a_fault_of_our_own_means_no_and_is_told() -> None:
 def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(bench: Bench) -> None:
         states = [(await bench.ask(IDENTITY, number=n))[24][0] for n in range(3)]
-        assert bench.relay.counts() == {"EAP conversations": 2}
+        assert bench.relay.counts() == {
+            "EAP conversations": 2,
+            "EAP conversations evicted": 1,
+        }
         assert (await bench.ask(ANSWER, number=9, State=states[0])).code == AccessReject
 
     monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)

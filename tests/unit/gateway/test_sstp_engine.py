@@ -22,6 +22,7 @@ from gateway.placement import Placement
 from gateway.sessions import Peer, Sessions
 from gateway.trust import thumbprint
 from gateway.waiting import wait_until
+from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import FakeEapTls, shown, surroundings
 
 POOL = (IPv4Network("172.16.9.0/29"),)
@@ -33,7 +34,12 @@ gateway = socket.socket(fileno=control)
 say = lambda **message: gateway.send(json.dumps(message).encode())
 while (place / "slow").exists():
     time.sleep(0.01)
-while data := gateway.recv(200000):
+def receive():
+    try:
+        return gateway.recv(200000)
+    except ConnectionResetError:  # the gateway has closed its end, with something unread in it
+        return b""
+while data := receive():
     order = json.loads(data)
     with (place / "orders").open("a") as file:
         file.write(json.dumps(order) + "\\n")
@@ -43,6 +49,8 @@ while data := gateway.recv(200000):
         for line in (place / "say").read_text().splitlines():
             gateway.send(line.encode())
         say(kind="counts", traffic=[], totals={"connections": 3})
+    elif order["kind"] == "ping":
+        say(kind="pong")
     elif order["kind"] == "end":
         say(kind="closed", call=order["call"], why=order["why"])
 signal.pause()  # it does not go by itself
@@ -102,7 +110,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pki: Any) -> As
             "serverCertificate": {"certificate": "a", "privateKey": "b", "root": "c"},
         }
     )
-    sessions = Sessions()
+    sessions = Sessions(RecordingFence())
     admission = Admission(sessions)
     admission.policy = Policy(
         roots=frozenset((thumbprint(pki["root"]),)), sstp_limit=1, parts={"SSTP": POOL}

@@ -26,6 +26,7 @@ from gateway.sstpd.messages import (
     Opened,
     PapGiven,
 )
+from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
 
 POOL = IPv4Network("172.16.9.0/29")
@@ -38,7 +39,7 @@ class Bench:
     def __init__(self, authenticator: Any = None) -> None:
         self.eap_tls = FakeEapTls()
         authenticator = authenticator or CertificateAuthenticator(cast("Any", self.eap_tls))
-        self.sessions = Sessions()
+        self.sessions = Sessions(RecordingFence())
         self.admission = Admission(self.sessions)
         self.admission.policy = POLICY
         self.log = DiagnosticLog()

@@ -27,6 +27,7 @@ from gateway.sstpd.messages import (
 from radius.client import EapSession
 from radius.packet import Keys
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
+from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import surroundings
 
 SERVER = "10.1.1.10"
@@ -206,7 +207,7 @@ async def test_nobody_is_asked_where_radius_is_off_or_out_of_reach_or_the_method
 
 
 async def test_sessions_of_radius_users_end_with_radius_and_count_like_others() -> None:
-    sessions, log = Sessions(), DiagnosticLog()
+    sessions, log = Sessions(RecordingFence()), DiagnosticLog()
     admission = Admission(sessions)
     parts = {"SSTP": (IPv4Network("172.16.9.0/29"),)}
     radius = Policy(
@@ -248,7 +249,7 @@ async def test_sessions_of_radius_users_end_with_radius_and_count_like_others() 
 
 
 async def test_one_let_in_by_radius_while_it_was_switched_off_is_ended_when_it_opens() -> None:
-    sessions = Sessions()
+    sessions = Sessions(RecordingFence())
     admission = Admission(sessions)
     policy = Policy(
         authentication=frozenset(("Radius",)),

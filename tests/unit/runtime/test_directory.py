@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from lab.errors import MachineError, UsageError
+from lab.nodes.namespace import open_log
 from lab.runtime import directory
 from lab.runtime.directory import RunDirectory, running
 
@@ -98,3 +100,56 @@ def test_a_directory_that_cannot_be_made_is_the_machine_s_lack(tmp_path: Path) -
     (tmp_path / "labs").write_text("a file in the way")
     with pytest.raises(MachineError, match=r"cannot use the run directory .*: Not a dir"):
         RunDirectory("office").take()
+
+
+@pytest.mark.parametrize("name", ["", "log", "lock"])
+def test_a_link_prepared_in_place_of_a_part_is_refused(tmp_path: Path, name: str) -> None:
+    lab = RunDirectory("office")
+    os.close(lab.take())
+    victim = tmp_path / "victim"
+    part = lab.path / name
+    part.rename(victim)
+    part.symlink_to(victim)
+    for use in (lab.take, lab.is_alive) if name != "log" else (lab.take,):
+        with pytest.raises(MachineError, match="is not used: it is a link") as refused:
+            use()
+        assert refused.value.code == 3
+        assert refused.value.remedy
+
+
+def test_a_link_prepared_in_place_of_the_control_socket_is_refused(tmp_path: Path) -> None:
+    lab = RunDirectory("office")
+    lock = lab.take()
+    elsewhere = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    elsewhere.bind(str(tmp_path / "elsewhere"))
+    elsewhere.listen()
+    (lab.path / "control").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MachineError, match="no socket of yours"):
+        lab.connect()
+    with lab.bind() as listener:  # who has the lock puts its own there
+        listener.listen()
+        lab.connect().close()
+    elsewhere.close()
+    os.close(lock)
+
+
+def test_a_base_in_which_others_may_write_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "labs").chmod(0o777)
+    with pytest.raises(MachineError, match="others may write in it"):
+        RunDirectory("office").take()
+
+
+@pytest.mark.parametrize("place", ["supervisor.log", "gw/gateway.log"])
+def test_a_link_prepared_in_place_of_a_log_is_refused_and_the_victims_file_stays(
+    tmp_path: Path, place: str
+) -> None:
+    lab = RunDirectory("office")
+    os.close(lab.take())
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (lab.logs / place).parent.mkdir(exist_ok=True)
+    (lab.logs / place).symlink_to(victim)
+    with pytest.raises(MachineError, match=f"{place} is not used: it is a link"):
+        open_log((lab.logs / place).parent, Path(place).stem)
+    assert victim.read_text() == "mine"

@@ -22,12 +22,12 @@ from tests.labs.small_lab import SmallLab
 READ_ONLY = calls.MS_RDONLY
 
 
-def on(test: object, *, options: str = "", flags: int = 0) -> None:
+def on(test: object, *options: str, flags: int = 0) -> None:
     """Run it with a run directory of its own."""
 
     def there() -> None:
         BASE.mkdir(parents=True, exist_ok=True)
-        calls.mount("labs", str(BASE), "tmpfs", flags, options)
+        calls.mount("labs", str(BASE), "tmpfs", flags, ",".join(("mode=700", *options)))
         assert callable(test)
         test()
         asyncio.run(wait_until("nothing is left", 5, alone))
@@ -83,7 +83,27 @@ def test_a_run_directory_that_fills_up_at_any_step_is_told(inodes: int) -> None:
         assert full.value.remedy
         assert "space" in full.value.remedy
 
-    on(test, options=f"nr_inodes={inodes}")
+    on(test, f"nr_inodes={inodes}")
+
+
+def test_a_log_prepared_as_a_link_is_refused_and_the_victims_file_stays(tmp_path: Path) -> None:
+    """The audit's proof: what the supervisor says went into a file of the victim's."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+
+    def deadly(_: Path) -> Body:
+        print("what the supervisor says", flush=True)
+        raise LabError("no body")
+
+    def test() -> None:
+        logs = BASE / "small/log"
+        logs.mkdir(parents=True)
+        (logs / "supervisor.log").symlink_to(victim)
+        with pytest.raises(MachineError, match=r"supervisor.log is not used: it is a link"):
+            start("small", deadly)
+
+    on(test)
+    assert victim.read_text() == "mine"
 
 
 def test_a_disk_that_is_full_when_daemons_start_is_told() -> None:
@@ -96,7 +116,7 @@ def test_a_disk_that_is_full_when_daemons_start_is_told() -> None:
         assert lab.status()["state"] == "failed"
         lab.down()
 
-    on(test, options="nr_inodes=7")
+    on(test, "nr_inodes=7")
 
 
 def test_a_body_that_cannot_be_made_is_told_by_the_start() -> None:

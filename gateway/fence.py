@@ -1,0 +1,140 @@
+"""The gateway's fence: the nftables table that forwards only for sessions, in this namespace.
+
+What passes is said in `gateway.reach`; here it is loaded, and here the session table's addresses
+come and go. One command takes 0.1 ms, with a thousand elements as with none, and is carried out
+where it is asked for, in the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import ceil
+from typing import TYPE_CHECKING, Protocol
+
+from gateway import datapath
+from gateway.errors import FenceError
+from gateway.nft import Nft, NftError
+from gateway.reach import RESERVED, SESSIONS, TABLE, Ground, Reach, rules
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    from gateway.diagnostics import DiagnosticLog
+    from gateway.placement import Placement
+    from gateway.vocabulary import VpnProtocol
+
+RETRY = 1.0
+"""Seconds after which an address that could not be taken out is tried again."""
+NEEDS = "nf_tables with the family inet, nft_ct, nft_fib_inet and, for the kernel's ESP, nft_xfrm"
+
+
+class Fence(Protocol):
+    """Lets packets of clients through, by address and protocol."""
+
+    def enclose(self, reach: Reach) -> None:
+        """Have these prefixes reached and no others, at once. FenceError: all is as it was."""
+
+    def admit(
+        self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
+    ) -> None:
+        """Let this address through the protocol's tunnel, for that time or until it is evicted.
+
+        FenceError: it does not pass, or only as it did before.
+        """
+
+    def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
+        """Nothing passes for it when this returns. Where that cannot be done the log says so, it
+        is tried again until it is done, and the log says that too."""
+
+    @property
+    def encloses(self) -> bool:
+        """Whether the prefixes asked for last are those in force."""
+
+
+class NftFence:
+    """The fence in the kernel. To be made in the namespace where it stands."""
+
+    def __init__(self, placement: Placement, log: DiagnosticLog) -> None:
+        self._placement = placement
+        self._log = log
+        self._nft: Nft | None = None
+        self._ground: Ground | None = None
+        self._wanted: Reach | None = None
+        self._in_force: Reach | None = None
+        self._owed: set[tuple[VpnProtocol, IPv4Address]] = set()
+
+    @property
+    def encloses(self) -> bool:
+        """As in Fence."""
+        return self._in_force is not None and self._in_force == self._wanted
+
+    def enclose(self, reach: Reach) -> None:
+        """As in Fence; the first time nothing is left of what an earlier process let through."""
+        self._wanted = reach
+        if self.encloses:
+            return
+        if self._ground is None:
+            userspace = datapath.find().userspace
+            self._ground = Ground.of(self._placement, userspace=userspace)
+        fresh = f"add table {TABLE}\ndelete table {TABLE}\n" if self._in_force is None else ""
+        try:
+            self._run(fresh + rules(self._ground, reach))
+        except FenceError as error:
+            message = f"nothing can be forwarded safely: {error.message}; the kernel needs {NEEDS}"
+            raise FenceError(message) from error
+        self._in_force = reach
+
+    def admit(
+        self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
+    ) -> None:
+        """As in Fence."""
+        element = self._element(protocol, address)
+        if seconds is None:
+            last = f"add element {TABLE} {SESSIONS} {{ {element} }}"
+        else:
+            last = f"add element {TABLE} {RESERVED} {{ {element} timeout {ceil(seconds)}s }}"
+        self._run(f"{_without(element)}\n{last}")
+        self._owed.discard((protocol, address))
+
+    def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
+        """As in Fence."""
+        try:
+            self._run(_without(self._element(protocol, address)))
+        except FenceError as error:
+            words = f"{address} could not be taken out of the fence, and is tried again"
+            self._log.add("engine", protocol, f"{words}: {error.message}")
+            self._owed.add((protocol, address))
+            asyncio.get_running_loop().call_later(RETRY, self._settle)
+
+    def _settle(self) -> None:
+        for protocol, address in list(self._owed):
+            try:
+                self._run(_without(self._element(protocol, address)))
+            except FenceError:
+                continue
+            self._owed.discard((protocol, address))
+            self._log.add("engine", protocol, f"{address} is out of the fence now")
+        if self._owed:
+            asyncio.get_running_loop().call_later(RETRY, self._settle)
+
+    def _element(self, protocol: VpnProtocol, address: IPv4Address) -> str:
+        if self._ground is None:
+            raise FenceError("there is no fence yet")
+        return f'{address} . "{self._ground.interfaces[protocol]}"'
+
+    def _run(self, commands: str) -> None:
+        try:
+            self._nft = self._nft or Nft()
+            self._nft.run(commands)
+        except (OSError, NftError) as error:
+            raise FenceError(f"nftables: {error}") from error
+
+
+def _without(element: str) -> str:
+    """Taken out of both sets; nft 1.0.6 cannot delete what may not be there but after adding it,
+    and nobody sees the middle of a transaction."""
+    return "\n".join(
+        f"{verb} element {TABLE} {name} {{ {element} }}"
+        for name in (SESSIONS, RESERVED)
+        for verb in ("add", "delete")
+    )
