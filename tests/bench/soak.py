@@ -1,11 +1,11 @@
 """`p2slab bench soak`: attacks for minutes beside twenty honest clients of all three protocols.
 
 Two gateways, as SSTP and OpenVPN exclude each other on one. 8 IKEv2 and 4 SSTP clients of the
-first, 8 OpenVPN clients of the second ping five times a second; beside them strangers show
-certificates that cost or that cannot be read, revoked people show twins of theirs, 1,000
-connections of each port 443 are half open, IKE_SA_INITs come by the hundred a second, and OpenVPN
-gets garbage.
-Prints the verdict as JSON; exit code 1 if a ping was lost, or somebody came in who should not.
+first, 8 OpenVPN clients of the second ping five times a second, and another dials anew over each.
+Beside them strangers show certificates that cost or that cannot be read, revoked people show twins
+of theirs, 1,000 connections of each port 443 are half open, IKE_SA_INITs come by the hundred a
+second, and OpenVPN gets garbage. Prints the verdict as JSON; exit code 1 if a ping was lost, an
+honest one was kept out, or somebody came in who should not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gateway.vocabulary import VpnProtocol
-from lab.nodes.base import Process
-from lab.waiting import wait_until
 from tests.bench import processes
 from tests.bench.sstp_soak import keep
 from tests.labs import forged
@@ -40,6 +39,8 @@ from tests.labs.two_gateways import FQDN_2, PRIVATE_2, PUBLIC_2, on_two_gateways
 IKE, SSTP, OPENVPN = 8, 4, 8
 """Honest clients."""
 HALF_OPEN = 1000
+HELD = 20.0
+"""Seconds for which they are held before others take their place."""
 INITS, PAUSE = 25, 0.1
 """IKE_SA_INITs at a time, and seconds between: 250 a second, as in the audit."""
 GRACE = 60.0
@@ -113,18 +114,25 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
     await honest.ping(seconds)
     began = time.monotonic()
     attacks = Attacks()
-    floods = await begin(attacks, Doors(first), Doors(second, PUBLIC_2, FQDN_2), shown)
+    await begin(attacks, Doors(first), Doors(second, PUBLIC_2, FQDN_2), shown)
+    comers = Comers(Doors(first), Doors(second, PUBLIC_2, FQDN_2), sign("carol", by=root))
+    coming = asyncio.create_task(comers.come_and_go())
     fared = await honest.over()
+    await comers.end(coming)
     await attacks.end()
-    for flood in floods:
-        await flood.stop()
     after = await memories(first, second)
     lost = {kind: sent - answered for kind, (sent, answered) in fared.items()}
+    kept_out = comers.tried - comers.inside
     return {
-        "held": not any(lost.values()) and not attacks.inside and await honest.all_in(),
+        "held": not any(lost.values())
+        and not kept_out
+        and not attacks.inside
+        and await honest.all_in(),
         "seconds": round(time.monotonic() - began, 1),
         "pings sent and answered": fared,
         "lost": honest.missing(),
+        "dialled anew": dict(comers.tried),
+        "kept out": dict(kept_out),
         "attacks": dict(sorted(attacks.made.items())),
         "came in": dict(attacks.inside),
         "engines": [r["message"] for r in await first.records("engine")],
@@ -138,11 +146,19 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
 class Honest:
     """The twenty."""
 
-    def __init__(self, first: Bench, second: Bench, ike: IkeCrowd, inside: Sequence[str]) -> None:
+    def __init__(
+        self,
+        first: Bench,
+        second: Bench,
+        ike: IkeCrowd,
+        inside: Sequence[str],
+        devices: Sequence[str],
+    ) -> None:
         self._first = first
         self._second = second
         self._ike = ike
         self._inside = inside
+        self._devices = devices
         self._pings: dict[str, Pings] = {}
         self._fared: dict[str, Any] = {}
 
@@ -155,9 +171,8 @@ class Honest:
         inside = await ike.inside()
         assert len(inside) == IKE, inside
         vpn = OpenVpnCrowd(second.nodes["pc3"], people(OPENVPN, root))
-        self = cls(first, second, ike, [address for address, _ in inside.values()])
-        self._devices = await vpn.dial(await profile_of(second))
-        return self
+        devices = await vpn.dial(await profile_of(second))
+        return cls(first, second, ike, [address for address, _ in inside.values()], devices)
 
     async def ping(self, seconds: float) -> None:
         """Those of SSTP are in, too, and all ping."""
@@ -190,10 +205,39 @@ class Honest:
         return self._fared["up"] == SSTP and len(await self._ike.inside()) == IKE
 
 
-async def begin(
-    attacks: Attacks, first: Doors, second: Doors, shown: dict[str, Forged]
-) -> list[Process]:
-    """All of them, at once; programs that are to be ended besides."""
+class Comers:
+    """An honest user who dials again and again, and hangs up when in."""
+
+    def __init__(self, first: Doors, second: Doors, user: Forged) -> None:
+        self._ways: tuple[tuple[Doors, VpnProtocol, str], ...] = (
+            (first, "IkeV2", "pc3"),
+            (first, "SSTP", "pc1"),
+            (second, "OpenVPN", "pc2"),
+        )
+        self._user = user
+        self._over = False
+        self.tried: Counter[str] = Counter()
+        self.inside: Counter[str] = Counter()
+
+    async def come_and_go(self) -> None:
+        """Over each protocol in turn, until it is over."""
+        while not self._over:
+            for doors, protocol, node in self._ways:
+                inside = await doors.dial(protocol, self._user, node)
+                self.tried[protocol] += 1
+                if inside:
+                    self.inside[protocol] += 1
+                    await inside.leave()
+            await asyncio.sleep(1.0)
+
+    async def end(self, coming: asyncio.Task[None]) -> None:
+        """After the last round."""
+        self._over = True
+        await coming
+
+
+async def begin(attacks: Attacks, first: Doors, second: Doors, shown: dict[str, Forged]) -> None:
+    """All of them, at once."""
     protocols: tuple[tuple[Doors, VpnProtocol, str], ...] = (
         (first, "IkeV2", "bad1"),
         (first, "SSTP", "bad2"),
@@ -206,10 +250,8 @@ async def begin(
     attacks.begin("plain certificates over IkeV2", Plainly(first, shown).next)
     attacks.begin("IKE_SA_INITs", await _inits(first.bench, PUBLIC))
     attacks.begin("garbage for OpenVPN", await _garbage(second.bench, PUBLIC_2))
-    return [
-        await _half_open(first.bench, "bad2", PUBLIC, first.name),
-        await _half_open(second.bench, "bad3", PUBLIC_2, second.name),
-    ]
+    for doors, _, node in protocols[1:]:
+        attacks.begin(f"half-open connections of {node}", partial(_half_open, doors, node))
 
 
 class Turns:
@@ -276,11 +318,15 @@ async def _garbage(bench: Bench, to: str) -> Callable[[], Awaitable[None]]:
     return one
 
 
-async def _half_open(bench: Bench, node: str, to: str, name: str) -> Process:
-    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", to, name, "--half-open"]
-    process = await bench.nodes[node].spawn([*argv, str(HALF_OPEN)], log="half-open")
-    await wait_until("they are open", GRACE, lambda: "opened" in process.log.read_text())
-    return process
+async def _half_open(doors: Doors, node: str) -> None:
+    """Opened, and left so for a while."""
+    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", doors.public, doors.name]
+    more = ["--half-open", str(HALF_OPEN)]
+    process = await doors.bench.nodes[node].spawn([*argv, *more], log="half-open")
+    try:
+        await asyncio.sleep(HELD)
+    finally:
+        await process.stop()
 
 
 async def memories(*benches: Bench) -> dict[str, float]:
