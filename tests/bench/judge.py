@@ -1,8 +1,9 @@
 """`p2slab bench judge`: processor time that a stranger's chain costs the gateway.
 
-Certificates are shown over IKEv2 inside EAP-TLS, and what all processes of the gateway spent on it
-is told by process (milliseconds an attempt, to the nanosecond by the kernel). A handshake costs
-what it costs whoever makes it; what the chain costs is the difference to an honest user's.
+Certificates are shown inside EAP-TLS over IKEv2 or SSTP, and what all processes of the gateway
+spent on it is told by process (milliseconds an attempt, to the nanosecond by the kernel). A
+handshake costs what it costs whoever makes it; what the chain costs is the difference to an honest
+user's.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.vocabulary import VpnProtocol
 from tests.bench import processes
 from tests.bench.sstp_soak import keep
 from tests.labs import forged
 from tests.labs.doors import Doors
 from tests.labs.forged import KEYS, Forged, authority, sign
 from tests.labs.gateway_bench import ROOT, Bench, client, on_a_gateway
-from tests.labs.ike_attacker import by_eap_tls
 
 AIM = 5.0
 """Milliseconds that a stranger's chain may cost."""
@@ -47,21 +48,21 @@ SHAPES: dict[str, Callable[[Forged, Forged], Forged]] = {
 }
 
 
-async def measure(bench: Bench, attempts: int) -> list[dict[str, Any]]:
+async def measure(bench: Bench, over: VpnProtocol, attempts: int) -> list[dict[str, Any]]:
     """A row a shape."""
     rsa = forged.from_credential(bench.credentials["root"])
     ec = sign("EC Root", authority(), key=KEYS["P-521"]())
     bench.credentials["ec"] = ec.credential("ec")
-    await bench.gateway.put(bench.document("IkeV2", roots=("root", "ec")))
+    await bench.gateway.put(bench.document(over, roots=("root", "ec")))
     doors = Doors(bench)
     program = await processes.gateway(bench.nodes["gw"])
     rows: list[dict[str, Any]] = []
     for what, make in SHAPES.items():
         shown = make(rsa, ec)
-        await _attempt(doors, shown, honest=what == HONEST)
+        await _attempt(doors, over, shown, honest=what == HONEST)
         before = _spent(program)
         for _ in range(attempts):
-            await _attempt(doors, shown, honest=what == HONEST)
+            await _attempt(doors, over, shown, honest=what == HONEST)
         after = _spent(program)
         each = {name: 1000 * (after[name] - before[name]) / attempts for name in after}
         rows.append({"shown": what, "ms": each, "all": sum(each.values())})
@@ -73,16 +74,15 @@ async def measure(bench: Bench, attempts: int) -> list[dict[str, Any]]:
     return rows
 
 
-JUDGES = ("gateway", "charon-systemd", "gateway.eapd")
+JUDGES = ("gateway", "charon-systemd", "gateway.sstpd", "gateway.eapd")
 """Processes that may be the judge, the likeliest last."""
 
 
-async def _attempt(doors: Doors, shown: Forged, *, honest: bool) -> None:
-    attacker, came_to = await doors.ike("pc1", by_eap_tls(shown))
-    assert came_to.established == honest, came_to
-    if honest:
-        await asyncio.to_thread(attacker.hang_up)
-    attacker.close()
+async def _attempt(doors: Doors, over: VpnProtocol, shown: Forged, *, honest: bool) -> None:
+    inside = await doors.dial(over, shown)
+    assert bool(inside) == honest, await doors.bench.gateway.log()
+    if inside:
+        await inside.leave()
 
 
 def _spent(program: int) -> dict[str, float]:
@@ -97,13 +97,14 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, and print rows; exit code 1 if a chain costs more than it may."""
     parser = argparse.ArgumentParser(prog="p2slab bench judge", description=__doc__)
     parser.add_argument("--attempts", type=int, default=30)
+    parser.add_argument("--over", choices=("IkeV2", "SSTP"), default="IkeV2")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "rows.json")
 
         async def run(bench: Bench) -> None:
-            rows = await measure(bench, options.attempts)
+            rows = await measure(bench, options.over, options.attempts)
             await asyncio.to_thread(keep, file, {"rows": rows})
 
         on_a_gateway(Path(directory), run, client("alice"))
