@@ -29,7 +29,8 @@ FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
 PROVEN = 10.0
 """Seconds up after which a daemon's earlier deaths are forgotten."""
-START_LIMIT = 10.0
+START_LIMIT = 30.0
+"""Seconds; each starts in less than one, on a machine that has nothing else to do."""
 STOP_LIMIT = 3.0
 DESCRIPTORS = 65536
 _PR_SET_PDEATHSIG = 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import gateway
-from gateway.daemon import Daemon, Program
+from gateway.daemon import START_LIMIT, Daemon, Program
 from gateway.eapd import messages as m
 from gateway.errors import EngineError
 from gateway.files import make_private_directory
@@ -179,13 +179,14 @@ class EapTls:
 
     async def _ready(self) -> None:
         self._link.started()
-        configured = await self._tell_roots()
+        configured = await self._tell_roots(START_LIMIT)
         if configured.kept:
             self._say(f"eapd runs without capabilities, and keeps {configured.kept}")
 
-    async def _tell_roots(self) -> m.Configured:
+    async def _tell_roots(self, limit: float | None = None) -> m.Configured:
         roots = tuple(root.public_bytes(Encoding.DER) for root in self._roots)
-        return await self._ask(m.Configure(number=next(self._numbers), roots=roots), m.Configured)
+        order = m.Configure(number=next(self._numbers), roots=roots)
+        return await self._ask(order, m.Configured, limit=limit)
 
     async def _gone(self, why: str) -> None:
         self._abandon()
@@ -206,8 +207,8 @@ class EapTls:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    async def _ask(self, order: BaseModel, *kinds: type[M]) -> M:
-        """Send, and wait for the answer; EngineError if none comes."""
+    async def _ask(self, order: BaseModel, *kinds: type[M], limit: float | None = None) -> M:
+        """Send, and wait for the answer; EngineError if none comes within `limit` seconds."""
         key = _key(order)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         if key in self._waiting:
@@ -215,7 +216,7 @@ class EapTls:
         self._waiting[key] = answer
         try:
             self._link.send(order)
-            await asyncio.wait({answer}, timeout=ANSWER_LIMIT)
+            await asyncio.wait({answer}, timeout=limit or ANSWER_LIMIT)
         finally:
             del self._waiting[key]
         if not answer.done() or answer.cancelled():

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
 
@@ -26,6 +27,8 @@ _KEYS: tuple[Callable[[], Key], ...] = (
     lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505 - quick
     ed25519.Ed25519PrivateKey.generate,
 )
+_TEXTS = (None, _ASN1Type.BMPString, _ASN1Type.UniversalString)
+"""Python imports a codec when it is first asked for; authorities of Windows write BMPStrings."""
 
 
 def rehearse(context: SSL.Context) -> None:
@@ -48,13 +51,11 @@ def rehearse(context: SSL.Context) -> None:
 
 
 def _issue(name: str, key: Key, signer: Key, *, authority: bool, now: datetime) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
     algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
+        .subject_name(_name(name))
+        .issuer_name(_name("root"))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
@@ -63,6 +64,10 @@ def _issue(name: str, key: Key, signer: Key, *, authority: bool, now: datetime) 
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .sign(signer, algorithm)
     )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, kind) for kind in _TEXTS])
 
 
 def _shake(server: Conversation, user: SSL.Context) -> None:

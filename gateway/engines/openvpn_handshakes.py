@@ -89,6 +89,8 @@ def _read(address: str, text: str) -> Refusal | None:
         name = _ONE_NAME.fullmatch(verify["subject"])
         serial = verify["serial"] if verify["serial"][-1].isdigit() else ""
         return Refusal(address, reason, text, name["name"] if name else "", serial)
+    if text.startswith("VERIFY ERROR: "):  # such as that the subject is empty
+        return Refusal(address, "refused", text)
     if broken := _TLS.fullmatch(text):
         for part, reason in _LINES:
             if part == broken["error"]:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gateway
-from gateway.daemon import Daemon, Program, brief
+from gateway.daemon import START_LIMIT, Daemon, Program, brief
 from gateway.dataplane import native
 from gateway.engines.background import Background
 from gateway.engines.base import EngineReport, until_gone
 from gateway.engines.sstp_certificates import CertificateAuthenticator
 from gateway.engines.sstp_gate import Gate
 from gateway.engines.sstp_ground import DEVICE, MTU, Ground
-from gateway.engines.sstp_link import Link
+from gateway.engines.sstp_link import ANSWER_LIMIT, Link
 from gateway.engines.sstp_radius import RadiusAuthenticator
 from gateway.errors import EngineError
 from gateway.sstpd.messages import (
@@ -163,12 +163,12 @@ class SstpEngine:
         self._link.started()
         assert self._settings
         self._told_busy = False
-        configured = await self._configure(self._settings)
+        configured = await self._configure(self._settings, START_LIMIT)
         if configured.kept:
             words = f"sstpd runs without capabilities, and keeps {configured.kept}"
             self._around.log.add("engine", self.protocol, words)
 
-    async def _configure(self, settings: Settings) -> Configured:
+    async def _configure(self, settings: Settings, limit: float = ANSWER_LIMIT) -> Configured:
         order = Configure(
             number=0,
             local_address=self._ground.own_address,
@@ -176,7 +176,7 @@ class SstpEngine:
             methods=self._authenticator().methods,
         )
         with self._replaced_if_it_hangs():
-            configured = await self._link.configure(order)
+            configured = await self._link.configure(order, limit)
         self._in_force = settings
         self._tell_busy()
         return configured

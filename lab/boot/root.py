@@ -46,7 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     prune_.add_argument("--all", action="store_true", help="the one in use by this checkout too")
     export = actions.add_parser("export", help="write it to a tarball")
     export.add_argument("file", metavar="FILE.tar.gz")
-    import_ = actions.add_parser("import", help="unpack an exported one, instead of making it")
+    import_ = actions.add_parser(
+        "import",
+        help="unpack an exported one, instead of making it; its programs will run as you, and "
+        "nothing tells whether they are Debian's: import only what you or yours have exported",
+    )
     import_.add_argument("file", metavar="FILE.tar.gz")
     return parser
 

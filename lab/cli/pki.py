@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 P12_ROUNDS = 20_000
 """Of the key derivation: openssl's 2,048 are from another age."""
+THUMBPRINT = "(SHA-1 over the whole DER, the signature included: issued anew, it has another)"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -107,7 +108,7 @@ def _make(
         click.echo(json.dumps(about | {"publicCertData": made.public_cert_data}, indent=2))
     else:
         click.echo("\n".join(files))
-        click.echo(f"thumbprint {made.thumbprint}", err=True)
+        click.echo(f"thumbprint {made.thumbprint} {THUMBPRINT}", err=True)
 
 
 def _read(out: Path, name: str) -> Credential:

@@ -112,10 +112,10 @@ class PythonSstp:
             if self._profile.radius_root:
                 files[RADIUS_ROOT] = self._profile.radius_root
                 words += ["--eap-root", RADIUS_ROOT]
-            words += ["--user", self._user.common_name, "--certificate", CHAIN, "--key", KEY]
+            words += [f"--user={self._user.common_name}", "--certificate", CHAIN, "--key", KEY]
         else:
             files[PASSWORD] = self._user.password
-            words += ["--user", self._user.name, "--password-file", PASSWORD]
+            words += [f"--user={self._user.name}", "--password-file", PASSWORD]
         for path, content in files.items():
             await self._node.write(path, content, 0o600)
         return [

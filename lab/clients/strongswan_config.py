@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
@@ -91,12 +91,21 @@ def connection_message(
     }
 
 
+def identity(kind: Literal["asn1dn", "email"], value: bytes) -> str:
+    """An identity as bytes: of text charon would guess the kind, and take a name apart at commas
+    and what else it knows."""
+    return f"{kind}:#{value.hex()}"
+
+
 def _local(profile: Profile, user: User) -> dict[str, Any]:
     """How the user signs in. With RADIUS it is EAP whatever the system, and EAP's own name is the
-    user's; the TLS server is then the RADIUS server, known by its root alone."""
+    user's; the TLS server is then the RADIUS server, known by its root alone. A certificate is
+    found by that name: its subject, or the alternative name that those for RADIUS have."""
     if isinstance(user, UserPassword):
-        return {"auth": "eap-mschapv2", "eap_id": user.name}
-    local: dict[str, Any] = {"certs": [user.certificate_pem], "id": user.subject}
+        return {"auth": "eap-mschapv2", "eap_id": identity("email", user.name.encode())}
+    subject = identity("asn1dn", user.subject)
+    local: dict[str, Any] = {"certs": [user.certificate_pem], "id": subject}
     if profile.radius_root:
-        return local | {"auth": "eap-tls", "eap_id": user.common_name, "aaa_id": "%any"}
-    return local | {"auth": "eap-tls", "eap_id": user.subject}
+        name = identity("email", user.common_name.encode())
+        return local | {"auth": "eap-tls", "eap_id": name, "aaa_id": "%any"}
+    return local | {"auth": "eap-tls", "eap_id": subject}

@@ -12,12 +12,14 @@ run       argv, env, and `terminal` ([rows, columns], else null) or `input` (whe
           the end, the program's session is killed. Meanwhile SIGNAL, GROUP, KILL, SIZE.
 read      path. BODY frames, then DONE.
 write     path, mode. Then one BODY. DONE.
-call      Then one BODY, a pickled function. BODY, its pickled result, then DONE; or RAISED, the
-          pickled exception.
+call      function (`module:name`), arguments, keywords. BODY, its result as JSON (a dataclass as
+          an object), then DONE; or RAISED, `[kind, errno or null, text]`.
 connect   path of a Unix socket. DONE; from there on the connection is the socket's.
 kill      session. SIGKILL to every process of it. DONE.
 
 What the system refuses is answered by FAILED: `[errno, text, path]`, JSON.
+
+The agent belongs to root in the node: what it says is checked (lab.nodes.uml_answers).
 """
 
 from __future__ import annotations
@@ -55,16 +57,19 @@ def pack_json(kind: bytes, value: Any) -> bytes:
 
 
 class Frames:
-    """Takes bytes as they come, gives whole frames."""
+    """Takes bytes as they come, gives whole frames; OverflowError for one of more than `most`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1 << 32) -> None:
         self._buffer = bytearray()
+        self._most = most
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The frames that are complete with `data`: kind and payload."""
         self._buffer += data
         while len(self._buffer) >= HEAD.size:
             kind, length = HEAD.unpack_from(self._buffer)
+            if length > self._most:
+                raise OverflowError(f"a frame of {length} bytes")
             end = HEAD.size + length
             if len(self._buffer) < end:
                 return

@@ -14,10 +14,10 @@ NEWPID = 0x20000000
 NEWNET = 0x40000000
 """linux/sched.h, CLONE_NEW*"""
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW = 1, 2, 4, 8, 256
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
-MOUNT_ATTR_RDONLY = 1
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSYMFOLLOW = 1, 0x200000
 """linux/mount.h"""
 
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
@@ -65,10 +65,18 @@ def bind(source: str, target: str) -> None:
 def make_read_only(target: str, *, below: bool = False) -> None:
     """mount_setattr(2): what is mounted at `target`, in this mount namespace; `below`: and all
     that is mounted below it."""
-    attributes = struct.pack("=4Q", MOUNT_ATTR_RDONLY, 0, 0, 0)
-    flags = AT_RECURSIVE if below else 0
+    _set_attributes(target, (MOUNT_ATTR_RDONLY, 0), AT_RECURSIVE if below else 0)
+
+
+def follow_links(target: str) -> None:
+    """Take MS_NOSYMFOLLOW back from what is mounted at `target`, in this mount namespace."""
+    _set_attributes(target, (0, MOUNT_ATTR_NOSYMFOLLOW), 0)
+
+
+def _set_attributes(target: str, set_and_clear: tuple[int, int], flags: int) -> None:
+    attributes = struct.pack("=4Q", *set_and_clear, 0, 0)
     arguments = (AT_FDCWD, target.encode(), flags, attributes, ctypes.c_size_t(len(attributes)))
-    _check(_libc.mount_setattr(*arguments), f"make {target} read-only")
+    _check(_libc.mount_setattr(*arguments), f"mount_setattr {target}")
 
 
 def bind_read_only(source: str, target: str) -> None:

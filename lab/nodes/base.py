@@ -88,8 +88,9 @@ class Node(Protocol):
     async def call(self, function: Callable[[], T]) -> T:
         """Run a short function inside the node: sockets it opens belong to the node.
 
-        To go to a node with a kernel of its own it must be picklable, as its result must: a
-        function of a module, or functools.partial of one.
+        To go to a node with a kernel of its own it must be a function of a module, or
+        functools.partial of one with arguments that JSON has; it returns a scalar or a dataclass
+        of scalars, and what it raises comes back as OSError or LabError.
         """
 
     async def wait_for(self, function: Callable[[], T]) -> T:

@@ -62,6 +62,7 @@ class PrivateFiles:
             (root / part).mkdir(parents=True, exist_ok=True)
             (root / part).chmod(mode)
         calls.bind(str(root), str(root))
+        calls.follow_links(str(root))
         for link in Path("/").iterdir():  # /bin and the like
             if link.is_symlink() and str(link.readlink()).startswith("usr/"):
                 (root / link.name).symlink_to(link.readlink())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,6 +15,7 @@ from lab.guest import wire
 from lab.nodes.base import Completed, Entrance
 from lab.nodes.files import refuse_foreign
 from lab.nodes.namespace import QUOTED, NamespaceNode, open_log, packet_socket
+from lab.nodes.uml_answers import Answers, name_of
 from lab.nodes.uml_machine import Machine
 from lab.nodes.uml_network import cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
@@ -40,6 +40,7 @@ class UmlNode:
         node = next(node for node in plan.nodes if node.name == place.name)
         self._make = partial(Machine, place, node, self._ends)
         self._machine: Machine | None = None
+        self._answers = Answers(place.name)
 
     @property
     def kernel(self) -> str:
@@ -84,6 +85,7 @@ class UmlNode:
 
         def take(kind: bytes, data: bytes) -> None:
             said[kind] += data
+            self._answers.total(sum(map(len, said.values())))
 
         def completed(code: int) -> Completed:
             return Completed(
@@ -131,12 +133,13 @@ class UmlNode:
             raise NodeDownError(f"{self.name} went down before {argv[0]} had started") from None
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run a picklable function inside the node."""
-        kind, payload = await self._errand({"do": "call"}, pickle.dumps(function))
-        answer = pickle.loads(payload)  # noqa: S301 (our own agent's)
+        """Run a function inside the node."""
+        name, arguments, keywords = name_of(function)
+        request = {"do": "call", "function": name, "arguments": arguments, "keywords": keywords}
+        kind, payload = await self._errand(request)
         if kind == wire.RAISED:
-            raise answer
-        result: T = answer
+            raise self._answers.raised(payload, name)
+        result: T = self._answers.result(payload, function)
         return result
 
     async def wait_for(self, function: Callable[[], T]) -> T:
@@ -159,8 +162,9 @@ class UmlNode:
         answer = bytearray()
         try:
             while True:
-                kind, payload = await line.receive()
+                kind, payload = await line.receive(wire.BODY, wire.DONE, wire.RAISED)
                 answer += payload
+                self._answers.total(len(answer))
                 if kind in (wire.DONE, wire.RAISED):
                     return kind, bytes(answer)
         except EOFError:
@@ -172,7 +176,7 @@ class UmlNode:
         """A connection, non-blocking, to the Unix socket at `path` as the node sees it."""
         line = await self.ask({"do": "connect", "path": path})
         try:
-            await line.receive()
+            await line.receive(wire.DONE)
         except BaseException:
             line.close()
             raise
@@ -180,7 +184,7 @@ class UmlNode:
 
     async def entrance(self) -> Entrance:
         """A connection to its agent, on which nothing has been asked yet."""
-        line = Line(*await self._running.connect())
+        line = Line(self._answers, *await self._running.connect())
         return Entrance("agent", (line.relay().detach(),))
 
     async def sniff(self) -> socket.socket:

@@ -21,6 +21,7 @@ from lab.kernel.uml import COMMAND
 from lab.nodes.base import Process
 from lab.nodes.environment import environment
 from lab.nodes.namespace import NamespaceNode
+from lab.nodes.uml_answers import Answers
 from lab.nodes.uml_network import (
     AGENT,
     PORT,
@@ -104,7 +105,7 @@ class Machine:
                 await self._fail(process)
             with called.result()[0] as line:
                 line.setblocking(False)
-                return (await loop.sock_recv(line, 256)).decode().strip()
+                return Answers(self._plan.name).release(await loop.sock_recv(line, 256))
         finally:
             for waiting in (ended, called):
                 waiting.cancel()
@@ -136,7 +137,7 @@ class Machine:
         writer.write(wire.pack_json(wire.REQUEST, request))
         for body in bodies:
             writer.write(wire.pack(wire.BODY, body))
-        return Line(reader, writer)
+        return Line(Answers(self._plan.name), reader, writer)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A new connection to the agent; NodeDownError if the kernel is down."""

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from lab.errors import LabError
 from lab.guest import wire
 from lab.nodes.environment import environment
+from lab.nodes.uml_answers import AgentError, Answers
 
 KILL_LIMIT = 10.0
 HELD: set[asyncio.Task[None]] = set()
 """Relays, and what listens to programs: whoever is held nowhere is collected, and with it its
 connection, without which the agent ends the program."""
+SAID = (wire.OUTPUT, wire.ERRORS, wire.TAKEN, wire.ENDED)
 Take = Callable[[bytes, bytes], None]
 """Told of each piece of output: OUTPUT or ERRORS, and the bytes."""
 
@@ -38,21 +40,24 @@ class NodeDownError(LabError):
 class Line:
     """A connection to the agent, frame by frame."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.answers = answers
         self._reader = reader
         self._writer = writer
 
-    async def receive(self) -> tuple[bytes, bytes]:
-        """The next frame; EOFError at the end, OSError for what the guest's system refused."""
+    async def receive(self, *expected: bytes) -> tuple[bytes, bytes]:
+        """The next frame, of one of these kinds; EOFError at the end, OSError for what the guest's
+        system refused, AgentError for what no agent of ours would say."""
         try:
             kind, length = wire.HEAD.unpack(await self._reader.readexactly(wire.HEAD.size))
-            payload = await self._reader.readexactly(length)
+            payload = await self._reader.readexactly(self.answers.length(length))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise EOFError from error
         if kind == wire.FAILED:
-            number, text, path = json.loads(payload)
-            raise OSError(number, text, path)
-        return kind, payload
+            raise self.answers.failure(payload)
+        return self.answers.kind(kind, expected), payload
 
     def send(self, kind: bytes, payload: bytes = b"") -> None:
         """A frame; nothing happens if the connection is closed."""
@@ -134,26 +139,36 @@ class RemoteProgram:
         bodies = () if input is None else (input, b"") if input else (b"",)
         line = await agent.ask(request, *bodies)
         try:
-            _, payload = await line.receive()
+            _, payload = await line.receive(wire.STARTED)
+            pid = line.answers.started(payload)
         except BaseException:
             line.close()  # nothing may run that nobody holds
             raise
-        return cls(agent, line, json.loads(payload), take, log)
+        return cls(agent, line, pid, take, log)
 
     async def _listen(self) -> None:
         try:
             while True:
-                kind, payload = await self._line.receive()
+                kind, payload = await self._line.receive(*SAID)
                 if kind == wire.ENDED:
-                    self._ended.set_result(json.loads(payload))
+                    self._end(self._line.answers.ended(payload))
                 elif kind != wire.TAKEN:
                     self._take(kind, payload)
         except EOFError:
             pass
+        except (AgentError, OSError) as error:  # who waits for it hears why
+            if not self._ended.done():
+                self._ended.set_exception(error)
+                self._ended.exception()  # or nobody may wait
         finally:
             self._line.close()
             if not self._ended.done():  # the node went down under it
                 self._ended.set_result(-signal.SIGKILL)
+
+    def _end(self, code: int) -> None:
+        if self._ended.done():
+            raise self._line.answers.wrong("a second end of a program")
+        self._ended.set_result(code)
 
     @property
     def code(self) -> int | None:
@@ -183,7 +198,7 @@ class RemoteProgram:
                 with suppress(NodeDownError, EOFError, ConnectionError):
                     line = await self._agent.ask({"do": "kill", "session": self.pid})
                     try:
-                        await line.receive()
+                        await line.receive(wire.DONE)
                     finally:
                         line.close()
                 return await self.wait()

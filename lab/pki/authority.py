@@ -19,6 +19,8 @@ from lab.pki import stock
 from lab.topology.plan import CertificatePlan
 
 Key = rsa.RSAPrivateKey
+PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+"""The user principal name (UPN) of Microsoft's certificates, a UTF8String."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,23 @@ def _purpose(plan: CertificatePlan) -> list[tuple[x509.ExtensionType, bool]]:
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH]
     elif plan.client_auth:
         purposes.insert(0, ExtendedKeyUsageOID.CLIENT_AUTH)
-    names = [x509.DNSName(name) for name in plan.dns_names]
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in plan.dns_names]
+    if plan.principal:
+        names.append(x509.OtherName(PRINCIPAL, _utf8_string(plan.principal)))
     return [
         (x509.BasicConstraints(ca=False, path_length=None), False),
         (_usage(signing_certificates=False), True),
         (x509.ExtendedKeyUsage(purposes), False),
         *([(x509.SubjectAlternativeName(names), False)] if names else []),
     ]
+
+
+def _utf8_string(text: str) -> bytes:
+    """In DER."""
+    data = text.encode()
+    size = len(data).to_bytes((len(data).bit_length() + 7) // 8, "big")
+    long = bytes((0x80 | len(size),)) if len(data) > 127 else b""
+    return b"\x0c" + long + size + data
 
 
 def _usage(*, signing_certificates: bool) -> x509.KeyUsage:

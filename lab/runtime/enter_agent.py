@@ -22,8 +22,10 @@ from typing import Any
 
 from lab.guest import wire
 from lab.nodes.environment import environment
+from lab.nodes.uml_answers import MOST_FRAME, Answers
 from lab.runtime.enter import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of
 
+ANSWERS = Answers("the node")
 INPUT = 0
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 STREAMS = {wire.OUTPUT: 1, wire.ERRORS: 2}
@@ -78,7 +80,7 @@ class _Errand:
     ) -> None:
         self._line = line
         self._program = program
-        self._frames = wire.Frames()
+        self._frames = wire.Frames(MOST_FRAME)
         self._code: int | None = None
         self._unsent = bytearray()
         self._ahead = 0
@@ -135,23 +137,27 @@ class _Errand:
         if not data:
             sys.stderr.write("p2slab: the node went down\r\n")
             self._code = LOST
-        for kind, payload in self._frames.feed(data):
-            self._follow(kind, payload)
+        try:
+            for kind, payload in self._frames.feed(data):
+                self._follow(kind, payload)
+        except OverflowError as error:
+            raise ANSWERS.wrong(str(error)) from None
 
     def _follow(self, kind: bytes, payload: bytes) -> None:
         if kind in STREAMS:
             _write(STREAMS[kind], payload)
         elif kind == wire.TAKEN:
-            self._ahead -= json.loads(payload)
+            self._ahead -= ANSWERS.taken(payload)
         elif kind == wire.ENDED:
-            self._code = json.loads(payload)
+            self._code = ANSWERS.ended(payload)
         elif kind == wire.FAILED:
-            number, text, _ = json.loads(payload)
-            self._code = self._refused(number, text)
+            self._code = self._refused(ANSWERS.failure(payload))
+        else:
+            ANSWERS.kind(kind, (wire.STARTED,))
 
-    def _refused(self, number: int, text: str) -> int:
-        error = OSError(number, text)
-        said = "not found in the node" if isinstance(error, FileNotFoundError) else text
+    def _refused(self, error: OSError) -> int:
+        missing = isinstance(error, FileNotFoundError)
+        said = "not found in the node" if missing else str(error.strerror)
         sys.stderr.write(f"p2slab: {self._program}: {said}\r\n")
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_RUN
 

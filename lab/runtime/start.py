@@ -159,7 +159,10 @@ def prepare_ground() -> None:
         if not Path("/etc", name).exists():  # nodes bind their own over them
             Path("/etc", name).touch()
     Path(LAB_FILES).mkdir(exist_ok=True)
-    calls.mount("lab", LAB_FILES, "tmpfs", calls.MS_NOSUID | calls.MS_NODEV, "mode=0700")
+    # Nodes' files are in there, and what a node has made a link to is theirs, not the machine's:
+    # the supervisor goes through none.
+    flags = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOSYMFOLLOW
+    calls.mount("lab", LAB_FILES, "tmpfs", flags, "mode=0700")
 
 
 def _supervise(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: float) -> None:

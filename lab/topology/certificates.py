@@ -87,7 +87,7 @@ def _authority(name: str, authority: Authority, base: Path) -> CertificatePlan:
 def _client(
     name: str, certificate: ClientCertificate, base: Path, *, named: str | None
 ) -> CertificatePlan:
-    """One that a RADIUS server judges has the user's name as an alternative name, as those of an
+    """One that a RADIUS server judges has the user's name as its principal name, as those of an
     enterprise have: it is the EAP identity."""
     subject = certificate.subject or name
     return CertificatePlan(
@@ -95,7 +95,7 @@ def _client(
         subject,
         certificate.issuer,
         "client",
-        dns_names=(subject,) if named else (),
+        principal=subject if named else "",
         days_before=-certificate.validFrom,
         days_after=certificate.validTo,
         client_auth=certificate.clientAuth,

@@ -18,7 +18,7 @@ from lab.topology.site_services import Password, RadiusService
 from lab.topology.sites import Site
 from lab.topology.steps import Step, TimedFault
 from lab.topology.tls import CipherSuite, TlsVersion
-from lab.topology.values import Address, Allow, Days, Name, Prefix, SignIn
+from lab.topology.values import Address, Allow, CommonName, Days, Name, Prefix, SignIn
 from lab.topology.vocabulary import Serves, VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
@@ -112,7 +112,7 @@ class Authority(_Certificate):
 
     issuer: str | None = None
     """The authority that issued it; left out, it is a self-signed root."""
-    subject: str | None = None
+    subject: CommonName | None = None
     """Its common name; left out, its name in this file."""
 
 
@@ -121,7 +121,7 @@ class ClientCertificate(_Certificate):
 
     issuer: str | None = None
     """The authority that issues it: a key of `pki`. Needed unless you bring your own."""
-    subject: str | None = None
+    subject: CommonName | None = None
     """Its common name; left out, the client's name."""
     clientAuth: bool = True
     """Whether its extended key usage has clientAuth, as it must to be accepted."""

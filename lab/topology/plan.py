@@ -108,6 +108,8 @@ class CertificatePlan:
     issuer: str | None
     kind: Literal["root", "intermediate", "client", "server"]
     dns_names: tuple[str, ...] = ()
+    principal: str = ""
+    """A user principal name, as an alternative name."""
     days_before: int = 1
     """How many days ago it became valid; negative: not valid yet."""
     days_after: int = 365

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
@@ -122,6 +123,29 @@ def parse_sign_in(value: Any) -> str:
     return text
 
 
+_LONGEST_COMMON_NAME = 64
+"""RFC 5280, appendix A, has it in characters; the cryptography package counts bytes."""
+_NO_LETTERS = frozenset(("Cc", "Zl", "Zp"))
+"""Unicode's categories of control characters and separators of lines."""
+
+
+def parse_common_name(value: Any) -> str:
+    """A certificate's common name: whatever is legal (RFC 5280, appendix A), on one line."""
+    text = _text(value, "Alice Example")
+    odd = next((c for c in text if unicodedata.category(c) in _NO_LETTERS), None)
+    if odd is not None:
+        raise ValueError(
+            f"{text!r} cannot be a common name: it has the control character {odd!r}; "
+            "write it on one line"
+        )
+    size = len(text.encode())
+    if not 1 <= size <= _LONGEST_COMMON_NAME:
+        raise ValueError(
+            f"a common name has 1 to {_LONGEST_COMMON_NAME} bytes in UTF-8, this one {size}"
+        )
+    return text
+
+
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
@@ -137,6 +161,15 @@ Allow = Annotated[
 ]
 Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
 SignIn = Annotated[str, *_kind(parse_sign_in, examples=["alice", "alice@corp.test"])]
+CommonName = Annotated[
+    str,
+    *_kind(
+        parse_common_name,
+        minLength=1,
+        maxLength=_LONGEST_COMMON_NAME,
+        examples=["Alice Example", "alice@contoso.com"],
+    ),
+]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

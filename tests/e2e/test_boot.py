@@ -141,6 +141,15 @@ def test_a_second_process_waits_for_the_first_and_says_so(cache: str) -> None:
     assert second.returncode == MACHINE
 
 
+def test_a_cache_that_others_may_write_is_refused_with_the_directory_that_it_is(cache: str) -> None:
+    for place, mode in ((cache, "777"), (f"{cache}/below", "700")):
+        script = f"mkdir -p -m {mode} ~/{place}; P2SLAB_CACHE=$HOME/{place} ./p2slab schema"
+        done = run("sh", "-c", script)
+        assert done.returncode == MACHINE
+        one_message(done, f"others may write in {as_user.HOME}/{cache}" if mode == "700"
+                    else "others may write in it (mode 777)", "P2SLAB_CACHE")  # fmt: skip
+
+
 def without(program: str, cache: str) -> str:
     """The beginning of a command line whose PATH has every program but one."""
     links = f"~/{cache}/bin"
@@ -289,6 +298,22 @@ def test_a_root_in_which_a_verb_is_at_work_is_not_pruned(cache: str) -> None:
     done = run("sh", "-c", script)
     assert "stays, somebody is in it" in done.stderr
     assert "openvpn" in done.stdout, "the versions in it can be told"
+
+
+@pytest.mark.usefixtures("made")
+def test_a_runtime_directory_that_others_may_write_is_passed_over_with_a_line(cache: str) -> None:
+    """And with it the log that somebody has prepared there as a link (audit, finding 12)."""
+    script = (
+        f"mkdir -p ~/{cache}/p2slab/quickstart/log && chmod -R 777 ~/{cache}; touch ~/{cache}/mine; "
+        f"ln -s ~/{cache}/mine ~/{cache}/p2slab/quickstart/log/supervisor.log; "
+        f"export XDG_RUNTIME_DIR=$HOME/{cache}; ./p2slab up topologies/quickstart.yaml && "
+        f"./p2slab exec alice hostname && ./p2slab down; wc -c < ~/{cache}/mine"
+    )
+    done = run("sh", "-c", script)
+    assert done.stdout.split()[-2:] == ["alice", "0"], done.stderr
+    lines = [line for line in done.stderr.splitlines() if "XDG_RUNTIME_DIR" in line]
+    assert len(lines) == 3
+    assert all("is not used: others may write in it (mode 777)" in line for line in lines)
 
 
 @pytest.mark.usefixtures("made")

@@ -83,9 +83,9 @@ def numbers() -> list[int]:
 
 
 def foreign_processes() -> list[str]:
-    """The command lines of those that are neither this one nor the node's first."""
-    others = set(numbers()) - {1, os.getpid(), os.getppid()}
-    return some([Path(f"/proc/{number}/cmdline").read_text() for number in others])
+    """Those that sleep: this node runs none of them."""
+    words = [Path(f"/proc/{number}/cmdline").read_text() for number in numbers()]
+    return some([line for line in words if line.startswith("sleep\0")])
 
 
 def through_processes(path: str) -> str:

@@ -102,37 +102,41 @@ def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
         read_profile(data)
 
 
-BAGS = """Bag Attributes
-    localKeyID: 17 88
-    friendlyName: alice
-subject=CN = alice
------BEGIN CERTIFICATE-----
-YWxpY2U=
------END CERTIFICATE-----
-Bag Attributes: <No Attributes>
-subject=CN = Middle
------BEGIN CERTIFICATE-----
-bWlkZGxl
------END CERTIFICATE-----
-Bag Attributes
-    localKeyID: 17 88
-Key Attributes: <No Attributes>
------BEGIN PRIVATE KEY-----
-a2V5
------END PRIVATE KEY-----
-"""
+HOSTILE = "localKeyID -----BEGIN CERTIFICATE-----x-----END CERTIFICATE-----"
 
 
-def test_a_p12s_own_certificate_is_told_from_its_issuers() -> None:
-    user = parse_bags(BAGS)
-    assert b"YWxpY2U=" in user.certificate_pem
-    assert b"a2V5" in user.key_pem
-    assert [b"bWlkZGxl" in other for other in user.intermediates_pem] == [True]
+def bags(*items: str) -> str:
+    """As openssl prints them, with names that look like what is searched."""
+    head = "Bag Attributes\n    localKeyID: 17 88\n    friendlyName: {0}\nsubject=CN = {0}\n{1}"
+    return "".join(head.format(HOSTILE, item) for item in items)
 
 
-def test_a_p12_without_a_key_is_refused() -> None:
-    with pytest.raises(LabError, match="no private key"):
-        parse_bags(BAGS.partition("Bag Attributes\n    localKeyID: 17 88\nKey")[0])
+@pytest.fixture(scope="module")
+def alice(authority: Credential) -> Credential:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    return sign(CertificatePlan("alice", HOSTILE[:64], "root", "client"), key, authority)
+
+
+def test_a_p12s_own_certificate_is_told_from_its_issuers(
+    alice: Credential, authority: Credential
+) -> None:
+    own, other, key = (
+        pem.decode() for pem in (alice.certificate_pem, authority.certificate_pem, alice.key_pem)
+    )
+    for order in ((own, other, key), (other, own, key), (key, other, own)):
+        user = parse_bags(bags(*order))
+        assert (user.certificate_pem, user.key_pem) == (alice.certificate_pem, alice.key_pem)
+        assert user.intermediates_pem == (authority.certificate_pem,)
+        assert user.common_name == HOSTILE[:64]
+        assert user.subject == alice.certificate.subject.public_bytes()
+
+
+def test_a_p12_without_a_key_is_refused(alice: Credential, authority: Credential) -> None:
+    for items in ((alice.certificate_pem,), (authority.certificate_pem, alice.key_pem)):
+        with pytest.raises(LabError, match="no private key"):
+            parse_bags(bags(*(item.decode() for item in items)))
 
 
 # Lines as the real programs printed them in the lab.

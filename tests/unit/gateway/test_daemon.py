@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -141,8 +142,10 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
     assert first
     os.kill(first, signal.SIGSTOP)  # SIGTERM would wait with it
     second = await running_again(daemon, first)
-    assert bench.deaths == ["sleeper gave no answer for 0.05 s and was killed: up"]
-    assert daemon.death == "sleeper gave no answer for 0.05 s and was killed"
+    # what is told besides is how long a busy machine had no turn for the gateway itself
+    said = r"sleeper gave no answer for 0\.05 s(, besides .* s in which .*)? and was killed"
+    assert re.fullmatch(said + ": up", bench.deaths[0])
+    assert re.fullmatch(said, daemon.death)
     await wait_until("another question", 5.0, lambda: asked.count(second) > 1)
     assert asked[:3] == [first] * 3
     await daemon.stop()

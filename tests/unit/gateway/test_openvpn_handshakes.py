@@ -52,6 +52,12 @@ PEER = "203.0.113.1:45594"
         ),
         ("VERIFY ERROR: depth=0, error=something else: CN=x, serial=3", "x", "3", "untrusted"),
         (
+            "VERIFY ERROR: depth=0, could not extract X509 subject string from certificate",
+            "",
+            "",
+            "refused",
+        ),
+        (
             "OpenSSL: error:0A0000C7:SSL routines::peer did not return a certificate:",
             "",
             "",

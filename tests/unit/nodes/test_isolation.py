@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -12,10 +14,13 @@ import pytest
 
 from lab.boot.users import is_machines_root
 from lab.kernel import capabilities
-from lab.nodes.namespace import NamespaceNode
+from lab.nodes.base import Node
+from lab.observe.capture import capture
 from lab.pki import stock
+from lab.runtime.kernels import boot, build_nodes
 from lab.runtime.world import build_world
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from tests.labs import uml_lab
 from tests.labs.isolated import isolated
 
 SOURCE = Path(__file__).parents[3]
@@ -27,42 +32,55 @@ PLAN = Plan(
     certificates=(), gateways=(), clients=(), steps=(),
 )  # fmt: skip
 INTRUDER = [sys.executable, "-m", "tests.labs.intruder"]
-WITH_MOUNTS = {
-    False: {"mount"},
-    True: {"mount", "mount the machine's devices"},
-}
-"""What the programs of nodes that may mount can do more: in a user's lab, in root's."""
+DOCUMENT = SOURCE / "docs" / "lab-security.md"
+ROOT, ROOT_ADMINISTERING, USER, USER_ADMINISTERING, OWN_KERNEL = range(1, 6)
+"""Columns of its table."""
+REFUSED = "no"
 
 
-async def got(node: NamespaceNode, other: NamespaceNode) -> dict[str, str]:
-    """What an intruder in this node was not refused."""
+def documented(column: int) -> dict[str, bool]:
+    """Whether each attempt succeeds, as the document has it."""
+    lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+    return {row[0]: row[column] != REFUSED for row in cells}
+
+
+async def tried(node: Node, other: Node) -> dict[str, bool]:
+    """Whether each attempt of an intruder in this node succeeded."""
     await other.spawn(["sleep", "1000"], log="sleep")
     done = await node.run([*INTRUDER, os.environ["P2SLAB_CACHE"], str(SOURCE)])
     assert done.code == 0, done.said
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(rows) > 20
-    return {name: what for name, what, _ in rows if what is not None}
+    return {name: got is not None for name, got, _ in rows}
 
 
-def test_a_program_in_a_node_reaches_nothing_of_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["pc", "gw"])
+def test_a_program_in_a_node_reaches_what_the_document_says(tmp_path: Path, name: str) -> None:
     stock.fill(1)
+    columns = {"pc": (USER, ROOT), "gw": (USER_ADMINISTERING, ROOT_ADMINISTERING)}
+    expected = documented(columns[name][is_machines_root()])
 
     async def there() -> None:
         nodes = await build_world(PLAN, tmp_path)
-        assert await got(nodes["pc"], nodes["gw"]) == {}
+        assert await tried(nodes[name], nodes["gw" if name == "pc" else "pc"]) == expected
 
     isolated(there)
 
 
-def test_where_programs_may_mount_it_reaches_what_the_documents_say(tmp_path: Path) -> None:
+def test_a_program_on_a_kernel_of_its_own_reaches_what_the_document_says(tmp_path: Path) -> None:
     stock.fill(1)
-    root = is_machines_root()
 
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
-        assert (await got(nodes["gw"], nodes["pc"])).keys() == WITH_MOUNTS[root]
+        nodes = await build_nodes(uml_lab.PLAN, ("pc",), tmp_path)
+        await boot(nodes.values())
+        assert await tried(nodes["pc"], nodes["router"]) == documented(OWN_KERNEL)
 
     isolated(there)
+
+
+def test_the_document_names_the_capabilities_that_are_out_of_bounds() -> None:
+    text = DOCUMENT.read_text()
+    assert all(f" {name}" in text for name in capabilities.OF_THE_MACHINE.values())
 
 
 def is_outside(path: str) -> bool:
@@ -94,6 +112,43 @@ def test_what_one_node_writes_no_other_sees(tmp_path: Path) -> None:
             assert (await nodes["gw"].run(["test", "-e", place])).code == 1
 
     isolated(there)
+
+
+@pytest.mark.parametrize("link", ["file", "directory"])
+def test_the_supervisor_goes_through_no_link_that_a_node_has_made(
+    tmp_path: Path, link: str
+) -> None:
+    """It writes captures below the node's /run, and talks to sockets there."""
+    place = tmp_path / "place"
+    place.mkdir()
+    made = {
+        "file": f"ln -s {place}/x /run/x",
+        "directory": f"mv /run /else && ln -s {place} /run",
+    }
+
+    async def there() -> None:
+        nodes = await build_world(PLAN, tmp_path)
+        pc = nodes["pc"]
+        listener = await asyncio.to_thread(listen, place / "socket")
+        with listener:
+            for word in (made[link], "ls /bin/sh /dev/stdin"):  # its own links work
+                assert (await pc.run(["sh", "-c", word])).code == 0
+            with pytest.raises(OSError, match="Too many levels"):
+                async with capture(pc, pc.run_directory / "x"):
+                    pass
+            with pytest.raises(OSError, match=r"Too many levels|No such file"):
+                await pc.connect("/run/socket")
+
+    isolated(there)
+    assert sorted(path.name for path in place.iterdir()) == ["socket"]
+
+
+def listen(path: Path) -> socket.socket:
+    """Somebody else's socket."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
 
 
 def test_a_nodes_own_network_settings_can_be_written(tmp_path: Path) -> None:

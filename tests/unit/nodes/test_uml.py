@@ -214,7 +214,7 @@ async def _sockets(world: World) -> None:
     with pytest.raises(ConnectionRefusedError):
         await pc.connect("/run/x.sock")
     assert await pc.call(partial(os.getenv, "HOME")) == "/tmp"
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(LabError, match="pc1: builtins:divmod: ZeroDivisionError"):
         await pc.wait_for(partial(divmod, 1, 0))
 
 
