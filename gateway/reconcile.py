@@ -189,8 +189,12 @@ class Gateway:
         # that came in meanwhile.
         results = await asyncio.gather(
             self._end_disallowed(),
-            self._run_eapd(roots, wanted=bool(parts) and not self._radius.enabled),
             *(self._stop_engine(name) for name in list(self._engines) if name not in parts),
+            return_exceptions=True,
+        )
+        # Only then, as SSTP and OpenVPN have one port.
+        results += await asyncio.gather(
+            self._run_eapd(roots, wanted=bool(parts) and not self._radius.enabled),
             *(self._run_engine(name, roots, part) for name, part in parts.items()),
             self._reconcile_sites(),
             return_exceptions=True,

@@ -34,14 +34,8 @@ _ERRORS: tuple[tuple[str, Reason], ...] = (
     ("certificate has expired", "expired"),
     ("certificate is not yet valid", "not-yet-valid"),
     ("certificate purpose", "no-client-auth"),  # un-"supported" or un-"suitable", by version
-    ("issuer certificate", "untrusted"),
-    ("self-signed certificate", "untrusted"),
-    ("self signed certificate", "untrusted"),
-    ("unable to verify the first certificate", "untrusted"),
-    ("certificate signature failure", "untrusted"),
-    ("invalid CA certificate", "untrusted"),
-    ("revoked", "revoked"),
 )
+"""OpenSSL's words; all others are "untrusted", as in gateway.trust."""
 _LINES: tuple[tuple[str, Reason], ...] = (
     ("peer did not return a certificate", "no-certificate"),
     ("unsupported protocol", "refused"),
@@ -86,7 +80,9 @@ class Handshakes:
 def _read(address: str, text: str) -> Refusal | None:
     if verify := _VERIFY.fullmatch(text):
         reasons: list[Reason] = [reason for part, reason in _ERRORS if part in verify["error"]]
-        reason = reasons[0] if reasons else "refused"
+        reason = reasons[0] if reasons else "untrusted"
+        if reason == "no-client-auth" and verify["depth"] != "0":  # an authority's, not for that
+            reason = "untrusted"
         whole = verify["serial"] is not None and len(text.encode()) <= LONGEST_WHOLE
         if verify["depth"] != "0" or not whole:
             return Refusal(address, reason, text)

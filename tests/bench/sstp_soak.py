@@ -104,7 +104,7 @@ async def _log(bench: Bench) -> dict[str, int]:
     return dict(Counter(f"{r['event']} {r['reason'] or ''}".strip() for r in records))
 
 
-def _keep(file: Path, verdict: dict[str, Any]) -> None:
+def keep(file: Path, verdict: dict[str, Any]) -> None:
     """For the process that started the lab's."""
     file.write_text(json.dumps(verdict, indent=2))
 
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str]) -> int:
                 honest=options.honest,
                 half_open=options.half_open,
             )
-            _keep(file, verdict)
+            keep(file, verdict)
 
         on_a_gateway(Path(directory), run, client("alice"))
         print(file.read_text())

@@ -208,3 +208,12 @@ def test_a_protocol_is_turned_off_and_on_again(tmp_path: Path, kept: str) -> Non
         assert await off(lambda: again.ping(PRIVATE))
 
     on_a_gateway(tmp_path, test, client("alice"))
+
+
+def test_sstp_and_openvpn_take_their_port_from_each_other(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        for protocol in ("OpenVPN", "SSTP", "OpenVPN", "SSTP", "OpenVPN"):
+            await bench.gateway.put(bench.document(protocol))
+            assert [e["state"] for e in (await bench.gateway.runtime())["engines"]] == ["running"]
+
+    on_a_gateway(tmp_path, test)

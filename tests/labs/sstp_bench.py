@@ -22,9 +22,9 @@ async def off(function: Callable[[], T]) -> T:
     return await asyncio.to_thread(function)
 
 
-async def tcp(bench: Bench, node: str = "pc1") -> socket.socket:
+async def tcp(bench: Bench, node: str = "pc1", to: str = PUBLIC) -> socket.socket:
     """A connection to the gateway's port."""
-    return await bench.nodes[node].call(lambda: socket.create_connection((PUBLIC, 443), 5))
+    return await bench.nodes[node].call(lambda: socket.create_connection((to, 443), 5))
 
 
 async def caller(bench: Bench, name: str, node: str = "pc1", **options: Any) -> SstpCaller:

@@ -94,6 +94,10 @@ class SstpCaller:
             self._turn()
         self._tls.close()
 
+    def close(self) -> None:
+        """Without a word."""
+        self._tls.close()
+
     def send(self, packet: bytes) -> None:
         self.call.send(packet, time.monotonic())
         self._flush()

@@ -44,7 +44,13 @@ PEER = "203.0.113.1:45594"
             "3",
             "no-client-auth",
         ),
-        ("VERIFY ERROR: depth=0, error=something else: CN=x, serial=3", "x", "3", "refused"),
+        (
+            "VERIFY ERROR: depth=1, error=unsuitable certificate purpose: CN=i, serial=3",
+            "",
+            "",
+            "untrusted",
+        ),
+        ("VERIFY ERROR: depth=0, error=something else: CN=x, serial=3", "x", "3", "untrusted"),
         (
             "VERIFY ERROR: depth=0, could not extract X509 subject string from certificate",
             "",
