@@ -187,7 +187,8 @@ class Relay:
         self._ports: list[_Port] = []
         self._evicted = 0
         self._open: set[tuple[object, int, bytes]] = set()
-        self._conversations: dict[bytes, _Conversation] = {}
+        self._conversations: dict[bytes, tuple[_Conversation, str]] = {}
+        """With the address that the client had then: it may have another when it answers."""
         self._waiting: HalfOpen[bytes] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
         """Tokens of conversations in which it is the client's turn, by its address."""
         self._admitted: OrderedDict[bytes, Admitted] = OrderedDict()
@@ -211,9 +212,8 @@ class Relay:
         for port in self._ports:
             port.transport.close()
         self._ports.clear()
-        for conversation in self._conversations.values():
+        for conversation, _ in map(self._taken, list(self._conversations)):
             conversation.forget()
-        self._conversations.clear()
         for admitted in self._admitted.values():
             self._around.sessions.release(admitted.reservation)
         self._admitted.clear()
@@ -287,18 +287,23 @@ class Relay:
 
     def _conversation(self, asked: Asked) -> _Conversation | None:
         if asked.state is not None:
-            self._waiting.remove(asked.state, asked.address)
-            return self._conversations.pop(asked.state, None)
+            known = asked.state in self._conversations
+            return self._taken(asked.state)[0] if known else None
         if self.radius:
             call = Call(asked.address, int(asked.uniqueid or 0), "IkeV2")
             return _ByRadius(self._around, EapSession(call))
         return _ByCertificate(self._around, self._around.eap_tls.begin(asked.address))
 
+    def _taken(self, token: bytes) -> tuple[_Conversation, str]:
+        conversation, address = self._conversations.pop(token)
+        self._waiting.remove(token, address)
+        return conversation, address
+
     def _remember(self, token: bytes, conversation: _Conversation, address: str) -> None:
         """A flood of conversations throws out its own."""
-        self._conversations[token] = conversation
+        self._conversations[token] = conversation, address
         if (victim := self._waiting.add(token, address)) is not None:
-            self._conversations.pop(victim).forget()
+            self._conversations.pop(victim)[0].forget()
             self._evicted += 1
 
     def _full(self, asked: Asked) -> _Refused | None:

@@ -20,11 +20,8 @@ from gateway.engines import ikev2_radius_wire as wire
 from gateway.engines import vici_messages
 from gateway.engines.ikev2_clients import Clients
 from gateway.engines.ikev2_config import CONNECTION
-from gateway.engines.ikev2_relay import (
-    MOST_CONVERSATIONS,
-    MOST_REMEMBERED,
-    Relay,
-)
+from gateway.engines.ikev2_relay import MOST_REMEMBERED, Relay
+from gateway.unprivileged.halfopen import HalfOpen
 from radius.packet import LONGEST, LONGEST_EAP, Keys, walk
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, split
@@ -46,6 +43,8 @@ SECRET = b"between-charon-and-us"
 ASK, ACCOUNT = 1, 4
 """Access-Request and Accounting-Request."""
 STATE, CLASS = 24, 25
+MOST_WAITING = 5
+"""Conversations, here: few, so that some are thrown out."""
 
 
 def usual(port: int) -> list[tuple[int, bytes]]:
@@ -160,10 +159,17 @@ def relay_seeds() -> list[bytes]:
     eap = (79, IDENTITY)
     again = ask(7, (STATE, b""), (79, b"\2\2\0\6\x0d\0"))
     made = []
-    for answers in (b"\0\2\0\0\0\0\0\0", b"\1\2\0\0\0\0\0\0", b"\0\0\0\0\0\0\0\0", b"\0\1\3\2\0"):
+    for answers in (
+        b"\0\2\0\0\0\0\0\0",
+        b"\1\2\0\0\0\0\0\0",
+        b"\0\0\0\0\0\0\0\0",
+        b"\0\1\3\2\0",
+        b"\2" * 12,
+    ):
         for radius in (0, 1):
             setup = SETUP, bytes((radius,)) + answers
             made.append(join([setup, ask(7, eap), account(7, 1, 1), account(7, 1, 1), gone]))
+            made.append(join([setup, *(ask(n, eap) for n in range(9)), again]))
             made.append(join([setup, ask(7, eap), (LAPSED, b""), account(7, 1, 1)]))
             made.append(join([setup, ask(7, eap), account(7, 1, 2), account(7, 1, 1)]))
             made.append(join([setup, ask(7, eap), again, account(7, 1, 1), rekeyed,
@@ -188,6 +194,7 @@ async def _relay(steps: list[tuple[int, bytes]]) -> None:
     clients = Clients(around, FakeVici())  # type: ignore[arg-type]
     relay = Relay(around, clients.account)
     relay._secret, relay.radius = SECRET, radius
+    relay._waiting = HalfOpen(total=MOST_WAITING, share=MOST_WAITING - 2)
     tasks, ports = Tasks(), [Port(), Port()]
     relay._background = clients._background = tasks  # type: ignore[assignment]
     relay._ports = ports  # type: ignore[assignment]
@@ -230,7 +237,7 @@ async def _relay(steps: list[tuple[int, bytes]]) -> None:
             assert dict(parts)[8] == sessions[-1].private_address.packed
         before = len(sessions)
         assert not relay._open
-    assert len(relay._conversations) <= MOST_CONVERSATIONS
+        assert len(relay._waiting) == len(relay._conversations) <= MOST_WAITING
     assert len(relay._admitted) <= min(accepted + lapsed, MOST_REMEMBERED)
     relay.stop()
 

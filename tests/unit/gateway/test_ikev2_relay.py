@@ -506,3 +506,20 @@ def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.Monkey
     monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)
     steps = (Request(conversation=1, packet=QUESTION) for _ in range(3))
     on_a_relay(certificates(*steps), test)
+
+
+def test_who_goes_on_from_another_address_leaves_nothing_behind_that_shuts_others_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(bench: Bench) -> None:
+        elsewhere = {"Calling-Station-Id": "192.0.2.3"}
+        for n in range(3):
+            state = (await bench.ask(IDENTITY, number=n))[24][0]
+            done = await bench.ask(ANSWER, number=n + 10, State=state, **elsewhere)
+            assert done.code == AccessReject
+        assert (await bench.ask(IDENTITY, number=20)).code == AccessChallenge
+
+    monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)
+    question = Request(conversation=1, packet=QUESTION)
+    over = Failed(conversation=1, reason="untrusted", message="no", packet=FAILURE)
+    on_a_relay(certificates(question, over, question, over, question, over, question), test)
