@@ -177,6 +177,34 @@ def test_what_passes_and_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     in_a_scene(monkeypatch, test)
 
 
+def test_with_the_kernels_esp_what_is_in_clear_is_as_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then clients and sites come by the Internet's own interface. What was in IPsec passes by
+    other words, which need a kernel with ESP; here is shown that nothing else does."""
+
+    async def test(scene: Scene) -> None:
+        monkeypatch.setattr(datapath, "find", lambda: datapath.Datapath(userspace=False, why=""))
+        scene.fence = NftFence(PLACEMENT, scene.log)
+        scene.fence.enclose(REACH)
+        scene.sessions = Sessions(scene.fence)
+        for protocol in CLIENTS:
+            scene.connect(protocol)
+        for prefix in ("172.16.201.0/26", *map(str, SITES)):
+            scene.router.move(prefix, "wan")
+        in_clear = {
+            name: ("wan" if device == "ipsec0" else device, packet, "" if "ipsec0" in {device, out}
+                   else out)
+            for name, (device, packet, out) in CASES.items()
+        }  # fmt: skip
+        seen = {name: scene.router.send(device, packet) for name, (device, packet, _) in
+                in_clear.items()}  # fmt: skip
+        assert seen == {name: wanted for name, (_, _, wanted) in in_clear.items()}
+        assert scene.router.ask(PRIVATE, SITE) == ""
+
+    in_a_scene(monkeypatch, test)
+
+
 def test_answers_come_in_and_forged_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(scene: Scene) -> None:
         send, ask = scene.router.send, scene.router.ask

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
@@ -62,6 +63,11 @@ class Router:
         self._esp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ESP)
         for each in (*self._own.values(), self._esp):
             each.setblocking(False)
+
+    def move(self, prefix: str, device: str) -> None:
+        """Route this through another device."""
+        route = ["ip", "route", "replace", prefix, "dev", device]
+        subprocess.run(route, check=True)
 
     def send(self, device: str, packet: bytes) -> str:
         """Where a packet that arrives by this device comes out: a device, `gateway` for a socket
