@@ -217,7 +217,7 @@ async def test_who_is_to_be_put_out_is_shut_out_before_the_engine_is_asked(
 
 # ------------------------------------------------------------------------------- who reaches what
 
-GROUND = Ground(IPv4Address("203.0.113.2"), "wan", "lan", userspace=True)
+GROUND = Ground(IPv4Address("203.0.113.2"), IPv4Address("10.1.255.4"), "wan", "lan", userspace=True)
 REACH = Reach(
     pool=(POOL,),
     routes=(IPv4Network("10.1.0.0/16"), IPv4Network("192.168.50.0/24")),
