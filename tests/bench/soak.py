@@ -45,6 +45,8 @@ HELD = 20.0
 """Seconds for which they are held before others take their place."""
 INITS, PAUSE = 25, 0.1
 """IKE_SA_INITs at a time, and seconds between: 250 a second, as in the audit."""
+COMER = "carol"
+"""Who dials anew."""
 GRACE = 60.0
 """Seconds that the honest clients of SSTP go on at most after the others."""
 MEGABYTE = 1_000_000
@@ -121,7 +123,7 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
     began = time.monotonic()
     attacks = Attacks()
     await begin(attacks, Doors(first), Doors(second, PUBLIC_2, FQDN_2), shown)
-    comers = Comers(Doors(first), Doors(second, PUBLIC_2, FQDN_2), sign("carol", by=root))
+    comers = Comers(Doors(first), Doors(second, PUBLIC_2, FQDN_2), sign(COMER, by=root))
     coming = asyncio.create_task(comers.come_and_go())
     fared = await honest.over()
     await comers.end(coming)
@@ -145,6 +147,12 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
             record["time"][11:19] + " " + record["message"][:300]
             for bench in (first, second)
             for record in await bench.records("engine")
+        ],
+        "honest sessions ended": [
+            f"{record['time'][11:19]} {record['user']}: {record['message'][:300]}"
+            for bench in (first, second)
+            for record in await bench.records("disconnected")
+            if record["user"] != COMER
         ],
         "refusals": [await refusals(bench) for bench in (first, second)],
         "megabytes before and after": {
