@@ -41,6 +41,9 @@ ANSWER_LIMIT = 5.0
 """Seconds in which the worker answers; it takes milliseconds."""
 LIFE = 60.0
 """Seconds that a conversation may take, the client's thinking included."""
+MOST_AT_ONCE = 32
+"""Packets that the worker has at a time. The dearest takes 4 ms (an RSA signature), so that the
+heartbeat is answered in a tenth of its time, however many clients there are."""
 MOST_CONVERSATIONS = 1000
 SHARE = 256
 """Conversations of one source: many clients may stand behind one NAT."""
@@ -64,6 +67,7 @@ class EapTls:
         self._open: HalfOpen[int] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
         self._sources: dict[int, tuple[str, asyncio.TimerHandle]] = {}
         self._waiting: dict[tuple[str, int], asyncio.Future[Message]] = {}
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._counts: Mapping[str, int] = {}
         self._evicted = 0
 
@@ -124,7 +128,8 @@ class EapTls:
         order = m.Response(conversation=conversation, packet=packet[: m.LONGEST_PACKET], room=room)
         try:
             answer: m.Request | m.Shown | m.Failed
-            answer = await self._ask(order, m.Request, m.Shown, m.Failed)
+            async with self._turns:
+                answer = await self._ask(order, m.Request, m.Shown, m.Failed)
         except EngineError as error:
             answer = _failed(conversation, packet, "fault", error.message)
         if not isinstance(answer, m.Request):

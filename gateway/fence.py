@@ -71,8 +71,6 @@ class NftFence:
     def enclose(self, reach: Reach) -> None:
         """As in Fence; the first time nothing is left of what an earlier process let through."""
         self._wanted = reach
-        if self.encloses:
-            return
         if self._ground is None:
             userspace = datapath.find().userspace
             self._ground = Ground.of(self._placement, userspace=userspace)

@@ -161,12 +161,15 @@ def refuse_replaced(here: str, source: str) -> None:
 
 
 def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> NoReturn:
-    """Become the private root's Python, running a module of the checkout in `directory`."""
+    """Become the private root's Python, running a module of the checkout in `directory`.
+
+    Not with that directory's modules (-P): anybody may have put some into /tmp.
+    """
     os.chdir(directory)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execve(PYTHON, [PYTHON, "-m", module, *arguments], env)
+        os.execve(PYTHON, [PYTHON, "-P", "-m", module, *arguments], env)
     except OSError as error:
         raise MachineError(
             f"the private root's Python does not start: {error.strerror}",

@@ -33,8 +33,8 @@ DIRECTORIES = (
     *((name, 0o755) for name in ("usr", "etc", "var", "dev", "sys", "proc", "opt", "srv")),
 )
 OVERLAYS = ("etc", "var")
-SOURCE = Path(__file__).parents[2]
-"""The checkout as nodes see it, too (lab.boot.enter.inside_nodes)."""
+SOURCE = Path(os.environ.get("P2SLAB_SOURCE") or Path(__file__).parents[2])
+"""The checkout, by the path by which nodes see it, too (lab.boot.enter.inside_nodes)."""
 OF_THE_CACHE = ("native", "bytecode")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun", "ppp")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",

@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -20,6 +19,7 @@ from lab.kernel.processes import children, kill
 from lab.kernel.uml import COMMAND
 from lab.nodes.base import Process
 from lab.nodes.environment import environment
+from lab.nodes.files import SOURCE
 from lab.nodes.namespace import NamespaceNode
 from lab.nodes.uml_answers import Answers
 from lab.nodes.uml_network import (
@@ -39,7 +39,6 @@ END_LIMIT = 10.0
 QUOTED = 2000
 MEMORY = "mem=384M"
 """At most: what a kernel never touches is nobody's."""
-SOURCE = Path(__file__).parents[2]
 MODULES = (
     *("ipv6", "sch_netem", "tun", "ppp_async", "ppp_mppe", "ppp_deflate", "bsd_comp"),
     # What charon asks for one by one, at 0.1 s each, when it asks for ESP.

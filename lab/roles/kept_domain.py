@@ -44,6 +44,7 @@ async def keep(archive: Path, states: States) -> None:
 
 
 async def _keep(archive: Path, states: States) -> None:
+    archive.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(own.open_directory(str(archive.parent), make=True))
     beside = archive.with_name(f"{archive.name}.{secrets.token_hex(4)}")
     beside.touch(mode=0o600)

@@ -7,7 +7,9 @@ same run:
     OpenVPN    openvpn 2.6, TCP 443, AES-256-GCM, TCP_NODELAY, as the gateway runs it
     plain TLS  one TLS 1.2 stream of 64 KiB writes over the same veth: the limit
 
-Everything shares the machine's processors, the ends of the tunnels and iperf3 included.
+Everything shares the machine's processors, the ends of the tunnels and iperf3 included. Flows end
+at the gateway, which its fence is opened for; but those of `fence` go on to a host behind it, with
+the fence and without in turn.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ import argparse
 import json
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from gateway.reach import SESSIONS, TABLE
+from lab.topology.plan import End, Link, NodePlan, Route
 from lab.waiting import wait_until
 from tests.bench.certificate import self_signed
 from tests.bench.flows import Flows, Iperf3, many, processor_seconds, resident
@@ -30,6 +36,7 @@ from tests.bench.sstp_house import OWN
 from tests.labs.gateway_bench import (
     FQDN,
     PLACEMENT,
+    PLAN,
     PUBLIC,
     Bench,
     client,
@@ -38,7 +45,7 @@ from tests.labs.gateway_bench import (
 )
 
 if TYPE_CHECKING:
-    from lab.nodes.base import Process
+    from lab.nodes.base import Completed, Process
     from tests.bench.flows import Direction
 
 MTU = 1400
@@ -47,6 +54,16 @@ SSTP_LIMIT = 128
 CALLS = 1000
 FEW = 8
 CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+TURNS = 5
+SAVED = "/run/fence.nft"
+HOST, INSIDE = "10.1.1.4", "10.1.1.1"
+"""A computer behind the gateway, and the gateway's address there."""
+BEHIND = Link(End("app1", "eth0", (f"{HOST}/24",)), End("gw", "lan", (f"{INSIDE}/24",)))
+_PLAN = replace(
+    PLAN,
+    nodes=(*PLAN.nodes, NodePlan("app1", "host", routes=(Route("default", INSIDE),))),
+    links=(*PLAN.links, BEHIND),
+)
 HOUSE, LOAD_ROOT = "/run/house", "/run/load-root.pem"
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
@@ -97,6 +114,7 @@ async def measure_openvpn(bench: Bench, rows: Rows, options: argparse.Namespace)
         told = await bench.nodes[node].run(["ip", "link", "set", device, "mtu", str(MTU)])
         assert told.code == 0, told.said
     pid = (await bench.engine("OpenVPN"))["pid"]
+    await _let_in(bench)
     servers = Iperf3(bench.nodes["gw"], "172.16.201.1", 1)
     await servers.start()
     for direction in DIRECTIONS:
@@ -151,7 +169,8 @@ async def _certify(bench: Bench) -> None:
     certificate, key = self_signed(FQDN)
     ends = {"certificate": "pem", "privateKey": "key", "root": "pem"}
     files = {name: f"{HOUSE}/server.{end}" for name, end in ends.items()}
-    placement = PLACEMENT | {"serverCertificate": files}
+    interfaces = {"public": "wan", "private": BEHIND.b.interface}
+    placement = PLACEMENT | {"serverCertificate": files, "interfaces": interfaces}
     await bench.nodes["gw"].write(f"{HOUSE}/placement.json", json.dumps(placement))
     await bench.nodes["gw"].write(files["certificate"], certificate)
     await bench.nodes["gw"].write(files["privateKey"], key, 0o600)
@@ -192,6 +211,7 @@ async def measure_clients(
             before = resident(served.worker)
             load = await _load(bench, "hold", number)
             addresses = (await _said(load, 60))["addresses"]
+            await _let_in(bench)
             for count in active:
                 for direction in DIRECTIONS:
                     carried = await _carry(
@@ -206,19 +226,65 @@ async def measure_clients(
 
 
 async def _carry(
-    bench: Bench, sources: Sequence[str], direction: Direction, worker: int, seconds: float
+    bench: Bench,
+    sources: Sequence[str],
+    direction: Direction,
+    worker: int,
+    seconds: float,
+    *,
+    behind: bool = False,
 ) -> Flows:
-    """A flow from each of these addresses; many take longer to find their pace."""
+    """A flow from each of these addresses, to the gateway or, a few only, to the host behind it;
+    many take longer to find their pace."""
     gateway, clients = bench.nodes["gw"], bench.nodes["pc1"]
     if len(sources) > FEW:
         return await many(
             gateway, clients, OWN, sources, direction, server_pid=worker, seconds=4 * seconds
         )
-    servers = Iperf3(gateway, OWN, len(sources))
+    server, address = (bench.nodes[BEHIND.a.node], HOST) if behind else (gateway, OWN)
+    servers = Iperf3(server, address, len(sources))
     await servers.start()
     flows = await servers.run(clients, sources, direction, server_pid=worker, seconds=seconds)
     await servers.stop()
     return flows
+
+
+async def measure_fence(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
+    """One flow through the gateway, with the fence and without in turn; a full set of sessions."""
+    gateway = bench.nodes["gw"]
+    rates: dict[tuple[str, Direction], list[float]] = defaultdict(list)
+    async with house(bench, native=True, limit=SSTP_LIMIT) as served:
+        load = await _load(bench, "through", 1)
+        source, *_ = (await _said(load, 60))["addresses"]
+        others = ", ".join(f'172.16.203.{n} . "sstp0"' for n in range(1, SSTP_LIMIT))
+        await _nft(bench, f"add element {TABLE} {SESSIONS} {{ {others} }}")
+        table = (await _nft(bench, f"list table {TABLE}")).stdout
+        await gateway.write(SAVED, table)
+        for _ in range(options.turns):
+            for how in ("without", "with"):
+                await _nft(bench, *(("-f", SAVED) if how == "with" else (f"delete table {TABLE}",)))
+                for direction in DIRECTIONS:
+                    flows = await _carry(
+                        bench, [source], direction, served.worker, options.seconds, behind=True
+                    )
+                    rows.add(f"SSTP, forwarded, {how} fence", direction, flows)
+                    rates[how, direction].append(flows.gbits)
+        await load.stop()
+    for direction in DIRECTIONS:
+        ratio = median(rates["with", direction]) / median(rates["without", direction])
+        rows.note(f"forwarding {direction} with the fence: {ratio:.3f} of without")
+
+
+async def _let_in(bench: Bench) -> None:
+    """What comes out of tunnels, to the gateway's own address: iperf3 is there."""
+    await _nft(bench, f'insert rule {TABLE} input iifname {{ "ovpn0", "sstp0" }} accept')
+
+
+async def _nft(bench: Bench, *arguments: str) -> Completed:
+    done = await bench.nodes["gw"].run(["nft", *arguments])
+    if done.code:
+        raise RuntimeError(done.said)
+    return done
 
 
 async def measure_calls(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
@@ -240,6 +306,7 @@ PARTS: dict[str, Callable[[Bench, Rows, argparse.Namespace], Awaitable[None]]] =
     "openvpn": measure_openvpn,
     "one": partial(measure_clients, 1, [1]),
     "many": partial(measure_clients, SSTP_LIMIT, [8, SSTP_LIMIT]),
+    "fence": measure_fence,
     "calls": measure_calls,
 }
 
@@ -249,13 +316,14 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="p2slab bench sstp", description=__doc__.split("\n\n")[0])
     parser.add_argument("--json", type=Path, help="write the rows there as JSON")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each flow")
+    parser.add_argument("--turns", type=int, default=TURNS, help="of each way, for `fence`")
     parser.add_argument("--only", choices=list(PARTS), action="append", help="a part of it")
     parser.add_argument("--calls", type=int, default=CALLS, help="to be set up and ended")
     options = parser.parse_args(arguments)
     rows = Rows()
 
     async def run(bench: Bench) -> None:
-        for node in ("gw", "pc1"):  # the machine's own choice may be another
+        for node in ("gw", "pc1", "app1"):  # the machine's own choice may be another
             await bench.nodes[node].call(partial(CONGESTION.write_text, "reno"))
         for part in options.only or PARTS:
             await PARTS[part](bench, rows, options)
@@ -263,7 +331,7 @@ def main(arguments: Sequence[str]) -> None:
             options.json.write_text(json.dumps(rows.rows, indent=1))
 
     with tempfile.TemporaryDirectory() as logs:
-        on_a_gateway(Path(logs), run, client("alice"))
+        on_a_gateway(Path(logs), run, client("alice"), plan=_PLAN)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ ROOT = "bench"
 USER, PASSWORD = "bench", "Pa55w0rd!"
 POOL = IPv4Network("172.16.200.0/22")
 OWN = "172.16.200.1"
-NETWORK = (IPv4Network("10.1.0.0/16"),)
+NETWORK = IPv4Network("10.1.0.0/16")
 
 
 class OnePassword:
@@ -62,7 +62,7 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
     make_private_directory(state)
     log = DiagnosticLog()
     fence = NftFence(placement, log)
-    fence.enclose(Reach(pool=(POOL,), routes=NETWORK, network=NETWORK))
+    fence.enclose(Reach(pool=(POOL,), routes=(NETWORK,), network=(NETWORK,)))
     sessions = Sessions(fence)
     admission = Admission(sessions)
     admission.policy = Policy(roots=frozenset({ROOT}), sstp_limit=limit, parts={"SSTP": (POOL,)})

@@ -1,11 +1,12 @@
 """Many SSTP clients in one process.
 
-    python -m tests.bench.sstp_load hold|rate NUMBER ADDRESS NAME ROOT
+    python -m tests.bench.sstp_load hold|through|rate NUMBER ADDRESS NAME ROOT
 
 `hold` brings NUMBER calls up, each with a TUN and the gateway's own data plane behind it, prints
 their addresses as one JSON line, and carries packets until it is killed. `rate` makes NUMBER
 calls, AT_ONCE at a time, each of which hangs up when it is connected, and prints how long it took
-until the last was connected.
+until the last was connected. `through` is `hold` for one call alone, whose packets also go to the
+network behind the gateway.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from ipaddress import IPv4Address
 
 from gateway.dataplane import native, tun
+from gateway.dataplane.carrier import CLIENT, GATEWAY
 from gateway.dataplane.flow import Flow
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
@@ -25,7 +27,7 @@ from gateway.ppp.config import ClientConfig
 from gateway.sstp.events import CallEvent, Connected, Ended
 from lab.clients.sstp_call import Caller, Target
 from lab.clients.sstp_python import tls_context
-from tests.bench.sstp_house import OWN, PASSWORD, USER
+from tests.bench.sstp_house import NETWORK, OWN, PASSWORD, USER
 
 AT_ONCE = 16
 MTU = 1400
@@ -60,6 +62,7 @@ class _Call:
     """One call; `rate` lets it go, `hold` gives it a TUN."""
 
     hold = False
+    through = False
 
     def __init__(self, load: Load) -> None:
         self.load = load
@@ -92,7 +95,7 @@ class _Call:
         self.load.more()
 
     def carry(self, address: IPv4Address) -> None:
-        """A TUN, whose only other end is the gateway."""
+        """A TUN; its only other end is the gateway, but for `through`."""
         load = self.load
         number = len(load.addresses)
         load.addresses.append(str(address))
@@ -100,7 +103,8 @@ class _Call:
         device = f"c{number}"
         descriptor = tun.open_tun(device, vnet_hdr=load.compiled is not None)
         configure(device, str(address), TABLE + number)
-        plane = Plane(descriptor, load.compiled, load.reactor, MTU)
+        side, key = (CLIENT, address) if self.through else (GATEWAY, IPv4Address(OWN))
+        plane = Plane(descriptor, load.compiled, load.reactor, MTU, side=side)
 
         def control(packet: bytes) -> None:
             call.receive(packet, time.monotonic())
@@ -108,7 +112,7 @@ class _Call:
 
         flow = Flow(
             connection,
-            address=IPv4Address(OWN),
+            address=key,
             ip_header=call.ip_header,
             peer_mru=call.peer_mru,
             control=control,
@@ -124,6 +128,7 @@ def configure(device: str, address: str, table: int) -> None:
         f"address add {address}/32 dev {device}\n"
         f"link set {device} mtu {MTU} txqueuelen 1000 up\n"
         f"route add {OWN}/32 dev {device} table {table}\n"
+        f"route add {NETWORK} dev {device} table {table}\n"
     )
     for family, text in (("-4", batch), ("-4", f"rule add from {address} lookup {table}\n")):
         subprocess.run(["ip", family, "-batch", "-"], input=text.encode(), check=True)
@@ -133,7 +138,7 @@ def main(mode: str, number: str, server: str, name: str, root: str) -> None:
     """See the module."""
     with Reactor() as reactor:
         load = Load(reactor, Target(name, server, tls_context(root)), int(number))
-        _Call.hold = mode == "hold"
+        _Call.hold, _Call.through = mode != "rate", mode == "through"
         began = time.monotonic()
         load.more()
         reactor.run()

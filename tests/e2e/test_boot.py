@@ -304,8 +304,7 @@ def test_a_root_in_which_a_verb_is_at_work_is_not_pruned(cache: str) -> None:
 def test_a_runtime_directory_that_others_may_write_is_passed_over_with_a_line(cache: str) -> None:
     """And with it the log that somebody has prepared there as a link (audit, finding 12)."""
     script = (
-        f"mkdir -p ~/{cache}/p2slab/quickstart/log && chmod -R 777 ~/{cache}; "
-        f"touch ~/{cache}/mine; "
+        f"mkdir -p ~/{cache}/p2slab/quickstart/log; chmod -R 777 ~/{cache}; touch ~/{cache}/mine; "
         f"ln -s ~/{cache}/mine ~/{cache}/p2slab/quickstart/log/supervisor.log; "
         f"export XDG_RUNTIME_DIR=$HOME/{cache}; ./p2slab up topologies/quickstart.yaml && "
         f"./p2slab exec alice hostname && ./p2slab down; wc -c < ~/{cache}/mine"
@@ -321,4 +320,11 @@ def test_a_runtime_directory_that_others_may_write_is_passed_over_with_a_line(ca
 def test_the_callers_python_settings_do_not_reach_a_verb() -> None:
     spoiled = ["PYTHONPATH=/nonexistent", "PYTHONHOME=/nonexistent", "PYTHONSTARTUP=/nonexistent"]
     done = run("env", *spoiled, "./p2slab", "schema")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("made")
+def test_modules_in_the_current_directory_are_not_run(cache: str) -> None:
+    script = f"mkdir ~/{cache} && cd ~/{cache} && echo 'raise SystemExit(9)' > click.py && "
+    done = run("sh", "-c", f"{script} ~/p2slab/p2slab schema")
     assert done.returncode == 0, done.stderr

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.reach import TABLE
 from gateway.vocabulary import VpnProtocol
+from lab.clients.base import RefusedError
 from lab.nodes.base import Node
 from lab.observe.capture import capture
 from lab.runtime.lab import Lab
 from lab.waiting import wait_until
+from tests.labs import gateway_bench
 from tests.labs.tun_router import PORT, udp
 from tests.labs.whole_lab import in_a_lab
 
@@ -63,7 +66,6 @@ SECOND: dict[VpnProtocol, str] = {
 both = pytest.mark.parametrize("second", SECOND)
 PRIVATE = "10.1.255.4"
 """The gateway's."""
-TABLE = "inet p2slab_gateway"
 
 
 class Scene:
@@ -256,3 +258,23 @@ def test_a_sites_device_is_as_closed(tmp_path: Path) -> None:
             assert socket.inet_aton(address) not in seen
 
     in_a_scene(tmp_path, "OpenVPN", test)
+
+
+def test_without_its_table_the_gateway_lets_nobody_in_until_it_is_told_again(
+    tmp_path: Path,
+) -> None:
+    async def test(bench: gateway_bench.Bench) -> None:
+        await bench.gateway.put(bench.document("OpenVPN"))
+        removed = await bench.nodes["gw"].run(["nft", "delete", "table", *TABLE.split()])
+        assert removed.code == 0
+        alice = bench.computer("pc1", "alice")
+        with pytest.raises(RefusedError):
+            await alice.dial("OpenVPN")
+        (record,) = await bench.records("refused")
+        assert record["reason"] == "refused"
+        assert record["message"].startswith("the gateway's own fault: nftables")
+        assert await bench.gateway.sessions() == []
+        await bench.gateway.put(bench.document("OpenVPN"))
+        await alice.dial("OpenVPN")
+
+    gateway_bench.on_a_gateway(tmp_path, test, gateway_bench.client("alice"))

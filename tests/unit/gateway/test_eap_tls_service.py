@@ -91,6 +91,20 @@ async def test_questions_are_answered_by_their_numbers(bench: Bench) -> None:
     assert bench.service.report()["counters"] == {"shown": 4, "open": 2, "evicted": 0}
 
 
+async def test_the_worker_has_few_packets_at_a_time_and_a_heartbeat_passes_the_others(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.service, "_turns", asyncio.Semaphore(2))
+    bench.mode("silent")
+    numbers = [bench.service.begin("192.0.2.2") for _ in range(5)]
+    asking = [asyncio.create_task(bench.service.respond(n, IDENTITY)) for n in numbers]
+    await wait_until("two", 5.0, lambda: bench.orders().count('"response"') == 2)
+    await bench.service.refresh()
+    assert bench.orders().count('"response"') == 2
+    answers = await asyncio.gather(*asking)
+    assert [type(answer) for answer in answers] == [m.Failed] * 5
+
+
 @pytest.mark.parametrize("mode", ["silent", "nonsense", "crash"])
 async def test_no_answer_means_no_and_another_worker_answers_later(bench: Bench, mode: str) -> None:
     bench.mode(mode)

@@ -6,26 +6,31 @@ import asyncio
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 
 from gateway import reconcile, sessions
-from gateway.admission import UNSPECIFIED, Admission, Policy
+from gateway.admission import Admission, Policy
 from gateway.diagnostics import DiagnosticLog
-from gateway.engines.base import EngineReport, Surroundings
+from gateway.engines.base import EngineReport
+from gateway.engines.sstp_certificates import CertificateAuthenticator
 from gateway.engines.sstp_gate import Gate
 from gateway.errors import FenceError, LapsedError
 from gateway.placement import Placement
 from gateway.reach import ROWS, Ground, Reach, rules
 from gateway.reconcile import Gateway
+from gateway.refusals import BoundedLog
 from gateway.sessions import Peer, Session, Sessions
-from gateway.sstpd.messages import Admitted, Asked, CertificateShown, Denied, End, Opened
+from gateway.sstpd.messages import Admitted, Asked, Denied, EapGiven, End, Opened
 from tests.labs.fences import RecordingFence
+from tests.unit.gateway.around import FakeEapTls, shown, surroundings
 
 POOL = IPv4Network("172.16.9.0/29")
 ADDRESS = IPv4Address("172.16.9.2")
-ALICE = Peer("SSTP", "alice", "A", "ROOT")
+GIVEN = EapGiven(packet=b"", identity="alice")
+ALICE = Peer("SSTP", "alice", ("A",), "ROOT")
 
 
 @pytest.fixture
@@ -59,17 +64,6 @@ def test_a_place_given_back_is_closed_once(table: Sessions, fence: RecordingFenc
     assert fence.told == [f"admit {ADDRESS}", f"evict {ADDRESS}"]
 
 
-def test_an_address_that_the_engine_chooses_passes_once_it_is_known(
-    table: Sessions, fence: RecordingFence
-) -> None:
-    place = table.reserve(replace(ALICE, protocol="IkeV2"), UNSPECIFIED)
-    table.release(place)
-    assert fence.told == []
-    place = table.reserve(replace(ALICE, protocol="IkeV2"), UNSPECIFIED)
-    table.open(place, handle="1", private_address=ADDRESS)
-    assert fence.open == {("IkeV2", str(ADDRESS)): None}
-
-
 def test_a_lapsed_place_does_not_become_a_session(
     table: Sessions, fence: RecordingFence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +83,7 @@ def test_a_fence_that_cannot_be_written_lets_nobody_in(
     place = table.reserve(ALICE, ADDRESS)
     fence.broken = True
     decision = gate.decide(ALICE)
-    assert (decision.reason, decision.reservation) == ("refused", None)
+    assert (decision.reason, decision.reservation) == ("fault", None)
     assert decision.message.startswith("the gateway's own fault: nftables")
     with pytest.raises(FenceError):
         table.open(place, handle="1", private_address=ADDRESS)
@@ -102,11 +96,11 @@ async def test_nobody_is_told_of_an_address_that_does_not_pass_nor_of_an_end_whi
     table, log = Sessions(fence), DiagnosticLog()
     admission = Admission(table)
     admission.policy = Policy(roots=frozenset(("ROOT",)), sstp_limit=9, parts={"SSTP": (POOL,)})
-    around = Surroundings(None, None, admission, table, log)  # type: ignore[arg-type]
-    gate = Gate(around, None, lambda message: fence.told.append(type(message).__name__))
+    around = surroundings(table, admission=admission, log=log)
+    one = CertificateAuthenticator(cast("Any", FakeEapTls(shown())))
+    gate = Gate(around, lambda: one, lambda message: fence.told.append(type(message).__name__))
     monkeypatch.setattr(log, "add", lambda event, *_, **__: fence.told.append(event))
-    shown = CertificateShown(user="alice", thumbprint="A", root="ROOT")
-    await gate.asked(Asked(call=1, address="192.0.2.2", attempt=shown))
+    await gate.asked(Asked(call=1, address="192.0.2.2", attempt=GIVEN))
     gate.opened(Opened(call=1, binding=""))
     gate.closed(1, "the client went away")
     admit, evict = f"admit {ADDRESS}", f"evict {ADDRESS}"
@@ -120,13 +114,13 @@ async def test_sstp_ends_a_call_whose_session_cannot_be_let_through(
     told: list[Any] = []
     admission = Admission(table)
     admission.policy = Policy(roots=frozenset(("ROOT",)), sstp_limit=9, parts={"SSTP": (POOL,)})
-    around = Surroundings(None, None, admission, table, DiagnosticLog())  # type: ignore[arg-type]
-    gate = Gate(around, None, told.append)
-    shown = CertificateShown(user="alice", thumbprint="A", root="ROOT")
-    await gate.asked(Asked(call=1, address="192.0.2.2", attempt=shown))
+    around = surroundings(table, admission=admission)
+    one = CertificateAuthenticator(cast("Any", FakeEapTls(shown(), shown())))
+    gate = Gate(around, lambda: one, told.append)
+    await gate.asked(Asked(call=1, address="192.0.2.2", attempt=GIVEN))
     fence.broken = True
     gate.opened(Opened(call=1, binding=""))
-    await gate.asked(Asked(call=2, address="192.0.2.2", attempt=shown))
+    await gate.asked(Asked(call=2, address="192.0.2.2", attempt=GIVEN))
     assert [type(message) for message in told] == [Admitted, End, Denied]
     assert list(table) == []
 
@@ -145,9 +139,6 @@ class Engine:
 
     async def stop(self) -> None:
         self._told.append("stop")
-
-    async def forget(self) -> None:
-        """Nothing."""
 
     async def refresh(self) -> None:
         """Nothing."""
@@ -174,7 +165,9 @@ def gateway(tmp_path: Path, fence: RecordingFence, monkeypatch: pytest.MonkeyPat
         }
     )
     monkeypatch.setattr(reconcile, "_make", lambda *_: Engine(fence.told))
-    return Gateway(placement, tmp_path, DiagnosticLog(), fence)
+    gateway = Gateway(placement, tmp_path, BoundedLog(), fence)
+    monkeypatch.setattr(gateway._eap_tls, "configure", AsyncMock())
+    return gateway
 
 
 async def test_the_fence_stands_before_an_engine_starts_and_knows_the_document(
@@ -224,7 +217,7 @@ async def test_who_is_to_be_put_out_is_shut_out_before_the_engine_is_asked(
 
 # ------------------------------------------------------------------------------- who reaches what
 
-GROUND = Ground(IPv4Address("203.0.113.2"), "wan", "lan", userspace=True)
+GROUND = Ground(IPv4Address("203.0.113.2"), IPv4Address("10.1.255.4"), "wan", "lan", userspace=True)
 REACH = Reach(
     pool=(POOL,),
     routes=(IPv4Network("10.1.0.0/16"), IPv4Network("192.168.50.0/24")),

@@ -60,9 +60,9 @@ def test_a_byte_order_mark_is_accepted() -> None:
 def test_a_bomb_is_refused_before_it_goes_off() -> None:
     levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     text = "a0: &a0 [x]\n" + "\n".join(levels)
-    began = time.monotonic()
+    began = time.thread_time()
     [(line, _, words)] = problems(text)
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5
     assert words.startswith("written out this is more than 20000 values")
     assert line == 6
 
@@ -84,16 +84,16 @@ def test_a_long_chain_of_aliases_is_refused_as_too_deep() -> None:
 def test_ten_megabytes_are_refused_unread(tmp_path: Path) -> None:
     big = tmp_path / "big.yaml"
     big.write_bytes(b"# padding\n" * 1_000_000)
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(LoadError, match="larger than 1000 kB"):
         load(big)
-    assert time.monotonic() - began < 0.2
+    assert time.thread_time() - began < 0.2
 
 
 def test_a_million_entries_end_in_good_time() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     assert problems("expect:\n" + "- {a: b}\n" * 100_000)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 @pytest.mark.parametrize(
