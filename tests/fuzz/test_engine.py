@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable
 
 import pytest
@@ -51,8 +52,9 @@ def test_an_outcome_that_is_new_counts_as_getting_further() -> None:
 
 def test_work_that_is_too_dear_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(data: bytes) -> None:
-        if len(data) > 20:
-            sum(range(2_000_000))
+        end = time.thread_time() + 0.05
+        while len(data) > 20 and time.thread_time() < end:
+            pass
 
     monkeypatch.setattr(engine, "SHRINKING", 0.0)
     assert list(faults(run)) == ["CostError more than 0.02 s of CPU"]
