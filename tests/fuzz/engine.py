@@ -134,7 +134,7 @@ class Fuzzer:
         self._corpus: list[bytes] = []
         self._outcomes: set[Hashable] = set()
         self._new = False
-        """Whether the input that was watched last has come to something new."""
+        """Whether the input in hand has come to something new."""
         self._waiting = list(target.seeds())
 
     def step(self) -> None:
@@ -148,21 +148,24 @@ class Fuzzer:
             self.found[found.what] = self._smaller(found)
 
     def _tried(self, data: bytes, *, seed: bool) -> Found | None:
-        if seed or self.inputs % WATCHED == 0:
+        self._new = seed
+        found = _fault(data, lambda: self._measure(data))
+        if not found and (self._new or self.inputs % WATCHED == 0):
             found = _fault(data, lambda: self._watch(data))
-            if found or not (self._new or seed):
-                return found
+        if not found and self._new:
             self._corpus.append(data)
-        return _fault(data, lambda: self._measure(data))
+        return found
 
     def _measure(self, data: bytes) -> None:
-        self.dearest = max(self.dearest, execute(self.target, data))
+        spent, outcome = execute(self.target, data)
+        self.dearest = max(self.dearest, spent)
+        self._new |= outcome not in self._outcomes
+        self._outcomes.add(outcome)
 
     def _watch(self, data: bytes) -> None:
         with _broken_off(self.target), self.lines.watched():
-            outcome = self.target.run(data)
-        self._new = self.lines.news() | (outcome not in self._outcomes)
-        self._outcomes.add(outcome)
+            self.target.run(data)
+        self._new |= self.lines.news()
 
     def _made(self) -> bytes:
         known = self._corpus or [b""]
@@ -190,15 +193,15 @@ class Fuzzer:
         return again if again and again.what == found.what else None
 
 
-def execute(target: Target, data: bytes) -> float:
+def execute(target: Target, data: bytes) -> tuple[float, Hashable]:
     """Run one input; raises what it finds. What takes too long has to do so three times. Returns
-    seconds of CPU.
+    seconds of CPU, and what became of it.
     """
     with _broken_off(target):
         before = _peak()
         for _ in range(3):
             begun = time.thread_time()
-            target.run(data)
+            outcome = target.run(data)
             spent = time.thread_time() - begun
             if spent <= target.cpu:
                 break
@@ -206,7 +209,7 @@ def execute(target: Target, data: bytes) -> float:
             raise CostError(f"more than {target.cpu:g} s of CPU")
         if _peak() - before > MOST_MEMORY:
             raise CostError(f"more than {MOST_MEMORY // 1024} MB of memory")
-    return spent
+    return spent, outcome
 
 
 def digest(data: bytes) -> str:

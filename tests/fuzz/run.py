@@ -96,11 +96,13 @@ def _process(name: str, end: float, seed: int, place: Path) -> Report:
 
 def main() -> int:
     """The program."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="p2slab test --fuzz", description=__doc__)
     parser.add_argument("minutes", type=float)
     parser.add_argument("targets", nargs="*", help="all of them where none is named")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     given = parser.parse_args()
+    if unknown := set(given.targets) - set(MODULES):
+        parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(MODULES)}")
     return 1 if run(given.targets or list(MODULES), given.minutes, given.seed) else 0
 
 

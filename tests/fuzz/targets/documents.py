@@ -21,6 +21,7 @@ from gateway.engines.base import Settings
 from gateway.errors import GatewayError, InvalidDocumentError
 from gateway.pool import divide
 from gateway.reconcile import Gateway, _networks
+from gateway.refusals import BoundedLog
 from gateway.resource import VirtualNetworkGateway
 from gateway.trust import load_public_cert_data
 from lab.topology.files import _certificate, _FlawError, _private_key, _public_key
@@ -132,7 +133,7 @@ def refused(error: GatewayError) -> None:
 def gateway_document(data: bytes) -> None:
     """Refused with reasons; or it is what GET returns, and the daemons can be told of it."""
     around = surroundings()
-    gateway = Gateway(around.placement, Path("/nowhere"), around.log, RecordingFence())
+    gateway = Gateway(around.placement, Path("/nowhere"), BoundedLog(), RecordingFence())
     try:
         read = from_json(data)
     except InvalidDocumentError as error:
@@ -206,7 +207,7 @@ def site_seeds() -> list[bytes]:
 def sites(data: bytes) -> None:
     """Local network gateways and connections in any order; charon can be told of what is taken."""
     around = surroundings()
-    gateway = Gateway(around.placement, Path("/nowhere"), around.log, RecordingFence())
+    gateway = Gateway(around.placement, Path("/nowhere"), BoundedLog(), RecordingFence())
     gateway._resource = parse(
         VirtualNetworkGateway, {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
     )
