@@ -57,6 +57,7 @@ class Hostile(UmlNode):
             loop = asyncio.get_running_loop()
             try:
                 await loop.sock_sendall(line, self._said)
+                line.shutdown(socket.SHUT_WR)
                 while await loop.sock_recv(line, 4096):
                     pass
             except OSError:
