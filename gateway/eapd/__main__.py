@@ -6,6 +6,7 @@ import argparse
 import signal
 import socket
 import sys
+import warnings
 from pathlib import Path
 
 from cryptography import x509
@@ -36,6 +37,7 @@ def main() -> int:
     context = tls_contexts.server_context(leaf, key, tuple(issuers))
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway, too, gets a terminal's Ctrl-C
+    warnings.simplefilter("ignore")  # what libraries say of strangers' bytes fills no log
     rehearse(context)
     late_imports.forbid()
     Worker(channel, context, privileges.confine()).run()

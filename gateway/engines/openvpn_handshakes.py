@@ -83,7 +83,7 @@ def _read(address: str, text: str) -> Refusal | None:
         reason = reasons[0] if reasons else "untrusted"
         if reason == "no-client-auth" and verify["depth"] != "0":  # an authority's, not for that
             reason = "untrusted"
-        whole = verify["serial"] is not None and len(text.encode()) <= LONGEST_WHOLE
+        whole = verify["serial"] is not None and len(text.encode(errors="replace")) <= LONGEST_WHOLE
         if verify["depth"] != "0" or not whole:
             return Refusal(address, reason, text)
         name = _ONE_NAME.fullmatch(verify["subject"])

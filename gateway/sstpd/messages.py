@@ -46,7 +46,7 @@ class EapGiven(Message):
     packet: Secret
     identity: Word | None
     speaks: Word = ""
-    room: int = 1500
+    room: Annotated[int, Field(ge=64, le=4096)] = 1500
 
 
 Attempt = Annotated[MsChapV2Given | PapGiven | EapGiven, Field(discriminator="method")]
