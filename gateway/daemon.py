@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import EngineError, StorageError
 from gateway.files import tail
-from gateway.heartbeat import until_silent
+from gateway.heartbeat import turns_waited_for, until_silent
 from gateway.rotation import keep_small
 
 if TYPE_CHECKING:
@@ -188,7 +188,9 @@ class Daemon:
         if self._program.alive is None:
             await asyncio.Event().wait()
         assert self._program.alive
-        return await until_silent(self._program.name, self._program.alive)
+        return await until_silent(
+            self._program.name, self._program.alive, lambda: turns_waited_for(self.pid or 0)
+        )
 
     async def _until_ready(self, ending: asyncio.Task[int]) -> None:
         ready = asyncio.ensure_future(self._program.ready())

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from itertools import count
 
@@ -45,6 +49,39 @@ async def test_time_in_which_the_gateway_stood_still_does_not_count(
     assert said == "gave no answer for 2 s, besides 2.8 s in which the gateway itself stood still"
     assert sum(seen) - 2.8 >= 2.0
     assert capsys.readouterr().err == "the gateway stood still for 2.8 s; d is not blamed\n"
+
+
+async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each slice its slowest thread waits four fifths."""
+    seen = slices(monkeypatch, lambda _: 0.125)
+    waited = count()
+    said = await heartbeat.until_silent("d", never, lambda: {"1": 0.0, "2": next(waited) * 0.1})
+    assert said == "gave no answer for 2 s"
+    assert sum(seen) == heartbeat.STARVED_LIMIT
+    seen.clear()
+    waited = count()
+    await heartbeat.until_silent("d", never, lambda: {str(n := next(waited)): n * 9.0})
+    assert sum(seen) == heartbeat.LIMIT, "a thread that has just begun has waited for nothing"
+
+
+def test_a_process_that_waits_for_its_turn_is_seen_to() -> None:
+    """Two that are busy on one processor."""
+    cpu = min(os.sched_getaffinity(0))
+    script = f"import os; os.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    try:
+        pid = busy[0].pid
+        limit = time.monotonic() + 20
+        while max(heartbeat.turns_waited_for(pid).values(), default=0.0) < 0.2:
+            assert time.monotonic() < limit, heartbeat.turns_waited_for(pid)
+            time.sleep(0.01)
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+    assert heartbeat.turns_waited_for(pid) == {}
 
 
 async def test_an_answer_behind_a_long_standstill_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
