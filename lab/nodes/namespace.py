@@ -277,6 +277,7 @@ class NamespaceNode:
 
 def open_log(place: Path, log: str) -> tuple[Path, int]:
     """A program's log in the directory of a node's, and a descriptor that appends to it."""
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(own.open_directory(str(place), make=True))
     path = place / f"{log}.log"
     return path, own.open_file(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
