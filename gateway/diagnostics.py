@@ -85,7 +85,7 @@ class DiagnosticLog:
             serialNumber=printable(serial),
         )
         self._records.append(record)
-        _tell(f"{record.time} {protocol} {event}", asdict(record), _SHOWN)
+        _tell(f"{record.time} {protocol} {event}", vars(record), _SHOWN)
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
@@ -116,7 +116,7 @@ class TunnelLog:
         words = printable(message, LONGEST_MESSAGE)
         record = TunnelRecord(_now(), connection, status, printable(peer), words, name)
         self._records.append(record)
-        _tell(f"{record.time} tunnel {status}", asdict(record), _SHOWN_OF_A_TUNNEL)
+        _tell(f"{record.time} tunnel {status}", vars(record), _SHOWN_OF_A_TUNNEL)
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""

@@ -1,8 +1,8 @@
 """The gateway's fence: the nftables table that forwards only for sessions, in this namespace.
 
 What passes is said in `gateway.reach`; here it is loaded, and here the session table's addresses
-come and go. One command takes 0.1 ms, with a thousand elements as with none, and is carried out
-where it is asked for, in the event loop's thread.
+come and go. An address takes 0.03 ms, with a thousand elements as with none, and is written where
+it is asked for, in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway import datapath
 from gateway.errors import FenceError
-from gateway.nft import Nft, NftError
+from gateway.nft import Change, Elements, Nft, NftError
 from gateway.reach import RESERVED, SESSIONS, TABLE, Ground, Reach, rules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from ipaddress import IPv4Address
 
     from gateway.diagnostics import DiagnosticLog
@@ -58,6 +59,7 @@ class NftFence:
         self._placement = placement
         self._log = log
         self._nft: Nft | None = None
+        self._elements: Elements | None = None
         self._ground: Ground | None = None
         self._wanted: Reach | None = None
         self._in_force: Reach | None = None
@@ -86,18 +88,20 @@ class NftFence:
         self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
     ) -> None:
         """As in Fence."""
-        element = self._element(protocol, address)
-        if seconds is None:
-            last = f"add element {TABLE} {SESSIONS} {{ {element} }}"
-        else:
-            last = f"add element {TABLE} {RESERVED} {{ {element} timeout {ceil(seconds)}s }}"
-        self._run(f"{_without(element)}\n{last}")
+        name, limit = (SESSIONS, None) if seconds is None else (RESERVED, ceil(seconds))
+        interface = self._interface(protocol)
+        changes = [Change(name, address, interface, there=True, seconds=limit)]
+        if (protocol, address) in self._owed:
+            changes = _without(address, interface) + changes
+        elif seconds is None:
+            changes = _without(address, interface, RESERVED) + changes
+        self._change(changes)
         self._owed.discard((protocol, address))
 
     def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
         """As in Fence."""
         try:
-            self._run(_without(self._element(protocol, address)))
+            self._change(_without(address, self._interface(protocol)))
         except FenceError as error:
             words = f"{address} could not be taken out of the fence, and is tried again"
             self._log.add("engine", protocol, f"{words}: {error.message}")
@@ -107,7 +111,7 @@ class NftFence:
     def _settle(self) -> None:
         for protocol, address in list(self._owed):
             try:
-                self._run(_without(self._element(protocol, address)))
+                self._change(_without(address, self._interface(protocol)))
             except FenceError:
                 continue
             self._owed.discard((protocol, address))
@@ -115,10 +119,17 @@ class NftFence:
         if self._owed:
             asyncio.get_running_loop().call_later(RETRY, self._settle)
 
-    def _element(self, protocol: VpnProtocol, address: IPv4Address) -> str:
+    def _interface(self, protocol: VpnProtocol) -> str:
         if self._ground is None:
             raise FenceError("there is no fence yet")
-        return f'{address} . "{self._ground.interfaces[protocol]}"'
+        return self._ground.interfaces[protocol]
+
+    def _change(self, changes: Sequence[Change]) -> None:
+        try:
+            self._elements = self._elements or Elements(TABLE.split()[1])
+            self._elements.apply(changes)
+        except (OSError, NftError) as error:
+            raise FenceError(f"nftables: {error}") from error
 
     def _run(self, commands: str) -> None:
         try:
@@ -128,11 +139,11 @@ class NftFence:
             raise FenceError(f"nftables: {error}") from error
 
 
-def _without(element: str) -> str:
-    """Taken out of both sets; nft 1.0.6 cannot delete what may not be there but after adding it,
-    and nobody sees the middle of a transaction."""
-    return "\n".join(
-        f"{verb} element {TABLE} {name} {{ {element} }}"
-        for name in (SESSIONS, RESERVED)
-        for verb in ("add", "delete")
-    )
+def _without(address: IPv4Address, interface: str, *names: str) -> list[Change]:
+    """Taken out of these sets, or of both. What may not be there cannot be deleted but after adding
+    it, and nobody sees the middle of a transaction."""
+    return [
+        Change(name, address, interface, there)
+        for name in names or (SESSIONS, RESERVED)
+        for there in (True, False)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,10 @@ class Sessions:
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
         self._sessions: dict[str, Session] = {}
-        self._reservations: list[Reservation] = []
+        self._reservations: dict[int, Reservation] = {}
+        """By identity, the oldest first: the first to lapse."""
+        self._taken: Counter[tuple[VpnProtocol, str | None]] = Counter()
+        """Places, by protocol and peer (`Peer.who`); None: of all peers."""
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions.values()))
@@ -122,17 +126,19 @@ class Sessions:
         """Keep a place. FenceError: there is none, for its address could not be let through."""
         self._fence.admit(peer.protocol, address, RESERVATION_LIFE)
         reservation = Reservation(peer, address, time.monotonic() + RESERVATION_LIFE)
-        self._reservations.append(reservation)
+        self._reservations[id(reservation)] = reservation
+        self._taken.update(_keys(peer))
         return reservation
 
     def holds(self, reservation: Reservation) -> bool:
         """Whether the place is still kept."""
-        return reservation in self._kept()
+        self._let_lapse()
+        return id(reservation) in self._reservations
 
     def release(self, reservation: Reservation) -> None:
         """Give the place back; nothing happens if it has lapsed."""
-        if reservation in self._reservations:
-            self._reservations.remove(reservation)
+        if self._reservations.pop(id(reservation), None):
+            self._taken.subtract(_keys(reservation.peer))
             self._fence.evict(reservation.peer.protocol, reservation.address)
 
     def open(
@@ -147,7 +153,7 @@ class Sessions:
         except FenceError:
             self.release(reservation)
             raise
-        self._reservations.remove(reservation)
+        del self._reservations[id(reservation)]
         session = Session(reservation.peer, private_address, handle)
         self._sessions[session.id] = session
         return session
@@ -161,6 +167,7 @@ class Sessions:
         """Take a session out; False if it was gone already."""
         if self._sessions.pop(session.id, None) is None:
             return False
+        self._taken.subtract(_keys(session.peer))
         self._fence.evict(session.peer.protocol, session.private_address)
         return True
 
@@ -181,17 +188,25 @@ class Sessions:
 
     def count(self, protocols: Iterable[VpnProtocol], who: str | None = None) -> int:
         """Places taken, sessions and reservations: all, or those of one peer (`Peer.who`)."""
-        wanted = set(protocols)
-        peers = [session.peer for session in self._sessions.values()]
-        peers += [reservation.peer for reservation in self._kept()]
-        return sum(p.protocol in wanted and who in {None, p.who} for p in peers)
+        self._let_lapse()
+        return sum(self._taken[protocol, who] for protocol in set(protocols))
 
     def addresses(self) -> set[IPv4Address]:
         """Private addresses in use or kept."""
         used = {session.private_address for session in self._sessions.values()}
-        return used | {r.address for r in self._kept()}
+        self._let_lapse()
+        return used | {r.address for r in self._reservations.values()}
 
-    def _kept(self) -> list[Reservation]:
+    def _let_lapse(self) -> None:
+        """The kernel has forgotten their addresses already."""
         now = time.monotonic()
-        self._reservations = [r for r in self._reservations if r.expires > now]
-        return self._reservations
+        while self._reservations:
+            number, oldest = next(iter(self._reservations.items()))
+            if oldest.expires > now:
+                return
+            del self._reservations[number]
+            self._taken.subtract(_keys(oldest.peer))
+
+
+def _keys(peer: Peer) -> tuple[tuple[VpnProtocol, str | None], ...]:
+    return (peer.protocol, None), (peer.protocol, peer.who)

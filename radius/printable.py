@@ -12,4 +12,5 @@ LONGEST = 512
 def printable(text: str, longest: int = LONGEST) -> str:
     """One line without control characters, marks of direction, other characters that do not show,
     or unpaired surrogates: each is a question mark. Cut at `longest` characters."""
-    return "".join(c if c.isprintable() else "?" for c in text[:longest])
+    text = text[:longest]
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -271,7 +271,7 @@ def test_without_its_table_the_gateway_lets_nobody_in_until_it_is_told_again(
         with pytest.raises(RefusedError):
             await alice.dial("OpenVPN")
         (record,) = await bench.records("refused")
-        assert record["reason"] == "refused"
+        assert record["reason"] == "fault"
         assert record["message"].startswith("the gateway's own fault: nftables")
         assert await bench.gateway.sessions() == []
         await bench.gateway.put(bench.document("OpenVPN"))

@@ -14,10 +14,11 @@ from gateway import datapath, fence, sessions
 from gateway.diagnostics import DiagnosticLog
 from gateway.errors import FenceError
 from gateway.fence import NftFence
-from gateway.nft import Nft
+from gateway.nft import Change, Elements, Nft, NftError
 from gateway.reach import TABLE, Reach
 from gateway.sessions import Peer, Sessions
 from gateway.vocabulary import VpnProtocol
+from lab.kernel import calls
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 from tests.labs.tun_router import (
@@ -321,3 +322,36 @@ def test_nothing_is_left_of_an_earlier_process(monkeypatch: pytest.MonkeyPatch) 
         assert not scene.passes()
 
     in_a_scene(monkeypatch, test)
+
+
+def test_elements_of_sets_change_together_or_not_at_all() -> None:
+    def there() -> None:
+        calls.unshare(calls.NEWNET)
+        nft = Nft()
+        kind = "type ipv4_addr . ifname;"
+        nft.run(
+            "add table inet t\n"
+            f"add set inet t sessions {{ {kind} }}\n"
+            f"add set inet t reserved {{ {kind} flags timeout; }}\n"
+        )
+        elements = Elements("t")
+        alice, bob = (IPv4Address(f"172.16.0.{n}") for n in (9, 10))
+        elements.apply([Change("sessions", alice, "ovpn0", there=True)])
+        elements.apply([Change("reserved", bob, "a-name-of-fiftee", there=True, seconds=30)])
+        said = nft.run("list table inet t")
+        assert '172.16.0.9 . "ovpn0" }' in said
+        assert '172.16.0.10 . "a-name-of-fiftee" timeout 30s' in said
+        for wrong in (
+            [Change("sessions", bob, "x", there=True), Change("sessions", bob, "y", there=False)],
+            [Change("sessions", bob, "x", there=True), Change("none", bob, "x", there=True)],
+        ):
+            with pytest.raises(NftError, match="No such file"):
+                elements.apply(wrong)
+            assert nft.run("list table inet t").count("172.16.0.10") == 1
+        gone = [Change("sessions", alice, "ovpn0", there=there) for there in (True, False)]
+        for _ in range(2):
+            elements.apply(gone)
+            assert "172.16.0.9" not in nft.run("list table inet t")
+        elements.close()
+
+    isolated(there)
