@@ -207,8 +207,9 @@ def test_the_129th_session_is_refused_at_http_and_no_other_is_touched(tmp_path: 
         await bench.gateway.put(bench.document("SSTP"))
         worker = (await bench.engine("SSTP"))["pid"]
         before, inside = memory(worker), []
-        for _ in range(LIMIT // 8):
-            inside += await asyncio.gather(*(connected(bench, "alice") for _ in range(8)))
+        # One certificate holds three quarters of the places at most.
+        for who, pc in [("alice", "pc1")] * 12 + [("carol", "pc3")] * 4:
+            inside += await asyncio.gather(*(connected(bench, who, pc) for _ in range(LIMIT // 16)))
         rows = await sessions(bench, LIMIT)
         assert memory(worker) - before < LIMIT * 1_000_000
         refused = await outcome(bench, "bob", "pc2")
@@ -224,7 +225,7 @@ def test_the_129th_session_is_refused_at_http_and_no_other_is_touched(tmp_path: 
         await sessions(bench, LIMIT - 1)
         await connected(bench, "bob", "pc2")
 
-    on_a_gateway(tmp_path, test, client("alice"), client("bob"))
+    on_a_gateway(tmp_path, test, client("alice"), client("bob"), client("carol"))
 
 
 def test_a_thousand_half_open_connections_hurt_nobody(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tests.labs.gateway_bench import (
     client,
     on_a_gateway,
 )
+from tests.labs.sstp_bench import sessions
 
 RELAY = "192.0.2.6"
 """pc2's address."""
@@ -94,10 +95,13 @@ def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
         alice = bench.computer("pc1", "alice")
         await alice.dial("SSTP")
         program = [sys.executable, "-m", "tests.labs.burst"]
-        answers = await bench.nodes["gw"].spawn([*program, "answer", PRIVATE], log="burst")
-        await wait_until("it waits", 10.0, lambda: "ready" in answers.log.read_text())
-        came = await alice.node.run([*program, "ask", PRIVATE])
-        assert came.stdout.split() == [str(number) for number in range(COUNT)], came.said
+        (row,) = await sessions(bench, 1)
+        takes = await bench.nodes["pc1"].spawn([*program, "take"], log="burst")
+        await wait_until("it listens", 10.0, lambda: "ready" in takes.log.read_text())
+        sent = await bench.nodes["gw"].run([*program, "send", row["privateIpAddress"]])
+        assert sent.code == 0, sent.said
+        assert await takes.wait() == 0
+        assert takes.log.read_text().split() == ["ready", *map(str, range(COUNT))]
 
     on_a_kernel_with_ppp(tmp_path, test, client("alice"))
 

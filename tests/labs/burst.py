@@ -1,7 +1,7 @@
 """Ten datagrams at once, and nothing after them.
 
-`python -m tests.labs.burst answer ADDRESS` waits for one datagram and answers it with the burst;
-`... ask ADDRESS` asks for one, and prints how many came.
+`python -m tests.labs.burst take` takes what comes for some seconds, and prints how many came;
+`... send ADDRESS` sends the burst there. The gateway sends: no client may ask anything of it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ PATIENCE = 5.0
 """Seconds for what is still to come."""
 
 
-def answer(address: str) -> None:
+def send(address: str) -> None:
     """Once."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.bind((address, PORT))
-        print("ready", flush=True)
-        _, peer = line.recvfrom(100)
         line.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SIZE)
-        line.sendto(b"".join(bytes([number]) * SIZE for number in range(COUNT)), peer)
+        line.sendto(b"".join(bytes([number]) * SIZE for number in range(COUNT)), (address, PORT))
 
 
-def ask(address: str) -> None:
+def take() -> None:
     """The numbers of the datagrams that came."""
     came: set[int] = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("", PORT))
         line.settimeout(PATIENCE)
-        line.sendto(b"now", (address, PORT))
+        print("ready", flush=True)
         try:
             while len(came) < COUNT:
                 came.add(line.recv(2 * SIZE)[0])
@@ -42,4 +40,4 @@ def ask(address: str) -> None:
 
 
 if __name__ == "__main__":
-    {"answer": answer, "ask": ask}[sys.argv[1]](sys.argv[2])
+    {"send": send, "take": take}[sys.argv[1]](*sys.argv[2:])
