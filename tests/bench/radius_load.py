@@ -34,7 +34,7 @@ from lab.clients.profile import Profile
 from lab.clients.sstp_call import Caller, Target
 from lab.clients.sstp_python import tls_context
 from lab.clients.strongswan import DAEMON
-from lab.clients.strongswan_config import CHILD, connection_message, strongswan_conf
+from lab.clients.strongswan_config import CHILD, connection_message, identity, strongswan_conf
 from lab.clients.user import UserPassword
 from lab.waiting import wait_until
 from radius.attributes import Call, Nas
@@ -174,7 +174,8 @@ def _load(session: object, number: int, profile: Profile, *, userspace: bool) ->
     session.load_cert({"type": "x509", "flag": "CA", "data": profile.server_root})
     for n in range(number):
         user = UserPassword(f"u{n}", f"{PASSWORD}{n}")
-        session.load_shared({"type": "EAP", "data": user.password, "owners": [user.name]})
+        owner = identity("email", user.name.encode())
+        session.load_shared({"type": "EAP", "data": user.password, "owners": [owner]})
         message = connection_message(profile, user, ike_persona("linux"), encapsulate=userspace)
         session.load_conn({user.name: message})
 
