@@ -49,7 +49,11 @@ class Settings:
 
     def save(self, directory: str) -> None:
         """Keep them all below `directory`: the files at their paths, the variables in env.json."""
-        self.write(directory)
+        mask = os.umask(0o022)  # a copy is for an ordinary user too; the directory is ours alone
+        try:
+            self.write(directory)
+        finally:
+            os.umask(mask)
         os.chmod(directory, 0o700)
         with open(os.path.join(directory, "env.json"), "w", encoding="utf-8") as file:
             json.dump(self.env, file)

@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> None:
     env = _settings()
     unshare(CLONE_NEWNS)
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    mask = os.umask(0o022)  # what the machine has, whatever that of the caller is
     _private_etc()
     _fresh_run()
     _home()
@@ -67,6 +68,7 @@ def main(arguments: list[str]) -> None:
     if "--without-network" in options:
         unshare(_CLONE_NEWNET)
     _become()
+    os.umask(mask)
     os.chdir(CHECKOUT)
     os.execvpe(command[0], command, env)
 
