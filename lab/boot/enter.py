@@ -73,7 +73,9 @@ def replace_root(
     try:
         unshare(CLONE_NEWNS)
         mount("none", "/", None, MS_REC | MS_PRIVATE)
+        mask = os.umask(0o022)  # /etc and /var are for accounts without rights too
         _mount_tree(tree, shown, writable)
+        os.umask(mask)
     except OSError as error:
         if error.errno in (errno.EPERM, errno.EACCES):
             raise no_namespace(error) from error

@@ -34,7 +34,7 @@ def command(ctx: click.Context, fuzz: float | None, pytest_arguments: tuple[str,
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
         ctx.exit(subprocess.call(argv, cwd=os.environ["P2SLAB_SOURCE"]))
     # A caller's own paths are theirs; ours are the checkout's.
-    here = Path.cwd() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
+    here = _here() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
     failed = (
         [] if pytest_arguments else [name for name, argv in CHECKS if not _passes(name, argv, here)]
     )
@@ -43,6 +43,16 @@ def command(ctx: click.Context, fuzz: float | None, pytest_arguments: tuple[str,
     if failed:
         click.echo(f"also failed: {', '.join(failed)}", err=True)
     ctx.exit(code or len(failed))
+
+
+def _here() -> Path:
+    """The current directory; if it is in the checkout, by the path by which nodes see it, too:
+    modules that are imported from there name files for them."""
+    source, here = Path(os.environ["P2SLAB_SOURCE"]), Path.cwd()
+    for parent in (here, *here.parents):
+        if parent.samefile(source):
+            return source / here.relative_to(parent)
+    return here
 
 
 def _passes(name: str, argv: list[str], here: Path) -> bool:

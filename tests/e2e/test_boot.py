@@ -205,6 +205,20 @@ def test_a_directory_of_the_private_roots_etc_may_be_replaced() -> None:
         assert done.stdout == "[]\n", done.stderr
 
 
+def test_the_private_root_can_be_read_whatever_the_umask_was() -> None:
+    """By accounts without rights, under which daemons run."""
+    script = (
+        "from lab.boot.users import become_root; from lab.boot.enter import replace_root\n"
+        "from lab.boot.cache import Cache, root_key; import os\n"
+        "tree = Cache.of_this_user().tree(root_key('lab/boot')); become_root(); os.umask(0o077)\n"
+        "replace_root(tree, visible=[])\n"
+        "print([oct(os.stat(name).st_mode & 0o777) for name in ('/etc', '/var')])\n"
+        "print(oct(os.umask(0)))\n"
+    )
+    done = run("env", "PYTHONPATH=.", "python3", "-c", script)
+    assert done.stdout == "['0o755', '0o755']\n0o77\n", done.stderr
+
+
 def test_without_a_tun_device_doctor_says_what_to_type() -> None:
     done = run("./p2slab", "doctor", options=("--without-tun",))
     if Path("/dev/net/tun").stat().st_mode & 0o002:
