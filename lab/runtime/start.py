@@ -145,6 +145,11 @@ def _detach(logs: Path, kept: set[int]) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core handler would run in the machine
+    allow_files()
+
+
+def allow_files() -> None:
+    """Let this process have so many open as it may be given, but no more than MOST_FILES."""
     most = min(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.kernel import calls
-from lab.runtime.start import prepare_ground
+from lab.runtime.start import allow_files, prepare_ground
 
 
 def isolated(function: Callable[[], None] | Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -37,7 +37,8 @@ def _do(function: Callable[[], Any], writing: int) -> None:
     code = 1
     try:
         _become_root()
-        os.umask(0o022)  # a lab's own
+        os.umask(0o022)  # a lab's own, and its limit
+        allow_files()
         calls.unshare(calls.NEWPID)
         first = os.fork()
         if first:
