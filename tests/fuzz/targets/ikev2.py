@@ -217,7 +217,7 @@ async def _relay(steps: list[tuple[int, bytes]]) -> None:
                 clients.on_event(event)
         elif kind == LAPSED:
             kept = around.sessions._reservations
-            kept[:] = [replace(reservation, expires=0) for reservation in kept]
+            kept.update({n: replace(place, expires=0) for n, place in kept.items()})
             accepted, lapsed = len(list(around.sessions)), lapsed + accepted
         await tasks.done()
         for answer in ports[0].sent:

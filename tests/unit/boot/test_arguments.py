@@ -92,5 +92,8 @@ def test_a_relative_name_in_a_directory_that_stays_visible_is_not_refused(
         ["verify", "/home/me/lab.yaml", "/tmp/lab.yaml", "/etcetera"],
     ],
 )
-def test_files_of_a_node_and_ordinary_files_are_not_refused(arguments: list[str]) -> None:
+def test_files_of_a_node_and_ordinary_files_are_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the checkout itself may lie under /var
     refuse_hidden_files(Call.of(arguments), [])

@@ -305,7 +305,8 @@ def test_another_user_can_lock_nothing_that_we_wait_for(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     cache = Cache(str(tmp_path))
     tree = Path(cache.tree("aaaa"))
-    tree.mkdir(mode=0o755)
+    tree.mkdir()
+    tree.chmod(0o755)
     with locked(cache):
         held = own.lock(cache.in_use("aaaa"), "", lambda _: None, shared=True)
     assert held is not None
