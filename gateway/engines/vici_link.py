@@ -1,8 +1,8 @@
 """charon over vici from asyncio: the library blocks, so each session has a thread of its own.
 
 Four sessions: one for orders, one for questions, one for events and one for the heartbeat.
-Questions have their own because charon's worker may be waiting for our OCSP answer, for which we
-must ask, while an order waits for that worker.
+Questions have their own because an order may wait for a worker of charon's that waits for RADIUS,
+and so for us.
 """
 
 from __future__ import annotations
