@@ -45,7 +45,7 @@ def boot() -> None:
     with open(CONFIGURATION, "rb") as file:  # noqa: PTH123 (pathlib costs 40 ms here)
         told = json.load(file)
     load_modules(MODULES, ["overlay"])
-    _mount_own()
+    _mount_own(told["host"])
     calls.set_host_name(told["name"])
     _allow_modprobe()
     load_modules(MODULES, told["modules"])
@@ -71,8 +71,13 @@ def _mount_kernel() -> None:
     calls.mount("tmpfs", "/dev/shm", "tmpfs", 0, "mode=1777")  # noqa: S108 (the node's own)
 
 
-def _mount_own() -> None:
-    """What the node may write: overlays on /etc and /var, and an empty /run and /tmp."""
+def _mount_own(host: str) -> None:
+    """What the node may write: overlays on /etc and /var, and an empty /run and /tmp.
+
+    `host`, below /var, shows what is the machine's, a checkout say: it is laid upon the overlay as
+    it was, read-only.
+    """
+    shown = os.open(host, os.O_PATH | os.O_CLOEXEC) if os.path.isdir(host) else None  # noqa: PTH112
     calls.mount("tmpfs", STAGE, "tmpfs", 0, "mode=755")
     for name in ("etc", "var"):
         upper, work = f"{STAGE}/{name}", f"{STAGE}/{name}.work"
@@ -80,6 +85,9 @@ def _mount_own() -> None:
         os.mkdir(work)  # noqa: PTH102
         options = f"lowerdir=/{name},upperdir={upper},workdir={work}"
         calls.mount("overlay", f"/{name}", "overlay", 0, options)
+    if shown is not None:
+        calls.bind_read_only(f"/proc/self/fd/{shown}", host)
+        os.close(shown)
     calls.unmount(STAGE)
     calls.mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
     calls.mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777")  # noqa: S108

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Any
 from weakref import WeakSet
 
+from lab.boot.enter import HOST
 from lab.errors import LabError
 from lab.guest import wire
 from lab.kernel import sysctls
@@ -84,6 +85,7 @@ class Machine:
         kind = sysctls.ROUTER if self._plan.forwarding else sysctls.COMPUTER
         return {
             "name": self._plan.name,
+            "host": HOST,
             "modules": MODULES,
             "sysctls": kind,
             "network": inside(self._plan, self._ends),
