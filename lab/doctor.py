@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lab.boot.cache import Cache, free_bytes, root_key
+from lab.boot.cache import Cache, free_bytes, needed_bytes
 from lab.boot.enter import replace_root
-from lab.boot.make import NEEDED
+from lab.boot.layers import closed, root_key
 from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWPID, unshare
 from lab.boot.tools import missing_packages
 from lab.boot.users import become_root, no_namespace, subordinate_ids
@@ -73,8 +73,8 @@ def run(source: str, arguments: list[str]) -> int:
 def examine(source: str) -> list[Finding]:
     """Everything a lab needs or profits from."""
     cache = Cache.of_this_user()
-    tree = cache.tree(root_key(f"{source}/lab/boot"))
-    made = Path(tree).is_dir()
+    tree = cache.best(root_key(f"{source}/lab/boot"))
+    made = bool(tree)
     user = [] if os.geteuid() == 0 else [_subordinate("uid"), _subordinate("gid")]
     making = [] if made else [*_programs(), _room(cache)]
     return [
@@ -162,9 +162,9 @@ def _room(cache: Cache) -> Finding:
     directory = Path(cache.directory)
     while not directory.is_dir():
         directory = directory.parent
-    free = free_bytes(str(directory))
-    return Finding("room in the cache", free >= NEEDED, f"{free / 1e9:.1f} GB at {directory}",
-                   "making the private root (0.9 GB)",
+    free, needed = free_bytes(str(directory)), needed_bytes(closed(["core"]))
+    return Finding("room in the cache", free >= needed, f"{free / 1e9:.1f} GB at {directory}",
+                   f"making the private root ({needed / 1e9:.1f} GB)",
                    "make room, or name another directory with P2SLAB_CACHE")  # fmt: skip
 
 

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import tarfile
+from typing import Any
 
 from lab.boot.build import Builder
-from lab.boot.cache import Cache
+from lab.boot.cache import Cache, layers_of
+from lab.boot.layers import ORDER, in_order
 from lab.boot.make import LABEL, fill_root, locked
 from lab.boot.progress import megabytes, say, step
 from lab.boot.work import as_pid_one
@@ -20,8 +22,8 @@ _CARRIED = ("usr", "etc", "var")
 
 def export_root(cache: Cache, key: str, file: str) -> None:
     """Write the private root to a gzipped tarball, its label first; owners as seen inside."""
-    tree = cache.tree(key)
-    if not os.path.isdir(tree):
+    tree = cache.best(key)
+    if not tree:
         raise UsageError("there is no private root to export", "./p2slab root make")
     target = os.path.abspath(file)
     unfinished = f"{target}.part"
@@ -42,7 +44,7 @@ def export_root(cache: Cache, key: str, file: str) -> None:
 
 def import_root(cache: Cache, key: str, source: str, file: str) -> None:
     """Unpack an exported private root, if it is the one this checkout wants."""
-    _refuse_wrong(file, key)
+    layers = _layers(file, key)
     tarball = os.path.abspath(file)
 
     def fill(tree: str) -> None:
@@ -51,13 +53,15 @@ def import_root(cache: Cache, key: str, source: str, file: str) -> None:
         Builder(cache, tree).keys(source)
 
     with locked(cache):
-        if os.path.isdir(cache.tree(key)):
-            say(f"p2slab: {cache.tree(key)} is there already")
+        there = cache.best(key)
+        if there and layers <= layers_of(there):
+            say(f"p2slab: {there} is there already, with {', '.join(in_order(layers))}")
         else:
-            fill_root(cache, key, fill)
+            fill_root(cache, cache.tree(key, layers), fill, key, source)
 
 
-def _refuse_wrong(file: str, key: str) -> None:
+def _layers(file: str, key: str) -> frozenset[str]:
+    """Those in the tarball, which is to be this checkout's."""
     label = _label(file)
     if label.get("key") != key:
         raise UsageError(
@@ -65,14 +69,19 @@ def _refuse_wrong(file: str, key: str) -> None:
             f"{key}: it is of another version of p2slab, or for another processor",
             "export it from the same version of p2slab",
         )
+    layers = label.get("layers")
+    if not isinstance(layers, list) or not {*ORDER[:2]} <= {*layers} <= {*ORDER}:
+        raise UsageError(f"{file}: its label does not say which layers it has", "export it anew")
+    return frozenset(layers)
 
 
-def _label(file: str) -> dict[str, str]:
+def _label(file: str) -> dict[str, Any]:
     try:
         with tarfile.open(file, "r:gz") as archive:
             first = archive.next()
             member = archive.extractfile(first) if first and first.name == LABEL else None
-            return json.load(member) if member else {}
+            said = json.load(member) if member else {}
+            return said if isinstance(said, dict) else {}
     except FileNotFoundError:
         raise UsageError(f"{file}: no such file") from None
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:

@@ -1,31 +1,45 @@
-"""The steps of making a private root, each a program or two run under a line of progress."""
+"""What is done to make layers of a private root: programs, run side by side where they can be."""
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 import select
 import shutil
+import signal
 import subprocess
-from typing import IO, TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from lab.boot import carry, own
-from lab.boot.cache import SUITE, Cache, full_disk, wheel_count
-from lab.boot.enter import PATH, PYTHON, environment, replace_root
-from lab.boot.progress import Step, megabytes, step
+from lab.boot.cache import Cache, full_disk
+from lab.boot.enter import PATH, PYTHON, environment, inside, replace_root
+from lab.boot.layers import SUITE, debian_packages, in_order, lock_file, wheels
+from lab.boot.progress import Board, Step, board, say
+from lab.boot.syscalls import bind
 from lab.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-_VENV = "/usr/lib/p2slab/venv"
-_PIP_INSTALL = ("-m", "pip", "install", "--require-hashes", "--no-deps", "--no-cache-dir",
-                "--no-input", "--disable-pip-version-check", "--root-user-action=ignore",
-                "--progress-bar=off", "-r", "/usr/lib/p2slab/requirements.lock")  # fmt: skip
+_HOME = "/usr/lib/p2slab"
+_VENV = f"{_HOME}/venv"
+_PIP_INSTALL = ("-m", "pip", "install", "--require-hashes", "--no-deps", "--no-input",
+                "--disable-pip-version-check", "--root-user-action=ignore",
+                "--progress-bar=off")  # fmt: skip
 _APT_OPTIONS = ('APT::Install-Recommends "false"', 'Acquire::Languages "none"')
 # Nobody reads these in a lab, and they are a third of the files.
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+# What is fetched stays in the cache until it has been unpacked: a making that was cut short goes on
+# from there.
+_FETCHED = {"lists": "/var/lib/apt/lists", "debs": "/var/cache/apt/archives"}
+_SKIPPED = "check/empty,cleanup/apt/lists,cleanup/apt/cache"
+# Written by the one mmdebstrap and in the way of the next, or of no use: the machine's proxy and
+# mirror, with passwords perhaps, devices, apt's index of what can be had.
+_PASSING = ("etc/apt/apt.conf.d/99mmdebstrap", "etc/apt/sources.list", "etc/resolv.conf",
+            "etc/hostname", "dev", "var/cache/apt/pkgcache.bin",
+            "var/cache/apt/srcpkgcache.bin")  # fmt: skip
 _NETWORK_WORDS = re.compile(
     r"Could not resolve|Temporary failure|Network is unreachable|Could not connect|"
     r"Connection (refused|timed out)|Unable to connect|No route to host|Failed to fetch|"
@@ -35,99 +49,139 @@ _FULL_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|not enough free space", re.IGNORECASE
 )
 _COMPLAINT = re.compile(r"E: |ERROR: |dpkg: error")
+_CHUNK = 65536
+
+
+class Task(NamedTuple):
+    """A program that is one step."""
+
+    step: Step
+    command: list[str]
+    watch: Callable[[Step, str], None]
+    """Told each line that the program says."""
+    env: dict[str, str] | None = None
+    enter: Callable[[], None] | None = None
+    """Called in the new process, before the program."""
+    wanted: bool = False
+    """What fails is told of and left at that: the root is whole without it."""
 
 
 class Builder:
-    """The steps of one making, in the directory `tree`."""
+    """Makes layers in the directory `tree`, in a process that has its mounts to itself."""
 
     def __init__(self, cache: Cache, tree: str) -> None:
         self.cache = cache
         self.tree = tree
 
-    def packages(self, names: list[str]) -> None:
-        """The Debian tree."""
-        title = f"Debian {SUITE}, {len(names)} packages named"
-        reaching = carry.apt_settings(self.cache.directory)
-        with reaching as (settings, mirror), step(title) as progress:
+    def base(self) -> None:
+        """Debian with Python."""
+        self._hold_fetched()
+        with self._debian(["base"], "essential", weight=1.0) as task:
+            self.run([task])
+        self._clear_passing()
+
+    def grow(self, layers: Iterable[str], source: str) -> None:
+        """These layers, on top of what is there: Debian's packages beside Python's."""
+        names = in_order(layers)
+        self._clear_passing()
+        self._hold_fetched()
+        packages = [name for name in names if debian_packages(name)]
+        with contextlib.ExitStack() as stack:
+            side_by_side: list[list[Task]] = []
+            if packages:
+                debian = self._debian(packages, "custom", weight=2.0)
+                side_by_side.append([stack.enter_context(debian)])
+            python = [self._python(name) for name in names if lock_file(name)]
+            stock = [self._keys(source)] if "runner" in names else []
+            side_by_side.append([*python, *stock])
+            self.run(*side_by_side)
+        self._clear_passing()
+
+    def keys(self, source: str) -> None:
+        """The stock of RSA keys, so that nobody waits for one later."""
+        self.run([self._keys(source)])
+
+    def run(self, *side_by_side: Sequence[Task]) -> None:
+        """Run each sequence of programs in order, the sequences side by side.
+
+        Raises MachineError if one fails; the others are killed then.
+        """
+        steps = [task.step for sequence in side_by_side for task in sequence]
+        with board(*steps) as shown, contextlib.ExitStack() as stack:
+            under_way = [
+                _Running(self, shown, sequence, stack) for sequence in side_by_side if sequence
+            ]
+            while under_way:
+                ready, _, _ = select.select(under_way, [], [], 0.5)
+                shown.draw()
+                under_way = [one for one in under_way if one not in ready or one.goes_on()]
+
+    # ------------------------------------------------------------------------------------- tasks
+
+    @contextlib.contextmanager
+    def _debian(self, names: list[str], variant: str, weight: float) -> Iterator[Task]:
+        packages = sorted(package for name in names for package in debian_packages(name))
+        with carry.apt_settings(self.cache.directory) as (settings, mirror):
             command = [
-                *("mmdebstrap", "--mode=root", "--variant=essential", "--verbose"),
-                f"--include={','.join(names)}",
+                *("mmdebstrap", "--mode=root", f"--variant={variant}", "--verbose"),
+                f"--include={','.join(packages)}",
+                f"--skip={_SKIPPED}",
                 *(f"--aptopt={option}" for option in (*_APT_OPTIONS, *settings)),
                 *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
+                "--dpkgopt=force-unsafe-io",  # a tree that was cut short is never used
                 *(SUITE, self.tree, *([mirror] if mirror else [])),
             ]
-            self.run(command, progress, _apt_note)
-            # The machine's proxy, with its password perhaps, is no part of the tree.
-            os.unlink(f"{self.tree}/etc/apt/apt.conf.d/99mmdebstrap")
-            progress.result = megabytes(size_of(self.tree))
+            step = Step(f"Debian {SUITE}: {', '.join(names)}", weight)
+            yield Task(step, command, AptWatch())
 
-    def python(self, lists: str) -> None:
+    def _python(self, name: str) -> Task:
         """The virtual environment, every file checked against the lock's hashes."""
-        home = f"{self.tree}/usr/lib/p2slab"
-        os.makedirs(home)
-        shutil.copy(os.path.join(lists, "requirements.lock"), home)
+        home = self.tree + _HOME
+        os.makedirs(home, exist_ok=True)
+        lock = os.path.basename(shutil.copy(lock_file(name), home))
         settings = carry.collect()
         wheel = glob.glob(f"{self.tree}/usr/share/python-wheels/pip-*.whl")[0]
         env = {**settings.env, "PATH": PATH, "HOME": os.environ.get("HOME", "/root"),
                "LC_ALL": "C.UTF-8", "PYTHONPATH": wheel[len(self.tree):]}  # fmt: skip
+        cached = self.cache.fetched("wheels")
 
         def enter() -> None:
-            replace_root(self.tree, visible=[], writable=True)
+            replace_root(self.tree, visible=[cached], writable=True)
             settings.write()
 
-        with step(f"Python environment, {wheel_count(lists)} packages locked") as progress:
-            venv = ["/usr/bin/python3", "-m", "venv", "--without-pip", _VENV]
-            self.run(venv, progress, str.strip, env=env, enter=enter)
-            self.run([PYTHON, *_PIP_INSTALL], progress, _pip_note, env=env, enter=enter)
-            progress.result = megabytes(size_of(home))
+        install = [PYTHON, *_PIP_INSTALL, f"--cache-dir={inside(cached)}", "-r", f"{_HOME}/{lock}"]
+        make = f"test -d {_VENV} || /usr/bin/python3 -m venv --without-pip {_VENV}"
+        command = ["/bin/sh", "-c", f'{make} && exec "$@"', "sh", *install]
+        step = Step(f"Python packages: {name}")
+        return Task(step, command, PipWatch(len(wheels(name))), env, enter)
 
-    def keys(self, source: str) -> None:
-        """The stock of RSA keys, so that nobody waits for one later."""
-        if not os.path.exists(os.path.join(source, "lab", "pki", "stock.py")):
-            return
+    def _keys(self, source: str) -> Task:
         env = environment(source, self.cache.directory, self.cache.run_base())
 
         def enter() -> None:
-            replace_root(self.tree, visible=[source, self.cache.directory])
+            replace_root(self.tree, visible=[self.cache.directory], everywhere=[source])
 
-        with step("RSA keys in stock") as progress:
-            command = [PYTHON, "-m", "lab.pki.stock"]
-            self.run(command, progress, str.strip, env=env, enter=enter)
+        command = [PYTHON, "-P", "-m", "lab.pki.stock"]
+        return Task(Step("RSA keys in stock", 0.2), command, _quote, env, enter, wanted=True)
 
-    def run(
-        self,
-        command: list[str],
-        progress: Step,
-        note: Callable[[str], str],
-        *,
-        env: dict[str, str] | None = None,
-        enter: Callable[[], None] | None = None,
-    ) -> None:
-        """Run a program to its end, showing what `note` makes of its lines.
+    # ------------------------------------------------------------------------------------- places
 
-        Raises MachineError if it fails.
-        """
-        said: list[str] = []
-        try:
-            with subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=env,
-                preexec_fn=enter,  # noqa: PLW1509 (one thread)
-                cwd="/",
-            ) as child:
-                assert child.stdout
-                for line in map(carry.without_logins, _lines_of(child.stdout, progress)):
-                    said.append(line)
-                    progress.note(note(line))
-        except subprocess.SubprocessError as error:
-            raise MachineError("the half-made root cannot be entered", "./p2slab doctor") from error
-        if child.returncode:
-            raise self._failure(os.path.basename(command[0]), said)
+    def _hold_fetched(self) -> None:
+        """Have apt's files in the cache; the mounts go with this process."""
+        for name, place in _FETCHED.items():
+            os.makedirs(self.tree + place, exist_ok=True)
+            bind(self.cache.fetched(name), self.tree + place)
 
-    def _failure(self, program: str, said: list[str]) -> MachineError:
+    def _clear_passing(self) -> None:
+        for name in _PASSING:
+            path = os.path.join(self.tree, name)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+                os.mkdir(path, 0o755)
+            elif os.path.lexists(path):
+                os.unlink(path)
+
+    def failure(self, program: str, said: list[str]) -> MachineError:
         """What a person needs to know of a program that failed."""
         if any(_FULL_WORDS.search(line) for line in said):
             return full_disk(self.cache.directory)
@@ -135,8 +189,9 @@ class Builder:
         if network:
             return MachineError(
                 f"the package archives cannot be reached: {network[0].strip()}",
-                "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR; without a network "
-                "bring a private root from another machine: ./p2slab root import FILE",
+                "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR, and run it again: "
+                "what has been fetched is kept; without a network bring a private root from "
+                "another machine: ./p2slab root import FILE",
             )
         log = os.path.join(self.cache.directory, "make.log")
         descriptor = own.open_file(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -147,8 +202,126 @@ class Builder:
         quoted = (complaints or said or ["it said nothing"])[-1].strip()
         return MachineError(
             f"{program} failed while making the private root: {quoted}",
-            f"all that it said is in {log}",
+            f"all that it said is in {log}; what has been fetched is kept, run it again",
         )
+
+
+class _Running:
+    """A sequence of programs, one of which runs. It is killed when the stack is left."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        shown: Board,
+        tasks: Sequence[Task],
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._builder = builder
+        self._board = shown
+        self._left = list(tasks)
+        self._said: list[str] = []
+        self._rest = b""
+        stack.callback(self._kill)
+        self._next()
+
+    def fileno(self) -> int:
+        """Of the pipe from the program."""
+        assert self._child.stdout
+        return self._child.stdout.fileno()
+
+    def goes_on(self) -> bool:
+        """Take what the program has said; whether there is more to come of the sequence."""
+        chunk = os.read(self.fileno(), _CHUNK)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if not chunk and self._rest:
+            lines, self._rest = [self._rest], b""
+        for line in lines:
+            self._hear(carry.without_logins(line.decode(errors="replace")))
+        if chunk:
+            return True
+        self._conclude()
+        return bool(self._left) and self._next()
+
+    def _next(self) -> bool:
+        self._task = self._left.pop(0)
+        self._said = []
+        self._board.begin(self._task.step)
+        try:
+            self._child = subprocess.Popen(
+                self._task.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._task.env,
+                preexec_fn=self._task.enter,  # noqa: PLW1509 (one thread)
+                cwd="/",
+                start_new_session=True,
+            )
+        except subprocess.SubprocessError as error:
+            raise MachineError("the half-made root cannot be entered", "./p2slab doctor") from error
+        return True
+
+    def _hear(self, line: str) -> None:
+        self._said.append(line)
+        self._task.watch(self._task.step, line)
+
+    def _conclude(self) -> None:
+        failed = self._child.wait()
+        assert self._child.stdout
+        self._child.stdout.close()
+        if failed and not self._task.wanted:
+            name = os.path.basename(self._task.command[0])
+            raise self._builder.failure(name, self._said)
+        if failed:
+            say(f"  {self._task.step.title}: {(self._said or ['failed'])[-1].strip()}; "
+                "they are made when they are wanted")  # fmt: skip
+        self._board.finish(self._task.step)
+
+    def _kill(self) -> None:
+        if self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+
+
+class AptWatch:
+    """Reads what apt says: each package is fetched, unpacked and set up."""
+
+    _STAGES = (("Get:", "fetching", 4), ("Unpacking ", "unpacking", 1),
+               ("Setting up ", "setting up", 2))  # fmt: skip
+    _TOTAL = re.compile(r"\d+ upgraded, (\d+) newly installed")
+
+    def __init__(self) -> None:
+        self._packages = 1
+        self._seen = 0
+
+    def __call__(self, step: Step, line: str) -> None:
+        """Take a line."""
+        total = self._TOTAL.search(line)
+        self._packages = int(total.group(1)) or 1 if total else self._packages
+        words = line.split()
+        for start, note, at in self._STAGES:
+            if line.startswith(start) and len(words) > at:
+                self._seen += 1
+                step.note = f"{note} {words[at]}"
+                step.done = min(self._seen / (3 * self._packages), 0.99)
+
+
+class PipWatch:
+    """Reads what pip says: each package is collected, then all are installed."""
+
+    def __init__(self, packages: int) -> None:
+        self._packages = packages
+        self._seen = 0
+
+    def __call__(self, step: Step, line: str) -> None:
+        """Take a line."""
+        words = line.split()
+        if words[:1] == ["Collecting"]:
+            self._seen += 1
+            step.note = f"collecting {words[1]}"
+            step.done = min(self._seen / (2 * self._packages), 0.5)
+        elif words[:1] == ["Installing"]:
+            step.note = "installing"
 
 
 def size_of(tree: str) -> int:
@@ -160,35 +333,5 @@ def size_of(tree: str) -> int:
     )
 
 
-def _lines_of(stream: IO[bytes], progress: Step) -> Iterator[str]:
-    """The lines a program says; the progress line is drawn anew while it is silent."""
-    rest = b""
-    while True:
-        if not select.select([stream], [], [], 0.5)[0]:
-            progress.draw()
-            continue
-        chunk = os.read(stream.fileno(), 65536)
-        if not chunk:
-            break
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.decode(errors="replace")
-    if rest:
-        yield rest.decode(errors="replace")
-
-
-def _apt_note(line: str) -> str:
-    words = line.split()
-    if line.startswith("Get:") and len(words) > 4:
-        return f"downloading {words[4]}"
-    for start, note in (("Unpacking ", "unpacking"), ("Setting up ", "setting up")):
-        if line.startswith(start):
-            return f"{note} {line.split()[len(start.split())]}"
-    return ""
-
-
-def _pip_note(line: str) -> str:
-    words = line.split()
-    if words[:1] in (["Collecting"], ["Downloading"]):
-        return f"{words[0].lower()} {os.path.basename(words[1])}"
-    return "installing" if words[:1] == ["Installing"] else ""
+def _quote(step: Step, line: str) -> None:
+    step.note = line.strip()

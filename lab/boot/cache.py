@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import glob
 import os
 import pwd
+from typing import TYPE_CHECKING
 
 from lab.boot import own
+from lab.boot.layers import NEEDED, in_order
 from lab.boot.progress import say
 from lab.errors import MachineError
 
-# Raise it when make.py builds another tree from the same lists.
-RECIPE = "1"
-SUITE = "bookworm"
-LISTS = ("packages.txt", "requirements.lock")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# In the name of a root that is being made.
+HALF_MADE = ".making-"
 _REMEDY = (
     "chmod go-w what others may write, or name a directory of your own: P2SLAB_CACHE "
     "(and unset XDG_CACHE_HOME)"
@@ -55,13 +58,30 @@ class Cache:
                 "name another directory with P2SLAB_CACHE",
             ) from error
 
-    def tree(self, key: str) -> str:
-        """The directory of the private root with this key, made or not."""
-        return os.path.join(self.directory, f"root-{key}")
+    def tree(self, key: str, layers: Iterable[str]) -> str:
+        """The directory of the private root with this key and these layers, made or not."""
+        names = in_order(layers)[1:]
+        return os.path.join(self.directory, "+".join((f"root-{key}", *names)))
 
-    def in_use(self, key: str) -> str:
+    def trees(self, key: str = "") -> list[str]:
+        """Every private root, finished or not, those with fewer layers first; or those of a key."""
+        found = glob.glob(os.path.join(glob.escape(self.directory), f"root-{key}*"))
+        return sorted(found, key=lambda tree: (tree.count("+"), tree))
+
+    def best(self, key: str) -> str:
+        """The finished private root of this key with the most layers; empty if there is none."""
+        finished = [tree for tree in self.trees(key) if HALF_MADE not in tree]
+        return finished[-1] if finished else ""
+
+    def in_use(self, tree: str) -> str:
         """The lock file that everybody holds who is in that private root."""
-        return os.path.join(self.directory, f"{key}.in-use")
+        return os.path.join(self.directory, f"{os.path.basename(tree)[len('root-') :]}.in-use")
+
+    def fetched(self, name: str = "") -> str:
+        """Where a making keeps what it has fetched until it is done; made."""
+        place = os.path.join(self.directory, "fetched", name)
+        os.makedirs(place, 0o755, exist_ok=True)
+        return place
 
     def run_base(self) -> str:
         """Where the run directories of labs lie: on disk or tmpfs of the machine, not of a lab.
@@ -95,29 +115,9 @@ class Cache:
             ) from error
 
 
-def root_key(lists: str) -> str:
-    """Twelve hex digits that change with the package lists in the directory `lists`.
-
-    The recipe and the machine's architecture count too.
-    """
-    digest = hashlib.sha256(f"{RECIPE} {SUITE} {os.uname().machine}\n".encode())
-    for name in LISTS:
-        with open(os.path.join(lists, name), "rb") as file:
-            digest.update(file.read())
-    return digest.hexdigest()[:12]
-
-
-def package_names(lists: str) -> list[str]:
-    """The Debian packages named in packages.txt."""
-    with open(os.path.join(lists, "packages.txt"), encoding="utf-8") as file:
-        lines = (line.split("#")[0].strip() for line in file)
-        return [line for line in lines if line]
-
-
-def wheel_count(lists: str) -> int:
-    """How many Python packages requirements.lock pins."""
-    with open(os.path.join(lists, "requirements.lock"), encoding="utf-8") as file:
-        return sum("==" in line and not line.startswith((" ", "#")) for line in file)
+def layers_of(tree: str) -> frozenset[str]:
+    """The layers of a finished private root, by its name."""
+    return frozenset(("base", *os.path.basename(tree).split("+")[1:]))
 
 
 def free_bytes(directory: str) -> int:
@@ -126,12 +126,18 @@ def free_bytes(directory: str) -> int:
     return file_system.f_bavail * file_system.f_frsize
 
 
-def full_disk(directory: str) -> MachineError:
-    """The error for a cache with too little room."""
+def needed_bytes(layers: Iterable[str]) -> int:
+    """Room on the disk that the making of these layers takes at its peak."""
+    return sum(NEEDED[name] for name in layers)
+
+
+def full_disk(directory: str, layers: Iterable[str] = ()) -> MachineError:
+    """The error for a cache with too little room, for the making of layers if some are named."""
     left = f"{free_bytes(directory) / 1e6:.0f} MB and {os.statvfs(directory).f_favail} files"
+    takes = needed_bytes(layers)
+    wanted = f"; making {', '.join(in_order(layers))} takes {takes / 1e6:.0f} MB" if takes else ""
     return MachineError(
-        f"the disk is full: {directory} has room for {left}; making the private root takes 900 MB "
-        "and 20000 files, a part of which is given back",
+        f"the disk is full: {directory} has room for {left}{wanted}",
         "make room, or name a directory on another disk with P2SLAB_CACHE",
     )
 

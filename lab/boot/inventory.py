@@ -1,21 +1,15 @@
-"""What lies in the cache: private roots, their sizes, the versions in them."""
+"""What lies in the cache: private roots, their layers and sizes, the versions in them."""
 
 from __future__ import annotations
 
-import glob
 import os
 import time
 from typing import NamedTuple
 
 from lab.boot.build import size_of
-from lab.boot.cache import Cache
-from lab.boot.make import HALF_MADE, trees
-
-# The programs and packages whose versions matter to who reads a verdict.
-_PACKAGES = ("charon-systemd", "openvpn", "squid", "dnsmasq-base", "nginx-light", "iperf3",
-             "nftables", "iproute2", "tcpdump", "curl", "openssl", "python3",
-             "sstp-client", "ppp", "user-mode-linux", "freeradius", "samba")  # fmt: skip
-_WHEELS = ("aiohttp", "cryptography", "pydantic", "pyroute2", "scapy", "vici", "nsenter")
+from lab.boot.cache import HALF_MADE, Cache, layers_of
+from lab.boot.layers import in_order
+from lab.boot.versions import MAIN, versions_in
 
 
 class Other(NamedTuple):
@@ -31,6 +25,7 @@ class Inventory(NamedTuple):
 
     root: str
     key: str
+    layers: list[str]
     made: str
     size: int
     versions: dict[str, str]
@@ -38,37 +33,17 @@ class Inventory(NamedTuple):
 
 
 def take(cache: Cache, key: str) -> Inventory:
-    """Look at the cache."""
-    tree = cache.tree(key)
+    """Look at the cache. A root that shares files with a larger one counts them too."""
+    tree = cache.best(key)
     others = [
         Other(other, size_of(other), HALF_MADE not in other)
-        for other in trees(cache)
+        for other in cache.trees()
         if other != tree
     ]
-    if not os.path.isdir(tree):
-        return Inventory(tree, key, "", 0, {}, others)
+    if not tree:
+        return Inventory(cache.tree(key, []), key, [], "", 0, {}, others)
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(os.stat(tree).st_mtime))
-    versions = {**debian_versions(tree), **python_versions(tree)}
-    return Inventory(tree, key, made, size_of(tree), versions, others)
-
-
-def debian_versions(tree: str) -> dict[str, str]:
-    """Versions of the main Debian packages, from the tree's dpkg status."""
-    found: dict[str, str] = {}
-    name = ""
-    with open(f"{tree}/var/lib/dpkg/status", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("Package: "):
-                name = line[len("Package: ") :].strip()
-            elif line.startswith("Version: ") and name in _PACKAGES:
-                found[name] = line[len("Version: ") :].strip()
-    return {package: found[package] for package in _PACKAGES if package in found}
-
-
-def python_versions(tree: str) -> dict[str, str]:
-    """Versions of the main Python packages, from the names of their metadata directories."""
-    venv = f"{glob.escape(tree)}/usr/lib/p2slab/venv"
-    infos = glob.glob(f"{venv}/lib/python3*/site-packages/*.dist-info")
-    pairs = (os.path.basename(info)[: -len(".dist-info")].rsplit("-", 1) for info in infos)
-    found = {name.lower(): version for name, version in pairs}
-    return {package: found[package] for package in _WHEELS if package in found}
+    found = versions_in(tree)
+    versions = {package: found[package] for package in MAIN if package in found}
+    layers = in_order(layers_of(tree))
+    return Inventory(tree, key, layers, made, size_of(tree), versions, others)

@@ -1,61 +1,73 @@
-"""Making the private root, removing what is old or half made.
+"""Making the private root layer by layer, removing what is old or half made.
 
 A root is made in a directory of its own and renamed at the end, so a tree with the right name is
-whole. Whoever makes or removes one holds the cache's lock.
+whole. One with more layers begins as hard links to the one with fewer, which stays as it is for
+who is in it. Whoever makes or removes one holds the cache's lock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING, Callable
 
 from lab.boot import own, tools
 from lab.boot.build import Builder
-from lab.boot.cache import Cache, free_bytes, full_disk, package_names
+from lab.boot.cache import HALF_MADE, Cache, free_bytes, full_disk, layers_of, needed_bytes
 from lab.boot.join import running_labs
+from lab.boot.layers import in_order
 from lab.boot.progress import say
 from lab.boot.users import refuse_without_namespaces
+from lab.boot.versions import versions_in
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Bytes on disk that the making needs at its peak, downloads included.
-NEEDED = 900_000_000
-HALF_MADE = ".making-"
 # First in an exported root, so that an import can tell at once whether it is the right one.
 LABEL = "p2slab-root.json"
 
 
-def make_root(cache: Cache, key: str, source: str, *, install: bool) -> None:
-    """Make the private root with this key, unless another process has made it meanwhile."""
+def make_root(cache: Cache, key: str, wanted: frozenset[str], source: str, *, install: bool) -> str:
+    """The private root with this key and at least these layers; made, unless it is there."""
+    tree = cache.best(key)
+    if tree and wanted <= layers_of(tree):
+        return tree
     refuse_without_namespaces()
     with locked(cache):
-        if os.path.isdir(cache.tree(key)):
-            return
+        tree = cache.best(key)
+        there = layers_of(tree) if tree else frozenset()
+        lacking = in_order(wanted - there)
+        if not lacking:  # another process has made it meanwhile
+            return tree
         missing = tools.missing_packages()
         if missing:
             tools.provide(missing, install=install)
-        if free_bytes(cache.directory) < NEEDED:
-            raise full_disk(cache.directory)
-        say(
-            f"p2slab: making the private root in {cache.tree(key)}\n"
-            "  (once: about half a minute and half a gigabyte; nothing is installed on the machine)"
-        )
-        fill_root(cache, key, lambda tree: _build(cache, key, tree, source))
+        if free_bytes(cache.directory) < needed_bytes(lacking):
+            raise full_disk(cache.directory, lacking)
+        say(f"p2slab: making the private root in {cache.directory}: {', '.join(lacking)}\n"
+            "  (once; nothing is installed on the machine)")  # fmt: skip
+        if not tree:
+            tree = cache.tree(key, ["base"])
+            fill_root(cache, tree, lambda new: Builder(cache, new).base(), key, source)
+            lacking.remove("base")
+        grown = cache.tree(key, wanted | there)
+        fill_root(cache, grown, lambda new: _grow(cache, tree, new, lacking, source), key, source)
+        _tell_of_newer(tree, grown)
+        _clear(cache, grown, source)
+        return grown
 
 
-def fill_root(cache: Cache, key: str, fill: Callable[[str], None]) -> None:
-    """Let `fill` put a whole root into a directory, and give it its name when that has worked.
+def fill_root(cache: Cache, tree: str, fill: Callable[[str], None], key: str, source: str) -> None:
+    """Let `fill` put a whole root into a directory, label it, and call it `tree` when that has
+    worked.
 
     The caller holds the lock. What earlier attempts left unfinished is removed first.
     """
-    tree = cache.tree(key)
     unfinished = f"{tree}{HALF_MADE}{os.getpid()}"
 
     def work() -> None:
@@ -64,13 +76,14 @@ def fill_root(cache: Cache, key: str, fill: Callable[[str], None]) -> None:
             shutil.rmtree(remains)
         os.mkdir(unfinished, 0o755)
         fill(unfinished)
+        _label(unfinished, key, layers_of(tree), source)
         os.rename(unfinished, tree)
 
     as_pid_one(work, undo=lambda: shutil.rmtree(unfinished, ignore_errors=True))
 
 
-def prune(cache: Cache, keep: str | None) -> list[str]:
-    """Remove every root but the one with the key `keep`; the directories that went.
+def prune(cache: Cache, keep: str) -> list[str]:
+    """Remove every root but the tree `keep` (empty: none is kept); the directories that went.
 
     Refused while a lab runs, for it may run in one of them. One that another process of the
     launcher's is in stays, and is told of.
@@ -82,21 +95,22 @@ def prune(cache: Cache, keep: str | None) -> list[str]:
             f"take them down first: ./p2slab down {running[0]}",
         )
     with locked(cache):
-        condemned = [tree for tree in trees(cache) if not keep or tree != cache.tree(keep)]
-        with contextlib.ExitStack() as stack:  # whoever comes now waits until they are gone
-            free = [tree for tree in condemned if _nobodys(cache, tree, stack)]
-            as_pid_one(lambda: _remove(free), undo=lambda: None)
-        return free
-
-
-def trees(cache: Cache) -> list[str]:
-    """Every private root in the cache, finished or not."""
-    return sorted(glob.glob(os.path.join(glob.escape(cache.directory), "root-*")))
+        return _remove_free(cache, [tree for tree in cache.trees() if tree != keep], tell=True)
 
 
 def unfinished_trees(cache: Cache) -> list[str]:
     """Roots whose making was cut short (none of them still runs if the caller holds the lock)."""
-    return [tree for tree in trees(cache) if HALF_MADE in tree]
+    return [tree for tree in cache.trees() if HALF_MADE in tree]
+
+
+def label_of(tree: str) -> dict[str, object]:
+    """What the label of a root says; empty if it cannot be read."""
+    try:
+        with open(os.path.join(tree, LABEL), encoding="utf-8") as file:
+            said = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 @contextlib.contextmanager
@@ -118,30 +132,87 @@ def locked(cache: Cache) -> Iterator[None]:
             os.close(lock)
 
 
+def _grow(cache: Cache, tree: str, new: str, lacking: list[str], source: str) -> None:
+    copied = subprocess.run(
+        ["cp", "--archive", "--link", f"{tree}/.", new],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if copied.returncode:
+        raise MachineError(
+            f"{tree} cannot be hard-linked: {copied.stderr.strip().splitlines()[:1]}",
+            "name a cache on a file system of Linux's own with P2SLAB_CACHE",
+        )
+    Builder(cache, new).grow(lacking, source)
+
+
+def _tell_of_newer(old: str, new: str) -> None:
+    """The archive goes on: what a new layer needs may be newer than what there was."""
+    before, after = label_of(old).get("versions"), label_of(new).get("versions")
+    if isinstance(before, dict) and isinstance(after, dict):
+        newer = [f"{name} {after[name]}" for name in before if after.get(name, "") != before[name]]
+        if newer:
+            say(f"  newer than in the layers below: {', '.join(newer)}")
+
+
+def _label(tree: str, key: str, layers: frozenset[str], source: str) -> None:
+    label = {
+        "key": key,
+        "machine": os.uname().machine,
+        "layers": in_order(layers),
+        "checkout": source,
+        "versions": versions_in(tree),
+    }
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(tree, LABEL))  # a link to another root's
+    with open(os.path.join(tree, LABEL), "w", encoding="utf-8") as file:
+        json.dump(label, file, indent=1)
+
+
+def _clear(cache: Cache, made: str, source: str) -> None:
+    """Remove what a new root has made useless: what was fetched for it, and, unless a lab runs
+    that may be in one of them, the roots that it grew from and those of an earlier state of this
+    checkout."""
+    if running_labs(cache.run_base()):
+        _remove([cache.fetched()])
+        return
+    key = label_of(made).get("key")
+    labels = {tree: label_of(tree) for tree in cache.trees() if tree != made}
+    grown_from = [tree for tree, label in labels.items() if label.get("key") == key]
+    earlier = [tree for tree, label in labels.items()
+               if label.get("key") != key and label.get("checkout") == source]  # fmt: skip
+    for tree in _remove_free(cache, [*grown_from, *earlier], tell=False):
+        if tree in earlier:
+            say(f"  removed {tree}, which an earlier state of this checkout used")
+
+
+def _remove_free(cache: Cache, condemned: list[str], *, tell: bool) -> list[str]:
+    """Remove these roots, and what was fetched for any, but not those that somebody is in."""
+    with contextlib.ExitStack() as stack:  # whoever comes now waits until they are gone
+        free = [tree for tree in condemned if _nobodys(cache, tree, stack, tell=tell)]
+        _remove([*free, cache.fetched()])
+    return free
+
+
 def _remove(directories: list[str]) -> None:
-    for directory in directories:
-        shutil.rmtree(directory)
+    def work() -> None:
+        for directory in directories:
+            shutil.rmtree(directory)
+
+    as_pid_one(work, undo=lambda: None)
 
 
-def _nobodys(cache: Cache, tree: str, stack: contextlib.ExitStack) -> bool:
+def _nobodys(cache: Cache, tree: str, stack: contextlib.ExitStack, *, tell: bool) -> bool:
     """Whether nobody is in the tree (the launcher holds it with a shared lock); then nobody will
     be until the stack is left."""
     if HALF_MADE in tree:
         return True
-    key = os.path.basename(tree)[len("root-") :]
-    held = own.lock(cache.in_use(key), "", say, wait=False)
+    held = own.lock(cache.in_use(tree), "", say, wait=False)
     if held is None:
-        say(f"p2slab: {tree} stays, somebody is in it")
+        if tell:
+            say(f"p2slab: {tree} stays, somebody is in it")
         return False
     stack.callback(os.close, held)
     return True
-
-
-def _build(cache: Cache, key: str, tree: str, source: str) -> None:
-    lists = os.path.join(source, "lab", "boot")
-    builder = Builder(cache, tree)
-    builder.packages(package_names(lists))
-    builder.python(lists)
-    builder.keys(source)
-    with open(os.path.join(tree, LABEL), "w", encoding="utf-8") as file:
-        json.dump({"key": key, "machine": os.uname().machine}, file)

@@ -12,63 +12,101 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INTERVAL = 0.2
+_BAR = 20
 
 
 class Step:
-    """One step under way; note() tells what it is at."""
+    """One step of a work; `weight` is its share of the time that the whole takes."""
 
-    def __init__(self, title: str, live: bool) -> None:
+    def __init__(self, title: str, weight: float = 1.0) -> None:
         self.title = title
+        self.weight = weight
         self.result = ""
-        self._live = live
-        self._note = ""
-        self._began = time.monotonic()
-        self._drawn = 0.0
+        self.note = ""
+        """What it is at."""
+        self.done = 0.0
+        """How far it is, from 0 to 1."""
+        self.began = 0.0
+        """time.monotonic(), once it is under way."""
 
     def seconds(self) -> float:
         """Seconds since the step began."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
-    def note(self, text: str) -> None:
-        """What the step is at, shown on a terminal; nothing new if `text` is empty."""
-        self._note = text or self._note
-        self.draw()
+
+class Board:
+    """Steps, of which several may be under way, and the line that shows how far all are.
+
+    On a terminal that line is a bar; elsewhere each step has a line when it begins and when it
+    ends.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        self._steps = list(steps)
+        self._live = sys.stderr.isatty()
+        self._drawn = 0.0
+
+    def begin(self, step: Step) -> None:
+        """This step is under way."""
+        step.began = time.monotonic()
+        if self._live:
+            self.draw(at_once=True)
+        else:
+            say(f"  {step.title} ...")
+
+    def finish(self, step: Step) -> None:
+        """This step has been done: tell its result, or the last thing it noted."""
+        step.done = 1.0
+        lead = "\r\x1b[K" if self._live else ""
+        sys.stderr.write(
+            f"{lead}  {step.title:<44} {step.seconds():5.1f} s  {step.result or step.note}\n"
+        )
+        self.draw(at_once=True)
+
+    def close(self, *, failed: bool) -> None:
+        """No more is drawn; what was under way in a work that failed stays to be seen."""
+        if self._live:
+            sys.stderr.write("\n" if failed else "\r\x1b[K")
+            sys.stderr.flush()
 
     def draw(self, *, at_once: bool = False) -> None:
-        """Draw the line of a step under way, on a terminal only, a few times a second."""
+        """Draw the bar, on a terminal only, a few times a second."""
         now = time.monotonic()
         if self._live and (at_once or now - self._drawn > _INTERVAL):
             self._drawn = now
             width = os.get_terminal_size(sys.stderr.fileno()).columns
-            line = f"  {self.title:<44} {self.seconds():5.1f} s  {self._note}"
-            sys.stderr.write(f"\r\x1b[K{line[: max(width - 1, 20)]}")
+            sys.stderr.write(f"\r\x1b[K{self._line()[: max(width - 1, 20)]}")
             sys.stderr.flush()
 
-    def finish(self) -> None:
-        """Replace the line by the step's result, or the last thing it noted."""
-        lead = "\r\x1b[K" if self._live else ""
-        sys.stderr.write(
-            f"{lead}  {self.title:<44} {self.seconds():5.1f} s  {self.result or self._note}\n"
-        )
-        sys.stderr.flush()
+    def _line(self) -> str:
+        whole = sum(step.weight for step in self._steps)
+        done = sum(step.weight * step.done for step in self._steps) / whole
+        running = [step for step in self._steps if step.began and step.done < 1]
+        notes = " | ".join(step.note or step.title for step in running)
+        bar = "#" * int(done * _BAR)
+        return f"  [{bar:<{_BAR}}] {done:4.0%}  {notes}"
+
+
+@contextmanager
+def board(*steps: Step) -> Iterator[Board]:
+    """A board for a work; its bar is gone when the work has been done."""
+    shown = Board(*steps)
+    failed = True
+    try:
+        yield shown
+        failed = False
+    finally:
+        shown.close(failed=failed)
 
 
 @contextmanager
 def step(title: str) -> Iterator[Step]:
-    """A step of the making: a line when it begins (no terminal: only then) and one when it ends."""
-    live = sys.stderr.isatty()
-    under_way = Step(title, live)
-    if live:
-        under_way.draw(at_once=True)
-    else:
-        say(f"  {title} ...")
-    try:
-        yield under_way
-    except BaseException:
-        if live:
-            sys.stderr.write("\n")
-        raise
-    under_way.finish()
+    """A work of one step."""
+    only = Step(title)
+    with board(only) as shown:
+        shown.begin(only)
+        yield only
+        shown.finish(only)
 
 
 def say(text: str) -> None:

@@ -9,6 +9,7 @@ import sys
 from lab.boot.archive import export_root, import_root
 from lab.boot.cache import Cache
 from lab.boot.inventory import Inventory, take
+from lab.boot.layers import ORDER, closed
 from lab.boot.make import make_root, prune
 from lab.boot.progress import megabytes, say
 
@@ -17,9 +18,10 @@ def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
     """Carry out `p2slab root ARGUMENTS`; the exit code."""
     options = _parser().parse_args(arguments)
     if options.action == "make":
-        make_root(cache, key, source, install=not options.no_install)
+        names = ORDER if "all" in options.layers else options.layers
+        make_root(cache, key, closed(names), source, install=not options.no_install)
     elif options.action == "prune":
-        for tree in prune(cache, keep=None if options.all else key):
+        for tree in prune(cache, keep="" if options.all else cache.best(key)):
             say(f"removed {tree}")
     elif options.action == "export":
         export_root(cache, key, options.file)
@@ -39,7 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="as JSON on stdout")
     parser.add_argument("--no-install", action="store_true", help=argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    make = actions.add_parser("make", help="make it now, if it is not there")
+    make = actions.add_parser("make", help="make layers now that are not there")
+    make.add_argument("layers", metavar="LAYER", nargs="*", default=["core"],
+                      choices=["core", "all", *ORDER],
+                      help=f"{', '.join(ORDER)}, or all; default: core")  # fmt: skip
     make.add_argument("--no-install", action="store_true",
                       help="print the command that installs what is missing, and stop")  # fmt: skip
     prune_ = actions.add_parser("prune", help="remove old and half-made ones")
@@ -64,6 +69,9 @@ def _show(found: Inventory, *, as_json: bool) -> None:
     lines = [f"root  {found.root}"]
     if found.made:
         lines += [f"made  {found.made}", f"size  {megabytes(found.size)}"]
+        lacking = [name for name in ORDER if name not in found.layers]
+        lines.append(f"layers  {', '.join(found.layers)}")
+        lines += [f"not yet  {', '.join(lacking)}"] if lacking else []
     else:
         lines.append("made  not yet; the first verb that needs it makes it, or: ./p2slab root make")
     lines += [f"  {name:<16} {version}" for name, version in found.versions.items()]

@@ -21,12 +21,16 @@ def command(
 
     Exit code 0 only if everything held in every file; else the highest of the files' codes.
     """
-    from lab.report.session import verify  # noqa: PLC0415 (not for --help)
+    from lab.boot import ask  # noqa: PLC0415 (not for --help)
+    from lab.report.session import verify  # noqa: PLC0415 (as above)
     from lab.report.terminal import Progress, print_verdict  # noqa: PLC0415 (as above)
+    from lab.topology.layers import layers_for  # noqa: PLC0415 (as above)
     from lab.topology.load import load_all  # noqa: PLC0415 (as above)
 
+    topologies = load_all(files)
+    ask.require(layers_for(each.topology for each in topologies))
     verdicts = []
-    for topology in load_all(files):
+    for topology in topologies:
         with Progress() as progress:
             verdicts.append(verify(topology, name=name, keep=keep, tell=progress.add))
         if not as_json:
