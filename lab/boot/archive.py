@@ -70,7 +70,8 @@ def _layers(file: str, key: str) -> frozenset[str]:
             "export it from the same version of p2slab",
         )
     layers = label.get("layers")
-    if not isinstance(layers, list) or not {*ORDER[:2]} <= {*layers} <= {*ORDER}:
+    known = isinstance(layers, list) and all(name in ORDER for name in layers)
+    if not known or not {*ORDER[:2]} <= {*layers}:
         raise UsageError(f"{file}: its label does not say which layers it has", "export it anew")
     return frozenset(layers)
 

@@ -240,9 +240,13 @@ class _Running:
         if chunk:
             return True
         self._conclude()
-        return bool(self._left) and self._next()
+        if not self._left:
+            return False
+        self._kill()  # it has ended; its pipe is closed
+        self._next()
+        return True
 
-    def _next(self) -> bool:
+    def _next(self) -> None:
         self._task = self._left.pop(0)
         self._said = []
         self._board.begin(self._task.step)
@@ -259,7 +263,6 @@ class _Running:
             )
         except subprocess.SubprocessError as error:
             raise MachineError("the half-made root cannot be entered", "./p2slab doctor") from error
-        return True
 
     def _hear(self, line: str) -> None:
         self._said.append(line)
@@ -267,8 +270,6 @@ class _Running:
 
     def _conclude(self) -> None:
         failed = self._child.wait()
-        assert self._child.stdout
-        self._child.stdout.close()
         if failed and not self._task.wanted:
             name = os.path.basename(self._task.command[0])
             raise self._builder.failure(name, self._said)
@@ -281,6 +282,8 @@ class _Running:
         if self._child.poll() is None:
             os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
+        assert self._child.stdout
+        self._child.stdout.close()
 
 
 class AptWatch:

@@ -75,12 +75,16 @@ def test_without_network_the_making_ends_in_one_message_and_leaves_nothing(cache
     assert roots(cache) == []
 
 
-@pytest.mark.parametrize("small", ["size=20m", "size=2g,nr_inodes=3000"], ids=["early", "late"])
-def test_a_full_disk_ends_in_one_message_and_leaves_nothing(small: str) -> None:
+@pytest.mark.parametrize(
+    ("small", "left"),
+    [("size=20m", []), ("size=2g,nr_inodes=3000", ["fetched"])],
+    ids=["early", "late"],
+)
+def test_a_full_disk_ends_in_one_message_and_leaves_no_tree(small: str, left: list[str]) -> None:
     script = "P2SLAB_CACHE=$HOME/small ./p2slab schema; echo $?; ls ~/small"
     done = run("sh", "-c", script, options=(f"--small={small}",))
     one_message(done, "disk is full", "P2SLAB_CACHE")
-    assert done.stdout.split() == [str(MACHINE), "root.lock"]
+    assert done.stdout.split() == [str(MACHINE), *left, "root.lock"]
 
 
 def start_making(cache: str) -> subprocess.Popen[str]:
@@ -111,6 +115,21 @@ async def test_a_root_whose_making_was_killed_is_removed_and_begun_anew(cache: s
     one_message(again, "archives cannot be reached")
     assert again.returncode == MACHINE
     assert roots(cache) == []
+
+
+@pytest.mark.usefixtures("made")
+def test_a_making_that_was_cut_short_goes_on_from_what_was_there(cache: str) -> None:
+    """The lower layers, here without a network for the next; then with it."""
+    script = f"mkdir -m 700 ~/{cache} && cp -al ~/.cache/p2slab/root-* ~/{cache} && ls ~/{cache}"
+    before = run("sh", "-c", script).stdout.split()
+    smallest = min(before, key=len)
+    for name in before:
+        if name != smallest:
+            run("sudo", "rm", "-r", f"{as_user.HOME}/{cache}/{name}")
+    verb = in_cache(cache, "./p2slab", "root", "make", "all")
+    failed = run(*verb, options=("--without-network",))
+    one_message(failed, "archives cannot be reached")
+    assert [root.name for root in roots(cache)] == [smallest]
 
 
 async def test_ctrl_c_while_making_leaves_nothing(cache: str) -> None:
@@ -195,10 +214,11 @@ def test_a_directory_of_the_private_roots_etc_may_be_replaced() -> None:
     """An overlay in a user namespace has to be told where it may keep its notes."""
     script = (
         "from lab.boot.users import become_root; from lab.boot.enter import replace_root\n"
-        "from lab.boot.cache import Cache, root_key; import os, shutil\n"
-        "tree = Cache.of_this_user().tree(root_key('lab/boot')); become_root()\n"
-        "replace_root(tree, visible=[]); shutil.rmtree('/etc/nginx'); os.mkdir('/etc/nginx')\n"
-        "print(os.listdir('/etc/nginx'))\n"
+        "from lab.boot.cache import Cache; from lab.boot.layers import root_key\n"
+        "import os, shutil\n"
+        "tree = Cache.of_this_user().best(root_key()); become_root()\n"
+        "replace_root(tree, visible=[]); shutil.rmtree('/etc/ssl'); os.mkdir('/etc/ssl')\n"
+        "print(os.listdir('/etc/ssl'))\n"
     )
     for who in ([], ["sudo"]):
         done = run(*who, "env", "PYTHONPATH=.", "python3", "-c", script)
@@ -209,8 +229,8 @@ def test_the_private_root_can_be_read_whatever_the_umask_was() -> None:
     """By accounts without rights, under which daemons run."""
     script = (
         "from lab.boot.users import become_root; from lab.boot.enter import replace_root\n"
-        "from lab.boot.cache import Cache, root_key; import os\n"
-        "tree = Cache.of_this_user().tree(root_key('lab/boot')); become_root(); os.umask(0o077)\n"
+        "from lab.boot.cache import Cache; from lab.boot.layers import root_key; import os\n"
+        "tree = Cache.of_this_user().best(root_key()); become_root(); os.umask(0o077)\n"
         "replace_root(tree, visible=[])\n"
         "print([oct(os.stat(name).st_mode & 0o777) for name in ('/etc', '/var')])\n"
         "print(oct(os.umask(0)))\n"

@@ -54,6 +54,13 @@ def test_a_label_that_is_not_json_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in said
 
 
+@pytest.mark.parametrize("layers", [None, 3, ["core"], ["base", "runner", "moon"], [["base"]]])
+def test_a_label_without_layers_of_ours_is_refused(tmp_path: Path, layers: object) -> None:
+    label = json.dumps({"key": KEY, "layers": layers}).encode()
+    said = refused(tmp_path / "cache", tarball(tmp_path / "r.tar.gz", LABEL, label))
+    assert "which layers" in said
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "cache", tmp_path / "r.tar.gz")
 

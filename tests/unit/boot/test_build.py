@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lab.boot import build
-from lab.boot.build import Builder
+from lab.boot import layers
+from lab.boot.build import AptWatch, Builder, PipWatch, Task
 from lab.boot.cache import Cache
-from lab.boot.progress import step
+from lab.boot.progress import Step, step
 from lab.errors import MACHINE, MachineError
 
 
@@ -16,10 +17,14 @@ def builder(tmp_path: Path) -> Builder:
     return Builder(Cache(str(tmp_path)), str(tmp_path / "tree"))
 
 
+def shell(script: str, *, wanted: bool = False) -> Task:
+    return Task(Step(script), ["/bin/sh", "-c", script], lambda *_: None, wanted=wanted)
+
+
 def failing(builder: Builder, *says: str) -> MachineError:
     script = "".join(f"printf '%s\\n' {line!r}; " for line in says) + "exit 1"
-    with pytest.raises(MachineError) as caught, step("a step") as progress:
-        builder.run(["/bin/sh", "-c", script], progress, str.strip)
+    with pytest.raises(MachineError) as caught:
+        builder.run([shell(script)])
     assert caught.value.code == MACHINE
     return caught.value
 
@@ -49,6 +54,29 @@ def test_any_other_failure_quotes_the_complaint_and_keeps_all_that_was_said(
     assert "sh failed" in error.message
     assert "E: Package openvpnn has no candidate" in error.message
     assert (tmp_path / "make.log").read_text().splitlines()[0] == "working"
+
+
+def test_sequences_run_side_by_side_and_each_in_its_order(builder: Builder, tmp_path: Path) -> None:
+    """Each half of the first waits for a half of the second."""
+    here = f"cd {tmp_path}; mkfifo a b 2>/dev/null;"
+    (tmp_path / "log").touch()
+    first = [shell(f"{here} echo 1 >> log; : > a"), shell(f"{here} : < b; echo 3 >> log")]
+    second = [shell(f"{here} : < a; echo 2 >> log; : > b")]
+    builder.run(first, second)
+    assert (tmp_path / "log").read_text().split() == ["1", "2", "3"]
+
+
+def test_when_one_fails_the_others_are_killed(builder: Builder, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="sh failed"):
+        builder.run([shell(f"echo $$ > {tmp_path}/pid; sleep 1000; :")], [
+            shell(f"until test -s {tmp_path}/pid; do :; done; exit 1")])  # fmt: skip
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_what_is_only_wanted_may_fail(builder: Builder, capsys: pytest.CaptureFixture[str]) -> None:
+    builder.run([shell("echo no luck; exit 1", wanted=True), shell("true")])
+    assert "no luck; they are made when they are wanted" in capsys.readouterr().err
 
 
 def test_a_step_tells_its_title_seconds_and_result(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,9 +127,9 @@ def test_passwords_of_proxy_and_mirror_are_in_files_of_ours_until_it_has_failed(
     (tmp_path / "apt-of-a-killed-making").mkdir()
     (tmp_path / "make.log").touch(mode=0o644)
     with pytest.raises(MachineError, match="it cannot"):
-        builder.packages(["openvpn"])
+        builder.base()
     log = tmp_path / "make.log"
-    assert "argument: --include=openvpn" in log.read_text()
+    assert f"argument: --include={','.join(layers.debian_packages('base'))}" in log.read_text()
     assert SECRET not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
     kept = (tmp_path / "kept").read_text().splitlines()
@@ -113,27 +141,32 @@ def test_passwords_of_proxy_and_mirror_are_in_files_of_ours_until_it_has_failed(
     assert list(tmp_path.glob("apt-*")) == []
 
 
-@pytest.mark.parametrize(
-    ("line", "note"),
-    [
-        ("Get:3 http://x bookworm/main amd64 openvpn amd64 2.6 [1 kB]", "downloading openvpn"),
-        ("Unpacking openvpn (2.6.14) ...", "unpacking openvpn"),
-        ("Setting up openvpn (2.6.14) ...", "setting up openvpn"),
-        ("Reading package lists...", ""),
-    ],
-)
-def test_what_apt_says_becomes_a_short_note(line: str, note: str) -> None:
-    assert build._apt_note(line) == note
+APT = [
+    ("0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded.", "", 0),
+    ("Get:3 http://x bookworm/main amd64 openvpn amd64 2.6 [1 kB]", "fetching openvpn", 1),
+    ("Reading package lists...", "fetching openvpn", 1),
+    ("Unpacking openvpn (2.6.14) ...", "unpacking openvpn", 2),
+    ("Setting up openvpn (2.6.14) ...", "setting up openvpn", 3),
+]
 
 
-@pytest.mark.parametrize(
-    ("line", "note"),
-    [
-        ("Collecting aiohttp==3.14.5", "collecting aiohttp==3.14.5"),
-        ("  Downloading https://x/y/aiohttp-3.whl (1 MB)", "downloading aiohttp-3.whl"),
-        ("Installing collected packages: a, b", "installing"),
-        ("Successfully installed a", ""),
-    ],
-)
-def test_what_pip_says_becomes_a_short_note(line: str, note: str) -> None:
-    assert build._pip_note(line) == note
+def test_what_apt_says_becomes_a_short_note_and_a_part_of_the_whole() -> None:
+    step, watch = Step("Debian"), AptWatch()
+    for line, note, done in APT:
+        watch(step, line)
+        assert (step.note, step.done) == (note, pytest.approx(done / 6))
+
+
+PIP = [
+    ("Collecting aiohttp==3.14.5", "collecting aiohttp==3.14.5", 0.25),
+    ("  Downloading https://x/y/aiohttp-3.whl (1 MB)", "collecting aiohttp==3.14.5", 0.25),
+    ("Installing collected packages: a, b", "installing", 0.25),
+    ("Successfully installed a", "installing", 0.25),
+]
+
+
+def test_what_pip_says_becomes_a_short_note_and_a_part_of_the_whole() -> None:
+    step, watch = Step("Python"), PipWatch(2)
+    for line, note, done in PIP:
+        watch(step, line)
+        assert (step.note, step.done) == (note, done)

@@ -2,49 +2,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from pathlib import Path
 
 import pytest
 
-from lab.boot.cache import Cache, package_names, root_key, wheel_count
-from lab.boot.make import trees, unfinished_trees
+from lab.boot.cache import Cache, layers_of
+from lab.boot.make import unfinished_trees
 from lab.errors import MachineError
-
-LISTS = Path(__file__).parents[3] / "lab" / "boot"
-
-
-@pytest.fixture
-def lists(tmp_path: Path) -> Path:
-    for name in ("packages.txt", "requirements.lock"):
-        shutil.copy(LISTS / name, tmp_path)
-    return tmp_path
-
-
-def test_the_key_changes_with_either_list_and_with_nothing_else(lists: Path) -> None:
-    key = root_key(str(lists))
-    (lists / "other").write_text("x")
-    assert root_key(str(lists)) == key
-    for name in ("packages.txt", "requirements.lock"):
-        before = (lists / name).read_text()
-        (lists / name).write_text(before + "\n# more\n")
-        assert root_key(str(lists)) != key
-        (lists / name).write_text(before)
-    assert root_key(str(lists)) == key
-
-
-def test_packages_are_read_without_their_comments(lists: Path) -> None:
-    (lists / "packages.txt").write_text("# daemons\nopenvpn\n\nsquid # the proxy\n")
-    assert package_names(str(lists)) == ["openvpn", "squid"]
-
-
-def test_the_lock_counts_a_package_once() -> None:
-    assert wheel_count(str(LISTS)) == (LISTS / "requirements.lock").read_text().count("==")
-
-
-def test_every_locked_file_has_a_hash() -> None:
-    for block in (LISTS / "requirements.lock").read_text().split("\n\n")[-1].split("==")[1:]:
-        assert "--hash=sha256:" in block
 
 
 def test_the_cache_is_in_the_passwd_home_whatever_HOME_says(  # noqa: N802
@@ -76,8 +40,19 @@ def test_another_users_cache_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_half_made_roots_are_told_from_whole_ones(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path))
-    for name in ("root-aaaa", "root-bbbb", "root-bbbb.making-12", "keys"):
+    names = ("root-aaaa", "root-bbbb", "root-bbbb+runner.making-12", "keys")
+    for name in names:
         (tmp_path / name).mkdir()
-    assert [Path(tree).name for tree in trees(cache)] == [
-        "root-aaaa", "root-bbbb", "root-bbbb.making-12"]  # fmt: skip
-    assert [Path(tree).name for tree in unfinished_trees(cache)] == ["root-bbbb.making-12"]
+    assert [Path(tree).name for tree in cache.trees()] == list(names[:3])
+    assert [Path(tree).name for tree in unfinished_trees(cache)] == [names[2]]
+    assert cache.best("bbbb") == str(tmp_path / "root-bbbb")
+    assert cache.best("cccc") == ""
+
+
+def test_the_best_root_is_the_one_with_the_most_layers(tmp_path: Path) -> None:
+    cache = Cache(str(tmp_path))
+    for layers in (["base"], ["base", "core", "runner"], ["base", "runner"]):
+        Path(cache.tree("aaaa", layers)).mkdir()
+    best = cache.best("aaaa")
+    assert Path(best).name == "root-aaaa+runner+core"
+    assert layers_of(best) == {"base", "runner", "core"}

@@ -304,11 +304,11 @@ def test_another_user_can_lock_nothing_that_we_wait_for(tmp_path: Path) -> None:
     """The directory of a private root can be read by all, and so be locked by all."""
     tmp_path.chmod(0o755)
     cache = Cache(str(tmp_path))
-    tree = Path(cache.tree("aaaa"))
+    tree = Path(cache.tree("aaaa", []))
     tree.mkdir()
     tree.chmod(0o755)
     with locked(cache):
-        held = own.lock(cache.in_use("aaaa"), "", lambda _: None, shared=True)
+        held = own.lock(cache.in_use(str(tree)), "", lambda _: None, shared=True)
     assert held is not None
     os.close(held)
     script = (
