@@ -69,9 +69,9 @@ def _layers(file: str, key: str) -> frozenset[str]:
             f"{key}: it is of another version of p2slab, or for another processor",
             "export it from the same version of p2slab",
         )
-    layers = label.get("layers")
-    known = isinstance(layers, list) and all(name in ORDER for name in layers)
-    if not known or not {*ORDER[:2]} <= {*layers}:
+    said = label.get("layers")
+    layers = [name for name in ORDER if isinstance(said, list) and name in said]
+    if said != layers or layers[:2] != [*ORDER[:2]]:
         raise UsageError(f"{file}: its label does not say which layers it has", "export it anew")
     return frozenset(layers)
 
