@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lab.boot.cache import Cache, free_bytes, needed_bytes
+from lab.boot.cache import Cache, free_bytes, layers_of, needed_bytes
 from lab.boot.enter import replace_root
 from lab.boot.layers import closed, root_key
 from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWPID, unshare
@@ -89,7 +89,7 @@ def examine(source: str) -> list[Finding]:
         _tried("kernel ESP", "IKEv2 tunnels in the kernel", _esp,
                "sudo modprobe esp4; without it IKEv2 runs on strongSwan's kernel-libipsec",
                needed=False),
-        *_ppp(tree, made=made),
+        *_ppp(tree, made=made and "sstp" in layers_of(tree)),
     ]  # fmt: skip
 
 
