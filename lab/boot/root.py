@@ -12,14 +12,14 @@ from lab.boot.inventory import Inventory, take
 from lab.boot.layers import ORDER, closed
 from lab.boot.make import make_root, prune
 from lab.boot.progress import megabytes, say
+from lab.errors import UsageError
 
 
 def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
     """Carry out `p2slab root ARGUMENTS`; the exit code."""
     options = _parser().parse_args(arguments)
     if options.action == "make":
-        names = ORDER if "all" in options.layers else options.layers
-        make_root(cache, key, closed(names), source, install=not options.no_install)
+        make_root(cache, key, _layers(options.layers), source, install=not options.no_install)
     elif options.action == "prune":
         for tree in prune(cache, keep="" if options.all else cache.best(key)):
             say(f"removed {tree}")
@@ -42,8 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-install", action="store_true", help=argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     make = actions.add_parser("make", help="make layers now that are not there")
-    make.add_argument("layers", metavar="LAYER", nargs="*", default=["core"],
-                      choices=["core", "all", *ORDER],
+    make.add_argument("layers", metavar="LAYER", nargs="*",
                       help=f"{', '.join(ORDER)}, or all; default: core")  # fmt: skip
     make.add_argument("--no-install", action="store_true",
                       help="print the command that installs what is missing, and stop")  # fmt: skip
@@ -58,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     import_.add_argument("file", metavar="FILE.tar.gz")
     return parser
+
+
+def _layers(names: list[str]) -> frozenset[str]:
+    """Those named on the command line, with those that every root has."""
+    unknown = [name for name in names if name not in (*ORDER, "all")]
+    if unknown:
+        raise UsageError(f"there is no layer {unknown[0]}", f"one of: {', '.join(ORDER)}, or all")
+    return closed(ORDER if "all" in names else names or ["core"])
 
 
 def _show(found: Inventory, *, as_json: bool) -> None:
