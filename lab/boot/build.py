@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Callable
 from lab.boot import carry, own
 from lab.boot.cache import SUITE, Cache, full_disk, wheel_count
 from lab.boot.enter import PATH, PYTHON, environment, replace_root
+from lab.boot.preflight import NO_ARCHIVES
 from lab.boot.progress import Step, megabytes, step
 from lab.errors import MachineError
 
@@ -88,7 +89,7 @@ class Builder:
         env = environment(source, self.cache.directory, self.cache.run_base())
 
         def enter() -> None:
-            replace_root(self.tree, visible=[source, self.cache.directory])
+            replace_root(self.tree, visible=[self.cache.directory], everywhere=[source])
 
         with step("RSA keys in stock") as progress:
             command = [PYTHON, "-m", "lab.pki.stock"]
@@ -135,8 +136,7 @@ class Builder:
         if network:
             return MachineError(
                 f"the package archives cannot be reached: {network[0].strip()}",
-                "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR; without a network "
-                "bring a private root from another machine: ./p2slab root import FILE",
+                NO_ARCHIVES,
             )
         log = os.path.join(self.cache.directory, "make.log")
         descriptor = own.open_file(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Callable
 
 from lab.boot import own, tools
 from lab.boot.build import Builder
-from lab.boot.cache import Cache, free_bytes, full_disk, package_names
+from lab.boot.cache import Cache, package_names
 from lab.boot.join import running_labs
+from lab.boot.preflight import refuse_machine
 from lab.boot.progress import say
-from lab.boot.users import refuse_without_namespaces
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError, UsageError
 
@@ -32,17 +32,18 @@ HALF_MADE = ".making-"
 LABEL = "p2slab-root.json"
 
 
-def make_root(cache: Cache, key: str, source: str, *, install: bool) -> None:
-    """Make the private root with this key, unless another process has made it meanwhile."""
-    refuse_without_namespaces()
+def make_root(cache: Cache, key: str, source: str, *, install: bool, for_lab: bool = False) -> None:
+    """Make the private root with this key, unless another process has made it meanwhile.
+
+    `for_lab`: what a lab needs and the making does not is asked for first, too.
+    """
+    refuse_machine(cache, NEEDED, for_lab=for_lab)
     with locked(cache):
         if os.path.isdir(cache.tree(key)):
             return
         missing = tools.missing_packages()
         if missing:
             tools.provide(missing, install=install)
-        if free_bytes(cache.directory) < NEEDED:
-            raise full_disk(cache.directory)
         say(
             f"p2slab: making the private root in {cache.tree(key)}\n"
             "  (once: about half a minute and half a gigabyte; nothing is installed on the machine)"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 import sys
 
 from lab.boot.archive import export_root, import_root
-from lab.boot.cache import Cache
+from lab.boot.cache import Cache, root_key
 from lab.boot.inventory import Inventory, take
 from lab.boot.make import make_root, prune
+from lab.boot.options import Options
 from lab.boot.progress import megabytes, say
 
 
-def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
+def run(source: str, arguments: list[str], *, install: bool) -> int:
     """Carry out `p2slab root ARGUMENTS`; the exit code."""
     options = _parser().parse_args(arguments)
+    cache, key = Cache.of_this_user(), root_key(os.path.join(source, "lab", "boot"))
     if options.action == "make":
-        make_root(cache, key, source, install=not options.no_install)
+        make_root(cache, key, source, install=install)
     elif options.action == "prune":
         for tree in prune(cache, keep=None if options.all else key):
             say(f"removed {tree}")
@@ -30,14 +32,13 @@ def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Options:
+    parser = Options(
         prog="p2slab root",
         description="The private root: the Debian tree that a lab's programs come from. "
         "Without an action: where it is, how large, and the versions in it.",
     )
     parser.add_argument("--json", action="store_true", help="as JSON on stdout")
-    parser.add_argument("--no-install", action="store_true", help=argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     make = actions.add_parser("make", help="make it now, if it is not there")
     make.add_argument("--no-install", action="store_true",
