@@ -1,1 +1,3 @@
 """The runner: a topology in, a verdict out."""
+
+VERSION = "0.1.0"

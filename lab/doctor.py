@@ -6,9 +6,9 @@ tried is tried, in a child process that ends with it; settings are read only to 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import resource
 import socket
 import struct
 import sys
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from lab.boot.cache import Cache, free_bytes, layers_of, needed_bytes
 from lab.boot.enter import replace_root
 from lab.boot.layers import closed, root_key
-from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWPID, unshare
+from lab.boot.options import Options
+from lab.boot.preflight import TUN, attempted, existing, make_namespaces, require_tun
+from lab.boot.syscalls import CLONE_NEWNET, unshare
 from lab.boot.tools import missing_packages
-from lab.boot.users import become_root, no_namespace, subordinate_ids
+from lab.boot.users import become_root, subordinate_ids
 from lab.errors import HELD, MACHINE, LabError, MachineError
 from lab.kernel.ppp import open_ppp
 from lab.kernel.uml import try_boot
@@ -28,8 +30,8 @@ from lab.kernel.uml import try_boot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TUN = "/dev/net/tun"
-_CLONE_NEWNET = 0x40000000
+MOST_FILES = 16384
+"""What a lab's supervisor gives itself, if it may (lab/runtime/start.py)."""
 _NETLINK_NETFILTER = 12
 _NFT_GETGEN = (10 << 8) | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN
 _OLDEST_KERNEL = (5, 11)
@@ -51,7 +53,7 @@ class Finding(NamedTuple):
 
 def run(source: str, arguments: list[str]) -> int:
     """Carry out `p2slab doctor ARGUMENTS`; exit code 0 if labs can run here, else 3."""
-    parser = argparse.ArgumentParser(
+    parser = Options(
         prog="p2slab doctor",
         description="What this machine can do, and what to install for the rest. "
         "Exit code 0 if labs can run here, else 3.",
@@ -77,19 +79,60 @@ def examine(source: str) -> list[Finding]:
     made = bool(tree)
     user = [] if os.geteuid() == 0 else [_subordinate("uid"), _subordinate("gid")]
     making = [] if made else [*_programs(), _room(cache)]
+    namespaces = _tried("namespaces", "every node of a lab", make_namespaces, "")
+    inside = _inside(tree, made=made)
+    if not namespaces.ok:  # no module and no package brings what is in them
+        said = "not tried, for want of namespaces"
+        inside = [finding._replace(ok=False, detail=said, remedy="") for finding in inside]
     return [
         _kernel(),
-        _namespaces(),
+        namespaces,
         *user,
         *making,
-        _private_root(tree, made=made),
+        *inside,
         _tried(TUN, "tunnels of OpenVPN, and of IKEv2 without kernel ESP", require_tun, ""),
+        _open_files(),
+        *_neighbours(),
+    ]
+
+
+def _inside(tree: str, *, made: bool) -> list[Finding]:
+    """What can be tried in namespaces only."""
+    return [
+        _private_root(tree, made=made),
         _tried("nftables", "firewalls and NAT of access networks", _nftables,
                "sudo modprobe nf_tables, or another kernel"),
         _tried("kernel ESP", "IKEv2 tunnels in the kernel", _esp,
                "sudo modprobe esp4; without it IKEv2 runs on strongSwan's kernel-libipsec",
                needed=False),
         *_ppp(tree, made=made and "sstp" in layers_of(tree)),
+    ]  # fmt: skip
+
+
+def _open_files() -> Finding:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    unlimited = limit == resource.RLIM_INFINITY
+    return Finding("open files", unlimited or limit >= MOST_FILES,
+                   "no limit" if unlimited else f"{limit} a process (ulimit -Hn)",
+                   "labs of many nodes",
+                   f"ulimit -Hn {MOST_FILES} as root, or a container's --ulimit nofile="
+                   f"{MOST_FILES}:{MOST_FILES}", needed=False)  # fmt: skip
+
+
+def _neighbours(proc: Path = Path("/proc")) -> list[Finding]:
+    """The kernel's table of neighbours, one for all namespaces; it can be seen in the first."""
+    try:
+        limit = int((proc / "sys/net/ipv4/neigh/default/gc_thresh3").read_text())
+        titles, *rows = (proc / "net/stat/arp_cache").read_text().splitlines()
+    except OSError:
+        return []
+    column = titles.split().index("table_fulls")
+    overflows = sum(int(row.split()[column], 16) for row in rows)
+    said = f", was full {overflows} times since the machine started" if overflows else ""
+    return [
+        Finding("neighbour table", not overflows, f"{limit} entries for all namespaces{said}",
+                "the machine's network and every lab's",
+                f"sudo sysctl -w net.ipv4.neigh.default.gc_thresh3={8 * limit}", needed=False)
     ]  # fmt: skip
 
 
@@ -117,17 +160,6 @@ def _kernel() -> Finding:
     numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
     return Finding("kernel", numbers >= _OLDEST_KERNEL, release, "overlays in user namespaces",
                    "Linux 5.11 or later")  # fmt: skip
-
-
-def _namespaces() -> Finding:
-    def attempt() -> None:
-        become_root(whole_range=False)
-        try:
-            unshare(CLONE_NEWNS | CLONE_NEWPID | _CLONE_NEWNET)
-        except OSError as error:
-            raise no_namespace(error) from error
-
-    return _tried("namespaces", "every node of a lab", attempt, "")
 
 
 def _subordinate(kind: str) -> Finding:
@@ -159,10 +191,8 @@ def _programs() -> list[Finding]:
 
 
 def _room(cache: Cache) -> Finding:
-    directory = Path(cache.directory)
-    while not directory.is_dir():
-        directory = directory.parent
-    free, needed = free_bytes(str(directory)), needed_bytes(closed(["core"]))
+    directory = existing(cache.directory)
+    free, needed = free_bytes(directory), needed_bytes(closed(["core"]))
     return Finding("room in the cache", free >= needed, f"{free / 1e9:.1f} GB at {directory}",
                    f"making the private root ({needed / 1e9:.1f} GB)",
                    "make room, or name another directory with P2SLAB_CACHE")  # fmt: skip
@@ -181,16 +211,6 @@ def _private_root(tree: str, *, made: bool) -> Finding:
 
     found = _tried("private root", purpose, enter, "")
     return found._replace(detail=tree) if found.ok else found
-
-
-def require_tun() -> None:
-    """Raise MachineError if who asks may not make TUN devices."""
-    try:
-        os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        there = Path(TUN).exists()
-        remedy = f"sudo chmod 0666 {TUN}" if there else "sudo modprobe tun"
-        raise MachineError(f"{TUN} cannot be opened: {error.strerror}", remedy) from error
 
 
 def _nftables() -> None:
@@ -215,41 +235,19 @@ def _esp() -> None:
 
 def _own_network() -> None:
     become_root(whole_range=False)
-    unshare(_CLONE_NEWNET)
+    unshare(CLONE_NEWNET)
 
 
 def _tried(
     what: str, purpose: str, attempt: Callable[[], None], remedy: str, *, needed: bool = True
 ) -> Finding:
     """What came of `attempt` in a child process; a LabError brings its own remedy."""
-    answer, say = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _attempt(attempt, say)
-    os.close(say)
-    with os.fdopen(answer, encoding="utf-8") as file:
-        said = json.loads(file.read() or '["the attempt was killed", ""]')
-    os.waitpid(child, 0)
-    if said is None:
+    refusal = attempted(attempt)
+    if refusal is None:
         return Finding(what, ok=True, detail="", purpose=purpose, needed=needed)
-    detail, own_remedy = said
+    detail, own_remedy = refusal
     return Finding(what, ok=False, detail=detail, purpose=purpose, remedy=own_remedy or remedy,
                    needed=needed)  # fmt: skip
-
-
-def _attempt(attempt: Callable[[], None], say: int) -> None:
-    """The child's whole life."""
-    try:
-        try:
-            attempt()
-            said = None
-        except LabError as error:
-            said = [error.message, error.remedy]
-        except OSError as error:
-            said = [error.strerror, ""]
-        os.write(say, json.dumps(said).encode())
-    finally:
-        os._exit(0)
 
 
 def _readable(findings: list[Finding], *, able: bool) -> str:

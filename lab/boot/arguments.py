@@ -1,79 +1,276 @@
-"""A look at the command line, as short as can be: the verbs themselves parse it inside the root."""
+"""A look at the command line: what it asks for, and whether it can be right.
+
+The verbs parse it once more inside the root. Here it is held against a table of their options and
+arguments (lab/cli/commands.json), which is made from the verbs themselves, so that whatever is
+wrong is told before anything is made.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from typing import NamedTuple
+from typing import Any, Callable, NamedTuple, NoReturn
 
-from lab.boot.enter import REPLACED, is_replaced
+from lab.boot.enter import HOST, is_replaced
+from lab.cli.verbs import OF_THE_LAUNCHER
 from lab.errors import UsageError
 
-# Verbs that only read and print: one mapped user is enough for them.
-_UNPRIVILEGED = ("validate", "schema")
+# Verbs that only read and print, or write files of the user's: one mapped user is enough for them.
+_UNPRIVILEGED = ("validate", "schema", "pki")
 _ENTERING = ("exec", "shell")
-_HELP = ("-h", "--help")
+# Those that want a lab that runs.
+RUNNING = ("down", "status", "exec", "shell", "fault", "approve", "deny")
+HELP, VERSION, NO_INSTALL = ("--help", "-h"), "--version", "--no-install"
+_NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
+    "integer": (int, "no whole number"),
+    "number": (float, "no number"),
+}
+
+
+class File(NamedTuple):
+    """A word of the command line that names a file, or a directory to write to."""
+
+    at: int
+    """Which word of Call.arguments."""
+    start: int
+    """Where in the word the name begins."""
+    read: bool
+    """Whether it has to be there."""
 
 
 class Call(NamedTuple):
-    """A command line: the verb, what follows it, and all that is handed on."""
+    """A command line that the verbs understand."""
 
-    verb: str
-    own: list[str]
     arguments: list[str]
+    """All that is handed on."""
+    verb: str = ""
+    own: list[str] = []  # noqa: RUF012 (a named tuple's default; nobody writes into it)
+    """What follows the verb."""
     install: bool = True
-
-    @classmethod
-    def of(cls, arguments: list[str]) -> Call:
-        """Take a command line apart; `--no-install`, before the verb, is the launcher's own."""
-        at = next((n for n, word in enumerate(arguments) if not word.startswith("-")), None)
-        leading = arguments if at is None else arguments[:at]
-        kept = [word for word in leading if word != "--no-install"]
-        verb, own = ("", []) if at is None else (arguments[at], arguments[at + 1 :])
-        handed_on = kept if at is None else [*kept, verb, *own]
-        return cls(verb, own, handed_on, len(kept) == len(leading))
-
-    @property
-    def wants_help_only(self) -> bool:
-        """Whether nothing is asked but the list of verbs."""
-        return not self.arguments or self.arguments[0] in _HELP
+    asked: str = ""
+    """`help`, `version` or nothing."""
+    command: str = ""
+    """The verb, with the word that pki has below it."""
+    files: tuple[File, ...] = ()
 
     @property
     def unprivileged(self) -> bool:
-        """Whether the verb needs no more than reading files."""
-        helps = self.wants_help_only or any(word in _HELP for word in self.own[:1])
-        return helps or self.verb in _UNPRIVILEGED
+        """Whether the verb needs no more than reading and writing files."""
+        return self.verb in _UNPRIVILEGED
 
     @property
     def enters_lab(self) -> bool:
         """Whether the verb goes into a node of a running lab."""
         return self.verb in _ENTERING
 
+    @property
+    def builds_lab(self) -> bool:
+        """Whether the verb starts a lab."""
+        return self.verb in ("verify", "up") and "--dry-run" not in self.own
 
-def refuse_hidden_files(call: Call, shown: list[str]) -> None:
-    """Refuse a file argument that the private root would show as another file, or not at all.
+    def file(self, file: File) -> str:
+        """The name of one of the files."""
+        return self.arguments[file.at][file.start :]
 
-    `shown` are directories that stay visible to a relative name. What exec and shell are given
-    means files of the node.
+
+def read(arguments: list[str], table: dict[str, Any]) -> Call:
+    """Take a command line apart; UsageError says what is wrong and what would be right.
+
+    `--no-install` is the launcher's own, wherever it stands, and is not handed on; what exec's
+    program is given is the program's.
     """
-    if call.enters_lab:
-        return
-    below = tuple(os.path.realpath(directory) + "/" for directory in shown)
-    for word in call.own:
-        path = word.split("=", 1)[1] if word.startswith("--") and "=" in word else word
-        if not _means_file(path) or not is_replaced(path):
-            continue
+    words = arguments or ["--help"]
+    if words[0] in ("help", "version"):  # as other tools have it
+        words = [*words[1:2], f"--{words[0]}"]
+    return _Reader(words, table).call()
+
+
+def load_table(source: str) -> dict[str, Any]:
+    """The options and arguments of every verb, and its help."""
+    with open(os.path.join(source, "lab", "cli", "commands.json"), encoding="utf-8") as file:
+        table: dict[str, Any] = json.load(file)
+    return table
+
+
+def shown_elsewhere(call: Call, shown: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments with names that hold in the private root, and the directories to be shown.
+
+    A file under a directory that the private root replaces is seen below /var/host. `shown` are
+    directories whose relative names hold anyhow.
+    """
+    below = tuple(
+        os.path.realpath(directory) + "/" for directory in shown if is_replaced(directory)
+    )
+    arguments, directories = list(call.arguments), []
+    for file in call.files:
+        path = call.file(file)
         real = os.path.realpath(path)
-        if not os.path.isabs(path) and real.startswith(below):
-            continue  # it is seen below /var/host, and the verb runs there
-        raise UsageError(
-            f"{path} lies under {_replaced_by(real)}, which in a lab is the private root's own",
-            "copy the file to your home directory, or to /tmp, and name it there",
-        )
+        if not is_replaced(path) or (not os.path.isabs(path) and real.startswith(below)):
+            continue
+        directories.append(_nearest_directory(real))
+        arguments[file.at] = arguments[file.at][: file.start] + HOST + real
+    return arguments, directories
 
 
-def _means_file(word: str) -> bool:
-    return os.path.isabs(word) or os.path.lexists(word) or word.startswith("../")
+def refuse_missing(call: Call) -> None:
+    """Raise UsageError if a file that is to be read cannot be."""
+    for file in call.files:
+        path = call.file(file)
+        if not file.read:
+            continue
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            raise UsageError(
+                f"{path}: {error.strerror}", "topologies/quickstart.yaml is one to start from"
+            ) from None
+        if os.path.isdir(path):
+            raise UsageError(f"{path} is a directory", "name a file in it")
 
 
-def _replaced_by(real: str) -> str:
-    return next(directory for directory in REPLACED if (real + "/").startswith(directory + "/"))
+class _Reader:
+    """One command line on its way through the table."""
+
+    def __init__(self, words: list[str], table: dict[str, Any]) -> None:
+        self._words = words
+        self._table = table
+        self._at = 0
+        self._kept: list[str] = []
+        self._verb_at: int | None = None
+        self._install = True
+        self._asked = ""
+        self._command = ""
+        self._given = 0
+        self._files: list[File] = []
+
+    def call(self) -> Call:
+        """Read it to its end."""
+        while self._at < len(self._words) and not self._asked:
+            word = self._next()
+            if word == "--":
+                self._keep(word)
+                while self._at < len(self._words):
+                    self._argument(self._next())
+            elif word.startswith("-") and word != "-":
+                self._option(word)
+            else:
+                self._argument(word)
+        if not self._asked:
+            self._refuse_too_few()
+        verb = "" if self._verb_at is None else self._kept[self._verb_at]
+        own = [] if self._verb_at is None else self._kept[self._verb_at + 1 :]
+        return Call(self._kept, verb, own, self._install, self._asked, self._command,
+                    tuple(self._files))  # fmt: skip
+
+    def _next(self) -> str:
+        self._at += 1
+        return self._words[self._at - 1]
+
+    def _keep(self, word: str) -> None:
+        self._kept.append(word)
+
+    @property
+    def _rules(self) -> dict[str, Any]:
+        rules: dict[str, Any] = self._table[self._command]
+        return rules
+
+    def _option(self, word: str) -> None:
+        name, equals, value = word.partition("=")
+        options = self._rules["options"]
+        if name == NO_INSTALL:
+            self._install = False
+        elif name in HELP and name in options:
+            self._asked = "help"
+        elif name == VERSION and name in options:
+            self._asked = "version"
+        elif name in options:
+            self._keep(word)
+            self._value(name, options[name], value if equals else None)
+        elif self._rules["strict"]:
+            self._unknown("option", name, options)
+        else:
+            self._keep(word)
+
+    def _value(self, name: str, kind: str, value: str | None) -> None:
+        if kind == "flag":
+            if value is not None:
+                self._refuse(f"{name} takes no value")
+            return
+        start = len(name) + 1
+        if value is None:
+            start = 0
+            if self._at == len(self._words) or self._words[self._at] == NO_INSTALL:
+                self._refuse(f"{name} wants a value")
+            value = self._next()
+            self._keep(value)
+        if kind == "path":
+            self._files.append(File(len(self._kept) - 1, start, read=False))
+        if kind in _NUMBERS:
+            made, said = _NUMBERS[kind]
+            try:
+                made(value)
+            except ValueError:
+                self._refuse(f"{name} {value}: {value!r} is {said}")
+
+    def _argument(self, word: str) -> None:
+        below = self._rules["commands"]
+        if below:
+            self._descend(word, below)
+            return
+        self._keep(word)
+        free = (rule for rule in self._rules["arguments"]
+                if rule["last"] is None or self._given < rule["last"])  # fmt: skip
+        taken = next(free, None)
+        if taken is None:
+            self._refuse(f"{word!r} is one word too many")
+        elif taken["file"]:
+            self._files.append(File(len(self._kept) - 1, 0, read=True))
+        self._given += 1
+        if not self._rules["interspersed"]:  # what is left is the program's
+            left = self._words[self._at :]
+            self._kept += left
+            self._given += len(left)
+            self._at = len(self._words)
+
+    def _descend(self, word: str, below: list[str]) -> None:
+        if word not in below:
+            self._unknown("verb" if not self._command else "word", word, below)
+        if not self._command:
+            self._verb_at = len(self._kept)
+        self._keep(word)
+        self._command = f"{self._command} {word}".strip()
+        if self._command in OF_THE_LAUNCHER:
+            left = self._words[self._at :]
+            self._install = self._install and NO_INSTALL not in left
+            self._kept += [other for other in left if other != NO_INSTALL]
+            self._at = len(self._words)
+
+    def _refuse_too_few(self) -> None:
+        """Whatever has to be there and is not."""
+        if self._command in OF_THE_LAUNCHER:
+            return
+        if self._rules["commands"]:
+            self._refuse(f"one of {', '.join(self._rules['commands'])} is missing")
+        for rule in self._rules["arguments"]:
+            if self._given < rule["first"]:
+                self._refuse(f"{rule['name']} is missing")
+
+    def _unknown(self, what: str, word: str, known: Any) -> NoReturn:
+        from lab.choices import did_you_mean
+
+        if what == "verb" and os.path.isfile(word):
+            raise UsageError(f"there is no verb {word!r}", f"p2slab verify {word}")
+        where = f"{self._command}: " if self._command else ""
+        raise UsageError(f"{where}there is no {what} {word!r}", did_you_mean(word, known))
+
+    def _refuse(self, said: str) -> NoReturn:
+        where = f"p2slab {self._command}".strip()
+        raise UsageError(f"{self._command}: {said}", f"{where} --help")
+
+
+def _nearest_directory(path: str) -> str:
+    """The file's directory, or what there is of the way to it."""
+    directory = os.path.dirname(path)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    return directory

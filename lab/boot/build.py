@@ -16,6 +16,7 @@ from lab.boot import carry, own
 from lab.boot.cache import Cache, full_disk
 from lab.boot.enter import PATH, PYTHON, environment, inside, replace_root
 from lab.boot.layers import SUITE, debian_packages, in_order, lock_file, wheels
+from lab.boot.preflight import NO_ARCHIVES
 from lab.boot.progress import Board, Step, board, say
 from lab.boot.syscalls import bind
 from lab.errors import MachineError
@@ -189,9 +190,7 @@ class Builder:
         if network:
             return MachineError(
                 f"the package archives cannot be reached: {network[0].strip()}",
-                "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR, and run it again: "
-                "what has been fetched is kept; without a network bring a private root from "
-                "another machine: ./p2slab root import FILE",
+                f"{NO_ARCHIVES}; what has been fetched is kept",
             )
         log = os.path.join(self.cache.directory, "make.log")
         descriptor = own.open_file(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -131,11 +131,10 @@ def needed_bytes(layers: Iterable[str]) -> int:
     return sum(NEEDED[name] for name in layers)
 
 
-def full_disk(directory: str, layers: Iterable[str] = ()) -> MachineError:
-    """The error for a cache with too little room, for the making of layers if some are named."""
+def full_disk(directory: str, needed: int = 0) -> MachineError:
+    """The error for a cache with too little room; `needed`: bytes, 0 where nobody knows."""
     left = f"{free_bytes(directory) / 1e6:.0f} MB and {os.statvfs(directory).f_favail} files"
-    takes = needed_bytes(layers)
-    wanted = f"; making {', '.join(in_order(layers))} takes {takes / 1e6:.0f} MB" if takes else ""
+    wanted = f"; making the private root takes {needed / 1e6:.0f} MB" if needed else ""
     return MachineError(
         f"the disk is full: {directory} has room for {left}{wanted}",
         "make room, or name a directory on another disk with P2SLAB_CACHE",

@@ -10,9 +10,18 @@ import os
 import sys
 from typing import NoReturn
 
-from lab.boot.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, bind, mount, unshare
+from lab.boot.syscalls import (
+    CLONE_NEWNS,
+    MS_PRIVATE,
+    MS_REC,
+    attach_tree,
+    bind,
+    clone_tree,
+    mount,
+    unshare,
+)
 from lab.boot.users import is_machines_root, no_namespace
-from lab.errors import MachineError, UsageError
+from lab.errors import MachineError
 
 REPLACED = ("/usr", "/etc", "/var", "/run")
 PYTHON = "/usr/lib/p2slab/venv/bin/python"
@@ -64,7 +73,9 @@ def replace_root(
     written into /etc and /var never reaches the tree. Call it as root or after
     become_root; raises MachineError where mounting is refused.
     """
-    _refuse_unmerged(tree)
+    refuse_unmerged()
+    if not os.path.isdir(f"{tree}/usr"):
+        raise MachineError(f"{tree} is no private root", "./p2slab root prune, then once more")
     shown = {inside(path): path for path in visible}
     shown.update({inside_nodes(path): path for path in everywhere or []})
     shown = {target: path for target, path in shown.items() if target != path}
@@ -96,13 +107,14 @@ def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
         return f"/proc/self/fd/{descriptors[-1]}"
 
     base = held(tree)
-    sources = {target: held(path) for target, path in shown.items()}
+    # As they are now: what is mounted over /var below is not to be seen in a /var that is shown.
+    sources = {target: clone_tree(path) for target, path in sorted(shown.items())}
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
     _overlay(base, "etc")
     _overlay(base, "var")
     for target, source in sources.items():
         os.makedirs(target, exist_ok=True)
-        bind(source, target)
+        attach_tree(source, target)
     os.mkdir(LOWER, 0o700)
     bind(base, LOWER, read_only=True)
     for directory in ("lock", "lab"):
@@ -122,15 +134,14 @@ def _overlay(base: str, name: str) -> None:
     mount("overlay", f"/{name}", "overlay", 0, options)
 
 
-def _refuse_unmerged(tree: str) -> None:
+def refuse_unmerged() -> None:
+    """Raise MachineError on a machine whose /bin is not a link into /usr."""
     if not os.path.islink("/bin"):
         raise MachineError(
             "on this machine /bin is a directory of its own; the private root replaces /usr, and "
             "so needs /bin, /sbin and /lib to be links into it (merged /usr)",
             "sudo apt-get install usrmerge, or another distribution",
         )
-    if not os.path.isdir(f"{tree}/usr"):
-        raise MachineError(f"{tree} is no private root", "./p2slab root prune, then once more")
 
 
 def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
@@ -148,18 +159,6 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
         "P2SLAB_CACHE": inside(cache),
         "P2SLAB_RUN": run_base,
     }
-
-
-def refuse_replaced(here: str, source: str) -> None:
-    """Raise UsageError if a verb cannot run in the machine's directory `here`.
-
-    Directories further down are shown below /var/host, so that relative names are right.
-    """
-    if os.path.realpath(here) in REPLACED:
-        raise UsageError(
-            f"{here} of this machine is replaced by the private root's in a lab",
-            f"cd to another directory, for example {source}",
-        )
 
 
 def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> NoReturn:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from lab import VERSION
 from lab.boot import own
-from lab.boot.arguments import Call, refuse_hidden_files
+from lab.boot.arguments import RUNNING, Call, load_table, read, refuse_missing, shown_elsewhere
 from lab.boot.ask import LAYERS, MAY_ASK, PIPE
 from lab.boot.cache import Cache, layers_of
-from lab.boot.enter import environment, execute, inside, refuse_replaced, replace_root
+from lab.boot.ending import end_with
+from lab.boot.enter import environment, execute, inside, replace_root
+from lab.boot.join import join_lab, lab_named, running_labs
 from lab.boot.layers import ORDER, in_order, of_verb, root_key
 from lab.boot.progress import say
 from lab.boot.users import become_root, can_map_range
-from lab.errors import OURS, LabError, MachineError, UsageError
+from lab.cli.verbs import OF_THE_LAUNCHER
+from lab.errors import HELD, MachineError, UsageError
 
 if TYPE_CHECKING:
     from lab.boot import carry
@@ -23,49 +28,78 @@ _CLI = "lab.cli.main"
 ASKABLE = frozenset(ORDER) - {"test"}
 
 
-def main(source: str, arguments: list[str]) -> NoReturn:
-    """Run `./p2slab ARGUMENTS` from the checkout `source`; a failure is one message and a code."""
-    try:
-        sys.exit(_run(source, Call.of(arguments)))
-    except LabError as error:
-        sys.stderr.write(f"p2slab: {error}\n")
-        sys.exit(error.code)
-    except KeyboardInterrupt:
-        sys.stderr.write("p2slab: interrupted\n")
-        sys.exit(130)
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
-        import traceback
-
-        traceback.print_exc()
-        sys.stderr.write(f"p2slab: a fault of ours: {error!r}. Please report it.\n")
-        sys.exit(OURS)
+def main(source: str, words: list[str]) -> NoReturn:
+    """Run `./p2slab WORDS` from the checkout `source`; a failure is one message and a code."""
+    end_with(lambda: _run(source, words))
 
 
 def enter_module(source: str, module: str, arguments: list[str]) -> NoReturn:
     """Run another module of the checkout in the private root, as the test harness does."""
     cache = Cache.of_this_user()
-    tree = _made_tree(cache, frozenset(ORDER), source, install=True)
-    _enter(source, cache, tree, module, Call("test", arguments, arguments))
+    call = Call(arguments, "test", arguments)
+    _enter(source, cache, _made_tree(cache, frozenset(ORDER), source, call), module, call)
 
 
-def _run(source: str, call: Call) -> int:
-    here = _here()
+def _run(source: str, words: list[str]) -> int:
+    table = load_table(source)
+    call = read(words, table)
+    answer = _answer(source, call, table)
+    if answer is not None:
+        sys.stdout.write(answer)
+        return HELD
     if call.verb == "doctor":
         from lab import doctor
 
         return doctor.run(source, call.own)
-    cache = Cache.of_this_user()
     if call.verb == "root":
         from lab.boot import root
 
-        return root.run(cache, root_key(), source, call.own)
-    if call.wants_help_only and not cache.best(root_key()):
-        return _list_verbs()
-    refuse_hidden_files(call, shown=[source, here])
-    tree = _made_tree(cache, of_verb(call.verb), source, install=call.install)
+        return root.run(source, call.own, install=call.install)
+    _here()
+    cache = Cache.of_this_user()
+    wanted = of_verb(call.verb)
+    tree = cache.best(root_key())
+    if not (tree and wanted <= layers_of(tree)):
+        refuse_missing(call)
+        if call.verb in RUNNING and not running_labs(cache.run_base()):
+            return _none_runs(call)
+        tree = _made_tree(cache, wanted, source, call)
     if call.verb in MAY_ASK and not layers_of(tree) >= ASKABLE:
         return _asked(source, cache, tree, call)
     return _enter(source, cache, tree, _CLI, call)
+
+
+def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:
+    """What is answered from files of the checkout; None for the rest."""
+    if call.asked == "help" and call.verb not in OF_THE_LAUNCHER:
+        return f"{table[call.command]['help']}\n"
+    if call.asked == "version":
+        return f"p2slab {_version(source)}\n"
+    if call.verb == "schema":
+        with open(os.path.join(source, "topologies", "schema.json"), encoding="utf-8") as file:
+            return file.read()
+    return None
+
+
+def _version(source: str) -> str:
+    """The release, and the commit where git can tell it."""
+    try:
+        told = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
+                              capture_output=True, text=True, check=True)  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return VERSION
+    return f"{VERSION} ({told.stdout.strip()})"
+
+
+def _none_runs(call: Call) -> int:
+    """For verbs of running labs on a machine that cannot have one yet."""
+    if call.verb != "status":
+        raise UsageError("no lab is running", "p2slab up topologies/quickstart.yaml")
+    if "--json" in call.own:
+        sys.stdout.write("[]\n")
+    else:
+        sys.stderr.write("no lab is running (p2slab up topologies/quickstart.yaml)\n")
+    return HELD
 
 
 def _here() -> str:
@@ -75,25 +109,13 @@ def _here() -> str:
         raise UsageError("the current directory is gone", "cd to one that is there") from None
 
 
-def _list_verbs() -> int:
-    """Help on a machine without a private root, which is no reason to make one."""
-    from lab.cli.verbs import VERBS
-
-    lines = (f"  {verb:<9} {what}" for verb, what in VERBS.items())
-    sys.stdout.write("Usage: p2slab VERB ...\n\n" + "\n".join(lines) + "\n\n"
-                     "Start with: p2slab verify topologies/quickstart.yaml\n"
-                     "The first verb that needs it makes the private root, in the cache.\n"
-                     )  # fmt: skip
-    return 0
-
-
-def _made_tree(cache: Cache, wanted: frozenset[str], source: str, *, install: bool) -> str:
-    tree = cache.best(root_key())
-    if tree and wanted <= layers_of(tree):
-        return tree
+def _made_tree(cache: Cache, wanted: frozenset[str], source: str, call: Call) -> str:
+    """A private root with these layers, made if it is not there."""
     from lab.boot.make import make_root
 
-    return make_root(cache, root_key(), wanted, source, install=install)
+    return make_root(
+        cache, root_key(), wanted, source, install=call.install, for_lab=call.builds_lab
+    )
 
 
 def _asked(source: str, cache: Cache, tree: str, call: Call) -> int:
@@ -104,7 +126,7 @@ def _asked(source: str, cache: Cache, tree: str, call: Call) -> int:
     ended = ask.run(lambda: _enter(source, cache, tree, _CLI, call))
     if not ended.lacking:
         return ended.code
-    tree = _made_tree(cache, layers_of(tree) | ended.lacking, source, install=call.install)
+    tree = _made_tree(cache, layers_of(tree) | ended.lacking, source, call)
     return _enter(source, cache, tree, _CLI, call)
 
 
@@ -112,8 +134,8 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     """Become the private root's Python in its mounts, or in those of the lab that is entered."""
     run_base = cache.made_run_base()
     here = _here()
-    refuse_replaced(here, source)
     directory = inside(here)
+    arguments, named = shown_elsewhere(call, [source, here])
     env = environment(source, cache.directory, run_base)
     env[LAYERS] = " ".join(in_order(layers_of(tree)))
     env.update({name: os.environ[name] for name in (PIPE,) if name in os.environ})
@@ -124,18 +146,15 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         directory = directory if os.path.isdir(directory) else "/"
     else:
         become_root(whole_range=not call.unprivileged or can_map_range())
-        replace_root(tree, visible=[cache.directory, here], everywhere=[source], run_base=run_base)
+        visible = [cache.directory, here, *named]
+        replace_root(tree, visible=visible, everywhere=[source], run_base=run_base)
         if settings:
             settings.save("/run/host-settings")
-    execute(module, call.arguments, env, directory)
+    execute(module, arguments, env, directory)
 
 
 def _joined(run_base: str, call: Call) -> bool:
-    if not call.enters_lab:
-        return False
-    from lab.boot.join import join_lab, lab_named
-
-    return join_lab(run_base, lab_named(call.own))
+    return call.enters_lab and join_lab(run_base, lab_named(call.own))
 
 
 def _hold(cache: Cache, tree: str) -> None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Callable
 
 from lab.boot import own, tools
 from lab.boot.build import Builder
-from lab.boot.cache import HALF_MADE, Cache, free_bytes, full_disk, layers_of, needed_bytes
+from lab.boot.cache import HALF_MADE, Cache, layers_of, needed_bytes
 from lab.boot.join import running_labs
 from lab.boot.layers import in_order
+from lab.boot.preflight import refuse_machine
 from lab.boot.progress import say
-from lab.boot.users import refuse_without_namespaces
 from lab.boot.versions import versions_in
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError, UsageError
@@ -32,12 +32,24 @@ if TYPE_CHECKING:
 LABEL = "p2slab-root.json"
 
 
-def make_root(cache: Cache, key: str, wanted: frozenset[str], source: str, *, install: bool) -> str:
-    """The private root with this key and at least these layers; made, unless it is there."""
+def make_root(
+    cache: Cache,
+    key: str,
+    wanted: frozenset[str],
+    source: str,
+    *,
+    install: bool,
+    for_lab: bool = False,
+) -> str:
+    """The private root with this key and at least these layers; made, unless it is there.
+
+    `for_lab`: what a lab needs and the making does not is asked for first, too.
+    """
     tree = cache.best(key)
-    if tree and wanted <= layers_of(tree):
+    there = layers_of(tree) if tree else frozenset()
+    if tree and wanted <= there:
         return tree
-    refuse_without_namespaces()
+    refuse_machine(cache, needed_bytes(wanted - there), for_lab=for_lab)
     with locked(cache):
         tree = cache.best(key)
         there = layers_of(tree) if tree else frozenset()
@@ -47,8 +59,6 @@ def make_root(cache: Cache, key: str, wanted: frozenset[str], source: str, *, in
         missing = tools.missing_packages()
         if missing:
             tools.provide(missing, install=install)
-        if free_bytes(cache.directory) < needed_bytes(lacking):
-            raise full_disk(cache.directory, lacking)
         say(f"p2slab: making the private root in {cache.directory}: {', '.join(lacking)}\n"
             "  (once; nothing is installed on the machine)")  # fmt: skip
         if not tree:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 
 from lab.boot.archive import export_root, import_root
 from lab.boot.cache import Cache
 from lab.boot.inventory import Inventory, take
-from lab.boot.layers import ORDER, closed
+from lab.boot.layers import ORDER, closed, root_key
 from lab.boot.make import make_root, prune
+from lab.boot.options import Options
 from lab.boot.progress import megabytes, say
 from lab.errors import UsageError
 
 
-def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
+def run(source: str, arguments: list[str], *, install: bool) -> int:
     """Carry out `p2slab root ARGUMENTS`; the exit code."""
     options = _parser().parse_args(arguments)
+    cache, key = Cache.of_this_user(), root_key()
     if options.action == "make":
-        make_root(cache, key, _layers(options.layers), source, install=not options.no_install)
+        make_root(cache, key, _layers(options.layers), source, install=install)
     elif options.action == "prune":
         for tree in prune(cache, keep="" if options.all else cache.best(key)):
             say(f"removed {tree}")
@@ -32,14 +33,13 @@ def run(cache: Cache, key: str, source: str, arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Options:
+    parser = Options(
         prog="p2slab root",
         description="The private root: the Debian tree that a lab's programs come from. "
         "Without an action: where it is, how large, and the versions in it.",
     )
     parser.add_argument("--json", action="store_true", help="as JSON on stdout")
-    parser.add_argument("--no-install", action="store_true", help=argparse.SUPPRESS)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     make = actions.add_parser("make", help="make layers now that are not there")
     make.add_argument("layers", metavar="LAYER", nargs="*",

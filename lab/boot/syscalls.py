@@ -8,6 +8,7 @@ import os
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
@@ -33,6 +34,13 @@ _LOCKED = {
     0x800: MS_NODIRATIME,
     0x1000: MS_RELATIME,
 }
+
+# The same numbers on every architecture (linux/mount.h, fcntl.h).
+_OPEN_TREE, _MOVE_MOUNT = 428, 429
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -74,6 +82,24 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
         present = os.statvfs(target).f_flag
         kept = sum(flag for bit, flag in _LOCKED.items() if present & bit)
         mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+
+
+def clone_tree(directory: str) -> int:
+    """A descriptor of what is mounted at the directory and below it now, as a tree of its own that
+    attach_tree puts somewhere: open_tree(2), of which this libc may know nothing."""
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    tree: int = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(directory), flags)
+    _done(min(tree, 0), f"open_tree {directory}")
+    return tree
+
+
+def attach_tree(tree: int, target: str) -> None:
+    """Show what clone_tree has given at `target`, and close it."""
+    result = _libc.syscall(
+        _MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH
+    )
+    _done(result, f"move_mount to {target}")
+    os.close(tree)
 
 
 def _done(result: int, call: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import shlex
 import shutil
 from typing import Callable
 
-from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWUSER, unshare
+from lab.boot.syscalls import CLONE_NEWUSER, unshare
 from lab.errors import MachineError
 
 # Enough for every Debian system user up to nobody (65534).
@@ -15,10 +17,29 @@ WANTED = 65535
 WITH_SUDO = "run it with sudo: sudo ./p2slab ..."
 
 _EVERYBODY = ["0", "0", "4294967295"]
-_CONTAINER = (
+CONTAINER = (
     "start the container with --privileged, or as root with "
-    "--security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+    "--security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add NET_RAW"
 )
+# What of root's a lab is made with (capabilities(7)): number and name.
+_NEEDED = {12: "NET_ADMIN", 13: "NET_RAW", 21: "SYS_ADMIN"}
+
+_RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns"
+_APPARMOR = "/etc/apparmor.d/p2slab"
+
+
+def _profile() -> str:
+    """The command that lets the launcher of this checkout, and nothing else, make namespaces.
+
+    A profile that confines nothing; what it starts inherits it.
+    """
+    program = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "p2slab")
+    profile = f"profile p2slab {json.dumps(program)} flags=(unconfined) {{ userns, }}"
+    return (
+        f"echo {shlex.quote(f'abi <abi/4.0>, {profile}')} | sudo tee {_APPARMOR} && "
+        f"sudo apparmor_parser -r {_APPARMOR}"
+    )
+
 
 # (file in /proc, value that forbids, what it means and how it is allowed)
 _SETTINGS = (
@@ -37,8 +58,8 @@ _SETTINGS = (
     (
         "sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
-        "kernel.apparmor_restrict_unprivileged_userns is 1 (Ubuntu 23.10 and later)",
-        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        f"{_RESTRICTED} is 1 (Ubuntu 23.10 and later)",
+        f"sudo sysctl -w {_RESTRICTED}=0, or for this program alone: {_profile()}",
     ),
 )
 
@@ -99,23 +120,6 @@ def is_machines_root() -> bool:
     return os.geteuid() == 0 and "".join(_lines("/proc/self/uid_map")).split() == _EVERYBODY
 
 
-def refuse_without_namespaces() -> None:
-    """Raise MachineError, with the setting to change, where a user gets no namespaces at all."""
-    if os.geteuid() == 0:
-        return
-    child = os.fork()
-    if child == 0:
-        try:
-            unshare(CLONE_NEWUSER | CLONE_NEWNS)
-            os._exit(0)
-        except OSError as error:
-            os._exit(error.errno or 1)
-    _, status = os.waitpid(child, 0)
-    if status:
-        number = os.WEXITSTATUS(status)
-        raise no_namespace(OSError(number, os.strerror(number)))
-
-
 def can_map_range() -> bool:
     """Whether newuidmap and a range of subordinate ids are there (root needs neither)."""
     if os.geteuid() == 0:
@@ -149,15 +153,29 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
 
 def why_no_namespace(*, root: bool, proc: str = "/proc") -> tuple[str, str]:
     """Why root, or an ordinary user, gets no namespaces here, and what to change."""
+    lacking = lacking_capabilities(proc) if root else []
+    if lacking:
+        return f"this root {lacks(lacking)}", CONTAINER
     settings = () if root else _SETTINGS
     for file, forbidden, meaning, remedy in settings:
         if "".join(_lines(f"{proc}/{file}")).strip() == forbidden:
             return meaning, f"{remedy}, or {WITH_SUDO}"
     if any(line.split() == ["Seccomp:", "2"] for line in _lines(f"{proc}/self/status")):
-        return "a seccomp filter forbids it (Docker's default does)", _CONTAINER
-    if root:
-        return "this root lacks the capability SYS_ADMIN", _CONTAINER
-    return "the kernel refuses it", WITH_SUDO
+        return "a seccomp filter forbids it (Docker's default does)", CONTAINER
+    return "the kernel refuses it", CONTAINER if root else WITH_SUDO
+
+
+def lacking_capabilities(proc: str = "/proc") -> list[str]:
+    """The capabilities that a lab needs and this process lacks, as root in a container may."""
+    lines = _lines(f"{proc}/self/status")
+    effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
+    return [name for number, name in _NEEDED.items() if not int(effective, 16) >> number & 1]
+
+
+def lacks(capabilities: list[str]) -> str:
+    """In words."""
+    what = "capability" if len(capabilities) == 1 else "capabilities"
+    return f"lacks the {what} {', '.join(capabilities)}"
 
 
 def no_namespace(said: OSError) -> MachineError:

@@ -15,6 +15,7 @@ import signal
 import traceback
 from typing import Callable, NoReturn
 
+from lab.boot.ending import machines_fault
 from lab.boot.syscalls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -128,5 +129,6 @@ def _end_with(report: int, work: Callable[[], None]) -> NoReturn:
 
 def _of_the_machine(error: OSError) -> dict[str, object]:
     where = f": {error.filename}" if error.filename else ""
-    error_ = MachineError(f"work on the private root failed: {error.strerror}{where}")
-    return {"message": error_.message, "remedy": None, "code": error_.code}
+    said = machines_fault(error) or MachineError(f"{error.strerror}{where}")
+    message = f"work on the private root failed: {said.message}"
+    return {"message": message, "remedy": said.remedy, "code": said.code}

@@ -35,9 +35,9 @@ def command(  # noqa: PLR0917 (click: one for each option)
     """
     from pydantic import ValidationError  # noqa: PLC0415 (not for --help)
 
+    from lab.choices import did_you_mean  # noqa: PLC0415 (as above)
     from lab.errors import UsageError  # noqa: PLC0415 (as above)
     from lab.runtime.handle import Handle  # noqa: PLC0415 (as above)
-    from lab.topology.problems import did_you_mean  # noqa: PLC0415 (as above)
     from lab.topology.steps import EndFault, Fault  # noqa: PLC0415 (as above)
     from lab.topology.vocabulary import FaultName  # noqa: PLC0415 (as above)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import NoReturn
 
 import click
 
-from lab.cli.verbs import VERBS
-from lab.errors import OURS, LabError
+from lab import VERSION
+from lab.boot import streams
+from lab.boot.ending import end_with
+from lab.cli.verbs import OF_THE_LAUNCHER, VERBS
+from lab.errors import HELD
 
 
 class _Verbs(click.Group):
@@ -19,7 +21,7 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS:
+        if cmd_name not in VERBS or cmd_name in OF_THE_LAUNCHER:
             return None
         command: click.Command = import_module(f"lab.cli.{cmd_name}").command
         return command
@@ -36,6 +38,7 @@ class _Verbs(click.Group):
     expose_value=False,
     help="If the machine lacks something, print the command that installs it, and stop.",
 )
+@click.version_option(VERSION, message="p2slab %(version)s")
 def p2slab() -> None:
     """Azure point-to-site VPN, rebuilt on one Linux machine in network namespaces.
 
@@ -45,26 +48,21 @@ def p2slab() -> None:
 
 def main() -> NoReturn:
     """Run the verb; whatever went wrong ends in one message and the right exit code."""
+    streams.prepare()
+    end_with(_run)
+
+
+def _run() -> int:
     try:
         code = p2slab.main(prog_name="p2slab", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except LabError as error:
-        click.echo(f"p2slab: {error}", err=True)
-        sys.exit(error.code)
     except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        return end.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("p2slab: interrupted", err=True)
-        sys.exit(130)
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
-        import traceback  # noqa: PLC0415
-
-        traceback.print_exc()
-        click.echo(f"p2slab: a fault of ours: {error!r}. Please report it.", err=True)
-        sys.exit(OURS)
+        return error.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else HELD
 
 
 if __name__ == "__main__":

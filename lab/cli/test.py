@@ -23,13 +23,21 @@ CHECKS = (
     metavar="MINUTES",
     help="Fuzz what takes bytes from strangers, on all cores; exit code 1 if anything is found.",
 )
+@click.option("--generate", is_flag=True, help="Write the files that are made from the code anew.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def command(ctx: click.Context, fuzz: float | None, pytest_arguments: tuple[str, ...]) -> None:
+def command(
+    ctx: click.Context, fuzz: float | None, generate: bool, pytest_arguments: tuple[str, ...]
+) -> None:
     """Run the linters, the types and all tests; or pytest with the given arguments.
 
     With --fuzz the arguments are targets (docs/fuzzing.md).
     """
+    if generate:
+        from lab.cli.generate import write  # noqa: PLC0415 (every verb's modules)
+
+        write(Path(os.environ["P2SLAB_SOURCE"]))
+        return
     if fuzz is not None:
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
         ctx.exit(subprocess.call(argv, cwd=os.environ["P2SLAB_SOURCE"]))

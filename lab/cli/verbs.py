@@ -18,3 +18,6 @@ VERBS = {
     "test": "Run the tests.",
     "bench": "Run the benchmarks.",
 }
+
+OF_THE_LAUNCHER = ("doctor", "root")
+"""Carried out before there is a private root, with parsers of their own."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.doctor import require_tun
+from lab.boot.preflight import require_tun
 from lab.errors import LabError
 from lab.report.verdict import Verdict
 from lab.runtime.directory import RunDirectory

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
+from lab.boot.ending import machines_fault
 from lab.errors import MACHINE, OURS, USAGE, LabError, MachineError, UsageError
-
-_MACHINE = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some of your quota",
-    errno.EROFS: "make it writable",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "raise fs.file-max",
-}
-"""Errors of the machine, not of ours: number and remedy."""
 
 
 def cause(error: BaseException) -> BaseException:
@@ -29,14 +20,13 @@ def told(error: BaseException) -> dict[str, Any]:
     """What a person is told about an exception: `message`, `remedy` and the exit `code`."""
     root = cause(error)
     notes = getattr(root, "__notes__", [])
-    if isinstance(root, LabError):
-        message = "\n".join([root.message, *notes])
-        return {"message": message, "remedy": root.remedy, "code": root.code}
-    message = "\n".join([str(root) or repr(root), *notes])
-    if isinstance(root, OSError):
-        remedy = _MACHINE.get(root.errno or 0)
-        return {"message": message, "remedy": remedy, "code": MACHINE if remedy else OURS}
-    return {"message": f"{type(root).__name__}: {message}", "remedy": None, "code": OURS}
+    for_a_person = machines_fault(root) if isinstance(root, OSError) else root
+    if isinstance(for_a_person, LabError):
+        message = "\n".join([for_a_person.message, *notes])
+        return {"message": message, "remedy": for_a_person.remedy, "code": for_a_person.code}
+    kind = "" if isinstance(root, OSError) else f"{type(root).__name__}: "
+    message = "\n".join([kind + (str(root) or repr(root)), *notes])
+    return {"message": message, "remedy": None, "code": OURS}
 
 
 def raised(told: dict[str, Any]) -> LabError:

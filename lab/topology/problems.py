@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from lab.choices import listing
 from lab.errors import UsageError
 
 Path = tuple[str | int, ...]
@@ -60,29 +59,3 @@ def in_the_file(path: Path, kept: Mapping[Path, Sequence[int]]) -> Path:
         indices = kept.get(result)
         result = (*result, indices[part] if indices and isinstance(part, int) else part)
     return result
-
-
-_MOST_TO_COMPARE = 200
-"""Comparing takes 10 us a word, and a file may have thousands of mistakes."""
-
-
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?`, or what there is to choose from."""
-    words = sorted(known) if isinstance(known, AbstractSet) else list(known)
-    if not words:
-        return "there are none"
-    folded = {word.casefold(): word for word in words}
-    if len(words) > _MOST_TO_COMPARE:
-        return f"there are {listing(words)}"
-    close = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {folded[close[0]]!r}?"
-    return f"there is {listing(words)}" if len(words) == 1 else f"there are {listing(words)}"
-
-
-def listing(words: Sequence[str], most: int = 12) -> str:
-    """`a, b and c`, shortened when there are many."""
-    shown = list(words[:most])
-    if len(words) > most:
-        return ", ".join(shown) + f" and {len(words) - most} more"
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from lab.choices import did_you_mean
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 from lab.topology.steps import VERBS, verb_of
 
 if TYPE_CHECKING:

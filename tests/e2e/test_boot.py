@@ -69,7 +69,7 @@ def one_message(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 def test_without_network_the_making_ends_in_one_message_and_leaves_nothing(cache: str) -> None:
-    done = run(*in_cache(cache, "./p2slab", "schema"), options=("--without-network",))
+    done = run(*in_cache(cache, "./p2slab", "root", "make"), options=("--without-network",))
     assert done.returncode == MACHINE
     one_message(done, "archives cannot be reached", "root import")
     assert roots(cache) == []
@@ -77,14 +77,18 @@ def test_without_network_the_making_ends_in_one_message_and_leaves_nothing(cache
 
 @pytest.mark.parametrize(
     ("small", "left"),
-    [("size=20m", []), ("size=2g,nr_inodes=3000", ["fetched"])],
+    [("size=20m", []), ("size=2g,nr_inodes=3000", ["fetched", "root.lock"])],
     ids=["early", "late"],
 )
 def test_a_full_disk_ends_in_one_message_and_leaves_no_tree(small: str, left: list[str]) -> None:
-    script = "P2SLAB_CACHE=$HOME/small ./p2slab schema; echo $?; ls ~/small"
+    script = "P2SLAB_CACHE=$HOME/small ./p2slab root make; echo $?; ls ~/small"
     done = run("sh", "-c", script, options=(f"--small={small}",))
     one_message(done, "disk is full", "P2SLAB_CACHE")
-    assert done.stdout.split() == [str(MACHINE), *left, "root.lock"]
+    assert done.stdout.split() == [str(MACHINE), *left]
+
+
+NO_MIRROR = "P2SLAB_MIRROR=file:///nonexistent"
+"""With it a making ends as soon as it has begun."""
 
 
 def start_making(cache: str) -> subprocess.Popen[str]:
@@ -110,9 +114,9 @@ async def test_a_root_whose_making_was_killed_is_removed_and_begun_anew(cache: s
         first.send_signal(signal.SIGKILL)
         first.communicate(timeout=30)  # the pipe closes when the last program below has ended
     (half_made,) = roots(cache)
-    again = run(*in_cache(cache, "./p2slab", "root", "make"), options=("--without-network",))
+    again = run(*in_cache(cache, NO_MIRROR, "./p2slab", "root", "make"))
     assert f"removing {half_made.name}, which was not finished" in again.stderr
-    one_message(again, "archives cannot be reached")
+    one_message(again, "while making the private root")
     assert again.returncode == MACHINE
     assert roots(cache) == []
 
@@ -148,9 +152,7 @@ def test_a_second_process_waits_for_the_first_and_says_so(cache: str) -> None:
     run("sh", "-c", f"mkdir ~/{cache} && touch ~/{cache}/root.lock")
     with (LASTING / cache / "root.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = as_user.argv(
-            *in_cache(cache, "./p2slab", "schema"), options=("--without-network",)
-        )
+        command = as_user.argv(*in_cache(cache, NO_MIRROR, "./p2slab", "root", "make"))
         with subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as second:
             assert second.stderr
             assert "another p2slab is making the private root" in second.stderr.readline()
@@ -162,7 +164,7 @@ def test_a_second_process_waits_for_the_first_and_says_so(cache: str) -> None:
 
 def test_a_cache_that_others_may_write_is_refused_with_the_directory_that_it_is(cache: str) -> None:
     for place, mode in ((cache, "777"), (f"{cache}/below", "700")):
-        script = f"mkdir -p -m {mode} ~/{place}; P2SLAB_CACHE=$HOME/{place} ./p2slab schema"
+        script = f"mkdir -p -m {mode} ~/{place}; P2SLAB_CACHE=$HOME/{place} ./p2slab root make"
         done = run("sh", "-c", script)
         assert done.returncode == MACHINE
         one_message(done, f"others may write in {as_user.HOME}/{cache}" if mode == "700"
@@ -179,7 +181,7 @@ def without(program: str, cache: str) -> str:
 
 @pytest.mark.parametrize("missing", ["mmdebstrap", "newuidmap"])
 def test_a_missing_tool_is_named_with_the_command_to_type(cache: str, missing: str) -> None:
-    script = f"{without(missing, cache)} P2SLAB_CACHE=$HOME/{cache} ./p2slab --no-install schema"
+    script = f"{without(missing, cache)} P2SLAB_CACHE=$HOME/{cache} ./p2slab root make --no-install"
     done = run("sh", "-c", script)
     package = {"newuidmap": "uidmap"}.get(missing, missing)
     assert done.returncode == MACHINE
@@ -192,7 +194,7 @@ def test_without_user_namespaces_the_setting_is_named_and_sudo_offered(cache: st
         "echo 0 > /proc/sys/user/max_user_namespaces; "
         f"P2SLAB_CACHE=/tmp/{cache} exec setpriv --reuid 1000 --clear-groups ./p2slab "
     )
-    for verb in ("doctor", "schema"):
+    for verb in ("doctor", "root make"):
         done = run("unshare", "--user", "--map-root-user", "--map-auto", "sh", "-c", inner + verb)
         assert done.returncode == MACHINE, done
         said = done.stdout + done.stderr
@@ -264,10 +266,16 @@ def test_doctor_finds_that_labs_can_run_as_a_user_and_with_sudo() -> None:
 
 
 @pytest.mark.usefixtures("made")
-def test_files_that_the_private_root_hides_are_refused() -> None:
-    done = run("./p2slab", "validate", "/etc/hosts")
-    assert done.returncode == USAGE
-    one_message(done, "/etc/hosts", "private root's own")
+def test_a_file_that_the_private_root_hides_is_shown_by_whatever_name() -> None:
+    script = (
+        "cp topologies/quickstart.yaml /var/tmp/$$.yaml; trap 'rm /var/tmp/$$.yaml' EXIT; set -e\n"
+        "for here in / /etc /var /var/tmp ~; do cd $here; for name in /var/tmp/$$.yaml "
+        "$(realpath --relative-to=. /var/tmp/$$.yaml); do ~/p2slab/p2slab validate $name; "
+        "done; done"
+    )
+    done = run("sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(".yaml: ok") == 10
 
 
 @pytest.mark.usefixtures("made")
@@ -281,11 +289,11 @@ def test_a_checkout_under_var_works_with_relative_names_through_a_link(cache: st
 
 
 @pytest.mark.usefixtures("made")
-def test_a_directory_that_is_gone_or_replaced_is_refused() -> None:
-    for script in ("mkdir /tmp/gone.$$ && cd /tmp/gone.$$ && rmdir /tmp/gone.$$", "cd /etc"):
-        done = run("sh", "-c", f"{script} && ~/p2slab/p2slab schema")
-        assert done.returncode == USAGE
-        one_message(done, "directory")
+def test_a_directory_that_is_gone_is_refused() -> None:
+    done = run("sh", "-c", "mkdir /tmp/gone.$$ && cd /tmp/gone.$$ && rmdir /tmp/gone.$$ && "
+               "~/p2slab/p2slab status")  # fmt: skip
+    assert done.returncode == USAGE
+    one_message(done, "directory")
 
 
 @pytest.mark.usefixtures("made")
@@ -353,12 +361,12 @@ def test_a_runtime_directory_that_others_may_write_is_passed_over_with_a_line(ca
 @pytest.mark.usefixtures("made")
 def test_the_callers_python_settings_do_not_reach_a_verb() -> None:
     spoiled = ["PYTHONPATH=/nonexistent", "PYTHONHOME=/nonexistent", "PYTHONSTARTUP=/nonexistent"]
-    done = run("env", *spoiled, "./p2slab", "schema")
+    done = run("env", *spoiled, "./p2slab", "status")
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.usefixtures("made")
 def test_modules_in_the_current_directory_are_not_run(cache: str) -> None:
     script = f"mkdir ~/{cache} && cd ~/{cache} && echo 'raise SystemExit(9)' > click.py && "
-    done = run("sh", "-c", f"{script} ~/p2slab/p2slab schema")
+    done = run("sh", "-c", f"{script} ~/p2slab/p2slab status")
     assert done.returncode == 0, done.stderr

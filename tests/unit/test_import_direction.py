@@ -13,10 +13,10 @@ MAY_IMPORT = {
     "gateway": {"gateway", "radius"},
     "radius": {"radius"},
 }
-LAUNCHER = ("lab.boot", "lab.errors", "lab.doctor", "lab.cli.verbs", "gateway.datapath",
-            "lab.kernel.ppp", "lab.kernel.uml")  # fmt: skip
-LAUNCHER_FILES = ("lab/errors.py", "lab/__init__.py", "lab/doctor.py", "lab/cli/verbs.py",
-                  "lab/kernel/ppp.py", "lab/kernel/uml.py")  # fmt: skip
+LAUNCHER = ("lab.boot", "lab.choices", "lab.errors", "lab.doctor", "lab.cli.verbs",
+            "gateway.datapath", "lab.kernel.ppp", "lab.kernel.uml")  # fmt: skip
+LAUNCHER_FILES = ("lab/choices.py", "lab/errors.py", "lab/__init__.py", "lab/doctor.py",
+                  "lab/cli/verbs.py", "lab/kernel/ppp.py", "lab/kernel/uml.py")  # fmt: skip
 PURE = ("lab/topology", "gateway/resource.py", "gateway/rulebook.py", "gateway/sku.py")
 NOT_PURE = {"asyncio", "socket", "subprocess", "pyroute2", "vici", "aiohttp", "lab.kernel",
             "lab.nodes", "lab.runtime", "lab.roles", "lab.checks", "lab.cli"}  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.choices import did_you_mean, listing
 from lab.topology.declared import Declared
 from lab.topology.model import Authority, ClientCertificate, Topology
-from lab.topology.problems import Path, Problem, did_you_mean, listing
+from lab.topology.problems import Path, Problem
 
 _Certificate = Authority | ClientCertificate
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.choices import listing
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem, listing
+from lab.topology.problems import Path, Problem
 
 
 def sstp_is_dialled_where_it_is_spoken_of(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.choices import did_you_mean
 from lab.topology import steps as words
 from lab.topology.addressing import radius_name
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 from lab.topology.radius import radius_nodes
 from lab.topology.vocabulary import FaultName
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from gateway.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.rulebook import Network, violations
+from lab.choices import did_you_mean
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
 _ATTRIBUTES = ("publicCertData", "thumbprint")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lab.choices import did_you_mean
 from lab.topology.addressing import directory_name, link_name, proxy_name, radius_name
 from lab.topology.certificates import PUBLIC_ROOT, server_name
 from lab.topology.declared import Declared
 from lab.topology.model import GATEWAY_SUBNET, Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 from lab.topology.radius import RADIUS_ROOT, radius_nodes
 from lab.topology.sites import Site
 from lab.topology.wiring import INTERNET

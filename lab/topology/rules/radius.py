@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.secrets import secrets_in
+from lab.choices import did_you_mean
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 from lab.topology.radius import password_of, radius_nodes
 from radius.freeradius_sections import can_be_quoted
 

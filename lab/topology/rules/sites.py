@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from gateway.resource import NOT_YET
 from gateway.sku import SKUS
+from lab.choices import did_you_mean
 from lab.topology.declared import Declared
 from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 
 
 def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:

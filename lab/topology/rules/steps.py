@@ -9,11 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.resource import VirtualNetworkGateway
 from gateway.secrets import secrets_in, with_secrets
+from lab.choices import did_you_mean
 from lab.topology import steps as words
 from lab.topology.addressing import link_name, proxy_name
 from lab.topology.declared import Declared
 from lab.topology.model import Client, Topology
-from lab.topology.problems import Path, Problem, did_you_mean
+from lab.topology.problems import Path, Problem
 from lab.topology.radius import radius_nodes
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from lab.topology.wiring import INTERNET

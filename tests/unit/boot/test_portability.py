@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).parents[3]
 LAUNCHER = [
     CHECKOUT / "p2slab",
     *sorted((CHECKOUT / "lab" / "boot").glob("*.py")),
-    *(CHECKOUT / "lab" / name for name in ("__init__.py", "errors.py", "doctor.py")),
+    *(CHECKOUT / "lab" / name for name in ("__init__.py", "choices.py", "errors.py", "doctor.py")),
     *(CHECKOUT / "lab" / "cli" / name for name in ("__init__.py", "verbs.py")),
     *(CHECKOUT / "lab" / "kernel" / name for name in ("__init__.py", "ppp.py", "uml.py")),
     *(CHECKOUT / "gateway" / name for name in ("__init__.py", "datapath.py", "errors.py")),

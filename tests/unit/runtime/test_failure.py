@@ -26,7 +26,7 @@ def test_of_many_failures_side_by_side_the_one_for_a_person_is_told() -> None:
 def test_a_full_disk_is_the_machine_s_lack() -> None:
     failure = told(OSError(errno.ENOSPC, "No space left on device", "/run/x"))
     assert failure == {
-        "message": "[Errno 28] No space left on device: '/run/x'",
+        "message": "/run/x: No space left on device",
         "remedy": "free some space",
         "code": 3,
     }

@@ -1,0 +1,73 @@
+"""How a program ends: with an exit code and, if something went wrong, one message."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Callable, NoReturn, Optional
+
+from lab.boot.users import CONTAINER, lacking_capabilities, lacks
+from lab.errors import OURS, LabError, MachineError
+
+INTERRUPTED = 130
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "make it writable",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "raise fs.file-max",
+    errno.ENOMEM: "free some memory",
+    errno.EPERM: "./p2slab doctor",
+    errno.EACCES: "./p2slab doctor",
+}
+_FORBIDDEN = (errno.EPERM, errno.EACCES)
+
+
+def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.9)
+    """The error to tell of where the machine lacks or forbids something; None if it is ours."""
+    remedy = _REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+    message = place + (error.strerror or str(error))
+    ask = error.errno in _FORBIDDEN and os.geteuid() == 0
+    lacking = lacking_capabilities() if ask else []
+    if lacking:
+        return MachineError(f"{message}: root here {lacks(lacking)}", CONTAINER)
+    if place and error.errno in _FORBIDDEN:
+        remedy = f"look whose it is: ls -ld {os.fsdecode(error.filename)}"
+    return MachineError(message, remedy)
+
+
+def end_with(work: Callable[[], int]) -> NoReturn:
+    """Run `work` and end with its exit code; whatever goes wrong ends in one message and a code."""
+    try:
+        code = _code_of(work)
+        sys.stdout.flush()
+    except LabError as error:  # of the output
+        code = _say(str(error), error.code)
+    sys.exit(code)
+
+
+def _code_of(work: Callable[[], int]) -> int:
+    try:
+        return work()
+    except LabError as error:
+        return _say(str(error), error.code)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 (the last line of defence)
+        machines = machines_fault(error) if isinstance(error, OSError) else None
+        if machines:
+            return _say(str(machines), machines.code)
+        import traceback
+
+        traceback.print_exc()
+        return _say(f"a fault of ours: {error!r}. Please report it.", OURS)
+
+
+def _say(message: str, code: int) -> int:
+    sys.stderr.write(f"p2slab: {message}\n")
+    return code

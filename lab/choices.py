@@ -1,0 +1,33 @@
+"""Words to choose from, in a sentence. Standard library only: the launcher knows its verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+
+_MOST_TO_COMPARE = 200
+"""Comparing takes 10 us a word, and a file may have thousands of mistakes."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?`, or what there is to choose from."""
+    words = sorted(known) if isinstance(known, AbstractSet) else list(known)
+    if not words:
+        return "there are none"
+    folded = {word.casefold(): word for word in words}
+    if len(words) > _MOST_TO_COMPARE:
+        return f"there are {listing(words)}"
+    from difflib import get_close_matches  # noqa: PLC0415 (most calls of the launcher go right)
+
+    close = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {folded[close[0]]!r}?"
+    return f"there is {listing(words)}" if len(words) == 1 else f"there are {listing(words)}"
+
+
+def listing(words: Sequence[str], most: int = 12) -> str:
+    """`a, b and c`, shortened when there are many."""
+    shown = list(words[:most])
+    if len(words) > most:
+        return ", ".join(shown) + f" and {len(words) - most} more"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -1,0 +1,87 @@
+"""Files that are made from the code, so that the launcher can answer without the private root.
+
+`./p2slab test --generate` writes them anew; a test holds them equal to what they are made from.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.cli.main import p2slab
+from lab.topology.schema import schema
+
+HELP_WIDTH = 80
+_KINDS: tuple[tuple[type[click.ParamType[Any]], str], ...] = (
+    (click.Path, "path"),
+    (click.types.IntParamType, "integer"),
+    (click.types.FloatParamType, "number"),
+)
+
+
+def generated() -> dict[str, str]:
+    """What each file has to hold; names are relative to the checkout."""
+    made = {"lab/cli/commands.json": commands(), "topologies/schema.json": schema()}
+    return {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
+
+
+def write(checkout: Path) -> None:
+    """Write them all."""
+    for name, content in generated().items():
+        (checkout / name).write_text(content, encoding="utf-8")
+
+
+def commands() -> dict[str, Any]:
+    """The table for lab.boot.arguments: of every verb its help, options and arguments.
+
+    `first` and `last` of an argument: how many there must and may be when all of this one are
+    there; no `last` means any number.
+    """
+    table: dict[str, Any] = {}
+    settings = {**p2slab.context_settings, "terminal_width": HELP_WIDTH}
+    _add(table, "", click.Context(p2slab, info_name="p2slab", **settings))
+    return table
+
+
+def _add(table: dict[str, Any], path: str, context: click.Context) -> None:
+    command = context.command
+    below = command.list_commands(context) if isinstance(command, click.Group) else []
+    options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
+    table[path] = {
+        "help": command.get_help(context),
+        "commands": below,
+        "strict": not context.ignore_unknown_options,
+        "interspersed": context.allow_interspersed_args,
+        "options": {name: _kind(option) for option in options for name in option.opts},
+        "arguments": _arguments(command, context),
+    }
+    for name in below:
+        found = command.get_command(context, name) if isinstance(command, click.Group) else None
+        if found:
+            inner = click.Context(found, context, name, **found.context_settings)
+            _add(table, f"{path} {name}".strip(), inner)
+
+
+def _kind(option: click.Option) -> str:
+    if option.is_flag:
+        return "flag"
+    return next((word for kind, word in _KINDS if isinstance(option.type, kind)), "text")
+
+
+def _arguments(command: click.Command, context: click.Context) -> list[dict[str, Any]]:
+    first, last = 0, 0
+    found = []
+    for one in command.params:
+        if isinstance(one, click.Argument):
+            first += int(one.required)
+            last += 1
+            found.append({
+                "name": one.make_metavar(context).strip("[]"),
+                "first": first if one.required else 0,
+                "last": None if one.nargs < 0 else last,
+                "file": isinstance(one.type, click.Path),
+            })  # fmt: skip
+    return found
