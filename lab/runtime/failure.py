@@ -1,4 +1,8 @@
-"""Exceptions on their way out of a lab: told as data, and raised again at the other end."""
+"""Exceptions on their way to a person: told as data, and raised again at the other end.
+
+Python's names for them are not for people: what was written for one is told as it is, anything
+else is a fault of ours, whose traceback is written down.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ _MACHINE = {
     errno.ENFILE: "raise fs.file-max",
 }
 """Errors of the machine, not of ours: number and remedy."""
+_PACKAGES = ("lab", "gateway", "radius")
+REPORT = "please report it, with supervisor.log of the lab's logs"
+"""Where the traceback of a fault of ours inside a lab is."""
 
 
 def cause(error: BaseException) -> BaseException:
@@ -25,18 +32,33 @@ def cause(error: BaseException) -> BaseException:
     return next((leaf for leaf in leaves if isinstance(leaf, LabError)), leaves[0])
 
 
+def words(error: BaseException) -> str:
+    """What happened, in words for a person; empty if it has none.
+
+    They have what our own exceptions say, the system's errors, and waits that were in vain.
+    """
+    root = cause(error)
+    if isinstance(root, LabError):
+        said = root.message
+    elif isinstance(root, OSError) and root.strerror:
+        said = ": ".join(str(part) for part in (root.filename, root.strerror) if part)
+    elif isinstance(root, OSError) or type(root).__module__.partition(".")[0] in _PACKAGES:
+        said = str(root)
+    else:
+        return ""
+    return "\n".join(filter(None, [said, *getattr(root, "__notes__", [])]))
+
+
 def told(error: BaseException) -> dict[str, Any]:
     """What a person is told about an exception: `message`, `remedy` and the exit `code`."""
-    root = cause(error)
-    notes = getattr(root, "__notes__", [])
+    root, said = cause(error), words(error)
     if isinstance(root, LabError):
-        message = "\n".join([root.message, *notes])
-        return {"message": message, "remedy": root.remedy, "code": root.code}
-    message = "\n".join([str(root) or repr(root), *notes])
-    if isinstance(root, OSError):
-        remedy = _MACHINE.get(root.errno or 0)
-        return {"message": message, "remedy": remedy, "code": MACHINE if remedy else OURS}
-    return {"message": f"{type(root).__name__}: {message}", "remedy": None, "code": OURS}
+        return {"message": said, "remedy": root.remedy, "code": root.code}
+    remedy = _MACHINE.get(root.errno or 0) if isinstance(root, OSError) else None
+    if said:
+        return {"message": said, "remedy": remedy, "code": MACHINE if remedy else OURS}
+    quoted = "\n".join([f"a fault of ours: {root}", *getattr(root, "__notes__", [])])
+    return {"message": quoted.strip(": "), "remedy": REPORT, "code": OURS}
 
 
 def raised(told: dict[str, Any]) -> LabError:
