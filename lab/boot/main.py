@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from lab.boot import own
+from lab.boot import own, signals
 from lab.boot.arguments import Call, refuse_hidden_files
 from lab.boot.cache import Cache, root_key
 from lab.boot.enter import environment, execute, inside, refuse_replaced, replace_root
@@ -23,6 +23,7 @@ _CLI = "lab.cli.main"
 def main(source: str, arguments: list[str]) -> NoReturn:
     """Run `./p2slab ARGUMENTS` from the checkout `source`; a failure is one message and a code."""
     try:
+        signals.let_go()  # the program p2slab has held them
         sys.exit(_run(source, Call.of(arguments)))
     except LabError as error:
         sys.stderr.write(f"p2slab: {error}\n")
@@ -112,6 +113,8 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         replace_root(tree, visible=[cache.directory, here], everywhere=[source], run_base=run_base)
         if settings:
             settings.save("/run/host-settings")
+    if module == _CLI:
+        signals.hold()  # it takes them when it can
     execute(module, call.arguments, env, directory)
 
 

@@ -1,71 +1,84 @@
-"""`p2slab`: the group of verbs. A verb's module is imported only when that verb is used."""
+"""`p2slab` in the private root: whatever happens ends in one message and the right exit code.
+
+Nothing is imported here that takes time: Ctrl-C may come while it is.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib import import_module
-from typing import NoReturn
 
-import click
-
-from lab.cli.verbs import VERBS
+from lab.cli.signals import line, take_over
 from lab.errors import OURS, LabError
 
-
-class _Verbs(click.Group):
-    """Lists the verbs from the table above and imports the one that is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = import_module(f"lab.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+OUTPUT = 1
+NOBODY_READS = 128 + 13
+"""As of a program that SIGPIPE has ended."""
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(  # the launcher takes it out of the command line; here it is only told of
-    "--no-install",
-    is_flag=True,
-    expose_value=False,
-    help="If the machine lacks something, print the command that installs it, and stop.",
-)
-def p2slab() -> None:
-    """Azure point-to-site VPN, rebuilt on one Linux machine in network namespaces.
-
-    Start with: p2slab verify topologies/quickstart.yaml
-    """
-
-
-def main() -> NoReturn:
-    """Run the verb; whatever went wrong ends in one message and the right exit code."""
+def main() -> int:
+    """Run the verb; its exit code."""
     try:
-        code = p2slab.main(prog_name="p2slab", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except LabError as error:
-        click.echo(f"p2slab: {error}", err=True)
-        sys.exit(error.code)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("p2slab: interrupted", err=True)
-        sys.exit(130)
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
-        import traceback  # noqa: PLC0415
+        take_over()
+        from lab.cli.group import run  # noqa: PLC0415 (where Ctrl-C is expected)
 
-        traceback.print_exc()
-        click.echo(f"p2slab: a fault of ours: {error!r}. Please report it.", err=True)
-        sys.exit(OURS)
+        code = run()
+        sys.stdout.flush()
+    except LabError as error:
+        _say(str(error))
+        return error.code
+    except KeyboardInterrupt as end:
+        sys.stderr.write(line(end))
+        return getattr(end, "code", 130)
+    except BrokenPipeError:
+        _drop_output()
+        return NOBODY_READS
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
+        return _unforeseen(error)
+    return code
+
+
+def _unforeseen(error: Exception) -> int:
+    """Tell of it; the traceback goes into a file, for who mends it."""
+    from lab.runtime.failure import told  # noqa: PLC0415 (few need it)
+
+    failure = told(error)
+    remedy = failure["remedy"]
+    if failure["code"] == OURS:
+        remedy = f"please report it, with {_written_down(error)}"
+    _say(str(LabError(failure["message"], remedy)))
+    _drop_output()  # it may be the output that is full, and is written once more at the end
+    return int(failure["code"])
+
+
+def _written_down(error: Exception) -> str:
+    """The file with the traceback, by the machine's own name for it."""
+    import traceback  # noqa: PLC0415 (as above)
+
+    from lab.boot import own  # noqa: PLC0415 (as above)
+    from lab.boot.enter import HOST  # noqa: PLC0415 (as above)
+
+    path = os.path.join(os.environ.get("P2SLAB_CACHE", "."), "fault.log")  # noqa: PTH118 (no pathlib yet)
+    try:
+        descriptor = own.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    except (OSError, LabError) as no:
+        return f"what was done (the traceback could not be written: {no})"
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"p2slab {' '.join(sys.argv[1:])}\n")
+        traceback.print_exception(error, file=file)
+    return path.removeprefix(HOST)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"p2slab: {text}\n")
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere, so that Python does not complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, OUTPUT)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
