@@ -40,33 +40,15 @@ def main() -> int:
 
 def _unforeseen(error: Exception) -> int:
     """Tell of it; the traceback goes into a file, for who mends it."""
-    from lab.runtime.failure import told  # noqa: PLC0415 (few need it)
+    from lab.runtime.failure import told, written_down  # noqa: PLC0415 (few need it)
 
     failure = told(error)
     remedy = failure["remedy"]
     if failure["code"] == OURS:
-        remedy = f"please report it, with {_written_down(error)}"
+        remedy = f"please report it, with {written_down(error)}"
     _say(str(LabError(failure["message"], remedy)))
     _drop_output()  # it may be the output that is full, and is written once more at the end
     return int(failure["code"])
-
-
-def _written_down(error: Exception) -> str:
-    """The file with the traceback, by the machine's own name for it."""
-    import traceback  # noqa: PLC0415 (as above)
-
-    from lab.boot import own  # noqa: PLC0415 (as above)
-    from lab.boot.enter import HOST  # noqa: PLC0415 (as above)
-
-    path = os.path.join(os.environ.get("P2SLAB_CACHE", "."), "fault.log")  # noqa: PTH118 (no pathlib yet)
-    try:
-        descriptor = own.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    except (OSError, LabError) as no:
-        return f"what was done (the traceback could not be written: {no})"
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"p2slab {' '.join(sys.argv[1:])}\n")
-        traceback.print_exception(error, file=file)
-    return path.removeprefix(HOST)
 
 
 def _say(text: str) -> None:

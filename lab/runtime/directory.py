@@ -40,6 +40,10 @@ def _usable(path: Path) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
+class AlreadyUpError(UsageError):
+    """A lab of that name runs."""
+
+
 class RunDirectory:
     """The directory of the lab of that name, whether the lab runs or not.
 
@@ -73,7 +77,7 @@ class RunDirectory:
                     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
                 except BlockingIOError:
                     os.close(descriptor)
-                    raise UsageError(
+                    raise AlreadyUpError(
                         f"lab {self.name} is already up",
                         f"`p2slab down {self.name}`, or give this one another name with --name",
                     ) from None

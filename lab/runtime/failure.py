@@ -7,8 +7,14 @@ else is a fault of ours, whose traceback is written down.
 from __future__ import annotations
 
 import errno
+import os
+import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
+from lab.boot import own
+from lab.boot.enter import HOST
 from lab.errors import MACHINE, OURS, USAGE, LabError, MachineError, UsageError
 
 _MACHINE = {
@@ -59,6 +65,19 @@ def told(error: BaseException) -> dict[str, Any]:
         return {"message": said, "remedy": remedy, "code": MACHINE if remedy else OURS}
     quoted = "\n".join([f"a fault of ours: {root}", *getattr(root, "__notes__", [])])
     return {"message": quoted.strip(": "), "remedy": REPORT, "code": OURS}
+
+
+def written_down(error: BaseException) -> str:
+    """The file in the cache into which the traceback was written, by the machine's own name."""
+    path = Path(os.environ.get("P2SLAB_CACHE", "."), "fault.log")
+    try:
+        descriptor = own.open_file(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    except (OSError, LabError) as no:
+        return f"what was done (the traceback could not be written: {words(no)})"
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"p2slab {' '.join(sys.argv[1:2])} ...\n")  # the rest may be secret
+        traceback.print_exception(error, file=file)
+    return str(path).removeprefix(HOST)
 
 
 def raised(told: dict[str, Any]) -> LabError:

@@ -72,7 +72,7 @@ def test_exec_leaves_out_the_dashes_of_other_tools(
     entered: list[Any] = []
     lab = SimpleNamespace(enter=lambda node: node)
     module = import_module("lab.cli.exec")
-    monkeypatch.setattr(module, "opened", lambda name: lab)
+    monkeypatch.setattr(module, "opened", lambda _: lab)
     monkeypatch.setattr(module, "enter", lambda way, argv: entered.append((way, argv)) or 7)
     done = invoke("exec", "alice", *dashes, "ls", "--", "-l")
     assert (done.exit_code, entered) == (7, [("alice", ("ls", "--", "-l"))])
@@ -132,7 +132,7 @@ def test_without_a_terminal_the_password_is_not_asked_for(
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_whatever_goes_wrong_is_one_message_and_a_code(
+def test_whatever_goes_wrong_is_one_message_and_a_code(  # noqa: PLR0917 (fixtures)
     error: BaseException,
     code: int,
     words: str,
