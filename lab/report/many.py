@@ -26,8 +26,11 @@ from lab.runtime.failure import told, written_down
 from lab.runtime.protocol import Event, Failed, StepResult
 from lab.topology.load import TopologyFile
 
-A_LAB = 300_000_000
-"""Bytes of memory that a lab takes, an own kernel for a client or two included (docs/ci.md)."""
+A_LAB = 1_000_000_000
+"""Bytes of memory that a lab may take: quickstart 130 MB before anybody dials, active-directory,
+with user-mode Linux for three clients, 820 MB."""
+STOP = signal.SIGUSR1
+"""From the parent alone: take the lab down, and say what had been seen."""
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -113,30 +116,37 @@ class _Crew:
     def listen(self) -> list[str]:
         """Wait for news, and take them; what interrupted ones say they had seen."""
         by_line: dict[Any, _Worker] = {worker.line: worker for worker in self._workers}
-        notes = []
-        for line in wait(list(by_line)):
-            worker = by_line[line]
-            try:
-                news = worker.line.recv()
-            except EOFError:
-                self._end(worker)
-                continue
-            if isinstance(news, Verdict):
-                self.verdicts[worker.place] = news
-            elif isinstance(news, StepResult):
-                worker.seen += 1
-                worker.failed += not news.held
-            elif isinstance(news, str):
-                notes.append(news)
+        notes: list[str] = []
+        ready = wait(list(by_line))
+        signals.hold()  # a message is read whole
+        try:
+            for line in ready:
+                notes += self._take(by_line[line])
+        finally:
+            signals.let_go()
         self.show(", ".join(self._doing(worker) for worker in self._workers))
         return notes
+
+    def _take(self, worker: _Worker) -> list[str]:
+        try:
+            news = worker.line.recv()
+        except EOFError:
+            self._end(worker)
+            return []
+        if isinstance(news, Verdict):
+            self.verdicts[worker.place] = news
+        elif isinstance(news, StepResult):
+            worker.seen += 1
+            worker.failed += not news.held
+        return [news] if isinstance(news, str) else []
 
     def stop(self) -> list[str]:
         """End those at work and wait for them; what they and those before them had seen."""
         held = sum(verdict.code == 0 for verdict in self.verdicts.values())
         notes = [f"{len(self.verdicts)} of {len(self._topologies)} files done, {held} held"]
         for worker in self._workers:
-            worker.process.terminate()
+            if worker.process.pid is not None:
+                os.kill(worker.process.pid, STOP)  # not collected yet: the number is still its own
         while self._workers:
             notes += self.listen()
         return notes
@@ -166,12 +176,13 @@ class _Crew:
 def _work(
     topology: TopologyFile, name: str | None, keep: bool, line: Connection, parent: int
 ) -> None:
-    """The life of a worker. Only its parent interrupts it (SIGTERM): of Ctrl-C both would hear."""
+    """The life of a worker. Only its parent interrupts it: of Ctrl-C it would hear twice."""
+    signal.signal(STOP, signal.default_int_handler)
+    for number in signals.HELD:
+        signal.signal(number, signal.SIG_IGN)
     calls.die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
     def tell(event: Event) -> None:
         if isinstance(event, StepResult):
