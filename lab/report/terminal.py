@@ -10,8 +10,8 @@ from lab.report.screen import Screen
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
 
-BESIDE = 17
-"""Columns of a row before the expectation: the mark and the seconds."""
+BESIDE = 8
+"""Columns that what belongs to a failure is indented by."""
 LAST_WORDS = 3
 """Lines of a program that are quoted."""
 
