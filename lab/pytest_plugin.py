@@ -5,25 +5,35 @@
         lab.expect({"connects": "alice", "over": "IkeV2"})
         assert "hello" in lab.exec("alice", ["curl", "-s", "http://app1.contoso.internal/"]).stdout
 
-A lab lives as long as its test; it dies with pytest, however pytest ends.
+The file is named from the test's own directory, or from the one where pytest was started. A lab
+lives as long as its test; it dies with pytest, however pytest ends.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from pydantic import ValidationError
 
+from lab.errors import LabError
 from lab.nodes.base import Completed
 from lab.report.session import build, start_lab
 from lab.report.verdict import Verdict
+from lab.runtime.failure import raised
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Event, StepResult
-from lab.topology.load import load
-from lab.topology.steps import Steps
+from lab.topology.load import TopologyFile, load
+from lab.topology.steps import Step, Steps
+from lab.topology.words import problem_of
+
+__tracebackhide__ = True  # a failure is shown where the test is, not in here
+_UNSET = '.*"asyncio_default_fixture_loop_scope" is unset'
+"""pytest-asyncio warns of it before every run, and a user has not asked for pytest-asyncio."""
 
 
 class RunningLab:
@@ -40,9 +50,10 @@ class RunningLab:
             if isinstance(event, StepResult):
                 results.append(event)
 
-        self.handle.run(Steps.validate_python(steps), take)
+        self.handle.run(_parsed(steps), take)
         failed = [f"{result.text}: {result.detail}" for result in results if not result.held]
-        assert not failed, "\n".join(failed)
+        if failed:
+            raise AssertionError("\n".join(failed))
         return results
 
     def exec(self, node: str, argv: list[str], *, input: str = "", limit: float = 30) -> Completed:
@@ -54,22 +65,65 @@ class RunningLab:
         return self.handle.operate(gateway, action, body)["value"]
 
 
+def _parsed(steps: tuple[dict[str, Any], ...]) -> list[Step]:
+    """The steps; the test fails with what is wrong with one."""
+    try:
+        return Steps.validate_python(steps)
+    except ValidationError as error:
+        written = {"expect": list(steps)}
+        flaws = [{**flaw, "loc": ("expect", *flaw["loc"])} for flaw in error.errors()]
+        problems = [problem_of(flaw, written) for flaw in flaws]  # type: ignore[arg-type]
+    lines = [
+        f"step {int(problem.path[1]) + 1}: {problem.message}; {problem.remedy}".strip("; ")
+        for problem in problems
+    ]
+    raise AssertionError("\n".join(lines))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", "topology(file): the topology that the `lab` fixture builds")
+    warnings.filterwarnings("ignore", message=_UNSET)
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     """The lab of the test's topology mark, built; its name is the test's, so that many can run."""
-    mark = request.node.get_closest_marker("topology")
-    assert mark, "mark the test with @pytest.mark.topology(FILE)"
-    file = load(Path(mark.args[0]))
-    handle = start_lab(file, f"{file.topology.name}-test-{os.getpid()}")
+    handle, failure = None, ""
     try:
-        verdict = Verdict(handle.name, str(file.path))
-        built = build(handle, verdict, lambda _: None)
-        assert built, f"not built: {verdict.failure}"
+        try:
+            file = _named_by(request)
+            handle = start_lab(file, f"{file.topology.name}-test-{os.getpid()}")
+            _build(handle, file)
+        except LabError as error:
+            failure = str(error)
+        if handle is None or failure:
+            _fail(failure)
         yield RunningLab(handle)
     finally:
-        handle.down()
+        if handle is not None:
+            handle.down()
+
+
+def _named_by(request: pytest.FixtureRequest) -> TopologyFile:
+    """The topology of the test's mark."""
+    mark = request.node.get_closest_marker("topology")
+    if mark is None or not mark.args:
+        _fail('the test has no topology: mark it with @pytest.mark.topology("FILE")')
+    places = [request.path.parent / mark.args[0], Path(mark.args[0])]
+    return load(next((place for place in places if place.exists()), places[0]))
+
+
+def _build(handle: Handle, file: TopologyFile) -> None:
+    """Until it is ready; LabError if it cannot be built."""
+    verdict = Verdict(handle.name, str(file.path))
+    if not build(handle, verdict, lambda _: None):
+        assert verdict.failure
+        failure = verdict.failure
+        raise raised({"message": failure.message, "remedy": failure.remedy, "code": failure.code})
+
+
+def _fail(message: str) -> NoReturn:
+    """The test's failure in these words, without a way through our code."""
+    pytest.fail(message, pytrace=False)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lab import VERSION
-from lab.boot import own
+from lab.boot import own, signals
 from lab.boot.arguments import RUNNING, Call, load_table, read, refuse_missing, shown_elsewhere
 from lab.boot.ask import LAYERS, MAY_ASK, PIPE
 from lab.boot.cache import Cache, layers_of
@@ -30,7 +30,12 @@ ASKABLE = frozenset(ORDER) - {"test"}
 
 def main(source: str, words: list[str]) -> NoReturn:
     """Run `./p2slab WORDS` from the checkout `source`; a failure is one message and a code."""
-    end_with(lambda: _run(source, words))
+
+    def work() -> int:
+        signals.let_go()  # the program p2slab has held them
+        return _run(source, words)
+
+    end_with(work)
 
 
 def enter_module(source: str, module: str, arguments: list[str]) -> NoReturn:
@@ -150,6 +155,8 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         replace_root(tree, visible=visible, everywhere=[source], run_base=run_base)
         if settings:
             settings.save("/run/host-settings")
+    if module == _CLI:
+        signals.hold()  # it takes them when it can
     execute(module, arguments, env, directory)
 
 

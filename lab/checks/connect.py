@@ -34,9 +34,9 @@ async def connects(step: Connects, world: World) -> Outcome:
     except RefusedError as error:
         return Outcome(held=False, detail=f"refused: {error}", evidence=_said(error))
     tried = [failure.protocol for failure in failures if isinstance(failure, RefusedError)]
-    evidence: dict[str, Any] = {
-        f"before, {type(failure).__name__}": str(failure) for failure in failures
-    }
+    evidence: dict[str, Any] = {}
+    if failures:
+        evidence["tried before"] = [str(failure) for failure in failures]
     if connection.said:
         evidence["the client's own lines"] = list(connection.said)
     wrong = _shortcoming(step, connection, tried) or await _wrong_server(step, world)

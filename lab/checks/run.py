@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
 from lab.checks.base import Outcome, Work, World
+from lab.runtime.failure import told, words
 from lab.topology.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
 
 Tell = Callable[[int, Step, Outcome, float], None]
@@ -78,4 +80,8 @@ async def _carry_out(step: Step, world: World) -> Outcome:
     try:
         return await WORK[type(step)](step, world)
     except Exception as error:  # noqa: BLE001 (the outcome tells of it)
-        return Outcome(held=False, detail=f"{type(error).__name__}: {error}")
+        failure = told(error)
+        if not words(error):
+            traceback.print_exception(error)  # into the supervisor's log
+        said = [failure["message"].replace("\n", " "), failure["remedy"]]
+        return Outcome(held=False, detail="; ".join(filter(None, said)))

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import re
+import runpy
 import sys
 from pathlib import Path
 
 import click
 
-from lab.errors import UsageError
+from lab.cli.words import listing, refuse_unknown
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+def benchmarks() -> dict[str, str]:
+    """Their names, and what each measures: its first sentence. The other programs there do not
+    name a command of their own, for they are parts of these."""
+    directory = Path(os.environ["P2SLAB_SOURCE"], "tests/bench")
+    found = {}
+    for path in sorted(directory.glob("[a-z]*.py")):
+        name = path.stem.replace("_", "-")
+        text = " ".join(path.read_text().split('"""')[1].split("\n\n")[0].split())
+        sentence = re.sub(rf"\s*\(?`p2slab bench {name}\b[^`]*`\)?", "", text)
+        if sentence != text:
+            found[name] = sentence.strip(" .:")
+    return found
+
+
+@click.command(
+    cls=listing("Benchmarks", benchmarks), context_settings={"ignore_unknown_options": True}
+)
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.pass_context
-def command(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
-    """Run a benchmark: `lab` (building and removing worlds against ip -batch and raw netlink)."""
-    source = Path(os.environ["P2SLAB_SOURCE"])
-    files = (source / "tests/bench").glob("[a-z]*.py")
-    known = sorted(path.stem.replace("_", "-") for path in files)
-    if name not in known:
-        raise UsageError(f"there is no benchmark {name!r}", f"one of: {', '.join(known)}")
-    argv = [sys.executable, "-m", f"tests.bench.{name.replace('-', '_')}", *arguments]
-    ctx.exit(subprocess.call(argv, cwd=source))
+def command(name: str, arguments: tuple[str, ...]) -> None:
+    """Run a benchmark, with its own ARGUMENTS.
+
+    Example: p2slab bench soak --minutes 10
+    """
+    refuse_unknown("benchmark", name, benchmarks(), "bench")
+    os.chdir(os.environ["P2SLAB_SOURCE"])
+    module = f"tests.bench.{name.replace('-', '_')}"
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

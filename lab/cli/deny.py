@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from lab.runtime.handle import Handle
+from lab.cli.labs import name_option, opened
 
 
 @click.command()
-@click.option("--name", help="Name of the lab; default: the only one that runs.")
+@name_option
 @click.argument("user")
 def command(name: str | None, user: str) -> None:
     """Say no on USER's telephone, when a second factor asks.
 
-    Who is asked now, `p2slab status LAB` says.
+    Who is asked now, `p2slab status NAME` says.
     """
-    servers = Handle.open(name).decide(user, approve=False)
+    servers = opened(name).decide(user, approve=False)
     click.echo(f"{user} denies: {', '.join(servers)}")

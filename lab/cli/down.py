@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
-from lab.runtime.handle import Handle
+from lab.cli.labs import name_argument, one_name, opened
 
 
 @click.command()
-@click.argument("name", required=False)
+@name_argument
 @click.option("--keep-logs", is_flag=True, help="Leave the logs of its programs.")
-def command(name: str | None, keep_logs: bool) -> None:
-    """Take a running lab down: the named one, or the only one that runs."""
-    lab = Handle.open(name)
+def command(named: str | None, name: str | None, keep_logs: bool) -> None:
+    """Take a running lab down: the named one, or the only one that runs.
+
+    NAME may stand alone or behind --name.
+    """
+    lab = opened(one_name(named, name))
     lab.down(keep_logs=keep_logs)
     click.echo(f"lab {lab.name} is down" + (f"; logs: {lab.logs}" if keep_logs else ""), err=True)

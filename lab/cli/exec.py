@@ -1,22 +1,28 @@
-"""`p2slab exec NODE CMD...`: run a program in a node."""
+"""`p2slab exec NODE [--] CMD...`: run a program in a node."""
 
 from __future__ import annotations
 
 import click
 
+from lab.cli.labs import name_option, opened
+from lab.errors import UsageError
 from lab.runtime.enter import enter
-from lab.runtime.handle import Handle
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--name", help="Name of the lab; default: the only one that runs.")
+@name_option
 @click.argument("node")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
 @click.pass_context
 def command(ctx: click.Context, name: str | None, node: str, argv: tuple[str, ...]) -> None:
     """Run a program in a node of a running lab.
 
-    Its terminal, pipes, signals and exit code are those of this command.
-    Example: p2slab exec alice ping -c1 app1
+    Its terminal, pipes, signals and exit code are those of this command. A -- before CMD is left
+    out, as elsewhere.
+
+    Example: p2slab exec alice -- ip address
     """
-    ctx.exit(enter(Handle.open(name).enter(node), argv))
+    program = argv[1:] if argv[0] == "--" else argv
+    if not program:
+        raise UsageError("no program is named", f"p2slab exec {node} -- ls /")
+    ctx.exit(enter(opened(name).enter(node), program))

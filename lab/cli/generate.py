@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lab.cli.main import p2slab
+from lab.cli.group import p2slab
 from lab.topology.schema import schema
 
 HELP_WIDTH = 80

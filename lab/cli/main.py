@@ -1,69 +1,52 @@
-"""`p2slab`: the group of verbs. A verb's module is imported only when that verb is used."""
+"""`p2slab` in the private root: whatever happens ends in one message and the right exit code.
+
+Nothing is imported here that takes time: Ctrl-C may come while it is.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import NoReturn
+import sys
 
-import click
-
-from lab import VERSION
 from lab.boot import streams
-from lab.boot.ending import end_with
-from lab.cli.verbs import OF_THE_LAUNCHER, VERBS
-from lab.errors import HELD
+from lab.cli.signals import line, take_over
+from lab.errors import OURS, LabError
 
 
-class _Verbs(click.Group):
-    """Lists the verbs from the table above and imports the one that is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS or cmd_name in OF_THE_LAUNCHER:
-            return None
-        command: click.Command = import_module(f"lab.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(  # the launcher takes it out of the command line; here it is only told of
-    "--no-install",
-    is_flag=True,
-    expose_value=False,
-    help="If the machine lacks something, print the command that installs it, and stop.",
-)
-@click.version_option(VERSION, message="p2slab %(version)s")
-def p2slab() -> None:
-    """Azure point-to-site VPN, rebuilt on one Linux machine in network namespaces.
-
-    Start with: p2slab verify topologies/quickstart.yaml
-    """
-
-
-def main() -> NoReturn:
-    """Run the verb; whatever went wrong ends in one message and the right exit code."""
+def main() -> int:
+    """Run the verb; its exit code."""
     streams.prepare()
-    end_with(_run)
-
-
-def _run() -> int:
     try:
-        code = p2slab.main(prog_name="p2slab", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        raise KeyboardInterrupt from None
-    return code if isinstance(code, int) else HELD
+        take_over()
+        from lab.cli.group import run  # noqa: PLC0415 (where Ctrl-C is expected)
+
+        code = run()
+        sys.stdout.flush()
+    except LabError as error:
+        _say(str(error))
+        return error.code
+    except KeyboardInterrupt as end:
+        sys.stderr.write(line(end))
+        return getattr(end, "code", 130)
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
+        return _unforeseen(error)
+    return code
+
+
+def _unforeseen(error: Exception) -> int:
+    """Tell of it; the traceback goes into a file, for who mends it."""
+    from lab.runtime.failure import told, written_down  # noqa: PLC0415 (few need it)
+
+    failure = told(error)
+    remedy = failure["remedy"]
+    if failure["code"] == OURS:
+        remedy = f"please report it, with {written_down(error)}"
+    _say(str(LabError(failure["message"], remedy)))
+    return int(failure["code"])
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"p2slab: {text}\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

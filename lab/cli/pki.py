@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 P12_ROUNDS = 20_000
 """Of the key derivation: openssl's 2,048 are from another age."""
+VARIABLE = "P2SLAB_P12_PASSWORD"
 THUMBPRINT = "(SHA-1 over the whole DER, the signature included: issued anew, it has another)"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,12 +74,30 @@ def intermediate(name: str, issuer: str, **options: Any) -> None:
 @command.command()
 @click.argument("name")
 @_ISSUER
-@click.password_option(help="Of the .p12; P2SLAB_P12_PASSWORD is read too, else you are asked.",
-                       envvar="P2SLAB_P12_PASSWORD")  # fmt: skip
+@click.option("--password", envvar=VARIABLE, help="Of the .p12; others can read it in `ps`.")
+@click.option("--password-file", type=click.File(), metavar="FILE",
+              help="The password is this file's first line; - is stdin.")  # fmt: skip
 @_common
-def client(name: str, issuer: str, **options: Any) -> None:
-    """The certificate of a VPN user."""
-    _make(name, "client", issuer, **options)
+def client(
+    name: str, issuer: str, password: str | None, password_file: TextIO | None, **options: Any
+) -> None:
+    """The certificate of a VPN user.
+
+    The password of NAME.p12 is P2SLAB_P12_PASSWORD, or that of an option; else you are asked.
+    """
+    if password_file is not None:
+        password = password_file.readline().rstrip("\r\n")
+    _make(name, "client", issuer, password=password or _asked(), **options)
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "the .p12 needs a password, and there is no terminal to ask at",
+            f"--password-file FILE, or {VARIABLE} in the environment",
+        )
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
 
 
 def _make(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lab.cli.labs import name_argument, one_name
 from lab.errors import LabError
 from lab.runtime.directory import running
 from lab.runtime.handle import Handle
@@ -18,10 +19,14 @@ PATIENCE = 2.0
 
 
 @click.command()
-@click.argument("name", required=False)
+@name_argument
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
-def command(name: str | None, as_json: bool) -> None:
-    """Show the running labs, or one of them in detail."""
+def command(named: str | None, name: str | None, as_json: bool) -> None:
+    """Show the running labs, or one of them in detail.
+
+    NAME may stand alone or behind --name.
+    """
+    name = one_name(named, name)
     labs = [Handle.open(name)] if name else [Handle(directory) for directory in running()]
     rows = [_row(lab) for lab in labs]
     if as_json:

@@ -45,12 +45,13 @@ def _up(topology: TopologyFile, name: str | None, *, as_json: bool) -> int:
 
     ask.require(layers_for([topology.topology]))
     handle = start_lab(topology, name)
-    verdict = Verdict(handle.name, str(topology.path))
+    verdict = Verdict.of(topology, handle.name)
     with Progress() as progress:
         if not build(handle, verdict, progress.add):
             handle.down(keep_logs=True)
     if verdict.failure is not None:
         print_failure(verdict)
+        click.echo(f"  logs: {handle.logs}", err=True)
         return verdict.code
     handle.release()
     if as_json:

@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from lab.report.verdict import Verdict
+    from lab.topology.load import TopologyFile
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the lab; default: the topology's own.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Labs side by side; default: by cores and free memory.")  # fmt: skip
+@click.option("--name", metavar="NAME", help="Name of the lab; default: the topology's own.")
 @click.option("--keep", is_flag=True, help="Leave a lab that failed up, and say how to enter it.")
 @click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON on stdout.")
 @click.pass_context
-def command(
-    ctx: click.Context, files: tuple[Path, ...], name: str | None, keep: bool, as_json: bool
+def command(  # noqa: PLR0917 (click: one for each option)
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    jobs: int | None,
+    name: str | None,
+    keep: bool,
+    as_json: bool,
 ) -> None:
     """Build each topology, connect its clients, check every expectation, take it down.
 
-    Exit code 0 only if everything held in every file; else the highest of the files' codes.
+    Several files end with a row for each and a total. Exit code 0 only if everything held in
+    every file; 1: an expectation did not; 2: a file cannot be used, or expects nothing; 3: the
+    machine lacks something; 4: our fault; else the highest of the files' codes; 130: Ctrl-C.
     """
     from lab.boot import ask  # noqa: PLC0415 (not for --help)
-    from lab.report.session import verify  # noqa: PLC0415 (as above)
-    from lab.report.terminal import Progress, print_verdict  # noqa: PLC0415 (as above)
+    from lab.report.terminal import print_summary, print_verdict  # noqa: PLC0415 (as above)
     from lab.topology.layers import layers_for  # noqa: PLC0415 (as above)
-    from lab.topology.load import load_all  # noqa: PLC0415 (as above)
+    from lab.topology.load import load_all, refuse_empty  # noqa: PLC0415 (as above)
 
     topologies = load_all(files)
+    refuse_empty(topologies)
     ask.require(layers_for(each.topology for each in topologies))
+    began = time.monotonic()
     verdicts = []
-    for topology in topologies:
-        with Progress() as progress:
-            verdicts.append(verify(topology, name=name, keep=keep, tell=progress.add))
+    for verdict in _verdicts(topologies, jobs, name, keep=keep):
+        verdicts.append(verdict)
         if not as_json:
-            print_verdict(verdicts[-1])
+            print_verdict(verdict)
     if as_json:
         click.echo(json.dumps([verdict.as_data() for verdict in verdicts], indent=2))
+    elif len(verdicts) > 1:
+        print_summary(verdicts, time.monotonic() - began)
     ctx.exit(max(verdict.code for verdict in verdicts))
+
+
+def _verdicts(
+    topologies: list[TopologyFile], jobs: int | None, name: str | None, *, keep: bool
+) -> Iterable[Verdict]:
+    if len(topologies) > 1:
+        from lab.report.many import usual_jobs, verify_all  # noqa: PLC0415 (for several only)
+
+        return verify_all(topologies, name=name, keep=keep, jobs=jobs or usual_jobs())
+    return _verdict(topologies[0], name, keep=keep)
+
+
+def _verdict(topology: TopologyFile, name: str | None, *, keep: bool) -> Iterator[Verdict]:
+    from lab.report.session import verify  # noqa: PLC0415 (as above)
+    from lab.report.terminal import Progress  # noqa: PLC0415 (as above)
+
+    with Progress(len(topology.topology.expect)) as progress:
+        verdict = verify(topology, name=name, keep=keep, tell=progress.add)
+    yield verdict

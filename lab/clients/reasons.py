@@ -51,6 +51,8 @@ SSTP: Table = (
     (r"TYPE\(5\): ABORT|Connection was aborted|Expected HTTP code 200", "refused"),
 )
 QUOTED = 3
+_PACKETS = re.compile(r"(generating|parsed|sending packet|received packet)\b|SIG[A-Z0-9]+\[")
+"""Lines about packets and the program's own end: nobody learns from them why."""
 
 
 def judge(table: Table, lines: Sequence[str]) -> tuple[Reason, str]:
@@ -58,5 +60,11 @@ def judge(table: Table, lines: Sequence[str]) -> tuple[Reason, str]:
     for pattern, reason in table:
         for number, line in enumerate(lines):
             if re.search(pattern, line):
-                return reason, "; ".join(dict.fromkeys([line, *lines[number + 1 :][-QUOTED + 1 :]]))
-    return "refused", "; ".join(lines[-QUOTED:]) or "the program said nothing"
+                after = _telling(lines[number + 1 :])
+                return reason, "; ".join(dict.fromkeys([line, *after[-QUOTED + 1 :]]))
+    quoted = (_telling(lines) or list(lines))[-QUOTED:]
+    return "refused", "; ".join(quoted) or "the program said nothing"
+
+
+def _telling(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if not _PACKETS.match(line)]

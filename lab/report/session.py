@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from lab.boot.preflight import require_tun
 from lab.errors import LabError
+from lab.report.screen import Screen
 from lab.report.verdict import Verdict
-from lab.runtime.directory import RunDirectory
+from lab.runtime.directory import AlreadyUpError, RunDirectory
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body, Event, Failed, Ready
 from lab.runtime.start import start
@@ -45,21 +47,48 @@ def build(handle: Handle, verdict: Verdict, tell: Tell) -> bool:
 
 
 def verify(topology: TopologyFile, *, name: str | None, keep: bool, tell: Tell) -> Verdict:
-    """Build, carry out every step, take it down. With `keep` a lab that failed stays up."""
+    """Build, carry out every step, take it down. With `keep` a lab that failed stays up.
+
+    Without a `name` it is the topology's, with a number behind it while another lab has that.
+    A KeyboardInterrupt takes the lab down too, and its note says what had been seen.
+    """
     began = time.monotonic()
-    verdict = Verdict(name or topology.topology.name, str(topology.path))
+    verdict = Verdict.of(topology, name or topology.topology.name)
+    handle = None
     try:
-        handle = start_lab(topology, name)
+        handle = start_lab(topology, name) if name else _start_named(topology)
+        verdict.name = handle.name
         try:
             if build(handle, verdict, tell):
                 verdict.lab = handle.status()
                 handle.run(topology.topology.expect, lambda event: _both(event, verdict, tell))
+        except KeyboardInterrupt:
+            keep = False
+            raise
         finally:
             verdict.seconds = time.monotonic() - began
             _end(handle, verdict, keep=keep)
     except LabError as error:
         verdict.add(Failed(message=error.message, remedy=error.remedy, code=error.code))
+    except KeyboardInterrupt as end:
+        if handle is not None:
+            handle.down(keep_logs=bool(verdict.code))  # it may have been on its way
+        seen = f"{len(verdict.results)} of {verdict.expected} seen, {verdict.held} held"
+        end.add_note(f"{verdict.name}: {seen}; its lab was taken down")
+        raise
     return verdict
+
+
+def _start_named(topology: TopologyFile) -> Handle:
+    """Under the topology's name, or the first with a number that is free."""
+    name = topology.topology.name
+    for other in (f"{name}-{number}" for number in itertools.count(2)):
+        try:
+            return start_lab(topology, name)
+        except AlreadyUpError:
+            Screen.err().row(f"lab {name} is up already: this one will be {other}, if it is free")
+            name = other
+    raise AssertionError("numbers do not end")
 
 
 def _both(event: Event, verdict: Verdict, tell: Tell) -> None:

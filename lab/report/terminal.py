@@ -1,81 +1,141 @@
-"""The verdict and the progress towards it, for a person: rich on a terminal, else plain lines."""
+"""The verdict and the progress towards it, for a person: rows that fit a terminal and a log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Self
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from lab.errors import HELD
+from lab.errors import EXPECTATION_FAILED, HELD
+from lab.report.screen import Screen
+from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
 
-if TYPE_CHECKING:
-    from rich.status import Status
-
-    from lab.report.verdict import Verdict
-
-
-PLAIN_WIDTH = 140
-"""Columns where no terminal says how many there are."""
+BESIDE = 8
+"""Columns that what belongs to a failure is indented by."""
+LAST_WORDS = 3
+"""Lines of a program that are quoted."""
 
 
 class Progress:
-    """Tells on stderr what the lab is doing: one moving line on a terminal, else a line a stage."""
+    """Tells on stderr what one lab is doing: a line that moves, or in a log one for each stage."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        self._status: Status | None = None
+    def __init__(self, expected: int = 0) -> None:
+        self._screen = Screen.err()
         self._running: dict[str, None] = {}
+        self._expected = expected
+        self._seen = self._failed = 0
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._status = self._console.status("starting")
-            self._status.start()
+        self._screen.move("starting")
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
+        self._screen.move("")
 
     def add(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Stage):
             self._stage(event)
         elif isinstance(event, StepResult):
-            mark = "[green]held  [/]" if event.held else "[red]FAILED[/]"
-            self._console.print(f"{mark} {escape(event.text)}  [dim]{event.seconds:.2f} s[/]")
+            self._seen += 1
+            self._failed += not event.held
+        failed = f", {self._failed} FAILED" if self._failed else ""
+        checked = f"{self._seen} of {self._expected} checked{failed}"
+        self._screen.move(", ".join(self._running) or checked)
 
     def _stage(self, event: Stage) -> None:
         if event.state == "started":
             self._running[event.name] = None
-        else:
-            self._running.pop(event.name, None)
-            said = f"  {escape(event.detail)}" if event.detail else ""
-            self._console.print(f"[dim]{event.name}  {event.seconds or 0:.2f} s[/]{said}")
-        if self._status is not None:
-            self._status.update(", ".join(self._running) or "checking")
+            return
+        self._running.pop(event.name, None)
+        if not self._screen.moves:
+            took = f"{event.seconds or 0:6.2f} s  {event.name}"
+            self._screen.row(f"        {took}{f': {event.detail}' if event.detail else ''}", "dim")
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """The table on stdout; below it the words of the programs where something did not hold."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
+    """A row for each expectation on stdout, and what programs said where one did not hold."""
+    screen = Screen.out()
     if verdict.failure is not None:
+        screen.flush()
         print_failure(verdict)
     if verdict.results:
-        _print_results(console, verdict)
+        screen.row(f"{verdict.name} ({verdict.file})")
+    for result in verdict.in_order:
+        _print_result(screen, verdict, result)
     for engine in verdict.lab.get("engines", ()):
-        console.print(f"[dim]{engine['gateway']}: {engine['protocol']}: {engine['datapath']}[/]")
+        said = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
+        screen.paragraph(said, "dim", indent=2)
     for line in _kernels(verdict.lab.get("clients", ())):
-        console.print(f"[dim]{escape(line)}[/]")
+        screen.paragraph(line, "dim", indent=2)
     if verdict.results or verdict.failure is None:
-        _print_sum(console, verdict)
+        _print_sum(screen, verdict)
     for line in _way_in(verdict):
-        console.print(f"  {line}")
+        screen.paragraph(line, indent=4)
+    screen.flush()
+
+
+def print_summary(verdicts: Sequence[Verdict], seconds: float) -> None:
+    """After several files: a row for each, and what they come to."""
+    screen = Screen.out()
+    screen.row("")
+    for verdict in verdicts:
+        word, colour = _word(verdict)
+        held = f"{verdict.held:>3} of {verdict.expected:<3}"
+        why = f": {verdict.failure.message}" if verdict.failure else ""
+        row = f"{word:<8} {held} {verdict.seconds:7.1f} s  {verdict.file}{why}"
+        screen.row(row, colour, coloured=len(word))
+    failed = sum(verdict.failure is not None for verdict in verdicts)
+    good = sum(verdict.code == HELD for verdict in verdicts)
+    not_held = len(verdicts) - good - failed
+    steps = f"{sum(v.held for v in verdicts)} of {sum(v.expected for v in verdicts)}"
+    screen.paragraph(
+        f"{good} of {len(verdicts)} files held, {not_held} did not, {failed} failed; "
+        f"{steps} expectations in {seconds:.1f} s"
+    )
+    screen.flush()
+
+
+def print_failure(verdict: Verdict) -> None:
+    """Why a lab was not built, on stderr."""
+    assert verdict.failure is not None
+    screen = Screen.err()
+    named = f"{verdict.name}:"
+    screen.paragraph(f"{named} {verdict.failure.message}", "red", coloured=len(named), indent=2)
+    if verdict.failure.remedy:
+        screen.paragraph(f"  try: {verdict.failure.remedy}", indent=7)
+    screen.flush()
+
+
+def _print_result(screen: Screen, verdict: Verdict, result: StepResult) -> None:
+    mark, colour = ("held", "green") if result.held else ("FAILED", "red")
+    start = f"{mark:<6} {result.seconds:6.2f} s  "
+    if result.held:
+        row = f"{start}{result.text}: {result.detail}"
+        screen.row(row, colour, coloured=len(mark))
+        return
+    said = f"{start}{verdict.place(result)}: {result.text}"
+    screen.paragraph(said, colour, coloured=len(mark), indent=BESIDE)
+    for line in (result.detail, *_quoted(result)):
+        screen.paragraph(f"{'':{BESIDE}}{line}", indent=BESIDE + 2)
+
+
+def _quoted(result: StepResult) -> Iterator[str]:
+    """What programs said about it, as far as the detail does not."""
+    for name, value in result.evidence.items():
+        if isinstance(value, Mapping):
+            said = str(value.get("message", ""))
+        elif isinstance(value, list):
+            said = "; ".join(map(str, value[-LAST_WORDS:]))
+        else:
+            said = str(value)
+        if said and said not in result.detail:
+            yield f"{name}: {said}"
+
+
+def _word(verdict: Verdict) -> tuple[str, str]:
+    words = {HELD: ("HELD", "green"), EXPECTATION_FAILED: ("NOT HELD", "red")}
+    return ("failed", "red") if verdict.failure else words[verdict.code]
 
 
 def _kernels(clients: Iterable[Mapping[str, str]]) -> Iterator[str]:
@@ -87,46 +147,15 @@ def _kernels(clients: Iterable[Mapping[str, str]]) -> Iterator[str]:
         yield f"{', '.join(names)}: on {kernel}{f': {why}' if why else ''}"
 
 
-def _print_results(console: Console, verdict: Verdict) -> None:
-    console.print(_table(verdict))
-    for result in verdict.in_order:
-        for line in () if result.held else _quoted(result):
-            console.print(f"  {escape(line)}", style="dim")
-
-
-def _print_sum(console: Console, verdict: Verdict) -> None:
-    held = sum(result.held for result in verdict.results)
-    word = "[green]HELD[/]" if verdict.code == HELD else "[red]NOT HELD[/]"
-    console.print(f"{word}: {held} of {len(verdict.results)} in {verdict.seconds:.1f} s")
-
-
-def print_failure(verdict: Verdict) -> None:
-    """Why a lab was not built, on stderr."""
-    assert verdict.failure is not None
-    console = Console(stderr=True, highlight=False)
-    console.print(f"[red]{verdict.name}:[/] {escape(verdict.failure.message)}")
-    if verdict.failure.remedy:
-        console.print(f"  try: {escape(verdict.failure.remedy)}")
-
-
-def _table(verdict: Verdict) -> Table:
-    table = Table(title=f"{verdict.name}  ({verdict.file})", title_justify="left")
-    for heading in ("", "expectation", "what was seen"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("seconds", justify="right")
-    for result in verdict.in_order:
-        mark = "[green]held[/]" if result.held else "[red]FAILED[/]"
-        table.add_row(mark, escape(result.text), escape(result.detail), f"{result.seconds:.2f}")
-    return table
-
-
-def _quoted(result: StepResult) -> list[str]:
-    evidence = [f"    {name}: {value}" for name, value in result.evidence.items()]
-    return [f"{result.text}: {result.detail}", *evidence]
+def _print_sum(screen: Screen, verdict: Verdict) -> None:
+    word, colour = ("HELD", "green") if verdict.code == HELD else ("NOT HELD", "red")
+    of = max(verdict.expected, len(verdict.results))
+    row = f"{word}: {verdict.held} of {of} in {verdict.seconds:.1f} s"
+    screen.row(row, colour, coloured=len(word))
 
 
 def _way_in(verdict: Verdict) -> list[str]:
     if verdict.kept:
         name = verdict.name
-        return [f"it is still up: p2slab shell --name {name} NODE; p2slab down {name}"]
-    return [f"logs: {verdict.logs}"] if verdict.logs else []
+        return [f"  it is still up: p2slab shell --name {name} NODE; p2slab down {name}"]
+    return [f"  logs: {verdict.logs}"] if verdict.logs else []

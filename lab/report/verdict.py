@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.runtime.protocol import Event, Failed, Stage, StepResult
+from lab.topology.load import TopologyFile
 
 
 @dataclass
@@ -15,6 +17,10 @@ class Verdict:
 
     name: str
     file: str
+    expected: int = 0
+    """How many steps `expect:` has."""
+    lines: Sequence[int] = ()
+    """The line of each in the file."""
     results: list[StepResult] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
     failure: Failed | None = None
@@ -26,6 +32,12 @@ class Verdict:
     """Whether it was left up for a look."""
     logs: str | None = None
     """Where its logs are, if they were kept."""
+
+    @classmethod
+    def of(cls, topology: TopologyFile, name: str) -> Self:
+        """Of the lab of that name, before anything has happened."""
+        expected = len(topology.topology.expect)
+        return cls(name, str(topology.path), expected, topology.lines)
 
     def add(self, event: Event) -> None:
         """Take in one event of the lab."""
@@ -42,6 +54,16 @@ class Verdict:
         if self.failure is not None:
             return self.failure.code
         return HELD if all(result.held for result in self.results) else EXPECTATION_FAILED
+
+    @property
+    def held(self) -> int:
+        """How many steps held."""
+        return sum(result.held for result in self.results)
+
+    def place(self, result: StepResult) -> str:
+        """The step's FILE:LINE, as compilers have it; the file's name alone if it is not known."""
+        known = result.index < len(self.lines)
+        return f"{self.file}:{self.lines[result.index]}" if known else self.file
 
     def as_data(self) -> dict[str, Any]:
         """For `--json`: seconds of each stage, every result with what was measured and quoted."""

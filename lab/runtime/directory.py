@@ -9,16 +9,22 @@ import re
 import shutil
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.boot import own
-from lab.errors import MachineError, UsageError
+from lab.errors import LabError, MachineError, UsageError
 
 BASE = Path("/run/p2slab")
 """The machine's directory for labs, as it is seen inside the private root."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+MOST_KEPT = 20
+LONGEST_KEPT = 7 * 24 * 3600.0
+"""So many logs of labs that have ended are kept, the newest, and for so many seconds."""
+_PARTS = {"lock", "control", "log"}
+"""All that a lab has in its directory: one with anything else in it is somebody's."""
 _FLOCK = struct.Struct("hhqqi")
 """struct flock: type, whence, start, length, process (fcntl(2))."""
 _WHOLE = (os.SEEK_SET, 0, 0, 0)
@@ -38,6 +44,10 @@ def _usable(path: Path) -> Iterator[None]:
             "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT)
             else "make it writable, or set XDG_RUNTIME_DIR to a directory that is",
         ) from error  # fmt: skip
+
+
+class AlreadyUpError(UsageError):
+    """A lab of that name runs."""
 
 
 class RunDirectory:
@@ -73,7 +83,7 @@ class RunDirectory:
                     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
                 except BlockingIOError:
                     os.close(descriptor)
-                    raise UsageError(
+                    raise AlreadyUpError(
                         f"lab {self.name} is already up",
                         f"`p2slab down {self.name}`, or give this one another name with --name",
                     ) from None
@@ -114,6 +124,28 @@ class RunDirectory:
             descriptor = self.take()
             shutil.rmtree(self.path)
             os.close(descriptor)
+
+
+def forget_old() -> None:
+    """Remove what is left of labs that have ended long ago, or of too many; nothing that is not a
+    lab's."""
+    now = time.time()
+    ended = sorted(_ended(), reverse=True)
+    for number, (began, name) in enumerate(ended):
+        if number >= MOST_KEPT or now - began > LONGEST_KEPT:
+            with suppress(OSError, LabError):  # it is in nobody's way
+                RunDirectory(name).remove()
+
+
+def _ended() -> Iterator[tuple[float, str]]:
+    """When each lab began that has ended, and its name."""
+    for entry in os.scandir(BASE):
+        with suppress(OSError, LabError):  # gone meanwhile, or not ours
+            directory = RunDirectory(entry.name)
+            parts = {part.name for part in directory.path.iterdir()}
+            ours = "lock" in parts and parts <= _PARTS and not own.why_not(entry.path)
+            if ours and not directory.is_alive():
+                yield entry.stat(follow_symlinks=False).st_mtime, entry.name
 
 
 def _flock(kind: int) -> bytes:

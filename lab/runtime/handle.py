@@ -22,6 +22,7 @@ from lab.runtime.protocol import Event, event_of
 if TYPE_CHECKING:
     from lab.topology.steps import Step
 
+__tracebackhide__ = True  # from pytest: a failure is shown where the test asks
 _PEER = struct.Struct("iII")
 """struct ucred (unix(7))."""
 ENDING = 10.0

@@ -27,7 +27,7 @@ from typing import NoReturn
 from lab.boot import own
 from lab.errors import LabError
 from lab.kernel import calls
-from lab.runtime.directory import RunDirectory
+from lab.runtime.directory import RunDirectory, forget_old
 from lab.runtime.failure import raised, told
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
@@ -64,6 +64,7 @@ def start(name: str, make_body: MakeBody) -> Handle:
     began = time.monotonic()
     directory = RunDirectory(name)
     lock = directory.take()
+    forget_old()
     listener = directory.bind()
     (ready, tell), (leash, hold) = os.pipe(), os.pipe()
     ends = _Ends(listener, lock, tell, leash)

@@ -32,6 +32,8 @@ class TopologyFile:
 
     path: FilePath
     topology: Topology
+    lines: tuple[int, ...] = ()
+    """The line of each step of `expect:`."""
 
     def plan(self) -> Plan:
         """What will be built and checked."""
@@ -40,7 +42,10 @@ class TopologyFile:
 
 def load(path: FilePath) -> TopologyFile:
     """Read and check a topology file; LoadError."""
-    return TopologyFile(path, load_bytes(_read(path), str(path), path.parent))
+    document = _document(_read(path), str(path))
+    topology = _checked(document, str(path), path.parent)
+    steps = range(len(topology.expect))
+    return TopologyFile(path, topology, tuple(document.mark(("expect", n))[0] for n in steps))
 
 
 def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
@@ -59,7 +64,23 @@ def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
 
 def load_bytes(content: bytes, file: str, base: FilePath) -> Topology:
     """Check a topology; `file` names it in messages, `base` is where its files are."""
-    document = _document(content, file)
+    return _checked(_document(content, file), file, base)
+
+
+def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
+    """LoadError where nothing is expected: what cannot fail is no check."""
+    problems = []
+    for found in topologies:
+        client = next(iter(found.topology.clients), "alice")
+        if not found.topology.expect:
+            message = "nothing is expected, so there is nothing to verify"
+            remedy = f"add, for example: expect: [{{connects: {client}}}]"
+            problems.append(Located(str(found.path), 1, 1, message, remedy))
+    if problems:
+        raise LoadError(problems)
+
+
+def _checked(document: Document, file: str, base: FilePath) -> Topology:
     problems = [Located(file, *flaw.mark, flaw.message, flaw.remedy) for flaw in document.flaws]
     topology, found = _check(document.data, base)
     for problem in found:

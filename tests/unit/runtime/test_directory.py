@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,46 @@ def test_a_link_prepared_in_place_of_a_log_is_refused_and_the_victims_file_stays
     with pytest.raises(MachineError, match=f"{place} is not used: it is a link"):
         open_log((lab.logs / place).parent, Path(place).stem)
     assert victim.read_text() == "mine"
+
+
+DAY = 24 * 3600.0
+
+
+def ended(name: str, days: float) -> Path:
+    """What a lab that began so many days ago has left."""
+    lab = RunDirectory(name)
+    os.close(lab.take())
+    (lab.logs / "supervisor.log").write_text("what happened")
+    began = time.time() - days * DAY
+    os.utime(lab.path, (began, began))
+    return lab.path
+
+
+def test_of_ended_labs_the_newest_are_kept_for_a_week(tmp_path: Path) -> None:
+    old = ended("old", 8)
+    kept = [ended(f"lab-{number:02}", number / 10) for number in range(20)]
+    surplus = ended("surplus", 3)
+    directory.forget_old()
+    assert not old.exists()
+    assert not surplus.exists()
+    assert all(path.exists() for path in kept)
+
+
+def test_what_is_no_ended_lab_is_not_swept(tmp_path: Path) -> None:
+    running = RunDirectory("running")
+    lock = running.take()
+    somebodys, strange = ended("notes", 9), tmp_path / "labs/strange"
+    (somebodys / "log.txt").touch()
+    strange.mkdir()
+    open_to_others = ended("open", 9)
+    open_to_others.chmod(0o777)
+    elsewhere = ended("elsewhere", 9).rename(tmp_path / "elsewhere")
+    (tmp_path / "labs/elsewhere").symlink_to(elsewhere)
+    (tmp_path / "labs/file").touch()
+    for path in (running.path, strange):
+        os.utime(path, (0, 0))
+    directory.forget_old()
+    for path in (running.path, somebodys, strange, open_to_others, elsewhere):
+        assert path.exists(), path
+    assert (tmp_path / "labs/elsewhere").is_symlink()
+    os.close(lock)

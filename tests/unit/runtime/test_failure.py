@@ -4,8 +4,9 @@ import errno
 
 import pytest
 
+from lab.clients.base import RefusedError
 from lab.errors import LabError, MachineError, UsageError
-from lab.runtime.failure import raised, told
+from lab.runtime.failure import REPORT, cause, raised, told
 
 
 @pytest.mark.parametrize("kind", [LabError, UsageError, MachineError])
@@ -32,11 +33,32 @@ def test_a_full_disk_is_the_machine_s_lack() -> None:
     }
 
 
-def test_a_fault_of_ours_is_told_with_its_kind_and_notes() -> None:
-    error = KeyError("x")
+def noted(error: Exception) -> Exception:
     error.add_note("in node alice")
-    assert told(error) == {
-        "message": "KeyError: 'x'\nin node alice",
-        "remedy": None,
-        "code": 4,
-    }
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("x"), "a fault of ours: 'x'"),
+        (ModuleNotFoundError("No module named 'lab'"), "a fault of ours: No module named 'lab'"),
+        (AssertionError(), "a fault of ours"),
+        (TimeoutError("10 answers: not within 15 s"), "10 answers: not within 15 s"),
+        (TimeoutError(), "a fault of ours"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (RefusedError("IkeV2", "refused", "no", 0.1), "IkeV2: no"),
+        (UsageError("s2s-cut is not there"), "s2s-cut is not there"),
+        (ExceptionGroup("unhandled errors", [ValueError("x")]), "a fault of ours: x"),
+        (noted(PermissionError(1, "Operation not permitted")),
+         "Operation not permitted\nin node alice"),
+        (noted(KeyError("x")), "a fault of ours: 'x'\nin node alice"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)  # fmt: skip
+def test_python_s_names_are_not_told(error: Exception, message: str) -> None:
+    failure = told(error)
+    assert failure["message"] == message
+    assert type(cause(error)).__name__ not in str(failure)
+    ours = message.startswith("a fault of ours")
+    assert (failure["remedy"] == REPORT) is ours
