@@ -24,6 +24,8 @@ from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
 from tests.labs.ike_flood import Flood, addresses
 from tests.labs.sstp_bench import connected, memory, off
 
+pytestmark = pytest.mark.alone
+
 PEM = Encoding.PEM
 AT_ONCE = 16
 """Messages of the flood's that are on their way before the first is counted."""

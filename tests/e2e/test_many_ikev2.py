@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from lab.clients.computer import Computer
 from tests.bench.ike_crowd import crowd
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+
+pytestmark = pytest.mark.alone
 
 
 def test_a_crowd_comes_in_stays_and_half_of_it_is_revoked(tmp_path: Path) -> None:
