@@ -11,6 +11,7 @@ import pytest
 from gateway.sstp.events import Refused
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_bench import (
     connected,
     counters,
@@ -72,7 +73,7 @@ def test_a_thousand_half_open_connections_hurt_nobody(tmp_path: Path) -> None:
             return any("more refusals: timeout" in r["message"]
                        for r in await bench.records("engine"))  # fmt: skip
 
-        await wait_until("the summary", 15.0, summed_up)
+        await wait_until("the summary", PATIENCE, summed_up)
         assert await off(lambda: alice.ping(PRIVATE))
         for stream in crowd:
             stream.close()
