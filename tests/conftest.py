@@ -1,10 +1,12 @@
-"""A skip is loud, and on CI it is a failure."""
+"""Tests side by side, and how far they are; a skip is loud, and on CI it is a failure."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
+pytest_plugins = ("tests.harness.side_by_side", "tests.harness.progress")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

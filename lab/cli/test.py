@@ -43,11 +43,10 @@ def command(
         ctx.exit(subprocess.call(argv, cwd=os.environ["P2SLAB_SOURCE"]))
     # A caller's own paths are theirs; ours are the checkout's.
     here = _here() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
-    failed = (
-        [] if pytest_arguments else [name for name, argv in CHECKS if not _passes(name, argv, here)]
-    )
-    arguments = pytest_arguments or ("-ra", "--durations=10")
+    checks = [] if pytest_arguments else [Check(name, argv, here) for name, argv in CHECKS]
+    arguments = pytest_arguments or ("--durations=10",)
     code = subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=here)
+    failed = [check.name for check in checks if not check.passes()]
     if failed:
         click.echo(f"also failed: {', '.join(failed)}", err=True)
     ctx.exit(code or len(failed))
@@ -63,6 +62,18 @@ def _here() -> Path:
     return here
 
 
-def _passes(name: str, argv: list[str], here: Path) -> bool:
-    click.echo(f"{name} ...", err=True)
-    return subprocess.call(argv, cwd=here) == 0
+class Check:
+    """A linter at work beside the tests."""
+
+    def __init__(self, name: str, argv: list[str], here: Path) -> None:
+        self.name = name
+        self._program = subprocess.Popen(
+            argv, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def passes(self) -> bool:
+        """Whether it ended with nothing to complain of; what it says is shown."""
+        said, _ = self._program.communicate()
+        passed = self._program.returncode == 0
+        click.echo(f"{self.name}: {'ok' if passed else 'failed'}\n{said}", err=True, nl=False)
+        return passed

@@ -9,6 +9,7 @@ anything is expanded: a bomb is refused in the time it takes to read it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,9 @@ MAXIMUM_VALUES = 20_000
 _MERGE = "<<"
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML 1.2 does not let stand in a text (section 5.1)."""
+
+_LINE_END = re.compile(r"\r\n?|\n")
+"""What editors end a line at. libyaml's own line numbers are YAML 1.1's: they count U+0085 too."""
 
 _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"true|True|TRUE"), lambda _: True),
@@ -99,20 +103,34 @@ class _Mapping(_Node):
 def read(text: str) -> Document:
     """Compose the text; DocumentError where it cannot be read on."""
     document = Document()
-    _refuse_control_characters(text)
+    places = _Places(text)
+    _refuse_control_characters(text, places)
     try:
-        root = _Composer(text, document.flaws).document()
+        root = _Composer(text, places, document.flaws).document()
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text) from None
+        raise _syntax_error(error, text, places) from None
     document.data = _Builder(document).build(root, ())
     return document
+
+
+class _Places:
+    """Where in the text a character is."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
+
+    def mark(self, index: int) -> Mark:
+        """Line and column of the character with this number."""
+        line = bisect_right(self._starts, index)
+        return line, index - self._starts[line - 1] + 1
 
 
 class _Composer:
     """Events to nodes. Aliases share their node; sizes are counted as if they did not."""
 
-    def __init__(self, text: str, flaws: list[DocumentError]) -> None:
+    def __init__(self, text: str, places: _Places, flaws: list[DocumentError]) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
+        self._places = places
         self._anchors: dict[str, _Node | None] = {}
         self._flaws = flaws
 
@@ -125,7 +143,7 @@ class _Composer:
         further = next(self._events)
         if not isinstance(further, yaml.StreamEndEvent):
             raise DocumentError(
-                _mark(further), "a second YAML document", "keep one; remove the line ---"
+                self._mark(further), "a second YAML document", "keep one; remove the line ---"
             )
         return root
 
@@ -133,7 +151,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if depth > MAXIMUM_DEPTH:
-            raise _too_deep(_mark(event))
+            raise _too_deep(self._mark(event))
         if event.tag is not None:
             self._flaw(event, f"the tag {event.tag!r} is not accepted", "leave it out")
         if event.anchor is not None:
@@ -146,7 +164,7 @@ class _Composer:
                 "a topology is far smaller; do not nest aliases in aliases",
             )
         if node.height > MAXIMUM_DEPTH:
-            raise _too_deep(_mark(event))
+            raise _too_deep(self._mark(event))
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
@@ -156,24 +174,24 @@ class _Composer:
             return self._sequence(event, depth)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(event, depth)
-        return _Scalar(_mark(event), text=event.value, plain=event.implicit[0])
+        return _Scalar(self._mark(event), text=event.value, plain=event.implicit[0])
 
     def _alias(self, event: Any) -> _Node:
         if event.anchor not in self._anchors:
             raise DocumentError(
-                _mark(event),
+                self._mark(event),
                 f"*{event.anchor} refers to nothing",
                 f"write &{event.anchor} before the value that is meant",
             )
         node = self._anchors[event.anchor]
         if node is None:
             raise DocumentError(
-                _mark(event), f"*{event.anchor} contains itself", "write the value out"
+                self._mark(event), f"*{event.anchor} contains itself", "write the value out"
             )
         return node
 
     def _sequence(self, event: Any, depth: int) -> _Node:
-        node = _Sequence(_mark(event))
+        node = _Sequence(self._mark(event))
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             item = self._node(event, depth + 1)
             node.items.append(item)
@@ -181,7 +199,7 @@ class _Composer:
         return node
 
     def _mapping(self, event: Any, depth: int) -> _Node:
-        node = _Mapping(_mark(event))
+        node = _Mapping(self._mark(event))
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
@@ -193,8 +211,11 @@ class _Composer:
                 self._flaw(event, "a key must be text", "write key: value")
         return node
 
+    def _mark(self, event: Any) -> Mark:
+        return self._places.mark(event.start_mark.index)
+
     def _flaw(self, event: Any, message: str, remedy: str) -> None:
-        self._flaws.append(DocumentError(_mark(event), message, remedy))
+        self._flaws.append(DocumentError(self._mark(event), message, remedy))
 
 
 class _Builder:
@@ -262,34 +283,26 @@ def _too_deep(mark: Mark) -> DocumentError:
     return DocumentError(mark, "nested too deeply", f"at most {MAXIMUM_DEPTH} levels are read")
 
 
-def _mark(event: Any) -> Mark:
-    return event.start_mark.line + 1, event.start_mark.column + 1
-
-
-def _refuse_control_characters(text: str) -> None:
+def _refuse_control_characters(text: str, places: _Places) -> None:
     found = _CONTROL.search(text)
     if found:
-        before = text[: found.start()]
-        mark = before.count("\n") + 1, len(before) - before.rfind("\n")
+        mark = places.mark(found.start())
         raise DocumentError(mark, f"not YAML: a control character, {found[0]!r}", "remove it")
 
 
-def _syntax_error(error: yaml.YAMLError, text: str) -> DocumentError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+def _syntax_error(error: yaml.YAMLError, text: str, places: _Places) -> DocumentError:
+    at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = getattr(error, "problem", None) or str(error)
-    if mark is None:
+    if at is None:
         return DocumentError((1, 1), f"not YAML: {said}", "see topologies/quickstart.yaml")
+    mark = places.mark(at.index)
     if "nesting depth" in said:  # libyaml reads ahead and finds it first
-        return _too_deep((mark.line + 1, mark.column + 1))
-    line, column = mark.line, mark.column
-    lines = text.splitlines()
-    if line < len(lines) and lines[line][column : column + 1] == "\t":
-        return DocumentError(
-            (line + 1, column + 1), "a tab in the indentation", "YAML wants spaces"
-        )
+        return _too_deep(mark)
+    if text[at.index : at.index + 1] == "\t":
+        return DocumentError(mark, "a tab in the indentation", "YAML wants spaces")
     context = getattr(error, "context", None)
     return DocumentError(
-        (line + 1, column + 1),
+        mark,
         f"not YAML: {said}" + (f" {context}" if context else ""),
         "look at indentation, brackets and quotes here and in the line above",
     )

@@ -21,6 +21,7 @@ from tests.labs.doors import Doors, Inside
 from tests.labs.forged import KEYS, Forged, authority, sign
 from tests.labs.gateway_bench import Bench, client, on_a_gateway
 from tests.labs.ike_attacker import Manner, by_eap_tls, plainly
+from tests.labs.patience import PATIENCE
 
 OVER: tuple[tuple[VpnProtocol, ...], ...] = (("OpenVPN",), ("IkeV2", "SSTP"))
 """SSTP and OpenVPN exclude each other."""
@@ -44,7 +45,7 @@ def test_a_chain_that_costs_stops_nobody(tmp_path: Path, what: str, over: VpnPro
             pings.append(await honest.alive())
         assert all(pings), pings
         assert await attack is None
-        await wait_until("its record", 5.0, lambda: bench.records("refused"))
+        await wait_until("its record", PATIENCE, lambda: bench.records("refused"))
         for protocol in OVER[1]:
             await let_in(doors, protocol, alice, "pc3")
         assert await honest.alive()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.bench.soak import soak
 from tests.labs.gateway_bench import Bench, client
 from tests.labs.two_gateways import on_two_gateways
+
+pytestmark = pytest.mark.alone
 
 
 def test_no_ping_is_lost_and_nobody_is_kept_out_while_the_gateway_is_attacked(

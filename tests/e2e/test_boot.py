@@ -19,6 +19,7 @@ import pytest
 from lab.errors import MACHINE, USAGE
 from lab.waiting import wait_until
 from tests.harness import as_user
+from tests.labs.patience import PATIENCE
 
 CHECKOUT = Path(__file__).parents[2]
 LASTING = Path(os.environ.get("P2SLAB_CACHE", "/nonexistent")) / "as-user-home"
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def run(
-    *command: str, options: tuple[str, ...] = (), limit: float = 120
+    *command: str, options: tuple[str, ...] = (), limit: float = 10 * PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """What became of a command of the user's, started in the user's checkout."""
     return subprocess.run(
@@ -109,10 +110,10 @@ async def test_a_root_whose_making_was_killed_is_removed_and_begun_anew(cache: s
         return any(any(root.iterdir()) for root in roots(cache))
 
     try:
-        await wait_until("a half-made root", 30, growing)
+        await wait_until("a half-made root", PATIENCE, growing)
     finally:
         first.send_signal(signal.SIGKILL)
-        first.communicate(timeout=30)  # the pipe closes when the last program below has ended
+        first.communicate(timeout=PATIENCE)  # the pipe closes when the last program below has ended
     (half_made,) = roots(cache)
     again = run(*in_cache(cache, NO_MIRROR, "./p2slab", "root", "make"))
     assert f"removing {half_made.name}, which was not finished" in again.stderr
@@ -139,10 +140,10 @@ def test_a_making_that_was_cut_short_goes_on_from_what_was_there(cache: str) -> 
 async def test_ctrl_c_while_making_leaves_nothing(cache: str) -> None:
     making = start_making(cache)
     try:
-        await wait_until("a half-made root", 30, lambda: bool(roots(cache)))
+        await wait_until("a half-made root", PATIENCE, lambda: bool(roots(cache)))
     finally:
         os.killpg(making.pid, signal.SIGINT)
-        _, said = making.communicate(timeout=30)
+        _, said = making.communicate(timeout=PATIENCE)
     assert making.returncode == 130
     assert said.splitlines()[-1] == "p2slab: interrupted"
     assert roots(cache) == []
@@ -158,7 +159,7 @@ def test_a_second_process_waits_for_the_first_and_says_so(cache: str) -> None:
             assert "another p2slab is making the private root" in second.stderr.readline()
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert "making the private root in" in second.stderr.readline()
-            second.communicate(timeout=60)
+            second.communicate(timeout=PATIENCE)
     assert second.returncode == MACHINE
 
 
@@ -253,7 +254,7 @@ def test_without_a_tun_device_doctor_says_what_to_type() -> None:
 @pytest.fixture(scope="module")
 def made() -> None:
     """The user's own private root; half a minute when it is made for the first time."""
-    done = run("./p2slab", "root", "make", limit=300)
+    done = run("./p2slab", "root", "make")
     assert done.returncode == 0, done.stderr
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
+from tests.labs.patience import PATIENCE
 from tests.labs.terminal import Terminal
 
 SOURCE = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ EXEC = [*P2SLAB, "exec", "--name", LAB]
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Handle]:
     up = [sys.executable, "-m", "tests.labs.small_lab", LAB, "up"]
-    subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=30)
+    subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=PATIENCE)
     handle = Handle.open(LAB)
     yield handle
     handle.down()
@@ -35,7 +36,7 @@ def lab() -> Iterator[Handle]:
 
 def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        argv, check=False, input=stdin, env=ENV, cwd=SOURCE, capture_output=True, timeout=30
+        argv, check=False, input=stdin, env=ENV, cwd=SOURCE, capture_output=True, timeout=PATIENCE
     )
 
 
@@ -98,28 +99,28 @@ def test_a_reader_that_goes_ends_the_program_as_in_any_pipe(lab: Handle) -> None
         assert command.stdout
         assert command.stdout.readline() == b"y\n"
         command.stdout.close()
-        assert command.wait(10) == -signal.SIGPIPE
+        assert command.wait(PATIENCE) == -signal.SIGPIPE
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_to_the_command_reaches_the_program(lab: Handle, number: int) -> None:
     with begin(*EXEC, "pc1", "sleep", "1111") as command:
-        await wait_until("the program", 10, lambda: sleepers(lab, "1111"))
+        await wait_until("the program", PATIENCE, lambda: sleepers(lab, "1111"))
         command.send_signal(number)
-        assert command.wait(10) == -number
+        assert command.wait(PATIENCE) == -number
     assert await sleepers(lab, "1111") == 0
 
 
 async def test_a_killed_command_takes_its_program_along(lab: Handle) -> None:
     with begin(*EXEC, "pc1", "sleep", "1112") as command:
-        await wait_until("the program", 10, lambda: sleepers(lab, "1112"))
+        await wait_until("the program", PATIENCE, lambda: sleepers(lab, "1112"))
         command.kill()
-        command.wait(10)
+        command.wait(PATIENCE)
 
     async def gone() -> bool:
         return not await sleepers(lab, "1112")
 
-    await wait_until("the program is gone", 10, gone)
+    await wait_until("the program is gone", PATIENCE, gone)
 
 
 def test_a_program_that_is_not_there_is_told_as_a_shell_would(lab: Handle) -> None:
@@ -188,15 +189,15 @@ def test_stop_and_continue_from_the_caller_s_shell(lab: Handle) -> None:
 
 async def test_continuing_the_command_alone_continues_the_program(lab: Handle) -> None:
     with begin(*EXEC, "pc1", "sleep", "1114") as command:
-        await wait_until("the program", 10, lambda: sleepers(lab, "1114"))
+        await wait_until("the program", PATIENCE, lambda: sleepers(lab, "1114"))
         lab.exec("pc1", ["pkill", "-STOP", "-fx", "sleep 1114"])
-        await wait_until("both stopped", 10, lambda: state(command.pid) == "T")
+        await wait_until("both stopped", PATIENCE, lambda: state(command.pid) == "T")
         command.send_signal(signal.SIGCONT)
 
         def runs() -> bool:
             return lab.exec("pc1", ["pgrep", "-r", "S", "-fx", "sleep 1114"]).code == 0
 
-        await wait_until("both go on", 10, runs)
+        await wait_until("both go on", PATIENCE, runs)
         command.terminate()
 
 
@@ -226,7 +227,7 @@ async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
         term.wait()
 
     await wait_until(
-        "no shell is left", 10, lambda: lab.exec("pc2", ["pgrep", "-x", "bash"]).code == 1
+        "no shell is left", PATIENCE, lambda: lab.exec("pc2", ["pgrep", "-x", "bash"]).code == 1
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
+from tests.labs.patience import PATIENCE
 from tests.labs.terminal import Terminal
 
 SOURCE = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ EXEC = [*P2SLAB, "exec", "--name", LAB, "pc"]
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Handle]:
     up = [sys.executable, "-m", "tests.labs.uml_lab", LAB, "up"]
-    subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=60)
+    subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=PATIENCE)
     handle = Handle.open(LAB)
     yield handle
     handle.down()
@@ -34,7 +35,7 @@ def lab() -> Iterator[Handle]:
 
 def run(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        argv, check=False, input=stdin, env=ENV, cwd=SOURCE, capture_output=True, timeout=30
+        argv, check=False, input=stdin, env=ENV, cwd=SOURCE, capture_output=True, timeout=PATIENCE
     )
 
 
@@ -67,15 +68,15 @@ def test_a_reader_that_goes_ends_the_program_as_in_any_pipe(lab: Handle) -> None
         assert command.stdout
         assert command.stdout.readline() == b"y\n"
         command.stdout.close()
-        assert command.wait(10) == -signal.SIGPIPE
+        assert command.wait(PATIENCE) == -signal.SIGPIPE
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 async def test_a_signal_to_the_command_reaches_the_program(lab: Handle, number: int) -> None:
     with begin(*EXEC, "sleep", "2111") as command:
-        await wait_until("the program", 10, lambda: sleepers(lab, "2111"))
+        await wait_until("the program", PATIENCE, lambda: sleepers(lab, "2111"))
         command.send_signal(number)
-        assert command.wait(10) == -number
+        assert command.wait(PATIENCE) == -number
     assert sleepers(lab, "2111") == 0
 
 
@@ -83,18 +84,18 @@ async def test_a_signal_reaches_a_program_that_takes_no_input(lab: Handle) -> No
     with begin("yes") as source, begin(*EXEC, "sleep", "2114", stdin=source.stdout) as command:
         assert source.stdout
         source.stdout.close()
-        await wait_until("the program", 10, lambda: sleepers(lab, "2114"))
+        await wait_until("the program", PATIENCE, lambda: sleepers(lab, "2114"))
         command.terminate()
-        assert command.wait(10) == -signal.SIGTERM
+        assert command.wait(PATIENCE) == -signal.SIGTERM
     assert sleepers(lab, "2114") == 0
 
 
 async def test_a_killed_command_takes_its_program_along(lab: Handle) -> None:
     with begin(*EXEC, "sleep", "2112") as command:
-        await wait_until("the program", 10, lambda: sleepers(lab, "2112"))
+        await wait_until("the program", PATIENCE, lambda: sleepers(lab, "2112"))
         command.kill()
-        command.wait(10)
-    await wait_until("the program is gone", 10, lambda: not sleepers(lab, "2112"))
+        command.wait(PATIENCE)
+    await wait_until("the program is gone", PATIENCE, lambda: not sleepers(lab, "2112"))
 
 
 def test_a_program_that_is_not_there_is_told_as_a_shell_would(lab: Handle) -> None:
@@ -151,5 +152,5 @@ async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
         term.close()
         term.wait()
     await wait_until(
-        "no shell is left", 10, lambda: lab.exec("pc", ["pgrep", "-x", "bash"]).code == 1
+        "no shell is left", PATIENCE, lambda: lab.exec("pc", ["pgrep", "-x", "bash"]).code == 1
     )

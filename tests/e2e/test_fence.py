@@ -21,6 +21,7 @@ from gateway.vocabulary import VpnProtocol
 from lab.kernel import calls
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
+from tests.labs.patience import PATIENCE
 from tests.labs.tun_router import (
     APP,
     HIDDEN_SITE,
@@ -280,7 +281,7 @@ def test_a_place_that_lapses_leaves_no_hole(monkeypatch: pytest.MonkeyPatch) -> 
         async def closed() -> bool:
             return not scene.passes()
 
-        await wait_until("the kernel forgets it", 10, closed)
+        await wait_until("the kernel forgets it", PATIENCE, closed)
 
     monkeypatch.setattr(sessions, "RESERVATION_LIFE", 1.0)
     in_a_scene(monkeypatch, test)
@@ -306,7 +307,7 @@ def test_what_cannot_be_written_is_refused_and_what_cannot_be_taken_out_is_told_
         async def told() -> bool:
             return scene.said()[1:] == [f"{OPENVPN} is out of the fence now"]
 
-        await wait_until("it is tried again", 10, told)
+        await wait_until("it is tried again", PATIENCE, told)
         assert not scene.passes()
         assert scene.passes(SSTP, "sstp0")
 

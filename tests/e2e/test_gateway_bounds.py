@@ -22,7 +22,10 @@ from lab.nodes.base import Node
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
 from tests.labs.ike_flood import Flood, addresses
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_bench import connected, memory, off
+
+pytestmark = pytest.mark.alone
 
 PEM = Encoding.PEM
 AT_ONCE = 16
@@ -43,14 +46,14 @@ def test_forged_ike_sa_inits_cost_a_cookie_each_and_nothing_more(tmp_path: Path)
         flood = await bench.nodes["net"].call(lambda: Flood(PUBLIC))
         sources = addresses("198.51.100.0/24")
         flooding = asyncio.create_task(off(lambda: flood.run(3000, sources)))
-        await wait_until("the first of them", 10.0, lambda: flood.cookies > 0)
+        await wait_until("the first of them", PATIENCE, lambda: flood.cookies > 0)
         await bench.computer("pc1", "alice").dial("IkeV2")
         await flooding
         flood.close()
         most = ikev2_config.COOKIE_THRESHOLD + AT_ONCE
         assert flood.answers <= most
         assert flood.answers + flood.cookies > 2900
-        assert await wait_until("charon's count", 5.0, lambda: half_open(bench)) <= most
+        assert await wait_until("charon's count", PATIENCE, lambda: half_open(bench)) <= most
         assert memory(pid) - before < 6_000_000
         assert (await bench.engine("IkeV2"))["pid"] == pid
 
@@ -99,7 +102,7 @@ def test_users_whose_radius_server_is_silent_do_not_stop_charon(tmp_path: Path) 
 
         await wait_until(f"{enough} wait for RADIUS", 60.0, all_wait)
         end = time.monotonic() + 2 * heartbeat.LIMIT
-        await wait_until("some heartbeats", 30.0, lambda: time.monotonic() > end)
+        await wait_until("some heartbeats", PATIENCE, lambda: time.monotonic() > end)
         engine = await bench.engine("IkeV2")
         assert (engine["pid"], engine["death"]) == (pid, "")
         await process.stop()
@@ -148,7 +151,7 @@ class Silent:
             def accepted(wanted: int = before + few) -> bool:
                 return descriptors(self._pid) >= wanted or self.closed() > 0
 
-            await wait_until("they are accepted", 10.0, accepted)
+            await wait_until("they are accepted", PATIENCE, accepted)
 
     def closed(self) -> int:
         """How many the gateway has given up."""
@@ -195,7 +198,7 @@ def test_silent_connections_keep_nobody_out(tmp_path: Path, over: VpnProtocol) -
             counted = int((await bench.engine(over))["counters"]["half-open"])
             return 0 < counted <= SHARE and silent.closed() >= MANY - SHARE
 
-        await wait_until("the surplus to be thrown out", 10.0, bounded)
+        await wait_until("the surplus to be thrown out", PATIENCE, bounded)
         silent.close()
         bob = await comes_in(bench, "bob", "pc2")
         assert (await bench.engine(over))["pid"] == pid

@@ -14,6 +14,7 @@ from gateway import heartbeat
 from gateway.vocabulary import VpnProtocol
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import Bench, client, on_a_gateway
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_bench import connected
 
 
@@ -33,7 +34,7 @@ async def another(bench: Bench, over: VpnProtocol, old: int) -> dict[str, Any]:
         engine = await bench.engine(over)
         return engine if engine["state"] == "running" and engine["pid"] != old else None
 
-    found: dict[str, Any] = await wait_until("another daemon", 15.0, running)
+    found: dict[str, Any] = await wait_until("another daemon", PATIENCE, running)
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 from gateway.sstp.events import Data, Ended
 from lab.topology.plan import CertificatePlan
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.labs.patience import EMPTY
 from tests.labs.sstp_bench import connected, counters, memory, off, outcome, refusals, sessions
 
 
@@ -54,8 +55,9 @@ def test_packets_of_every_size_pass_and_foreign_sources_do_not(tmp_path: Path) -
         for size in (0, 1, 56, 1372):
             assert await off(lambda size=size: alice.ping(PRIVATE, size=size))  # type: ignore[misc]
         bobs = bob.call.address
-        assert not await off(lambda: alice.ping(PRIVATE, source=bobs))
-        assert not await off(lambda: alice.ping(PRIVATE, source=IPv4Address("10.1.0.9")))
+        assert not await off(lambda: alice.ping(PRIVATE, source=bobs, limit=EMPTY))
+        foreign = IPv4Address("10.1.0.9")
+        assert not await off(lambda: alice.ping(PRIVATE, source=foreign, limit=EMPTY))
         await off(lambda: bob.turn(3))
         assert not any(isinstance(event, Data) for event in bob.events)
         assert (await counters(bench))["packets spoofed"] == 2
@@ -93,8 +95,8 @@ def test_revoking_ends_the_session_at_once_and_for_good(tmp_path: Path) -> None:
         alice, bob = await connected(bench, "alice"), await connected(bench, "bob", "pc2")
         await bench.gateway.put(bench.document("SSTP", revoked=("alice",)))
         assert [row["vpnUserName"] for row in await bench.gateway.sessions()] == ["bob"]
-        assert not await off(lambda: alice.ping(PRIVATE))
-        await off(lambda: alice.until(Ended, limit=0.5))
+        assert not await off(lambda: alice.ping(PRIVATE, limit=EMPTY))
+        await off(lambda: alice.until(Ended))
         assert await off(lambda: bob.ping(PRIVATE))
         await outcome(bench, "alice")
         (record,) = await refusals(bench, 1)
@@ -114,7 +116,7 @@ def test_the_operator_disconnects(tmp_path: Path) -> None:
         await bench.gateway.disconnect([row["vpnConnectionId"]])
         assert await bench.gateway.sessions() == []
         await off(lambda: alice.until(Ended))
-        await off(lambda: alice.until(type(None), limit=8.0))
+        await off(lambda: alice.until(type(None)))
         assert alice.closed
         (record,) = await bench.records("disconnected")
         assert record["message"] == "disconnected by the operator"
@@ -145,7 +147,7 @@ def test_roots_come_and_go_while_others_stay_connected(tmp_path: Path) -> None:
         await bench.gateway.put(bench.document("SSTP", roots=("root", "second")))
         eve = await connected(bench, "eve", "pc2")
         await bench.gateway.put(bench.document("SSTP"))
-        await off(lambda: eve.until(Ended, limit=0.5))
+        await off(lambda: eve.until(Ended))
         assert [row["vpnUserName"] for row in await bench.gateway.sessions()] == ["alice"]
         await outcome(bench, "eve", "pc2")
         assert [r["reason"] for r in await refusals(bench, 2)] == ["untrusted"] * 2

@@ -107,12 +107,12 @@ def test_radius_and_certificates_are_switched_on_a_running_gateway(tmp_path: Pat
         eve = await connected(bench, "eve")
         worker = (await bench.engine("SSTP"))["pid"]
         await bench.gateway.put(bench.radius())
-        await off(lambda: eve.until(Ended, limit=0.5))
+        await off(lambda: eve.until(Ended))
         assert await bench.gateway.sessions() == []
         await outcome(bench, "eve")
         alice = await connected(bench, "eve", user=ALICE)
         await bench.gateway.put(bench.document("SSTP"))
-        await off(lambda: alice.until(Ended, limit=0.5))
+        await off(lambda: alice.until(Ended))
         assert await bench.gateway.sessions() == []
         (*_, record) = await bench.records("disconnected")
         assert (record["user"], record["message"]) == (

@@ -13,6 +13,7 @@ from gateway.sstp.events import Ended, Refused
 from lab.errors import LabError
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_bench import connected, off, outcome
 
 
@@ -48,7 +49,7 @@ def test_a_worker_that_is_killed_comes_back(tmp_path: Path) -> None:
             engine = await bench.engine("SSTP")
             return bool(engine["state"] == "running" and engine["pid"] != first)
 
-        await wait_until("another worker", 5.0, back)
+        await wait_until("another worker", PATIENCE, back)
         assert await bench.gateway.sessions() == []
         assert (await bench.engine("SSTP"))["restarts"] == 1
         assert "killed by SIGKILL" in (await bench.records("engine"))[0]["message"]
@@ -74,7 +75,7 @@ def test_a_worker_that_hangs_does_not_keep_a_revoked_session(tmp_path: Path) -> 
             engine = await bench.engine("SSTP")
             return bool(engine["state"] == "running" and engine["pid"] != first)
 
-        await wait_until("another worker", 10.0, back)
+        await wait_until("another worker", PATIENCE, back)
         assert await bench.gateway.sessions() == []
         await connected(bench, "bob", "pc2")
         assert isinstance(await outcome(bench, "alice"), Refused)
@@ -98,7 +99,7 @@ def test_the_worker_ends_with_the_gateway_and_says_goodbye(
         def gone() -> bool:
             return not Path(f"/proc/{worker}").exists() or status(worker)["State"][0] == "Z"
 
-        await wait_until("the worker's end", 5.0, gone)
+        await wait_until("the worker's end", PATIENCE, gone)
 
     on_a_gateway(tmp_path, test, client("alice"))
 
@@ -120,7 +121,7 @@ def test_port_443_in_use_is_said_and_taken_when_free(tmp_path: Path) -> None:
         async def succeeded() -> bool:
             return await bench.state() == "Succeeded"
 
-        await wait_until("the worker", 6.0, succeeded)
+        await wait_until("the worker", PATIENCE, succeeded)
         await connected(bench, "alice")
 
     on_a_gateway(tmp_path, test, client("alice"))

@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_bench import connected, off, outcome, refusals
 from tests.labs.sstp_radius_bench import (
     ALICE,
@@ -140,7 +141,7 @@ def test_whatever_a_radius_server_says_the_gateway_goes_on(tmp_path: Path) -> No
             lines = log.read_text(errors="replace").splitlines()
             return [line for line in lines if "is ignored" in line]
 
-        await wait_until("the last answer is looked at", 5.0, lambda: len(told()) >= 1)
+        await wait_until("the last answer is looked at", PATIENCE, lambda: len(told()) >= 1)
         flaws = sorted(line.rpartition(": ")[2] for line in told())
         assert flaws == sorted(IGNORED), "one line each"
         assert SECRET not in log.read_text(errors="replace")

@@ -16,6 +16,7 @@ from lab.runtime.lab import Lab
 from lab.topology.steps import Fault, Update
 from lab.waiting import wait_until
 from tests.e2e.test_site_to_site import becomes
+from tests.labs.patience import PATIENCE
 from tests.labs.whole_lab import in_a_lab
 
 SECRET, PASSWORD = "secret-of-the-lab", "Secret1!"
@@ -138,7 +139,7 @@ def test_radius_can_be_turned_on_and_off_while_the_gateway_runs(tmp_path: Path) 
         async def gone() -> bool:
             return not await gateway(lab).sessions()
 
-        await wait_until("RADIUS users are put out", 5, gone)
+        await wait_until("RADIUS users are put out", PATIENCE, gone)
         (*_, record) = await gateway(lab).log()
         assert record["message"] == "Radius authentication is not enabled"
         with pytest.raises(RefusedError):

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from lab.clients.computer import Computer
 from tests.bench.ike_crowd import crowd
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.labs.patience import PATIENCE
+
+pytestmark = pytest.mark.alone
 
 
 def test_a_crowd_comes_in_stays_and_half_of_it_is_revoked(tmp_path: Path) -> None:
@@ -31,12 +36,12 @@ def test_one_certificate_on_two_computers_is_two_sessions(tmp_path: Path) -> Non
             assert await pings(one)
         await bench.gateway.put(bench.document("IkeV2", revoked=("alice",)))
         for one in computers:
-            await one.ended(3.0)
+            await one.ended(PATIENCE)
         assert await bench.gateway.sessions() == []
 
     on_a_gateway(tmp_path, test, client("alice"))
 
 
 async def pings(computer: Computer) -> bool:
-    done = await computer.node.run(["ping", "-c", "2", "-i", "0.2", "-W", "2", PRIVATE])
+    done = await computer.node.run(["ping", "-c", "2", "-i", "0.2", "-W", str(PATIENCE), PRIVATE])
     return done.code == 0

@@ -23,6 +23,7 @@ from lab.topology.vocabulary import VpnProtocol
 from lab.waiting import wait_until
 from tests.e2e.test_sstpc import on_a_kernel_with_ppp
 from tests.labs.gateway_bench import Bench, client, on_a_gateway
+from tests.labs.patience import PATIENCE
 
 FORGED = "9.9.9.9:1 VERIFY ERROR: depth=0, error=revoked: CN=bob"
 """What openvpn would put before each line of its log, were the common name there."""
@@ -127,9 +128,9 @@ async def refusal(bench: Bench, dialling: Computer, over: VpnProtocol) -> str:
         await dialling.dial(over)
     except RefusedError as error:
         return f"{error.message}; {(await bench.gateway.log())[-1]}"
-    await wait_until("its session", 5.0, own)
+    await wait_until("its session", PATIENCE, own)
     await dialling.hang_up()
-    await wait_until("its session is over", 5.0, nobody)
+    await wait_until("its session is over", PATIENCE, nobody)
     return ""
 
 

@@ -25,11 +25,11 @@ from lab.observe.fingerprint import differences, fingerprint
 from lab.runtime.directory import RunDirectory
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
+from tests.labs.patience import PATIENCE
 from tests.labs.terminal import Terminal
 from tests.labs.traces import MARK, NamespaceWatch, marked, number_inside
 
 SOURCE = Path(__file__).parents[2]
-LIMIT = 15.0
 SEED = int(os.environ.get("P2SLAB_SEED", random.SystemRandom().randrange(10**6)))
 
 
@@ -108,9 +108,9 @@ class Front:
                 raise LookupError(f"{watch.alive} of {watch.seen} network namespaces live")
             return not self.directory.is_alive()
 
-        await wait_until(f"{self.directory.name} is gone", LIMIT, left)
+        await wait_until(f"{self.directory.name} is gone", PATIENCE, left)
         if hasattr(self, "process"):
-            self.process.wait(LIMIT)
+            self.process.wait(PATIENCE)
             self.process.stdout.close()  # type: ignore[union-attr]
 
 
@@ -146,7 +146,7 @@ class UnderSudo(Front):
             except StopIteration:
                 raise LookupError("sudo has not started it") from None
 
-        return await wait_until("the front process under sudo", LIMIT, outside)
+        return await wait_until("the front process under sudo", PATIENCE, outside)
 
 
 class Verify(Front):
@@ -238,7 +238,7 @@ async def test_an_exception_in_the_middle_of_the_building_leaves_nothing(
     watch: NamespaceWatch,
 ) -> None:
     front = Front("fails", "fail")
-    output, _ = front.start().communicate(timeout=LIMIT)
+    output, _ = front.start().communicate(timeout=PATIENCE)
     assert output == "the middle of the building\n"
     assert front.process.returncode == 4
     await front.is_gone(watch)
@@ -265,11 +265,11 @@ async def test_the_end_of_its_terminal_ends_the_lab(
 
 async def test_a_released_lab_outlives_its_front_and_ends_with_down(watch: NamespaceWatch) -> None:
     front = Front("released", "up")
-    output, _ = front.start().communicate(timeout=LIMIT)
+    output, _ = front.start().communicate(timeout=PATIENCE)
     assert (output, front.process.returncode) == ("ready\n", 0)
     watch.add(marked(front.mark))
     lab = Handle.open("released")
-    assert lab.exec("pc1", ["ping", "-c1", "-W2", "10.0.0.4"]).code == 0
+    assert lab.exec("pc1", ["ping", "-c1", "-W", str(PATIENCE), "10.0.0.4"]).code == 0
     lab.down()
     assert marked(front.mark) == []  # `down` returns when all of its processes are gone
     assert not front.directory.path.exists()
@@ -283,16 +283,16 @@ async def test_labs_stand_side_by_side_with_the_same_nodes_and_addresses(
     for front in fronts:
         front.start()
     for front in fronts:
-        assert front.process.communicate(timeout=LIMIT)[0] == "ready\n"
+        assert front.process.communicate(timeout=PATIENCE)[0] == "ready\n"
         watch.add(marked(front.mark))
     labs = [Handle.open(front.directory.name) for front in fronts]
     for number, lab in enumerate(labs):
         lab.exec("pc1", ["sh", "-c", f"echo {number} > /tmp/who"])
     for number, lab in enumerate(labs):
         assert lab.exec("pc1", ["cat", "/tmp/who"]).stdout == f"{number}\n"
-        assert lab.exec("pc2", ["ping", "-c1", "-W2", "10.0.0.1"]).code == 0
+        assert lab.exec("pc2", ["ping", "-c1", "-W", str(PATIENCE), "10.0.0.1"]).code == 0
     labs[1].down()
-    assert labs[0].exec("pc2", ["ping", "-c1", "-W2", "10.0.0.1"]).code == 0
+    assert labs[0].exec("pc2", ["ping", "-c1", "-W", str(PATIENCE), "10.0.0.1"]).code == 0
     for lab in (labs[0], labs[2]):
         lab.down()
     for front in fronts:
@@ -304,7 +304,7 @@ async def test_a_name_that_is_up_cannot_be_started_again_until_it_has_ended(
 ) -> None:
     first, second = Front("twice"), Front("twice")
     first.until_ready()
-    output, _ = second.start().communicate(timeout=LIMIT)
+    output, _ = second.start().communicate(timeout=PATIENCE)
     assert second.process.returncode == 2
     assert "lab twice is already up" in output
     assert "--name" in output
@@ -338,4 +338,4 @@ async def test_a_kernel_of_a_node_ends_with_its_lab(part: str, watch: NamespaceW
     def dead() -> bool:
         return not any(began and _began(pid) == began for pid, began in below)
 
-    await wait_until("every process of it is dead", LIMIT, dead)
+    await wait_until("every process of it is dead", PATIENCE, dead)

@@ -16,6 +16,7 @@ from lab.waiting import wait_until
 from radius.verdict import NoAnswer
 from tests.e2e.test_radius import ALICE, asked, dialled, plain
 from tests.labs.dialling import Dialled, dial
+from tests.labs.patience import PATIENCE
 from tests.labs.radius_bench import Bench, on_a_bench
 
 
@@ -26,7 +27,7 @@ async def decided(bench: Bench, server: RadiusServer, how: Method, *, approve: b
         async def is_asked() -> bool:
             return await server.waiting() == ["alice"]
 
-        await wait_until("alice is asked", 10, is_asked)
+        await wait_until("alice is asked", PATIENCE, is_asked)
         await server.decide("alice", approve=approve)
 
     user = replace(ALICE, methods=(how,))

@@ -20,6 +20,7 @@ from lab.roles.site import TUNNEL, Device, start
 from lab.runtime.lab import Lab
 from lab.topology.steps import Fault
 from lab.waiting import wait_until
+from tests.labs.patience import PATIENCE
 from tests.labs.whole_lab import in_a_lab
 
 KEY, OTHER_KEY = "psk-of-the-head-office", "psk-of-the-branch"
@@ -67,7 +68,7 @@ def gateway(lab: Lab) -> UnixGateway:
     return handle
 
 
-async def becomes(lab: Lab, site: str, status: str, limit: float = 10.0) -> dict[str, Any]:
+async def becomes(lab: Lab, site: str, status: str, limit: float = PATIENCE) -> dict[str, Any]:
     """Wait for a connection's status; its properties."""
 
     async def seen() -> dict[str, Any] | None:
@@ -189,7 +190,7 @@ async def counted(lab: Lab, least: int) -> None:
         properties = (await gateway(lab).connection("head-office"))["properties"]
         return bool(properties["egressBytesTransferred"] >= least)
 
-    await wait_until(f"{least} bytes", 10, sent)
+    await wait_until(f"{least} bytes", PATIENCE, sent)
 
 
 @contextmanager

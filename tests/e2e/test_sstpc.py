@@ -26,6 +26,7 @@ from tests.labs.gateway_bench import (
     client,
     on_a_gateway,
 )
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_bench import sessions
 
 RELAY = "192.0.2.6"
@@ -65,7 +66,7 @@ def test_sstpc_binds_its_call_to_the_gateways_certificate_and_takes_leave(tmp_pa
         async def left() -> bool:
             return bool(await bench.records("disconnected"))
 
-        await wait_until("the gateway's record", 2.0, left)
+        await wait_until("the gateway's record", PATIENCE, left)
         (ended,) = await bench.records("disconnected")
         assert ended["message"] == "the peer ended the link"
         assert not await bench.records("refused")
@@ -97,7 +98,7 @@ def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
         program = [sys.executable, "-m", "tests.labs.burst"]
         (row,) = await sessions(bench, 1)
         takes = await bench.nodes["pc1"].spawn([*program, "take"], log="burst")
-        await wait_until("it listens", 10.0, lambda: "ready" in takes.log.read_text())
+        await wait_until("it listens", PATIENCE, lambda: "ready" in takes.log.read_text())
         sent = await bench.nodes["gw"].run([*program, "send", row["privateIpAddress"]])
         assert sent.code == 0, sent.said
         assert await takes.wait() == 0
@@ -117,7 +118,7 @@ def test_a_man_in_the_middle_with_a_good_certificate_is_found_out_by_the_binding
         argv = [sys.executable, "-m", "tests.labs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
                 "/run/root"]  # fmt: skip
         relay = await bench.nodes["pc2"].spawn(argv, log="relay")
-        await wait_until("it listens", 10.0, lambda: "ready" in relay.log.read_text())
+        await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
         with pytest.raises(RefusedError) as refused:
             await bench.computer("pc1", "alice").dial("SSTP")
         assert "TYPE(5): ABORT" in refused.value.message
@@ -144,7 +145,7 @@ def test_a_server_with_a_certificate_for_another_name_is_shown_nothing(tmp_path:
         argv = [sys.executable, "-m", "tests.labs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
                 "/run/root"]  # fmt: skip
         relay = await bench.nodes["pc2"].spawn(argv, log="relay")
-        await wait_until("it listens", 10.0, lambda: "ready" in relay.log.read_text())
+        await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
         with pytest.raises(RefusedError) as refused:
             await bench.computer("pc1", "alice").dial("SSTP")
         assert refused.value.reason == "server-untrusted"

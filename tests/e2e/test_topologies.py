@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,7 @@ LIMIT = 600
 """Seconds: the user's first run makes a private root."""
 
 
-Verdict = tuple[int, list[dict[str, Any]], str]
-AT_ONCE = 2
-"""Labs side by side: many of them wait for time-outs most of the time."""
-
-
-def verify(topology: str, who: str) -> Verdict:
+def verify(topology: str, who: str) -> tuple[int, list[dict[str, Any]], str]:
     """Exit code, verdicts and what was said on stderr."""
     command = ("./p2slab", "verify", "--json", f"topologies/{topology}")
     argv = as_user.argv(*command) if who == "user" and as_user.possible() else command
@@ -44,28 +37,12 @@ def verify(topology: str, who: str) -> Verdict:
     return done.returncode, json.loads(done.stdout or "[]"), done.stderr
 
 
-@pytest.fixture(scope="module")
-def verdicts(request: pytest.FixtureRequest) -> Iterator[Mapping[tuple[str, str], Future[Verdict]]]:
-    """Of all that are to be tested."""
-    chosen = [
-        (item.callspec.params["topology"], item.callspec.params["who"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.function is test_topology_holds
-    ]
-    possible = [key for key in chosen if key[1] == "user" or as_user.possible()]
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify")
-    yield {key: pool.submit(verify, *key) for key in possible}
-    pool.shutdown(cancel_futures=True)
-
-
 @pytest.mark.parametrize("who", ["root", "user"])
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_topology_holds(
-    topology: str, who: str, verdicts: Mapping[tuple[str, str], Future[Verdict]]
-) -> None:
+def test_topology_holds(topology: str, who: str) -> None:
     if who == "root" and not as_user.possible():
         pytest.skip("this is an ordinary user: what root does needs root (sudo ./p2slab test)")
-    code, told, said = verdicts[topology, who].result()
+    code, told, said = verify(topology, who)
     wrong = [row for verdict in told for row in verdict["results"] if not row["held"]]
     assert (code, wrong) == (0, []), said
     assert all(verdict["results"] for verdict in told)

@@ -21,6 +21,7 @@ from lab.runtime.world import build_world
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
 from lab.topology.steps import Step
 from lab.waiting import wait_until
+from tests.labs.patience import PATIENCE
 
 PCS = ("pc1", "pc2", "pc3")
 MASQUERADE = (
@@ -75,7 +76,9 @@ class SmallLab:
             log="dnsmasq",
         )
         server = await router.spawn(["iperf3", "-s", "--forceflush"], log="iperf3")
-        await wait_until("iperf3 listens", 10, lambda: b"listening" in server.log.read_bytes())
+        await wait_until(
+            "iperf3 listens", PATIENCE, lambda: b"listening" in server.log.read_bytes()
+        )
         for pc in PCS:
             node = self.nodes[pc]
             await node.spawn(["sh", "-c", "(setsid sleep 1000 &); exec sleep 1000"], log="sleep")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from gateway.sstp.events import Connected
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import FQDN, PUBLIC, Bench
+from tests.labs.patience import PATIENCE
 from tests.labs.sstp_caller import SstpCaller
 
 T = TypeVar("T")
@@ -56,12 +57,12 @@ async def sessions(bench: Bench, count: int) -> list[dict[str, Any]]:
         return found if found and len(found) == count else None
 
     if count:
-        return await wait_until(f"{count} sessions", 5.0, rows)
+        return await wait_until(f"{count} sessions", PATIENCE, rows)
 
     async def none() -> bool:
         return not await bench.gateway.sessions()
 
-    await wait_until("no session", 5.0, none)
+    await wait_until("no session", PATIENCE, none)
     return []
 
 
@@ -72,7 +73,7 @@ async def refusals(bench: Bench, count: int) -> list[dict[str, Any]]:
         records = await bench.records("refused")
         return records if len(records) >= count else None
 
-    records = await wait_until(f"{count} refusals", 5.0, told)
+    records = await wait_until(f"{count} refusals", PATIENCE, told)
     assert len(records) == count, records
     return records
 

@@ -26,6 +26,7 @@ from gateway.sstp.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.events import Connected, Data, Ended, Refused
 from gateway.sstp.tamper import HONEST, Tamper
 from lab.pki.authority import Credential
+from tests.labs.patience import PATIENCE
 
 SLICE = 0.05
 
@@ -48,7 +49,7 @@ class SstpCaller:
     def __post_init__(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.server_root.public_bytes(Encoding.PEM).decode())
-        self.stream.settimeout(5)
+        self.stream.settimeout(PATIENCE)
         self._tls = context.wrap_socket(self.stream, server_hostname=self.host)
         leaf = self._tls.getpeercert(binary_form=True)
         assert leaf
@@ -70,7 +71,7 @@ class SstpCaller:
     def version(self) -> str | None:
         return self._tls.version()
 
-    def until(self, *kinds: type, limit: float = 10.0) -> Any:
+    def until(self, *kinds: type, limit: float = PATIENCE) -> Any:
         """Go on until an event of these kinds, which is returned; "closed" when TCP ends before."""
         deadline = time.monotonic() + limit
         while True:
@@ -102,13 +103,19 @@ class SstpCaller:
         self.call.send(packet, time.monotonic())
         self._flush()
 
-    def ping(self, destination: str, source: IPv4Address | None = None, size: int = 56) -> bool:
-        """Whether an echo is answered within a second."""
+    def ping(
+        self,
+        destination: str,
+        source: IPv4Address | None = None,
+        size: int = 56,
+        limit: float = PATIENCE,
+    ) -> bool:
+        """Whether an echo is answered."""
         own = source or self.call.address
         assert own
         self.send(echo_request(own, IPv4Address(destination), size))
         try:
-            answer = self.until(Data, limit=1.0)
+            answer = self.until(Data, limit=limit)
         except TimeoutError:
             return False
         return (

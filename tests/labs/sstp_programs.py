@@ -11,9 +11,9 @@ from typing import Any, Literal
 from lab.nodes.base import Process
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import FQDN, PRIVATE, PUBLIC, Bench
+from tests.labs.patience import PATIENCE
 
 DIRECTORY = "/run/people"
-LIMIT = 60.0
 
 
 async def files(bench: Bench, node: str, name: str) -> list[str]:
@@ -55,12 +55,12 @@ class People:
             assert self._process.code in (None, 0), self._process.log.read_text()
             return self.lines()[number : number + 1]
 
-        return (await wait_until(f"line {number} of the people", LIMIT, there))[0]
+        return (await wait_until(f"line {number} of the people", PATIENCE, there))[0]
 
     async def stop(self) -> dict[str, Any]:
         """Let them stop; how they fared."""
         self._process.signal(signal.SIGTERM)
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(PATIENCE):
             code = await self._process.wait()
         assert code == 0, self._process.log.read_text()
         return self.lines()[-1]
@@ -84,7 +84,7 @@ async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]
 
 
 async def _told(bench: Bench, node: str, argv: list[str]) -> list[dict[str, Any]]:
-    told = await bench.nodes[node].run(argv, limit=3 * LIMIT)
+    told = await bench.nodes[node].run(argv, limit=3 * PATIENCE)
     assert told.code == 0, told.said
     return [json.loads(line) for line in told.stdout.splitlines()]
 
@@ -99,5 +99,5 @@ async def flood(bench: Bench, node: str, count: int) -> Process:
         assert process.code is None, process.log.read_text()
         return str(count) in process.log.read_text()
 
-    await wait_until("they are open", LIMIT, opened)
+    await wait_until("they are open", PATIENCE, opened)
     return process

@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from tests.labs.patience import PATIENCE
+
 
 class Terminal:
     """A pseudo-terminal with a program on it; what it shows is kept in `shown`."""
@@ -32,7 +34,7 @@ class Terminal:
         """Press keys; "\\x03" is Ctrl-C, "\\x1a" is Ctrl-Z."""
         os.write(self._master, text.encode())
 
-    def expect(self, pattern: str, limit: float = 15.0) -> re.Match[str]:
+    def expect(self, pattern: str, limit: float = PATIENCE) -> re.Match[str]:
         """Wait until something new on the screen matches."""
         deadline = time.monotonic() + limit
         while True:
@@ -47,7 +49,7 @@ class Terminal:
             except OSError as error:  # EIO: nobody has the terminal any more
                 raise EOFError(f"{pattern!r} did not come; the screen: {self.shown!r}") from error
 
-    def wait(self, limit: float = 15.0) -> int:
+    def wait(self, limit: float = PATIENCE) -> int:
         """The program's exit code."""
         return self.program.wait(limit)
 

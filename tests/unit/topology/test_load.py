@@ -53,6 +53,17 @@ def test_bytes_that_are_not_utf8_are_pointed_at() -> None:
     assert str(caught.value.problems[0]) == "t.yaml:2:11: not UTF-8 text; save it as UTF-8"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_editors_do(end: str) -> None:
+    """YAML 1.1, which libyaml reads, has other line ends too."""
+    text = SOUND.replace("Somebody connects.", '"Some\x85body\u2028con\u2029nects."')
+    text = text.replace("os: windows10", "os: dos").replace("\n", end)
+    [(line, column, _)] = problems(text)
+    before = SOUND[: SOUND.index("windows10")]
+    assert (line, column) == (before.count("\n") + 1, len(before) - before.rfind("\n"))
+    assert problems(text + "a: [")[0][0] == SOUND.count("\n") + 1
+
+
 def test_a_byte_order_mark_is_accepted() -> None:
     assert load_bytes(b"\xef\xbb\xbf" + SOUND.encode(), "t.yaml", SOURCE).name == "office"
 
@@ -192,5 +203,5 @@ def _loaded_or_refused(content: bytes) -> None:
         load_bytes(content, "t.yaml", SOURCE)
     except LoadError as error:
         told = error.problems
-    lines = content.count(b"\n") + content.count(b"\r") + 2
+    lines = content.count(b"\n") + content.count(b"\r") + 1
     assert all(1 <= problem.line <= lines for problem in told)

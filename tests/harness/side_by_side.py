@@ -1,0 +1,100 @@
+"""Tests in several processes at once (pytest-xdist): what they may share, and what they may not.
+
+Files are handed to the processes whole, so that what a file sets up for all of its tests is set up
+once. Each process has a run directory of its own: labs of the same name do not meet, and `status`
+lists no others' tests. Files with `pytestmark = pytest.mark.alone` come last, and nothing else is
+tested while they are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
+
+from lab.kernel import calls
+from lab.runtime.directory import BASE
+
+FOR_EACH_CORE = 2
+"""Processes: tests wait most of the time, for timers of daemons or for the end of a lab."""
+SPREAD = "tests/e2e/test_topologies.py"
+"""The file whose tests share nothing, each of them some seconds long."""
+LOCK = Path("/run/tests.lock")
+"""In the private root's /run, which is this run's: held in common, or by who is alone."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known; let the labs of this process be nobody else's."""
+    config.addinivalue_line(
+        "markers", "alone: a file whose tests want the machine to themselves (set pytestmark)"
+    )
+    if config.option.dist == "no":  # else it starts the processes that do have tests
+        _take_a_run_directory()
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Company())
+
+
+def _take_a_run_directory() -> None:
+    calls.unshare(calls.NEWNS)
+    BASE.mkdir(exist_ok=True)
+    calls.mount("labs", str(BASE), "tmpfs", calls.MS_NOSUID | calls.MS_NODEV, "mode=0700")
+
+
+class Company:
+    """A process beside others: it holds the lock with them until it wants it to itself."""
+
+    def __init__(self) -> None:
+        self._lock = LOCK.open("a+")
+        self._held = 0
+        self._hold(fcntl.LOCK_SH)
+
+    def _hold(self, how: int) -> None:
+        # A lock of the process, not of the open file, which labs' processes inherit.
+        if how != self._held:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)
+            fcntl.lockf(self._lock, how)
+            self._held = how
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Before a test that is to be alone, wait until the other processes have ended."""
+        if _is_alone(item):
+            self._hold(fcntl.LOCK_EX)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """All that the tests had set up is gone; the process itself lives as long as the run."""
+        self._lock.close()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What `-n auto` means: none beside pytest itself where a file or a test is named."""
+    if any(".py" in argument for argument in config.args):
+        return 0
+    return FOR_EACH_CORE * len(os.sched_getaffinity(0))
+
+
+class Files(LoadFileScheduling):
+    """Hands out files in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    """Whatever --dist says: tests share what their file has set up."""
+    config.option.loadscopereorder = False
+    return Files(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that are to be alone come last."""
+    items.sort(key=_is_alone)
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None

@@ -1,0 +1,24 @@
+"""The connection to openvpn: what has to be carried out together is one write."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from gateway.engines.openvpn_link import Link
+from gateway.engines.openvpn_management import client_deny, client_pending
+
+
+async def test_that_it_will_be_decided_and_the_decision_are_one_write(tmp_path: Path) -> None:
+    """In two, one connect in fifteen took a second: openvpn acted when a timer of its was due."""
+    path = tmp_path / "management.sock"
+    link = Link(path, lambda _event: None)
+    await link.listen()
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    await reader.read(1)  # its first words: it is connected
+    written: list[bytes] = []
+    link._writer.write = written.append  # type: ignore[union-attr, method-assign, assignment]
+    link.send_together(client_pending("1", "2"), client_deny("1", "2", "why", "Refused"))
+    assert written == [client_pending("1", "2") + client_deny("1", "2", "why", "Refused")]
+    writer.close()
+    link.close()
