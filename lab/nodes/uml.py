@@ -19,6 +19,7 @@ from lab.nodes.uml_answers import Answers, name_of
 from lab.nodes.uml_machine import Machine
 from lab.nodes.uml_network import cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
+from lab.topology.neighbours import Neighbours
 from lab.topology.plan import Plan
 
 T = TypeVar("T")
@@ -31,12 +32,12 @@ class UmlNode:
     /tmp, empty. Nobody sees them but its own programs.
     """
 
-    def __init__(self, place: NamespaceNode, plan: Plan, logs: Path) -> None:
-        """`place` was built from lab.nodes.uml_network.outside(plan)."""
+    def __init__(self, place: NamespaceNode, plan: Plan, logs: Path, known: Neighbours) -> None:
+        """`place` was built from lab.nodes.uml_network.outside(plan); `known`: who knows whom."""
         self.name = place.name
         self._place = place
         self._logs = logs / place.name
-        self._ends = cables(plan, place.name)
+        self._ends = cables(plan, place.name, known)
         node = next(node for node in plan.nodes if node.name == place.name)
         self._make = partial(Machine, place, node, self._ends)
         self._machine: Machine | None = None

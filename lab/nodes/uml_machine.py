@@ -76,7 +76,7 @@ class Machine:
     def _command(self) -> Iterator[str]:
         yield from COMMAND
         yield from (MEMORY, f"umid={self._plan.name}")
-        yield from vectors(self._plan.name, self._ends)
+        yield from vectors(self._ends)
         yield f"init={os.path.realpath(sys.executable)}"
         bytecode = sys.pycache_prefix or ""
         yield from ("--", "-I", "-S", str(SOURCE / "lab/guest/init.py"), str(SOURCE), bytecode)
