@@ -21,6 +21,8 @@ SLICE = 0.1
 """Seconds; of each slice of waiting no more than twice that counts."""
 LONGEST = 4
 """So many times its limit is the longest that anything is waited for."""
+ENOUGH = 0.05
+"""Seconds of running from which one can tell how slow it was."""
 FRESH = 0.25
 """Seconds for which what was read of all processes does."""
 
@@ -40,6 +42,38 @@ def turns_waited_for(pid: int) -> Mapping[str, float]:
                 schedstat = Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes()
                 found[thread] = int(schedstat.split()[1]) / 1e9
     return found
+
+
+class Slowness:
+    """How many times longer this process takes for what it does than on a machine that has nothing
+    else to do: 1 to LONGEST, of the time since it was asked before."""
+
+    def __init__(self) -> None:
+        self._ran = self._waited = 0.0
+        self._factor = 1.0
+
+    def __call__(self) -> float:
+        """The factor; where too little ran meanwhile, that of before."""
+        ran, waited = own_time()
+        if ran - self._ran > ENOUGH:
+            factor = 1 + (waited - self._waited) / (ran - self._ran)
+            self._factor = max(1.0, min(factor, LONGEST))
+            self._ran, self._waited = ran, waited
+        return self._factor
+
+
+slowness = Slowness()
+
+
+def own_time() -> tuple[float, float]:
+    """Seconds that this process ran, and that its threads waited for a turn; zeros where the
+    kernel does not count them."""
+    ran = waited = 0.0
+    with suppress(OSError, ValueError, IndexError):
+        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 (as above)
+            fields = Path(f"/proc/self/task/{thread}/schedstat").read_bytes().split()
+            ran, waited = ran + int(fields[0]) / 1e9, waited + int(fields[1]) / 1e9
+    return ran, waited
 
 
 def of_everybody() -> Mapping[str, float]:
@@ -97,6 +131,11 @@ class Patience:
         return own
 
     @property
+    def left_out(self) -> float:
+        """Seconds that did not count."""
+        return self.starved + self.lag
+
+    @property
     def is_over(self) -> bool:
         """Whether it was waited long enough."""
         counted = self.passed - self.starved
@@ -107,14 +146,3 @@ def _most(before: Mapping[str, float], after: Mapping[str, float]) -> float:
     """By the thread that waited longest: an answer comes when all of them have had their turn."""
     grown = (seconds - before.get(thread, seconds) for thread, seconds in after.items())
     return max(grown, default=0.0)
-
-
-def aside(patience: Patience) -> str:
-    """Of a limit that is over: what did not count, as a part of a sentence; empty for next to
-    nothing."""
-    starved, lag = patience.starved, patience.lag
-    return (
-        f", besides {starved:.1f} s in which the machine had no turn for those waited for"
-        if starved > SLICE
-        else ""
-    ) + (f", besides {lag:.1f} s in which who waits stood still" if lag > SLICE else "")

@@ -60,8 +60,19 @@ async def wait_until(
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
     except TimeoutError:
-        aside = turns.aside(counted) if counted else ""
-        raise TimeoutError(f"{what}: not within {limit:g} s{aside}; last seen: {seen}") from None
+        message = f"{what}: not within {limit:g} s; last seen: {seen}"
+        if counted and counted.left_out > turns.SLICE:
+            message += f"; {busy(counted)}"
+        raise TimeoutError(message) from None
+
+
+def busy(counted: Patience) -> str:
+    """What of a wait the machine is to blame for."""
+    passed = counted.passed + counted.lag
+    return (
+        f"the machine was busy: for {counted.left_out:.1f} s of {passed:.1f} s a program of the "
+        "lab had no turn on a processor"
+    )
 
 
 @asynccontextmanager

@@ -8,13 +8,16 @@ order. What a user says on the telephone runs beside the user's own dialling.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
 from lab.checks.base import Outcome, Work, World
 from lab.topology.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
+from lab.waiting import busy, patience
 
 Tell = Callable[[int, Step, Outcome, float], None]
 """Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
@@ -29,6 +32,8 @@ WORK: dict[type[Step], Work] = {
     **telephone.WORK,
     **actions.WORK,
 }
+NOTABLE = 0.5
+"""The part of a step's time without a turn from which the machine may be what failed it."""
 Chain = list[tuple[int, Step]]
 
 
@@ -75,7 +80,11 @@ async def _chain(chain: Chain, world: World, tell: Tell) -> bool:
 
 async def _carry_out(step: Step, world: World) -> Outcome:
     """A check that fails in a way it did not foresee has not held; the others go on."""
-    try:
-        return await WORK[type(step)](step, world)
-    except Exception as error:  # noqa: BLE001 (the outcome tells of it)
-        return Outcome(held=False, detail=f"{type(error).__name__}: {error}")
+    async with patience(math.inf) as counted:
+        try:
+            outcome = await WORK[type(step)](step, world)
+        except Exception as error:  # noqa: BLE001 (the outcome tells of it)
+            outcome = Outcome(held=False, detail=f"{type(error).__name__}: {error}")
+    if outcome.held or counted.left_out < NOTABLE * (counted.passed + counted.lag):
+        return outcome
+    return replace(outcome, detail=f"{outcome.detail}; {busy(counted)}")

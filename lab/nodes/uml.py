@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from lab.nodes.uml_network import cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
 from lab.topology.neighbours import Neighbours
 from lab.topology.plan import Plan
+from lab.waiting import patience
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class UmlNode:
 
         program = await self._program(argv, env, take, input=input.encode())
         try:
-            async with asyncio.timeout(limit):
+            async with patience(limit):
                 return completed(await program.wait())
         except TimeoutError:
             words = completed(0).said[-QUOTED:] or "nothing"

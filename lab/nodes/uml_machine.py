@@ -34,6 +34,7 @@ from lab.nodes.uml_network import (
 )
 from lab.nodes.uml_program import Line, NodeDownError
 from lab.topology.plan import NodePlan
+from lab.waiting import patience
 
 BOOT_LIMIT = 60.0
 END_LIMIT = 10.0
@@ -129,7 +130,7 @@ class Machine:
         if self._process:
             # Not its parent, which would be gone before it.
             kill(children(self._process.pid))
-            async with asyncio.timeout(END_LIMIT):
+            async with patience(END_LIMIT):
                 await self._end
 
     async def ask(self, request: Mapping[str, Any], *bodies: bytes) -> Line:
