@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import click
 
+from lab.cli.leaving import leave
+from lab.cli.no_plugins import expect_no_plugins
 from lab.cli.verbs import VERBS
 from lab.errors import OURS, LabError
 
@@ -45,6 +47,7 @@ def p2slab() -> None:
 
 def main() -> NoReturn:
     """Run the verb; whatever went wrong ends in one message and the right exit code."""
+    expect_no_plugins()
     try:
         code = p2slab.main(prog_name="p2slab", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -68,4 +71,7 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 0)
