@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.doctor import require_tun
 from lab.errors import LabError
 from lab.report.verdict import Verdict
 from lab.runtime.directory import RunDirectory
@@ -24,6 +23,8 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     better said here than by every daemon."""
     plan = topology.plan()
     if plan.gateways:
+        from lab.doctor import require_tun  # noqa: PLC0415 (8 ms, for labs with a gateway)
+
         require_tun()
 
     def body(logs: Path) -> Body:
