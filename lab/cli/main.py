@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -47,6 +48,7 @@ def p2slab() -> None:
 
 def main() -> NoReturn:
     """Run the verb; whatever went wrong ends in one message and the right exit code."""
+    gc.disable()  # it would look at all that a verb imports again and again; a lab has it
     expect_no_plugins()
     try:
         code = p2slab.main(prog_name="p2slab", standalone_mode=False)
