@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import EngineError, StorageError
 from gateway.files import tail
-from gateway.heartbeat import turns_waited_for, until_silent
+from gateway.heartbeat import until_silent
 from gateway.rotation import keep_small
+from gateway.turns import turns_waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -33,7 +33,7 @@ Unsupported = Annotated[
 class ArmModel(BaseModel):
     """Part of an ARM document: unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SubResource(ArmModel):

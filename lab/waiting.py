@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar, overload
+
+from gateway import turns
+from gateway.turns import Patience
 
 T = TypeVar("T")
 
 FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
+WORTH_TELLING = 1.0
+"""Seconds of standing still that the log tells of."""
 NOT_YET = (OSError, ValueError, LookupError)
 """What a probe may raise to say `not yet`. Anything else, a LabError above all, ends the wait."""
 
@@ -34,22 +40,65 @@ async def wait_until(
     """Ask `probe` until it answers something true, and return that.
 
     The pauses between the questions grow from `first` to a tenth of a second. After `limit`
-    seconds TimeoutError names `what` and the last thing seen. A probe that is still running
-    then is cancelled.
+    seconds that count (`patience`) TimeoutError names `what` and the last thing seen. A probe that
+    is still running then is cancelled.
     """
-    deadline = time.monotonic() + limit
     seen: object = "nothing was asked yet"
     pause = first
-    while (left := deadline - time.monotonic()) > 0:
+    counted: Patience | None = None
+    try:
+        async with patience(limit) as counted:
+            while True:
+                try:
+                    answer = probe()
+                    value: T = await answer if inspect.isawaitable(answer) else answer
+                    if value:
+                        return value
+                    seen = repr(value)
+                except NOT_YET as error:
+                    seen = str(error) or repr(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+    except TimeoutError:
+        message = f"{what}: not within {limit:g} s; last seen: {seen}"
+        if counted and counted.left_out > turns.SLICE:
+            message += f"; {busy(counted)}"
+        raise TimeoutError(message) from None
+
+
+def busy(counted: Patience) -> str:
+    """What of a wait the machine is to blame for."""
+    passed = counted.passed + counted.lag
+    return (
+        f"the machine was busy: for {counted.left_out:.1f} s of {passed:.1f} s a program of the "
+        "lab had no turn on a processor"
+    )
+
+
+@asynccontextmanager
+async def patience(limit: float) -> AsyncIterator[Patience]:
+    """asyncio.timeout, but a second counts only if the programs that are seen here, those of a lab
+    for its supervisor, all had their turns in it: gateway.turns."""
+    loop = asyncio.get_running_loop()
+    counted = Patience(limit, turns.of_everybody)
+    then = loop.time()
+    next_one: asyncio.TimerHandle
+    async with asyncio.timeout(None) as timeout:
+
+        def slice_is_over() -> None:
+            nonlocal then, next_one
+            now = loop.time()
+            own = counted.spend(now - then)
+            if own > WORTH_TELLING:
+                sys.stderr.write(f"this program stood still for {own:.1f} s\n")
+            then = now
+            if counted.is_over:
+                timeout.reschedule(now)
+            else:
+                next_one = loop.call_later(turns.SLICE, slice_is_over)
+
+        next_one = loop.call_later(min(limit, turns.SLICE), slice_is_over)
         try:
-            async with asyncio.timeout(left):
-                answer = probe()
-                value: T = await answer if inspect.isawaitable(answer) else answer
-            if value:
-                return value
-            seen = repr(value)
-        except NOT_YET as error:
-            seen = str(error) or repr(error)
-        await asyncio.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-    raise TimeoutError(f"{what}: not within {limit:g} s; last seen: {seen}")
+            yield counted
+        finally:
+            next_one.cancel()

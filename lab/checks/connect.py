@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from gateway.rotation import Place
 from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.clients.base import Connection, RefusedError
 from lab.topology.steps import Connects, Refused, Step
-from lab.waiting import wait_until
+from lab.waiting import patience, wait_until
 from radius.printable import printable
 from radius.reasons import Refusal, most_telling
 
@@ -30,7 +31,8 @@ async def connects(step: Connects, world: World) -> Outcome:
         return Outcome(held=True, detail=f"is connected already: {_told(up)}")
     try:
         # Without `after` a named protocol is the user's own choice; with it, the order decides.
-        connection, failures = await client.dial(None if step.after else step.over)
+        async with patience(math.inf) as counted:
+            connection, failures = await client.dial(None if step.after else step.over)
     except RefusedError as error:
         return Outcome(held=False, detail=f"refused: {error}", evidence=_said(error))
     tried = [failure.protocol for failure in failures if isinstance(failure, RefusedError)]
@@ -39,16 +41,18 @@ async def connects(step: Connects, world: World) -> Outcome:
         evidence["tried before"] = [str(failure) for failure in failures]
     if connection.said:
         evidence["the client's own lines"] = list(connection.said)
-    wrong = _shortcoming(step, connection, tried) or await _wrong_server(step, world)
+    taken = max(0.0, connection.seconds - counted.left_out)
+    wrong = _shortcoming(step, connection, tried, taken) or await _wrong_server(step, world)
     return Outcome(held=not wrong, detail=wrong or _told(connection), evidence=evidence)
 
 
-def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str]) -> str:
+def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str], taken: float) -> str:
+    """`taken`: the seconds that count."""
     if step.over not in (None, connection.protocol):
         return f"connected over {connection.protocol}"
     if step.after is not None and step.after not in tried:
         return f"{step.after} was not tried before; {', '.join(tried) or 'nothing'} was"
-    if step.within is not None and connection.seconds > step.within:
+    if step.within is not None and taken > step.within:
         return f"took {connection.seconds:.2f} s"
     return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from functools import partial
 from ipaddress import ip_address
@@ -11,6 +10,7 @@ from lab.checks import probes
 from lab.checks.base import Outcome, Work, World
 from lab.nodes.base import Node
 from lab.topology.steps import CannotReach, Reaches, Resolves, Step
+from lab.waiting import patience
 
 Probe = Reaches | CannotReach
 GRACE = 5.0
@@ -55,7 +55,7 @@ async def _probe(node: Node, step: Probe, world: World) -> str:
     if not _is_address(target):
         target = (await _resolve(node, target))[0]
     try:
-        async with asyncio.timeout(step.within + GRACE):  # each keeps to `within` by itself
+        async with patience(step.within + GRACE):  # each keeps to `within` by itself
             if step.protocol == "icmp":
                 return await _icmp(node, target, step.within)
             assert step.port is not None

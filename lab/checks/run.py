@@ -8,15 +8,18 @@ order. What a user says on the telephone runs beside the user's own dialling.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
 from lab.checks.base import Outcome, Work, World
 from lab.runtime.failure import told, words
 from lab.topology.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
+from lab.waiting import busy, patience
 
 Tell = Callable[[int, Step, Outcome, float], None]
 """Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
@@ -31,6 +34,8 @@ WORK: dict[type[Step], Work] = {
     **telephone.WORK,
     **actions.WORK,
 }
+NOTABLE = 0.5
+"""The part of a step's time without a turn from which the machine may be what failed it."""
 Chain = list[tuple[int, Step]]
 
 
@@ -77,6 +82,14 @@ async def _chain(chain: Chain, world: World, tell: Tell) -> bool:
 
 async def _carry_out(step: Step, world: World) -> Outcome:
     """A check that fails in a way it did not foresee has not held; the others go on."""
+    async with patience(math.inf) as counted:
+        outcome = await _outcome(step, world)
+    if outcome.held or counted.left_out < NOTABLE * (counted.passed + counted.lag):
+        return outcome
+    return replace(outcome, detail=f"{outcome.detail}; {busy(counted)}")
+
+
+async def _outcome(step: Step, world: World) -> Outcome:
     try:
         return await WORK[type(step)](step, world)
     except Exception as error:  # noqa: BLE001 (the outcome tells of it)

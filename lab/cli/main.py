@@ -5,9 +5,12 @@ Nothing is imported here that takes time: Ctrl-C may come while it is.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from lab.boot import streams
+from lab.cli.leaving import leave
+from lab.cli.no_plugins import expect_no_plugins
 from lab.cli.signals import line, take_over
 from lab.errors import OURS, LabError
 
@@ -15,6 +18,8 @@ from lab.errors import OURS, LabError
 def main() -> int:
     """Run the verb; its exit code."""
     streams.prepare()
+    gc.disable()  # it would look at all that a verb imports again and again; a lab has it
+    expect_no_plugins()
     try:
         take_over()
         from lab.cli.group import run  # noqa: PLC0415 (where Ctrl-C is expected)
@@ -49,4 +54,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -10,6 +10,7 @@ from lab.clients.base import Connection, Driver, RefusedError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile, read_profile
+from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.strongswan import StrongSwan
@@ -48,6 +49,7 @@ class Computer:
         self._radius_root = radius_root
         self._driver: Driver | None = None
         self._user: UserCertificate | None = None
+        self._resolver = Resolver(node)
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying in order; the failures before it. RefusedError of the last if none."""
@@ -55,11 +57,13 @@ class Computer:
         profile = read_profile(await self.gateway.profile(self._wanted()))
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
+            await self._resolver.remember()
             try:
                 self._driver = await self._set_up(protocol, profile)
                 return await self._driver.connect(), failures
             except RefusedError as error:
                 failures.append(error)
+                await self._leave()
         raise failures[-1]
 
     async def connection(self) -> Connection | None:
@@ -70,10 +74,16 @@ class Computer:
         """End the tunnel."""
         if self._driver:
             await self._driver.disconnect()
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Whatever a program left behind, the next dial asks the computer's own DNS servers."""
+        await self._resolver.give_back()
 
     async def restart(self) -> None:
         """Restart the computer: programs gone, nothing dialled."""
         self._driver = None
+        self._resolver = Resolver(self.node)
         await self.node.reboot()
 
     async def rekey(self) -> None:
@@ -82,7 +92,11 @@ class Computer:
 
     async def ended(self, limit: float) -> str:
         """Wait for the tunnel's end; the client program's words."""
-        return await self._driver.ended(limit) if self._driver else "nothing was dialled"
+        if not self._driver:
+            return "nothing was dialled"
+        words = await self._driver.ended(limit)
+        await self._leave()
+        return words
 
     def _connected(self) -> Driver:
         if self._driver is None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 
+from gateway import turns
 from gateway.engines.openvpn_management import Event, LogLine, Management, StateLine
 from gateway.rotation import whole
 from lab.clients.base import Connection, RefusedError
@@ -16,7 +17,7 @@ from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.vocabulary import VpnProtocol
-from lab.waiting import wait_until
+from lab.waiting import patience, wait_until
 
 DIRECTORY = "/run/openvpn"
 INTERFACE = "tun0"
@@ -24,7 +25,8 @@ START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
 PUSH_REPLY = "PUSH: Received control message: 'PUSH_REPLY"
 REACH_LIMIT = 3
-"""Seconds for TCP, and again for the server's first answer, before giving up."""
+"""Seconds for TCP, and again for the server's first answer, before giving up; more on a machine
+that is busy."""
 
 
 class OpenVpn:
@@ -58,7 +60,7 @@ class OpenVpn:
         self._lines, self._pushed, self._last = [], [], ""
         settled = await self._start()
         with suppress(TimeoutError):
-            async with asyncio.timeout(DIAL_LIMIT):
+            async with patience(DIAL_LIMIT):
                 await settled
         self._seconds = time.monotonic() - began
         connection = await self.connection()
@@ -134,6 +136,7 @@ class OpenVpn:
 
     def _options(self) -> list[str]:
         """What a user of a lab sets besides: where to listen, and to give up soon."""
+        reach = round(REACH_LIMIT * turns.slowness())
         options = {
             "log": "/dev/stdout",
             "dev": INTERFACE,
@@ -141,8 +144,8 @@ class OpenVpn:
             "management-hold": "",
             "disable-dco": "",
             "connect-retry-max": "1",
-            "connect-timeout": str(REACH_LIMIT),
-            "hand-window": str(2 * REACH_LIMIT),
+            "connect-timeout": str(reach),
+            "hand-window": str(2 * reach),
             "tls-timeout": "2",
             "resolv-retry": "0",
             **({"http-proxy": f"{self._proxy[0]} {self._proxy[1]}"} if self._proxy else {}),

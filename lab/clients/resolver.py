@@ -16,12 +16,16 @@ class Resolver:
         self._node = node
         self._before: bytes | None = None
 
+    async def remember(self) -> bytes:
+        """The file as it is now is what `give_back` brings back."""
+        self._before = await self._node.read(FILE)
+        return self._before
+
     async def take(self, servers: Iterable[str]) -> None:
         """Ask these first; none: nothing changes."""
         lines = "".join(f"nameserver {server}\n" for server in dict.fromkeys(servers)).encode()
         if lines:
-            self._before = await self._node.read(FILE)
-            await self._node.write(FILE, lines + self._before)
+            await self._node.write(FILE, lines + await self.remember())
 
     async def give_back(self) -> None:
         """As it was before."""

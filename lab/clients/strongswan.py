@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gateway import datapath
+from gateway import datapath, turns
 from gateway.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.persona import IkePersona
@@ -149,7 +149,12 @@ class StrongSwan:
     async def _start(self) -> None:
         esp = await self._node.call(datapath.find)
         self._userspace = esp.userspace
-        text = strongswan_conf(DIRECTORY, userspace=self._userspace, patient=self._is_patient)
+        text = strongswan_conf(
+            DIRECTORY,
+            userspace=self._userspace,
+            patient=self._is_patient,
+            slowness=turns.slowness(),
+        )
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
         env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}
         process = await self._node.spawn([DAEMON], log="charon", env=env)

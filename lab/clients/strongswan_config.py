@@ -16,23 +16,29 @@ _PLUGINS = (
     "socket-default {ipsec} kernel-netlink resolve vici eap-identity eap-tls eap-mschapv2"
 )
 
-QUICK = "retransmit_tries = 2\n  retransmit_timeout = 0.5\n  retransmit_base = 1.5"
-"""Giving up takes 2.4 s (0.5, 0.75 and 1.125 s)."""
-PATIENT = "retransmit_tries = 50\n  retransmit_timeout = 0.8\n  retransmit_base = 1.0"
+QUICK = (2, 0.5, 1.5)
+"""Retransmits, seconds before the first, and how many times longer each takes than the one before:
+giving up takes 2.4 s (0.5, 0.75 and 1.125 s)."""
+PATIENT = (50, 0.8, 1.0)
 """40 s: a gateway may wait 30 s for RADIUS. Who hears nothing at all gives up before (SILENCE)."""
 SILENCE = 3
 """Retransmits of the first message after which nobody is there: 2.4 s."""
 
 
-def strongswan_conf(directory: str, *, userspace: bool, patient: bool = False) -> str:
+def strongswan_conf(
+    directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
+) -> str:
     """strongswan.conf. Windows takes longer to give up, but nobody is to wait for a firewall here;
-    `resolve` writes the node's own resolv.conf."""
+    `resolve` writes the node's own resolv.conf. `slowness`: see gateway.turns."""
+    tries, timeout, base = PATIENT if patient else QUICK
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
   load_modular = no
   threads = 16
-  {PATIENT if patient else QUICK}
+  retransmit_tries = {tries}
+  retransmit_timeout = {timeout * (1 if patient else slowness):.2f}
+  retransmit_base = {base}
   filelog {{
     stdout {{
       time_format = %H:%M:%S

@@ -7,29 +7,29 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-from lab.kernel.requests import Request
-
-from pyroute2.netlink import (  # isort: skip (lab.kernel.requests makes the package lazy)
+from lab.kernel.encoding import (
+    HEADER,
     NETLINK_EXT_ACK,
     NLM_F_ACK,
+    NLM_F_ACK_TLVS,
     NLM_F_DUMP,
     NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
+    NLMSGERR_ATTR_MSG,
     SOL_NETLINK,
-    nlmsgerr,
+    attributes,
 )
+from lab.kernel.requests import Request
 
 BATCH = 128
 """So many refusals still fit into the socket's receive buffer (400 do not)."""
 QUESTIONS = 32
 """The same for answers of some kilobytes each."""
 RECEIVE = 1 << 18
-HEADER = struct.Struct("=IHHII")
-"""Length, type, flags, sequence number, port (linux/netlink.h)."""
 
-_ERROR = struct.Struct("=16xi")
-"""The same, then struct nlmsgerr's error."""
+_ERROR = struct.Struct("=i")
+"""struct nlmsgerr: the error; then the request's own header."""
 
 
 class KernelError(OSError):
@@ -124,8 +124,11 @@ class Netlink:
 
 def _verdict(message: bytes) -> tuple[int, str | None]:
     """Error number, 0 for an acknowledgement, and what the kernel said about it."""
-    if not _ERROR.unpack_from(message)[0]:
-        return 0, None  # most of them: not worth decoding
-    reply = nlmsgerr(message)
-    reply.decode()
-    return abs(reply["error"]), reply.get_attr("NLMSGERR_ATTR_MSG")
+    (code,) = _ERROR.unpack_from(message, HEADER.size)
+    flags = HEADER.unpack_from(message)[2]
+    if not code or not flags & NLM_F_ACK_TLVS:
+        return abs(code), None
+    request = HEADER.size + _ERROR.size
+    end = request + ((HEADER.unpack_from(message, request)[0] + 3) & ~3)
+    said = dict(attributes(message, end)).get(NLMSGERR_ATTR_MSG)
+    return abs(code), None if said is None else said.rstrip(b"\0").decode(errors="replace")

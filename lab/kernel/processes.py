@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lab.waiting import wait_until
+from lab.waiting import patience, wait_until
 
 KILL_LIMIT = 10.0
 DEAD = (b"Z", b"X")
@@ -53,7 +53,7 @@ class Program:
         """SIGTERM, after `limit` seconds SIGKILL; what it left in its session is killed too."""
         self.signal(signal.SIGTERM)
         with suppress(TimeoutError):
-            async with asyncio.timeout(limit):
+            async with patience(limit):
                 await self.wait()
         return await self.kill()
 

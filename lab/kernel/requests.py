@@ -1,51 +1,63 @@
-"""rtnetlink requests as pyroute2 encodes them, each with the words that `ip` would have for it.
+"""rtnetlink requests, each with the words that `ip` would have for it.
 
-Sources: RFC 3549; linux/rtnetlink.h, if_link.h, if_addr.h. Addresses are text; the family is
-that of the text, IPv4 or IPv6.
+Sources: RFC 3549; linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h, veth.h. Addresses are text;
+the family is that of the text, IPv4 or IPv6.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from lab.kernel.lazy import lazy_package
-
-lazy_package("pyroute2")
-from pyroute2.netlink import (  # noqa: E402 (after lazy_package)
+from lab.kernel.encoding import (
     NLM_F_CREATE,
     NLM_F_EXCL,
-    NLM_F_REQUEST,
-    nlmsg,
+    NLM_F_REPLACE,
+    attribute,
+    message,
+    number,
+    text,
 )
-from pyroute2.netlink.rtnl import (  # noqa: E402
-    RTM_GETLINK,
-    RTM_NEWADDR,
-    RTM_NEWLINK,
-    RTM_NEWROUTE,
-)
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: E402
-from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP, ifinfmsg  # noqa: E402
-from pyroute2.netlink.rtnl.rtmsg import rtmsg  # noqa: E402
 
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWNEIGH, RTM_DELRULE, RTM_GETRULE = 28, 33, 34
 ADD = NLM_F_CREATE | NLM_F_EXCL
-UP = {"flags": IFF_UP, "change": IFF_UP}
-DOWN = {"flags": 0, "change": IFF_UP}
 LOOPBACK = 1
 MAIN_TABLE, STATIC, UNICAST = 254, 4, 1
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 NO_DAD = 0x02  # IFA_F_NODAD: nobody else can have the address, and it must be usable at once
+PERMANENT = 0x80  # NUD_PERMANENT
 DEFAULT_MTU = 1500
+NO_MAC = "00:00:00:00:00:00"
+"""What `lo` has."""
 
-IFF_RUNNING = 0x40
+IFF_UP, IFF_RUNNING = 0x1, 0x40
+State = tuple[int, int]
+"""Flags of a link, and which of them are meant."""
+UP, DOWN, AS_IT_IS = (IFF_UP, IFF_UP), (0, IFF_UP), (0, 0)
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER = 1, 3, 4, 10
+IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_EXT_MASK = 18, 28, 29
+IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
+IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
+RTA_DST, RTA_GATEWAY = 1, 5
+NDA_DST, NDA_LLADDR = 1, 2
+
+_LINK = struct.Struct("=BxHiII")
+"""struct ifinfomsg: family, type, index, flags, change."""
+_ADDRESS = struct.Struct("=BBBBi")
+"""struct ifaddrmsg: family, length of the prefix, flags, scope, index."""
+_ROUTE = struct.Struct("=BBBBBBBBI")
+"""struct rtmsg: family, lengths of destination and source, service, table, who made it, scope,
+type, flags."""
+_NEIGHBOUR = struct.Struct("=B3xiHBB")
+"""struct ndmsg: family, index, state, flags, type."""
 _FLAGS = struct.Struct("=16x8xI4x")
 """struct nlmsghdr, then struct ifinfomsg's ifi_flags."""
-
-Attribute = tuple[str, Any]
 
 
 class Request(NamedTuple):
@@ -57,60 +69,55 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Port:
-    """Where an end of a cable is plugged in: its name, its index and the switch it belongs to."""
+    """Where an end of a cable is plugged in: its name, its index, the switch it belongs to, and
+    its MAC address; empty: the kernel's own choice."""
 
     name: str
     index: int
     master: int = 0
+    mac: str = ""
 
 
-def _request(
-    words: str,
-    message: nlmsg,
-    kind: int,
-    flags: int,
-    fields: Mapping[str, int],
-    *attributes: Attribute,
+def _link(
+    words: str, index: int, attributes: bytes = b"", *, flags: int = 0, state: State = AS_IT_IS
 ) -> Request:
-    message.update(fields, attrs=list(attributes))
-    message["header"].update(type=kind, flags=flags | NLM_F_REQUEST)
-    message.encode()
-    return Request(words, bytes(message.data))
+    body = _LINK.pack(0, 0, index, *state) + attributes
+    return Request(words, message(RTM_NEWLINK, flags, body))
 
 
 def _family(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def _size(mtu: int) -> list[Attribute]:
-    return [] if mtu == DEFAULT_MTU else [("IFLA_MTU", mtu)]
+def _size(mtu: int) -> bytes:
+    return b"" if mtu == DEFAULT_MTU else number(IFLA_MTU, mtu)
+
+
+def _mac(mac: str) -> bytes:
+    return attribute(IFLA_ADDRESS, _bytes(mac)) if mac else b""
+
+
+def _bytes(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
 
 
 @cache
 def up(index: int) -> Request:
     """Set a link up."""
-    words = f"link set index {index} up"
-    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, {"index": index, **UP})
+    return _link(f"link set index {index} up", index, state=UP)
 
 
 @cache
 def down(index: int) -> Request:
-    """Set a link down: its routes and its IPv6 addresses go with that."""
-    words = f"link set index {index} down"
-    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, {"index": index, **DOWN})
+    """Set a link down: its routes, its IPv6 addresses and its neighbours go with that."""
+    return _link(f"link set index {index} down", index, state=DOWN)
 
 
 @cache
 def show(index: int) -> Request:
     """Ask for a link; from Linux 6.8 on the kernel first carries out what its carrier brings."""
-    return _request(
-        f"link show index {index}",
-        ifinfmsg(),
-        RTM_GETLINK,
-        0,
-        {"index": index},
-        ("IFLA_EXT_MASK", SKIP_STATISTICS),
-    )
+    body = _LINK.pack(0, 0, index, 0, 0) + number(IFLA_EXT_MASK, SKIP_STATISTICS)
+    return Request(f"link show index {index}", message(RTM_GETLINK, 0, body))
 
 
 def is_running(answer: bytes) -> bool:
@@ -123,91 +130,71 @@ def is_running(answer: bytes) -> bool:
 def plug(index: int, master: int) -> Request:
     """Make a link a port of a bridge."""
     words = f"link set index {index} master {master}"
-    fields = {"index": index}
-    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, fields, ("IFLA_MASTER", master))
+    return _link(words, index, number(IFLA_MASTER, master))
 
 
 @cache
 def rename(index: int, name: str) -> Request:
     """Give a link that is down another name."""
-    words = f"link set index {index} name {name}"
-    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, {"index": index}, ("IFLA_IFNAME", name))
+    return _link(f"link set index {index} name {name}", index, text(IFLA_IFNAME, name))
 
 
 @cache
 def size(index: int, mtu: int) -> Request:
     """Set a link's MTU."""
-    words = f"link set index {index} mtu {mtu}"
-    return _request(words, ifinfmsg(), RTM_NEWLINK, 0, {"index": index}, ("IFLA_MTU", mtu))
+    return _link(f"link set index {index} mtu {mtu}", index, number(IFLA_MTU, mtu))
 
 
-def bridge(name: str, index: int) -> Request:
+def bridge(name: str, index: int, mac: str = "") -> Request:
     """A switch, up. Without STP its ports forward as soon as they have a carrier."""
-    info = {"attrs": [("IFLA_INFO_KIND", "bridge")]}
-    return _request(
-        f"link add {name} type bridge",
-        ifinfmsg(),
-        RTM_NEWLINK,
-        ADD,
-        {"index": index, **UP},
-        ("IFLA_IFNAME", name),
-        ("IFLA_LINKINFO", info),
-    )
+    info = attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
+    attributes = text(IFLA_IFNAME, name) + _mac(mac) + info
+    return _link(f"link add {name} type bridge", index, attributes, flags=ADD, state=UP)
 
 
 def veth(near: Port, far: Port, namespace: int, mtu: int = DEFAULT_MTU) -> Request:
     """A cable: the near end up and in its switch, the far end born down in `namespace` (a
     descriptor), where its own switch, if any, has to `plug` it: the kernel ignores it here."""
-    peer = {
-        "index": far.index,
-        "attrs": [("IFLA_IFNAME", far.name), ("IFLA_NET_NS_FD", namespace), *_size(mtu)],
-    }
-    data = {"attrs": [("VETH_INFO_PEER", peer)]}
-    info = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", data)]}
-    return _request(
-        f"link add {near.name} type veth peer name {far.name}",
-        ifinfmsg(),
-        RTM_NEWLINK,
-        ADD,
-        {"index": near.index, **UP},
-        ("IFLA_IFNAME", near.name),
-        ("IFLA_LINKINFO", info),
-        *_size(mtu),
-        *([("IFLA_MASTER", near.master)] if near.master else []),
-    )
+    peer = _LINK.pack(0, 0, far.index, 0, 0) + text(IFLA_IFNAME, far.name) + _mac(far.mac)
+    peer += number(IFLA_NET_NS_FD, namespace) + _size(mtu)
+    data = attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer))
+    attributes = text(IFLA_IFNAME, near.name) + _mac(near.mac)
+    attributes += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "veth") + data) + _size(mtu)
+    attributes += number(IFLA_MASTER, near.master) if near.master else b""
+    words = f"link add {near.name} type veth peer name {far.name}"
+    return _link(words, near.index, attributes, flags=ADD, state=UP)
 
 
 def address(index: int, cidr: str) -> Request:
     """An address in CIDR form on a link."""
     ip, _, length = cidr.partition("/")
     family = _family(ip)
-    return _request(
-        f"address add {cidr} dev index {index}",
-        ifaddrmsg(),
-        RTM_NEWADDR,
-        ADD,
-        {"family": family, "prefixlen": int(length), "index": index},
-        ("IFA_LOCAL", ip),
-        ("IFA_ADDRESS", ip),
-        *([("IFA_FLAGS", NO_DAD)] if family == socket.AF_INET6 else []),
-    )
+    packed = socket.inet_pton(family, ip)
+    body = _ADDRESS.pack(family, int(length), 0, 0, index)
+    body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
+    body += number(IFA_FLAGS, NO_DAD) if family == socket.AF_INET6 else b""
+    return Request(f"address add {cidr} dev index {index}", message(RTM_NEWADDR, ADD, body))
 
 
 def route(destination: str, via: str) -> Request:
     """A route in the main table; `destination` is a prefix or `default`."""
     network, _, length = destination.replace("default", "/0").partition("/")
-    return _request(
-        f"route add {destination} via {via}",
-        rtmsg(),
-        RTM_NEWROUTE,
-        ADD,
-        {
-            "family": _family(via),
-            "dst_len": int(length),
-            "table": MAIN_TABLE,
-            "proto": STATIC,
-            "type": UNICAST,
-        },
-        *([("RTA_DST", network)] if network else []),
-        ("RTA_GATEWAY", via),
-    )
+    family = _family(via)
+    body = _ROUTE.pack(family, int(length), 0, 0, MAIN_TABLE, STATIC, 0, UNICAST, 0)
+    body += attribute(RTA_DST, socket.inet_pton(family, network)) if network else b""
+    body += attribute(RTA_GATEWAY, socket.inet_pton(family, via))
+    return Request(f"route add {destination} via {via}", message(RTM_NEWROUTE, ADD, body))
+
+
+def neighbour(index: int, ip: str, mac: str) -> Request:
+    """Who has an address on this link, for good: nobody is asked, and the entry does not count
+    against the kernel's table of 1,024 for all namespaces (net.ipv4.neigh.default.gc_thresh3)."""
+    family = _family(ip)
+    body = _NEIGHBOUR.pack(family, index, PERMANENT, 0, 0)
+    body += attribute(NDA_DST, socket.inet_pton(family, ip)) + attribute(NDA_LLADDR, _bytes(mac))
+    words = f"neighbour replace {ip} lladdr {mac} dev index {index} nud permanent"
+    return Request(words, message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body))
+
+
+LOCAL_NEIGHBOURS = (neighbour(LOOPBACK, "0.0.0.0", NO_MAC), neighbour(LOOPBACK, "::", NO_MAC))
+"""`lo` and tunnels have one entry for all addresses, which is made with their first packet."""

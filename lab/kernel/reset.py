@@ -8,14 +8,14 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Collection
 from contextlib import suppress
 
-from lab.kernel.netlink import HEADER, KernelError, Netlink
-from lab.kernel.requests import LOOPBACK, Request, down
-
-from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST  # isort: skip (after lab.kernel.requests)
-from pyroute2.netlink.rtnl import (  # isort: skip
+from lab.kernel.encoding import HEADER, NLM_F_ACK, NLM_F_REQUEST, attributes
+from lab.kernel.netlink import KernelError, Netlink
+from lab.kernel.requests import (
+    LOOPBACK,
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELROUTE,
@@ -24,6 +24,8 @@ from pyroute2.netlink.rtnl import (  # isort: skip
     RTM_GETLINK,
     RTM_GETROUTE,
     RTM_GETRULE,
+    Request,
+    down,
 )
 
 NETLINK_XFRM = 6
@@ -31,8 +33,8 @@ XFRM_MSG_FLUSHSA, XFRM_MSG_FLUSHPOLICY = 0x1C, 0x1D
 ANY_PROTOCOL = b"\xff" + bytes(7)  # struct xfrm_usersa_flush: IPSEC_PROTO_ANY, padded
 FRA_PRIORITY = 6
 KERNEL_RULES = (0, 32766, 32767)
-IFINFOMSG = 16
-"""Bytes of struct ifinfomsg."""
+IFINFOMSG, FIB_RULE_HDR = 16, 12
+"""Bytes of struct ifinfomsg and struct fib_rule_hdr."""
 RECEIVE = 4096
 GONE = (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENOENT, errno.EOPNOTSUPP)
 """Deleting what went with something deleted before it, or what a tunnel driver keeps for itself
@@ -80,14 +82,8 @@ def _link_index(message: bytes) -> int:
 
 def _priority(rule: bytes) -> int:
     """FRA_PRIORITY of a dumped rule; the kernel leaves it out for priority 0."""
-    offset = HEADER.size + 12  # struct fib_rule_hdr
-    while offset + 4 <= len(rule):
-        length, kind = struct.unpack_from("=HH", rule, offset)
-        if kind == FRA_PRIORITY:
-            value: int = struct.unpack_from("=I", rule, offset + 4)[0]
-            return value
-        offset += (length + 3) & ~3
-    return 0
+    told = dict(attributes(rule, HEADER.size + FIB_RULE_HDR)).get(FRA_PRIORITY, bytes(4))
+    return int.from_bytes(told, sys.byteorder)
 
 
 def _flush_ipsec() -> None:

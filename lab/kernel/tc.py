@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from lab.kernel.netlink import HEADER
+from lab.kernel.encoding import attribute, message
 from lab.kernel.requests import ADD, Request
-
-from pyroute2.netlink import NLM_F_REQUEST  # isort: skip (after lab.kernel.requests)
 
 RTM_NEWQDISC = 36
 TC_H_ROOT = 0xFFFFFFFF
@@ -18,18 +16,9 @@ QUEUE = 1000
 
 def delay(index: int, seconds: float) -> Request:
     """Let every packet that leaves by a link wait (netem)."""
-    kind = _attribute(TCA_KIND, b"netem\0")
     settings = struct.pack("=6I", 0, QUEUE, 0, 0, 0, 0)  # struct tc_netem_qopt
-    latency = _attribute(TCA_NETEM_LATENCY64, struct.pack("=q", round(seconds * 1e9)))
+    latency = attribute(TCA_NETEM_LATENCY64, struct.pack("=q", round(seconds * 1e9)))
     body = struct.pack("=B3xiIII", 0, index, 0, TC_H_ROOT, 0)  # struct tcmsg
-    body += kind + _attribute(TCA_OPTIONS, settings + latency)
-    head = HEADER.pack(HEADER.size + len(body), RTM_NEWQDISC, NLM_F_REQUEST | ADD, 0, 0)
-    return Request(
-        f"qdisc add dev index {index} root netem delay {seconds * 1000:g}ms", head + body
-    )
-
-
-def _attribute(kind: int, payload: bytes) -> bytes:
-    """struct rtattr, padded to four bytes."""
-    length = 4 + len(payload)
-    return struct.pack("=HH", length, kind) + payload + bytes(-length % 4)
+    body += attribute(TCA_KIND, b"netem\0") + attribute(TCA_OPTIONS, settings + latency)
+    words = f"qdisc add dev index {index} root netem delay {seconds * 1000:g}ms"
+    return Request(words, message(RTM_NEWQDISC, ADD, body))

@@ -23,7 +23,7 @@ from lab.nodes import first
 from lab.nodes.base import Completed, Entrance
 from lab.nodes.environment import environment
 from lab.nodes.files import PrivateFiles
-from lab.waiting import wait_until
+from lab.waiting import patience, wait_until
 
 T = TypeVar("T")
 
@@ -212,7 +212,7 @@ class NamespaceNode:
             streams = (stdin.fileno(), stdout.fileno(), stderr.fileno())
             program = await self._program(argv, env, streams, Path(os.devnull))
             try:
-                async with asyncio.timeout(limit):
+                async with patience(limit):
                     code = await program.wait()
             except TimeoutError:
                 said = Completed(0, _text(stdout), _text(stderr)).said[-QUOTED:] or "nothing"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,9 @@ from lab.nodes.uml_answers import Answers, name_of
 from lab.nodes.uml_machine import Machine
 from lab.nodes.uml_network import cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
+from lab.topology.neighbours import Neighbours
 from lab.topology.plan import Plan
+from lab.waiting import patience
 
 T = TypeVar("T")
 
@@ -31,12 +32,12 @@ class UmlNode:
     /tmp, empty. Nobody sees them but its own programs.
     """
 
-    def __init__(self, place: NamespaceNode, plan: Plan, logs: Path) -> None:
-        """`place` was built from lab.nodes.uml_network.outside(plan)."""
+    def __init__(self, place: NamespaceNode, plan: Plan, logs: Path, known: Neighbours) -> None:
+        """`place` was built from lab.nodes.uml_network.outside(plan); `known`: who knows whom."""
         self.name = place.name
         self._place = place
         self._logs = logs / place.name
-        self._ends = cables(plan, place.name)
+        self._ends = cables(plan, place.name, known)
         node = next(node for node in plan.nodes if node.name == place.name)
         self._make = partial(Machine, place, node, self._ends)
         self._machine: Machine | None = None
@@ -94,7 +95,7 @@ class UmlNode:
 
         program = await self._program(argv, env, take, input=input.encode())
         try:
-            async with asyncio.timeout(limit):
+            async with patience(limit):
                 return completed(await program.wait())
         except TimeoutError:
             words = completed(0).said[-QUOTED:] or "nothing"

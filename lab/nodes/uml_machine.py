@@ -34,6 +34,7 @@ from lab.nodes.uml_network import (
 )
 from lab.nodes.uml_program import Line, NodeDownError
 from lab.topology.plan import NodePlan
+from lab.waiting import patience
 
 BOOT_LIMIT = 60.0
 END_LIMIT = 10.0
@@ -76,7 +77,7 @@ class Machine:
     def _command(self) -> Iterator[str]:
         yield from COMMAND
         yield from (MEMORY, f"umid={self._plan.name}")
-        yield from vectors(self._plan.name, self._ends)
+        yield from vectors(self._ends)
         yield f"init={os.path.realpath(sys.executable)}"
         bytecode = sys.pycache_prefix or ""
         yield from ("--", "-I", "-S", str(SOURCE / "lab/guest/init.py"), str(SOURCE), bytecode)
@@ -129,7 +130,7 @@ class Machine:
         if self._process:
             # Not its parent, which would be gone before it.
             kill(children(self._process.pid))
-            async with asyncio.timeout(END_LIMIT):
+            async with patience(END_LIMIT):
                 await self._end
 
     async def ask(self, request: Mapping[str, Any], *bodies: bytes) -> Line:

@@ -8,7 +8,6 @@ its own, is the supervisor's line to the agent.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import socket
 import struct
@@ -20,6 +19,7 @@ from lab.errors import LabError
 from lab.kernel import requests, sysctls, tc
 from lab.kernel.requests import DEFAULT_MTU, Request
 from lab.nodes.namespace import Network
+from lab.topology.neighbours import Interface, Neighbour, Neighbours, mac
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
 
 TUN = "/dev/net/tun"
@@ -29,6 +29,8 @@ IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x1000, 0x4000
 AGENT_TAP = "agent"
 SUPERVISOR, AGENT, MASK, PORT = "169.254.7.1", "169.254.7.2", "255.255.255.252", 7
 """RFC 3927: the line is nobody's but theirs."""
+AGENT_MAC = mac(Interface(AGENT_TAP, AGENT))
+NOBODY: Neighbours = {}
 DELAY = 0.002
 """Seconds that a packet of the node's waits: sstpc 1.0.18 dies when answers come at once."""
 
@@ -40,6 +42,7 @@ class Cable:
     end: End
     mtu: int
     number: int
+    neighbours: tuple[Neighbour, ...] = ()
 
     @property
     def switch(self) -> str:
@@ -56,16 +59,19 @@ class Cable:
         """The link inside, as it is born."""
         return f"vec{self.number}"
 
-    def mac(self, node: str) -> str:
-        """The same at every boot: neighbours remember it."""
-        digest = hashlib.sha256(f"{node} {self.end.interface}".encode()).digest()
-        return ":".join(f"{byte:02x}" for byte in (0x02, 0x75, *digest[:4]))
+    @property
+    def mac(self) -> str:
+        """The same at every boot: neighbours know it."""
+        return mac(Interface(self.end.node, self.end.interface))
 
 
-def cables(plan: Plan, node: str) -> tuple[Cable, ...]:
+def cables(plan: Plan, node: str, known: Neighbours = NOBODY) -> tuple[Cable, ...]:
     """The ends that the plan has in this node."""
     ends = [(end, link.mtu) for link in plan.links for end in (link.a, link.b) if end.node == node]
-    return tuple(Cable(end, mtu, number) for number, (end, mtu) in enumerate(ends))
+    return tuple(
+        Cable(end, mtu, number, known.get(Interface(node, end.interface), ()))
+        for number, (end, mtu) in enumerate(ends)
+    )
 
 
 def outside(plan: Plan, names: Collection[str]) -> Plan:
@@ -102,7 +108,13 @@ def lay_taps(network: Network, ends: Iterable[Cable]) -> None:
             ]
         )
     agent = _tap(AGENT_TAP)
-    network.netlink.apply([requests.address(agent, f"{SUPERVISOR}/30"), requests.up(agent)])
+    network.netlink.apply(
+        [
+            requests.address(agent, f"{SUPERVISOR}/30"),
+            requests.up(agent),
+            requests.neighbour(agent, AGENT, AGENT_MAC),
+        ]
+    )
 
 
 def _tap(name: str) -> int:
@@ -134,16 +146,20 @@ def _requests(node: NodePlan, ends: Iterable[Cable]) -> Iterator[tuple[Request, 
         yield from ((requests.address(0, cidr), name) for cidr in cable.end.addresses)
         yield requests.up(0), name
         yield tc.delay(0, DELAY), name
+        for other in cable.neighbours:
+            yield requests.neighbour(0, other.address, other.mac), name
     yield from ((requests.route(route.destination, route.via), "") for route in node.routes)
 
 
-def vectors(name: str, ends: Collection[Cable]) -> Iterator[str]:
+def vectors(ends: Collection[Cable]) -> Iterator[str]:
     """The kernel's arguments for its links."""
     for cable in ends:
-        yield (
-            f"{cable.vector}:transport=tap,ifname={cable.tap},depth=128,gro=1,mac={cable.mac(name)}"
-        )
-    yield f"vec{len(ends)}:transport=tap,ifname={AGENT_TAP},depth=128,gro=1"
+        yield f"{cable.vector}:{_tap_transport(cable.tap, cable.mac)}"
+    yield f"vec{len(ends)}:{_tap_transport(AGENT_TAP, AGENT_MAC)}"
+
+
+def _tap_transport(tap: str, address: str) -> str:
+    return f"transport=tap,ifname={tap},depth=128,gro=1,mac={address}"
 
 
 def agent_line(ends: Collection[Cable]) -> dict[str, Any]:

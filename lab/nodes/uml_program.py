@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.guest import wire
 from lab.nodes.environment import environment
 from lab.nodes.uml_answers import AgentError, Answers
+from lab.waiting import patience
 
 KILL_LIMIT = 10.0
 HELD: set[asyncio.Task[None]] = set()
@@ -187,14 +188,14 @@ class RemoteProgram:
         """SIGTERM, after `limit` seconds SIGKILL; what it left in its session is killed too."""
         self.signal(signal.SIGTERM)
         with suppress(TimeoutError):
-            async with asyncio.timeout(limit):
+            async with patience(limit):
                 await self.wait()
         return await self.kill()
 
     async def kill(self) -> int:
         """SIGKILL to its session, whether it has ended or not; its exit code."""
         try:
-            async with asyncio.timeout(KILL_LIMIT):
+            async with patience(KILL_LIMIT):
                 with suppress(NodeDownError, EOFError, ConnectionError):
                     line = await self._agent.ask({"do": "kill", "session": self.pid})
                     try:

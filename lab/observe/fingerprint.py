@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pyroute2 import IPRoute
+
 from lab.errors import LabError
 from lab.kernel import nft
-from lab.kernel.lazy import lazy_package
-
-lazy_package("pyroute2")
-from pyroute2 import IPRoute  # noqa: E402 (after lazy_package)
 
 Fingerprint = dict[str, list[str]]
 """Section to its lines, sorted."""

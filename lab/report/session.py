@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.boot.preflight import require_tun
 from lab.errors import LabError
 from lab.report.screen import Screen
 from lab.report.verdict import Verdict
@@ -26,6 +25,8 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     better said here than by every daemon."""
     plan = topology.plan()
     if plan.gateways:
+        from lab.boot.preflight import require_tun  # noqa: PLC0415 (8 ms, for labs with a gateway)
+
         require_tun()
 
     def body(logs: Path) -> Body:

@@ -21,7 +21,7 @@ from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
 from lab.roles.directory import group_sid, is_member
-from lab.waiting import wait_until
+from lab.waiting import patience, wait_until
 from radius.door import Approved
 from radius.freeradius import Client, Domain, Instance, command, files
 from radius.freeradius_sections import REFUSALS
@@ -182,7 +182,7 @@ class RadiusServer:
         if self._settings.factor is None:
             raise UsageError(f"{self.node.name} asks for no second factor", "see `secondFactor:`")
         path = self.node.run_directory / "frontdoor" / "control.sock"
-        async with asyncio.timeout(CONTROL_LIMIT):
+        async with patience(CONTROL_LIMIT):
             try:
                 reader, writer = await asyncio.open_unix_connection(path)
             except OSError:  # it is down: a fault, or just starting anew

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import socket
 import struct
 import time
@@ -120,6 +119,8 @@ class RunDirectory:
 
     def remove(self) -> None:
         """Remove it with its logs, unless a lab has (again) taken it."""
+        import shutil  # noqa: PLC0415 (not for `exec`)
+
         with suppress(UsageError):
             descriptor = self.take()
             shutil.rmtree(self.path)

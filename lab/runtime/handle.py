@@ -17,9 +17,9 @@ from lab.nodes.base import Completed, Entrance
 from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
 from lab.runtime.failure import raised
-from lab.runtime.protocol import Event, event_of
 
 if TYPE_CHECKING:
+    from lab.runtime.protocol import Event
     from lab.topology.steps import Step
 
 __tracebackhide__ = True  # from pytest: a failure is shown where the test asks
@@ -72,6 +72,8 @@ class Handle:
 
         The last one of a lab's building is Ready or Failed.
         """
+        from lab.runtime.protocol import event_of  # noqa: PLC0415 (not for `exec`)
+
         with self._conversation() as connection:
             wire.send(connection, {"request": "watch"})
             while True:
@@ -79,6 +81,8 @@ class Handle:
 
     def run(self, steps: Sequence[Step], tell: Callable[[Event], None]) -> bool:
         """Carry out checks and actions, telling each result; whether all held."""
+        from lab.runtime.protocol import event_of  # noqa: PLC0415 (as above)
+
         written = [
             step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps
         ]

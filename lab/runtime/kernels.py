@@ -10,6 +10,7 @@ from lab.kernel.ppp import open_ppp
 from lab.nodes.base import Node
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.world import build_world
+from lab.topology.neighbours import neighbours
 from lab.topology.plan import Need, Plan
 
 _PROBES = {"ppp": open_ppp}
@@ -43,10 +44,11 @@ async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, N
     from lab.nodes.uml import UmlNode  # noqa: PLC0415 (few labs need it)
     from lab.nodes.uml_network import outside  # noqa: PLC0415 (as above)
 
-    world = await build_world(outside(plan, names), logs, kernels=names)
+    known = neighbours(plan)
+    world = await build_world(outside(plan, names), logs, kernels=names, known=known)
 
     def node(name: str, place: NamespaceNode) -> Node:
-        return UmlNode(place, plan, logs) if name in names else place
+        return UmlNode(place, plan, logs, known) if name in names else place
 
     return {name: node(name, place) for name, place in world.items()}
 

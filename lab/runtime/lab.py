@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.secrets import with_secrets
 from lab.checks.base import (
@@ -25,12 +25,14 @@ from lab.errors import UsageError
 from lab.faults.board import Faults
 from lab.lookup import connected_sites
 from lab.nodes.base import Node
-from lab.pki.authority import Credential
 from lab.roles import start_role
 from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.topology.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.steps import Step, Update, text_of, verb_of
+
+if TYPE_CHECKING:
+    from lab.pki.authority import Credential
 
 _PLACEHOLDER = re.compile(r"\$\{([^}.]+)\.(publicCertData|thumbprint)\}")
 
@@ -204,6 +206,8 @@ class Lab:
             say(f"for {', '.join(self._lacking)}: {next(iter(self._lacking.values()))}")
 
     async def _certificates(self, emit: Emit) -> None:
+        if not self.plan.certificates:
+            return
         async with _stage(emit, "issue certificates") as say:
             from lab.pki.authority import issue  # noqa: PLC0415 (beside the world, not before it)
 
@@ -244,6 +248,8 @@ class Lab:
             await put_connections(handle, plan)
 
     def _seat_clients(self) -> None:
+        if not self.plan.clients:
+            return
         from lab.clients.computer import Computer  # noqa: PLC0415 (as above)
 
         for client in self.plan.clients:

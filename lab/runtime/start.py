@@ -130,6 +130,7 @@ def _become_lab(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began
 def _detach(logs: Path, kept: set[int]) -> None:
     """Let go of all that belongs to the starter: session, files, signal handlers, limits."""
     gc.freeze()  # the starter's objects must not close descriptors that are ours now
+    gc.enable()
     os.setsid()
     os.umask(0o022)
     os.chdir("/")

@@ -13,6 +13,7 @@ from lab.errors import LabError
 from lab.kernel import requests, sysctls
 from lab.kernel.requests import LOOPBACK, Port, Request
 from lab.nodes.namespace import NamespaceNode, Network
+from lab.topology.neighbours import Interface, Neighbours, mac, neighbours
 from lab.topology.plan import End, Link, NodePlan, Plan
 from lab.waiting import wait_until
 
@@ -33,8 +34,9 @@ LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 class _Computer:
     """A node as it comes together from the plan: what is asked of the kernel, and its network."""
 
-    def __init__(self, plan: NodePlan, indexes: Iterator[int]) -> None:
+    def __init__(self, plan: NodePlan, indexes: Iterator[int], known: Neighbours) -> None:
         self.plan = plan
+        self._known = known
         kind = sysctls.ROUTER if plan.forwarding else sysctls.COMPUTER
         self.network = Network.make(kind, plan.nftables)
         self._indexes = indexes
@@ -43,13 +45,17 @@ class _Computer:
         self._late: list[int] = []
         """What is up before the other end of its cable: it does not carry at once."""
         self._unplugged: list[Port] = []
-        self.births = [requests.bridge(name, index) for name, index in self._switches.items()]
+        self.births = [
+            requests.bridge(name, index, mac(Interface(plan.name, name)))
+            for name, index in self._switches.items()
+        ]
 
     def connect(self, end: End, *, near: bool) -> Port:
         """A new end of a cable. The near one is born up and in its switch, the far one not."""
-        port = Port(
-            end.interface, next(self._indexes), self._switches[end.bridge] if end.bridge else 0
-        )
+        switch = self._switches[end.bridge] if end.bridge else 0
+        # A switch's port has nobody's address: behind it may be a computer that has.
+        own = "" if switch else mac(Interface(end.node, end.interface))
+        port = Port(end.interface, next(self._indexes), switch, own)
         self._ends.append((end, port))
         if near:
             self._late.append(port.index)
@@ -70,8 +76,16 @@ class _Computer:
             *(requests.address(index, cidr) for index, cidrs in addressed for cidr in cidrs),
             *(requests.up(index) for index, _ in addressed),
             *(requests.route(route.destination, route.via) for route in self.plan.routes),
+            *requests.LOCAL_NEIGHBOURS,
+            *self._neighbours(),
         )
         self.network.configure()
+
+    def _neighbours(self) -> Iterator[Request]:
+        indexes = self._switches | {port.name: port.index for _, port in self._ends}
+        for name, index in indexes.items():
+            for other in self._known.get(Interface(self.plan.name, name), ()):
+                yield requests.neighbour(index, other.address, other.mac)
 
     def carries(self) -> bool:
         """Whether every plugged link works. Asking makes a recent kernel see to it at once;
@@ -82,16 +96,23 @@ class _Computer:
 
 
 async def build_world(
-    plan: Plan, log_directory: Path, directory: Path = NODES, *, kernels: Collection[str] = ()
+    plan: Plan,
+    log_directory: Path,
+    directory: Path = NODES,
+    *,
+    kernels: Collection[str] = (),
+    known: Neighbours | None = None,
 ) -> dict[str, NamespaceNode]:
     """Every node with its network, by name; every link carries when this returns.
 
-    In the nodes of `kernels` a kernel will run that is a program there.
+    In the nodes of `kernels` a kernel will run that is a program there. `known`: who knows whom,
+    where that is not to be seen in this plan.
     KernelError names the request that the kernel refused.
     """
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="build") as thread:  # it ends in a namespace
-        computers = await loop.run_in_executor(thread, _build, plan)
+        wires = neighbours(plan) if known is None else known
+        computers = await loop.run_in_executor(thread, _build, plan, wires)
     waiting = list(computers.values())
 
     def carries() -> bool:
@@ -112,14 +133,14 @@ async def build_world(
     }
 
 
-def _build(plan: Plan) -> dict[str, _Computer]:
+def _build(plan: Plan, known: Neighbours) -> dict[str, _Computer]:
     """All links first, then what is on them. One thread, going from namespace to namespace: with
     more, the kernel's locks and the interpreter's take all that is won."""
     computers = {}
     indexes = count(FIRST_INDEX)
     for node in plan.nodes:
         with _naming(node.name):
-            computers[node.name] = _Computer(node, indexes)
+            computers[node.name] = _Computer(node, indexes, known)
     for link in plan.links:
         name, request = _cable(link, computers)
         computers[name].births.append(request)

@@ -19,7 +19,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class _Step(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Connects(_Step):
@@ -277,4 +277,4 @@ def without_secrets(document: Any) -> Any:
     return document
 
 
-Steps: TypeAdapter[list[Step]] = TypeAdapter(list[Step])
+Steps: TypeAdapter[list[Step]] = TypeAdapter(list[Step], config=ConfigDict(defer_build=True))

@@ -30,8 +30,11 @@ from lab.topology.site_wiring import Sites
 if TYPE_CHECKING:
     from lab.topology.identity import Identity
     from lab.topology.model import Access, Client, Gateway, Host, Topology, Vnet
+    from lab.topology.radius import RadiusNode
 
 INTERNET = "internet"
+Names = dict[str, list[str]]
+"""What a DNS server knows: name to addresses."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ class World:
     def nodes(self) -> Iterator[NodePlan]:
         """Every computer, the Internet first."""
         yield self._internet()
+        servers = tuple(radius_nodes(self.topology))
         for name, vnet in self.topology.vnets.items():
-            yield self._vnet(name, vnet)
+            names = self._names_of(name, vnet)
+            yield self._vnet(name, vnet, names)
             for host_name, host in vnet.hosts.items():
-                yield self._host(host_name, host, name, vnet)
+                own = tuple(server for server in servers if server.node == host_name)
+                yield self._host(host_name, host, vnet, names, own)
         for name, gateway in self.topology.gateways.items():
             yield self._gateway(name, gateway)
         yield from self.sites.nodes()
@@ -98,7 +104,7 @@ class World:
             services=(dns_service(PUBLIC_DNS, records),),
         )
 
-    def _vnet(self, name: str, vnet: Vnet) -> NodePlan:
+    def _vnet(self, name: str, vnet: Vnet, names: Names) -> NodePlan:
         bridges = tuple(
             Bridge(f"sub{index}", (with_length(prefix.network_address + 1, prefix),))
             for index, prefix in enumerate(vnet.subnets.values())
@@ -118,19 +124,21 @@ class World:
             forwarding=True,
             nameservers=(str(AZURE_DNS),),
             hosts=hosts_file(name, AZURE_DNS),
-            services=(dns_service(AZURE_DNS, self._names_of(name, vnet)),),
+            services=(dns_service(AZURE_DNS, names),),
         )
 
-    def _names_of(self, name: str, vnet: Vnet) -> dict[str, list[str]]:
+    def _names_of(self, name: str, vnet: Vnet) -> Names:
         return {
             known: [str(self.addresses.private[host])]
             for host in vnet.hosts
             for known in (host, f"{host}.{name}.internal")
         }
 
-    def _host(self, name: str, host: Host, vnet_name: str, vnet: Vnet) -> NodePlan:
+    def _host(
+        self, name: str, host: Host, vnet: Vnet, names: Names, servers: tuple[RadiusNode, ...]
+    ) -> NodePlan:
         address = self.addresses.private[name]
-        dns = dns_service(address, self._names_of(vnet_name, vnet), forward=[AZURE_DNS])
+        dns = dns_service(address, names, forward=[AZURE_DNS])
         return NodePlan(
             name,
             "host",
@@ -139,11 +147,7 @@ class World:
             hosts=hosts_file(name, address),
             services=(
                 *host_services(name, host.serves, dns),
-                *(
-                    radius_service(self.topology, self.addresses, server)
-                    for server in radius_nodes(self.topology)
-                    if server.node == name
-                ),
+                *(radius_service(self.topology, self.addresses, server) for server in servers),
             ),
         )
 

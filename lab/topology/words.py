@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from lab.choices import did_you_mean
+from lab.topology.docstrings import description
 from lab.topology.model import Topology
 from lab.topology.problems import Path, Problem
 from lab.topology.steps import VERBS, verb_of
@@ -174,18 +175,17 @@ def _named(path: Path) -> str:
 
 def _description(path: Path, data: Any) -> str:
     """The first sentence of the field's description, for the remedy."""
-    field = _field(path, data)
-    sentence = (field.description or "").split("\n\n")[0] if field else ""
+    sentence = _written(path, data).split("\n\n")[0]
     return " ".join(sentence.split()).rstrip(".")
 
 
-def _field(path: Path, data: Any) -> FieldInfo | None:
-    """The nearest field at or above the path."""
+def _written(path: Path, data: Any) -> str:
+    """The description of the nearest field at or above the path."""
     for length in range(len(path), 0, -1):
-        annotation, last = _annotation(path[: length - 1], data), path[length - 1]
-        if isinstance(last, str) and last in _fields(annotation):
-            return _fields(annotation)[last]
-    return None
+        model, last = _annotation(path[: length - 1], data), path[length - 1]
+        if isinstance(last, str) and last in _fields(model):
+            return description(model, _names(model)[last])
+    return ""
 
 
 def _annotation(path: Path, data: Any) -> Any:
@@ -240,4 +240,9 @@ def _fields(annotation: Any) -> dict[str, FieldInfo]:
     """A model's fields by the names that files use."""
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return {}
-    return {field.alias or name: field for name, field in annotation.model_fields.items()}
+    return {word: annotation.model_fields[name] for word, name in _names(annotation).items()}
+
+
+def _names(model: type[BaseModel]) -> dict[str, str]:
+    """The names that files use to those in the model."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}

@@ -127,7 +127,7 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.heartbeat.LIMIT", 0.05)
-    monkeypatch.setattr("gateway.heartbeat.SLICE", 0.01)
+    monkeypatch.setattr("gateway.turns.SLICE", 0.01)
     monkeypatch.setattr("gateway.heartbeat.PERIOD", 0.01)
     asked: list[int | None] = []
 

@@ -12,7 +12,7 @@ from itertools import count
 
 import pytest
 
-from gateway import heartbeat
+from gateway import heartbeat, turns
 from gateway.errors import EngineError
 
 
@@ -59,7 +59,7 @@ async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
     waited = count()
     said = await heartbeat.until_silent("d", never, lambda: {"1": 0.0, "2": next(waited) * 0.1})
     assert said == "gave no answer for 2 s"
-    assert sum(seen) == heartbeat.STARVED_LIMIT
+    assert sum(seen) == turns.LONGEST * heartbeat.LIMIT
     seen.clear()
     waited = count()
     await heartbeat.until_silent("d", never, lambda: {str(n := next(waited)): n * 9.0})
@@ -74,14 +74,14 @@ def test_a_process_that_waits_for_its_turn_is_seen_to() -> None:
     try:
         pid = busy[0].pid
         limit = time.monotonic() + 20
-        while max(heartbeat.turns_waited_for(pid).values(), default=0.0) < 0.2:
-            assert time.monotonic() < limit, heartbeat.turns_waited_for(pid)
+        while max(turns.turns_waited_for(pid).values(), default=0.0) < 0.2:
+            assert time.monotonic() < limit, turns.turns_waited_for(pid)
             time.sleep(0.01)
     finally:
         for one in busy:
             one.kill()
             one.wait()
-    assert heartbeat.turns_waited_for(pid) == {}
+    assert turns.turns_waited_for(pid) == {}
 
 
 async def test_an_answer_behind_a_long_standstill_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,11 @@ REQUESTS = [
     requests.show(7),
     requests.plug(101, 100),
     requests.bridge("lan", 100),
+    requests.bridge("lan2", 100, "02:00:00:00:00:01"),
     requests.veth(Port("wan", 101), Port("p0", 103, 100), 9),
+    requests.veth(
+        Port("wan2", 101, mac="02:00:00:00:00:01"), Port("p2", 103, mac="02:00:00:00:00:02"), 9
+    ),
     requests.veth(Port("p1", 102, 100), Port("eth0", 104), 9, 1400),
     requests.address(101, "192.0.2.1/30"),
     requests.address(101, "2001:db8::1/64"),
@@ -30,6 +34,10 @@ REQUESTS = [
     requests.route("10.9.0.0/16", "192.0.2.2"),
     requests.route("2001:db8:1::/48", "2001:db8::2"),
     requests.route("default", "2001:db8::2"),
+    requests.neighbour(101, "192.0.2.2", "02:00:00:00:00:01"),
+    requests.neighbour(101, "2001:db8::2", "02:00:00:00:00:01"),
+    requests.rename(7, "wan"),
+    requests.size(7, 1400),
 ]
 
 
