@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +45,7 @@ class Company:
     """A process beside others: it holds the lock with them until it wants it to itself."""
 
     def __init__(self, run: str) -> None:
-        self._lock = Path(f"/run/tests-{run}.lock").open("a+")
+        self._lock = os.open(f"/run/tests-{run}.lock", os.O_RDWR | os.O_CREAT)
         self._held = 0
         self._hold(fcntl.LOCK_SH)
 
@@ -66,7 +65,7 @@ class Company:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """All that the tests had set up is gone; the process itself lives as long as the run."""
-        self._lock.close()
+        os.close(self._lock)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
