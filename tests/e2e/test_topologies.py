@@ -43,8 +43,9 @@ def test_topology_holds(topology: str, who: str) -> None:
     if who == "root" and not as_user.possible():
         pytest.skip("this is an ordinary user: what root does needs root (sudo ./p2slab test)")
     code, told, said = verify(topology, who)
-    wrong = [row for verdict in told for row in verdict["results"] if not row["held"]]
-    assert (code, wrong) == (0, []), said
+    rows = [row for verdict in told for row in verdict["results"]]
+    wrong = [f"{row['text']}: {row['detail']}" for row in rows if not row["held"]]
+    assert (code, wrong) == (0, []), "\n".join([said, *wrong])
     assert all(verdict["results"] for verdict in told)
 
 

@@ -9,9 +9,9 @@
 Works inside root's private root (it goes there by itself when started outside), which has sudo,
 mmdebstrap and newuidmap, so nothing is needed on the machine. In mounts of its own it gives the
 user an account with subordinate ids and sudo, a home directory that lasts (`as-user-home` in root's
-cache: the user's own private root is made there once), a copy of the checkout, and a /dev/net/tun
-that anyone may open. Then it becomes the user and the command, in the same process: signals,
-terminal and exit code are the command's own.
+cache: the user's own private root is made there once), a copy of the checkout that lasts too, and
+a /dev/net/tun that anyone may open. Then it becomes the user and the command, in the same process:
+signals, terminal and exit code are the command's own.
 """
 
 from __future__ import annotations
@@ -139,12 +139,14 @@ def _fresh_run() -> None:
 
 
 def _home() -> None:
-    """The home that lasts, with this checkout in it, brought up to date."""
-    lasting = os.path.join(os.environ["P2SLAB_CACHE"], "as-user-home")
-    os.makedirs(f"{lasting}/p2slab", mode=0o755, exist_ok=True)
+    """The home that lasts, and in it the copy of this checkout, brought up to date."""
+    cache, source = os.environ["P2SLAB_CACHE"], os.environ["P2SLAB_SOURCE"]
+    lasting, copy = f"{cache}/as-user-home", f"{cache}/as-user-checkouts{source}"
+    for directory in (f"{lasting}/p2slab", copy):
+        os.makedirs(directory, mode=0o755, exist_ok=True)
     lock = own.lock(f"{lasting}.lock", "bringing the user's home up to date", lambda _: None)
     assert lock is not None
-    _bring_up_to_date(os.environ["P2SLAB_SOURCE"], f"{lasting}/p2slab")
+    _bring_up_to_date(source, copy)
     pip = os.path.join(os.environ.get("HOME", "/root"), ".config/pip/pip.conf")
     if os.path.exists(pip):
         os.makedirs(f"{lasting}/.config/pip", exist_ok=True)
@@ -155,6 +157,7 @@ def _home() -> None:
     mount("tmpfs", "/home", "tmpfs", 0, "mode=755")
     os.mkdir(HOME)
     bind(lasting, HOME)
+    bind(copy, CHECKOUT)
 
 
 def _bring_up_to_date(source: str, target: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +22,6 @@ FOR_EACH_CORE = 2
 """Processes: tests wait most of the time, for timers of daemons or for the end of a lab."""
 SPREAD = "tests/e2e/test_topologies.py"
 """The file whose tests share nothing, each of them some seconds long."""
-LOCK = Path("/run/tests.lock")
-"""In the private root's /run, which is this run's: held in common, or by who is alone."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.dist == "no":  # else it starts the processes that do have tests
         _take_a_run_directory()
     if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Company())
+        config.pluginmanager.register(Company(config.workerinput["testrunuid"]))
 
 
 def _take_a_run_directory() -> None:
@@ -47,8 +44,8 @@ def _take_a_run_directory() -> None:
 class Company:
     """A process beside others: it holds the lock with them until it wants it to itself."""
 
-    def __init__(self) -> None:
-        self._lock = LOCK.open("a+")
+    def __init__(self, run: str) -> None:
+        self._lock = os.open(f"/run/tests-{run}.lock", os.O_RDWR | os.O_CREAT)
         self._held = 0
         self._hold(fcntl.LOCK_SH)
 
@@ -68,7 +65,7 @@ class Company:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """All that the tests had set up is gone; the process itself lives as long as the run."""
-        self._lock.close()
+        os.close(self._lock)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
