@@ -70,7 +70,7 @@ def print_verdict(verdict: Verdict) -> None:
         _print_results(console, verdict)
     for engine in verdict.lab.get("engines", ()):
         console.print(f"[dim]{engine['gateway']}: {engine['protocol']}: {engine['datapath']}[/]")
-    for line in _kernels(verdict.lab.get("clients", ())):
+    for line in (*_kernels(verdict.lab.get("clients", ())), *verdict.machine):
         console.print(f"[dim]{escape(line)}[/]")
     if verdict.results or verdict.failure is None:
         _print_sum(console, verdict)

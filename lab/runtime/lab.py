@@ -174,6 +174,7 @@ class Lab:
                 for name, about in told.items()
                 for engine in about["engines"]
             ],
+            "processor": {name: about["processor"] for name, about in told.items()},
             "memory": {
                 "supervisor": _resident(),
                 **{name: about["memory"] for name, about in told.items()},
