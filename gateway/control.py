@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, InvalidDocumentError
 from gateway.profile.archive import Snapshot, files, pack
 from gateway.resource import ArmModel, Unsupported
 from gateway.rules.certificates import certificate_flaw
+from gateway.turns import own_turns
 from gateway.vocabulary import AuthenticationMethod
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ class Api:
             "certificates": self._gateway.certificates(),
             "refusals": self._gateway.log.counts(),
             "memory": _memory(),
+            "processor": own_turns(),
         })  # fmt: skip
 
 

@@ -76,6 +76,12 @@ def own_time() -> tuple[float, float]:
     return ran, waited
 
 
+def own_turns() -> dict[str, float]:
+    """The same as a document."""
+    ran, waited = own_time()
+    return {"ran": round(ran, 3), "waited": round(waited, 3)}
+
+
 def of_everybody() -> Mapping[str, float]:
     """The same of all processes that are seen here; read at most once in FRESH seconds."""
     now = time.monotonic()

@@ -10,6 +10,7 @@ import click
 
 from lab.cli.labs import name_argument, one_name
 from lab.errors import LabError
+from lab.report.machine import remarks
 from lab.runtime.directory import running
 from lab.runtime.handle import Handle
 from radius.reasons import bare
@@ -75,8 +76,12 @@ def _detail(row: dict[str, Any]) -> None:
     for fault in row.get("faults", ()):
         end = "" if fault["endsIn"] is None else f", ends in {fault['endsIn']:g} s"
         click.echo(f"  fault {fault['name']}{end}")
-    for user in row.get("waiting", ()):
-        click.echo(f"  {user} is asked on the telephone: p2slab approve {bare(user)}")
+    asked = [
+        f"{user} is asked on the telephone: p2slab approve {bare(user)}"
+        for user in row.get("waiting", ())
+    ]
+    for line in (*asked, *remarks(row)):
+        click.echo(f"  {line}")
     if "logs" in row:
         click.echo(f"  logs: {row['logs']}")
 

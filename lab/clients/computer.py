@@ -17,9 +17,12 @@ from lab.clients.strongswan import StrongSwan
 from lab.clients.user import UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
+from lab.side_by_side import at_once
 from lab.topology.plan import ClientPlan
 from lab.topology.vocabulary import VpnProtocol
 
+DIALS = 16
+"""At once on each processor: who asks a user on the telephone has a place for half a minute."""
 User = UserCertificate | UserPassword
 
 
@@ -60,7 +63,8 @@ class Computer:
             await self._resolver.remember()
             try:
                 self._driver = await self._set_up(protocol, profile)
-                return await self._driver.connect(), failures
+                async with at_once("dials", DIALS):
+                    return await self._driver.connect(), failures
             except RefusedError as error:
                 failures.append(error)
                 await self._leave()

@@ -16,7 +16,7 @@ from lab.nodes.files import refuse_foreign
 from lab.nodes.namespace import QUOTED, NamespaceNode, open_log, packet_socket
 from lab.nodes.uml_answers import Answers, name_of
 from lab.nodes.uml_machine import Machine
-from lab.nodes.uml_network import cables, lay_taps
+from lab.nodes.uml_network import NOBODY, cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
 from lab.topology.neighbours import Neighbours
 from lab.topology.plan import Plan
@@ -32,7 +32,9 @@ class UmlNode:
     /tmp, empty. Nobody sees them but its own programs.
     """
 
-    def __init__(self, place: NamespaceNode, plan: Plan, logs: Path, known: Neighbours) -> None:
+    def __init__(
+        self, place: NamespaceNode, plan: Plan, logs: Path, known: Neighbours = NOBODY
+    ) -> None:
         """`place` was built from lab.nodes.uml_network.outside(plan); `known`: who knows whom."""
         self.name = place.name
         self._place = place

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -100,9 +100,9 @@ class Machine:
         ended = asyncio.ensure_future(process.wait())
         called = asyncio.ensure_future(loop.sock_accept(listener))
         try:
-            await asyncio.wait(
-                {ended, called}, timeout=BOOT_LIMIT, return_when=asyncio.FIRST_COMPLETED
-            )
+            with suppress(TimeoutError):
+                async with patience(BOOT_LIMIT):
+                    await asyncio.wait({ended, called}, return_when=asyncio.FIRST_COMPLETED)
             if not called.done():
                 await self._fail(process)
             with called.result()[0] as line:

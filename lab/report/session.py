@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.report.machine import remarks
 from lab.report.screen import Screen
 from lab.report.verdict import Verdict
 from lab.runtime.directory import AlreadyUpError, RunDirectory
@@ -18,6 +19,8 @@ from lab.runtime.start import start
 from lab.topology.load import TopologyFile
 
 Tell = Callable[[Event], None]
+ANSWER = 10.0
+"""Seconds for a lab to say how it was."""
 
 
 def start_lab(topology: TopologyFile, name: str | None) -> Handle:
@@ -101,6 +104,8 @@ def _end(handle: Handle, verdict: Verdict, *, keep: bool) -> None:
     """Nothing stays of a lab whose expectations held; the logs of one that failed do."""
     if verdict.code:
         _save_daemon_logs(handle, verdict)
+        with suppress(LabError, TimeoutError):  # as below
+            verdict.machine = list(remarks(handle.status(ANSWER)))
     if verdict.code and keep:
         verdict.kept = True
         handle.release()

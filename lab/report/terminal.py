@@ -66,7 +66,7 @@ def print_verdict(verdict: Verdict) -> None:
     for engine in verdict.lab.get("engines", ()):
         said = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
         screen.paragraph(said, "dim", indent=2)
-    for line in _kernels(verdict.lab.get("clients", ())):
+    for line in (*_kernels(verdict.lab.get("clients", ())), *verdict.machine):
         screen.paragraph(line, "dim", indent=2)
     if verdict.results or verdict.failure is None:
         _print_sum(screen, verdict)

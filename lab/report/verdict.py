@@ -30,6 +30,8 @@ class Verdict:
     kernels, memory."""
     kept: bool = False
     """Whether it was left up for a look."""
+    machine: list[str] = field(default_factory=list)
+    """What the machine did to it, in sentences; only of what did not hold."""
     logs: str | None = None
     """Where its logs are, if they were kept."""
 
@@ -78,6 +80,7 @@ class Verdict:
             "engines": self.lab.get("engines", []),
             "clients": self.lab.get("clients", []),
             "memory": self.lab.get("memory", {}),
+            "machine": self.machine,
             "logs": self.logs,
             "failure": self.failure and asdict(self.failure),
         }

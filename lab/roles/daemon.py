@@ -9,9 +9,12 @@ from gateway.rotation import whole
 from lab.checks import probes
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
+from lab.side_by_side import at_once
 from lab.waiting import wait_until
 
 LIMIT = 15.0
+DAEMONS = 4
+"""That start at once on each processor; they wait for nothing but themselves."""
 QUOTED_LINES = 12
 
 
@@ -22,14 +25,16 @@ async def start_daemon(
 
     LabError with the end of its log if it ends before that; TimeoutError after 15 s.
     """
-    process = await node.spawn(argv, log=name)
+    async with at_once("daemons", DAEMONS):
+        process = await node.spawn(argv, log=name)
 
-    async def listening() -> bool:
-        if process.code is not None:
-            raise LabError(f"{node.name}: {name} ended with {process.code}: {last_words(process)}")
-        return await node.call(partial(probes.accepts, address, port))
+        async def listening() -> bool:
+            if process.code is not None:
+                said = last_words(process)
+                raise LabError(f"{node.name}: {name} ended with {process.code}: {said}")
+            return await node.call(partial(probes.accepts, address, port))
 
-    await wait_until(f"{node.name}: {name} listens on {address}:{port}", LIMIT, listening)
+        await wait_until(f"{node.name}: {name} listens on {address}:{port}", LIMIT, listening)
     return process
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway import turns
 from gateway.dataplane import native
 from gateway.secrets import with_secrets
 from lab.errors import LabError, MachineError, UsageError
@@ -94,7 +95,7 @@ class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=ANSWER_LIMIT)
+        super().__init__("localhost", timeout=ANSWER_LIMIT * turns.slowness())
         self._path = path
 
     def connect(self) -> None:

@@ -10,9 +10,12 @@ from lab.kernel.ppp import open_ppp
 from lab.nodes.base import Node
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.world import build_world
+from lab.side_by_side import at_once
 from lab.topology.neighbours import neighbours
 from lab.topology.plan import Need, Plan
 
+KERNELS = 2
+"""That boot at once on each processor."""
 _PROBES = {"ppp": open_ppp}
 
 
@@ -57,7 +60,11 @@ async def boot(nodes: Iterable[Node]) -> None:
     """Those with a kernel of their own, side by side."""
     from lab.nodes.uml import UmlNode  # noqa: PLC0415 (as above)
 
+    async def one(node: UmlNode) -> None:
+        async with at_once("kernels", KERNELS):
+            await node.boot()
+
     async with asyncio.TaskGroup() as group:
         for node in nodes:
             if isinstance(node, UmlNode):
-                group.create_task(node.boot())
+                group.create_task(one(node))

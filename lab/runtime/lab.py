@@ -28,6 +28,7 @@ from lab.nodes.base import Node
 from lab.roles import start_role
 from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.runtime.protocol import Emit, Stage, StepResult
+from lab.topology.neighbours import crowded
 from lab.topology.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.steps import Step, Update, text_of, verb_of
 
@@ -174,6 +175,7 @@ class Lab:
                 for name, about in told.items()
                 for engine in about["engines"]
             ],
+            "processor": {name: about["processor"] for name, about in told.items()},
             "memory": {
                 "supervisor": _resident(),
                 **{name: about["memory"] for name, about in told.items()},
@@ -196,6 +198,8 @@ class Lab:
             self._lacking = lacking(self.plan)
             self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
             say(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
+            if wires := crowded(self.plan):
+                say(f"(too many to know each other without ARP: {', '.join(wires)})")
 
     async def _boot(self, emit: Emit) -> None:
         """Nodes that need more than the machine's kernel has: nobody else waits for them."""

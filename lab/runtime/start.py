@@ -26,12 +26,12 @@ from typing import NoReturn
 
 from lab.boot import own
 from lab.errors import LabError
-from lab.kernel import calls
+from lab.kernel import calls, neighbour_table
 from lab.runtime.directory import RunDirectory, forget_old
 from lab.runtime.failure import raised, told
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
-from lab.runtime.supervisor import READY, supervise
+from lab.runtime.supervisor import READY, Beginning, supervise
 
 MakeBody = Callable[[Path], Body]
 """Called in the supervisor with the directory for logs."""
@@ -61,7 +61,7 @@ def start(name: str, make_body: MakeBody) -> Handle:
     The lab dies with the calling process unless released: `verify` never releases it, `up` when
     it is ready. UsageError if it runs already, MachineError if the machine cannot run it.
     """
-    began = time.monotonic()
+    began = Beginning(time.monotonic(), neighbour_table.refused())
     directory = RunDirectory(name)
     lock = directory.take()
     forget_old()
@@ -111,7 +111,9 @@ def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
         os._exit(code)
 
 
-def _become_lab(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: float) -> None:
+def _become_lab(
+    directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: Beginning
+) -> None:
     """The process in the middle, which only makes the PID namespace; then PID 1."""
     calls.unshare(calls.NEWPID)
     if os.fork():
@@ -172,7 +174,7 @@ def prepare_ground() -> None:
     calls.mount("lab", LAB_FILES, "tmpfs", flags, "mode=0700")
 
 
-def _supervise(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: float) -> None:
+def _supervise(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: Beginning) -> None:
     supervise(directory, ends.listener, make_body, ready=ends.ready, began=began)
 
 

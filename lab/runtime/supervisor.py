@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.rotation import keep_small
+from gateway.turns import own_turns
 from lab.errors import UsageError
 from lab.nodes.base import Node
 from lab.runtime import protocol
@@ -23,6 +24,15 @@ from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
 from lab.runtime.failure import told
 from lab.runtime.protocol import Body, Event, Failed, Ready
+
+
+class Beginning(NamedTuple):
+    """What was noted when the lab was asked for."""
+
+    at: float
+    """time.monotonic()."""
+    refused: int
+    """lab.kernel.neighbour_table.refused(), which no lab can read itself."""
 
 
 class Answer(NamedTuple):
@@ -45,7 +55,7 @@ def supervise(
     make_body: Callable[[Path], Body],
     *,
     ready: int,
-    began: float,
+    began: Beginning,
 ) -> None:
     """Until `down`. A line on `ready` says that the control socket is served."""
     supervisor = Supervisor(directory, make_body(directory.logs), began)
@@ -55,7 +65,7 @@ def supervise(
 class Supervisor:
     """One lab: its body, its state and everything that has happened so far."""
 
-    def __init__(self, directory: RunDirectory, body: Body, began: float) -> None:
+    def __init__(self, directory: RunDirectory, body: Body, began: Beginning) -> None:
         self._directory = directory
         self._body = body
         self._began = began
@@ -92,7 +102,7 @@ class Supervisor:
                 traceback.print_exception(error)
         else:
             self._state = "ready"
-            self.emit(Ready(seconds=round(time.monotonic() - self._began, 3)))
+            self.emit(Ready(seconds=round(self._age, 3)))
 
     def emit(self, event: Event) -> None:
         """Remember an event and wake those who watch."""
@@ -152,9 +162,15 @@ class Supervisor:
             "topology": about.get("name"),
             "name": self._directory.name,
             "state": self._state,
-            "age": round(time.monotonic() - self._began, 1),
+            "age": round(self._age, 1),
+            "processor": {"the supervisor": own_turns(), **about.get("processor", {})},
+            "neighboursRefusedBefore": self._began.refused,
             "logs": str(self._directory.outside / "log"),
         }
+
+    @property
+    def _age(self) -> float:
+        return time.monotonic() - self._began.at
 
     async def steps(self, request: protocol.Run, emit: protocol.Emit) -> bool:
         """Carry out steps: those of one request at a time."""

@@ -58,7 +58,7 @@ def _runner(_: str, plan: Plan, node: str, argv: list[str]) -> tuple[float, floa
 
     base = Path("/run/p2slab")
     base.mkdir(exist_ok=True)
-    calls.mount("bench", str(base), "tmpfs")
+    calls.mount("bench", str(base), "tmpfs", 0, "mode=0700")
     lab = start("bench", lambda logs: EmptyLab(plan, logs))
     until_ready(lab)
     done = lab.exec(node, argv)

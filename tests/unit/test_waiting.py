@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway import turns
 from lab.errors import LabError
 from lab.waiting import wait_until
 
@@ -39,3 +40,28 @@ async def test_what_was_written_for_a_person_ends_the_wait_at_once() -> None:
 
     with pytest.raises(LabError, match="the daemon died"):
         await wait_until("a daemon", 60, probe)
+
+
+def starving(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A machine on which somebody wants to run all the time; how often it was looked at."""
+    looks: list[int] = []
+
+    def everybody() -> dict[str, float]:
+        looks.append(len(looks))
+        return {"1": float(len(looks))}
+
+    monkeypatch.setattr(turns, "of_everybody", everybody)
+    monkeypatch.setattr(turns, "SLICE", 0.005)
+    return looks
+
+
+async def test_a_machine_without_time_has_more_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = starving(monkeypatch)
+    assert await wait_until("the late one", 0.02, lambda: len(looks) > 6)
+
+
+async def test_but_not_for_ever_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    starving(monkeypatch)
+    said = r"the door: not within 0\.02 s; last seen: None; the machine was busy: for 0\.\d s of 0"
+    with pytest.raises(TimeoutError, match=said):
+        await wait_until("the door", 0.02, lambda: None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from gateway.turns import Patience
 from lab.checks import actions, connect, session
 from lab.checks.base import Outcome
 from lab.checks.run import WORK, run_steps
@@ -41,6 +44,40 @@ async def test_connects_holds_when_the_client_gets_in(world: FakeWorld) -> None:
     world.alice.answers = connection()
     assert (await outcome(world, connects="alice", over="IkeV2", within=1)).held
     assert world.alice.dialled == ["IkeV2"]
+
+
+def busy(monkeypatch: pytest.MonkeyPatch, module: str, *, passed: float, starved: float) -> None:
+    """As if this much time had passed, and this much of it had been withheld."""
+
+    @asynccontextmanager
+    async def patience(_: float) -> AsyncIterator[Patience]:
+        counted = Patience(math.inf)
+        counted.passed, counted.starved = passed, starved
+        yield counted
+
+    monkeypatch.setattr(f"lab.checks.{module}.patience", patience)
+
+
+async def test_time_that_the_machine_withheld_is_no_part_of_within(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.alice.answers = connection(seconds=6.0)
+    busy(monkeypatch, "connect", passed=6.0, starved=1.5)
+    assert (await outcome(world, connects="alice", within=5)).held
+    await world.alice.hang_up()
+    assert not (await outcome(world, connects="alice", within=4)).held
+
+
+@pytest.mark.parametrize(("starved", "blamed"), [(0.4, False), (0.6, True)])
+async def test_a_failure_on_a_busy_machine_says_so(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, starved: float, blamed: bool
+) -> None:
+    busy(monkeypatch, "run", passed=1.0, starved=starved)
+    world.alice.answers = refusal()
+    detail = (await outcome(world, connects="alice")).detail
+    assert ("; the machine was busy: for 0.6 s of 1.0 s" in detail) is blamed
+    world.alice.answers = connection()
+    assert "busy" not in (await outcome(world, connects="alice")).detail
 
 
 async def test_connects_does_not_dial_again_what_is_up(world: FakeWorld) -> None:
