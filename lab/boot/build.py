@@ -89,7 +89,7 @@ class Builder:
         env = environment(source, self.cache.directory, self.cache.run_base())
 
         def enter() -> None:
-            replace_root(self.tree, visible=[self.cache.directory], everywhere=[source])
+            replace_root(self.tree, visible=[], everywhere=[source, self.cache.directory])
 
         with step("RSA keys in stock") as progress:
             command = [PYTHON, "-m", "lab.pki.stock"]

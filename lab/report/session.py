@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.boot.preflight import require_tun
+from lab.boot.preflight import require_capabilities, require_tun
 from lab.errors import LabError
 from lab.report.verdict import Verdict
 from lab.runtime.directory import RunDirectory
@@ -20,9 +20,10 @@ Tell = Callable[[Event], None]
 
 
 def start_lab(topology: TopologyFile, name: str | None) -> Handle:
-    """The lab's process tree; it dies with this process until released. MachineError without TUN:
-    better said here than by every daemon."""
+    """The lab's process tree; it dies with this process until released. MachineError without TUN
+    or capabilities: better said here than by every daemon."""
     plan = topology.plan()
+    require_capabilities()
     if plan.gateways:
         require_tun()
 
