@@ -160,7 +160,7 @@ class Builder:
         env = environment(source, self.cache.directory, self.cache.run_base())
 
         def enter() -> None:
-            replace_root(self.tree, visible=[self.cache.directory], everywhere=[source])
+            replace_root(self.tree, visible=[], everywhere=[source, self.cache.directory])
 
         command = [PYTHON, "-P", "-m", "lab.pki.stock"]
         return Task(Step("RSA keys in stock", 0.2), command, _quote, env, enter, wanted=True)

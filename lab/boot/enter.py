@@ -149,14 +149,14 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if os.stat(source).st_uid != os.geteuid():
         # No bytecode of root's in a user's checkout.
-        kept["PYTHONPYCACHEPREFIX"] = os.path.join(inside(cache), "bytecode")
+        kept["PYTHONPYCACHEPREFIX"] = os.path.join(inside_nodes(cache), "bytecode")
     return {
         **kept,
         "PATH": PATH,
         "LC_ALL": "C.UTF-8",
         "PYTHONPATH": inside_nodes(source),
         "P2SLAB_SOURCE": inside_nodes(source),
-        "P2SLAB_CACHE": inside(cache),
+        "P2SLAB_CACHE": inside_nodes(cache),
         "P2SLAB_RUN": run_base,
     }
 

@@ -151,8 +151,8 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         directory = directory if os.path.isdir(directory) else "/"
     else:
         become_root(whole_range=not call.unprivileged or can_map_range())
-        visible = [cache.directory, here, *named]
-        replace_root(tree, visible=visible, everywhere=[source], run_base=run_base)
+        everywhere = [source, cache.directory]
+        replace_root(tree, visible=[here, *named], everywhere=everywhere, run_base=run_base)
         if settings:
             settings.save("/run/host-settings")
     if module == _CLI:

@@ -67,9 +67,7 @@ def make_namespaces() -> None:
     """Make what every lab is made of, with a mount and an interface in it; MachineError. For a
     child process, which then ends."""
     become_root(whole_range=False)
-    lacking = lacking_capabilities()
-    if lacking:
-        raise MachineError(f"no namespaces for a lab: this root {lacks(lacking)}", CONTAINER)
+    require_capabilities()
     try:
         unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET)
         mount("none", "/", None, MS_REC | MS_PRIVATE)
@@ -78,6 +76,13 @@ def make_namespaces() -> None:
             fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _IFREQ.pack(b"lo", _IFF_UP))
     except OSError as error:
         raise no_namespace(error) from error
+
+
+def require_capabilities() -> None:
+    """Raise MachineError where this root, or a user in a namespace, is less than a lab needs."""
+    lacking = lacking_capabilities()
+    if lacking:
+        raise MachineError(f"no namespaces for a lab: this root {lacks(lacking)}", CONTAINER)
 
 
 def require_tun() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from lab.waiting import patience, wait_until
 KILL_LIMIT = 10.0
 DEAD = (b"Z", b"X")
 """States of who only waits to be collected (proc(5))."""
+PF_EXITING = 0x4
+"""Of the kernel's flags (linux/sched.h)."""
+NS_GET_PARENT = 0xB702
+"""ioctl_ns(2)."""
 
 
 class Program:
@@ -107,10 +112,44 @@ def identity(path: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _stat(pid: int) -> tuple[bytes, int, int, int]:
-    """State, parent, process group and session (proc(5))."""
+def is_over(first: int) -> bool:
+    """Whether nothing lives in the PID namespace whose PID 1 this is, or below it.
+
+    The kernel keeps a PID 1 until every process of its namespace has been collected. One whose
+    parent was outside, and died, is the machine's PID 1 to collect, which in a container may never
+    do so. OSError if `first` is no more or may not be looked at.
+    """
+    namespace = identity(f"/proc/{first}/ns/pid")
+    return _is_exiting(first) and not chosen(
+        lambda pid: not _is_exiting(pid) and _is_within(pid, namespace)
+    )
+
+
+def _is_exiting(pid: int) -> bool:
+    """Whether it is dead, or dies and only waits for others."""
+    state, *_, flags = _stat(pid)
+    return state in DEAD or bool(flags & PF_EXITING)
+
+
+def _is_within(pid: int, namespace: tuple[int, int]) -> bool:
+    """Whether the process's PID namespace is this one, or one below."""
+    descriptor = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    while identity(f"/proc/self/fd/{descriptor}") != namespace:
+        try:
+            parent = fcntl.ioctl(descriptor, NS_GET_PARENT)
+        except PermissionError:  # above is what cannot be seen from here
+            return False
+        finally:
+            os.close(descriptor)
+        descriptor = parent
+    os.close(descriptor)
+    return True
+
+
+def _stat(pid: int) -> tuple[bytes, int, int, int, int]:
+    """State, parent, process group, session and the kernel's flags (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
+    return fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[6])
 
 
 def kill(pids: list[int]) -> None:

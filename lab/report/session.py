@@ -24,12 +24,13 @@ ANSWER = 10.0
 
 
 def start_lab(topology: TopologyFile, name: str | None) -> Handle:
-    """The lab's process tree; it dies with this process until released. MachineError without TUN:
-    better said here than by every daemon."""
-    plan = topology.plan()
-    if plan.gateways:
-        from lab.boot.preflight import require_tun  # noqa: PLC0415 (8 ms, for labs with a gateway)
+    """The lab's process tree; it dies with this process until released. MachineError without TUN
+    or capabilities: better said here than by every daemon."""
+    from lab.boot.preflight import require_capabilities, require_tun  # noqa: PLC0415 (8 ms)
 
+    plan = topology.plan()
+    require_capabilities()
+    if plan.gateways:
         require_tun()
 
     def body(logs: Path) -> Body:

@@ -27,6 +27,8 @@ _PEER = struct.Struct("iII")
 """struct ucred (unix(7))."""
 ENDING = 10.0
 """Seconds within which a lab that was told to end has to be gone."""
+LOOK_EVERY = 0.25
+"""Seconds, for who waits for the end of a lab, between looks at what lives of it."""
 
 
 class Handle:
@@ -128,9 +130,10 @@ class Handle:
             connection = None
         if connection:
             with closing(connection):
-                first = os.pidfd_open(_peer(connection))
+                pid = _peer(connection)
+                first = os.pidfd_open(pid)
                 try:
-                    self._end(connection, first)
+                    self._end(connection, pid, first)
                 finally:
                     os.close(first)
         if self._leash is not None:
@@ -139,17 +142,16 @@ class Handle:
         if not keep_logs:
             self._directory.remove()
 
-    def _end(self, connection: socket.socket, first: int) -> None:
-        """Ask, and wait for PID 1, which the kernel keeps until everything below it has gone."""
+    def _end(self, connection: socket.socket, pid: int, first: int) -> None:
+        """Ask, and wait for PID 1 (`first` is its pidfd), which the kernel keeps until everything
+        below it has gone."""
         connection.settimeout(ENDING)
         with suppress(EOFError, OSError):  # not answering is no reason to live on
             wire.send(connection, {"request": "down"})
             wire.receive(connection)
-        gone = select.poll()
-        gone.register(first, select.POLLIN)
-        if not gone.poll(ENDING * 1000):
+        if not _has_ended(pid, first):
             signal.pidfd_send_signal(first, signal.SIGKILL)
-            if not gone.poll(ENDING * 1000):
+            if not _has_ended(pid, first):
                 raise LabError(
                     f"lab {self.name} does not end: one of its programs cannot be killed now",
                     "continue or end what you have stopped in it (p2slab exec, a debugger)",
@@ -182,6 +184,21 @@ class Handle:
             ) from None
         with closing(connection):
             yield connection
+
+
+def _has_ended(pid: int, first: int) -> bool:
+    """Whether the lab ends within ENDING; `first` is the pidfd of its PID 1."""
+    from lab.kernel.processes import is_over  # noqa: PLC0415 (asyncio: not for every verb)
+
+    gone = select.poll()
+    gone.register(first, select.POLLIN)
+    for _ in range(round(ENDING / LOOK_EVERY)):
+        if gone.poll(LOOK_EVERY * 1000):
+            return True
+        with suppress(OSError):
+            if is_over(pid):
+                return True
+    return False
 
 
 def _peer(connection: socket.socket) -> int:

@@ -1,0 +1,216 @@
+"""Where somebody may stand with a checkout: a table of places and of states of the caller.
+
+Every row is a shell script in mounts of its own, so that nothing of the machine changes: the
+checkout is shown at /mnt/source and the cache, with the private root in it, at /mnt/cache.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.errors import HELD, MACHINE, USAGE
+from tests.harness import as_user
+
+CHECKOUT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(
+    not as_user.possible(), reason="only root can change its mounts; run it with sudo"
+)
+
+GROUND = """
+set -e
+mounts() { python3 -B "$P2SLAB_SOURCE/tests/harness/mounts.py" "$@"; }
+mounts tmpfs /mnt mode=755
+mkdir /mnt/source /mnt/cache
+mkdir -m 700 /mnt/empty
+mkdir -p /run/p2slab
+mounts tmpfs /run/p2slab mode=700
+mounts bind "$P2SLAB_SOURCE" /mnt/source
+mounts bind "$P2SLAB_CACHE" /mnt/cache
+export P2SLAB_CACHE=/mnt/cache
+cat > /mnt/place.yaml <<'END'
+name: place
+story: Alice connects and restarts, wherever this stands.
+vnets:
+  contoso:
+    addressSpace: [10.1.0.0/16]
+    subnets: {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}
+    hosts:
+      app1: {subnet: app, serves: [http]}
+gateways:
+  contoso-gw:
+    vnet: contoso
+    properties:
+      sku: {name: VpnGw1}
+      vpnType: RouteBased
+      vpnClientConfiguration:
+        vpnClientAddressPool: {addressPrefixes: [172.16.201.0/24]}
+        vpnClientProtocols: [OpenVPN]
+        vpnAuthenticationTypes: [Certificate]
+        vpnClientRootCertificates:
+          - name: contoso-root
+            properties: {publicCertData: "${contoso-root.publicCertData}"}
+pki:
+  contoso-root: {}
+access:
+  home: {nat: true}
+clients:
+  alice: {os: android, behind: home, certificate: {issuer: contoso-root}}
+expect:
+  - {connects: alice, over: OpenVPN, within: 10}
+  - {reaches: alice, host: app1, port: 80}
+  - {restart: alice}
+END
+at() {  # the checkout, in a directory that is not there yet
+    mkdir -p "$(dirname "$1")"
+    mkdir "$1"
+    mounts bind /mnt/source "$1"
+    cd "$1"
+}
+fresh() { mounts tmpfs "$1" mode=1777; }
+cd /mnt/source
+"""
+
+
+def stand(script: str) -> subprocess.CompletedProcess[str]:
+    """What came of the script on that ground."""
+    return subprocess.run(
+        ["unshare", "-m", "--propagation", "private", "sh", "-c", GROUND + script],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+
+
+LABS = {
+    "tmp": "fresh /tmp; at /tmp/p2slab",
+    "var-tmp": "fresh /var/tmp; at /var/tmp/deep/p2slab",
+    "usr-local-src": "fresh /usr/local; at /usr/local/src/p2slab",
+    "opt": "fresh /opt; at /opt/p2slab",
+    "srv": "fresh /srv; at /srv/p2slab",
+    "home": "fresh /home; at /home/eva/p2slab",
+    "spaces-and-umlauts": "fresh /opt; at '/opt/Prüf stand (alt)/p2slab'",
+    "read-only": "mounts remount /mnt/source ro",
+    "of-another-user": "cp -r /mnt/source /mnt/theirs; chown -R 12345 /mnt/theirs; cd /mnt/theirs",
+    "cache-in-tmp": "fresh /tmp; mkdir /tmp/cache; mounts bind /mnt/cache /tmp/cache; "
+    "export P2SLAB_CACHE=/tmp/cache",
+    "umask-077": "umask 077",
+    "1024-files": "ulimit -n 1024",
+    "modules-of-ones-own": "mkdir -p /mnt/here/lab /mnt/here/gateway; cd /mnt/here; "
+    "echo 'raise SystemExit(9)' | tee click.py lab/__init__.py > gateway/__init__.py; "
+    "ln -s /mnt/source/p2slab .",
+    "current-directory-in-etc": "cd /etc; ln -s /mnt/source/p2slab .",
+}
+"""Where a lab comes up, a client connects and restarts: the state, made by shell."""
+
+
+@pytest.mark.parametrize("place", LABS)
+def test_a_lab_works_in(place: str) -> None:
+    done = stand(f"{LABS[place]}\n./p2slab verify /mnt/place.yaml")
+    assert done.returncode == HELD, done.stdout + done.stderr
+
+
+CALLS = {
+    "no HOME": "unset HOME; ./p2slab status --json",
+    "HOME is /": "HOME=/ ./p2slab status --json",
+    "empty environment": "env -i P2SLAB_CACHE=$P2SLAB_CACHE ./p2slab status --json",
+    "no TERM": "unset TERM; ./p2slab status --json",
+    "sudo": "sudo --preserve-env=P2SLAB_CACHE ./p2slab status --json 2> /dev/null",
+    "stdin closed": "./p2slab status --json <&-",
+    "stdout closed": "./p2slab status --json >&-; echo []",
+    "stderr closed": "./p2slab status --json 2>&-",
+    "all closed": "./p2slab validate /mnt/place.yaml <&- >&- 2>&-; echo []",
+    "stderr full": "./p2slab status --json 2>/dev/full",
+    "reader gone": "{ ./p2slab schema; echo $? >&2; } | head -c 1 > /dev/null; echo []",
+    "nothing made: help": "P2SLAB_CACHE=/mnt/empty ./p2slab verify --help; echo []",
+    "nothing made: status": "P2SLAB_CACHE=/mnt/empty ./p2slab status --json; ls /mnt/empty",
+    "nothing made: schema": "P2SLAB_CACHE=/mnt/empty ./p2slab schema; ls /mnt/empty; echo []",
+}
+"""A verb that reads, called in some state; the last line is a list."""
+
+
+@pytest.mark.parametrize("state", CALLS)
+def test_a_verb_answers_with(state: str) -> None:
+    done = stand(CALLS[state])
+    assert done.returncode == HELD, done.stderr
+    assert done.stdout.rstrip().endswith("]")
+    assert done.stderr.strip() in ("", "141")
+
+
+EMPTY = "export P2SLAB_CACHE=/mnt/empty"
+TINY = "mounts tmpfs /mnt/empty mode=700"
+REFUSALS: dict[str, tuple[str, str, int, str]] = {
+    "noexec": (
+        "mounts remount /mnt/cache noexec",
+        "status", MACHINE, "noexec.*P2SLAB_CACHE"),
+    "noexec, nothing made": (
+        f"{EMPTY}; {TINY} noexec",
+        "root make", MACHINE, "noexec.*P2SLAB_CACHE"),
+    "read-only cache": (
+        f"{EMPTY}; {TINY} ro",
+        "root make", MACHINE, "read-only.*P2SLAB_CACHE"),
+    "cache of another user": (
+        f"{EMPTY}; chown 12345 /mnt/empty",
+        "root make", MACHINE, "belongs to user 12345.*P2SLAB_CACHE"),
+    "small disk": (
+        f"{EMPTY}; {TINY} size=20m",
+        "root make", MACHINE, "disk is full.*P2SLAB_CACHE"),
+    "another architecture": (
+        f"{EMPTY}; run='setarch i686'",
+        "root make", MACHINE, "i686.*x86_64"),
+    "no network": (
+        f"{EMPTY}; run='unshare -n'",
+        "root make", MACHINE, "archives cannot be reached.*root import"),
+    "no tun": (
+        "fresh /dev/net",
+        "up /mnt/place.yaml", MACHINE, "/dev/net/tun.*modprobe tun"),
+    "no tun, nothing made": (
+        f"{EMPTY}; fresh /dev/net",
+        "up /mnt/place.yaml", MACHINE, "/dev/net/tun.*modprobe tun"),
+    "root without SYS_ADMIN": (
+        "run='setpriv --bounding-set=-sys_admin'",
+        "up /mnt/place.yaml", MACHINE, "SYS_ADMIN.*--privileged"),
+    "root without NET_ADMIN": (
+        "run='setpriv --bounding-set=-net_admin'",
+        "up /mnt/place.yaml", MACHINE, "NET_ADMIN.*--privileged"),
+    "root without NET_ADMIN, nothing made": (
+        f"{EMPTY}; run='setpriv --bounding-set=-net_admin'",
+        "root make", MACHINE, "NET_ADMIN.*--privileged"),
+    "no files left": (
+        "ulimit -n 8",
+        "up /mnt/place.yaml", MACHINE, "Too many open files.*ulimit"),
+    "full stdout": (
+        "exec 1>/dev/full",
+        "validate /mnt/place.yaml", MACHINE, "standard output.*No space left.*try: "),
+    "no such file, nothing made": (
+        EMPTY,
+        "verify none.yaml", USAGE, "none.yaml: No such file.*try: "),
+    "wrong option, nothing made": (
+        EMPTY,
+        "verify --keeep /mnt/place.yaml", USAGE, "did you mean '--keep'"),
+    "wrong verb, nothing made": (
+        EMPTY,
+        "verfy /mnt/place.yaml", USAGE, "did you mean 'verify'"),
+    "nothing to enter, nothing made": (
+        EMPTY,
+        "exec alice ls", USAGE, "no lab is running.*p2slab up"),
+}  # fmt: skip
+"""State, verb, exit code, what the message says."""
+
+
+@pytest.mark.parametrize("state", REFUSALS)
+def test_one_message_says_what_to_do_about(state: str) -> None:
+    before, verb, code, said = REFUSALS[state]
+    done = stand(f"( {before}\n$run ./p2slab {verb} ) || code=$?\n"
+                 "find /mnt/empty -mindepth 1 >&2; exit ${code:-0}")  # fmt: skip
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[0].startswith("p2slab: "), done.stderr
+    assert len(lines) <= 2, done.stderr
+    assert re.search(said, " ".join(lines))
