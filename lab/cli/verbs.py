@@ -15,6 +15,7 @@ VERBS = {
     "pki": "Make certificate authorities and client certificates.",
     "schema": "Print the JSON Schema of topology files.",
     "root": "Show, prune, export or import the private root.",
+    "image": "Write an OCI image of the private root and this checkout, for podman and docker.",
     "test": "Run the tests.",
     "bench": "Run the benchmarks.",
 }
