@@ -1,0 +1,75 @@
+"""The image in a container: podman reads it, and quickstart holds in it.
+
+podman is the machine's, outside the private root; its storage is the test's own.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import as_user
+
+CHECKOUT = Path(__file__).parents[2]
+LIMIT = 600
+MACHINE = ("nsenter", "--target", "1", "--mount", "--")
+PROGRAMS = ("podman", "runc")
+
+
+def missing() -> str:
+    """Why there can be no container here."""
+    if not as_user.possible():
+        return "only root can start a privileged container; run it with sudo"
+    look = "; ".join(f"command -v {program} || echo no {program}" for program in PROGRAMS)
+    told = subprocess.run([*MACHINE, "sh", "-c", look], capture_output=True, text=True, check=False)
+    lacking = [line for line in told.stdout.splitlines() if line.startswith("no ")]
+    if told.returncode or lacking:
+        said = ", ".join(lacking) or told.stderr.strip()
+        return f"{said}: apt-get install {' '.join(PROGRAMS)}"
+    return ""
+
+
+WHY_NOT = missing()
+pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+
+
+@pytest.fixture
+def podman(tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """The command, with a storage of the test's own."""
+    storage = [f"--root={tmp_path}/storage", f"--runroot={tmp_path}/run"]
+    command = (*MACHINE, "podman", *storage, "--runtime", "runc", "--cgroup-manager=cgroupfs")
+    yield command
+    subprocess.run([*command, "system", "reset", "--force"], check=False, capture_output=True)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def said(*command: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_quickstart_holds_in_a_container_of_the_image(
+    podman: tuple[str, ...], tmp_path: Path
+) -> None:
+    said("./p2slab", "image", f"{tmp_path}/p2slab.tar", "--tag", "p2slab:test")
+    assert "p2slab:test" in said(*podman, "load", "--input", f"{tmp_path}/p2slab.tar")
+    files = min(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    limits = (f"--ulimit=nofile={files}:{files}", "--ulimit=nproc=16384:16384")
+    run = (*podman, "run", "--rm", "--privileged", "--network=none", *limits, "p2slab:test")
+    assert "HELD: 20 of 20" in said(*run, "verify", "topologies/quickstart.yaml")
+    assert os.listdir(tmp_path)  # noqa: PTH208 (that the storage was here)
