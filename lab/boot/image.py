@@ -25,7 +25,6 @@ import time
 from fnmatch import fnmatch
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from lab.boot.cache import Cache
 from lab.boot.make import LABEL
 from lab.boot.progress import megabytes, step
 from lab.boot.work import as_pid_one
@@ -74,9 +73,7 @@ class Blob(NamedTuple):
         return {"mediaType": self.kind, "digest": f"sha256:{self.digest}", "size": self.size}
 
 
-def run(
-    cache: Cache, key: str, source: str, arguments: list[str], made_tree: Callable[[], str]
-) -> int:
+def run(key: str, source: str, arguments: list[str], made_tree: Callable[[], str]) -> int:
     """Carry out `p2slab image ARGUMENTS`; the exit code. `made_tree` makes the private root."""
     options = _parser().parse_args(arguments)
     target = os.path.abspath(options.file)
@@ -85,8 +82,7 @@ def run(
     tag = options.tag or f"p2slab:{key}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*(:[0-9]+/[a-z0-9._/-]+)?:[A-Za-z0-9_][\w.-]*", tag):
         raise UsageError(f"{tag!r} cannot be an image's name", "write it like p2slab:1.0")
-    tree = made_tree()
-    write(tree, cache, key, source, target, tag)
+    write(made_tree(), key, source, target, tag)
     name = os.path.basename(target)
     print(f"podman load -i {name}   # or docker load -i {name}")
     print(f"podman run --rm --privileged {tag} verify topologies/quickstart.yaml")
@@ -104,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def write(tree: str, cache: Cache, key: str, source: str, target: str, tag: str) -> None:  # noqa: PLR0917 (used once)
+def write(tree: str, key: str, source: str, target: str, tag: str) -> None:
     """Write the image; nothing is left of one that could not be written."""
     unfinished = f"{target}.part"
     root, own = f"{unfinished}-root", f"{unfinished}-checkout"
@@ -112,7 +108,7 @@ def write(tree: str, cache: Cache, key: str, source: str, target: str, tag: str)
 
     def work() -> None:
         with step("layer of the private root") as progress:
-            first = _layer(root, lambda archive: _add_root(archive, tree, cache, key))
+            first = _layer(root, lambda archive: _add_root(archive, tree))
             progress.result = megabytes(first.size)
         with step("layer of the checkout") as progress:
             second = _layer(own, lambda archive: _add_checkout(archive, source, files))
@@ -197,9 +193,9 @@ def _layer(path: str, fill: Callable[[tarfile.TarFile], None]) -> Blob:
     return Blob(outer.digest, outer.size, kind, inner.digest, path)
 
 
-def _add_root(archive: tarfile.TarFile, tree: str, cache: Cache, key: str) -> None:
+def _add_root(archive: tarfile.TarFile, tree: str) -> None:
     """The tree in its cache, and what a container needs to start a program of it."""
-    place = f"{_CACHE}/{os.path.basename(cache.tree(key))}"
+    place = f"{_CACHE}/{os.path.basename(tree)}"
 
     def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         inside = member.name[len(place) + 1 :]

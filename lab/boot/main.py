@@ -60,7 +60,7 @@ def _run(source: str, call: Call) -> int:
     if call.verb == "image":
         from lab.boot import image
 
-        return image.run(cache, _key(source), source, call.own,
+        return image.run(_key(source), source, call.own,
                          lambda: _made_tree(cache, source, install=call.install))  # fmt: skip
     if call.wants_help_only and not os.path.isdir(cache.tree(_key(source))):
         return _list_verbs()

@@ -103,7 +103,7 @@ def written(cache: Cache, checkout: Path, tmp_path: Path) -> Image:
     target = tmp_path / "p2slab.tar"
     made = lambda: cache.tree(KEY)  # noqa: E731 (as the launcher gives it)
     arguments = [str(target), "--tag", "p2slab:test"]
-    assert image.run(cache, KEY, str(checkout), arguments, made) == 0
+    assert image.run(KEY, str(checkout), arguments, made) == 0
     assert [path.name for path in tmp_path.glob("p2slab.tar*")] == ["p2slab.tar"]
     return Image(target)
 
@@ -173,9 +173,9 @@ def test_a_name_that_no_image_can_have_is_refused_before_anything_is_made(
         raise AssertionError("made")
 
     with pytest.raises(UsageError, match="cannot be an image's name"):
-        image.run(cache, KEY, "/", [str(tmp_path / "x.tar"), f"--tag={tag}"], never)
+        image.run(KEY, "/", [str(tmp_path / "x.tar"), f"--tag={tag}"], never)
     with pytest.raises(UsageError, match="no such directory"):
-        image.run(cache, KEY, "/", [str(tmp_path / "none/x.tar")], never)
+        image.run(KEY, "/", [str(tmp_path / "none/x.tar")], never)
 
 
 def test_of_an_image_that_cannot_be_written_nothing_is_left(
