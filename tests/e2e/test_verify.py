@@ -52,9 +52,9 @@ def written(place: Path, name: str, *expect: str) -> str:
     return str(place)
 
 
-def start(*arguments: str, **env: str) -> subprocess.Popen[str]:
+def start(*arguments: str, verb: str = "verify", **env: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*P2SLAB, "verify", *arguments],
+        [*P2SLAB, verb, *arguments],
         env={**os.environ, "PYTHONPATH": str(SOURCE), **env},
         text=True,
         stdout=subprocess.PIPE,
@@ -181,6 +181,20 @@ def until_checking(process: subprocess.Popen[str], lab: str) -> None:
                     return
         except Exception:  # noqa: BLE001 (it is not there yet)
             continue
+
+
+def test_an_interrupted_up_leaves_nothing(name: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "1.yaml", name, REACHES)
+    process = start(file, verb="up")
+    until(process, "build the world")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT)
+    if process.returncode == 0:  # it was ready sooner
+        Handle.open(name).down()
+    else:
+        assert process.returncode == 130
+        assert err.splitlines()[-1] == f"p2slab: interrupted; lab {name} was taken down"
+    assert list(BASE.glob(f"{name}*")) == []
 
 
 @pytest.mark.parametrize("number", SIGNALS)
