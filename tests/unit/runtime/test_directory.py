@@ -170,11 +170,13 @@ def ended(name: str, days: float) -> Path:
 
 
 def test_of_ended_labs_the_newest_are_kept_for_a_week(tmp_path: Path) -> None:
-    old = ended("old", 8)
+    old, week = ended("old", 8), ended("week", 6)
+    directory.forget_old()
+    assert (old.exists(), week.exists()) == (False, True)
     kept = [ended(f"lab-{number:02}", number / 10) for number in range(20)]
     surplus = ended("surplus", 3)
     directory.forget_old()
-    assert not old.exists()
+    assert not week.exists()
     assert not surplus.exists()
     assert all(path.exists() for path in kept)
 
