@@ -226,6 +226,17 @@ def test_a_verb_that_is_interrupted_before_it_begins_says_one_line(
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"p2slab: {words}\n")
 
 
+def test_the_launcher_that_is_interrupted_before_it_begins_says_one_line() -> None:
+    def held() -> None:
+        """Ctrl-C is there already, and waits for who takes it."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        os.kill(os.getpid(), signal.SIGINT)
+
+    argv = [str(SOURCE / "p2slab"), "status"]
+    done = subprocess.run(argv, preexec_fn=held, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "p2slab: interrupted\n")
+
+
 def test_the_second_interrupt_ends_at_once_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text(
         "import os\n"
