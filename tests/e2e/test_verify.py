@@ -232,7 +232,7 @@ def test_the_launcher_that_is_interrupted_before_it_begins_says_one_line() -> No
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         os.kill(os.getpid(), signal.SIGINT)
 
-    argv = [str(SOURCE / "p2slab"), "status"]
+    argv = [str(SOURCE / "p2slab"), "root", "--json"]  # the launcher's own
     done = subprocess.run(argv, preexec_fn=held, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "p2slab: interrupted\n")
 
