@@ -29,6 +29,7 @@ LOCKS = {"runner": "requirements.lock", "test": "requirements-test.lock"}
 # What a verb needs before it is started; labs that are built ask for more (lab.topology.layers).
 _OF_VERBS = {
     **dict.fromkeys(("verify", "up", "make"), ("core",)),
+    "image": ORDER[:-1],  # in a container nobody makes more
     **dict.fromkeys(("test", "bench"), ORDER),
 }
 # Measured: bytes that a layer takes on the disk at the peak of its making, downloads included.

@@ -52,14 +52,8 @@ def _run(source: str, words: list[str]) -> int:
     if answer is not None:
         sys.stdout.write(answer)
         return HELD
-    if call.verb == "doctor":
-        from lab import doctor
-
-        return doctor.run(source, call.own)
-    if call.verb == "root":
-        from lab.boot import root
-
-        return root.run(source, call.own, install=call.install)
+    if call.verb in OF_THE_LAUNCHER:
+        return _carry_out(source, call)
     _here()
     cache = Cache.of_this_user()
     wanted = of_verb(call.verb)
@@ -72,6 +66,24 @@ def _run(source: str, words: list[str]) -> int:
     if call.verb in MAY_ASK and not layers_of(tree) >= ASKABLE:
         return _asked(source, cache, tree, call)
     return _enter(source, cache, tree, _CLI, call)
+
+
+def _carry_out(source: str, call: Call) -> int:
+    """A verb of the launcher's own."""
+    if call.verb == "doctor":
+        from lab import doctor
+
+        return doctor.run(source, call.own)
+    if call.verb == "root":
+        from lab.boot import root
+
+        return root.run(source, call.own, install=call.install)
+    from lab.boot import image
+
+    def made_tree() -> str:
+        return _made_tree(Cache.of_this_user(), of_verb(call.verb), source, call)
+
+    return image.run(root_key(), source, call.own, made_tree)
 
 
 def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:

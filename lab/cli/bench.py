@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from lab.cli.signals import give_back
 from lab.cli.words import listing, refuse_unknown
 
 
@@ -40,5 +41,6 @@ def command(name: str, arguments: tuple[str, ...]) -> None:
     refuse_unknown("benchmark", name, benchmarks(), "bench")
     os.chdir(os.environ["P2SLAB_SOURCE"])
     module = f"tests.bench.{name.replace('-', '_')}"
+    give_back()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -37,6 +37,14 @@ def take_over() -> None:
     signals.let_go()
 
 
+def give_back() -> None:
+    """As Python has them: for a program of its own in this process, whose children are ended by
+    SIGTERM."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def line(end: KeyboardInterrupt) -> str:
     """What is said of an interrupted verb."""
     return f"p2slab: {'; '.join([str(end) or WORDS[signal.SIGINT], *notes(end)])}\n"

@@ -48,9 +48,14 @@ def _up(topology: TopologyFile, name: str | None, *, as_json: bool) -> int:
     from lab.report.verdict import Verdict  # noqa: PLC0415
 
     verdict = Verdict.of(topology, handle.name)
-    with Progress() as progress:
-        if not build(handle, verdict, progress.add):
-            handle.down(keep_logs=True)
+    try:
+        with Progress() as progress:
+            if not build(handle, verdict, progress.add):
+                handle.down(keep_logs=True)
+    except KeyboardInterrupt as end:
+        handle.down()
+        end.add_note(f"lab {handle.name} was taken down")
+        raise
     if verdict.failure is not None:
         print_failure(verdict)
         click.echo(f"  logs: {handle.logs}", err=True)

@@ -15,9 +15,10 @@ VERBS = {
     "pki": "Make certificate authorities and client certificates.",
     "schema": "Print the JSON Schema of topology files.",
     "root": "Show, prune, export or import the private root.",
+    "image": "Write an OCI image of the private root and this checkout, for podman and docker.",
     "test": "Run the tests.",
     "bench": "Run the benchmarks.",
 }
 
-OF_THE_LAUNCHER = ("doctor", "root")
+OF_THE_LAUNCHER = ("doctor", "root", "image")
 """Carried out before there is a private root, with parsers of their own."""

@@ -40,7 +40,9 @@ class Faults:
         """Begin it; what was done, in words. UsageError if it is there already."""
         name = step.fault
         if name in self._ends:
-            raise UsageError(f"{name} is there already", "end it first")
+            raise UsageError(
+                f"{name} is there already", f"endFault: {name}, or p2slab fault {name} --end"
+            )
         words, self._ends[name] = await KINDS[name](self._world, step)
         if step.seconds is None:
             return words

@@ -56,7 +56,7 @@ async def radius_down(world: World, step: Fault) -> Begun:
 async def radius_slow(world: World, step: Fault) -> Begun:
     """Every answer is late."""
     if step.by is None:
-        raise UsageError("radius-slow does not say by how much", "by: 5s")
+        raise UsageError("radius-slow does not say by how much", "by: 5s, or --by 5s")
     late, servers = step.by, servers_at(world, step.at)
     await _each(server.become(slow=late) for server in servers.values())
     return f"answers of {', '.join(servers)} are {late:g} s late", _as_before(servers)
@@ -130,7 +130,7 @@ def one(names: Iterable[str], wanted: str | None, what: str) -> str:
         raise UsageError(f"there is not {what}", "see the topology's `sites:`")
     if wanted is not None:
         raise UsageError(f"{wanted} is not {what}", f"one of: {listed}")
-    raise UsageError(f"it is not said which of {len(known)}", f"at: {what}, of: {listed}")
+    raise UsageError(f"it is not said which of {len(known)}", f"at: (or --at) {what}, of: {listed}")
 
 
 async def drop(node: Node, name: str, hook: str, rules: Iterable[str]) -> End:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.runtime.protocol import Event, Failed, Stage, StepResult
-from lab.topology.load import TopologyFile
+
+if TYPE_CHECKING:
+    from lab.topology.load import TopologyFile
 
 
 @dataclass

@@ -53,7 +53,7 @@ class Handle:
             which = "no lab is running" if name is None else f"lab {name} is not running"
             raise UsageError(which, "p2slab up topologies/quickstart.yaml")
         if name is None:
-            raise UsageError(f"several labs are running: {names}", "say which one")
+            raise UsageError(f"several labs are running: {names}", "name one of them")
         raise UsageError(f"lab {name} is not running", f"one of: {names}")
 
     def release(self) -> None:

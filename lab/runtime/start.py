@@ -104,7 +104,7 @@ def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 (it must not reach the parent's code)
         with suppress(OSError):  # nobody may be left to hear it, and the log's disk may be full
             os.write(tell, f"{json.dumps(told(error))}\n".encode())
-            if not isinstance(error, OSError | LabError):
+            if not isinstance(error, OSError | LabError | KeyboardInterrupt):
                 traceback.print_exc()
         code = 1
     finally:

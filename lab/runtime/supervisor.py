@@ -177,7 +177,8 @@ class Supervisor:
         from lab.topology.steps import Steps  # noqa: PLC0415 (pydantic: after the world is built)
 
         if self._state != "ready":
-            raise UsageError(f"lab {self._directory.name} is {self._state}, not ready")
+            name = self._directory.name
+            raise UsageError(f"lab {name} is {self._state}, not ready", f"p2slab status {name}")
         async with self._steps:
             return await self._body.run(Steps.validate_python(request.steps), emit)
 

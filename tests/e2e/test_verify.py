@@ -52,9 +52,9 @@ def written(place: Path, name: str, *expect: str) -> str:
     return str(place)
 
 
-def start(*arguments: str, **env: str) -> subprocess.Popen[str]:
+def start(*arguments: str, verb: str = "verify", **env: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*P2SLAB, "verify", *arguments],
+        [*P2SLAB, verb, *arguments],
         env={**os.environ, "PYTHONPATH": str(SOURCE), **env},
         text=True,
         stdout=subprocess.PIPE,
@@ -183,6 +183,20 @@ def until_checking(process: subprocess.Popen[str], lab: str) -> None:
             continue
 
 
+def test_an_interrupted_up_leaves_nothing(name: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "1.yaml", name, REACHES)
+    process = start(file, verb="up")
+    until(process, "build the world")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT)
+    if process.returncode == 0:  # it was ready sooner
+        Handle.open(name).down()
+    else:
+        assert process.returncode == 130
+        assert err.splitlines()[-1] == f"p2slab: interrupted; lab {name} was taken down"
+    assert list(BASE.glob(f"{name}*")) == []
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("verb", ["status", "verify", "validate", "schema", "exec", "test"])
 @pytest.mark.parametrize("stage", ["Python starts", "imports"])
@@ -210,6 +224,17 @@ def test_a_verb_that_is_interrupted_before_it_begins_says_one_line(
     )
     code, words = SIGNALS[number]
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"p2slab: {words}\n")
+
+
+def test_the_launcher_that_is_interrupted_before_it_begins_says_one_line() -> None:
+    def held() -> None:
+        """Ctrl-C is there already, and waits for who takes it."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        os.kill(os.getpid(), signal.SIGINT)
+
+    argv = [str(SOURCE / "p2slab"), "root", "--json"]  # the launcher's own
+    done = subprocess.run(argv, preexec_fn=held, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "p2slab: interrupted\n")
 
 
 def test_the_second_interrupt_ends_at_once_with_one_line(tmp_path: Path) -> None:

@@ -170,13 +170,17 @@ def ended(name: str, days: float) -> Path:
 
 
 def test_of_ended_labs_the_newest_are_kept_for_a_week(tmp_path: Path) -> None:
-    old = ended("old", 8)
+    old, week = ended("old", 8), ended("week", 6)
+    directory.forget_old()
+    assert (old.exists(), week.exists()) == (False, True)
+    running = RunDirectory("running").take()  # and is none of them
     kept = [ended(f"lab-{number:02}", number / 10) for number in range(20)]
     surplus = ended("surplus", 3)
     directory.forget_old()
-    assert not old.exists()
+    assert not week.exists()
     assert not surplus.exists()
     assert all(path.exists() for path in kept)
+    os.close(running)
 
 
 def test_what_is_no_ended_lab_is_not_swept(tmp_path: Path) -> None:
@@ -190,7 +194,7 @@ def test_what_is_no_ended_lab_is_not_swept(tmp_path: Path) -> None:
     elsewhere = ended("elsewhere", 9).rename(tmp_path / "elsewhere")
     (tmp_path / "labs/elsewhere").symlink_to(elsewhere)
     (tmp_path / "labs/file").touch()
-    for path in (running.path, strange):
+    for path in (running.path, strange, somebodys):
         os.utime(path, (0, 0))
     directory.forget_old()
     for path in (running.path, somebodys, strange, open_to_others, elsewhere):
