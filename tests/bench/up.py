@@ -1,4 +1,4 @@
-"""How long it takes from `up` to the first answer: whole commands, verbs and all
+"""How long it takes from up to the first answer: whole commands, verbs and all
 (`p2slab bench up`).
 
     ./p2slab up FILE && ./p2slab exec NODE ping -c1 ADDRESS

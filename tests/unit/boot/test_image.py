@@ -40,7 +40,7 @@ DEBIANS = ("usr/bin/python3", "etc/passwd", "etc/group", "etc/ld.so.cache", "etc
 def cache(tmp_path: Path) -> Cache:
     """One with a root, with everything that a machine leaves in one."""
     cache = Cache(str(tmp_path / "cache"))
-    tree = Path(cache.tree(KEY))
+    tree = Path(cache.tree(KEY, []))
     for name in (*MACHINES, *DEBIANS):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(f"secret of {name}" if name in MACHINES else name)
@@ -101,7 +101,7 @@ class Image:
 
 def written(cache: Cache, checkout: Path, tmp_path: Path) -> Image:
     target = tmp_path / "p2slab.tar"
-    made = lambda: cache.tree(KEY)  # noqa: E731 (as the launcher gives it)
+    made = lambda: cache.tree(KEY, [])  # noqa: E731 (as the launcher gives it)
     arguments = [str(target), "--tag", "p2slab:test"]
     assert image.run(KEY, str(checkout), arguments, made) == 0
     assert [path.name for path in tmp_path.glob("p2slab.tar*")] == ["p2slab.tar"]
@@ -181,7 +181,7 @@ def test_a_name_that_no_image_can_have_is_refused_before_anything_is_made(
 def test_of_an_image_that_cannot_be_written_nothing_is_left(
     cache: Cache, checkout: Path, tmp_path: Path
 ) -> None:
-    (Path(cache.tree(KEY)) / "etc/passwd").unlink()
+    (Path(cache.tree(KEY, [])) / "etc/passwd").unlink()
     with pytest.raises(Exception, match="passwd"):
         written(cache, checkout, tmp_path)
     assert list(tmp_path.glob("p2slab.tar*")) == []
