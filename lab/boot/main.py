@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +12,6 @@ from lab.boot.arguments import RUNNING, Call, load_table, read, refuse_missing, 
 from lab.boot.cache import Cache, root_key
 from lab.boot.ending import end_with
 from lab.boot.enter import environment, execute, inside, replace_root
-from lab.boot.join import join_lab, lab_named, running_labs
 from lab.boot.progress import say
 from lab.boot.users import become_root, can_map_range
 from lab.cli.verbs import OF_THE_LAUNCHER
@@ -56,7 +54,7 @@ def _run(source: str, words: list[str]) -> int:
     cache = Cache.of_this_user()
     if not os.path.isdir(cache.tree(_key(source))):
         refuse_missing(call)
-        if call.verb in RUNNING and not running_labs(cache.run_base()):
+        if call.verb in RUNNING and not _labs_run(cache):
             return _none_runs(call)
     return _enter(source, cache, _made_tree(cache, source, call), _CLI, call)
 
@@ -75,12 +73,20 @@ def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:
 
 def _version(source: str) -> str:
     """The release, and the commit where git can tell it."""
+    import subprocess
+
     try:
         told = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
                               capture_output=True, text=True, check=True)  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return VERSION
     return f"{VERSION} ({told.stdout.strip()})"
+
+
+def _labs_run(cache: Cache) -> bool:
+    from lab.boot.join import running_labs
+
+    return bool(running_labs(cache.run_base()))
 
 
 def _none_runs(call: Call) -> int:
@@ -137,7 +143,11 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
 
 
 def _joined(run_base: str, call: Call) -> bool:
-    return call.enters_lab and join_lab(run_base, lab_named(call.own))
+    if not call.enters_lab:
+        return False
+    from lab.boot.join import join_lab, lab_named
+
+    return join_lab(run_base, lab_named(call.own))
 
 
 def _hold(cache: Cache, source: str) -> None:
