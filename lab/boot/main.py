@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +13,6 @@ from lab.boot.ask import LAYERS, MAY_ASK, PIPE
 from lab.boot.cache import Cache, layers_of
 from lab.boot.ending import end_with
 from lab.boot.enter import environment, execute, inside, replace_root
-from lab.boot.join import join_lab, lab_named, running_labs
 from lab.boot.layers import ORDER, in_order, of_verb, root_key
 from lab.boot.progress import say
 from lab.boot.users import become_root, can_map_range
@@ -60,7 +58,7 @@ def _run(source: str, words: list[str]) -> int:
     tree = cache.best(root_key())
     if not (tree and wanted <= layers_of(tree)):
         refuse_missing(call)
-        if call.verb in RUNNING and not running_labs(cache.run_base()):
+        if call.verb in RUNNING and not _labs_run(cache):
             return _none_runs(call)
         tree = _made_tree(cache, wanted, source, call)
     if call.verb in MAY_ASK and not layers_of(tree) >= ASKABLE:
@@ -100,12 +98,20 @@ def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:
 
 def _version(source: str) -> str:
     """The release, and the commit where git can tell it."""
+    import subprocess
+
     try:
         told = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
                               capture_output=True, text=True, check=True)  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return VERSION
     return f"{VERSION} ({told.stdout.strip()})"
+
+
+def _labs_run(cache: Cache) -> bool:
+    from lab.boot.join import running_labs
+
+    return bool(running_labs(cache.run_base()))
 
 
 def _none_runs(call: Call) -> int:
@@ -173,7 +179,11 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
 
 
 def _joined(run_base: str, call: Call) -> bool:
-    return call.enters_lab and join_lab(run_base, lab_named(call.own))
+    if not call.enters_lab:
+        return False
+    from lab.boot.join import join_lab, lab_named
+
+    return join_lab(run_base, lab_named(call.own))
 
 
 def _hold(cache: Cache, tree: str) -> None:

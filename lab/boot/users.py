@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
-import shlex
 import shutil
 from typing import Callable
 
@@ -33,6 +31,9 @@ def _profile() -> str:
 
     A profile that confines nothing; what it starts inherits it.
     """
+    import json
+    import shlex
+
     program = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "p2slab")
     profile = f"profile p2slab {json.dumps(program)} flags=(unconfined) {{ userns, }}"
     return (
@@ -59,7 +60,7 @@ _SETTINGS = (
         "sys/kernel/apparmor_restrict_unprivileged_userns",
         "1",
         f"{_RESTRICTED} is 1 (Ubuntu 23.10 and later)",
-        f"sudo sysctl -w {_RESTRICTED}=0, or for this program alone: {_profile()}",
+        f"sudo sysctl -w {_RESTRICTED}=0, or for this program alone: {{profile}}",
     ),
 )
 
@@ -159,7 +160,7 @@ def why_no_namespace(*, root: bool, proc: str = "/proc") -> tuple[str, str]:
     settings = () if root else _SETTINGS
     for file, forbidden, meaning, remedy in settings:
         if "".join(_lines(f"{proc}/{file}")).strip() == forbidden:
-            return meaning, f"{remedy}, or {WITH_SUDO}"
+            return meaning, f"{remedy.format(profile=_profile())}, or {WITH_SUDO}"
     if any(line.split() == ["Seccomp:", "2"] for line in _lines(f"{proc}/self/status")):
         return "a seccomp filter forbids it (Docker's default does)", CONTAINER
     return "the kernel refuses it", CONTAINER if root else WITH_SUDO

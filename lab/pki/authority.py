@@ -25,13 +25,26 @@ PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
 @dataclass(frozen=True)
 class Credential:
-    """A certificate with its private key and the way up to its root."""
+    """A certificate with its private key and the way up to its root.
+
+    An authority of the user's own may stand here without its key, if it has issued already all
+    that it is to issue.
+    """
 
     name: str
     certificate: x509.Certificate
-    key: Key
+    private: Key | None
     issuers: tuple[x509.Certificate, ...] = ()
     """From the one that issued it to the root; empty for a root."""
+
+    @property
+    def key(self) -> Key:
+        """The private key; UsageError if it is not there."""
+        if self.private is None:
+            raise UsageError(
+                f"certificate {self.name} has no key", "name its private key with `key:`"
+            )
+        return self.private
 
     @property
     def common_name(self) -> str:
@@ -185,11 +198,10 @@ def _identifiers(key: Key, signer: Key) -> list[tuple[x509.ExtensionType, bool]]
 
 def _users_own(plan: CertificatePlan, issuer: Credential | None) -> Credential:
     """The user's certificate and key; an issuer that the plan does not know is not needed."""
-    if plan.certificate_file is None or plan.key_file is None:
-        raise UsageError(f"certificate {plan.name} has no key", "name its private key with `key:`")
+    assert plan.certificate_file is not None
     certificate = load_certificate(plan.name, Path(plan.certificate_file))
-    key = load_key(plan.name, Path(plan.key_file))
-    if certificate.public_key() != key.public_key():
+    key = load_key(plan.name, Path(plan.key_file)) if plan.key_file else None
+    if key and certificate.public_key() != key.public_key():
         raise UsageError(
             f"{plan.key_file} is not the private key of {plan.certificate_file}",
             "name the key that was made with the certificate",

@@ -122,6 +122,7 @@ CALLS = {
     "empty environment": "env -i P2SLAB_CACHE=$P2SLAB_CACHE ./p2slab status --json",
     "no TERM": "unset TERM; ./p2slab status --json",
     "sudo": "sudo --preserve-env=P2SLAB_CACHE ./p2slab status --json 2> /dev/null",
+    "a login of root's": "su - root -c 'P2SLAB_CACHE=/mnt/cache /mnt/source/p2slab status --json'",
     "stdin closed": "./p2slab status --json <&-",
     "stdout closed": "./p2slab status --json >&-; echo []",
     "stderr closed": "./p2slab status --json 2>&-",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +29,31 @@ def imports(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
     return found
+
+
+PYTHONS = {
+    "ours": Path(sys.executable),
+    **{path.parents[1].name: path for path in Path.home().glob(".pyenv/versions/3.*/bin/python")},
+}
+"""The private root's, and what this machine's user has of others: 3.9 to 3.14, or older ones."""
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_every_part_of_the_launcher_is_imported_by_this_python(name: str) -> None:
+    python = str(PYTHONS[name])
+    asked = "import sys; print(sys.version_info >= (3, 9))"
+    version = subprocess.check_output([python, "-c", asked])
+    modules = [str(file.relative_to(CHECKOUT).with_suffix("")).replace("/", ".")
+               for file in LAUNCHER if file.suffix == ".py"]  # fmt: skip
+    program = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); import {', '.join(modules)}"
+    for command in (["-c", program], [str(CHECKOUT / "p2slab"), "--version"]):
+        done = subprocess.run(
+            [python, "-IBS", *command], capture_output=True, text=True, check=False
+        )
+        if version == b"True\n":
+            assert done.returncode == 0, done.stderr
+    if version == b"False\n":
+        assert "Python 3.9 or later is needed" in done.stderr
 
 
 @pytest.mark.parametrize("file", LAUNCHER, ids=lambda file: str(file.relative_to(CHECKOUT)))

@@ -134,6 +134,16 @@ def test_a_users_own_certificate_is_taken_as_it_is(tmp_path: Path) -> None:
     made["alice"].certificate.verify_directly_issued_by(own.certificate)
 
 
+def test_an_authority_without_its_key_stands_there_and_issues_nothing(tmp_path: Path) -> None:
+    own = sign(ROOT, stock.fresh_key(), None)
+    (tmp_path / "root.pem").write_bytes(own.certificate_pem)
+    plan = CertificatePlan("root", "Root", None, "root",
+                           certificate_file=str(tmp_path / "root.pem"))  # fmt: skip
+    assert issue((plan,))["root"].public_cert_data == own.public_cert_data
+    with pytest.raises(UsageError, match="certificate root has no key"):
+        issue((plan, CertificatePlan("alice", "alice", "root", "client")))
+
+
 def test_what_is_not_a_certificate_is_refused_in_azures_words(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
     with pytest.raises(UsageError, match="Data for certificate corp is invalid"):
