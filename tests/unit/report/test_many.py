@@ -123,12 +123,13 @@ def test_an_interrupt_ends_all_and_gathers_what_they_had_seen(
             return plain(topology)
         try:
             os.kill(os.getpid(), number)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [many.STOP])  # or it might come before
             (tmp_path / name).write_text("ready")
-            signal.pause()
+            signal.sigwait([many.STOP])
+            raise KeyboardInterrupt
         except KeyboardInterrupt as end:
             end.add_note(f"{name} was taken down")
             raise
-        return plain(topology)
 
     def interrupt() -> None:
         for name in "ab":
