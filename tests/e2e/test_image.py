@@ -58,10 +58,15 @@ def place() -> Iterator[Path]:
 @pytest.fixture
 def podman(place: Path) -> Iterator[tuple[str, ...]]:
     """The command, with a storage of the test's own."""
-    storage = [f"--root={place}/storage", f"--runroot={place}/run"]
+    storage = [f"--root={place}/storage", f"--runroot={place}/run", f"--tmpdir={place}/tmp"]
     command = (*MACHINE, "podman", *storage, "--runtime", "runc", "--cgroup-manager=cgroupfs")
     yield command
-    subprocess.run([*command, "system", "reset", "--force"], check=True, capture_output=True)
+    # Not `system reset`, which is about all of the machine's containers.
+    for end in (
+        (*command, "image", "rm", "--all", "--force"),
+        (*MACHINE, "umount", f"{place}/storage/overlay"),
+    ):
+        subprocess.run(end, check=False, capture_output=True)
 
 
 def said(*command: str) -> str:

@@ -121,20 +121,21 @@ def test_an_interrupt_ends_all_and_gathers_what_they_had_seen(
         name = topology.topology.name
         if name == "done":
             return plain(topology)
-        try:
-            os.kill(os.getpid(), number)
-            (tmp_path / name).write_text("ready")
-            signal.pause()
-        except KeyboardInterrupt as end:
-            end.add_note(f"{name} was taken down")
-            raise
-        return plain(topology)
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [many.STOP])  # or it might come before
+        (tmp_path / name).write_text("ready")
+        signal.sigwait([many.STOP])
+        end = KeyboardInterrupt()
+        end.add_note(f"{name} was taken down")
+        raise end
 
     def interrupt() -> None:
         for name in "ab":
             (tmp_path / name).read_text()
-        os.kill(os.getpid(), number)
+        assert main
+        signal.pthread_kill(main, number)  # this thread must not take it, for the main one sleeps
 
+    main = threading.main_thread().ident
     monkeypatch.setattr(many, "verify", verify)
     files = [topology(name) for name in ("done", "a", "b")]
     before = signal.signal(number, signal.default_int_handler)
