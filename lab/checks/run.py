@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from gateway.turns import SLICE
 from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
 from lab.checks.base import Outcome, Work, World
 from lab.topology.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
@@ -85,6 +86,7 @@ async def _carry_out(step: Step, world: World) -> Outcome:
             outcome = await WORK[type(step)](step, world)
         except Exception as error:  # noqa: BLE001 (the outcome tells of it)
             outcome = Outcome(held=False, detail=f"{type(error).__name__}: {error}")
-    if outcome.held or counted.left_out < NOTABLE * (counted.passed + counted.lag):
+    blamed = counted.left_out > max(SLICE, NOTABLE * (counted.passed + counted.lag))
+    if outcome.held or not blamed:
         return outcome
     return replace(outcome, detail=f"{outcome.detail}; {busy(counted)}")
