@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from gateway.turns import SLICE
 from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
 from lab.checks.base import Outcome, Work, World
 from lab.runtime.failure import told, words
@@ -84,7 +85,8 @@ async def _carry_out(step: Step, world: World) -> Outcome:
     """A check that fails in a way it did not foresee has not held; the others go on."""
     async with patience(math.inf) as counted:
         outcome = await _outcome(step, world)
-    if outcome.held or counted.left_out < NOTABLE * (counted.passed + counted.lag):
+    blamed = counted.left_out > max(SLICE, NOTABLE * (counted.passed + counted.lag))
+    if outcome.held or not blamed:
         return outcome
     return replace(outcome, detail=f"{outcome.detail}; {busy(counted)}")
 

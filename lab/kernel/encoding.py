@@ -42,6 +42,15 @@ def number(kind: int, value: int) -> bytes:
     return attribute(kind, value.to_bytes(4, sys.byteorder))
 
 
+def messages(data: bytes) -> Iterator[bytes]:
+    """The messages of what was received at once."""
+    offset = 0
+    while offset + HEADER.size <= len(data):
+        length = HEADER.unpack_from(data, offset)[0]
+        yield data[offset : offset + length]
+        offset += (length + 3) & ~3
+
+
 def attributes(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
     """Kind and payload of each attribute from `offset` to the end."""
     while offset + _ATTRIBUTE.size <= len(data):

@@ -19,6 +19,7 @@ from lab.kernel.encoding import (
     NLMSGERR_ATTR_MSG,
     SOL_NETLINK,
     attributes,
+    messages,
 )
 from lab.kernel.requests import Request
 
@@ -95,11 +96,7 @@ class Netlink:
     def _messages(self) -> Iterator[bytes]:
         """The messages of the answers, for as long as the caller reads."""
         while True:
-            data, offset = self._socket.recv(RECEIVE), 0
-            while offset + HEADER.size <= len(data):
-                length = HEADER.unpack_from(data, offset)[0]
-                yield data[offset : offset + length]
-                offset += (length + 3) & ~3
+            yield from messages(self._socket.recv(RECEIVE))
 
     def dump(self, words: str, kind: int, family: int = socket.AF_UNSPEC) -> list[bytes]:
         """Every message that the kernel answers to a dump request of this type (RTM_GET*)."""

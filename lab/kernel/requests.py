@@ -186,15 +186,20 @@ def route(destination: str, via: str) -> Request:
     return Request(f"route add {destination} via {via}", message(RTM_NEWROUTE, ADD, body))
 
 
-def neighbour(index: int, ip: str, mac: str) -> Request:
+def neighbour(index: int, ip: str, mac: str = "") -> Request:
     """Who has an address on this link, for good: nobody is asked, and the entry does not count
-    against the kernel's table of 1,024 for all namespaces (net.ipv4.neigh.default.gc_thresh3)."""
+    against the kernel's table of 1,024 for all namespaces (net.ipv4.neigh.default.gc_thresh3).
+
+    Tunnels have no MAC addresses, and one entry for all, that of 0.0.0.0.
+    """
     family = _family(ip)
     body = _NEIGHBOUR.pack(family, index, PERMANENT, 0, 0)
-    body += attribute(NDA_DST, socket.inet_pton(family, ip)) + attribute(NDA_LLADDR, _bytes(mac))
-    words = f"neighbour replace {ip} lladdr {mac} dev index {index} nud permanent"
+    body += attribute(NDA_DST, socket.inet_pton(family, ip))
+    body += attribute(NDA_LLADDR, _bytes(mac)) if mac else b""
+    at = f" lladdr {mac}" if mac else ""
+    words = f"neighbour replace {ip}{at} dev index {index} nud permanent"
     return Request(words, message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body))
 
 
-LOCAL_NEIGHBOURS = (neighbour(LOOPBACK, "0.0.0.0", NO_MAC), neighbour(LOOPBACK, "::", NO_MAC))
-"""`lo` and tunnels have one entry for all addresses, which is made with their first packet."""
+LOCAL_NEIGHBOURS = (neighbour(LOOPBACK, "0.0.0.0", NO_MAC), neighbour(LOOPBACK, "::1", NO_MAC))
+"""Of `lo`, which has one entry for all addresses of IPv4, as tunnels have."""

@@ -19,6 +19,7 @@ from lab.kernel import calls, capabilities, nft, sysctls
 from lab.kernel.netlink import Netlink
 from lab.kernel.processes import Program, identity, in_namespaces, kill
 from lab.kernel.requests import Request
+from lab.kernel.tunnels import TunnelWatch
 from lab.nodes import first
 from lab.nodes.base import Completed, Entrance
 from lab.nodes.environment import environment
@@ -112,8 +113,9 @@ class NamespaceNode:
 
     # ---- in the node's thread
 
-    def _lay_out(self) -> tuple[int, int]:
-        """Mount and UTS namespace, made by the first who needs them; their descriptors."""
+    def _lay_out(self, loop: asyncio.AbstractEventLoop) -> tuple[int, int]:
+        """Mount and UTS namespace, made by the first who needs them; their descriptors. `loop` is
+        where news of the kernel are listened to."""
         if self._others is None:
             calls.setns(self.network.namespace, calls.NEWNET)
             calls.unshare(calls.NEWNS | calls.NEWUTS)
@@ -126,10 +128,12 @@ class NamespaceNode:
             self._first = first.start(self._files.proc)
             self._files.enter()
             self._others = others
+            tunnels = TunnelWatch()
+            loop.call_soon_threadsafe(loop.add_reader, tunnels, tunnels.look)
         return self._others
 
-    def _inside(self, function: Callable[[], T]) -> T:
-        self._lay_out()
+    def _inside(self, loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:
+        self._lay_out(loop)
         return function()
 
     def _restart(self) -> None:
@@ -156,7 +160,7 @@ class NamespaceNode:
     async def call(self, function: Callable[[], T]) -> T:
         """Run a short function inside the node: sockets it opens belong to the node."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._inside, function)
+        return await loop.run_in_executor(self._thread, self._inside, loop, function)
 
     async def wait_for(self, function: Callable[[], T]) -> T:
         """`call` for a function that may take its time, in the node's network."""
@@ -188,7 +192,8 @@ class NamespaceNode:
 
     async def entrance(self) -> Entrance:
         """Its namespaces."""
-        others = await self.call(self._lay_out)
+        loop = asyncio.get_running_loop()
+        others = await self.call(lambda: self._lay_out(loop))
         return Entrance("namespaces", (self.network.namespace, *others, self._first.namespace))
 
     async def run(

@@ -12,6 +12,7 @@ from lab.kernel.netlink import BATCH, KernelError, Netlink
 from lab.nodes.base import Node
 from lab.runtime.kernels import boot, build_nodes
 from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 
 LIMIT = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
@@ -53,7 +54,7 @@ def test_a_lab_answers_while_the_machine_s_table_is_full(tmp_path: Path) -> None
 def test_who_is_known_is_known_after_a_restart_and_who_is_not_is_asked_for(tmp_path: Path) -> None:
     async def there() -> None:
         nodes = await build_nodes(PLAN, (), tmp_path)
-        known = {"10.0.0.1", "fd00::1", "10.0.0.3", "fd00::3", "0.0.0.0", "::"}
+        known = {"10.0.0.1", "fd00::1", "10.0.0.3", "fd00::3", "0.0.0.0", "::1"}
         assert await _permanent(nodes["pc1"]) == known
         await nodes["pc1"].reboot()
         assert await _permanent(nodes["pc1"]) == known
@@ -61,6 +62,25 @@ def test_who_is_known_is_known_after_a_restart_and_who_is_not_is_asked_for(tmp_p
         await nodes["pc2"].run(["ip", "address", "add", "10.0.0.77/24", "dev", "eth0"])
         await _answers(nodes["pc1"], "10.0.0.77")
         assert "10.0.0.77" not in await _permanent(nodes["pc1"])
+
+    isolated(there)
+
+
+def test_a_tunnel_has_its_entry_when_it_is_up_and_again_when_it_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    async def there() -> None:
+        pc = (await build_nodes(PLAN, (), tmp_path))["pc1"]
+
+        async def known() -> bool:
+            told = await pc.run(["ip", "neighbour", "show", "dev", "tunnel", "nud", "permanent"])
+            return told.stdout.startswith("0.0.0.0 ")
+
+        for _ in range(2):
+            for words in ("tuntap add tunnel mode tun", "link set tunnel up"):
+                assert (await pc.run(["ip", *words.split()])).code == 0
+            await wait_until("its entry", 10, known)
+            await pc.run(["ip", "link", "delete", "tunnel"])
 
     isolated(there)
 
