@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lab.boot.preflight import require_capabilities, require_tun
+from lab.boot.users import require_ids
 from lab.errors import LabError
 from lab.report.verdict import Verdict
 from lab.runtime.directory import RunDirectory
@@ -24,6 +25,7 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     or capabilities: better said here than by every daemon."""
     plan = topology.plan()
     require_capabilities()
+    require_ids()
     if plan.gateways:
         require_tun()
 
