@@ -22,7 +22,7 @@ from lab.boot.options import Options
 from lab.boot.preflight import TUN, attempted, existing, make_namespaces, require_tun
 from lab.boot.syscalls import CLONE_NEWNET, unshare
 from lab.boot.tools import missing_packages
-from lab.boot.users import become_root, subordinate_ids
+from lab.boot.users import become_root, require_ids, subordinate_ids
 from lab.errors import HELD, MACHINE, LabError, MachineError
 from lab.kernel.ppp import open_ppp
 from lab.kernel.uml import try_boot
@@ -77,7 +77,11 @@ def examine(source: str) -> list[Finding]:
     cache = Cache.of_this_user()
     tree = cache.best(root_key(f"{source}/lab/boot"))
     made = bool(tree)
-    user = [] if os.geteuid() == 0 else [_subordinate("uid"), _subordinate("gid")]
+    ids = (
+        [_tried("ids", "the accounts that daemons run under", require_ids, "")]
+        if os.geteuid() == 0
+        else [_subordinate("uid"), _subordinate("gid")]
+    )
     making = [] if made else [*_programs(), _room(cache)]
     namespaces = _tried("namespaces", "every node of a lab", make_namespaces, "")
     inside = _inside(tree, made=made)
@@ -87,7 +91,7 @@ def examine(source: str) -> list[Finding]:
     return [
         _kernel(),
         namespaces,
-        *user,
+        *ids,
         *making,
         *inside,
         _tried(TUN, "tunnels of OpenVPN, and of IKEv2 without kernel ESP", require_tun, ""),

@@ -44,7 +44,7 @@ _PASSING = ("etc/apt/apt.conf.d/99mmdebstrap", "etc/apt/sources.list", "etc/reso
 _NETWORK_WORDS = re.compile(
     r"Could not resolve|Temporary failure|Network is unreachable|Could not connect|"
     r"Connection (refused|timed out)|Unable to connect|No route to host|Failed to fetch|"
-    r"NewConnectionError|Name or service not known"
+    r"NewConnectionError|Name or service not known|CERTIFICATE_VERIFY_FAILED"
 )
 _FULL_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|not enough free space", re.IGNORECASE

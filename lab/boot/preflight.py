@@ -28,6 +28,7 @@ from lab.boot.users import (
     lacking_capabilities,
     lacks,
     no_namespace,
+    require_ids,
     subordinate_ids,
 )
 from lab.errors import LabError, MachineError
@@ -55,7 +56,9 @@ def refuse_machine(cache: Cache, needed: int, *, for_lab: bool) -> None:
     refuse_unmerged()
     _refuse_place(cache, needed)
     raise_from(attempted(make_namespaces))
-    if os.geteuid() != 0:
+    if os.geteuid() == 0:
+        require_ids()
+    else:
         for kind in ("uid", "gid"):
             subordinate_ids(kind)
     if for_lab:

@@ -152,6 +152,19 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
     )
 
 
+def require_ids(proc: str = "/proc") -> None:
+    """Raise MachineError where root has too few ids for the accounts of a lab's daemons."""
+    for kind in ("uid", "gid"):
+        there = sum(int(line.split()[2]) for line in _lines(f"{proc}/self/{kind}_map"))
+        if there <= WANTED:
+            raise MachineError(
+                f"this root is of a user namespace with {there} {kind}s, and a lab needs "
+                f"{WANTED + 1}",
+                f"give it a range: /etc/sub{kind} of who starts the container, podman's "
+                f"--{kind}map, or unshare --map-auto",
+            )
+
+
 def why_no_namespace(*, root: bool, proc: str = "/proc") -> tuple[str, str]:
     """Why root, or an ordinary user, gets no namespaces here, and what to change."""
     lacking = lacking_capabilities(proc) if root else []

@@ -27,9 +27,11 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     """The lab's process tree; it dies with this process until released. MachineError without TUN
     or capabilities: better said here than by every daemon."""
     from lab.boot.preflight import require_capabilities, require_tun  # noqa: PLC0415 (8 ms)
+    from lab.boot.users import require_ids  # noqa: PLC0415 (as above)
 
     plan = topology.plan()
     require_capabilities()
+    require_ids()
     if plan.gateways:
         require_tun()
 
