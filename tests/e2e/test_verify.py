@@ -240,11 +240,12 @@ def test_the_launcher_that_is_interrupted_before_it_begins_says_one_line() -> No
 def test_the_second_interrupt_ends_at_once_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text(
         "import os\n"
-        "try:\n"
-        "    os.kill(os.getpid(), 2)\n"
-        "finally:\n"
-        "    os.kill(os.getpid(), 2)\n"
-        "    os.write(2, b'too late')\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), 2)\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"  # as who takes down a lab and cannot be bothered
+        "os.write(2, b'too late')\n"
     )
     done = subprocess.run(
         [*P2SLAB, "status"],
