@@ -36,10 +36,10 @@ def missing() -> str:
         return "only root can start a privileged container; run it with sudo"
     look = "; ".join(f"command -v {program} || echo no {program}" for program in PROGRAMS)
     told = subprocess.run([*MACHINE, "sh", "-c", look], capture_output=True, text=True, check=False)
-    lacking = [line for line in told.stdout.splitlines() if line.startswith("no ")]
+    lacking = [line[3:] for line in told.stdout.splitlines() if line.startswith("no ")]
     if told.returncode or lacking:
-        said = ", ".join(lacking) or told.stderr.strip()
-        return f"{said}: apt-get install {' '.join(PROGRAMS)}"
+        said = " and ".join(lacking) or f"an answer: {told.stderr.strip()}"
+        return f"the machine lacks {said}: apt-get install {' '.join(PROGRAMS)}"
     return ""
 
 
