@@ -7,6 +7,7 @@ it early, so none takes long.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -125,12 +126,11 @@ async def test_a_root_whose_making_was_killed_is_removed_and_begun_anew(cache: s
 @pytest.mark.usefixtures("made")
 def test_layers_that_are_there_outlive_a_making_that_fails(cache: str) -> None:
     """A root with all of them is given out for one with two."""
-    script = (
-        f"mkdir -m 700 ~/{cache}; there=$(ls -d ~/.cache/p2slab/root-*); "
-        f"name=$(basename $there); name=${{name%%+*}}+runner; "
-        f"sudo cp -al $there ~/{cache}/$name; echo $name"
-    )
-    name = run("sh", "-c", script).stdout.strip()
+    there = json.loads(run("./p2slab", "root", "--json").stdout)["root"]
+    name = f"{Path(there).name.split('+')[0]}+runner"
+    place = f"{as_user.HOME}/{cache}"
+    done = run("sh", "-c", f"mkdir -m 700 {place} && sudo cp -al {there} {place}/{name}")
+    assert done.returncode == 0, done.stderr
     failed = run(*in_cache(cache, NO_MIRROR, "./p2slab", "root", "make", "core"))
     one_message(failed, "making the private root")
     assert failed.returncode == MACHINE
