@@ -135,7 +135,8 @@ class Run:
             if not self._unsent:
                 self._take(descriptor)
         elif descriptor == self._input:
-            self._feed()
+            if self._unfed:  # else the line, served just before, had brought it all its input
+                self._feed()
         elif descriptor != self._line.fileno():
             pass  # closed since poll told of it
         elif events & (select.POLLRDHUP | HANGING):
