@@ -134,10 +134,10 @@ class Run:
         elif descriptor in self._outputs:
             if not self._unsent:
                 self._take(descriptor)
-        elif descriptor == self._input:
+        elif descriptor == self._input and self._unfed:
             self._feed()
         elif descriptor != self._line.fileno():
-            pass  # closed since poll told of it
+            pass  # closed since poll told of it, or fed by what the line brought
         elif events & (select.POLLRDHUP | HANGING):
             self._lose()
         elif self._hears(events):
