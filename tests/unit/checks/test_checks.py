@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -321,50 +320,3 @@ async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: Fake
     assert not held
     assert told[0].detail == f"a fault of ours: 'nobody'; {REPORT}"
     assert told[1].held
-
-
-@pytest.mark.parametrize(
-    ("answered", "held", "said"),
-    [
-        (set(range(1, 90)), True, "60 of 60 pings answered; new keys after 20"),
-        (set(range(1, 90)) - {30, 31}, False, "58 of 60 pings answered; new keys after 20"),
-        (set(range(1, 58)), False, "57 of 60 pings answered; new keys after 20"),
-    ],
-)
-async def test_keys_are_renewed_without_the_loss_of_an_answer(
-    world: FakeWorld,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    answered: set[int],
-    held: bool,
-    said: str,
-) -> None:
-    monkeypatch.setattr(session, "LAST_LIMIT", 0.02)
-    log = tmp_path / "ping.log"
-
-    def write(until: int) -> None:
-        told = sorted(number for number in answered if number <= until)
-        log.write_text(
-            "".join(f"64 bytes: icmp_seq={number} ttl=62 time=1 ms\n" for number in told)
-        )
-
-    class Ping:
-        def __init__(self) -> None:
-            self.log = log
-            log.touch()
-
-        async def stop(self, _: float = 5.0) -> int:
-            return 0
-
-    async def spawn(_: list[str], *, log: str) -> Ping:
-        asyncio.get_running_loop().call_soon(write, 20)
-        return Ping()
-
-    async def rekey() -> None:
-        asyncio.get_running_loop().call_later(0.005, write, 90)
-
-    monkeypatch.setattr(world.alice.node, "spawn", spawn, raising=False)
-    monkeypatch.setattr(world.alice, "rekey", rekey, raising=False)
-    result = await outcome(world, survivesRekey="alice", host="app1")
-    assert (result.held, result.detail) == (held, said)
