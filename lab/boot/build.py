@@ -77,12 +77,13 @@ class Builder:
     def base(self) -> None:
         """Debian with Python."""
         self._hold_fetched()
-        with self._debian(["base"], "essential", weight=1.0) as task:
+        with self._debian(["base"], "essential", _SKIPPED, weight=1.0) as task:
             self.run([task])
         self._clear_passing()
 
-    def grow(self, layers: Iterable[str], source: str) -> None:
-        """These layers, on top of what is there: Debian's packages beside Python's."""
+    def grow(self, layers: Iterable[str], source: str, *, listed: bool) -> None:
+        """These layers, on top of what is there: Debian's packages beside Python's. `listed`: what
+        the archive has was asked just now."""
         names = in_order(layers)
         self._clear_passing()
         self._hold_fetched()
@@ -90,7 +91,8 @@ class Builder:
         with contextlib.ExitStack() as stack:
             side_by_side: list[list[Task]] = []
             if packages:
-                debian = self._debian(packages, "custom", weight=2.0)
+                skipped = f"{_SKIPPED},update" if listed else _SKIPPED
+                debian = self._debian(packages, "custom", skipped, weight=2.0)
                 side_by_side.append([stack.enter_context(debian)])
             python = [self._python(name) for name in names if lock_file(name)]
             stock = [self._keys(source)] if "runner" in names else []
@@ -120,13 +122,15 @@ class Builder:
     # ------------------------------------------------------------------------------------- tasks
 
     @contextlib.contextmanager
-    def _debian(self, names: list[str], variant: str, weight: float) -> Iterator[Task]:
+    def _debian(
+        self, names: list[str], variant: str, skipped: str, weight: float
+    ) -> Iterator[Task]:
         packages = sorted(package for name in names for package in debian_packages(name))
         with carry.apt_settings(self.cache.directory) as (settings, mirror):
             command = [
                 *("mmdebstrap", "--mode=root", f"--variant={variant}", "--verbose"),
                 f"--include={','.join(packages)}",
-                f"--skip={_SKIPPED}",
+                f"--skip={skipped}",
                 *(f"--aptopt={option}" for option in (*_APT_OPTIONS, *settings)),
                 *(f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED),
                 "--dpkgopt=force-unsafe-io",  # a tree that was cut short is never used

@@ -61,12 +61,18 @@ def make_root(
             tools.provide(missing, install=install)
         say(f"p2slab: making the private root in {cache.directory}: {', '.join(lacking)}\n"
             "  (once; nothing is installed on the machine)")  # fmt: skip
-        if not tree:
+        fresh = not tree
+        if fresh:
             tree = cache.tree(key, ["base"])
             fill_root(cache, tree, lambda new: Builder(cache, new).base(), key, source)
             lacking.remove("base")
         grown = cache.tree(key, wanted | there)
-        fill_root(cache, grown, lambda new: _grow(cache, tree, new, lacking, source), key, source)
+
+        def grow(new: str) -> None:
+            _link(tree, new)
+            Builder(cache, new).grow(lacking, source, listed=fresh)
+
+        fill_root(cache, grown, grow, key, source)
         _tell_of_newer(tree, grown)
         _clear(cache, grown, source)
         return grown
@@ -142,7 +148,8 @@ def locked(cache: Cache) -> Iterator[None]:
             os.close(lock)
 
 
-def _grow(cache: Cache, tree: str, new: str, lacking: list[str], source: str) -> None:
+def _link(tree: str, new: str) -> None:
+    """Have all files of a tree in another, too."""
     copied = subprocess.run(
         ["cp", "--archive", "--link", f"{tree}/.", new],
         stdin=subprocess.DEVNULL,
@@ -155,7 +162,6 @@ def _grow(cache: Cache, tree: str, new: str, lacking: list[str], source: str) ->
             f"{tree} cannot be hard-linked: {copied.stderr.strip().splitlines()[:1]}",
             "name a cache on a file system of Linux's own with P2SLAB_CACHE",
         )
-    Builder(cache, new).grow(lacking, source)
 
 
 def _tell_of_newer(old: str, new: str) -> None:
