@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from lab.boot.ending import INTERRUPTED
+
 CHECKS = (
     ("ruff format", [sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."]),
     ("ruff check", [sys.executable, "-m", "ruff", "check", "--quiet", "--no-cache", "."]),
@@ -40,16 +42,29 @@ def command(
         return
     if fuzz is not None:
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
-        ctx.exit(subprocess.call(argv, cwd=os.environ["P2SLAB_SOURCE"]))
+        ctx.exit(_run(argv, Path(os.environ["P2SLAB_SOURCE"])))
     # A caller's own paths are theirs; ours are the checkout's.
     here = _here() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
     checks = [] if pytest_arguments else [Check(name, argv, here) for name, argv in CHECKS]
     arguments = pytest_arguments or ("--durations=10",)
-    code = subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=here)
+    code = _run([sys.executable, "-m", "pytest", *arguments], here)
     failed = [check.name for check in checks if not check.passes()]
     if failed:
         click.echo(f"also failed: {', '.join(failed)}", err=True)
     ctx.exit(code or len(failed))
+
+
+def _run(argv: list[str], here: Path) -> int:
+    """The exit code of a program that hears of Ctrl-C itself, as it is at the same terminal, and
+    has the time that it needs to end; of other signals it is told."""
+    with subprocess.Popen(argv, cwd=here) as program:
+        try:
+            return program.wait()
+        except KeyboardInterrupt as end:
+            if getattr(end, "code", INTERRUPTED) != INTERRUPTED:
+                program.terminate()
+            program.wait()
+            raise
 
 
 def _here() -> Path:
