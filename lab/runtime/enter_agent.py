@@ -16,7 +16,7 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -69,7 +69,8 @@ def _raw(terminal: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # it may have been closed
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 class _Errand:

@@ -12,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from lab.errors import OURS
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
 from tests.labs.patience import PATIENCE
@@ -150,7 +151,7 @@ async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
         term.expect("root@pc:/# ")
         assert lab.exec("pc", ["pgrep", "-x", "bash"]).code == 0
         term.close()
-        term.wait()
+        assert term.wait() != OURS
     await wait_until(
         "no shell is left", PATIENCE, lambda: lab.exec("pc", ["pgrep", "-x", "bash"]).code == 1
     )
