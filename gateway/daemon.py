@@ -155,7 +155,8 @@ class Daemon:
 
     async def _run(self) -> None:
         """One life of the program; EngineError if it ends other than by our stopping it."""
-        self._state = "starting"
+        if self._state == "stopped":  # one that failed is `failed` until it answers
+            self._state = "starting"
         await self._program.prepare()
         process = await self._spawn()
         self._process = process

@@ -73,7 +73,7 @@ async def running_again(daemon: Daemon, old: int | None) -> int:
     probe: Callable[[], int | None] = lambda: (  # noqa: E731
         daemon.pid if daemon.state == "running" and daemon.pid != old else None
     )
-    return await wait_until("another process", 5.0, probe)
+    return await wait_until("another process", 30.0, probe)
 
 
 async def test_start_returns_when_it_is_ready(bench: Bench) -> None:
@@ -99,6 +99,17 @@ async def test_one_that_failed_to_start_is_tried_again_by_itself(bench: Bench) -
     cure.touch()
     await running_again(daemon, None)
     assert daemon.restarts >= 1
+
+
+async def test_one_that_failed_is_failed_until_it_answers(bench: Bench) -> None:
+    tried = bench.directory / "tried"
+    daemon = bench.run(f"[ -e {tried} ] || {{ : > {tried}; exit 1; }}; exec sleep 60")
+    with pytest.raises(EngineError):
+        await daemon.start()
+    await wait_until("the next try", 30.0, lambda: daemon.restarts == 1 and daemon.pid)
+    assert daemon.state == "failed"
+    bench.flag.touch()
+    await running_again(daemon, None)
 
 
 async def test_asking_again_tries_at_once_and_tells_the_outcome(
