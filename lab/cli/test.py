@@ -44,7 +44,7 @@ def command(
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
         ctx.exit(_run(argv, Path(os.environ["P2SLAB_SOURCE"])))
     # A caller's own paths are theirs; ours are the checkout's.
-    here = _here() if pytest_arguments else Path(os.environ["P2SLAB_SOURCE"])
+    here = _here() if _name_a_file(pytest_arguments) else Path(os.environ["P2SLAB_SOURCE"])
     checks = [] if pytest_arguments else [Check(name, argv, here) for name, argv in CHECKS]
     arguments = pytest_arguments or ("--durations=10",)
     code = _run([sys.executable, "-m", "pytest", *arguments], here)
@@ -65,6 +65,10 @@ def _run(argv: list[str], here: Path) -> int:
                 program.terminate()
             program.wait()
             raise
+
+
+def _name_a_file(arguments: tuple[str, ...]) -> bool:
+    return any(Path(argument.partition("::")[0]).exists() for argument in arguments)
 
 
 def _here() -> Path:

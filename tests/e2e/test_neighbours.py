@@ -79,7 +79,7 @@ def test_a_tunnel_has_its_entry_when_it_is_up_and_again_when_it_is_made_anew(
         for _ in range(2):
             for words in ("tuntap add tunnel mode tun", "link set tunnel up"):
                 assert (await pc.run(["ip", *words.split()])).code == 0
-            await wait_until("its entry", 10, known)
+            await wait_until("its entry", 30, known)
             await pc.run(["ip", "link", "delete", "tunnel"])
 
     isolated(there)

@@ -53,7 +53,7 @@ def test_a_fault_with_a_time_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> 
         switch, faults = Switch(monkeypatch), Faults(FakeWorld())  # type: ignore[arg-type]
         await faults.begin(Fault.model_validate(CUT | {"for": "50ms"}))
         assert switch.on
-        await wait_until("the end", 5, lambda: not switch.on)
+        await wait_until("the end", 30, lambda: not switch.on)
         assert faults.document() == []
         await faults.begin(Fault.model_validate(CUT))
 
@@ -77,10 +77,10 @@ def test_faults_by_the_clock_begin_at_once_or_later(monkeypatch: pytest.MonkeyPa
         switch, faults = Switch(monkeypatch), Faults(FakeWorld())  # type: ignore[arg-type]
         await faults.begin_all([TimedFault.model_validate(CUT | {"for": "10ms"})])
         assert switch.on, "at once"
-        await wait_until("its end", 5, lambda: not switch.on)
+        await wait_until("its end", 30, lambda: not switch.on)
         await faults.begin_all([TimedFault.model_validate(CUT | {"after": "10ms"})])
         assert not switch.on, "not yet"
-        await wait_until("its beginning", 5, lambda: switch.on)
+        await wait_until("its beginning", 30, lambda: switch.on)
         assert faults.failures == []
 
     asyncio.run(test())

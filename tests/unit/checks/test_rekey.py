@@ -56,7 +56,7 @@ async def test_it_holds_if_no_ping_is_lost_however_slow_the_machine_is(
         return ping
 
     async def rekey() -> None:
-        await wait_until("many pings", 10, lambda: f"icmp_seq={SLOW + 1} " in ping.log.read_text())
+        await wait_until("many pings", 30, lambda: f"icmp_seq={SLOW + 1} " in ping.log.read_text())
 
     monkeypatch.setattr(world.alice.node, "spawn", spawn, raising=False)
     monkeypatch.setattr(world.alice, "rekey", rekey, raising=False)

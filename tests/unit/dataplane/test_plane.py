@@ -97,7 +97,7 @@ class Rig:
         return flow, client
 
     def wait(self, condition: Callable[[], object]) -> None:
-        asyncio.run(wait_until("the plane", 5, condition))
+        asyncio.run(wait_until("the plane", 30, condition))
 
     def to_client(self, number: int, text: bytes) -> None:
         self.vnet.sendto(text, (f"172.16.0.{number}", 9))

@@ -157,7 +157,7 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
     said = r"sleeper gave no answer for 0\.05 s(, besides .* s in which .*)? and was killed"
     assert re.fullmatch(said + ": up", bench.deaths[0])
     assert re.fullmatch(said, daemon.death)
-    await wait_until("another question", 5.0, lambda: asked.count(second) > 1)
+    await wait_until("another question", 30, lambda: asked.count(second) > 1)
     assert asked[:3] == [first] * 3
     await daemon.stop()
     assert (daemon.restarts, len(bench.deaths)) == (1, 1)
@@ -171,9 +171,9 @@ async def test_its_log_is_cut_off_at_a_size_while_it_runs(
     script = ': > "$FLAG"; while :; do echo a line of ten; sleep 0.001; done'
     await bench.run(script).start()
     old = bench.directory / "log.old"
-    await wait_until("an older part", 10.0, old.exists)
+    await wait_until("an older part", 30, old.exists)
     first = old.stat().st_mtime_ns
-    await wait_until("another", 10.0, lambda: old.stat().st_mtime_ns != first)
+    await wait_until("another", 30, lambda: old.stat().st_mtime_ns != first)
 
 
 async def test_stopping_is_no_death(bench: Bench) -> None:

@@ -102,6 +102,6 @@ async def test_logs_are_looked_at_for_ever(log: Path, monkeypatch: pytest.Monkey
     keeping = asyncio.create_task(rotation.keep_small(lambda: log.parent.glob("*.log")))
     for text in ("first", "second"):
         append(log, text)
-        await wait_until("a rotation", 5.0, lambda: rotation.place(log).size == 0)
+        await wait_until("a rotation", 30, lambda: rotation.place(log).size == 0)
     keeping.cancel()
     assert rotation.whole(log) == "second"

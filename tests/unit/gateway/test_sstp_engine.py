@@ -156,7 +156,7 @@ async def test_a_state_that_comes_while_the_worker_starts_is_the_one_in_force(
 ) -> None:
     (bench.place / "slow").touch()
     starting = asyncio.create_task(bench.engine.configure(settings(pki, "root")))
-    await wait_until("a worker", 5.0, lambda: bench.engine.report().pid)
+    await wait_until("a worker", 30, lambda: bench.engine.report().pid)
     changing = asyncio.create_task(bench.engine.configure(settings(pki, "root", radius=True)))
     await asyncio.sleep(0)
     (bench.place / "slow").unlink()
@@ -183,15 +183,15 @@ async def test_a_call_from_the_question_to_the_end_and_who_is_busy_meanwhile(
 ) -> None:
     await bench.engine.configure(settings(pki, "root"))
     await bench.says(asked(7))
-    await wait_until("the answer", 5.0, lambda: bench.orders("admitted"))
-    await wait_until("busy", 5.0, lambda: bench.orders("busy"))
+    await wait_until("the answer", 30, lambda: bench.orders("admitted"))
+    await wait_until("busy", 30, lambda: bench.orders("busy"))
     assert bench.orders("admitted")[0]["address"] == "172.16.9.2"
     await bench.says({"kind": "opened", "call": 7, "binding": "SHA256, pppd"})
     (session,) = bench.around.sessions
     await bench.engine.disconnect(session, "disconnected by the operator")
     assert list(bench.around.sessions) == []
     assert bench.records("disconnected")[0]["message"] == "disconnected by the operator"
-    await wait_until("no longer busy", 5.0, lambda: len(bench.orders("busy")) == 2)
+    await wait_until("no longer busy", 30, lambda: len(bench.orders("busy")) == 2)
     assert [order["busy"] for order in bench.orders("busy")] == [True, False]
 
 
@@ -222,7 +222,7 @@ async def test_a_worker_that_talks_nonsense_is_replaced_and_its_sessions_are_ove
         report = bench.engine.report()
         return report.state == "running" and report.pid != pid
 
-    await wait_until("another worker", 5.0, replaced)
+    await wait_until("another worker", 30, replaced)
     assert list(bench.around.sessions) == []
     assert f"killed by {signal.SIGKILL.name}" in bench.records("engine")[0]["message"]
     assert len(bench.orders("configure")) == 2

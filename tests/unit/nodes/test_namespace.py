@@ -108,7 +108,7 @@ def test_a_spawned_program_logs_outside_and_its_end_is_seen(tmp_path: Path) -> N
     async def test(pc: NamespaceNode) -> None:
         program = await pc.spawn(["sh", "-c", "echo up; exec sleep 73"], log="daemon")
         assert program.log == tmp_path / "pc" / "daemon.log"
-        await wait_until("its word", 5, lambda: program.log.read_text() == "up\n")
+        await wait_until("its word", 30, lambda: program.log.read_text() == "up\n")
         assert program.code is None
         program.signal(signal.SIGKILL)
         assert await program.wait() == -9
@@ -123,7 +123,7 @@ def test_stopping_a_program_that_ignores_it_kills_its_session(tmp_path: Path) ->
         program = await pc.spawn(
             ["sh", "-c", "trap '' TERM; echo up; sleep 74 & sleep 75"], log="stubborn"
         )
-        await wait_until("its word", 5, lambda: program.log.read_text() == "up\n")
+        await wait_until("its word", 30, lambda: program.log.read_text() == "up\n")
         assert await program.stop(limit=0.2) == -9
         assert await _sleepers(pc) == 0
 
@@ -167,7 +167,7 @@ def test_a_restart_leaves_no_program_and_no_file(tmp_path: Path) -> None:
         await pc.write("/run/x", "x")
         await pc.write("/etc/resolv.conf", "nameserver 192.0.2.9\n")
         program = await pc.spawn(["sh", "-c", "(setsid sleep 76 &); sleep 77"], log="x")
-        await wait_until("both", 5, lambda: _both(pc))
+        await wait_until("both", 30, lambda: _both(pc))
         await pc.reboot()
         assert await program.wait() == -9
         assert await _sleepers(pc) == 0

@@ -136,7 +136,7 @@ async def _limits(pc: Node) -> None:
         await pc.run(["sh", "-c", "echo hello; sleep 70 & sleep 71"], limit=2)
     assert await _sleepers(pc) == 0
     running = asyncio.ensure_future(pc.run(["sleep", "72"]))
-    await wait_until("it runs", 5, partial(_sleeps, pc, 1))
+    await wait_until("it runs", 30, partial(_sleeps, pc, 1))
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -155,7 +155,7 @@ async def _unheld(pc: Node) -> None:
 async def _spawned(pc: Node, logs: Path) -> None:
     program = await pc.spawn(["sh", "-c", "echo up; exec sleep 73"], log="daemon")
     assert program.log == logs / "pc1" / "daemon.log"
-    await wait_until("its word", 5, lambda: program.log.read_text() == "up\n")
+    await wait_until("its word", 30, lambda: program.log.read_text() == "up\n")
     assert program.code is None
     program.signal(signal.SIGKILL)
     assert await program.wait() == program.code == -9
@@ -163,7 +163,7 @@ async def _spawned(pc: Node, logs: Path) -> None:
     stubborn = await pc.spawn(
         ["sh", "-c", "trap '' TERM; echo up; sleep 74 & sleep 75"], log="stubborn"
     )
-    await wait_until("its word", 5, lambda: stubborn.log.read_text() == "up\n")
+    await wait_until("its word", 30, lambda: stubborn.log.read_text() == "up\n")
     assert await stubborn.stop(limit=0.2) == -9
     assert await _sleepers(pc) == 0
     script = "for n in 1 2 3 4 5 6 7 8 9; do echo o$n; echo e$n >&2; done; exit 4"
@@ -205,7 +205,7 @@ async def _sockets(world: World) -> None:
     async def connected() -> socket.socket:
         return await pc.connect("/run/x.sock")
 
-    with await wait_until("the Unix socket", 10, connected) as line:
+    with await wait_until("the Unix socket", 30, connected) as line:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(line, b"word\n")
         assert await loop.sock_recv(line, 100) == b"WORD\n"
@@ -241,7 +241,7 @@ async def _killed(pc: Node) -> None:
     """A kernel that dies takes its programs along, is told of, and can be started again."""
     program = await pc.spawn(["sleep", "78"], log="x")
     running = asyncio.ensure_future(pc.run(["sleep", "79"]))
-    await wait_until("both run", 5, partial(_sleeps, pc, 2))
+    await wait_until("both run", 30, partial(_sleeps, pc, 2))
     await pc.run(
         ["sh", "-c", "echo 1 > /proc/sys/kernel/sysrq; sync; echo c > /proc/sysrq-trigger"]
     )

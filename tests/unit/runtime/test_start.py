@@ -30,7 +30,7 @@ def on(test: object, *options: str, flags: int = 0) -> None:
         calls.mount("labs", str(BASE), "tmpfs", flags, ",".join(("mode=700", *options)))
         assert callable(test)
         test()
-        asyncio.run(wait_until("nothing is left", 5, alone))
+        asyncio.run(wait_until("nothing is left", 30, alone))
 
     isolated(there)
 
@@ -140,7 +140,7 @@ def test_a_supervisor_that_dies_at_once_is_told() -> None:
             start("small", deadly)
         # the kernel lets go of a dead process's lock a moment after its socket
         lab = RunDirectory("small")
-        asyncio.run(wait_until("the lab is dead", 5, lambda: not lab.is_alive()))
+        asyncio.run(wait_until("the lab is dead", 30, lambda: not lab.is_alive()))
         assert "supervisor.log" in str(died.value)
 
     on(test)

@@ -1,0 +1,61 @@
+"""The verb `test`: where it looks for tests, and what happens to them when it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2]
+SLOW = """\
+import os
+import time
+from pathlib import Path
+
+
+def test_slow():
+    try:
+        Path("begun").touch()
+        os.write(2, b"begun\\n")
+        time.sleep(60)
+    finally:
+        time.sleep(0.5)  # as a lab that is taken down
+        Path("ended").touch()
+"""
+
+
+def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "lab.cli.main", "test", *arguments],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        cwd=place,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def test_a_test_that_is_interrupted_has_the_time_to_end(tmp_path: Path) -> None:
+    (tmp_path / "test_slow.py").write_text(SLOW)
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = start(tmp_path, "-s", "-p", "no:cacheprovider", "test_slow.py")
+        assert process.stderr
+        assert next(line for line in process.stderr if "begun" in line)
+        if number == signal.SIGINT:  # from a terminal, where everybody hears of it
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, out + err
+        if number == signal.SIGINT:  # else it ends as any program that is told to
+            assert (tmp_path / "ended").exists(), out + err
+
+
+def test_arguments_that_name_no_file_are_for_the_checkouts_tests(tmp_path: Path) -> None:
+    process = start(tmp_path, "--collect-only", "-q", "-k", "test_waiting", "-n", "0")
+    out, err = process.communicate(timeout=60)
+    assert "tests/unit/test_waiting.py" in out, out + err
+    assert process.returncode == 0
