@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.placement import Placement
+from gateway.arm.placement import Placement
 
 USAGE, FAILED = 2, 4
 
@@ -38,12 +38,12 @@ def main() -> int:
 
 
 async def _run(placement: Placement, socket: Path, state: Path) -> None:
+    from gateway.common.errors import FenceError  # noqa: PLC0415
     from gateway.control import application, serve  # noqa: PLC0415 - after the arguments are right
-    from gateway.errors import FenceError  # noqa: PLC0415
-    from gateway.fence import NftFence  # noqa: PLC0415
-    from gateway.reach import Reach  # noqa: PLC0415
+    from gateway.policy.fence import NftFence  # noqa: PLC0415
+    from gateway.policy.reach import Reach  # noqa: PLC0415
+    from gateway.policy.refusals import BoundedLog  # noqa: PLC0415
     from gateway.reconcile import Gateway  # noqa: PLC0415
-    from gateway.refusals import BoundedLog  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gateway.documents import from_json, parse
-from gateway.errors import GatewayError, InvalidDocumentError
+from gateway.arm.documents import from_json, parse
+from gateway.arm.resource import ArmModel, Unsupported
+from gateway.arm.rules.certificates import certificate_flaw
+from gateway.common.errors import GatewayError, InvalidDocumentError
+from gateway.common.turns import own_turns
+from gateway.common.vocabulary import AuthenticationMethod
 from gateway.profile.archive import Snapshot, files, pack
-from gateway.resource import ArmModel, Unsupported
-from gateway.rules.certificates import certificate_flaw
-from gateway.turns import own_turns
-from gateway.vocabulary import AuthenticationMethod
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.admission import Admission, Policy
-from gateway.documents import parse, target
-from gateway.eap_tls import EapTls
-from gateway.engines.base import Settings, Surroundings
-from gateway.engines.charon import Charon
-from gateway.errors import (
+from gateway.arm.documents import parse, target
+from gateway.arm.resource import VirtualNetworkGateway, VpnClientConfiguration
+from gateway.arm.rulebook import Network, violations
+from gateway.arm.sku import SKUS
+from gateway.common.errors import (
     Detail,
     EngineError,
     FenceError,
@@ -24,17 +23,18 @@ from gateway.errors import (
     InvalidDocumentError,
     NotFoundError,
 )
-from gateway.files import make_private_directory
-from gateway.pool import divide
-from gateway.radius_path import RadiusPath
-from gateway.reach import Reach
-from gateway.refusals import BoundedLog
-from gateway.resource import VirtualNetworkGateway, VpnClientConfiguration
-from gateway.rulebook import Network, violations
-from gateway.sessions import Sessions
-from gateway.site_to_site import Connections
-from gateway.sku import SKUS
-from gateway.trust import load_public_cert_data, thumbprint
+from gateway.common.files import make_private_directory
+from gateway.eap_tls.service import EapTls
+from gateway.engine import Settings, Surroundings
+from gateway.ikev2.charon import Charon
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.pool import divide
+from gateway.policy.radius_path import RadiusPath
+from gateway.policy.reach import Reach
+from gateway.policy.refusals import BoundedLog
+from gateway.policy.sessions import Sessions
+from gateway.policy.trust import load_public_cert_data, thumbprint
+from gateway.s2s.sites import Connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from gateway.engines.base import Engine
-    from gateway.fence import Fence
-    from gateway.placement import Placement
-    from gateway.sessions import Session
-    from gateway.vocabulary import VpnProtocol
+    from gateway.arm.placement import Placement
+    from gateway.common.vocabulary import VpnProtocol
+    from gateway.engine import Engine
+    from gateway.policy.fence import Fence
+    from gateway.policy.sessions import Session
 
 
 class Gateway:
@@ -309,12 +309,12 @@ class Gateway:
         return [engine.report().document() for engine in self._engines.values()]
 
     def certificates(self) -> dict[str, Any]:
-        """The report of gateway.eapd, which judges them."""
+        """The report of gateway.eap_tls.worker, which judges them."""
         return self._eap_tls.report()
 
     def tls_auth_key(self) -> str:
         """OpenVPN's static key; empty without OpenVPN."""
-        from gateway.engines.openvpn import OpenVpnEngine  # noqa: PLC0415
+        from gateway.openvpn.engine import OpenVpnEngine  # noqa: PLC0415
 
         engine = self._engines.get("OpenVPN")
         return engine.tls_auth_key() if isinstance(engine, OpenVpnEngine) else ""
@@ -323,14 +323,14 @@ class Gateway:
 def _make(protocol: VpnProtocol, around: Surroundings, charon: Charon) -> Engine:
     """Engines are imported when they are wanted."""
     if protocol == "IkeV2":
-        from gateway.engines.ikev2 import Ikev2Engine  # noqa: PLC0415
+        from gateway.ikev2.engine import Ikev2Engine  # noqa: PLC0415
 
         return Ikev2Engine(around, charon)
     if protocol == "OpenVPN":
-        from gateway.engines.openvpn import OpenVpnEngine  # noqa: PLC0415
+        from gateway.openvpn.engine import OpenVpnEngine  # noqa: PLC0415
 
         return OpenVpnEngine(around)
-    from gateway.engines.sstp import SstpEngine  # noqa: PLC0415
+    from gateway.sstp.engine import SstpEngine  # noqa: PLC0415
 
     return SstpEngine(around)
 

@@ -21,15 +21,15 @@ import pytest
 from pydantic import ValidationError
 
 from lab.errors import LabError
+from lab.failure import raised
 from lab.nodes.base import Completed
 from lab.report.session import build, start_lab
 from lab.report.verdict import Verdict
-from lab.runtime.failure import raised
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Event, StepResult
 from lab.topology.load import TopologyFile, load
-from lab.topology.steps import Step, Steps
-from lab.topology.words import problem_of
+from lab.topology.model.steps import Step, Steps
+from lab.topology.reading.error_text import problem_of
 
 __tracebackhide__ = True  # a failure is shown where the test is, not in here
 _UNSET = '.*"asyncio_default_fixture_loop_scope" is unset'

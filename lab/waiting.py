@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar, overload
 
-from gateway import turns
-from gateway.turns import Patience
+from gateway.common import turns
+from gateway.common.turns import Patience
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def busy(counted: Patience) -> str:
 @asynccontextmanager
 async def patience(limit: float) -> AsyncIterator[Patience]:
     """asyncio.timeout, but a second counts only if the programs that are seen here, those of a lab
-    for its supervisor, all had their turns in it: gateway.turns."""
+    for its supervisor, all had their turns in it: gateway.common.turns."""
     loop = asyncio.get_running_loop()
     counted = Patience(limit, turns.of_everybody)
     then = loop.time()

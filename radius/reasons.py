@@ -143,7 +143,7 @@ def of_freeradius(log: str) -> Iterator[Refusal]:
 
 
 def of_door(log: str) -> Iterator[Refusal]:
-    """Of radius.frontdoor's lines, in order."""
+    """Of radius.push_proxy's lines, in order."""
     for line in log.splitlines():
         found = _DOOR.fullmatch(line)
         if found and (reason := of_words(found["why"])):

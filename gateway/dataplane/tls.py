@@ -10,7 +10,7 @@ import ssl
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from gateway import cipher_suites
+from gateway.common import cipher_suites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

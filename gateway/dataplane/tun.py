@@ -11,7 +11,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from gateway.errors import EngineError
+from gateway.common.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

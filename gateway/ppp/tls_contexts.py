@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL, crypto
 
-from gateway import cipher_suites
+from gateway.common import cipher_suites
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -22,7 +22,7 @@ def server_context(
     chain: tuple[x509.Certificate, ...] = (),
 ) -> SSL.Context:
     """The gateway's end; made once and shared. The peer must have a certificate, any: its chain is
-    for gateway.trust to look at."""
+    for gateway.policy.trust to look at."""
     context = _context(certificate, key, chain)
     context.set_cipher_list(cipher_suites.AZURE.encode())
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)

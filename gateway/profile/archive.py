@@ -15,7 +15,7 @@ from gateway.profile.windows import setup_script
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
-    from gateway.vocabulary import AuthenticationMethod, VpnProtocol
+    from gateway.common.vocabulary import AuthenticationMethod, VpnProtocol
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold: equal settings give equal bytes."""

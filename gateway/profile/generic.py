@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Network
 
-    from gateway.vocabulary import VpnProtocol
+    from gateway.common.vocabulary import VpnProtocol
 
 
 def vpn_settings(

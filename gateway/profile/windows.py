@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Network
 
-    from gateway.vocabulary import AuthenticationMethod, VpnProtocol
+    from gateway.common.vocabulary import AuthenticationMethod, VpnProtocol
 
 
 _METHODS: dict[AuthenticationMethod, tuple[str, ...]] = {

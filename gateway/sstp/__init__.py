@@ -1,1 +1,1 @@
-"""SSTP ([MS-SSTP]) without sockets: wire formats, crypto binding, both state machines."""
+"""SSTP: the gateway's side of it; protocol/ has no I/O, worker/ is the process without rights."""

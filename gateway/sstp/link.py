@@ -1,54 +1,96 @@
-"""What a call asks of its PPP link."""
+"""The gateway's end of the channel to its SSTP worker: orders that are answered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from gateway.common.errors import EngineError
+from gateway.sstp.worker.messages import (
+    FROM_WORKER,
+    Configure,
+    Configured,
+    Counts,
+    Ping,
+    Pong,
+    Report,
+)
+from gateway.unprivileged.link import WorkerLink
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address
+    from collections.abc import Callable
 
-    from gateway.ppp.events import LinkEvent, Verdict
+    from gateway.sstp.worker.messages import FromWorker
+
+M = TypeVar("M")
+ANSWER_LIMIT = 5.0
+"""Seconds in which the worker answers an order."""
 
 
-class Link(Protocol):
-    """What a call asks of its end of the PPP link (gateway.ppp.link.Link)."""
+class Link(WorkerLink["FromWorker"]):
+    """`on_message` is told what is no answer, `broken` why the worker is of no more use."""
 
-    @property
-    def network_open(self) -> bool:
-        """IPCP has opened: IP may flow."""
+    def __init__(
+        self, on_message: Callable[[FromWorker], None], broken: Callable[[str], None]
+    ) -> None:
+        super().__init__("the SSTP worker", FROM_WORKER, self._take, broken)
+        self._tell = on_message
+        self._number = 0
+        self._configured: dict[int, asyncio.Future[Configured]] = {}
+        self._counts: list[asyncio.Future[Counts]] = []
+        self._pongs: list[asyncio.Future[Pong]] = []
 
-    @property
-    def peer_mru(self) -> int:
-        """The largest IP packet that the peer takes."""
+    def close(self) -> None:
+        """Close both ends; whoever waits for an answer hears that there is none."""
+        super().close()
+        for waiting in (list(self._configured.values()), self._counts, self._pongs):
+            for answer in waiting:
+                answer.cancel()
+        self._configured.clear()
+        self._counts.clear()
+        self._pongs.clear()
 
-    @property
-    def ip_header(self) -> bytes:
-        """What stands before an IP packet to the peer."""
+    async def configure(self, order: Configure, limit: float = ANSWER_LIMIT) -> Configured:
+        """Put this in force; returns when it is."""
+        self._number += 1
+        answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
+        self._configured[self._number] = answer
+        self.send(order.model_copy(update={"number": self._number}))
+        return await _within(answer, "took no configuration", limit)
 
-    @property
-    def address(self) -> IPv4Address | None:
-        """The client's."""
+    async def report(self) -> Counts:
+        """The worker's counts."""
+        answer: asyncio.Future[Counts] = asyncio.get_running_loop().create_future()
+        self._counts.append(answer)
+        self.send(Report())
+        return await _within(answer, "told no counts")
 
-    def open(self, now: float) -> None:
-        """The layer below is up."""
+    async def alive(self) -> None:
+        """For the heartbeat: returns when the worker's loop has answered."""
+        answer: asyncio.Future[Pong] = asyncio.get_running_loop().create_future()
+        self._pongs.append(answer)
+        self.send(Ping())
+        await _within(answer, "did not answer")
 
-    def receive(self, frame: bytes, now: float) -> None:
-        """One frame."""
+    def _take(self, message: FromWorker) -> None:
+        match message:
+            case Configured():
+                _answer(self._configured.pop(message.number, None), message)
+            case Counts():
+                _answer(self._counts.pop(0) if self._counts else None, message)
+            case Pong():
+                _answer(self._pongs.pop(0) if self._pongs else None, message)
+            case _:
+                self._tell(message)
 
-    def tick(self, now: float) -> None:
-        """Timers."""
 
-    def deadline(self) -> float | None:
-        """When `tick` is wanted."""
+def _answer(future: asyncio.Future[M] | None, message: M) -> None:
+    if future and not future.done():
+        future.set_result(message)
 
-    def outgoing(self) -> list[bytes]:
-        """Take the frames to send."""
 
-    def events(self) -> list[LinkEvent]:
-        """Take the events."""
-
-    def answer(self, verdict: Verdict, now: float) -> None:
-        """The answer to the pending attempt."""
-
-    def terminate(self, why: str, now: float) -> None:
-        """Take the link down."""
+async def _within(answer: asyncio.Future[M], failing: str, limit: float = ANSWER_LIMIT) -> M:
+    await asyncio.wait({answer}, timeout=limit)
+    if not answer.done() or answer.cancelled():
+        raise EngineError(f"the SSTP worker {failing}")
+    return answer.result()

@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from gateway.errors import EngineError
+from gateway.common.errors import EngineError
 from gateway.unprivileged.channel import Channel, ChannelError
 
 if TYPE_CHECKING:

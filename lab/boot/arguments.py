@@ -12,7 +12,7 @@ import os
 from typing import Any, Callable, NamedTuple, NoReturn
 
 from lab.boot.enter import HOST, is_replaced
-from lab.cli.verbs import OF_THE_LAUNCHER
+from lab.boot.verbs import OF_THE_LAUNCHER
 from lab.errors import UsageError
 
 # Verbs that only read and print, or write files of the user's: one mapped user is enough for them.

@@ -26,7 +26,8 @@ SUITE = "bookworm"
 RECIPE = "2"
 ORDER = ("base", "runner", "core", "sstp", "build", "directory", "test")
 LOCKS = {"runner": "requirements.lock", "test": "requirements-test.lock"}
-# What a verb needs before it is started; labs that are built ask for more (lab.topology.layers).
+# What a verb needs before it is started; labs that are built ask for more
+# (lab.topology.planning.layers).
 _OF_VERBS = {
     **dict.fromkeys(("verify", "up", "make"), ("core",)),
     "image": ORDER[:-1],  # in a container nobody makes more

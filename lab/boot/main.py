@@ -16,7 +16,7 @@ from lab.boot.enter import environment, execute, inside, replace_root
 from lab.boot.layers import ORDER, in_order, of_verb, root_key
 from lab.boot.progress import say
 from lab.boot.users import become_root, can_map_range
-from lab.cli.verbs import OF_THE_LAUNCHER
+from lab.boot.verbs import OF_THE_LAUNCHER
 from lab.errors import HELD, MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _run(source: str, words: list[str]) -> int:
 def _carry_out(source: str, call: Call) -> int:
     """A verb of the launcher's own."""
     if call.verb == "doctor":
-        from lab import doctor
+        from lab.boot import doctor
 
         return doctor.run(source, call.own)
     if call.verb == "root":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.checks.session import concerns_row
-from lab.topology.steps import (
+from lab.topology.model.steps import (
     Disconnect,
     EndFault,
     Fault,
@@ -17,6 +16,7 @@ from lab.topology.steps import (
     Step,
     Update,
 )
+from lab.world import ClientComputer, Outcome, Work, World
 
 REVOKED = "vpnClientRevokedCertificates"
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.rotation import Place
-from lab.checks.base import ClientComputer, Outcome, Work, World
+from gateway.daemons.rotation import Place
 from lab.clients.base import Connection, RefusedError
-from lab.topology.steps import Connects, Refused, Step
+from lab.topology.model.steps import Connects, Refused, Step
 from lab.waiting import patience, wait_until
+from lab.world import ClientComputer, Outcome, Work, World
 from radius.printable import printable
 from radius.reasons import Refusal, most_telling
 

@@ -6,10 +6,10 @@ import json
 import secrets
 import sys
 
-from lab.checks.base import ClientComputer, Outcome, Work, World
 from lab.nodes.base import Completed, Node
 from lab.observe.capture import capture
-from lab.topology.steps import NoCleartext, Step
+from lab.topology.model.steps import NoCleartext, Step
+from lab.world import ClientComputer, Outcome, Work, World
 
 FETCH_LIMIT = 5
 ACCESS_LINK = "eth0"

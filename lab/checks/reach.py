@@ -6,11 +6,11 @@ import os
 from functools import partial
 from ipaddress import ip_address
 
-from lab.checks import probes
-from lab.checks.base import Outcome, Work, World
+from lab.nodes import probes
 from lab.nodes.base import Node
-from lab.topology.steps import CannotReach, Reaches, Resolves, Step
+from lab.topology.model.steps import CannotReach, Reaches, Resolves, Step
 from lab.waiting import patience
+from lab.world import Outcome, Work, World
 
 Probe = Reaches | CannotReach
 GRACE = 5.0

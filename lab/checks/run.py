@@ -15,12 +15,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from gateway.turns import SLICE
-from lab.checks import actions, connect, privacy, radius, reach, session, telephone, tunnel
-from lab.checks.base import Outcome, Work, World
-from lab.runtime.failure import told, words
-from lab.topology.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
+from gateway.common.turns import SLICE
+from lab.checks import (
+    actions,
+    connect,
+    privacy,
+    radius_in_tunnel,
+    reach,
+    second_factor,
+    session,
+    tunnel,
+)
+from lab.failure import told, words
+from lab.topology.model.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
 from lab.waiting import busy, patience
+from lab.world import Outcome, Work, World
 
 Tell = Callable[[int, Step, Outcome, float], None]
 """Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
@@ -31,8 +40,8 @@ WORK: dict[type[Step], Work] = {
     **privacy.WORK,
     **session.WORK,
     **tunnel.WORK,
-    **radius.WORK,
-    **telephone.WORK,
+    **radius_in_tunnel.WORK,
+    **second_factor.WORK,
     **actions.WORK,
 }
 NOTABLE = 0.5

@@ -6,11 +6,11 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from gateway import rotation
-from lab.checks.base import ClientComputer, Outcome, Work, World
+from gateway.daemons import rotation
 from lab.checks.connect import concerns
-from lab.topology.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
+from lab.topology.model.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
 from lab.waiting import wait_until
+from lab.world import ClientComputer, Outcome, Work, World
 
 INTERVAL = 0.02
 BEFORE = AFTER = 10

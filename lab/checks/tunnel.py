@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.checks.base import Outcome, Work, World
-from lab.lookup import gateway_of_site
-from lab.topology.steps import Step, Tunnel
+from lab.topology.model.steps import Step, Tunnel
+from lab.topology.planning.lookup import gateway_of_site
 from lab.waiting import wait_until
+from lab.world import Outcome, Work, World
 
 
 async def tunnel(step: Tunnel, world: World) -> Outcome:

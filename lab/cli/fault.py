@@ -45,8 +45,8 @@ def command(  # noqa: PLR0917 (click: one for each option)
     from pydantic import ValidationError  # noqa: PLC0415 (not for --help)
 
     from lab.cli.labs import opened  # noqa: PLC0415 (as above)
-    from lab.topology.steps import EndFault, Fault  # noqa: PLC0415 (as above)
-    from lab.topology.words import problem_of  # noqa: PLC0415 (as above)
+    from lab.topology.model.steps import EndFault, Fault  # noqa: PLC0415 (as above)
+    from lab.topology.reading.error_text import problem_of  # noqa: PLC0415 (as above)
 
     refuse_unknown("fault", word, faults(), "fault")
     said = {"fault": word, "for": time, "at": at, "by": by}

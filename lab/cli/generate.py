@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from lab.cli.group import p2slab
-from lab.topology.schema import schema
+from lab.topology.reading.schema import schema
 
 HELP_WIDTH = 80
 _KINDS: tuple[tuple[type[click.ParamType[Any]], str], ...] = (

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from lab import VERSION
-from lab.cli.verbs import OF_THE_LAUNCHER, VERBS
+from lab.boot.verbs import OF_THE_LAUNCHER, VERBS
 
 
 class _Verbs(click.Group):

@@ -39,7 +39,7 @@ def main() -> int:
 
 def _unforeseen(error: Exception) -> int:
     """Tell of it; the traceback goes into a file, for who mends it."""
-    from lab.runtime.failure import told, written_down  # noqa: PLC0415 (few need it)
+    from lab.failure import told, written_down  # noqa: PLC0415 (few need it)
 
     failure = told(error)
     remedy = failure["remedy"]

@@ -113,7 +113,7 @@ def _make(
 ) -> None:
     from lab.pki.authority import sign  # noqa: PLC0415 (cryptography: not for --help)
     from lab.pki.stock import fresh_key  # noqa: PLC0415 (as above)
-    from lab.topology.plan import CertificatePlan  # noqa: PLC0415 (as above)
+    from lab.topology.planning.plan import CertificatePlan  # noqa: PLC0415 (as above)
 
     if name != Path(name).name or not name:
         raise UsageError(

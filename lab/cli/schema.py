@@ -17,6 +17,6 @@ def command() -> None:
         p2slab schema > schema.json
         # yaml-language-server: $schema=schema.json
     """
-    from lab.topology.schema import schema  # noqa: PLC0415 (not for --help)
+    from lab.topology.reading.schema import schema  # noqa: PLC0415 (not for --help)
 
     click.echo(json.dumps(schema(), indent=2))

@@ -30,7 +30,7 @@ def command(ctx: click.Context, file: Path, name: str | None, dry_run: bool, as_
 
 
 def _print_plan(topology: TopologyFile, *, as_json: bool) -> None:
-    from lab.topology.describe import as_text, describe  # noqa: PLC0415 (only for --dry-run)
+    from lab.topology.planning.describe import as_text, describe  # noqa: PLC0415 (only for --dry-run)
 
     plan = topology.plan()
     click.echo(json.dumps(describe(plan), indent=2) if as_json else as_text(plan))
@@ -39,7 +39,7 @@ def _print_plan(topology: TopologyFile, *, as_json: bool) -> None:
 def _up(topology: TopologyFile, name: str | None, *, as_json: bool) -> int:
     from lab.boot import ask  # noqa: PLC0415 (not for --dry-run)
     from lab.report.session import build, start_lab  # noqa: PLC0415 (as above)
-    from lab.topology.layers import layers_for  # noqa: PLC0415 (as above)
+    from lab.topology.planning.layers import layers_for  # noqa: PLC0415 (as above)
 
     ask.require(layers_for([topology.topology]))
     handle = start_lab(topology, name)

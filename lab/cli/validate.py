@@ -33,7 +33,7 @@ def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
 
 def _answer(file: Path) -> dict[str, Any]:
     from lab.topology.load import load  # noqa: PLC0415 (not for --help)
-    from lab.topology.problems import LoadError  # noqa: PLC0415 (as above)
+    from lab.topology.reading.problems import LoadError  # noqa: PLC0415 (as above)
 
     try:
         plan = load(file).plan()

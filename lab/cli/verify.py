@@ -39,8 +39,8 @@ def command(  # noqa: PLR0917 (click: one for each option)
     """
     from lab.boot import ask  # noqa: PLC0415 (not for --help)
     from lab.report.terminal import print_summary, print_verdict  # noqa: PLC0415 (as above)
-    from lab.topology.layers import layers_for  # noqa: PLC0415 (as above)
     from lab.topology.load import load_all, refuse_empty  # noqa: PLC0415 (as above)
+    from lab.topology.planning.layers import layers_for  # noqa: PLC0415 (as above)
 
     topologies = load_all(files)
     refuse_empty(topologies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lab.topology.vocabulary import Reason, VpnProtocol
+from lab.topology.model.vocabulary import Reason, VpnProtocol
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from lab.checks.base import GatewayHandle
 from lab.clients.base import Connection, Driver, RefusedError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import ike_persona
@@ -18,8 +17,9 @@ from lab.clients.user import UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.side_by_side import at_once
-from lab.topology.plan import ClientPlan
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
+from lab.topology.planning.plan import ClientPlan
+from lab.world import GatewayHandle
 
 DIALS = 16
 """At once on each processor: who asks a user on the telephone has a place for half a minute."""
@@ -27,7 +27,7 @@ User = UserCertificate | UserPassword
 
 
 class Computer:
-    """lab.checks.base.ClientComputer: at most one tunnel at a time."""
+    """lab.world.ClientComputer: at most one tunnel at a time."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lab.topology.tls import CIPHER_SUITES, CipherSuite, TlsVersion
+from lab.topology.model.tls import CIPHER_SUITES, CipherSuite, TlsVersion
 
 VERSIONS: dict[TlsVersion, int] = {"1.0": 0x0301, "1.1": 0x0302, "1.2": 0x0303}
 _ALERT, _HANDSHAKE = 21, 22

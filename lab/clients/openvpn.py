@@ -6,9 +6,9 @@ import asyncio
 import time
 from contextlib import suppress
 
-from gateway import turns
-from gateway.engines.openvpn_management import Event, LogLine, Management, StateLine
-from gateway.rotation import whole
+from gateway.common import turns
+from gateway.daemons.rotation import whole
+from gateway.openvpn.management import Event, LogLine, Management, StateLine
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import OPENVPN, judge
@@ -16,7 +16,7 @@ from lab.clients.resolver import Resolver
 from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
 from lab.waiting import patience, wait_until
 
 DIRECTORY = "/run/openvpn"

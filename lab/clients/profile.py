@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lab.errors import LabError
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
 
 MAXIMUM_MEMBER = 1_000_000
 """Bytes of one file, unpacked."""

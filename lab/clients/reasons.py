@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lab.topology.vocabulary import Reason
+from lab.topology.model.vocabulary import Reason
 
 Table = tuple[tuple[str, Reason], ...]
 

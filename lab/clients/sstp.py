@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.rotation import whole
+from gateway.daemons.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
@@ -32,8 +32,8 @@ from lab.clients.sstp_options import (
 from lab.clients.user import UserCertificate
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node, Process
-from lab.topology.plan import TlsLimits
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
+from lab.topology.planning.plan import TlsLimits
 from lab.waiting import wait_until
 
 UNREACHED_LIMIT = 3.0

@@ -1,7 +1,8 @@
-"""One call of the lab's own SSTP client: TCP, a proxy, TLS and gateway.sstp on an epoll loop.
+"""One call of the lab's own SSTP client: TCP, a proxy, TLS and gateway.sstp.protocol on an epoll
+loop.
 
 Many of them share one loop (gateway.dataplane.reactor). What happens is told in the words of
-gateway.sstp.events; what happens before SSTP, as Refused with a client's reason.
+gateway.sstp.protocol.events; what happens before SSTP, as Refused with a client's reason.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from gateway.dataplane.secure import secure
 from gateway.dataplane.tls import TlsConnection
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.link import Link
-from gateway.sstp.binding import certificate_hashes
-from gateway.sstp.client_call import ClientCall, ClientCallConfig
-from gateway.sstp.events import CallEvent, Ended, Refused
-from gateway.sstp.machine import TIMERS, Timers
-from gateway.sstp.tamper import HONEST, Tamper
+from gateway.sstp.protocol.binding import certificate_hashes
+from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
+from gateway.sstp.protocol.events import CallEvent, Ended, Refused
+from gateway.sstp.protocol.machine import TIMERS, Timers
+from gateway.sstp.protocol.tamper import HONEST, Tamper
 
 HTTPS = 443
 REACH_LIMIT = 5.0

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 from lab.clients.user import UserCertificate, UserPassword
-from lab.topology.plan import TlsLimits
+from lab.topology.planning.plan import TlsLimits
 
 DIRECTORY = "/run/sstp"
 OPTIONS, ROOT, RADIUS_ROOT, CHAIN, KEY, OPENSSL = (

@@ -29,11 +29,11 @@ from gateway.dataplane import tun
 from gateway.dataplane.reactor import READABLE, Reactor
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.tls_contexts import client_context
-from gateway.sstp.binding import Bound
-from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.binding import Bound
+from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
 from lab.clients.old_tls import Agreed, client_hello, read_answer
 from lab.clients.sstp_call import HTTPS, REACH_LIMIT, Caller, Target
-from lab.topology.tls import CipherSuite, TlsVersion
+from lab.topology.model.tls import CipherSuite, TlsVersion
 
 LARGEST_PACKET = 65536
 _VERSIONS = {

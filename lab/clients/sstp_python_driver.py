@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.rotation import whole
+from gateway.daemons.rotation import whole
 from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
@@ -18,8 +18,8 @@ from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, U
 from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
-from lab.topology.plan import TlsLimits
-from lab.topology.vocabulary import Reason, VpnProtocol
+from lab.topology.model.vocabulary import Reason, VpnProtocol
+from lab.topology.planning.plan import TlsLimits
 from lab.waiting import wait_until
 
 INTERFACE = "sstp0"

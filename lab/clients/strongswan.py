@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gateway import datapath, turns
-from gateway.rotation import whole
+from gateway.common import turns
+from gateway.daemons.rotation import whole
+from gateway.ikev2 import datapath
 from lab.clients.base import Connection, RefusedError
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
@@ -27,7 +28,7 @@ from lab.clients.strongswan_config import (
 from lab.clients.user import UserPassword
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
-from lab.topology.vocabulary import VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def strongswan_conf(
     directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
 ) -> str:
     """strongswan.conf. Windows takes longer to give up, but nobody is to wait for a firewall here;
-    `resolve` writes the node's own resolv.conf. `slowness`: see gateway.turns."""
+    `resolve` writes the node's own resolv.conf. `slowness`: see gateway.common.turns."""
     tries, timeout, base = PATIENT if patient else QUICK
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from lab.errors import UsageError
 from lab.kernel import nft
-from lab.lookup import connected_sites, radius_servers
-from lab.topology.addressing import directory_name, radius_name
-from lab.topology.wiring import INTERNET
+from lab.topology.planning.addressing import directory_name, radius_name
+from lab.topology.planning.lookup import connected_sites, radius_servers
+from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
-    from lab.checks.base import RadiusServer, World
     from lab.nodes.base import Node
-    from lab.topology.steps import Fault
-    from lab.topology.vocabulary import FaultName
+    from lab.topology.model.steps import Fault
+    from lab.topology.model.vocabulary import FaultName
+    from lab.world import RadiusServer, World
 
 End = Callable[[], Awaitable[None]]
 Begun = tuple[str, End]

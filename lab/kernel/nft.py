@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from gateway.nft import Nft, NftError
+from gateway.common.nft import Nft, NftError
 from lab.errors import LabError
 
 _one_at_a_time = threading.Lock()  # the library does not promise to be thread-safe

@@ -18,8 +18,8 @@ from lab.nodes.uml_answers import Answers, name_of
 from lab.nodes.uml_machine import Machine
 from lab.nodes.uml_network import NOBODY, cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
-from lab.topology.neighbours import Neighbours
-from lab.topology.plan import Plan
+from lab.topology.planning.neighbours import Neighbours
+from lab.topology.planning.plan import Plan
 from lab.waiting import patience
 
 T = TypeVar("T")

@@ -33,7 +33,7 @@ from lab.nodes.uml_network import (
     vectors,
 )
 from lab.nodes.uml_program import Line, NodeDownError
-from lab.topology.plan import NodePlan
+from lab.topology.planning.plan import NodePlan
 from lab.waiting import patience
 
 BOOT_LIMIT = 60.0

@@ -19,8 +19,8 @@ from lab.errors import LabError
 from lab.kernel import requests, sysctls, tc
 from lab.kernel.requests import DEFAULT_MTU, Request
 from lab.nodes.namespace import Network
-from lab.topology.neighbours import Interface, Neighbour, Neighbours, mac
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.neighbours import Interface, Neighbour, Neighbours, mac
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
 
 TUN = "/dev/net/tun"
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.errors import UsageError
 from lab.pki import stock
-from lab.topology.plan import CertificatePlan
+from lab.topology.planning.plan import CertificatePlan
 
 Key = rsa.RSAPrivateKey
 PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")

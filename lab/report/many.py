@@ -18,11 +18,11 @@ from typing import Any
 
 from lab.boot import signals
 from lab.errors import OURS
+from lab.failure import told, written_down
 from lab.kernel import calls
 from lab.report.screen import Screen
 from lab.report.session import verify
 from lab.report.verdict import Verdict
-from lab.runtime.failure import told, written_down
 from lab.runtime.protocol import Event, Failed, StepResult
 from lab.topology.load import TopologyFile
 

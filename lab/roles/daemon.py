@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.rotation import whole
-from lab.checks import probes
+from gateway.daemons.rotation import whole
 from lab.errors import LabError
+from lab.nodes import probes
 from lab.nodes.base import Node, Process
 from lab.side_by_side import at_once
 from lab.waiting import wait_until

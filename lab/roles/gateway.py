@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import turns
+from gateway.arm.secrets import with_secrets
+from gateway.common import turns
 from gateway.dataplane import native
-from gateway.secrets import with_secrets
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.nodes.files import SOURCE
 from lab.pki.authority import Credential
 from lab.roles.daemon import last_words
-from lab.topology.plan import GatewayPlan
+from lab.topology.planning.plan import GatewayPlan
 from lab.waiting import wait_until
 
 PACKAGES = ("gateway", "radius")
@@ -105,7 +105,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class UnixGateway:
-    """lab.checks.base.GatewayHandle over the gateway's socket.
+    """lab.world.GatewayHandle over the gateway's socket.
 
     The standard library's client in a thread: aiohttp would cost the supervisor 0.2 s and 25 MB.
     """

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lab.failure import told
 from lab.runtime import wire
-from lab.runtime.failure import told
 from lab.runtime.protocol import Event, Run, Watch, event_as_data, request_of
 
 if TYPE_CHECKING:

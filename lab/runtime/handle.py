@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, UsageError
+from lab.failure import raised
 from lab.nodes.base import Completed, Entrance
 from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
-from lab.runtime.failure import raised
 
 if TYPE_CHECKING:
     from lab.runtime.protocol import Event
-    from lab.topology.steps import Step
+    from lab.topology.model.steps import Step
 
 __tracebackhide__ = True  # from pytest: a failure is shown where the test asks
 _PEER = struct.Struct("iII")

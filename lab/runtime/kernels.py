@@ -11,8 +11,8 @@ from lab.nodes.base import Node
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.world import build_world
 from lab.side_by_side import at_once
-from lab.topology.neighbours import neighbours
-from lab.topology.plan import Need, Plan
+from lab.topology.planning.neighbours import neighbours
+from lab.topology.planning.plan import Need, Plan
 
 KERNELS = 2
 """That boot at once on each processor."""

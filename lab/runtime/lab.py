@@ -12,8 +12,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.secrets import with_secrets
-from lab.checks.base import (
+from gateway.arm.secrets import with_secrets
+from lab.errors import UsageError
+from lab.faults.active import Faults
+from lab.nodes.base import Node
+from lab.roles import start_role
+from lab.runtime.kernels import boot, build_nodes, lacking
+from lab.runtime.protocol import Emit, Stage, StepResult
+from lab.topology.model.steps import Step, Update, text_of, verb_of
+from lab.topology.planning.lookup import connected_sites
+from lab.topology.planning.neighbours import crowded
+from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
+from lab.world import (
     ClientComputer,
     Daemon,
     GatewayHandle,
@@ -21,16 +31,6 @@ from lab.checks.base import (
     RadiusServer,
     VpnDevice,
 )
-from lab.errors import UsageError
-from lab.faults.board import Faults
-from lab.lookup import connected_sites
-from lab.nodes.base import Node
-from lab.roles import start_role
-from lab.runtime.kernels import boot, build_nodes, lacking
-from lab.runtime.protocol import Emit, Stage, StepResult
-from lab.topology.neighbours import crowded
-from lab.topology.plan import GatewayPlan, NodePlan, Plan
-from lab.topology.steps import Step, Update, text_of, verb_of
 
 if TYPE_CHECKING:
     from lab.pki.authority import Credential
@@ -58,7 +58,7 @@ def _certificate_text(found: re.Match[str], credentials: Mapping[str, Credential
 
 
 class Lab:
-    """A World (lab.checks.base) that builds itself from a plan."""
+    """A World (lab.world) that builds itself from a plan."""
 
     def __init__(self, plan: Plan, log_directory: Path) -> None:
         self.plan = plan
@@ -154,17 +154,17 @@ class Lab:
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
         """The user's word on the telephone; the RADIUS servers that asked."""
-        from lab.checks import telephone  # noqa: PLC0415 (few labs have a second factor)
+        from lab.checks import second_factor  # noqa: PLC0415 (few labs have a second factor)
 
-        return await telephone.decide(self.radius, user, approve=approve)
+        return await second_factor.decide(self.radius, user, approve=approve)
 
     async def _waiting(self) -> list[str]:
         """Users whose approval is waited for."""
         if not any(server.asks for server in self.radius.values()):
             return []
-        from lab.checks import telephone  # noqa: PLC0415 (as above)
+        from lab.checks import second_factor  # noqa: PLC0415 (as above)
 
-        return await telephone.waiting(self.radius)
+        return await second_factor.waiting(self.radius)
 
     async def _runtime(self) -> dict[str, Any]:
         """The gateways' engines, and the memory (RSS, bytes) of supervisor and gateways."""

@@ -18,7 +18,7 @@ from lab.errors import UsageError
 
 if TYPE_CHECKING:
     from lab.nodes.base import Node
-    from lab.topology.steps import Step
+    from lab.topology.model.steps import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Carry out steps (lab.topology.steps, as data), in order; whether all held."""
+    """Carry out steps (lab.topology.model.steps, as data), in order; whether all held."""
 
     steps: list[dict[str, Any]]
 

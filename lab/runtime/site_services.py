@@ -18,7 +18,7 @@ def ready(
     nodes: Mapping[str, Node],
     credentials: Mapping[str, Credential],
 ) -> dict[str, Any]:
-    """The options that the role takes (lab.roles.radius, lab.roles.directory)."""
+    """The options that the role takes (lab.roles.radius_server, lab.roles.directory)."""
     if role == "radius":
         kept = {word: options[word] for word in ("domain", "group", "factor", "deniers")}
         return {"instance": instance_of(options, credentials), **kept}
@@ -34,7 +34,7 @@ def ready(
 
 
 def instance_of(options: Mapping[str, Any], credentials: Mapping[str, Credential]) -> Instance:
-    """From the options and secrets of the service (lab.topology.radius)."""
+    """From the options and secrets of the service (lab.topology.planning.radius_servers)."""
     own = credentials.get(options["certificate"] or "")
     return Instance(
         address=options["address"],

@@ -26,9 +26,9 @@ from typing import NoReturn
 
 from lab.boot import own
 from lab.errors import LabError
+from lab.failure import raised, told
 from lab.kernel import calls, neighbour_table
 from lab.runtime.directory import RunDirectory, forget_old
-from lab.runtime.failure import raised, told
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
 from lab.runtime.supervisor import READY, Beginning, supervise

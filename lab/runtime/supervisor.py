@@ -15,14 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.rotation import keep_small
-from gateway.turns import own_turns
+from gateway.common.turns import own_turns
+from gateway.daemons.rotation import keep_small
 from lab.errors import UsageError
+from lab.failure import told
 from lab.nodes.base import Node
 from lab.runtime import protocol
 from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
-from lab.runtime.failure import told
 from lab.runtime.protocol import Body, Event, Failed, Ready
 
 
@@ -174,7 +174,7 @@ class Supervisor:
 
     async def steps(self, request: protocol.Run, emit: protocol.Emit) -> bool:
         """Carry out steps: those of one request at a time."""
-        from lab.topology.steps import Steps  # noqa: PLC0415 (pydantic: after the world is built)
+        from lab.topology.model.steps import Steps  # noqa: PLC0415 (pydantic: after the world is built)
 
         if self._state != "ready":
             name = self._directory.name

@@ -13,8 +13,8 @@ from lab.errors import LabError
 from lab.kernel import requests, sysctls
 from lab.kernel.requests import LOOPBACK, Port, Request
 from lab.nodes.namespace import NamespaceNode, Network
-from lab.topology.neighbours import Interface, Neighbours, mac, neighbours
-from lab.topology.plan import End, Link, NodePlan, Plan
+from lab.topology.planning.neighbours import Interface, Neighbours, mac, neighbours
+from lab.topology.planning.plan import End, Link, NodePlan, Plan
 from lab.waiting import wait_until
 
 NODES = Path("/run/lab/nodes")

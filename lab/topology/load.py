@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from lab.topology.declared import Declared
-from lab.topology.document import Document, DocumentError, read
-from lab.topology.files import file_problems
-from lab.topology.model import Topology
-from lab.topology.plan import Plan
-from lab.topology.planning import make_plan
-from lab.topology.problems import LoadError, Located, Problem
+from lab.topology.model.topology import Topology
+from lab.topology.planning.plan import Plan
+from lab.topology.planning.planner import make_plan
+from lab.topology.reading.document import Document, DocumentError, read
+from lab.topology.reading.files import file_problems
+from lab.topology.reading.problems import LoadError, Located, Problem
+from lab.topology.reading.salvage import sound_part
 from lab.topology.rules import rule_problems
-from lab.topology.sound import sound_part
+from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
 _STARTING_POINT = "topologies/quickstart.yaml is one to start from"

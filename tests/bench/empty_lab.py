@@ -13,8 +13,8 @@ from lab.runtime.world import build_world
 if TYPE_CHECKING:
     from lab.nodes.namespace import NamespaceNode
     from lab.runtime.handle import Handle
-    from lab.topology.plan import Plan
-    from lab.topology.steps import Step
+    from lab.topology.model.steps import Step
+    from lab.topology.planning.plan import Plan
 
 
 class EmptyLab:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
 from tests.bench import processes
 from tests.bench.sstp_soak import keep
 from tests.labs import forged
@@ -74,7 +74,7 @@ async def measure(bench: Bench, over: VpnProtocol, attempts: int) -> list[dict[s
     return rows
 
 
-JUDGES = ("gateway", "charon-systemd", "gateway.sstpd", "gateway.eapd")
+JUDGES = ("gateway", "charon-systemd", "gateway.sstp.worker", "gateway.eap_tls.worker")
 """Processes that may be the judge, the likeliest last."""
 
 

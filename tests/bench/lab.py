@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lab.topology.plan import Plan
+    from lab.topology.planning.plan import Plan
     from tests.labs.traces import NamespaceWatch
 
 BUILDERS = ("runner", "ip -batch", "raw")

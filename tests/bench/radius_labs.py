@@ -13,7 +13,7 @@ from lab.report.verdict import Verdict
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Event, StepResult
 from lab.topology.load import TopologyFile, load_bytes
-from lab.topology.steps import Steps
+from lab.topology.model.steps import Steps
 
 GATEWAY = "contoso-gw"
 PASSWORD = "Correct-Horse-"

@@ -23,12 +23,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gateway import datapath
 from gateway.dataplane.reactor import Reactor
+from gateway.ikev2 import datapath
 from gateway.ppp import mschapv2
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.events import MsChapV2Attempt
-from gateway.sstp.events import CallEvent, Connected, Ended
+from gateway.sstp.protocol.events import CallEvent, Connected, Ended
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile
 from lab.clients.sstp_call import Caller, Target

@@ -23,7 +23,7 @@ from typing import Any
 from gateway.ppp.events import MsChapV2Attempt
 from gateway.ppp.mschapv2 import nt_password_hash, nt_response
 from lab.roles.directory import Computer, group_sid, start_domain
-from lab.roles.radius import start_radius
+from lab.roles.radius_server import start_radius
 from radius.attributes import Call, Nas
 from radius.client import RadiusClient
 from radius.directory import CONTROLLER, Domain, User

@@ -17,7 +17,7 @@ from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 from lab.kernel.nft import run
-from lab.topology.plan import End, Link, NodePlan, Plan
+from lab.topology.planning.plan import End, Link, NodePlan, Plan
 
 NETNS = Path("/run/netns")
 CLONE_NEWNET, MS_BIND = 0x40000000, 0x1000

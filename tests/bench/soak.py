@@ -26,7 +26,7 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
 from tests.bench import processes
 from tests.bench.sstp_soak import keep
 from tests.labs import forged

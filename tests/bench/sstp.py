@@ -27,8 +27,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from gateway.reach import SESSIONS, TABLE
-from lab.topology.plan import End, Link, NodePlan, Route
+from gateway.policy.reach import SESSIONS, TABLE
+from lab.topology.planning.plan import End, Link, NodePlan, Route
 from lab.waiting import wait_until
 from tests.bench.certificate import self_signed
 from tests.bench.flows import Flows, Iperf3, many, processor_seconds, resident

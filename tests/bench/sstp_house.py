@@ -14,19 +14,19 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.engines.base import Settings, Surroundings
-from gateway.engines.sstp import SstpEngine
-from gateway.engines.sstp_gate import Vouched
-from gateway.fence import NftFence
-from gateway.files import make_private_directory
-from gateway.placement import Placement
+from gateway.arm.placement import Placement
+from gateway.common.files import make_private_directory
+from gateway.engine import Settings, Surroundings
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.fence import NftFence
+from gateway.policy.reach import Reach
+from gateway.policy.sessions import Peer, Sessions
 from gateway.ppp.events import MsChapV2Attempt
 from gateway.ppp.mschapv2 import verify
-from gateway.reach import Reach
-from gateway.sessions import Peer, Sessions
-from gateway.sstpd.messages import Asked, Continue, Denied, Key, Method, MsChapV2Given
+from gateway.sstp.engine import SstpEngine
+from gateway.sstp.gate import Vouched
+from gateway.sstp.worker.messages import Asked, Continue, Denied, Key, Method, MsChapV2Given
 
 ROOT = "bench"
 USER, PASSWORD = "bench", "Pa55w0rd!"

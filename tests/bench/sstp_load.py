@@ -24,7 +24,7 @@ from gateway.dataplane.flow import Flow
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.ppp.config import ClientConfig
-from gateway.sstp.events import CallEvent, Connected, Ended
+from gateway.sstp.protocol.events import CallEvent, Connected, Ended
 from lab.clients.sstp_call import Caller, Target
 from lab.clients.sstp_python import tls_context
 from tests.bench.sstp_house import NETWORK, OWN, PASSWORD, USER

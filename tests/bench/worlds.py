@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.topology.load import load
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
 
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
 

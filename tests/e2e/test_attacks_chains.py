@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
 from lab.waiting import wait_until
 from tests.labs import forged
 from tests.labs.doors import Doors, Inside

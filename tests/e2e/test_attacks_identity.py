@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstp.events import Connected
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
+from gateway.sstp.protocol.events import Connected
 from lab.clients.base import RefusedError
 from tests.labs import forged
 from tests.labs.doors import Doors

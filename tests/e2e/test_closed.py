@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.reach import TABLE
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
+from gateway.policy.reach import TABLE
 from lab.clients.base import RefusedError
 from lab.nodes.base import Node
 from lab.observe.capture import capture

@@ -11,7 +11,7 @@ import pytest
 from gateway.ppp.config import ClientConfig, Method
 from lab.errors import UsageError
 from lab.roles.directory import Computer, DomainController, group_sid, start_domain
-from lab.roles.radius import RadiusServer, start_radius
+from lab.roles.radius_server import RadiusServer, start_radius
 from radius.directory import CONTROLLER, Domain, User
 from radius.freeradius import Domain as Membership
 from radius.freeradius import Instance

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from gateway import datapath, fence, sessions
-from gateway.diagnostics import DiagnosticLog
-from gateway.errors import FenceError
-from gateway.fence import NftFence
-from gateway.nft import Change, Elements, Nft, NftError
-from gateway.reach import TABLE, Reach
-from gateway.sessions import Peer, Sessions
-from gateway.vocabulary import VpnProtocol
+from gateway.common.errors import FenceError
+from gateway.common.nft import Change, Elements, Nft, NftError
+from gateway.common.vocabulary import VpnProtocol
+from gateway.ikev2 import datapath
+from gateway.policy import fence, sessions
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.fence import NftFence
+from gateway.policy.reach import TABLE, Reach
+from gateway.policy.sessions import Peer, Sessions
 from lab.kernel import calls
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import heartbeat
-from gateway.engines import ikev2_config
-from gateway.engines.vici_link import ViciLink
-from gateway.errors import EngineError
-from gateway.sstpd.worker import SHARE
-from gateway.vocabulary import VpnProtocol
+from gateway.common.errors import EngineError
+from gateway.common.vocabulary import VpnProtocol
+from gateway.daemons import heartbeat
+from gateway.ikev2 import config
+from gateway.ikev2.vici_link import ViciLink
+from gateway.sstp.worker.worker import SHARE
 from lab.nodes.base import Node
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
@@ -50,7 +50,7 @@ def test_forged_ike_sa_inits_cost_a_cookie_each_and_nothing_more(tmp_path: Path)
         await bench.computer("pc1", "alice").dial("IkeV2")
         await flooding
         flood.close()
-        most = ikev2_config.COOKIE_THRESHOLD + AT_ONCE
+        most = config.COOKIE_THRESHOLD + AT_ONCE
         assert flood.answers <= most
         assert flood.answers + flood.cookies > 2900
         assert await wait_until("charon's count", PATIENCE, lambda: half_open(bench)) <= most
@@ -68,11 +68,11 @@ def test_one_source_has_a_share_of_half_open_ike_sas(tmp_path: Path) -> None:
         pid = (await bench.engine("IkeV2"))["pid"]
         flood = await bench.nodes["pc3"].call(lambda: Flood(PUBLIC))
         own = addresses("192.0.2.10/32")
-        await off(lambda: flood.run(ikev2_config.BLOCK_THRESHOLD - AT_ONCE, own, honest=True))
-        assert flood.answers == ikev2_config.BLOCK_THRESHOLD - AT_ONCE
+        await off(lambda: flood.run(config.BLOCK_THRESHOLD - AT_ONCE, own, honest=True))
+        assert flood.answers == config.BLOCK_THRESHOLD - AT_ONCE
         await off(lambda: flood.run(4 * AT_ONCE, own, honest=True))
         flood.close()
-        assert flood.answers <= ikev2_config.BLOCK_THRESHOLD + AT_ONCE
+        assert flood.answers <= config.BLOCK_THRESHOLD + AT_ONCE
         await bench.computer("pc1", "alice").dial("IkeV2")
         assert (await bench.engine("IkeV2"))["pid"] == pid
 
@@ -81,7 +81,7 @@ def test_one_source_has_a_share_of_half_open_ike_sas(tmp_path: Path) -> None:
 
 def test_users_whose_radius_server_is_silent_do_not_stop_charon(tmp_path: Path) -> None:
     """Each holds one of charon's threads for half a minute; orders and heartbeat have their own."""
-    many, enough = 120, ikev2_config.THREADS
+    many, enough = 120, config.THREADS
 
     async def test(bench: Bench) -> None:
         document = bench.document(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway import heartbeat
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
+from gateway.daemons import heartbeat
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import Bench, client, on_a_gateway
 from tests.labs.patience import PATIENCE

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstp.events import Data, Ended
-from lab.topology.plan import CertificatePlan
+from gateway.sstp.protocol.events import Data, Ended
+from lab.topology.planning.plan import CertificatePlan
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
 from tests.labs.patience import EMPTY
 from tests.labs.sstp_bench import connected, counters, memory, off, outcome, refusals, sessions

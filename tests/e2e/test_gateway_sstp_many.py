@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstp.events import Refused
+from gateway.sstp.protocol.events import Refused
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
 from tests.labs.patience import PATIENCE

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.ppp.config import Method
-from gateway.sstp.events import Connected, Ended, Refused
-from gateway.sstp.tamper import Tamper
+from gateway.sstp.protocol.events import Connected, Ended, Refused
+from gateway.sstp.protocol.tamper import Tamper
 from tests.labs.gateway_bench import PRIVATE
 from tests.labs.sstp_bench import caller, connected, off, outcome, refusals, sessions
 from tests.labs.sstp_radius_bench import (

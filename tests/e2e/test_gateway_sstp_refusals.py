@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstp.events import Refused
-from gateway.sstp.tamper import Tamper
-from lab.topology.plan import CertificatePlan
+from gateway.sstp.protocol.events import Refused
+from gateway.sstp.protocol.tamper import Tamper
+from lab.topology.planning.plan import CertificatePlan
 from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
 from tests.labs.sstp_bench import (
     caller,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sstp.events import Ended, Refused
+from gateway.sstp.protocol.events import Ended, Refused
 from lab.errors import LabError
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway

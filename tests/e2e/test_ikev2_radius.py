@@ -13,7 +13,7 @@ import pytest
 from lab.clients.base import RefusedError
 from lab.roles.gateway import UnixGateway
 from lab.runtime.lab import Lab
-from lab.topology.steps import Fault, Update
+from lab.topology.model.steps import Fault, Update
 from lab.waiting import wait_until
 from tests.e2e.test_site_to_site import becomes
 from tests.labs.patience import PATIENCE

@@ -11,7 +11,7 @@ from lab.kernel.encoding import NLM_F_CREATE, NLM_F_REPLACE, attribute, message
 from lab.kernel.netlink import BATCH, KernelError, Netlink
 from lab.nodes.base import Node
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AuthPacket
 
-from gateway.engines.sstp_gate import Vouched
-from gateway.engines.sstp_radius import RadiusAuthenticator
-from gateway.sstpd.messages import Asked, Continue, EapGiven
-from lab.roles.radius import start_radius
+from gateway.sstp.gate import Vouched
+from gateway.sstp.radius import RadiusAuthenticator
+from gateway.sstp.worker.messages import Asked, Continue, EapGiven
+from lab.roles.radius_server import start_radius
 from radius import relay
 from radius.attributes import Nas
 from radius.client import RadiusClient
@@ -27,7 +27,7 @@ MINE = b"between-eapol-test-and-here"
 
 
 class _Path:
-    """gateway.radius_path.RadiusPath, with one server in reach."""
+    """gateway.policy.radius_path.RadiusPath, with one server in reach."""
 
     enabled = True
 

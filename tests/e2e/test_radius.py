@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.ppp.config import ClientConfig, Method
 from gateway.ppp.tls_contexts import client_context
-from lab.roles.radius import start_radius
+from lab.roles.radius_server import start_radius
 from radius.attributes import Nas
 from radius.client import RadiusClient
 from radius.freeradius import Client, Instance

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.ppp.config import ClientConfig, Method
 from lab.errors import UsageError
-from lab.roles.radius import RadiusServer, start_radius
+from lab.roles.radius_server import RadiusServer, start_radius
 from lab.waiting import wait_until
 from radius.verdict import NoAnswer
 from tests.e2e.test_radius import ALICE, asked, dialled, plain

@@ -18,7 +18,7 @@ from lab.nodes.base import Node
 from lab.roles.gateway import GatewayRefusedError, UnixGateway
 from lab.roles.site import TUNNEL, Device, start
 from lab.runtime.lab import Lab
-from lab.topology.steps import Fault
+from lab.topology.model.steps import Fault
 from lab.waiting import wait_until
 from tests.labs.patience import PATIENCE
 from tests.labs.whole_lab import in_a_lab

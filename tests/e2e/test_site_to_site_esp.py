@@ -18,7 +18,7 @@ from lab.pki.authority import issue
 from lab.roles.echo import start as start_echo
 from lab.roles.site import start as start_device
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 

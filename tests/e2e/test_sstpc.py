@@ -13,7 +13,7 @@ import pytest
 
 from lab.clients.base import RefusedError
 from lab.kernel import calls
-from lab.topology.plan import CertificatePlan, Plan
+from lab.topology.planning.plan import CertificatePlan, Plan
 from lab.waiting import wait_until
 from tests.labs.burst import COUNT
 from tests.labs.gateway_bench import (

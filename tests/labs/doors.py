@@ -14,9 +14,9 @@ from typing import Any
 
 from OpenSSL import SSL
 
+from gateway.common.vocabulary import VpnProtocol
 from gateway.ppp.config import ClientConfig
-from gateway.sstp.events import Connected
-from gateway.vocabulary import VpnProtocol
+from gateway.sstp.protocol.events import Connected
 from lab.clients.base import RefusedError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.profile import read_profile

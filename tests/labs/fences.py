@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from gateway.errors import FenceError
-from gateway.reach import Reach
-from gateway.vocabulary import VpnProtocol
+from gateway.common.errors import FenceError
+from gateway.common.vocabulary import VpnProtocol
+from gateway.policy.reach import Reach
 
 Passing = tuple[VpnProtocol, str]
 
 
 class RecordingFence:
-    """A gateway.fence.Fence. `told` is all that was asked of it, `open` who passes now, `broken`
-    whether it refuses."""
+    """A gateway.policy.fence.Fence. `told` is all that was asked of it, `open` who passes now,
+    `broken` whether it refuses."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -14,7 +14,7 @@ from lab.nodes.base import Entrance, Node
 from lab.pki.authority import Credential, issue
 from lab.roles.gateway import UnixGateway, start_gateway
 from lab.runtime.kernels import boot, build_nodes, lacking
-from lab.topology.plan import (
+from lab.topology.planning.plan import (
     CertificatePlan,
     ClientPlan,
     End,

@@ -12,7 +12,7 @@ from lab.nodes.namespace import NamespaceNode
 from lab.pki.authority import Credential, issue
 from lab.pki.revocation import revocation_list
 from lab.runtime.world import build_world
-from lab.topology.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan
 from radius.freeradius import Authority, Client, Tls
 from tests.labs.isolated import isolated
 

@@ -18,8 +18,8 @@ from lab.nodes.namespace import NamespaceNode
 from lab.runtime.protocol import Emit, Failed, Ready, Stage, StepResult
 from lab.runtime.start import start
 from lab.runtime.world import build_world
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
-from lab.topology.steps import Step
+from lab.topology.model.steps import Step
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.labs.patience import PATIENCE
 

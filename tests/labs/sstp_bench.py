@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.sstp.events import Connected
+from gateway.sstp.protocol.events import Connected
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import FQDN, PUBLIC, Bench
 from tests.labs.patience import PATIENCE

@@ -21,10 +21,10 @@ from gateway.dataplane.ip import checksum
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.link import Link
 from gateway.ppp.tls_contexts import client_context
-from gateway.sstp.binding import certificate_hashes
-from gateway.sstp.client_call import ClientCall, ClientCallConfig
-from gateway.sstp.events import Connected, Data, Ended, Refused
-from gateway.sstp.tamper import HONEST, Tamper
+from gateway.sstp.protocol.binding import certificate_hashes
+from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
+from gateway.sstp.protocol.events import Connected, Data, Ended, Refused
+from gateway.sstp.protocol.tamper import HONEST, Tamper
 from lab.pki.authority import Credential
 from tests.labs.patience import PATIENCE
 

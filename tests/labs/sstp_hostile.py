@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gateway.sstp import building, http
-from gateway.sstp.packets import (
+from gateway.sstp.protocol import building, http
+from gateway.sstp.protocol.packets import (
     AttributeId,
     Control,
     Framer,
@@ -33,7 +33,7 @@ from gateway.sstp.packets import (
     read_control,
     status_infos,
 )
-from gateway.sstp.packets import Status as SstpStatus
+from gateway.sstp.protocol.packets import Status as SstpStatus
 
 LIMIT = 90.0
 """Seconds of a server's silence before it counts as one that has not noticed."""

@@ -19,10 +19,10 @@ from ipaddress import IPv4Address
 
 from gateway.dataplane.ip import checksum
 from gateway.dataplane.reactor import Reactor
-from gateway.sstp import building
-from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
-from gateway.sstp.machine import Timers
-from gateway.sstp.tamper import HONEST, Step, Tamper
+from gateway.sstp.protocol import building
+from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.machine import Timers
+from gateway.sstp.protocol.tamper import HONEST, Step, Tamper
 from lab.clients.sstp_call import Caller, Manner, Target
 from lab.clients.sstp_python import certificate_user, on_sigterm, tls_context
 from tests.labs.sstp_hostile import malformed_frames

@@ -1,4 +1,5 @@
-"""A small SSTP server on gateway.sstp, for tests of clients: who may come in is the test's choice.
+"""A small SSTP server on gateway.sstp.protocol, for tests of clients: who may come in is the test's
+choice.
 
 It carries no packets: it sends each one back as it came.
 """
@@ -26,10 +27,10 @@ from gateway.ppp.events import (
     Verdict,
 )
 from gateway.ppp.link import Link
-from gateway.sstp.binding import certificate_hashes
-from gateway.sstp.call import CallConfig, ServerCall
-from gateway.sstp.events import CallEvent, Data
-from gateway.sstp.machine import TIMERS, Timers
+from gateway.sstp.protocol.binding import certificate_hashes
+from gateway.sstp.protocol.call import CallConfig, ServerCall
+from gateway.sstp.protocol.events import CallEvent, Data
+from gateway.sstp.protocol.machine import TIMERS, Timers
 
 Judge = Callable[[Attempt], Verdict]
 _ATTEMPTS = (EapAttempt, MsChapV2Attempt, PapAttempt)

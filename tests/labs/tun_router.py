@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from gateway.arm.placement import Placement
 from gateway.dataplane import tun
 from gateway.dataplane.ip import checksum
-from gateway.placement import Placement
 from lab.kernel import sysctls
 
 PUBLIC, PRIVATE, STRANGER = "203.0.113.2", "10.1.255.4", "192.0.2.9"

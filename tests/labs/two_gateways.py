@@ -9,7 +9,15 @@ from pathlib import Path
 from lab.pki.authority import sign
 from lab.pki.stock import fresh_key
 from lab.roles.gateway import start_gateway
-from lab.topology.plan import CertificatePlan, End, GatewayPlan, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import (
+    CertificatePlan,
+    End,
+    GatewayPlan,
+    Link,
+    NodePlan,
+    Plan,
+    Route,
+)
 from tests.labs.gateway_bench import (
     COMPUTERS,
     FQDN,

@@ -17,8 +17,8 @@ from lab.nodes.base import Node
 from lab.runtime.kernels import boot, build_nodes
 from lab.runtime.protocol import Emit, Failed, Ready
 from lab.runtime.start import start
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
-from lab.topology.steps import Step
+from lab.topology.model.steps import Step
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
 
 PLAN = Plan(
     name="uml",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab.runtime.lab import Lab
 from lab.topology.load import load_bytes
-from lab.topology.planning import make_plan
+from lab.topology.planning.planner import make_plan
 from tests.labs.isolated import isolated
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway import turns
+from gateway.common import turns
 from lab.errors import LabError
 from lab.waiting import wait_until
 

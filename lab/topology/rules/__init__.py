@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from lab.topology.declared import Declared
-from lab.topology.model import Topology
-from lab.topology.problems import Problem
+from lab.topology.model.topology import Topology
+from lab.topology.reading.problems import Problem
 from lab.topology.rules import (
     certificates,
     clients,
@@ -23,6 +22,7 @@ from lab.topology.rules import (
     sites,
     steps,
 )
+from lab.topology.rules.declared import Declared
 
 Rule = Callable[[Topology, Declared], Iterator[Problem]]
 _TABLES: Iterable[Iterable[Rule]] = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import did_you_mean, listing
-from lab.topology.declared import Declared
-from lab.topology.model import Authority, ClientCertificate, Topology
-from lab.topology.problems import Path, Problem
+from lab.topology.model.topology import Authority, ClientCertificate, Topology
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 _Certificate = Authority | ClientCertificate
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import listing
-from lab.topology.declared import Declared
-from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem
+from lab.topology.model.topology import Topology
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 
 def sstp_is_dialled_where_it_is_spoken_of(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import did_you_mean
-from lab.topology import steps as words
-from lab.topology.addressing import radius_name
-from lab.topology.declared import Declared
-from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem
-from lab.topology.radius import radius_nodes
-from lab.topology.vocabulary import FaultName
+from lab.topology.model import steps as words
+from lab.topology.model.topology import Topology
+from lab.topology.model.vocabulary import FaultName
+from lab.topology.planning.addressing import radius_name
+from lab.topology.planning.radius_servers import radius_nodes
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 _OF_TUNNELS: frozenset[FaultName] = frozenset(("s2s-cut", "s2s-wrong-psk"))
 _NEED_A_TARGET = "say which with `at`"

@@ -1,4 +1,4 @@
-"""What Azure refuses (gateway/rulebook.py), and placeholders that name no certificate."""
+"""What Azure refuses (gateway/arm/rulebook.py), and placeholders that name no certificate."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.resource import GatewayProperties, VirtualNetworkGateway
-from gateway.rulebook import Network, violations
+from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
+from gateway.arm.rulebook import Network, violations
 from lab.choices import did_you_mean
-from lab.topology.declared import Declared
-from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem
+from lab.topology.model.topology import Topology
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
 _ATTRIBUTES = ("publicCertData", "thumbprint")

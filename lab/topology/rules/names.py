@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lab.choices import did_you_mean
-from lab.topology.addressing import directory_name, link_name, proxy_name, radius_name
-from lab.topology.certificates import PUBLIC_ROOT, server_name
-from lab.topology.declared import Declared
-from lab.topology.model import GATEWAY_SUBNET, Topology
-from lab.topology.problems import Path, Problem
-from lab.topology.radius import RADIUS_ROOT, radius_nodes
-from lab.topology.sites import Site
-from lab.topology.wiring import INTERNET
+from lab.topology.model.sites import Site
+from lab.topology.model.topology import GATEWAY_SUBNET, Topology
+from lab.topology.planning.addressing import directory_name, link_name, proxy_name, radius_name
+from lab.topology.planning.pki import PUBLIC_ROOT, server_name
+from lab.topology.planning.radius_servers import RADIUS_ROOT, radius_nodes
+from lab.topology.planning.wiring import INTERNET
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 
 def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Problem]:

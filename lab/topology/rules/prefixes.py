@@ -8,7 +8,10 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal, TypeVar
 
-from lab.topology.addressing import (
+from lab.topology.model.sites import Site
+from lab.topology.model.topology import GATEWAY_SUBNET, Topology, Vnet
+from lab.topology.model.values import IpAddress, Network
+from lab.topology.planning.addressing import (
     ACCESS_PUBLIC,
     AZURE_FIRST,
     GATEWAY_PUBLIC,
@@ -23,11 +26,8 @@ from lab.topology.addressing import (
     pool,
     site_addresses,
 )
-from lab.topology.declared import Declared
-from lab.topology.model import GATEWAY_SUBNET, Topology, Vnet
-from lab.topology.problems import Path, Problem
-from lab.topology.sites import Site
-from lab.topology.values import IpAddress, Network
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 SMALLEST_SUBNET = 8
 """Addresses in a /29: Azure's smallest subnet, GatewaySubnet included."""

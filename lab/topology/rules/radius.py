@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.secrets import secrets_in
+from gateway.arm.secrets import secrets_in
 from lab.choices import did_you_mean
-from lab.topology.declared import Declared
-from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem
-from lab.topology.radius import password_of, radius_nodes
+from lab.topology.model.topology import Topology
+from lab.topology.planning.radius_servers import password_of, radius_nodes
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 from radius.freeradius_sections import can_be_quoted
 
 

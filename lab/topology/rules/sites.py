@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.resource import NOT_YET
-from gateway.sku import SKUS
+from gateway.arm.resource import NOT_YET
+from gateway.arm.sku import SKUS
 from lab.choices import did_you_mean
-from lab.topology.declared import Declared
-from lab.topology.model import Topology
-from lab.topology.problems import Path, Problem
+from lab.topology.model.topology import Topology
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 
 
 def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:

@@ -7,18 +7,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.resource import VirtualNetworkGateway
-from gateway.secrets import secrets_in, with_secrets
+from gateway.arm.resource import VirtualNetworkGateway
+from gateway.arm.secrets import secrets_in, with_secrets
 from lab.choices import did_you_mean
-from lab.topology import steps as words
-from lab.topology.addressing import link_name, proxy_name
-from lab.topology.declared import Declared
-from lab.topology.model import Client, Topology
-from lab.topology.problems import Path, Problem
-from lab.topology.radius import radius_nodes
+from lab.topology.model import steps as words
+from lab.topology.model.topology import Client, Topology
+from lab.topology.planning.addressing import link_name, proxy_name
+from lab.topology.planning.radius_servers import radius_nodes
+from lab.topology.planning.wiring import INTERNET
+from lab.topology.reading.error_text import problem_of
+from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
-from lab.topology.wiring import INTERNET
-from lab.topology.words import problem_of
 from radius.reasons import bare
 
 _Reach = words.Reaches | words.CannotReach

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from gateway import trust
+from gateway.policy import trust
 from tests.fuzz import der
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split
@@ -193,6 +193,7 @@ def run(data: bytes) -> None:
 
 OF_CHAIN = of_steps(KINDS, content=der.of_der)
 TARGETS = (
-    Target("certificates", seeds, run, ("gateway/trust.py", "gateway/public_keys.py"), OF_CHAIN,
+    Target("certificates", seeds, run,
+           ("gateway/policy/trust.py", "gateway/common/public_keys.py"), OF_CHAIN,
            quick=500),
 )  # fmt: skip

@@ -23,24 +23,24 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from vici.exception import DeserializationException
 from vici.protocol import FiniteStream, Message
 
-from gateway import trust
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.eap_tls import EapTls
-from gateway.eapd import messages as eapd
-from gateway.eapd.worker import _certified
-from gateway.engines import openvpn_management as management
-from gateway.engines import vici_messages
-from gateway.engines.base import Settings, Surroundings
-from gateway.engines.ikev2_refusals import MOST_REMEMBERED, Refusals
-from gateway.engines.openvpn import OpenVpnEngine
-from gateway.engines.openvpn_certificates import KeptCertificates
-from gateway.engines.openvpn_management import LONGEST_LINE, Management
-from gateway.engines.sstp import SstpEngine
-from gateway.errors import GatewayError
-from gateway.placement import Placement
-from gateway.sessions import Sessions
-from gateway.sstpd.messages import FROM_WORKER, TO_WORKER, Admitted, Denied
+from gateway.arm.placement import Placement
+from gateway.common.errors import GatewayError
+from gateway.eap_tls.service import EapTls
+from gateway.eap_tls.worker import messages as eapd
+from gateway.eap_tls.worker.worker import _certified
+from gateway.engine import Settings, Surroundings
+from gateway.ikev2 import vici_messages
+from gateway.ikev2.refusals import MOST_REMEMBERED, Refusals
+from gateway.openvpn import management
+from gateway.openvpn.engine import OpenVpnEngine
+from gateway.openvpn.exported_certificates import KeptCertificates
+from gateway.openvpn.management import LONGEST_LINE, Management
+from gateway.policy import trust
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Sessions
+from gateway.sstp.engine import SstpEngine
+from gateway.sstp.worker.messages import FROM_WORKER, TO_WORKER, Admitted, Denied
 from gateway.unprivileged.channel import Channel, ChannelError
 from radius.client import RadiusClient, _Answered
 from radius.packet import LONGEST_VALUE, Answer, Keys, Request, Sent, Server
@@ -67,7 +67,8 @@ def certified(shown: keys.Credential) -> eapd.Certified:
 
 
 class Judge(EapTls):
-    """gateway.eapd within this process. Conversations go as `answers` say, chains are judged."""
+    """gateway.eap_tls.worker within this process. Conversations go as `answers` say, chains are
+    judged."""
 
     def __init__(self, placement: Placement, answers: Sequence[int] = ()) -> None:
         super().__init__(placement, Path("/nowhere"), lambda _: None)
@@ -115,7 +116,7 @@ class Client(RadiusClient):
 
 
 class FakePath:
-    """gateway.radius_path.RadiusPath, with that client."""
+    """gateway.policy.radius_path.RadiusPath, with that client."""
 
     enabled = True
 
@@ -166,7 +167,7 @@ def surroundings(
 
 
 class Tasks:
-    """gateway.engines.background.Background, whose faults are faults."""
+    """gateway.common.background.Background, whose faults are faults."""
 
     def __init__(self) -> None:
         self._tasks: list[Coroutine[Any, Any, None]] = []
@@ -457,12 +458,12 @@ def mutate_lines(dice: random.Random, data: bytes, others: Sequence[bytes]) -> b
 
 TARGETS = (
     Target("worker-messages", worker_seeds, worker,
-           ("gateway/sstpd/messages.py", "gateway/unprivileged/", "gateway/engines/sstp",
-            "gateway/admission.py", "gateway/sessions.py"),
+           ("gateway/sstp/worker/messages.py", "gateway/unprivileged/", "gateway/sstp/",
+            "gateway/policy/admission.py", "gateway/policy/sessions.py"),
            of_steps(6, content=of_json), quick=100, cpu=0.5),
     Target("vici", vici_seeds, vici,
-           ("gateway/engines/vici_messages.py", "gateway/engines/ikev2_refusals.py"),
+           ("gateway/ikev2/vici_messages.py", "gateway/ikev2/refusals.py"),
            of_steps(5), quick=400),
-    Target("openvpn", openvpn_seeds, openvpn, ("gateway/engines/openvpn",), mutate_lines,
+    Target("openvpn", openvpn_seeds, openvpn, ("gateway/openvpn/",), mutate_lines,
            quick=100, cpu=0.5),
 )  # fmt: skip

@@ -13,20 +13,22 @@ from typing import Any
 
 from vici.protocol import Message
 
-from gateway.connections import Connection, LocalNetworkGateway
+from gateway.arm.connections import Connection, LocalNetworkGateway
+from gateway.arm.documents import from_json, parse
+from gateway.arm.resource import VirtualNetworkGateway
+from gateway.common.errors import GatewayError, InvalidDocumentError
 from gateway.control import _Disconnect, _VpnProfile
-from gateway.documents import from_json, parse
-from gateway.engines import ikev2_config, openvpn_config, s2s_config
-from gateway.engines.base import Settings
-from gateway.errors import GatewayError, InvalidDocumentError
-from gateway.pool import divide
+from gateway.engine import Settings
+from gateway.ikev2 import config as ikev2_config
+from gateway.openvpn import config as openvpn_config
+from gateway.policy.pool import divide
+from gateway.policy.refusals import BoundedLog
+from gateway.policy.trust import load_public_cert_data
 from gateway.reconcile import Gateway, _networks
-from gateway.refusals import BoundedLog
-from gateway.resource import VirtualNetworkGateway
-from gateway.trust import load_public_cert_data
-from lab.topology.files import _certificate, _FlawError, _private_key, _public_key
+from gateway.s2s import config as s2s_config
 from lab.topology.load import TopologyFile, load_bytes
-from lab.topology.problems import LoadError
+from lab.topology.reading.files import _certificate, _FlawError, _private_key, _public_key
+from lab.topology.reading.problems import LoadError
 from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
 from tests.fuzz.targets.daemons import surroundings
@@ -244,13 +246,16 @@ def mutate_file(dice: random.Random, data: bytes, others: Sequence[bytes]) -> by
 
 TARGETS = (
     Target("topology", topology_seeds, topology, ("lab/topology/",), of_text, quick=40, cpu=3),
-    Target("key-files", file_seeds, key_file, ("lab/topology/files.py",), mutate_file, quick=300),
+    Target("key-files", file_seeds, key_file, ("lab/topology/reading/files.py",), mutate_file,
+           quick=300),
     Target("arm-gateway", gateway_seeds, gateway_document,
-           ("gateway/resource.py", "gateway/documents.py", "gateway/rules/", "gateway/reconcile.py",
-            "gateway/control.py", "gateway/pool.py", "gateway/engines/"),
+           ("gateway/arm/resource.py", "gateway/arm/documents.py", "gateway/arm/rules/",
+            "gateway/reconcile.py",
+            "gateway/control.py", "gateway/policy/pool.py", "gateway/ikev2/", "gateway/openvpn/",
+            "gateway/sstp/", "gateway/s2s/"),
            of_json, quick=300, cpu=0.5),
     Target("arm-sites", site_seeds, sites,
-           ("gateway/connections.py", "gateway/documents.py", "gateway/rules/",
-            "gateway/site_to_site.py", "gateway/engines/s2s_config.py"),
+           ("gateway/arm/connections.py", "gateway/arm/documents.py", "gateway/arm/rules/",
+            "gateway/s2s/sites.py", "gateway/s2s/config.py"),
            of_steps(4, content=of_json), quick=300, cpu=0.5),
 )  # fmt: skip

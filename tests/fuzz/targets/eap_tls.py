@@ -1,7 +1,7 @@
 """EAP-TLS: the gateway's end of it, with an honest client whose messages a stranger changes.
 
 A handshake is never the same bytes twice, so an input is a list of what is done to them. The
-worker around it is gateway.eapd's, and its messages are the gateway's to believe, or not.
+worker around it is gateway.eap_tls.worker's, and its messages are the gateway's to believe, or not.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from gateway import trust
-from gateway.eap_tls import EapTls
-from gateway.eapd import flights
-from gateway.eapd import messages as m
-from gateway.eapd.server import Conversation, Failed, Reply, Shown
-from gateway.eapd.worker import Worker
-from gateway.engines.sstp_certificates import CertificateAuthenticator
+from gateway.eap_tls.service import EapTls
+from gateway.eap_tls.worker import flights
+from gateway.eap_tls.worker import messages as m
+from gateway.eap_tls.worker.server import Conversation, Failed, Reply, Shown
+from gateway.eap_tls.worker.worker import Worker
+from gateway.policy import trust
 from gateway.ppp import tls_contexts
 from gateway.ppp.eap import MOST_ROUNDS, Code, Type, encode
 from gateway.ppp.frames import parse_packet
 from gateway.ppp.tls_messages import Fragments, Handshake
-from gateway.sstpd.messages import Asked, EapGiven
+from gateway.sstp.eap import CertificateAuthenticator
+from gateway.sstp.worker.messages import Asked, EapGiven
 from gateway.unprivileged.channel import Channel, ChannelError
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, split
@@ -282,11 +282,11 @@ def of_change(dice: random.Random, data: bytes, others: Sequence[bytes]) -> byte
     return (certificates.OF_CHAIN if len(data) > 100 else of_bytes)(dice, data, others)
 
 
-WATCHES = ("gateway/eapd/", "gateway/ppp/tls_messages.py", "gateway/trust.py")
+WATCHES = ("gateway/eap_tls/worker/", "gateway/ppp/tls_messages.py", "gateway/policy/trust.py")
 TARGETS = (
     Target("eap-tls", seeds, converse, WATCHES, of_steps(8, content=of_change), quick=150, cpu=0.5),
-    Target("eap-flights", flight_seeds, flight, ("gateway/eapd/flights.py",)),
+    Target("eap-flights", flight_seeds, flight, ("gateway/eap_tls/worker/flights.py",)),
     Target("eapd-messages", message_seeds, messages,
-           ("gateway/eapd/", "gateway/eap_tls.py", "gateway/engines/sstp_certificates.py"),
+           ("gateway/eap_tls/worker/", "gateway/eap_tls/service.py", "gateway/sstp/eap.py"),
            of_steps(3, content=of_json), quick=200, cpu=0.5),
 )  # fmt: skip

@@ -16,11 +16,11 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from gateway.engines import ikev2_radius_wire as wire
-from gateway.engines import vici_messages
-from gateway.engines.ikev2_clients import Clients
-from gateway.engines.ikev2_config import CONNECTION
-from gateway.engines.ikev2_relay import MOST_REMEMBERED, Relay
+from gateway.ikev2 import radius_wire as wire
+from gateway.ikev2 import vici_messages
+from gateway.ikev2.clients import Clients
+from gateway.ikev2.config import CONNECTION
+from gateway.ikev2.relay import MOST_REMEMBERED, Relay
 from gateway.unprivileged.halfopen import HalfOpen
 from radius.packet import LONGEST, LONGEST_EAP, Keys, walk
 from tests.fuzz.engine import Target
@@ -271,9 +271,9 @@ def of_packet(dice: random.Random, data: bytes, others: Sequence[bytes]) -> byte
 
 
 TARGETS = (
-    Target("ikev2-wire", wire_seeds, read, ("gateway/engines/ikev2_radius_wire.py", "radius/"),
+    Target("ikev2-wire", wire_seeds, read, ("gateway/ikev2/radius_wire.py", "radius/"),
            OF_ATTRIBUTES, quick=500),
     Target("ikev2-relay", relay_seeds, relay,
-           ("gateway/engines/ikev2", "gateway/admission.py", "gateway/sessions.py"),
+           ("gateway/ikev2/", "gateway/policy/admission.py", "gateway/policy/sessions.py"),
            of_steps(6, content=of_packet), quick=150, cpu=1),
 )  # fmt: skip

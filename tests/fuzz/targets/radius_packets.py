@@ -13,7 +13,6 @@ from ipaddress import IPv4Network
 
 from radius import verdict
 from radius.attributes import Call, Nas, of_call
-from radius.door import TO_SERVER, Approved, Door
 from radius.exchange import Question, Questions
 from radius.packet import (
     LONGEST,
@@ -23,6 +22,7 @@ from radius.packet import (
     Sent,
     Server,
 )
+from radius.push import TO_SERVER, Approved, Door
 from radius.schedule import LIMIT
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split

@@ -8,12 +8,12 @@ from typing import Any
 from gateway.ppp import frames
 from gateway.ppp.frames import CHAP, IPCP, LCP, encode_packet
 from gateway.ppp.options import Option, encode_options
-from gateway.sstp import building
-from gateway.sstp.binding import BOTH, Bound
-from gateway.sstp.carrier import MOST_UNSENT, Carrier
-from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
-from gateway.sstp.http import LONGEST_HEADER, METHOD, PATH
-from gateway.sstp.packets import (
+from gateway.sstp.protocol import building
+from gateway.sstp.protocol.binding import BOTH, Bound
+from gateway.sstp.protocol.carrier import MOST_UNSENT, Carrier
+from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.http import LONGEST_HEADER, METHOD, PATH
+from gateway.sstp.protocol.packets import (
     LONGEST,
     Control,
     Framer,
@@ -26,7 +26,7 @@ from gateway.sstp.packets import (
     read_control,
     status_infos,
 )
-from gateway.sstp.tamper import Step, Tamper
+from gateway.sstp.protocol.tamper import Step, Tamper
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_steps, split
 from tests.unit.sstp.calls import PASSWORDS, Pair, ip_packet, verdict
@@ -216,9 +216,9 @@ def run_client(data: bytes) -> None:
     run_machine(data, server=False)
 
 
-WATCHES = ("gateway/sstp/",)
+WATCHES = ("gateway/sstp/protocol/",)
 TARGETS = (
-    Target("sstp-packets", packet_seeds, read_packets, ("gateway/sstp/",), of_bytes),
+    Target("sstp-packets", packet_seeds, read_packets, ("gateway/sstp/protocol/",), of_bytes),
     Target("sstp-server", machine_seeds, run_server, WATCHES, of_steps(END + 1), quick=400),
     Target("sstp-client", machine_seeds, run_client, WATCHES, of_steps(END + 1), quick=400),
 )

@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from gateway.sstp import http
-from gateway.sstp.http import (
+from gateway.sstp.protocol import http
+from gateway.sstp.protocol.http import (
     ENDLESS,
     LONGEST_HEADER,
     METHOD,
@@ -72,4 +72,4 @@ def mutate(dice: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
     return (of_bytes if dice.randrange(3) == 0 else of_text)(dice, data, others)
 
 
-TARGETS = (Target("http", seeds, run, ("gateway/sstp/http.py",), mutate, quick=4000),)
+TARGETS = (Target("http", seeds, run, ("gateway/sstp/protocol/http.py",), mutate, quick=4000),)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import doctor
-from lab.boot import preflight
+from lab.boot import doctor, preflight
 from lab.errors import MachineError
 
 

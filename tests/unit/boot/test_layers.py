@@ -8,8 +8,8 @@ import pytest
 from lab.boot import layers
 from lab.boot.ask import MAY_ASK
 from lab.boot.layers import LOCKS, NEEDED, ORDER, debian_packages, of_verb, root_key, wheels
-from lab.topology.layers import layers_for
 from lab.topology.load import load
+from lab.topology.planning.layers import layers_for
 
 LISTS = Path(layers.__file__).parent
 TOPOLOGIES = Path(__file__).parents[3] / "topologies"

@@ -130,7 +130,7 @@ class FakeClient:
 
 
 class FakeWorld:
-    """lab.checks.base.World."""
+    """lab.world.World."""
 
     def __init__(self) -> None:
         self.gateway = FakeGateway()

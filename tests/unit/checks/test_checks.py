@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from gateway.turns import Patience
+from gateway.common.turns import Patience
 from lab.checks import actions, connect, session
-from lab.checks.base import Outcome
 from lab.checks.run import WORK, run_steps
+from lab.failure import REPORT
 from lab.nodes.base import Completed
-from lab.runtime.failure import REPORT
-from lab.topology.steps import ACTIONS, CHECKS, TELEPHONE, Steps
+from lab.topology.model.steps import ACTIONS, CHECKS, TELEPHONE, Steps
+from lab.world import Outcome
 from tests.unit.checks.fakes import ALICE, FakeWorld, connection, refusal
 
 

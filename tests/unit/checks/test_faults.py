@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from lab.errors import UsageError
-from lab.faults import board, kinds
-from lab.faults.board import Faults
+from lab.faults import active, kinds
+from lab.faults.active import Faults
 from lab.faults.kinds import one
-from lab.topology.steps import Fault, TimedFault
+from lab.topology.model.steps import Fault, TimedFault
 from lab.waiting import wait_until
 from tests.unit.checks.fakes import FakeWorld
 
@@ -23,7 +23,7 @@ class Switch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on = False
-        monkeypatch.setitem(board.KINDS, "s2s-cut", self.begin)
+        monkeypatch.setitem(active.KINDS, "s2s-cut", self.begin)
 
     async def begin(self, _world: Any, _step: Fault) -> kinds.Begun:
         self.on = True

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from lab.checks import run
-from lab.checks.base import Outcome
 from lab.checks.run import run_steps, stretches
-from lab.topology.steps import Connects, Steps
+from lab.topology.model.steps import Connects, Steps
+from lab.world import Outcome
 from tests.unit.checks.fakes import FakeWorld
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.checks import session
-from lab.topology.steps import SurvivesRekey
+from lab.topology.model.steps import SurvivesRekey
 from lab.waiting import wait_until
 from tests.unit.checks.fakes import FakeWorld
 

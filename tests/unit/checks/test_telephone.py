@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from lab.checks import run, telephone
-from lab.checks.base import Outcome
+from lab.checks import run, second_factor
 from lab.checks.run import run_steps, stretches
 from lab.errors import UsageError
-from lab.topology.steps import Approve, Connects, Deny, Steps, text_of
+from lab.topology.model.steps import Approve, Connects, Deny, Steps, text_of
+from lab.world import Outcome
 from tests.unit.checks.fakes import FakeWorld
 
 
@@ -59,7 +59,7 @@ async def test_who_dials_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def dials(_step: Connects, _world: object) -> Outcome:
         nps.names.append("CORP\\alice")
         while not nps.decided:
-            await telephone.asyncio.sleep(0)
+            await second_factor.asyncio.sleep(0)
         return Outcome(held=True, detail="")
 
     monkeypatch.setitem(run.WORK, Connects, dials)
@@ -71,7 +71,7 @@ async def test_who_dials_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_who_is_not_asked_in_time_has_nothing_to_say() -> None:
     nps = FakeServer(["bob"])
     step = Deny.model_validate({"deny": "alice", "within": 0.05})
-    outcome = await telephone.deny(step, world(nps=nps))
+    outcome = await second_factor.deny(step, world(nps=nps))
     assert (outcome.held, outcome.detail) == (False, "alice was not asked within 0.05 s")
     assert nps.decided == []
 
@@ -83,11 +83,11 @@ async def test_only_servers_that_ask_this_user_hear_the_word_and_are_named() -> 
         "nps3": FakeServer(asks=False),
     }
     step = Approve.model_validate({"approve": "alice"})
-    outcome = await telephone.approve(step, world(**servers))
+    outcome = await second_factor.approve(step, world(**servers))
     assert outcome.held
     assert outcome.detail.endswith("; nps1")
     assert [server.decided for server in servers.values()] == [[("alice", True)], [], []]
-    assert await telephone.waiting(servers) == ["alice@corp.test", "bob"]
+    assert await second_factor.waiting(servers) == ["alice@corp.test", "bob"]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ async def test_a_word_that_nobody_waits_for_is_an_error_with_a_remedy(
     servers: dict[str, FakeServer], said: str
 ) -> None:
     with pytest.raises(UsageError) as error:
-        await telephone.decide(servers, "alice", approve=True)
+        await second_factor.decide(servers, "alice", approve=True)
     whole = f"{error.value.args[0]} ({error.value.remedy})"
     assert whole.startswith(said)

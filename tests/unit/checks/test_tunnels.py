@@ -13,11 +13,11 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
 
-from lab.checks.radius import _judged
+from lab.checks.radius_in_tunnel import _judged
 from lab.checks.tunnel import tunnel
-from lab.observe.radius import examine
-from lab.topology.plan import GatewayPlan
-from lab.topology.steps import Tunnel
+from lab.observe.radius_packets import examine
+from lab.topology.model.steps import Tunnel
+from lab.topology.planning.plan import GatewayPlan
 from tests.unit.checks.fakes import FakeGateway, FakeWorld
 
 GATEWAY, OFFICE, SERVER = "203.0.113.2", "198.51.100.2", "192.168.50.10"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.boot.verbs import OF_THE_LAUNCHER, VERBS
 from lab.cli.generate import generated
-from lab.cli.verbs import OF_THE_LAUNCHER, VERBS
 
 CHECKOUT = Path(__file__).parents[3]
 

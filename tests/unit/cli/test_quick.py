@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from lab.topology.docstrings import description
-from lab.topology.model import Topology
-from lab.topology.steps import Connects, TimedFault
+from lab.topology.model.steps import Connects, TimedFault
+from lab.topology.model.topology import Topology
+from lab.topology.reading.docstrings import description
 
 DEAR = {"pydantic", "cryptography", "aiohttp", "rich", "asyncio", "scapy", "pyroute2", "vici"}
 IMPORTS = {
@@ -41,7 +41,7 @@ import sys
 from lab.cli.no_plugins import expect_no_plugins
 expect_no_plugins()
 
-from lab.topology.model import Topology
+from lab.topology.model.topology import Topology
 assert Topology(name="x", story="x", vnets={}).name == "x"
 print(*sys.modules)
 """

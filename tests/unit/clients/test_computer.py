@@ -9,7 +9,7 @@ import pytest
 
 from lab.clients.base import Connection, RefusedError
 from lab.clients.computer import Computer
-from lab.topology.plan import ClientPlan
+from lab.topology.planning.plan import ClientPlan
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
 

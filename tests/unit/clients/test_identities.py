@@ -13,7 +13,7 @@ from lab.clients.profile import Profile
 from lab.clients.strongswan_config import connection_message
 from lab.clients.user import UserCertificate, UserPassword
 from lab.pki.authority import PRINCIPAL, Credential, sign
-from lab.topology.plan import CertificatePlan
+from lab.topology.planning.plan import CertificatePlan
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 PROFILE = Profile(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lab.clients.old_tls import Agreed, Alert, client_hello, read_answer
 from lab.pki.authority import sign
-from lab.topology.plan import CertificatePlan
-from lab.topology.tls import CIPHER_SUITES, CipherSuite, TlsVersion
+from lab.topology.model.tls import CIPHER_SUITES, CipherSuite, TlsVersion
+from lab.topology.planning.plan import CertificatePlan
 
 
 @pytest.fixture(scope="module")

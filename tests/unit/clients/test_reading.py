@@ -26,7 +26,7 @@ from lab.clients.reasons import Table, judge
 from lab.clients.user import parse_bags
 from lab.errors import LabError
 from lab.pki.authority import Credential, sign
-from lab.topology.plan import CertificatePlan
+from lab.topology.planning.plan import CertificatePlan
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_every_operating_system_has_a_way_to_speak_ikev2() -> None:
     from typing import get_args
 
     from lab.clients.persona import ike_persona
-    from lab.topology.persona import Os
+    from lab.topology.model.persona import Os
 
     assert all(ike_persona(os).ike and ike_persona(os).esp for os in get_args(Os))
     assert all("modp1024" in proposal for proposal in ike_persona("windows10").ike)

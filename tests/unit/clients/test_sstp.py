@@ -21,7 +21,7 @@ from lab.clients.user import UserCertificate, UserPassword
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Completed
 from lab.pki.authority import Credential, sign
-from lab.topology.plan import CertificatePlan, TlsLimits
+from lab.topology.planning.plan import CertificatePlan, TlsLimits
 
 T = TypeVar("T")
 PROFILE = Profile(("SSTP",), "gw.test", ("10.1.0.0/16", "172.16.201.0/24"), b"ROOT", "")

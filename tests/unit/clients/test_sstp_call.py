@@ -1,4 +1,5 @@
-"""The lab's own SSTP client against gateway.sstp's server, over TCP and TLS on the loopback."""
+"""The lab's own SSTP client against gateway.sstp.protocol's server, over TCP and TLS on the
+loopback."""
 
 from __future__ import annotations
 
@@ -18,15 +19,15 @@ from gateway.dataplane.reactor import Reactor
 from gateway.ppp import mschapv2
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import Accept, Attempt, MsChapV2Attempt, Refuse, Verdict
-from gateway.sstp.binding import Bound
-from gateway.sstp.events import CallEvent, Connected, Data, Ended, Refused
-from gateway.sstp.machine import Timers
-from gateway.sstp.tamper import HONEST, Tamper
+from gateway.sstp.protocol.binding import Bound
+from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.machine import Timers
+from gateway.sstp.protocol.tamper import HONEST, Tamper
 from lab.clients import sstp_call
 from lab.clients.sstp_call import Caller, Manner, Target
 from lab.clients.sstp_python import tls_context
 from lab.pki.authority import Credential, sign
-from lab.topology.plan import CertificatePlan
+from lab.topology.planning.plan import CertificatePlan
 from tests.labs.sstp_server import Server
 
 ADDRESS = IPv4Address("172.16.201.2")

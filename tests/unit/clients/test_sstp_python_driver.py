@@ -14,7 +14,7 @@ from lab.clients.profile import Profile
 from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.user import UserPassword
 from lab.errors import LabError
-from lab.topology.plan import TlsLimits
+from lab.topology.planning.plan import TlsLimits
 
 PROFILE = Profile(("SSTP",), "gw.test", ("10.1.0.0/16",), b"ROOT", "")
 BOB = UserPassword("bob", "s3cret")

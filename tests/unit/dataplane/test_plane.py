@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Raw
 
+from gateway.common.errors import EngineError
 from gateway.dataplane import native
 from gateway.dataplane.carrier import GATEWAY, ODD_PACKETS, SLACK
 from gateway.dataplane.counters import Counters, PlaneCounters
@@ -28,7 +29,6 @@ from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import TlsConnection
 from gateway.dataplane.tun import configure, has_vnet_hdr, open_tun
-from gateway.errors import EngineError
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 from tests.unit.dataplane.pieces import (

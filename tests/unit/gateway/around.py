@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.admission import Admission
-from gateway.diagnostics import DiagnosticLog
-from gateway.eapd.messages import Certified, Failed, Looked, Request, Shown
-from gateway.engines.base import Surroundings
-from gateway.sessions import Sessions
+from gateway.eap_tls.worker.messages import Certified, Failed, Looked, Request, Shown
+from gateway.engine import Surroundings
+from gateway.policy.admission import Admission
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Sessions
 from tests.labs.fences import RecordingFence
 
 FAILURE, SUCCESS = b"\x04\x01\x00\x04", b"\x03\x01\x00\x04"
@@ -17,7 +17,7 @@ Step = Request | Shown | Failed
 
 
 class FakeEapTls:
-    """gateway.eap_tls.EapTls that says what it is told to, in turn."""
+    """gateway.eap_tls.service.EapTls that says what it is told to, in turn."""
 
     def __init__(self, *steps: Step, looked: Looked | None = None) -> None:
         self.steps = list(steps)

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from gateway.admission import Admission, Policy
-from gateway.pool import divide, usable
-from gateway.sessions import Peer, Sessions
-from gateway.vocabulary import VpnProtocol
+from gateway.common.vocabulary import VpnProtocol
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.pool import divide, usable
+from gateway.policy.sessions import Peer, Sessions
 from tests.labs.fences import RecordingFence
 
 ALICE = Peer("OpenVPN", "alice", ("A" * 40,), "R" * 40, "192.0.2.10")
@@ -139,7 +139,7 @@ def test_a_session_keeps_its_place_and_address(gate: Admission, sessions: Sessio
 def test_a_reservation_lapses(
     gate: Admission, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.sessions.RESERVATION_LIFE", -1.0)
+    monkeypatch.setattr("gateway.policy.sessions.RESERVATION_LIFE", -1.0)
     gate.decide(ALICE)
     assert sessions.count(("OpenVPN",)) == 0
 

@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.arm.placement import Placement
 from gateway.control import application, serve
-from gateway.placement import Placement
+from gateway.policy.refusals import BoundedLog
 from gateway.reconcile import Gateway
-from gateway.refusals import BoundedLog
 from tests.labs.fences import RecordingFence
 
 PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.connections import Connection, LocalNetworkGateway
-from gateway.resource import NOT_YET, VirtualNetworkGateway
-from gateway.rules.connections import CONNECTION_RULES, ConnectionCase, local_gateway_violations
+from gateway.arm.connections import Connection, LocalNetworkGateway
+from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
+from gateway.arm.rules.connections import CONNECTION_RULES, ConnectionCase, local_gateway_violations
 
 KEY = "hunter2-of-the-lab"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.daemon import Daemon, Program
-from gateway.errors import EngineError, StorageError
-from gateway.waiting import wait_until
+from gateway.common.errors import EngineError, StorageError
+from gateway.common.waiting import wait_until
+from gateway.daemons.daemon import Daemon, Program
 
 
 class Bench:
@@ -115,8 +115,8 @@ async def test_one_that_failed_is_failed_until_it_answers(bench: Bench) -> None:
 async def test_asking_again_tries_at_once_and_tells_the_outcome(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.daemon.FIRST_BACKOFF", 60.0)
-    monkeypatch.setattr("gateway.daemon.LONGEST_BACKOFF", 60.0)
+    monkeypatch.setattr("gateway.daemons.daemon.FIRST_BACKOFF", 60.0)
+    monkeypatch.setattr("gateway.daemons.daemon.LONGEST_BACKOFF", 60.0)
     daemon = bench.run("echo still taken; exit 1")
     for _ in range(3):
         with pytest.raises(EngineError, match="still taken"):
@@ -137,9 +137,9 @@ async def test_one_that_is_killed_comes_back(bench: Bench) -> None:
 async def test_one_that_does_not_answer_is_killed_and_replaced(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.heartbeat.LIMIT", 0.05)
-    monkeypatch.setattr("gateway.turns.SLICE", 0.01)
-    monkeypatch.setattr("gateway.heartbeat.PERIOD", 0.01)
+    monkeypatch.setattr("gateway.daemons.heartbeat.LIMIT", 0.05)
+    monkeypatch.setattr("gateway.common.turns.SLICE", 0.01)
+    monkeypatch.setattr("gateway.daemons.heartbeat.PERIOD", 0.01)
     asked: list[int | None] = []
 
     async def alive() -> None:
@@ -166,8 +166,8 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
 async def test_its_log_is_cut_off_at_a_size_while_it_runs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.rotation.LIMIT", 100)
-    monkeypatch.setattr("gateway.rotation.INTERVAL", 0.01)
+    monkeypatch.setattr("gateway.daemons.rotation.LIMIT", 100)
+    monkeypatch.setattr("gateway.daemons.rotation.INTERVAL", 0.01)
     script = ': > "$FLAG"; while :; do echo a line of ten; sleep 0.001; done'
     await bench.run(script).start()
     old = bench.directory / "log.old"
@@ -190,7 +190,7 @@ async def test_stopping_is_no_death(bench: Bench) -> None:
 async def test_one_that_ignores_sigterm_is_killed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.daemon.STOP_LIMIT", 0.1)
+    monkeypatch.setattr("gateway.daemons.daemon.STOP_LIMIT", 0.1)
     daemon = bench.run("trap '' TERM; : > \"$FLAG\"; while :; do sleep 60; done")
     await daemon.start()
     await asyncio.wait_for(daemon.stop(), 5)
@@ -200,7 +200,7 @@ async def test_one_that_ignores_sigterm_is_killed(
 async def test_one_that_never_answers_is_given_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.daemon.START_LIMIT", 0.2)
+    monkeypatch.setattr("gateway.daemons.daemon.START_LIMIT", 0.2)
     daemon = bench.run("echo hanging; exec sleep 60")
     with pytest.raises(EngineError, match=r"no answer within 0\.2 s: hanging"):
         await daemon.start()

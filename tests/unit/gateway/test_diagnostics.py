@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.diagnostics import DiagnosticLog, TunnelLog
+from gateway.policy.diagnostics import DiagnosticLog, TunnelLog
 
 ODD = st.one_of(
     st.text(st.characters(exclude_categories=())),

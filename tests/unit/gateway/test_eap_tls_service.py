@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import eap_tls
-from gateway.eap_tls import EapTls
-from gateway.eapd import messages as m
-from gateway.waiting import wait_until
+from gateway.common.waiting import wait_until
+from gateway.eap_tls import service as eap_tls
+from gateway.eap_tls.service import EapTls
+from gateway.eap_tls.worker import messages as m
 
 WORKER = """
 import json, socket, sys

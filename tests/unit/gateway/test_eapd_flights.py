@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.eapd.flights import MOST, certificates
+from gateway.eap_tls.worker.flights import MOST, certificates
 from gateway.ppp.tls_messages import Handshake
 from tests.unit.ppp.certificates import client_tls, credential, server_tls
 

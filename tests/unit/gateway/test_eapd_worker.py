@@ -1,4 +1,4 @@
-"""gateway.eapd's worker on a real channel, spoken to as the gateway does."""
+"""gateway.eap_tls.worker's worker on a real channel, spoken to as the gateway does."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.eapd import messages as m
-from gateway.eapd import worker as workers
-from gateway.eapd.rehearsal import rehearse
-from gateway.eapd.server import Conversation
-from gateway.eapd.worker import Worker
+from gateway.eap_tls.worker import messages as m
+from gateway.eap_tls.worker import worker as workers
+from gateway.eap_tls.worker.rehearsal import rehearse
+from gateway.eap_tls.worker.server import Conversation
+from gateway.eap_tls.worker.worker import Worker
+from gateway.policy.trust import thumbprint
 from gateway.ppp import tls_contexts
 from gateway.ppp.eap import Code, Type, encode
 from gateway.ppp.frames import parse_packet
 from gateway.ppp.tls_messages import Fragments, Handshake
-from gateway.trust import thumbprint
 from gateway.unprivileged.channel import Channel
 from tests.unit.ppp.certificates import client_tls, credential
 

@@ -11,19 +11,20 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from gateway import reconcile, sessions
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.engines.base import EngineReport
-from gateway.engines.sstp_certificates import CertificateAuthenticator
-from gateway.engines.sstp_gate import Gate
-from gateway.errors import FenceError, LapsedError
-from gateway.placement import Placement
-from gateway.reach import ROWS, Ground, Reach, rules
+from gateway import reconcile
+from gateway.arm.placement import Placement
+from gateway.common.errors import FenceError, LapsedError
+from gateway.engine import EngineReport
+from gateway.policy import sessions
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.reach import ROWS, Ground, Reach, rules
+from gateway.policy.refusals import BoundedLog
+from gateway.policy.sessions import Peer, Session, Sessions
 from gateway.reconcile import Gateway
-from gateway.refusals import BoundedLog
-from gateway.sessions import Peer, Session, Sessions
-from gateway.sstpd.messages import Admitted, Asked, Denied, EapGiven, End, Opened
+from gateway.sstp.eap import CertificateAuthenticator
+from gateway.sstp.gate import Gate
+from gateway.sstp.worker.messages import Admitted, Asked, Denied, EapGiven, End, Opened
 from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import FakeEapTls, shown, surroundings
 

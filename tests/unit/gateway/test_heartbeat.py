@@ -12,8 +12,9 @@ from itertools import count
 
 import pytest
 
-from gateway import heartbeat, turns
-from gateway.errors import EngineError
+from gateway.common import turns
+from gateway.common.errors import EngineError
+from gateway.daemons import heartbeat
 
 
 def slices(monkeypatch: pytest.MonkeyPatch, length: Callable[[int], float]) -> list[float]:
@@ -26,8 +27,8 @@ def slices(monkeypatch: pytest.MonkeyPatch, length: Callable[[int], float]) -> l
         seen.append(length(len(seen)))
         return seen[-1]
 
-    monkeypatch.setattr("gateway.heartbeat._slice", one)
-    monkeypatch.setattr("gateway.heartbeat.PERIOD", 0)
+    monkeypatch.setattr("gateway.daemons.heartbeat._slice", one)
+    monkeypatch.setattr("gateway.daemons.heartbeat.PERIOD", 0)
     return seen
 
 

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.engines import vici_messages as vici
-from gateway.engines.ikev2_clients import Clients
-from gateway.engines.ikev2_radius_wire import Accounting
-from gateway.engines.ikev2_refusals import Refusals
-from gateway.engines.ikev2_relay import Admitted
-from gateway.sessions import Peer, Sessions
+from gateway.ikev2 import vici_messages as vici
+from gateway.ikev2.clients import Clients
+from gateway.ikev2.radius_wire import Accounting
+from gateway.ikev2.refusals import Refusals
+from gateway.ikev2.relay import Admitted
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Peer, Sessions
 from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import surroundings
 
@@ -91,7 +91,7 @@ async def test_nobody_without_our_class_has_a_session_and_the_ike_sa_is_ended() 
 
 
 async def test_a_place_that_has_lapsed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sessions.RESERVATION_LIFE", -1.0)
+    monkeypatch.setattr("gateway.policy.sessions.RESERVATION_LIFE", -1.0)
     bench = Bench()
     bench.start(bench.admit())
     await asyncio.sleep(0)

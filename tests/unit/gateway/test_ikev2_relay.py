@@ -21,12 +21,12 @@ from pyrad.packet import (
     AuthPacket,
 )
 
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.eapd.messages import Failed, Request
-from gateway.engines import ikev2_radius_wire as wire
-from gateway.engines.ikev2_relay import Admitted, Relay
-from gateway.sessions import Sessions
+from gateway.eap_tls.worker.messages import Failed, Request
+from gateway.ikev2 import radius_wire as wire
+from gateway.ikev2.relay import Admitted, Relay
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Sessions
 from radius.attributes import Call, Nas, dictionary, of_call
 from radius.client import EapSession
 from radius.packet import Keys, Sent, Server, walk
@@ -503,7 +503,7 @@ def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.Monkey
         }
         assert (await bench.ask(ANSWER, number=9, State=states[0])).code == AccessReject
 
-    monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)
+    monkeypatch.setattr("gateway.ikev2.relay.MOST_CONVERSATIONS", 2)
     steps = (Request(conversation=1, packet=QUESTION) for _ in range(3))
     on_a_relay(certificates(*steps), test)
 
@@ -519,7 +519,7 @@ def test_who_goes_on_from_another_address_leaves_nothing_behind_that_shuts_other
             assert done.code == AccessReject
         assert (await bench.ask(IDENTITY, number=20)).code == AccessChallenge
 
-    monkeypatch.setattr("gateway.engines.ikev2_relay.MOST_CONVERSATIONS", 2)
+    monkeypatch.setattr("gateway.ikev2.relay.MOST_CONVERSATIONS", 2)
     question = Request(conversation=1, packet=QUESTION)
     over = Failed(conversation=1, reason="untrusted", message="no", packet=FAILURE)
     on_a_relay(certificates(question, over, question, over, question, over, question), test)

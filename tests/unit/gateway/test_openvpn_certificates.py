@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.engines import openvpn_certificates
-from gateway.engines.openvpn_certificates import KeptCertificates
+from gateway.openvpn import exported_certificates
+from gateway.openvpn.exported_certificates import KeptCertificates
 
 
 def digest(der: bytes) -> str:
@@ -94,7 +94,7 @@ def test_where_nothing_can_be_kept_openvpn_is_told_to_refuse(bench: Bench) -> No
 
 
 def test_only_the_newest_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvpn_certificates, "MOST_KEPT", 2)
+    monkeypatch.setattr(exported_certificates, "MOST_KEPT", 2)
     for age, name in enumerate(("alice", "bob", "carol")):
         bench.verify(0, name)
         kept = bench.state / "certificates" / digest(bench.der(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.engines import openvpn_crowd as crowd
+from gateway.openvpn import half_open as crowd
 
 HEADER = "HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tConnected Since (time_t)\tClient ID"
 

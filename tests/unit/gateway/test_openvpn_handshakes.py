@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engines.openvpn_handshakes import Handshakes
+from gateway.openvpn.handshakes import Handshakes
 
 PEER = "203.0.113.1:45594"
 

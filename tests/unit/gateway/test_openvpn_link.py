@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from gateway.engines.openvpn_link import Link
-from gateway.engines.openvpn_management import client_deny, client_pending
+from gateway.openvpn.link import Link
+from gateway.openvpn.management import client_deny, client_pending
 
 
 async def test_that_it_will_be_decided_and_the_decision_are_one_write(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.engines.openvpn_management import (
+from gateway.openvpn.management import (
     LONGEST_LINE,
     Answer,
     ClientEvent,

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
-from gateway.engines.openvpn_config import static_key
+from gateway.openvpn.config import static_key
 from gateway.profile.archive import Snapshot, files, pack
 
 FQDN = "azuregateway-1-2.vpn.azure.com"

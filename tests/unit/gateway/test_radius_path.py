@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.placement import Placement
-from gateway.radius_path import RadiusPath
-from gateway.resource import VpnClientConfiguration
+from gateway.arm.placement import Placement
+from gateway.arm.resource import VpnClientConfiguration
+from gateway.policy.radius_path import RadiusPath
 
 PLACEMENT: dict[str, Any] = {
     "name": "gw",

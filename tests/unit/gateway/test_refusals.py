@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 
-from gateway import diagnostics, refusals
-from gateway.sstpd import ration
+from gateway.common import rate_limit
+from gateway.policy import diagnostics, refusals
 
 FLOOD = 3 * diagnostics.KEPT
 
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> refusals.BoundedLog:
-    monkeypatch.setattr("gateway.refusals.SUMMARY", 0.0)
-    monkeypatch.setattr("gateway.sstpd.ration.RATE", 0.0)
+    monkeypatch.setattr("gateway.policy.refusals.SUMMARY", 0.0)
+    monkeypatch.setattr("gateway.common.rate_limit.RATE", 0.0)
     return refusals.BoundedLog()
 
 
@@ -35,9 +35,9 @@ async def test_a_flood_is_summed_up_in_one_line(
     log: refusals.BoundedLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flood(log)
-    assert await settled(log) == ["refused"] * ration.BURST + ["engine"]
-    assert len(capsys.readouterr().err.splitlines()) == ration.BURST + 1
-    left_out = FLOOD - ration.BURST
+    assert await settled(log) == ["refused"] * rate_limit.BURST + ["engine"]
+    assert len(capsys.readouterr().err.splitlines()) == rate_limit.BURST + 1
+    left_out = FLOOD - rate_limit.BURST
     told = log.documents()[-1]["message"]
     assert told == f"{left_out} more refusals: timeout {left_out}"
     assert log.counts() == {
@@ -58,7 +58,7 @@ async def test_who_is_known_has_a_line_beside_a_flood(log: refusals.BoundedLog) 
 async def test_no_flood_of_one_event_flushes_another(
     log: refusals.BoundedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.sstpd.ration.RATE", 1e9)
+    monkeypatch.setattr("gateway.common.rate_limit.RATE", 1e9)
     log.add("connected", "OpenVPN", "assigned", user="alice")
     flood(log)
     log.add("disconnected", "OpenVPN", "went away", user="alice")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.resource import NOT_YET, GatewayProperties, VirtualNetworkGateway
-from gateway.secrets import secrets_in, with_secrets
-from gateway.sku import SKUS
+from gateway.arm.resource import NOT_YET, GatewayProperties, VirtualNetworkGateway
+from gateway.arm.secrets import secrets_in, with_secrets
+from gateway.arm.sku import SKUS
 
 
 def errors(document: dict[str, Any]) -> dict[str, str]:

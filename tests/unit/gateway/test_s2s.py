@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gateway.engines.s2s_config import Tunnel, connection, shared_key
-from gateway.engines.s2s_keeper import reason
+from gateway.s2s.config import Tunnel, connection, shared_key
+from gateway.s2s.keeper import reason
 
 PUBLIC = IPv4Address("203.0.113.2")
 KEY = "hunter2"

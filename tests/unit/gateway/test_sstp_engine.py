@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from gateway.admission import Admission, Policy
-from gateway.engines import sstp
-from gateway.engines.base import Settings, Surroundings
-from gateway.errors import EngineError
-from gateway.placement import Placement
-from gateway.sessions import Peer, Sessions
-from gateway.trust import thumbprint
-from gateway.waiting import wait_until
+from gateway.arm.placement import Placement
+from gateway.common.errors import EngineError
+from gateway.common.waiting import wait_until
+from gateway.engine import Settings, Surroundings
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.sessions import Peer, Sessions
+from gateway.policy.trust import thumbprint
+from gateway.sstp import engine as sstp
 from tests.labs.fences import RecordingFence
 from tests.unit.gateway.around import FakeEapTls, shown, surroundings
 

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.eapd.messages import Failed, Request
-from gateway.engines.sstp_certificates import CertificateAuthenticator
-from gateway.engines.sstp_gate import Gate, Vouched
-from gateway.sessions import Peer, Sessions
-from gateway.sstpd.messages import (
+from gateway.eap_tls.worker.messages import Failed, Request
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Peer, Sessions
+from gateway.sstp.eap import CertificateAuthenticator
+from gateway.sstp.gate import Gate, Vouched
+from gateway.sstp.worker.messages import (
     Admitted,
     Asked,
     Continue,
@@ -127,7 +127,7 @@ async def test_one_whose_certificate_was_revoked_while_it_connected_is_ended() -
 async def test_one_who_took_too_long_does_not_get_an_address_that_may_be_anothers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.sessions.RESERVATION_LIFE", 0.0)
+    monkeypatch.setattr("gateway.policy.sessions.RESERVATION_LIFE", 0.0)
     bench = Bench()
     await bench.asks(1)
     bench.gate.opened(Opened(call=1, binding=""))

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.admission import Admission, Policy
-from gateway.diagnostics import DiagnosticLog
-from gateway.engines.sstp_gate import Gate, Vouched
-from gateway.engines.sstp_radius import RadiusAuthenticator
-from gateway.sessions import Peer, Sessions
-from gateway.sstpd.messages import (
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Peer, Sessions
+from gateway.sstp.gate import Gate, Vouched
+from gateway.sstp.radius import RadiusAuthenticator
+from gateway.sstp.worker.messages import (
     Admitted,
     Asked,
     Continue,

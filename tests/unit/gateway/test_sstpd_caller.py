@@ -20,17 +20,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.dataplane.flow import Flow
 from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import server_context
+from gateway.policy.trust import Roots
 from gateway.ppp import tls_contexts
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import Accept
 from gateway.ppp.link import Link
-from gateway.sstp import building, http
-from gateway.sstp.binding import Bound, certificate_hashes
-from gateway.sstp.call import CallConfig
-from gateway.sstp.client_call import ClientCall, ClientCallConfig
-from gateway.sstpd import caller as callers
-from gateway.sstpd.caller import Caller
-from gateway.trust import Roots
+from gateway.sstp.protocol import building, http
+from gateway.sstp.protocol.binding import Bound, certificate_hashes
+from gateway.sstp.protocol.call import CallConfig
+from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
+from gateway.sstp.worker import connection as callers
+from gateway.sstp.worker.connection import Caller
 from tests.unit.ppp.local_eap_tls import LocalEapTls
 
 LIMIT = 5.0

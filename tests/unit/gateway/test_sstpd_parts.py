@@ -9,10 +9,11 @@ from ipaddress import IPv4Address
 import pytest
 from pydantic import ValidationError
 
-from gateway.sstp import building
-from gateway.sstp.http import accepted
-from gateway.sstpd import handshakes, ration
-from gateway.sstpd.messages import (
+from gateway.common import rate_limit
+from gateway.sstp.protocol import building
+from gateway.sstp.protocol.http import accepted
+from gateway.sstp.worker import handshakes
+from gateway.sstp.worker.messages import (
     FROM_WORKER,
     TO_WORKER,
     Admitted,
@@ -28,7 +29,7 @@ from gateway.sstpd.messages import (
     PapGiven,
     ToWorker,
 )
-from gateway.sstpd.records import records
+from gateway.sstp.worker.records import records
 from gateway.unprivileged import channel as channels
 from gateway.unprivileged.channel import LARGEST, Channel, ChannelError
 from gateway.unprivileged.halfopen import HalfOpen
@@ -243,9 +244,9 @@ def test_a_flood_of_any_number_of_sources_leaves_the_newcomer_in() -> None:
 
 
 def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
-    lines = ration.Ration(0.0)
-    told = sum(lines.allows("protocol", 0.0) for _ in range(ration.BURST + 7))
-    assert told == ration.BURST
+    lines = rate_limit.Ration(0.0)
+    told = sum(lines.allows("protocol", 0.0) for _ in range(rate_limit.BURST + 7))
+    assert told == rate_limit.BURST
     assert not lines.allows("tls", 0.0)
     assert lines.left_out == 8
     assert lines.summary() == "8 more refusals: protocol 7, tls 1"
@@ -253,11 +254,11 @@ def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
 
 
 def test_the_ration_comes_back_with_time() -> None:
-    lines = ration.Ration(0.0)
+    lines = rate_limit.Ration(0.0)
     while lines.allows("protocol", 0.0):
         pass
-    assert lines.allows("protocol", 1.0 / ration.RATE)
-    assert not lines.allows("protocol", 1.0 / ration.RATE)
+    assert lines.allows("protocol", 1.0 / rate_limit.RATE)
+    assert not lines.allows("protocol", 1.0 / rate_limit.RATE)
 
 
 # ------------------------------------------------------------------------------------- records

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway import trust
-from gateway.public_keys import ORDERS
-from gateway.trust import Finding, Roots, examine, thumbprint
+from gateway.common.public_keys import ORDERS
+from gateway.policy import trust
+from gateway.policy.trust import Finding, Roots, examine, thumbprint
 
 ALL = ("intermediate", "second-intermediate", "other-root", "root", "alice")
 

@@ -7,8 +7,8 @@ from itertools import count
 
 import pytest
 
-from gateway import turns
-from gateway.turns import LONGEST, SLICE, Patience, Slowness
+from gateway.common import turns
+from gateway.common.turns import LONGEST, SLICE, Patience, Slowness
 
 
 def spent(patience: Patience, slice_: float) -> int:

@@ -19,7 +19,7 @@ from lab.observe.capture import capture
 from lab.pki import stock
 from lab.runtime.kernels import boot, build_nodes
 from lab.runtime.world import build_world
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
 from tests.labs import uml_lab
 from tests.labs.isolated import isolated
 

@@ -14,7 +14,7 @@ import pytest
 
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.world import build_world
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway import datapath
+from gateway.ikev2 import datapath
 from lab.errors import LabError
 from lab.nodes.base import Node
 from lab.nodes.uml_network import outside
 from lab.nodes.uml_program import NodeDownError
 from lab.observe.capture import capture
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.labs.isolated import isolated
 

@@ -14,17 +14,16 @@ from typing import Any
 
 import pytest
 
-from gateway import datapath
-from lab.checks import probes
+from gateway.ikev2 import datapath
 from lab.errors import LabError
 from lab.guest import wire
 from lab.guest.wire import BODY, DONE, ENDED, FAILED, OUTPUT, RAISED, STARTED
-from lab.nodes import uml_answers
+from lab.nodes import probes, uml_answers
 from lab.nodes.namespace import NamespaceNode
 from lab.nodes.uml import UmlNode
 from lab.nodes.uml_answers import AgentError, Answers, name_of
 from lab.nodes.uml_program import Line
-from lab.topology.plan import NodePlan, Plan
+from lab.topology.planning.plan import NodePlan, Plan
 
 PLAN = Plan("", "", (NodePlan("pc", "client"),), (), (), (), (), ())
 FIND = datapath.find
@@ -173,12 +172,12 @@ async def test_honest_answers_come_through(tmp_path: Path) -> None:
     for number, kind in ((errno.ECONNREFUSED, ConnectionRefusedError), (None, TimeoutError)):
         with pytest.raises(kind):
             await Hostile(tmp_path, frame(RAISED, ["TimeoutError", number, "x"])).call(REACH)
-    with pytest.raises(LabError, match=r"pc: lab\.checks\.probes:tcp: ValueError: no port"):
+    with pytest.raises(LabError, match=r"pc: lab\.nodes\.probes:tcp: ValueError: no port"):
         await Hostile(tmp_path, frame(RAISED, ["ValueError", None, "no port"])).call(REACH)
 
 
 def test_a_function_is_named_and_one_without_a_name_refused() -> None:
-    assert name_of(REACH) == ("lab.checks.probes:tcp", ("10.0.0.1", 80, 1.0), {})
+    assert name_of(REACH) == ("lab.nodes.probes:tcp", ("10.0.0.1", 80, 1.0), {})
     assert json.dumps(name_of(REACH))
     for function in (lambda: 1, Path("/").exists, NamespaceNode.reboot):
         with pytest.raises(TypeError, match="no function of a module"):

@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lab.errors import MachineError, UsageError
 from lab.pki import stock
 from lab.pki.authority import Credential, issue, load_certificate, load_key, sign
-from lab.topology.plan import CertificatePlan
+from lab.topology.planning.plan import CertificatePlan
 
 ROOT = CertificatePlan("root", "Root", None, "root")
 CHAIN = (

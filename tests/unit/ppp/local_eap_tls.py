@@ -1,4 +1,4 @@
-"""A judge of a Pair (tests.unit.ppp.pair) that ends EAP-TLS as gateway.eapd does."""
+"""A judge of a Pair (tests.unit.ppp.pair) that ends EAP-TLS as gateway.eap_tls.worker does."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ipaddress import IPv4Address
 
 from OpenSSL import SSL
 
-from gateway.eapd.server import Conversation, Failed, Reply, Shown
+from gateway.eap_tls.worker.server import Conversation, Failed, Reply, Shown
+from gateway.policy.trust import Roots
 from gateway.ppp.events import Accept, Attempt, EapAttempt, EapReply, Refuse, Verdict
 from gateway.ppp.keys import from_msk
-from gateway.trust import Roots
 from tests.unit.ppp.certificates import credential, server_tls
 
 GIVEN = IPv4Address("172.16.201.7")

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from gateway.policy.trust import Roots, thumbprint
 from gateway.ppp.events import (
     Authenticated,
     AuthenticationFailed,
@@ -16,7 +17,6 @@ from gateway.ppp.events import (
 )
 from gateway.ppp.frames import EAP, IPCP
 from gateway.ppp.tls_messages import LONGEST_MESSAGE, START, Fragments, Handshake
-from gateway.trust import Roots, thumbprint
 from tests.unit.ppp.by_hand import MAGIC, ByHand, Said
 from tests.unit.ppp.certificates import client_tls, credential, server_tls
 from tests.unit.ppp.local_eap_tls import LocalEapTls, let_in
@@ -170,7 +170,7 @@ def test_a_client_that_wants_another_method_is_told_there_is_none() -> None:
 
 
 class Judged(ByHand):
-    """A server's end whose attempts are answered as gateway.eapd does."""
+    """A server's end whose attempts are answered as gateway.eap_tls.worker does."""
 
     def hear(self) -> list[Said]:
         said = super().hear()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radius.attributes import Call, Nas, of_call
-from radius.door import TO_SERVER, Door
 from radius.packet import Answer, Request, Sent, Server
+from radius.push import TO_SERVER, Door
 from radius.reasons import of_door
 from tests.unit.radius import servers
 from tests.unit.radius.servers import ACCEPT, CHALLENGE, REJECT, attribute, parse

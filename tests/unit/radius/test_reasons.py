@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyrad.packet import AuthPacket
 
 from radius.attributes import dictionary
-from radius.door import Door, Visit
+from radius.push import Door, Visit
 from radius.reasons import (
     DENIED,
     REASONS,

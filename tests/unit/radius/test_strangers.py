@@ -10,10 +10,10 @@ from ipaddress import IPv4Network
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.engines import ikev2_radius_wire as wire
+from gateway.ikev2 import radius_wire as wire
 from radius import relay
-from radius.door import Door
 from radius.packet import Answer, Request, Sent, Server
+from radius.push import Door
 from tests.unit.radius import servers
 from tests.unit.radius.servers import SECRET, attribute, vendor
 

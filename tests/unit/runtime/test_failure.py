@@ -6,7 +6,7 @@ import pytest
 
 from lab.clients.base import RefusedError
 from lab.errors import LabError, MachineError, UsageError
-from lab.runtime.failure import REPORT, cause, raised, told
+from lab.failure import REPORT, cause, raised, told
 
 
 @pytest.mark.parametrize("kind", [LabError, UsageError, MachineError])

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from lab.runtime import kernels
-from lab.topology.plan import NodePlan, Plan
+from lab.topology.planning.plan import NodePlan, Plan
 
 PLAN = Plan(
     "p", "",

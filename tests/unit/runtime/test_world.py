@@ -11,7 +11,7 @@ from lab.errors import LabError
 from lab.kernel.netlink import KernelError
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.world import build_world
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
 from tests.labs.isolated import isolated
 
 World = dict[str, NamespaceNode]

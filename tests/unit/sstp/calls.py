@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.policy.trust import Roots
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import (
     Accept,
@@ -28,11 +29,10 @@ from gateway.ppp.keys import zeros
 from gateway.ppp.link import Link
 from gateway.ppp.mschapv2 import verify
 from gateway.ppp.tls_contexts import client_context, server_context
-from gateway.sstp.binding import certificate_hashes
-from gateway.sstp.call import CallConfig, ClientCall, ClientCallConfig, ServerCall
-from gateway.sstp.carrier import Carrier
-from gateway.sstp.events import CallEvent
-from gateway.trust import Roots
+from gateway.sstp.protocol.binding import certificate_hashes
+from gateway.sstp.protocol.call import CallConfig, ClientCall, ClientCallConfig, ServerCall
+from gateway.sstp.protocol.carrier import Carrier
+from gateway.sstp.protocol.events import CallEvent
 from tests.unit.ppp.local_eap_tls import LocalEapTls
 
 ADDRESS = IPv4Address("172.16.201.2")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.sstp.binding import (
+from gateway.sstp.protocol.binding import (
     BOTH,
     Bound,
     Unbound,
@@ -17,7 +17,7 @@ from gateway.sstp.binding import (
     connected,
     strongest,
 )
-from gateway.sstp.packets import Control, HashProtocol, read_control
+from gateway.sstp.protocol.packets import Control, HashProtocol, read_control
 
 SHA1, SHA256 = HashProtocol.SHA1, HashProtocol.SHA256
 

@@ -8,13 +8,13 @@ import pytest
 
 from gateway.ppp.events import MsChapV2Attempt, Refuse
 from gateway.ppp.mschapv2 import verify
-from gateway.sstp import binding, building
-from gateway.sstp.binding import BOTH, Bound
-from gateway.sstp.carrier import LINGER, MOST_UNSENT
-from gateway.sstp.events import Connected, Data, Ended, Refused, Requested
-from gateway.sstp.http import accepted, request
-from gateway.sstp.machine import TIMERS
-from gateway.sstp.packets import (
+from gateway.sstp.protocol import binding, building
+from gateway.sstp.protocol.binding import BOTH, Bound
+from gateway.sstp.protocol.carrier import LINGER, MOST_UNSENT
+from gateway.sstp.protocol.events import Connected, Data, Ended, Refused, Requested
+from gateway.sstp.protocol.http import accepted, request
+from gateway.sstp.protocol.machine import TIMERS
+from gateway.sstp.protocol.packets import (
     AttributeId,
     Control,
     Framer,
@@ -25,7 +25,7 @@ from gateway.sstp.packets import (
     read_control,
     status_infos,
 )
-from gateway.sstp.tamper import Part, Step, Tamper
+from gateway.sstp.protocol.tamper import Part, Step, Tamper
 from tests.unit.sstp.calls import (
     ADDRESS,
     ALICE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sstp.http import (
+from gateway.sstp.protocol.http import (
     ENDLESS,
     LONGEST_HEADER,
     METHOD,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.sstp import binding, building
-from gateway.sstp.binding import BOTH
-from gateway.sstp.client import ClientMachine
-from gateway.sstp.machine import NEGOTIATING, Machine, State
-from gateway.sstp.packets import (
+from gateway.sstp.protocol import binding, building
+from gateway.sstp.protocol.binding import BOTH
+from gateway.sstp.protocol.client import ClientMachine
+from gateway.sstp.protocol.machine import NEGOTIATING, Machine, State
+from gateway.sstp.protocol.packets import (
     AttributeId,
     Control,
     HashProtocol,
@@ -21,7 +21,7 @@ from gateway.sstp.packets import (
     read_control,
     status_infos,
 )
-from gateway.sstp.server import ServerMachine
+from gateway.sstp.protocol.server import ServerMachine
 
 
 @dataclass(frozen=True)

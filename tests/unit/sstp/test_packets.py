@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sstp import building
-from gateway.sstp.packets import (
+from gateway.sstp.protocol import building
+from gateway.sstp.protocol.packets import (
     LONGEST,
     AttributeId,
     Control,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.topology.load import load_bytes
-from lab.topology.model import Topology
-from lab.topology.problems import LoadError
+from lab.topology.model.topology import Topology
+from lab.topology.reading.problems import LoadError
 
 SOURCE = Path(__file__).parents[3]
 TOPOLOGIES = sorted((SOURCE / "topologies").glob("*.yaml"))

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from spoiling import check, problems, spoil
 
-from lab.topology.planning import make_plan
+from lab.topology.planning.planner import make_plan
 
 OWN = "{certificate: «a.pem, key: «a.key}"
 

@@ -15,7 +15,7 @@ from spoiling import SOUND, SOURCE, TOPOLOGIES, check, problems
 
 from lab.errors import USAGE
 from lab.topology.load import load, load_all, load_bytes
-from lab.topology.problems import LoadError, Located
+from lab.topology.reading.problems import LoadError, Located
 
 TEXTS = {
     "empty": ("", "1:1: the file is empty"),

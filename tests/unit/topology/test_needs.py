@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from spoiling import SOUND, SOURCE, check
 
-from lab.topology.planning import make_plan
+from lab.topology.planning.planner import make_plan
 
 WITH_SSTP = ("[IkeV2, OpenVPN]", "[IkeV2, SSTP]")
 BY_PYTHON = ("behind: home,", "behind: home, sstpClient: python,")

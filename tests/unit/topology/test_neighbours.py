@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.topology.load import load
-from lab.topology.neighbours import MESH, Interface, Neighbour, crowded, mac, neighbours
-from lab.topology.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.neighbours import MESH, Interface, Neighbour, crowded, mac, neighbours
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
 
 TOPOLOGIES = sorted((Path(__file__).parents[3] / "topologies").glob("*.yaml"))
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spoiling import SOUND, SOURCE, TOPOLOGIES, check, spoil
 
-from lab.topology.describe import as_text, describe
 from lab.topology.load import load
-from lab.topology.plan import NodePlan, Plan
-from lab.topology.planning import make_plan
+from lab.topology.planning.describe import as_text, describe
+from lab.topology.planning.plan import NodePlan, Plan
+from lab.topology.planning.planner import make_plan
 
 GOLDEN = Path(__file__).with_name("quickstart.plan.json")
 LONGEST_INTERFACE_NAME = 15  # IFNAMSIZ - 1

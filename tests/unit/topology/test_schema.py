@@ -14,7 +14,7 @@ import pytest
 import yaml
 from spoiling import SOURCE, TOPOLOGIES
 
-from lab.topology.schema import schema
+from lab.topology.reading.schema import schema
 
 SCHEMA = schema()
 TYPES: dict[str, tuple[type, ...]] = {

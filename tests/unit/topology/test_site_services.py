@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lab.topology.describe import as_text, describe
 from lab.topology.load import LoadError, load_bytes
-from lab.topology.planning import make_plan
-from lab.topology.site_services import Directory, SiteRadius
-from lab.topology.steps import Update
+from lab.topology.model.site_services import Directory, SiteRadius
+from lab.topology.model.steps import Update
+from lab.topology.planning.describe import as_text, describe
+from lab.topology.planning.planner import make_plan
 
 RADIUS = {"address": "192.168.50.10", "users": {"alice": {"password": "Pa55w0rd!"}}}
 DIRECTORY = {"address": "192.168.50.5", "users": {"alice": {"password": "x", "groups": ["vpn"]}}}

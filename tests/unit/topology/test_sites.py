@@ -9,8 +9,8 @@ import pytest
 from spoiling import SOUND, check, problems
 from test_planning import assert_hangs_together, node, plan_of
 
-from lab.topology.describe import as_text, describe
-from lab.topology.plan import Route
+from lab.topology.planning.describe import as_text, describe
+from lab.topology.planning.plan import Route
 
 KEY = "hunter2"
 SITES = f"""\

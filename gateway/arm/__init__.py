@@ -1,0 +1,1 @@
+"""Azure's documents: what they say, and what Azure refuses."""

@@ -1,0 +1,101 @@
+"""Site-to-site as ARM has it: local network gateways and connections.
+
+Source: Microsoft.Network/connections and localNetworkGateways, API 2023-09-01; what is refused is
+refused as in `gateway.arm.resource`. A resource is referred to by the last part of its id.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr
+
+from gateway.arm.resource import AddressSpace, ArmModel, SubResource, Unsupported
+
+DPD_TIMEOUT = 45
+"""Seconds; azure-docs vpn-gateway-about-vpn-devices: default 45, from 9 to 3600."""
+
+ConnectionStatus = Literal["Unknown", "Connecting", "Connected", "NotConnected"]
+
+
+class LocalNetworkGatewayProperties(ArmModel):
+    """The other side: the address of its VPN device and the prefixes behind it."""
+
+    localNetworkAddressSpace: AddressSpace
+    gatewayIpAddress: str
+    fqdn: Unsupported = None
+    bgpSettings: Unsupported = None
+    provisioningState: str | None = Field(default=None, exclude=True, description="Read-only.")
+
+
+class _Resource(ArmModel):
+    name: str
+    id: Unsupported = None
+    etag: Unsupported = None
+    type: Unsupported = None
+    location: Unsupported = None
+    tags: Unsupported = None
+
+    def document(self) -> dict[str, Any]:
+        """As JSON data, without secrets and without what is absent."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class LocalNetworkGateway(_Resource):
+    """The document of PUT /localNetworkGateways/NAME."""
+
+    properties: LocalNetworkGatewayProperties
+
+
+class ConnectionProperties(ArmModel):
+    """A tunnel between this gateway and a local network gateway."""
+
+    virtualNetworkGateway1: SubResource
+    localNetworkGateway2: SubResource
+    connectionType: Literal["IPsec", "Vnet2Vnet", "ExpressRoute", "VPNClient"]
+    sharedKey: SecretStr | None = Field(default=None, exclude=True)
+    connectionProtocol: Literal["IKEv2", "IKEv1"] = "IKEv2"
+    connectionMode: Literal["Default", "ResponderOnly", "InitiatorOnly"] = "Default"
+    dpdTimeoutSeconds: Annotated[int, Field(ge=9, le=3600)] = DPD_TIMEOUT
+    enableBgp: bool = False
+    virtualNetworkGateway2: Unsupported = None
+    ipsecPolicies: Unsupported = None
+    usePolicyBasedTrafficSelectors: Unsupported = None
+    trafficSelectorPolicies: Unsupported = None
+    authorizationKey: Unsupported = None
+    routingWeight: Unsupported = None
+    peer: Unsupported = None
+    expressRouteGatewayBypass: Unsupported = None
+    egressNatRules: Unsupported = None
+    ingressNatRules: Unsupported = None
+    useLocalAzureIpAddress: Unsupported = None
+    connectionStatus: ConnectionStatus | None = Field(
+        default=None, exclude=True, description="Read-only, as the counters and the state below."
+    )
+    egressBytesTransferred: int | None = Field(default=None, exclude=True)
+    ingressBytesTransferred: int | None = Field(default=None, exclude=True)
+    provisioningState: str | None = Field(default=None, exclude=True)
+
+
+class Connection(_Resource):
+    """The document of PUT /connections/NAME."""
+
+    properties: ConnectionProperties
+
+    @property
+    def local_network_gateway(self) -> str:
+        """The name of its local network gateway."""
+        return name_in(self.properties.localNetworkGateway2)
+
+    def with_key_of(self, other: Connection | None) -> Connection:
+        """With the other's key where it has none of its own: GET does not return it, so that what
+        GET returned can be put again. (What Azure does then is not documented.)"""
+        if other is None or self.properties.sharedKey is not None:
+            return self
+        properties = self.properties.model_copy(update={"sharedKey": other.properties.sharedKey})
+        return self.model_copy(update={"properties": properties})
+
+
+def name_in(reference: SubResource) -> str:
+    """The name of the resource that is referred to."""
+    return reference.id.rsplit("/", 1)[-1]

@@ -1,0 +1,201 @@
+"""The desired state: Azure's own document of a virtual network gateway, with Azure's field names.
+
+Source: Microsoft.Network/virtualNetworkGateways, API 2023-09-01. Fields that ARM does not know
+are refused; fields that ARM knows and this lab does not carry out are refused too, and say so:
+nothing that somebody wrote is ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from gateway.arm.sku import SkuName
+from gateway.common.vocabulary import AuthenticationType, VpnProtocol
+
+NOT_YET = "not supported by this lab yet"
+
+
+def _refuse(value: object) -> None:
+    """ARM treats null as absent, and so does this."""
+    if value is not None:
+        raise PydanticCustomError("unsupported", NOT_YET)
+
+
+Unsupported = Annotated[
+    None, BeforeValidator(_refuse), Field(description=f"Known to ARM, {NOT_YET}.")
+]
+"""A field that ARM knows and this lab does not carry out."""
+
+
+class ArmModel(BaseModel):
+    """Part of an ARM document: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class SubResource(ArmModel):
+    """A reference to another resource."""
+
+    id: str
+
+
+class AddressSpace(ArmModel):
+    """Prefixes in CIDR form."""
+
+    addressPrefixes: tuple[str, ...] = ()
+
+
+class SkuReference(ArmModel):
+    """The gateway's size."""
+
+    name: SkuName
+    tier: SkuName | None = None
+
+
+class RootCertificateProperties(ArmModel):
+    """A root certificate as Azure takes it."""
+
+    publicCertData: str = Field(description="Base64 of the DER on one line, without BEGIN and END.")
+
+
+class NamedSubResource(ArmModel):
+    """An entry of a list: ARM gives it a name of its own."""
+
+    name: str
+    id: Unsupported = None
+    etag: Unsupported = None
+
+
+class RootCertificate(NamedSubResource):
+    """A named root certificate."""
+
+    properties: RootCertificateProperties
+
+
+class RevokedCertificateProperties(ArmModel):
+    """SHA-1 of the client certificate's DER, 40 hexadecimal digits."""
+
+    thumbprint: str
+
+
+class RevokedCertificate(NamedSubResource):
+    """A named client certificate that may not connect."""
+
+    properties: RevokedCertificateProperties
+
+
+class RadiusServer(ArmModel):
+    """One of several RADIUS servers."""
+
+    radiusServerAddress: str
+    radiusServerScore: int | None = None
+    radiusServerSecret: SecretStr | None = Field(default=None, exclude=True)
+
+
+class VpnClientConfiguration(ArmModel):
+    """Point-to-site: who may connect, how, and with which addresses."""
+
+    vpnClientAddressPool: AddressSpace = AddressSpace()
+    vpnClientProtocols: tuple[VpnProtocol, ...] = ()
+    vpnAuthenticationTypes: tuple[AuthenticationType, ...] = ()
+    vpnClientRootCertificates: tuple[RootCertificate, ...] = ()
+    vpnClientRevokedCertificates: tuple[RevokedCertificate, ...] = ()
+    radiusServerAddress: str | None = None
+    radiusServerSecret: SecretStr | None = Field(default=None, exclude=True)
+    radiusServers: tuple[RadiusServer, ...] = ()
+    vpnClientIpsecPolicies: Unsupported = None
+    aadTenant: Unsupported = None
+    aadAudience: Unsupported = None
+    aadIssuer: Unsupported = None
+    vngClientConnectionConfigurations: Unsupported = None
+
+    def with_secrets_of(self, other: VpnClientConfiguration) -> VpnClientConfiguration:
+        """With the other's secret for each server that has none here: GET does not return them,
+        so that what GET returned can be put again. (What Azure does then is not documented.)"""
+        kept: dict[str, Any] = {}
+        bare = self.radiusServerAddress is not None and self.radiusServerSecret is None
+        if bare and self.radiusServerAddress == other.radiusServerAddress:
+            kept["radiusServerSecret"] = other.radiusServerSecret
+        known = {
+            server.radiusServerAddress: server.radiusServerSecret for server in other.radiusServers
+        }
+        kept["radiusServers"] = tuple(
+            server
+            if server.radiusServerSecret is not None
+            else server.model_copy(
+                update={"radiusServerSecret": known.get(server.radiusServerAddress)}
+            )
+            for server in self.radiusServers
+        )
+        return self.model_copy(update=kept)
+
+
+class IpConfigurationProperties(ArmModel):
+    """Where an instance of the gateway stands; the placement decides the addresses."""
+
+    privateIPAllocationMethod: Literal["Dynamic"] | None = None
+    subnet: SubResource | None = None
+    publicIPAddress: SubResource | None = None
+
+
+class IpConfiguration(NamedSubResource):
+    """A named IP configuration."""
+
+    properties: IpConfigurationProperties = IpConfigurationProperties()
+
+
+class GatewayProperties(ArmModel):
+    """ARM `properties` of a virtual network gateway."""
+
+    sku: SkuReference
+    gatewayType: Literal["Vpn", "ExpressRoute", "LocalGateway"] = "Vpn"
+    vpnType: Literal["RouteBased", "PolicyBased"] = "RouteBased"
+    activeActive: bool = False
+    enableBgp: bool = False
+    ipConfigurations: tuple[IpConfiguration, ...] = ()
+    vpnClientConfiguration: VpnClientConfiguration | None = None
+    customRoutes: AddressSpace | None = None
+    provisioningState: str | None = Field(
+        default=None, exclude=True, description="Read-only in ARM: what GET returned is taken back."
+    )
+    vpnGatewayGeneration: Unsupported = None
+    enablePrivateIpAddress: Unsupported = None
+    disableIPSecReplayProtection: Unsupported = None
+    gatewayDefaultSite: Unsupported = None
+    virtualNetworkGatewayPolicyGroups: Unsupported = None
+    bgpSettings: Unsupported = None
+    enableDnsForwarding: Unsupported = None
+    inboundDnsForwardingEndpoint: Unsupported = None
+    natRules: Unsupported = None
+    resourceGuid: Unsupported = None
+
+
+class VirtualNetworkGateway(ArmModel):
+    """The document that PUT takes and GET returns."""
+
+    name: str
+    properties: GatewayProperties
+    id: Unsupported = None
+    etag: Unsupported = None
+    type: Unsupported = None
+    location: Unsupported = None
+    tags: Unsupported = None
+    identity: Unsupported = None
+
+    def with_secrets_of(self, other: VirtualNetworkGateway | None) -> VirtualNetworkGateway:
+        """With the RADIUS secrets that this document leaves out and the other one has."""
+        mine = self.properties.vpnClientConfiguration
+        theirs = other.properties.vpnClientConfiguration if other else None
+        if mine is None or theirs is None:
+            return self
+        properties = self.properties.model_copy(
+            update={"vpnClientConfiguration": mine.with_secrets_of(theirs)}
+        )
+        return self.model_copy(update={"properties": properties})
+
+    def document(self) -> dict[str, Any]:
+        """The document as JSON data, without secrets and without what is absent."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,126 @@
+"""Rules about tunnel types and who checks users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.arm.resource import NOT_YET
+from gateway.arm.rules.case import AUTHENTICATION, LAB, PROTOCOLS, Violation
+from gateway.arm.sku import LEGACY_SKU
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.arm.rules.case import Case
+
+
+def has_a_protocol(case: Case) -> Iterator[Violation]:
+    """Point-to-site without a tunnel type is nothing."""
+    if not case.client.vpnClientProtocols:
+        yield Violation(
+            PROTOCOLS,
+            "no tunnel type is enabled",
+            "name at least one of IkeV2, SSTP, OpenVPN",
+            "seed: Point-to-site VPN can use one of the following protocols",
+        )
+
+
+def basic_has_no_ikev2(case: Case) -> Iterator[Violation]:
+    """Basic carries SSTP only."""
+    if case.gateway.properties.sku.name != LEGACY_SKU:
+        return
+    sources = {
+        "IkeV2": "seed: The Basic SKU does not support IKEv2 or RADIUS authentication.",
+        "OpenVPN": "seed: table of gateway SKUs, P2S IKEv2/OpenVPN Connections: Not Supported",
+    }
+    for index, protocol in enumerate(case.client.vpnClientProtocols):
+        if protocol in sources:
+            yield Violation(
+                (*PROTOCOLS, index),
+                f"the Basic SKU does not support {protocol}",
+                "use VpnGw1 or above",
+                sources[protocol],
+            )
+
+
+def basic_has_no_radius(case: Case) -> Iterator[Violation]:
+    """Basic checks certificates only."""
+    if case.gateway.properties.sku.name == LEGACY_SKU and _radius(case):
+        yield Violation(
+            AUTHENTICATION,
+            "the Basic SKU does not support RADIUS authentication",
+            "use VpnGw1 or above",
+            "seed: The Basic SKU does not support IKEv2 or RADIUS authentication.",
+        )
+
+
+def openvpn_has_no_radius(case: Case) -> Iterator[Violation]:
+    """The seed's time; later Azure supports it."""
+    if "OpenVPN" in case.client.vpnClientProtocols and _radius(case):
+        yield Violation(
+            AUTHENTICATION,
+            "OpenVPN is not supported with RADIUS authentication",
+            "use IkeV2 or SSTP, or Certificate",
+            "seed: OpenVPN® Protocol is not supported with RADIUS authentication.",
+        )
+
+
+def no_sstp_beside_openvpn(case: Case) -> Iterator[Violation]:
+    """Both want TCP 443 of the one public address."""
+    if {"SSTP", "OpenVPN"} <= set(case.client.vpnClientProtocols):
+        yield Violation(
+            PROTOCOLS,
+            "SSTP and OpenVPN cannot be enabled on one gateway together",
+            "IkeV2 goes with either of them",
+            "azure-docs ikev2-openvpn-from-sstp",
+        )
+
+
+def no_entra_id_yet(case: Case) -> Iterator[Violation]:
+    """Entra ID goes with OpenVPN, and came after the seed."""
+    for index, kind in enumerate(case.client.vpnAuthenticationTypes):
+        if kind == "AAD":
+            yield Violation(
+                (*AUTHENTICATION, index), f"{kind}: {NOT_YET}", "use Certificate or Radius", LAB
+            )
+
+
+def classic_has_sstp_only(case: Case) -> Iterator[Violation]:
+    """The older deployment model."""
+    for index, protocol in enumerate(case.client.vpnClientProtocols):
+        if case.deployment == "Classic" and protocol != "SSTP":
+            yield Violation(
+                (*PROTOCOLS, index),
+                f"the classic deployment model does not support {protocol}",
+                "use the Resource Manager deployment model",
+                "seed: IKEv2 and OpenVPN for P2S are available for the Resource Manager "
+                "deployment model only.",
+            )
+
+
+def classic_has_no_radius(case: Case) -> Iterator[Violation]:
+    """The older deployment model checks certificates only."""
+    if case.deployment == "Classic" and _radius(case):
+        yield Violation(
+            AUTHENTICATION,
+            "the classic deployment model does not support RADIUS authentication",
+            "use the Resource Manager deployment model",
+            "seed: RADIUS authentication is not supported for the classic deployment model.",
+        )
+
+
+def nothing_named_twice(case: Case) -> Iterator[Violation]:
+    """A protocol or way of authentication said twice is a mistake."""
+    for path, words in (
+        (PROTOCOLS, case.client.vpnClientProtocols),
+        (AUTHENTICATION, case.client.vpnAuthenticationTypes),
+    ):
+        for index, word in enumerate(words):
+            if word in words[:index]:
+                yield Violation(
+                    (*path, index), f"{word} is named twice", "name it once", "ARM: a set"
+                )
+
+
+def _radius(case: Case) -> bool:
+    return "Radius" in case.client.vpnAuthenticationTypes

@@ -1,0 +1,96 @@
+"""Rules about the gateway as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.arm.resource import NOT_YET
+from gateway.arm.rules.case import LAB, Violation, not_a_prefix, prefix_of
+from gateway.arm.sku import SKUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.arm.rules.case import Case
+
+
+def vpn_gateway_only(case: Case) -> Iterator[Violation]:
+    """The lab has VPN gateways only."""
+    if case.gateway.properties.gatewayType != "Vpn":
+        kind = case.gateway.properties.gatewayType
+        yield Violation(("gatewayType",), f"{kind}: {NOT_YET}", "use Vpn", LAB)
+
+
+def no_classic_yet(case: Case) -> Iterator[Violation]:
+    """What Azure would allow of the classic deployment model."""
+    allowed = set(case.client.vpnClientProtocols) <= {"SSTP"}
+    if case.deployment == "Classic" and allowed and "Radius" not in (
+        case.client.vpnAuthenticationTypes
+    ):  # fmt: skip
+        yield Violation((), f"the classic deployment model: {NOT_YET}", "use ResourceManager", LAB)
+
+
+def route_based_only(case: Case) -> Iterator[Violation]:
+    """Point-to-site needs a route-based gateway."""
+    if case.gateway.properties.vpnType == "PolicyBased":
+        yield Violation(
+            ("vpnType",),
+            "a PolicyBased gateway has no point-to-site connections",
+            "use RouteBased",
+            "seed: We do not support Point-to-Site for static routing VPN gateways or "
+            "PolicyBased VPN gateways.",
+        )
+
+
+def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
+    """BGP, by the SKU table."""
+    properties = case.gateway.properties
+    if properties.enableBgp and not SKUS[properties.sku.name].bgp:
+        yield Violation(
+            ("enableBgp",),
+            f"the {properties.sku.name} SKU does not support BGP",
+            "use VpnGw1 or above",
+            "seed: table of gateway SKUs, column BGP: Basic Not Supported",
+        )
+    elif properties.enableBgp:
+        yield Violation(("enableBgp",), f"BGP: {NOT_YET}", "leave it out", LAB)
+
+
+def no_active_active(case: Case) -> Iterator[Violation]:
+    """Two active instances."""
+    if case.gateway.properties.activeActive:
+        yield Violation(("activeActive",), f"active-active: {NOT_YET}", "leave it out", LAB)
+
+
+def tier_is_name(case: Case) -> Iterator[Violation]:
+    """Name and tier of a SKU are one word said twice."""
+    sku = case.gateway.properties.sku
+    if sku.tier is not None and sku.tier != sku.name:
+        yield Violation(
+            ("sku", "tier"),
+            f"tier {sku.tier} does not match the SKU's name {sku.name}",
+            f"write {sku.name} or leave it out",
+            "azure-rest-api-specs virtualNetworkGateway.json, VirtualNetworkGatewaySku",
+        )
+
+
+def stands_in_gateway_subnet(case: Case) -> Iterator[Violation]:
+    """Azure finds the gateway's subnet by its name."""
+    for index, configuration in enumerate(case.gateway.properties.ipConfigurations):
+        subnet = configuration.properties.subnet
+        if subnet and subnet.id.rsplit("/", 1)[-1] != "GatewaySubnet":
+            yield Violation(
+                ("ipConfigurations", index, "properties", "subnet", "id"),
+                f"{subnet.id} is not a gateway subnet",
+                "the subnet must be called GatewaySubnet",
+                "azure-docs vpn-gateway-vpn-faq: the subnet must be named 'GatewaySubnet'",
+            )
+
+
+def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
+    """Prefixes that clients are told to send into the tunnel beside the VNet's."""
+    routes = case.gateway.properties.customRoutes
+    path = ("customRoutes", "addressPrefixes")
+    for index, text in enumerate(routes.addressPrefixes if routes else ()):
+        if prefix_of(text) is None:
+            yield not_a_prefix((*path, index), text)

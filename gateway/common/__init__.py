@@ -1,0 +1,1 @@
+"""What all parts of the gateway use: errors, words, files, waiting, nftables."""

@@ -1,0 +1,1 @@
+"""Daemons kept alive: started, asked whether they answer, their logs kept small."""

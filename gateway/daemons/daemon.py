@@ -1,0 +1,273 @@
+"""A daemon kept alive: started, waited for until it answers, restarted with backoff when it dies
+or does not answer any more.
+
+Daemons get SIGTERM when the gateway dies (PR_SET_PDEATHSIG), so that none is left behind holding
+its ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gateway.common.errors import EngineError, StorageError
+from gateway.common.files import tail
+from gateway.common.turns import turns_waited_for
+from gateway.daemons.heartbeat import until_silent
+from gateway.daemons.rotation import keep_small
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 5.0
+PROVEN = 10.0
+"""Seconds up after which a daemon's earlier deaths are forgotten."""
+START_LIMIT = 30.0
+"""Seconds; each starts in less than one, on a machine that has nothing else to do."""
+STOP_LIMIT = 3.0
+DESCRIPTORS = 65536
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+State = Literal["stopped", "starting", "running", "failed"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. `prepare` writes its files, `ready` returns once it answers, `gone` is told
+    of each death with the last lines of its log.
+
+    `inherits`: descriptors that it gets, asked after `prepare`, by the option that tells their
+    number: {"tun": 7} is passed as --tun=7.
+
+    `alive`: asks it, while it runs, whether it still does, and returns when it has answered
+    (gateway.daemons.heartbeat); without an answer it is killed and replaced.
+    """
+
+    name: str
+    argv: Sequence[str]
+    log: Path
+    prepare: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[None]]
+    gone: Callable[[str], Awaitable[None]]
+    env: Mapping[str, str]
+    inherits: Callable[[], Mapping[str, int]] = dict
+    alive: Callable[[], Awaitable[None]] | None = None
+
+
+class Daemon:
+    """Keeps one program alive from `start` to `stop`."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._state: State = "stopped"
+        self.restarts = 0
+        self.death = ""
+        """How it last ended by itself, without its log; empty for never."""
+
+    @property
+    def state(self) -> State:
+        """How it is; one that has just died is not `running`, noticed or not."""
+        dead = self._state == "running" and self.pid is None
+        return "failed" if dead else self._state
+
+    @property
+    def pid(self) -> int | None:
+        """None while there is no process."""
+        process = self._process
+        return process.pid if process and process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start, and return when it answers.
+
+        EngineError quotes the daemon's log if it does not come up; it is tried again in the
+        background all the same, until `stop`.
+        """
+        if self.state == "running":
+            return
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(outcome)
+        self._hurry.set()
+        if self._keeper is None:
+            self._stopping.clear()
+            self._keeper = asyncio.create_task(self._keep())
+        await outcome
+
+    async def stop(self) -> None:
+        """Stop it and do not start it again."""
+        self._stopping.set()
+        if self._keeper:
+            await self._keeper
+            self._keeper = None
+        self._state = "stopped"
+
+    async def _keep(self) -> None:
+        backoff = FIRST_BACKOFF
+        while not self._stopping.is_set():
+            self._hurry.clear()
+            began = time.monotonic()
+            try:
+                await self._run()
+            except (EngineError, StorageError) as error:
+                self._state = "failed"
+                self.death = brief(error.message)
+                await self._program.gone(error.message)
+                self._tell(error)
+            except BaseException as error:  # a fault of our own: who waits must hear of it too
+                self._tell(EngineError(f"{self._program.name}: {error!r}"))
+                raise
+            if time.monotonic() - began > PROVEN:
+                backoff = FIRST_BACKOFF
+            await self._pause(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+        self._tell(EngineError(f"{self._program.name} was stopped while starting"))
+
+    def _tell(self, outcome: EngineError | StorageError | None) -> None:
+        """Answer those who wait for the daemon to be up."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(outcome) if outcome else future.set_result(None)
+
+    async def _pause(self, limit: float) -> None:
+        """Until it is time for another try, or somebody asks for one, or it is to stop."""
+        if self._stopping.is_set():
+            return
+        waits = {asyncio.create_task(e.wait()) for e in (self._stopping, self._hurry)}
+        await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        self.restarts += not self._stopping.is_set()
+
+    async def _run(self) -> None:
+        """One life of the program; EngineError if it ends other than by our stopping it."""
+        if self._state == "stopped":  # one that failed is `failed` until it answers
+            self._state = "starting"
+        await self._program.prepare()
+        process = await self._spawn()
+        self._process = process
+        ending = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        tending = asyncio.create_task(keep_small(lambda: (self._program.log,)))
+        watching: asyncio.Task[str] | None = None
+        silent = ""
+        try:
+            await self._until_ready(ending)
+            self._state = "running"
+            self._tell(None)
+            watching = asyncio.create_task(self._until_silent())
+            await asyncio.wait({ending, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done() and not ending.done() and not stopping.done():
+                silent = watching.result()
+                process.kill()
+        finally:
+            stopping.cancel()
+            tending.cancel()
+            if watching:
+                watching.cancel()
+            await self._end(process)
+        if silent:
+            raise EngineError(f"{self._program.name} {silent} and was killed: {self._said()}")
+        if not self._stopping.is_set():
+            raise EngineError(f"{self._program.name} {_ended(process)}: {self._said()}")
+
+    async def _until_silent(self) -> str:
+        """What the heartbeat says once it is lost; for ever where nobody asks."""
+        if self._program.alive is None:
+            await asyncio.Event().wait()
+        assert self._program.alive
+        return await until_silent(
+            self._program.name, self._program.alive, lambda: turns_waited_for(self.pid or 0)
+        )
+
+    async def _until_ready(self, ending: asyncio.Task[int]) -> None:
+        ready = asyncio.ensure_future(self._program.ready())
+        done, _ = await asyncio.wait(
+            {ready, ending}, timeout=START_LIMIT, return_when=asyncio.FIRST_COMPLETED
+        )
+        if ready in done and not ready.exception():
+            return
+        if ready not in done:
+            ready.cancel()
+            await asyncio.wait({ready})
+        name = self._program.name
+        with suppress(TimeoutError):  # a daemon that breaks off its socket is about to end
+            await asyncio.wait_for(asyncio.shield(ending), 0.5)
+        if ending.done():
+            raise EngineError(
+                f"{name} died while starting (code {ending.result()}): {self._said()}"
+            )
+        why = ready.exception() if ready in done else f"no answer within {START_LIMIT:g} s"
+        raise EngineError(f"{name} does not start: {why}: {self._said()}")
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        try:
+            descriptor = os.open(self._program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._program.log}: {error.strerror}") from error
+        inherited = self._program.inherits()
+        options = (f"--{name}={number}" for name, number in inherited.items())
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._program.argv,
+                *options,
+                pass_fds=tuple(inherited.values()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                env=dict(self._program.env),
+                preexec_fn=_begin,
+            )
+        except OSError as error:
+            raise EngineError(f"cannot run {self._program.argv[0]}: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_LIMIT)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _said(self) -> str:
+        return tail(self._program.log)
+
+
+def brief(why: str) -> str:
+    """Of what `gone` is told, what happened; the rest is the log's."""
+    return why.partition(":")[0]
+
+
+def _begin() -> None:
+    """In the child: a client is a descriptor, and soft limits are often 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _ended(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"

@@ -1,0 +1,252 @@
+"""The gateway's end of gateway.eap_tls.worker: certificates judged, and EAP-TLS ended, for every
+protocol.
+
+Whatever goes wrong on the way means no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+import gateway
+from gateway.common.errors import EngineError
+from gateway.common.files import make_private_directory
+from gateway.daemons.daemon import START_LIMIT, Daemon, Program
+from gateway.eap_tls.worker import messages as m
+from gateway.ppp.eap import Code
+from gateway.ppp.frames import encode_packet
+from gateway.unprivileged.halfopen import HalfOpen
+from gateway.unprivileged.link import WorkerLink
+from gateway.unprivileged.messages import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cryptography.x509 import Certificate
+    from pydantic import BaseModel
+
+    from gateway.arm.placement import Placement
+    from gateway.common.vocabulary import Reason
+
+M = TypeVar("M", bound=Message)
+ANSWER_LIMIT = 5.0
+"""Seconds in which the worker answers; it takes milliseconds."""
+LIFE = 60.0
+"""Seconds that a conversation may take, the client's thinking included."""
+MOST_AT_ONCE = 32
+"""Packets that the worker has at a time. The dearest takes 4 ms (an RSA signature), so that the
+heartbeat is answered in a tenth of its time, however many clients there are."""
+MOST_CONVERSATIONS = 1000
+SHARE = 256
+"""Conversations of one source: many clients may stand behind one NAT."""
+
+_PASSED_ON = ("PATH", "HOME")
+Ended = m.Shown | m.Failed
+
+
+class EapTls:
+    """One worker for all engines, started when a document first asks for certificates."""
+
+    def __init__(self, placement: Placement, state: Path, say: Callable[[str], None]) -> None:
+        """`say` is told about each death of the worker."""
+        self._placement = placement
+        self._state = state
+        self._say = say
+        self._roots: tuple[Certificate, ...] = ()
+        self._daemon: Daemon | None = None
+        self._link = WorkerLink("gateway.eap_tls.worker", m.FROM_WORKER, self._on, self._on_broken)
+        self._numbers = itertools.count(1)
+        self._open: HalfOpen[int] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
+        self._sources: dict[int, tuple[str, asyncio.TimerHandle]] = {}
+        self._waiting: dict[tuple[str, int], asyncio.Future[Message]] = {}
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        self._counts: Mapping[str, int] = {}
+        self._evicted = 0
+
+    # ------------------------------------------------------------------------------- the worker
+
+    async def configure(self, roots: tuple[Certificate, ...]) -> None:
+        """Judge by these roots from now on; returns when it is so. EngineError if it cannot be."""
+        self._roots = roots
+        if self._daemon is None:
+            self._daemon = Daemon(self._program())
+        if self._daemon.state == "running":
+            await self._tell_roots()
+        else:
+            await self._daemon.start()
+
+    async def stop(self) -> None:
+        """End it; who waits for an answer gets a no."""
+        if self._daemon:
+            daemon, self._daemon = self._daemon, None
+            await daemon.stop()
+        self._abandon()
+
+    async def refresh(self) -> None:
+        """Ask for counts; EngineError where there is no answer."""
+        self._counts = (await self._ask(m.Ping(number=next(self._numbers)), m.Pong)).counts
+
+    def report(self) -> dict[str, Any]:
+        """For GET /runtime."""
+        daemon = self._daemon
+        return {
+            "state": daemon.state if daemon else "stopped",
+            "pid": daemon.pid if daemon else None,
+            "restarts": daemon.restarts if daemon else 0,
+            "counters": {**self._counts, "open": len(self._sources), "evicted": self._evicted},
+        }
+
+    # ---------------------------------------------------------------------------- conversations
+
+    def begin(self, source: str) -> int:
+        """A new conversation with a client at this address; its number.
+
+        Where there are too many, the oldest one of whoever has the most is over.
+        """
+        number = next(self._numbers)
+        timer = asyncio.get_running_loop().call_later(LIFE, self.forget, number)
+        self._sources[number] = source, timer
+        if (victim := self._open.add(number, source)) is not None:
+            self._evicted += 1
+            self.forget(victim)
+        return number
+
+    async def respond(
+        self, conversation: int, packet: bytes, *, room: int = m.ROOM
+    ) -> m.Request | m.Shown | m.Failed:
+        """Take a client's EAP-Response. `room`: bytes that the next Request may have."""
+        if conversation not in self._sources:
+            return _failed(conversation, packet, "timeout", "the conversation was over")
+        order = m.Response(conversation=conversation, packet=packet[: m.LONGEST_PACKET], room=room)
+        try:
+            answer: m.Request | m.Shown | m.Failed
+            async with self._turns:
+                answer = await self._ask(order, m.Request, m.Shown, m.Failed)
+        except EngineError as error:
+            answer = _failed(conversation, packet, "fault", error.message)
+        if not isinstance(answer, m.Request):
+            self.forget(conversation)
+        return answer
+
+    def forget(self, conversation: int) -> None:
+        """It is over; nothing happens if it was before."""
+        source, timer = self._sources.pop(conversation, ("", None))
+        if timer is None:
+            return
+        timer.cancel()
+        self._open.remove(conversation, source)
+        with suppress(EngineError):
+            self._link.send(m.Forget(conversation=conversation))
+
+    async def look(self, chain: Sequence[bytes]) -> m.Looked:
+        """Judge a chain whose key somebody else has seen proved; DER, the client's own first."""
+        number = next(self._numbers)
+        try:
+            return await self._ask(m.Look(number=number, chain=tuple(chain)), m.Looked)
+        except (EngineError, ValueError) as error:
+            said = error.message if isinstance(error, EngineError) else "too many or too large"
+            return m.Looked(number=number, reason="fault", message=said)
+
+    # ------------------------------------------------------------------------------------ inside
+
+    def _program(self) -> Program:
+        files = self._placement.serverCertificate
+        return Program(
+            name="eapd",
+            argv=(
+                *(sys.executable, "-m", "gateway.eap_tls.worker"),
+                *(f"--certificate={files.certificate}", f"--key={files.privateKey}"),
+            ),
+            log=self._state / "eapd.log",
+            prepare=self._prepare,
+            ready=self._ready,
+            gone=self._gone,
+            env={
+                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                "PYTHONPATH": str(Path(gateway.__file__).parents[1]),
+                "TZ": "UTC",
+            },
+            inherits=lambda: {"control": self._link.theirs()},
+            alive=self.refresh,
+        )
+
+    async def _prepare(self) -> None:
+        make_private_directory(self._state)
+        self._link.renew()
+
+    async def _ready(self) -> None:
+        self._link.started()
+        configured = await self._tell_roots(START_LIMIT)
+        if configured.kept:
+            self._say(f"eapd runs without capabilities, and keeps {configured.kept}")
+
+    async def _tell_roots(self, limit: float | None = None) -> m.Configured:
+        roots = tuple(root.public_bytes(Encoding.DER) for root in self._roots)
+        order = m.Configure(number=next(self._numbers), roots=roots)
+        return await self._ask(order, m.Configured, limit=limit)
+
+    async def _gone(self, why: str) -> None:
+        self._abandon()
+        self._say(why)
+
+    def _abandon(self) -> None:
+        self._link.close()
+        for future in self._waiting.values():
+            future.cancel()
+        for conversation in list(self._sources):
+            self.forget(conversation)
+
+    def _on_broken(self, why: str) -> None:
+        """A worker that is not there any more, or cannot be trusted: its keeper makes another."""
+        pid = self._daemon.pid if self._daemon else None
+        if pid:
+            sys.stderr.write(f"eapd is killed: {why}\n")
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    async def _ask(self, order: BaseModel, *kinds: type[M], limit: float | None = None) -> M:
+        """Send, and wait for the answer; EngineError if none comes within `limit` seconds."""
+        key = _key(order)
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        if key in self._waiting:
+            raise EngineError("eapd has not answered the packet before")
+        self._waiting[key] = answer
+        try:
+            self._link.send(order)
+            await asyncio.wait({answer}, timeout=limit or ANSWER_LIMIT)
+        finally:
+            del self._waiting[key]
+        if not answer.done() or answer.cancelled():
+            raise EngineError("eapd gave no answer")
+        message = answer.result()
+        if not isinstance(message, kinds):
+            raise EngineError(f"eapd answered with {type(message).__name__}")
+        return message
+
+    def _on(self, message: m.FromWorker) -> None:
+        waiting = self._waiting.get(_key(message))
+        if waiting and not waiting.done():
+            waiting.set_result(message)
+
+
+def _key(message: BaseModel) -> tuple[str, int]:
+    for name in ("conversation", "number"):
+        if (number := getattr(message, name, None)) is not None:
+            return name, number
+    raise TypeError(f"{type(message).__name__} has no answer")
+
+
+def _failed(conversation: int, packet: bytes, reason: Reason, message: str) -> m.Failed:
+    """An EAP-Failure of the gateway's own."""
+    identifier = packet[1] if len(packet) > 1 else 0
+    failure = encode_packet(Code.FAILURE, identifier)
+    return m.Failed(conversation=conversation, reason=reason, message=message, packet=failure)

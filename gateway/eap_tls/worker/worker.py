@@ -1,0 +1,180 @@
+"""The worker: one thread, one message at a time, each with a bounded cost."""
+
+from __future__ import annotations
+
+import select
+import time
+import traceback
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from gateway.eap_tls.worker import messages as m
+from gateway.eap_tls.worker.server import Conversation, Failed, Refusal, Reply, Shown
+from gateway.policy.trust import Finding, Roots, examine
+from gateway.ppp import tls_contexts
+from gateway.ppp.eap import Code
+from gateway.ppp.frames import encode_packet
+from gateway.unprivileged.channel import ChannelError
+from radius.printable import printable
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+    from gateway.common.vocabulary import Reason
+    from gateway.eap_tls.worker.server import Step
+    from gateway.unprivileged.channel import Channel
+
+DEAREST = 0.5
+"""Seconds of processor time that one conversation may take: a hundred times what one does."""
+MOST_CONVERSATIONS = 1500
+"""More than the gateway has (gateway.eap_tls.service); a safeguard."""
+
+
+class Worker:
+    """Answers the gateway until it is gone. `context`: of TLS (tls_contexts.server_context)."""
+
+    def __init__(
+        self,
+        channel: Channel[m.ToWorker],
+        context: SSL.Context,
+        kept: str,
+    ) -> None:
+        self._channel = channel
+        self._kept = kept
+        self._roots = Roots()
+        self._context = context
+        self._conversations: dict[int, _Counted] = {}
+        self._counts: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Until the other end is closed."""
+        poll = select.poll()
+        try:
+            while True:
+                wanted = select.POLLOUT if self._channel.wants_write else 0
+                poll.register(self._channel.fileno(), select.POLLIN | wanted)
+                poll.poll()
+                self._channel.flush()
+                for order in self._channel.receive():
+                    self._obey(order)
+        except ChannelError:  # without the gateway there is nothing to do here
+            return
+
+    def _obey(self, order: m.ToWorker) -> None:
+        match order:
+            case m.Configure():
+                self._configure(order)
+            case m.Response():
+                self._channel.send(self._respond(order))
+            case m.Forget():
+                self._conversations.pop(order.conversation, None)
+            case m.Look():
+                self._channel.send(self._look(order))
+            case m.Ping():
+                counts = {**self._counts, "conversations": len(self._conversations)}
+                self._channel.send(m.Pong(number=order.number, counts=counts))
+
+    def _configure(self, order: m.Configure) -> None:
+        certificates = tuple(map(x509.load_der_x509_certificate, order.roots))
+        self._roots = Roots(certificates)
+        tls_contexts.name_client_roots(self._context, certificates)
+        self._channel.send(m.Configured(number=order.number, kept=self._kept))
+
+    def _respond(self, order: m.Response) -> m.Request | m.Shown | m.Failed:
+        conversation = self._conversations.get(order.conversation) or self._begin(order)
+        step = conversation.receive(order.packet) if conversation else _busy(order.packet)
+        if not isinstance(step, Reply):
+            self._conversations.pop(order.conversation, None)
+        return self._told(order.conversation, step)
+
+    def _begin(self, order: m.Response) -> _Counted | None:
+        if len(self._conversations) >= MOST_CONVERSATIONS:
+            return None
+        self._counts["begun"] += 1
+        made = _Counted(
+            Conversation(self._context, self._roots, lambda: datetime.now(UTC), order.room)
+        )
+        self._conversations[order.conversation] = made
+        return made
+
+    def _told(self, number: int, step: Step) -> m.Request | m.Shown | m.Failed:
+        match step:
+            case Reply(packet, refusal):
+                reason, message = (refusal.reason, refusal.message) if refusal else (None, "")
+                return m.Request(
+                    conversation=number, packet=packet, reason=reason, message=printable(message)
+                )
+            case Shown(finding, msk, success, failure):
+                self._counts["shown"] += 1
+                return m.Shown(
+                    conversation=number,
+                    certificate=_certified(finding),
+                    msk=msk,
+                    success=success,
+                    failure=failure,
+                )
+            case Failed(refusal, packet, finding):
+                self._counts[f"failed: {refusal.reason}"] += 1
+                return m.Failed(
+                    conversation=number,
+                    reason=refusal.reason,
+                    message=printable(refusal.message),
+                    packet=packet,
+                    certificate=_certified(finding),
+                )
+
+    def _look(self, order: m.Look) -> m.Looked:
+        try:
+            finding = examine(order.chain, self._roots, datetime.now(UTC))
+        except Exception:  # noqa: BLE001 - a fault of our own means no, and the others go on
+            traceback.print_exc()
+            finding = Finding("fault", "a fault of the gateway's own")
+        self._counts["looked at"] += 1
+        return m.Looked(
+            number=order.number,
+            reason=finding.reason,
+            message=printable(finding.message),
+            certificate=_certified(finding),
+        )
+
+
+class _Counted:
+    """A conversation and the processor time that it has taken."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._left = DEAREST
+
+    def receive(self, packet: bytes) -> Step:
+        """A fault of our own costs this conversation and no other."""
+        began = time.thread_time()
+        try:
+            step = self._conversation.receive(packet)
+        except Exception:  # noqa: BLE001 - whatever it is, it means no
+            traceback.print_exc()
+            return _failed(packet, "fault", "a fault of the gateway's own")
+        self._left -= time.thread_time() - began
+        if self._left < 0:
+            return _failed(packet, "refused", f"it takes more than {DEAREST:g} s of computing")
+        return step
+
+
+def _busy(packet: bytes) -> Failed:
+    return _failed(packet, "refused", f"{MOST_CONVERSATIONS} conversations are open already")
+
+
+def _failed(packet: bytes, reason: Reason, message: str) -> Failed:
+    identifier = packet[1] if len(packet) > 1 else 0
+    return Failed(Refusal(reason, message), encode_packet(Code.FAILURE, identifier))
+
+
+def _certified(finding: Finding | None) -> m.Certified:
+    identity = finding.identity if finding else None
+    if finding is None or identity is None:
+        return m.Certified()
+    return m.Certified(
+        user=printable(identity.user), thumbprints=identity.thumbprints, root=finding.root
+    )

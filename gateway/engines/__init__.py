@@ -1,1 +1,0 @@
-"""One engine a protocol: each reconciles a real daemon with the desired state."""

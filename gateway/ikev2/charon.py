@@ -1,0 +1,179 @@
+"""The gateway's one charon: point-to-site IKEv2 and site-to-site share it.
+
+IKE has one port a host, so there can be but one daemon for both. It runs while anybody has work
+for it; whoever joins is asked to load that work each time it has started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gateway.common.files import write_private
+from gateway.common.waiting import wait_until
+from gateway.daemons.daemon import Daemon, Program
+from gateway.ikev2 import config, datapath
+from gateway.ikev2.vici_link import ViciLink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.policy.diagnostics import DiagnosticLog
+
+START_LIMIT = 5.0
+"""Seconds for charon to open its socket (measured: 0.02)."""
+
+
+class Tenant(Protocol):
+    """One who has work for charon."""
+
+    async def load(self) -> None:
+        """charon is up and knows nothing of this tenant's."""
+
+    def on_event(self, name: str, message: dict[str, Any]) -> None:
+        """A vici event, of anybody's."""
+
+    def gone(self, why: str) -> None:
+        """charon is dead, and all its security associations with it."""
+
+
+class Charon:
+    """The daemon and the link to it."""
+
+    def __init__(self, state: Path, log: DiagnosticLog) -> None:
+        self._state = state
+        self._log = log
+        self._tenants: list[Tenant] = []
+        self._told: set[Tenant] = set()
+        self._telling = asyncio.Lock()
+        self._daemon: Daemon | None = None
+        self._datapath: datapath.Datapath | None = None
+        self._relay: config.Relay | None = None
+        self.link = ViciLink(state / "vici.sock")
+        self.peers: frozenset[str] = frozenset()
+        """Addresses of site-to-site devices."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers."""
+        return self._daemon is not None and self._daemon.state == "running"
+
+    @property
+    def state(self) -> str:
+        """As the daemon's keeper has it."""
+        return self._daemon.state if self._daemon else "stopped"
+
+    @property
+    def pid(self) -> int | None:
+        """None while there is no process."""
+        return self._daemon.pid if self._daemon else None
+
+    @property
+    def restarts(self) -> int:
+        """How often it had to be started again."""
+        return self._daemon.restarts if self._daemon else 0
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """IKE_SAs, half-open ones among them, and jobs that wait; as of the last heartbeat."""
+        found = self.link.statistics
+        queues = found.get("queues", {}).values()
+        values = {f"ike-sas: {name}": value for name, value in found.get("ikesas", {}).items()}
+        return {name: int(value) for name, value in values.items()} | {
+            "jobs waiting": sum(map(int, queues))
+        }
+
+    @property
+    def death(self) -> str:
+        """How it last ended by itself."""
+        return self._daemon.death if self._daemon else ""
+
+    @property
+    def datapath(self) -> datapath.Datapath:
+        """Who encrypts the packets."""
+        if self._datapath is None:
+            self._datapath = datapath.find()
+        return self._datapath
+
+    async def join(self, tenant: Tenant) -> None:
+        """Run for this tenant too; returns when its work is loaded. EngineError if it is not:
+        it is tried again in the background all the same."""
+        if tenant not in self._tenants:
+            self._tenants.append(tenant)
+        if self._daemon is None:
+            self._daemon = Daemon(self._program())
+        await self._daemon.start()
+        await self._tell(tenant)
+
+    async def use_relay(self, relay: config.Relay) -> None:
+        """Ask this RADIUS server from now on."""
+        self._relay = relay
+        if self.running:
+            self._write_settings()
+            await self.link.order("reload-settings")
+
+    async def leave(self, tenant: Tenant) -> None:
+        """This tenant has no work any more; the last one to leave ends the daemon."""
+        if tenant in self._tenants:
+            self._tenants.remove(tenant)
+        self._told.discard(tenant)
+        if not self._tenants and self._daemon:
+            daemon, self._daemon = self._daemon, None
+            await daemon.stop()
+            self.link.close()
+
+    # ------------------------------------------------------------------------------- the daemon
+
+    def _program(self) -> Program:
+        return Program(
+            name="charon",
+            argv=("/usr/sbin/charon-systemd",),
+            log=self._state / "charon.log",
+            prepare=self._prepare,
+            ready=self._ready,
+            gone=self._gone,
+            alive=self.link.alive,
+            env={
+                "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
+                "STRONGSWAN_CONF": str(self._state / "strongswan.conf"),
+                "TZ": "UTC",  # its log has dates of certificates in them
+            },
+        )
+
+    async def _prepare(self) -> None:
+        (self._state / "vici.sock").unlink(missing_ok=True)
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        userspace = self.datapath.userspace
+        text = config.strongswan_conf(self._state, userspace=userspace, relay=self._relay)
+        write_private(self._state / "strongswan.conf", text)
+
+    async def _ready(self) -> None:
+        async def connected() -> bool:
+            await self.link.connect(self._on_event)
+            return True
+
+        await wait_until("charon's vici socket", START_LIMIT, connected)
+        self._told.clear()
+        for tenant in list(self._tenants):
+            await self._tell(tenant)
+
+    async def _tell(self, tenant: Tenant) -> None:
+        """Have its work loaded, once in each life of the daemon's."""
+        async with self._telling:
+            if tenant in self._tenants and tenant not in self._told:
+                await tenant.load()
+                self._told.add(tenant)
+
+    async def _gone(self, why: str) -> None:
+        self.link.close()
+        self._told.clear()
+        self._log.add("engine", "IkeV2", why)
+        for tenant in list(self._tenants):
+            tenant.gone(why)
+
+    def _on_event(self, name: str, message: dict[str, Any]) -> None:
+        for tenant in list(self._tenants):
+            tenant.on_event(name, message)

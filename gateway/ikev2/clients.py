@@ -1,0 +1,159 @@
+"""IKEv2 clients that the relay has admitted: charon's events turned into sessions and records.
+
+A session begins with charon's Accounting-Request, which has the Class of an Access-Accept of ours,
+and ends with the next one of that Acct-Session-Id, with the IKE_SA's end or with charon's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.common.background import Background
+from gateway.common.errors import EngineError, FenceError, LapsedError
+from gateway.ikev2 import vici_messages as vici
+from gateway.ikev2.config import CONNECTION
+
+if TYPE_CHECKING:
+    from gateway.common.vocabulary import Reason
+    from gateway.engine import Surroundings
+    from gateway.ikev2.radius_wire import Accounting
+    from gateway.ikev2.relay import Admitted
+    from gateway.ikev2.vici_link import ViciLink
+    from gateway.policy.diagnostics import Event
+    from gateway.policy.sessions import Session
+
+GOODBYE_MS = "1000"
+"""How long a client may take to confirm that its IKE_SA is deleted, before it is forgotten."""
+
+
+class Clients:
+    """All that happens to IKEv2 clients."""
+
+    def __init__(self, around: Surroundings, link: ViciLink) -> None:
+        self._around = around
+        self._link = link
+        self._accounts: dict[str, Session] = {}
+        self._children: dict[str, dict[str, vici.ChildSa]] = {}
+        self._background = Background("IKEv2")
+
+    # ----------------------------------------------------------------------------- coming and going
+
+    def account(self, accounting: Accounting, admitted: Admitted | None) -> None:
+        """An Accounting-Request of charon's; one that is sent again changes nothing."""
+        session = self._accounts.get(accounting.session)
+        if not accounting.begins:
+            if session:
+                self._close(session, "the client went away")
+        elif session is None:
+            self._begin(accounting, admitted)
+
+    def _begin(self, accounting: Accounting, admitted: Admitted | None) -> None:
+        sessions = self._around.sessions
+        if admitted is None:
+            self._put_out(accounting, "refused", "it was not admitted, or its place had lapsed")
+            return
+        reservation = admitted.reservation
+        if accounting.address != reservation.address:
+            sessions.release(reservation)
+            self._put_out(accounting, "no-address", f"charon has {accounting.address} for it")
+            return
+        try:
+            session = sessions.open(
+                reservation, handle=accounting.uniqueid, private_address=reservation.address
+            )
+        except (FenceError, LapsedError) as error:
+            self._put_out(accounting, "fault", error.message)
+            return
+        self._accounts[accounting.session] = session
+        self._record("connected", session, f"assigned {session.private_address}{admitted.voucher}")
+        objection = self._around.admission.objection_to_session(session)
+        if objection:  # the desired state changed in between
+            session.ending = objection.message
+            self._background.start(self.terminate(session.handle))
+
+    def _put_out(self, accounting: Accounting, reason: Reason, message: str) -> None:
+        """Nothing is forwarded for it meanwhile: it is in no table."""
+        self._around.log.add("refused", "IkeV2", message, reason=reason)
+        self._background.start(self.terminate(accounting.uniqueid))
+
+    def on_event(self, event: vici.Event) -> None:
+        """Take a vici event."""
+        match event:
+            case vici.UpDown(up=False):
+                self._down(event)
+            case vici.IkeRekeyed():
+                self._rekeyed(event)
+            case vici.ChildRekeyed():
+                self._count(event.uniqueid, (event.old,))
+            case _:
+                pass
+
+    def _down(self, event: vici.UpDown) -> None:
+        for sa in event.sas:
+            session = self._around.sessions.by_handle("IkeV2", sa.uniqueid)
+            if session and sa.connection == CONNECTION:
+                self._close(session, "the client went away")
+
+    async def terminate(self, uniqueid: str) -> None:
+        """Delete an IKE_SA, whether or not the client confirms it."""
+        order = {"ike-id": uniqueid, "force": "yes", "timeout": GOODBYE_MS, "loglevel": "-1"}
+        try:
+            await self._link.apart("terminate", order)
+        except EngineError as error:
+            # it had gone by itself, or its client never confirmed and it was destroyed
+            if not any(words in error.message for words in ("no matching", "terminating SA")):
+                raise
+
+    def all_gone(self, why: str) -> None:
+        """charon is dead: so are its sessions."""
+        for session in self._around.sessions.of("IkeV2"):
+            self._close(session, why)
+        self._accounts.clear()
+
+    def _close(self, session: Session, why: str) -> None:
+        if not self._around.sessions.close(session):
+            return
+        self._accounts = {
+            account: other for account, other in self._accounts.items() if other is not session
+        }
+        self._children.pop(session.id, None)
+        self._record("disconnected", session, session.ending or why)
+
+    # -------------------------------------------------------------------------- while it is there
+
+    async def refresh(self) -> None:
+        """Counters and addresses (MOBIKE, NAT) from charon."""
+        for message in await self._link.ask("list-sas", {"noblock": "yes"}):
+            for sa in vici.ike_sas(message):
+                self._count(sa.uniqueid, sa.children)
+                session = self._around.sessions.by_handle("IkeV2", sa.uniqueid)
+                if session:
+                    session.public_address = sa.remote_host
+
+    def _rekeyed(self, event: vici.IkeRekeyed) -> None:
+        session = self._around.sessions.by_handle("IkeV2", event.old)
+        if session:
+            session.handle = event.new
+
+    def _count(self, uniqueid: str, children: tuple[vici.ChildSa, ...]) -> None:
+        """Add up over CHILD_SAs: each begins at zero when the one before is rekeyed."""
+        session = self._around.sessions.by_handle("IkeV2", uniqueid)
+        if not session:
+            return
+        seen = self._children.setdefault(session.id, {})
+        seen.update({child.uniqueid: child for child in children})
+        counters = session.counters
+        counters.ingress_bytes = sum(child.bytes_in for child in seen.values())
+        counters.egress_bytes = sum(child.bytes_out for child in seen.values())
+        counters.ingress_packets = sum(child.packets_in for child in seen.values())
+        counters.egress_packets = sum(child.packets_out for child in seen.values())
+
+    def _record(self, event: Event, session: Session, message: str) -> None:
+        self._around.log.add(
+            event,
+            "IkeV2",
+            message,
+            user=session.peer.user,
+            address=session.public_address or session.peer.address,
+            thumbprint=session.peer.thumbprint,
+        )

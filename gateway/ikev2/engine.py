@@ -1,0 +1,158 @@
+"""IKEv2: charon, driven only over vici; who comes in is decided by the relay that it asks."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gateway.common.errors import EngineError
+from gateway.daemons.daemon import brief
+from gateway.engine import EngineReport, until_gone
+from gateway.ikev2 import config, datapath
+from gateway.ikev2 import vici_messages as vici
+from gateway.ikev2.clients import Clients
+from gateway.ikev2.refusals import Refusals
+from gateway.ikev2.relay import Relay
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from gateway.common.vocabulary import VpnProtocol
+    from gateway.engine import Settings, Surroundings
+    from gateway.ikev2.charon import Charon
+    from gateway.policy.sessions import Session
+
+
+class Ikev2Engine:
+    """The engine for ARM's `IkeV2`."""
+
+    protocol: VpnProtocol = "IkeV2"
+
+    def __init__(self, around: Surroundings, charon: Charon) -> None:
+        self._around = around
+        self._charon = charon
+        self._link = charon.link
+        self._clients = Clients(around, self._link)
+        self._relay = Relay(around, self._clients.account)
+        # P2S over IKEv2 cannot start from a public IP that S2S uses (azure-docs
+        # vpn-gateway-vpn-faq): what charon refuses from there was no client.
+        self._refusals = Refusals(around.log, lambda: charon.peers, self._relay.has_refused)
+        self._settings: Settings | None = None
+        self._loaded: Settings | None = None
+        """What charon has been told; None: nothing."""
+
+    async def configure(self, settings: Settings) -> None:
+        """A running charon is told of the difference; its sessions live on."""
+        first = self._settings is None
+        self._settings = settings
+        self._relay.radius, self._relay.dns = settings.radius, settings.dns
+        if first:
+            await self._charon.use_relay(config.Relay(*await self._relay.start()))
+        if self._loaded is not None and self._charon.running:
+            await self._load(settings)
+        else:
+            await self._charon.join(self)
+
+    async def stop(self) -> None:
+        """charon says goodbye to its clients."""
+        if self._charon.running:
+            with suppress(EngineError):  # it died: so did what was loaded
+                await self._unload()
+        await self._charon.leave(self)
+        self._relay.stop()
+        self._clients.all_gone("the IKEv2 engine was stopped")
+        self._settings = self._loaded = None
+
+    # ------------------------------------------------------------------ as a tenant of charon's
+
+    async def load(self) -> None:
+        """charon has started."""
+        assert self._settings
+        self._loaded = None
+        await self._load(self._settings)
+
+    def on_event(self, name: str, message: dict[str, Any]) -> None:
+        """Of anybody's."""
+        for event in vici.event(name, message):
+            if isinstance(event, vici.LogLine):
+                self._refusals.feed(event)
+            else:
+                self._clients.on_event(event)
+
+    def gone(self, why: str) -> None:
+        """charon is dead."""
+        self._loaded = None
+        self._clients.all_gone(f"charon died: {brief(why)}")
+
+    async def disconnect(self, session: Session, why: str) -> None:
+        """A client that does not confirm is forgotten all the same."""
+        session.ending = why
+        await self._clients.terminate(session.handle)
+        await until_gone(self._around.sessions, session)
+
+    async def refresh(self) -> None:
+        """Ask charon for counters."""
+        if self._charon.running:
+            await self._clients.refresh()
+
+    def report(self) -> EngineReport:
+        """As every engine."""
+        charon = self._charon
+        return EngineReport(
+            self.protocol,
+            charon.state,
+            charon.pid,
+            charon.restarts,
+            str(charon.datapath),
+            {**charon.statistics, **self._relay.counts()},
+            charon.death,
+        )
+
+    # ---------------------------------------------------------------------- what charon is told
+
+    async def _load(self, settings: Settings) -> None:
+        old = self._loaded
+        if old is None:
+            await self._load_key()
+        if old is None or old.routes != settings.routes:
+            await self._load_connection(settings)
+        former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
+        await self._lay_routes(settings, former)
+        self._loaded = settings
+
+    async def _load_key(self) -> None:
+        key = self._around.placement.serverCertificate.privateKey.read_bytes()
+        await self._link.order("load-key", {"type": "any", "data": key})
+
+    async def _load_connection(self, settings: Settings) -> None:
+        connection = config.connection(
+            self._around.placement,
+            settings,
+            self._around.placement.serverCertificate.certificate.read_bytes(),
+            encapsulate=self._charon.datapath.userspace,
+        )
+        await self._link.order("load-conn", {config.CONNECTION: connection})
+
+    async def _unload(self) -> None:
+        """Another tenant may stay: take everything out, clients first."""
+        for session in self._around.sessions.of("IkeV2"):
+            session.ending = session.ending or "the IKEv2 engine was stopped"
+            await self._clients.terminate(session.handle)
+        await self._link.order("unload-conn", {"name": config.CONNECTION})
+        if self._loaded:
+            former = self._loaded.pool
+            await self._lay_routes(replace(self._loaded, pool=(), routes=()), former)
+
+    async def _lay_routes(self, settings: Settings, former: tuple[IPv4Network, ...]) -> None:
+        if not self._charon.datapath.userspace:
+            return
+        placement = self._around.placement
+        await asyncio.to_thread(
+            datapath.lay_routes,
+            pool=settings.pool,
+            former=former,
+            selectors=settings.routes,
+            source=placement.privateIPAddress,
+        )

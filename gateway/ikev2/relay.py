@@ -1,0 +1,360 @@
+"""The one RADIUS server that charon knows: the gateway itself, on the loopback.
+
+charon's eap-radius asks here about every client, and here it is decided: with certificates
+EAP-TLS ends in gateway.eap_tls.worker, with RADIUS the servers of the document are asked. charon
+could ask those itself, but would wait in one of its threads, know nothing of scores within an
+authentication, say things of the gateway that Azure's does not, and keep sockets of a source
+address that a tunnel later changes (facts: ikev2-openvpn-radius, section 3).
+
+An Access-Accept has the address that admission has reserved, and a Class of ours. charon gives it
+back in its Accounting-Request, which it sends when it has taken the address and before the client
+hears of it: that ties the IKE_SA to the reservation, and there the session begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gateway.common.background import Background
+from gateway.eap_tls.worker.messages import Failed, Shown
+from gateway.ikev2 import radius_wire as wire
+from gateway.policy.sessions import Peer
+from gateway.unprivileged.halfopen import HalfOpen
+from radius.attributes import Call
+from radius.client import EapSession
+from radius.eap import identity
+from radius.packet import Keys
+from radius.printable import printable
+from radius.verdict import Accept, Challenge, NoAnswer, Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from ipaddress import IPv4Address
+
+    from gateway.common.vocabulary import Reason
+    from gateway.engine import Surroundings
+    from gateway.ikev2.radius_wire import Accounting, Asked
+    from gateway.policy.sessions import Reservation
+
+LOOPBACK = "127.0.0.1"
+MOST_CONVERSATIONS = 1000
+SHARE = 256
+"""Conversations of one source: many clients may stand behind one NAT."""
+MOST_OPEN = 256
+"""Questions of charon's at a time: it has fewer sockets."""
+MOST_REMEMBERED = 1000
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """Who may come in once charon has the tunnel up."""
+
+    reservation: Reservation
+    voucher: str
+    """Who says so, for the log."""
+
+
+@dataclass(frozen=True)
+class _Next:
+    """Another EAP-Request. `refusal`: what the client may not answer to, for the log."""
+
+    eap: bytes
+    refusal: tuple[Reason, str] | None = None
+
+
+@dataclass(frozen=True)
+class _Vouched:
+    """The client is who it says."""
+
+    peer: Peer
+    eap: bytes
+    failure: bytes
+    keys: Keys
+    voucher: str = ""
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """It stays out."""
+
+    reason: Reason
+    message: str
+    user: str
+    eap: bytes = b""
+    thumbprint: str = ""
+
+
+class _Conversation(Protocol):
+    """One client's EAP, with whoever answers it."""
+
+    async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
+        """One EAP-Response."""
+
+    def forget(self) -> None:
+        """It is over."""
+
+
+@dataclass
+class _ByCertificate:
+    """With gateway.eap_tls.worker."""
+
+    around: Surroundings
+    number: int
+
+    async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
+        step = await self.around.eap_tls.respond(self.number, asked.eap)
+        if isinstance(step, Shown):
+            shown = step.certificate
+            peer = Peer("IkeV2", shown.user, shown.thumbprints, shown.root, asked.address)
+            keys = Keys(step.msk[:32], step.msk[32:64])
+            return _Vouched(peer, step.success, step.failure, keys)
+        if isinstance(step, Failed):
+            own = step.certificate.thumbprints[:1]
+            return _Refused(
+                step.reason, step.message, step.certificate.user, step.packet, "".join(own)
+            )
+        return _Next(step.packet, (step.reason, step.message) if step.reason else None)
+
+    def forget(self) -> None:
+        self.around.eap_tls.forget(self.number)
+
+
+@dataclass
+class _ByRadius:
+    """With the document's RADIUS servers."""
+
+    around: Surroundings
+    session: EapSession
+
+    async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
+        path = self.around.radius
+        if not path.enabled:
+            return _Refused("refused", "Radius authentication is not enabled", _named(asked))
+        if unreachable := path.objection():
+            return _Refused("radius-no-answer", unreachable, _named(asked))
+        outcome = await path.client.eap(self.session, asked.eap)
+        user = printable(self.session.user.decode(errors="replace"))
+        match outcome:
+            case Challenge():
+                return _Next(outcome.eap)
+            case Accept():
+                assert outcome.keys  # EAP without keys is a Reject
+                peer = Peer("IkeV2", outcome.user or user, (), "", asked.address, "Radius")
+                return _Vouched(
+                    peer, outcome.eap, b"", outcome.keys, f"; RADIUS server {outcome.server}"
+                )
+            case NoAnswer():
+                words = "; ".join(filter(None, (outcome.message, path.silence())))
+                return _Refused(outcome.reason, words, user)
+            case Reject():
+                whose = f"RADIUS server {outcome.server}: " if outcome.server else ""
+                return _Refused(outcome.reason, whose + outcome.message, user, outcome.eap)
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+
+@dataclass
+class _Port(asyncio.DatagramProtocol):
+    """A UDP port on the loopback."""
+
+    received: Callable[[bytes, tuple[Any, ...]], None]
+    transport: Any = field(default=None, repr=False)
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self.received(data, addr)
+
+
+class Relay:
+    """Authentication and accounting, as charon's eap-radius speaks them."""
+
+    def __init__(
+        self, around: Surroundings, account: Callable[[Accounting, Admitted | None], None]
+    ) -> None:
+        """`account` is told of each Accounting-Request, with whom it is about if that is known."""
+        self._around = around
+        self._account = account
+        self._secret = secrets.token_hex(16).encode()
+        self._background = Background("IKEv2")
+        self._ports: list[_Port] = []
+        self._evicted = 0
+        self._open: set[tuple[object, int, bytes]] = set()
+        self._conversations: dict[bytes, tuple[_Conversation, str]] = {}
+        """With the address that the client had then: it may have another when it answers."""
+        self._waiting: HalfOpen[bytes] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
+        """Tokens of conversations in which it is the client's turn, by its address."""
+        self._admitted: OrderedDict[bytes, Admitted] = OrderedDict()
+        self._refused: OrderedDict[str, None] = OrderedDict()
+        self.dns: Sequence[IPv4Address] = ()
+        self.radius = False
+        """Whether RADIUS checks users, from the next conversation on."""
+
+    async def start(self) -> tuple[int, int, str]:
+        """Listen; ports of authentication and accounting, and the secret, for charon."""
+        loop = asyncio.get_running_loop()
+        for receive in (self._received, self._accounting):
+            make = partial(_Port, receive)
+            _, port = await loop.create_datagram_endpoint(make, local_addr=(LOOPBACK, 0))
+            self._ports.append(port)
+        numbers = [port.transport.get_extra_info("sockname")[1] for port in self._ports]
+        return numbers[0], numbers[1], self._secret.decode()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        for port in self._ports:
+            port.transport.close()
+        self._ports.clear()
+        for conversation, _ in map(self._taken, list(self._conversations)):
+            conversation.forget()
+        for admitted in self._admitted.values():
+            self._around.sessions.release(admitted.reservation)
+        self._admitted.clear()
+
+    def has_refused(self, uniqueid: str) -> bool:
+        """Whether the refusal of an IKE_SA is in the log already."""
+        return uniqueid in self._refused
+
+    def counts(self) -> dict[str, int]:
+        """For GET /runtime."""
+        return {
+            "EAP conversations": len(self._conversations),
+            "EAP conversations evicted": self._evicted,
+        }
+
+    # ------------------------------------------------------------------------------ accounting
+
+    def _accounting(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """The session is there, or it is not, before charon goes on."""
+        accounting = wire.read_accounting(data, self._secret)
+        if accounting is None:
+            return
+        admitted = self._admitted.pop(accounting.token, None) if accounting.begins else None
+        self._account(accounting, admitted)
+        self._ports[1].transport.sendto(wire.acknowledge(accounting, self._secret), addr)
+
+    # -------------------------------------------------------------------------- authentication
+
+    def _received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """A question of charon's; one that is open already is not asked again."""
+        asked = wire.read(data, self._secret)
+        if asked is None or len(self._open) >= MOST_OPEN:
+            return
+        mark = (addr, asked.identifier, asked.authenticator)
+        if mark not in self._open:
+            self._open.add(mark)
+            self._background.start(self._answer(asked, addr, mark))
+
+    async def _answer(
+        self, asked: Asked, addr: tuple[Any, ...], mark: tuple[object, int, bytes]
+    ) -> None:
+        """A fault of our own means no, too."""
+        answer = wire.reject(asked, self._secret)
+        try:
+            answer = await self._verdict(asked)
+        except Exception as error:
+            self._record(asked, _Refused("fault", f"the gateway's own: {error!r}", _named(asked)))
+            raise
+        finally:
+            self._open.discard(mark)
+            self._ports[0].transport.sendto(answer, addr)
+
+    async def _verdict(self, asked: Asked) -> bytes:
+        if full := self._full(asked):
+            return self._refuse(asked, full)
+        conversation = self._conversation(asked)
+        if conversation is None:
+            unknown = _Refused("refused", "an EAP conversation that is not known", _named(asked))
+            return self._refuse(asked, unknown)
+        step = await conversation.answer(asked)
+        if isinstance(step, _Next):
+            if step.refusal:
+                self._record(asked, _Refused(*step.refusal, _named(asked)))
+            token = secrets.token_bytes(16)
+            self._remember(token, conversation, asked.address)
+            return wire.challenge(asked, self._secret, step.eap, token)
+        conversation.forget()
+        return (
+            self._let_in(asked, step) if isinstance(step, _Vouched) else self._refuse(asked, step)
+        )
+
+    def _conversation(self, asked: Asked) -> _Conversation | None:
+        if asked.state is not None:
+            known = asked.state in self._conversations
+            return self._taken(asked.state)[0] if known else None
+        if self.radius:
+            call = Call(asked.address, int(asked.uniqueid or 0), "IkeV2")
+            return _ByRadius(self._around, EapSession(call))
+        return _ByCertificate(self._around, self._around.eap_tls.begin(asked.address))
+
+    def _taken(self, token: bytes) -> tuple[_Conversation, str]:
+        conversation, address = self._conversations.pop(token)
+        self._waiting.remove(token, address)
+        return conversation, address
+
+    def _remember(self, token: bytes, conversation: _Conversation, address: str) -> None:
+        """A flood of conversations throws out its own."""
+        self._conversations[token] = conversation, address
+        if (victim := self._waiting.add(token, address)) is not None:
+            self._conversations.pop(victim)[0].forget()
+            self._evicted += 1
+
+    def _full(self, asked: Asked) -> _Refused | None:
+        """A full gateway does not begin with anybody."""
+        if asked.state is not None:
+            return None
+        decision = self._around.admission.full("IkeV2")
+        if decision is None:
+            return None
+        return _Refused(decision.reason or "refused", decision.message, _named(asked))
+
+    def _let_in(self, asked: Asked, vouched: _Vouched) -> bytes:
+        peer = vouched.peer
+        decision = self._around.admission.decide(peer)
+        if decision.reservation is None:
+            reason = decision.reason or "refused"
+            refused = _Refused(
+                reason, decision.message, peer.user, vouched.failure, peer.thumbprint
+            )
+            return self._refuse(asked, refused)
+        token = secrets.token_bytes(16)
+        self._admitted[token] = Admitted(decision.reservation, vouched.voucher)
+        while len(self._admitted) > MOST_REMEMBERED:
+            _, lapsed = self._admitted.popitem(last=False)
+            self._around.sessions.release(lapsed.reservation)
+        address = decision.reservation.address
+        grant = wire.Grant(vouched.eap, vouched.keys, address, self.dns, token)
+        return wire.accept(asked, self._secret, grant)
+
+    def _refuse(self, asked: Asked, refused: _Refused) -> bytes:
+        self._record(asked, refused)
+        return wire.reject(asked, self._secret, refused.eap)
+
+    def _record(self, asked: Asked, refused: _Refused) -> None:
+        """Once for each IKE_SA."""
+        if asked.uniqueid in self._refused:
+            return
+        self._refused[asked.uniqueid] = None
+        while len(self._refused) > MOST_REMEMBERED:
+            self._refused.popitem(last=False)
+        self._around.log.add(
+            "refused",
+            "IkeV2",
+            refused.message,
+            reason=refused.reason,
+            user=refused.user,
+            address=asked.address,
+            thumbprint=refused.thumbprint,
+        )
+
+
+def _named(asked: Asked) -> str:
+    """What the client calls itself, before anybody has looked at it."""
+    return printable((identity(asked.eap) or b"").decode(errors="replace"))

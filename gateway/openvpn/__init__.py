@@ -1,0 +1,1 @@
+"""OpenVPN: one openvpn server, driven over its management interface."""

@@ -1,0 +1,371 @@
+"""OpenVPN: one openvpn server on TCP 443, every client decided by the gate.
+
+The gateway listens on a Unix socket; openvpn connects to it as its management client. openvpn
+itself follows the client's certificate to a root (and its log says why it could not). The gateway
+judges it once more, as it does for every protocol, and admission decides, before openvpn lets the
+client in.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.common.background import Background
+from gateway.common.errors import EngineError, GatewayError
+from gateway.common.files import write_private
+from gateway.daemons.daemon import Daemon, Program, brief
+from gateway.engine import EngineReport, until_gone
+from gateway.openvpn import config
+from gateway.openvpn import half_open as crowd
+from gateway.openvpn.exported_certificates import KeptCertificates
+from gateway.openvpn.handshakes import Handshakes
+from gateway.openvpn.link import Link
+from gateway.openvpn.management import (
+    ClientEvent,
+    LogLine,
+    client_auth,
+    client_auth_again,
+    client_deny,
+    client_kill,
+    client_pending,
+    kill,
+)
+from gateway.openvpn.roots import Roots
+from gateway.policy.admission import Decision
+from gateway.policy.sessions import Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.common.vocabulary import Reason, VpnProtocol
+    from gateway.engine import Settings, Surroundings
+    from gateway.openvpn.management import Event
+    from gateway.policy.sessions import Reservation, Session
+
+OWN_DESCRIPTORS = 8
+"""openvpn's beside its clients': about, for it only says when to look closer."""
+GOODBYE = 0.5
+"""Seconds in which a client may go by itself."""
+
+TO_CLIENT = {
+    "revoked": "The certificate has been revoked",
+    "limit": "Too many connections",
+    "no-address": "No address left in the client address pool",
+    "untrusted": "The certificate's root is not trusted",
+}
+
+
+class OpenVpnEngine:
+    """The engine for ARM's `OpenVPN`."""
+
+    protocol: VpnProtocol = "OpenVPN"
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._state = around.state
+        self._settings: Settings | None = None
+        self._daemon: Daemon | None = None
+        self._link = Link(self._state / "management.sock", self._on)
+        self._background = Background("OpenVPN")
+        self._certificates = KeptCertificates(self._state)
+        self._asking: set[str] = set()
+        """Client ids about which nothing is decided yet."""
+        # by client id: let in, and not connected yet
+        self._admitted: dict[str, Reservation] = {}
+        self._ports: dict[str, str] = {}
+        """Public ports of connected clients, by client id."""
+        self._handshakes = Handshakes()
+        self._roots = Roots(self._state)
+        self._totals: Counter[str] = Counter()
+
+    # ------------------------------------------------------------------ what the reconciler asks
+
+    async def configure(self, settings: Settings) -> None:
+        """Another pool restarts openvpn; roots, routes and DNS do not."""
+        old, self._settings = self._settings, settings
+        if self._daemon and old and old.pool != settings.pool:
+            await self._daemon.stop()
+            self._daemon = None
+            self._end_sessions("the client address pool was changed")
+        if self._daemon is None:
+            await self._link.listen()
+            self._daemon = Daemon(self._program())
+        if self._daemon.state == "running":
+            await self._roots.write(settings.roots)
+        await self._daemon.start()
+
+    async def stop(self) -> None:
+        """End it and forget what it was told."""
+        if self._daemon:
+            await self._daemon.stop()
+            self._daemon = None
+        self._link.close()
+        self._end_sessions("the OpenVPN engine was stopped")
+        self._settings = None
+
+    async def disconnect(self, session: Session, why: str) -> None:
+        """The daemon's DISCONNECT event takes the session out."""
+        session.ending = why
+        try:
+            await self._link.command(client_kill(session.handle))
+            with suppress(EngineError):
+                await until_gone(self._around.sessions, session, GOODBYE)
+            if self._around.sessions.get(session.id):
+                await self._link.command(kill(session.peer.address, self._ports[session.handle]))
+        except EngineError:
+            if self._around.sessions.get(session.id):  # else it went with its daemon
+                raise
+        await until_gone(self._around.sessions, session)
+
+    async def refresh(self) -> None:
+        """Byte counters of all clients in one `status`; openvpn counts no packets."""
+        if not self._link.connected:
+            return
+        for row in await self._clients():
+            self._count(row)
+
+    def report(self) -> EngineReport:
+        """As every engine."""
+        daemon = self._daemon
+        return EngineReport(
+            self.protocol,
+            daemon.state if daemon else "stopped",
+            daemon.pid if daemon else None,
+            daemon.restarts if daemon else 0,
+            "userspace (openvpn, tun)",
+            self._totals,
+            daemon.death if daemon else "",
+        )
+
+    def tls_auth_key(self) -> str:
+        """The static key that clients need; made once per gateway."""
+        path = self._state / "tls-auth.key"
+        if not path.exists():
+            write_private(path, config.static_key(secrets.token_bytes(256)))
+        return path.read_text()
+
+    # ----------------------------------------------------------------------------- the daemon
+
+    def _program(self) -> Program:
+        return Program(
+            name="openvpn",
+            argv=("/usr/sbin/openvpn", "--config", str(self._state / "server.conf")),
+            log=self._state / "openvpn.log",
+            prepare=self._prepare,
+            ready=self._ready,
+            gone=self._gone,
+            alive=self._alive,
+            env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
+        )
+
+    async def _prepare(self) -> None:
+        assert self._settings
+        self._link.up.clear()
+        await self._roots.write(self._settings.roots)
+        self.tls_auth_key()
+        self._certificates.prepare()
+        text = config.server(
+            self._around.placement,
+            self._settings.pool,
+            self._state,
+            self._certificates.options(),
+        )
+        write_private(self._state / "server.conf", text)
+
+    async def _ready(self) -> None:
+        await self._link.up.wait()
+
+    async def _alive(self) -> None:
+        """At each heartbeat, too: who says nothing does not keep others out."""
+        await self._link.alive()
+        pid = self._daemon.pid if self._daemon else None
+        if pid is None:
+            return
+        sessions = len(self._around.sessions.of(self.protocol))
+        self._totals["half-open"] = max(0, _descriptors(pid) - OWN_DESCRIPTORS - sessions)
+        if self._totals["half-open"] <= crowd.LOOK_FROM:
+            return
+        known = {session.handle for session in self._around.sessions.of(self.protocol)}
+        waiting = crowd.half_open(await self._clients(), known | self._admitted.keys())
+        self._totals["half-open"] = len(waiting)
+        for place in crowd.surplus(waiting):
+            self._totals["refused: timeout"] += 1
+            self._link.send(kill(*place))
+            message = "thrown out: too many half-open connections"
+            self._around.log.add(
+                "refused", self.protocol, message, reason="timeout", address=place[0]
+            )
+
+    async def _clients(self) -> list[crowd.Row]:
+        return crowd.rows((await self._link.command(b"status 3\n")).lines)
+
+    async def _gone(self, why: str) -> None:
+        self._around.log.add("engine", self.protocol, why)
+        self._end_sessions(f"openvpn died: {brief(why)}")
+
+    def _end_sessions(self, why: str) -> None:
+        for reservation in self._admitted.values():
+            self._around.sessions.release(reservation)
+        self._admitted.clear()
+        self._asking.clear()
+        for session in self._around.sessions.of(self.protocol):
+            self._closed(session, why)
+
+    def _on(self, event: Event) -> None:
+        match event:
+            case ClientEvent():
+                self._on_client(event)
+            case LogLine():
+                self._on_log(event.text)
+            case _:
+                pass
+
+    # ----------------------------------------------------------------------------- the clients
+
+    def _on_client(self, event: ClientEvent) -> None:
+        match event.kind:
+            case "CONNECT" | "REAUTH":
+                self._asking.add(event.cid)
+                self._background.start(self._decide(event))
+            case "ESTABLISHED":
+                self._on_established(event)
+            case "DISCONNECT":
+                self._on_disconnect(event)
+            case _:
+                pass
+
+    async def _decide(self, event: ClientEvent) -> None:
+        """A fault of our own means no, too."""
+        peer, decision = Peer(self.protocol, "", (), ""), None
+        try:
+            peer, decision = await self._judge(event.env)
+        finally:
+            if event.cid in self._asking:  # else it has gone meanwhile
+                self._asking.remove(event.cid)
+                fault = Decision("fault", "a fault of the gateway's own")
+                self._decided(event, peer, decision or fault)
+
+    async def _judge(self, env: Mapping[str, str]) -> tuple[Peer, Decision | None]:
+        """Whose certificate it is, and what speaks against it (None: nothing so far)."""
+        address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
+        try:
+            chain = self._certificates.chain(env)
+        except ValueError as error:
+            return Peer(self.protocol, "", (), "", address), Decision("fault", str(error))
+        looked = await self._around.eap_tls.look(chain)
+        shown = looked.certificate
+        peer = Peer(self.protocol, shown.user, shown.thumbprints, shown.root, address)
+        if looked.reason:
+            return peer, Decision(looked.reason, looked.message)
+        return peer, Decision(None, "")
+
+    def _decided(self, event: ClientEvent, peer: Peer, decision: Decision) -> None:
+        if decision.reason is None:
+            admission = self._around.admission
+            if event.kind == "REAUTH":
+                decision = admission.objection(peer) or decision
+            else:
+                decision = admission.decide(peer)
+        if decision.reason is not None:
+            self._refuse(event, peer, decision.reason, decision.message)
+        elif decision.reservation and self._settings:
+            self._admitted[event.cid] = decision.reservation
+            lines = config.client(self._settings, decision.reservation.address)
+            self._answer(event, client_auth(event.cid, event.kid, lines))
+        else:
+            self._link.send(client_auth_again(event.cid, event.kid))
+
+    def _answer(self, event: ClientEvent, decision: bytes) -> None:
+        self._link.send_together(client_pending(event.cid, event.kid), decision)
+
+    def _refuse(self, event: ClientEvent, peer: Peer, reason: Reason, message: str) -> None:
+        to_client = TO_CLIENT.get(reason, "Refused")
+        self._answer(event, client_deny(event.cid, event.kid, message, to_client))
+        self._record_refusal(peer, reason, message)
+
+    def _record_refusal(self, peer: Peer, reason: Reason, message: str) -> None:
+        self._around.log.add(
+            "refused",
+            self.protocol,
+            message,
+            reason=reason,
+            user=peer.user,
+            address=peer.address,
+            thumbprint=peer.thumbprint,
+        )
+
+    def _on_established(self, event: ClientEvent) -> None:
+        reservation = self._admitted.pop(event.cid, None)
+        if reservation is None:
+            return
+        try:
+            session = self._around.sessions.open(
+                reservation, handle=event.cid, private_address=reservation.address
+            )
+        except GatewayError as error:
+            self._link.send(client_kill(event.cid))
+            message = f"the gateway's own fault: {error.message}"
+            self._record_refusal(reservation.peer, "fault", message)
+            return
+        peer = session.peer
+        self._ports[event.cid] = event.env.get("trusted_port", "")
+        self._around.log.add(
+            "connected",
+            self.protocol,
+            f"assigned {session.private_address}",
+            user=peer.user,
+            address=peer.address,
+            thumbprint=peer.thumbprint,
+        )
+
+    def _on_disconnect(self, event: ClientEvent) -> None:
+        self._asking.discard(event.cid)
+        reservation = self._admitted.pop(event.cid, None)
+        self._ports.pop(event.cid, None)
+        if reservation:
+            self._around.sessions.release(reservation)
+        session = self._around.sessions.by_handle(self.protocol, event.cid)
+        if session:
+            self._closed(session, "the client went away")
+
+    def _closed(self, session: Session, why: str) -> None:
+        if self._around.sessions.close(session):
+            self._around.log.add(
+                "disconnected",
+                self.protocol,
+                session.ending or why,
+                user=session.peer.user,
+                address=session.peer.address,
+                thumbprint=session.peer.thumbprint,
+            )
+
+    def _on_log(self, text: str) -> None:
+        refusal = self._handshakes.feed(text)
+        if refusal:
+            self._around.log.add(
+                "refused",
+                self.protocol,
+                refusal.message,
+                reason=refusal.reason,
+                user=refusal.user,
+                address=refusal.address,
+                serial=refusal.serial,
+            )
+
+    def _count(self, values: dict[str, str]) -> None:
+        session = self._around.sessions.by_handle(self.protocol, values.get("Client ID", ""))
+        if session:
+            session.counters.ingress_bytes = int(values["Bytes Received"])
+            session.counters.egress_bytes = int(values["Bytes Sent"])
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:  # it has just ended
+        return 0

@@ -1,0 +1,1 @@
+"""Who may come in, which address they get, and which packets pass. One for all protocols."""

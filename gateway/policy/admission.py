@@ -1,0 +1,126 @@
+"""May this peer in? One gate for all protocols.
+
+An engine brings a peer whose certificate it (or `gateway.policy.trust`) has followed to a root; the
+gate looks at everything that depends on the desired state: is that root still uploaded, is the
+thumbprint revoked, is the SKU's number reached, is there an address. Every question is asked again
+for sessions that are up when the desired state changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING
+
+from gateway.common.errors import FenceError
+from gateway.policy.pool import usable
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network
+
+    from gateway.common.vocabulary import AuthenticationType, Reason, VpnProtocol
+    from gateway.policy.sessions import Peer, Reservation, Session, Sessions
+
+SHARED_LIMIT: frozenset[VpnProtocol] = frozenset(("IkeV2", "OpenVPN"))
+"""Seed, table of SKUs: one column for IKEv2 and OpenVPN; "These connection limits are separate"
+from SSTP's."""
+
+MOST_OF_ONE = 3 / 4
+"""Of the SKU's connections, how many one certificate may have (with RADIUS, one user name), so that
+it cannot keep everybody else out. Azure documents no such number; several computers may share a
+certificate."""
+
+OWN_ADDRESSES: dict[VpnProtocol, int] = {"IkeV2": 0, "OpenVPN": 1, "SSTP": 1}
+"""Addresses of each part that the gateway itself needs."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the desired state says about who may come in."""
+
+    authentication: frozenset[AuthenticationType] = frozenset(("Certificate",))
+
+    roots: frozenset[str] = frozenset()
+    """Thumbprints of the uploaded roots."""
+    revoked: frozenset[str] = frozenset()
+    ikev2_openvpn_limit: int = 0
+    sstp_limit: int = 0
+    parts: dict[VpnProtocol, tuple[IPv4Network, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`reason` None: come in; then `reservation` keeps the place."""
+
+    reason: Reason | None
+    message: str
+    reservation: Reservation | None = None
+
+
+class Admission:
+    """The gate."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.policy = Policy()
+        self._sessions = sessions
+
+    def decide(self, peer: Peer) -> Decision:
+        """Admit and keep a place, or refuse and say why."""
+        objection = self.objection(peer) or self.full(peer.protocol) or self._has_its_share(peer)
+        if objection:
+            return objection
+        address = self._free_address(peer.protocol)
+        if address is None:
+            return Decision("no-address", "the client address pool is used up")
+        try:
+            return Decision(None, "admitted", self._sessions.reserve(peer, address))
+        except FenceError as error:
+            return Decision("fault", f"the gateway's own fault: {error.message}")
+
+    def objection(self, peer: Peer) -> Decision | None:
+        """What speaks against the peer itself, connected or not; None: nothing."""
+        if peer.authentication not in self.policy.authentication:
+            return Decision("refused", f"{peer.authentication} authentication is not enabled")
+        if peer.authentication == "Radius":
+            return None
+        if peer.root not in self.policy.roots:
+            return Decision("untrusted", f"the root {peer.root} is not uploaded")
+        if not peer.thumbprints:
+            return Decision("no-certificate", "no certificate was shown")
+        if self.policy.revoked.intersection(peer.thumbprints):
+            return Decision("revoked", f"the certificate {peer.thumbprint} is revoked")
+        return None
+
+    def objection_to_session(self, session: Session) -> Decision | None:
+        """The same for a session, whose address must still belong to its protocol's pool."""
+        parts = self.policy.parts.get(session.peer.protocol, ())
+        if not any(session.private_address in part for part in parts):
+            return Decision("no-address", f"{session.private_address} left the address pool")
+        return self.objection(session.peer)
+
+    def full(self, protocol: VpnProtocol) -> Decision | None:
+        """Whether the SKU's number is reached, whoever asks; None: there is a place."""
+        group, limit = self._limit(protocol)
+        if self._sessions.count(group) < limit:
+            return None
+        names = " and ".join(sorted(group))
+        return Decision("limit", f"the SKU allows {limit} {names} connections")
+
+    def _has_its_share(self, peer: Peer) -> Decision | None:
+        """Whether one certificate, or one RADIUS user, has as many places as it may."""
+        group, limit = self._limit(peer.protocol)
+        most = ceil(limit * MOST_OF_ONE)
+        if self._sessions.count(group, peer.who) < most:
+            return None
+        return Decision("limit", f"{peer.user} has {most} of {limit} connections already")
+
+    def _limit(self, protocol: VpnProtocol) -> tuple[frozenset[VpnProtocol], int]:
+        if protocol in SHARED_LIMIT:
+            return SHARED_LIMIT, self.policy.ikev2_openvpn_limit
+        return frozenset((protocol,)), self.policy.sstp_limit
+
+    def _free_address(self, protocol: VpnProtocol) -> IPv4Address | None:
+        parts = self.policy.parts.get(protocol, ())
+        own = OWN_ADDRESSES[protocol]
+        used = self._sessions.addresses()
+        return next((a for a in usable(parts, reserved=own) if a not in used), None)

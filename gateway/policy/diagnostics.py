@@ -1,0 +1,137 @@
+"""P2SDiagnosticLog and TunnelDiagnosticLog: what happened to clients and engines, and to
+site-to-site tunnels, as records; the newest are kept.
+
+Names and messages in them may be strangers' words: they are made printable here, and on stderr
+each stands in quotes of its own, so that none can pass for another field or another line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from radius.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.arm.connections import ConnectionStatus
+    from gateway.common.vocabulary import Reason, VpnProtocol
+
+Event = Literal["connected", "refused", "disconnected", "engine"]
+KEPT = 2000
+LONGEST_MESSAGE = 2000
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record; absent values are empty strings."""
+
+    time: str
+    protocol: str
+    event: Event
+    user: str = ""
+    publicIpAddress: str = ""
+    reason: str = ""
+    message: str = ""
+    thumbprint: str = ""
+    serialNumber: str = ""
+    """Of a certificate that was refused before its thumbprint was known; decimal."""
+    operationName: str = "P2SLogEvent"
+
+
+class Records(Protocol):
+    """Where they are kept."""
+
+    def append(self, record: Record, /) -> None:
+        """Take one in."""
+
+    def __iter__(self) -> Iterator[Record]: ...
+
+
+class DiagnosticLog:
+    """A ring of records; each is written to stderr too, which is the program's own log."""
+
+    def __init__(self) -> None:
+        self._records: Records = deque(maxlen=KEPT)
+
+    def add(
+        self,
+        event: Event,
+        protocol: VpnProtocol,
+        message: str,
+        *,
+        reason: Reason | None = None,
+        user: str = "",
+        address: str = "",
+        thumbprint: str = "",
+        serial: str = "",
+    ) -> None:
+        """Add a record with the time of now (UTC)."""
+        record = Record(
+            time=_now(),
+            protocol=protocol,
+            event=event,
+            user=printable(user),
+            publicIpAddress=printable(address),
+            reason=reason or "",
+            message=printable(message, LONGEST_MESSAGE),
+            thumbprint=printable(thumbprint),
+            serialNumber=printable(serial),
+        )
+        self._records.append(record)
+        _tell(f"{record.time} {protocol} {event}", vars(record), _SHOWN)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All records, oldest first."""
+        return [asdict(record) for record in self._records]
+
+
+@dataclass(frozen=True)
+class TunnelRecord:
+    """A site-to-site tunnel came up or went down."""
+
+    time: str
+    connection: str
+    status: str
+    remoteIP: str
+    message: str
+    operationName: str
+
+
+class TunnelLog:
+    """A ring of records, as above."""
+
+    def __init__(self) -> None:
+        self._records: deque[TunnelRecord] = deque(maxlen=KEPT)
+
+    def add(self, connection: str, status: ConnectionStatus, peer: str, message: str) -> None:
+        """Add a record with the time of now (UTC)."""
+        name = "TunnelConnected" if status == "Connected" else "TunnelDisconnected"
+        words = printable(message, LONGEST_MESSAGE)
+        record = TunnelRecord(_now(), connection, status, printable(peer), words, name)
+        self._records.append(record)
+        _tell(f"{record.time} tunnel {status}", vars(record), _SHOWN_OF_A_TUNNEL)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All records, oldest first."""
+        return [asdict(record) for record in self._records]
+
+
+_SHOWN = ("reason", "user", "publicIpAddress", "thumbprint", "serialNumber", "message")
+_SHOWN_OF_A_TUNNEL = ("connection", "remoteIP", "message")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _tell(head: str, values: dict[str, str], names: tuple[str, ...]) -> None:
+    """One line on stderr: the head, then `name="value"`, the value as JSON."""
+    said = (f"{n}={json.dumps(values[n], ensure_ascii=False)}" for n in names if values[n])
+    sys.stderr.write(" ".join((head, *said)) + "\n")

@@ -1,0 +1,132 @@
+"""The way to the RADIUS servers: which there are, and whether the gateway can get to them at all.
+
+Seed: a server on-premises is reached through a site-to-site connection, one in the VNet directly;
+traffic to it "can only be routed over a Site-to-Site connection", never over ExpressRoute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+from gateway.ikev2 import datapath
+from radius.attributes import Nas, nas_identifier
+from radius.client import RadiusClient
+from radius.packet import Server
+
+if TYPE_CHECKING:
+    from gateway.arm.placement import Placement
+    from gateway.arm.resource import VpnClientConfiguration
+    from gateway.s2s.sites import Connections
+
+
+class RadiusPath:
+    """RADIUS servers of the document in force. `client` asks them; engines share it."""
+
+    def __init__(self, placement: Placement, sites: Connections) -> None:
+        self._placement = placement
+        self._sites = sites
+        self._servers: tuple[Server, ...] = ()
+        self._client: RadiusClient | None = None
+        self._fenced: tuple[IPv4Network, ...] = ()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether RADIUS checks users."""
+        return bool(self._servers)
+
+    @property
+    def client(self) -> RadiusClient:
+        """Of the servers as they are now; whoever asks holds on to it until the end."""
+        assert self._client
+        return self._client
+
+    async def configure(self, configuration: VpnClientConfiguration) -> None:
+        """Take the servers of a document; those who are asking go on with what they asked."""
+        excepted = {str(address) for address in self._placement.radiusServersThatDoNotSignAll}
+        servers = tuple(
+            replace(server, may_omit_message_authenticator=server.address in excepted)
+            for server in servers_of(configuration)
+        )
+        if servers == self._servers:
+            return
+        self._servers = servers
+        former, self._client = self._client, None
+        if servers:
+            placement = self._placement
+            nas = Nas(
+                nas_identifier(placement.gatewayId),
+                str(placement.privateIPAddress),
+                str(placement.publicIPAddress),
+            )
+            self._client = RadiusClient(servers, nas, log=_tell)
+        if former:
+            former.close()
+
+    def close(self) -> None:
+        """No more questions."""
+        if self._client:
+            self._client.close()
+
+    def objection(self) -> str:
+        """Why no server can be asked; empty if one can."""
+        if any(self._leads_to(server) is not None for server in self._servers):
+            return ""
+        asked = ", ".join(server.address for server in self._servers)
+        return (
+            f"{asked} is neither in the VNet nor behind a site-to-site connection, and RADIUS "
+            "goes no other way"
+        )
+
+    def silence(self) -> str:
+        """What may be the cause when no server answers: tunnels that are down."""
+        names = {self._leads_to(server) for server in self._servers} - {None, ""}
+        down = [
+            f"the tunnel of {name} is {self._sites.status(name)}"
+            for name in sorted(filter(None, names))
+            if self._sites.status(name) != "Connected"
+        ]
+        return ", ".join(down)
+
+    async def fence(self) -> None:
+        """Requests to servers that cannot be reached leave in no other way either."""
+        wanted = tuple(
+            IPv4Network(server.address)
+            for server in self._servers
+            if self._leads_to(server) is None
+        )
+        former = tuple(prefix for prefix in self._fenced if prefix not in wanted)
+        if wanted != self._fenced:
+            await asyncio.to_thread(datapath.fence, wanted, former)
+            self._fenced = wanted
+
+    def _leads_to(self, server: Server) -> str | None:
+        """The connection to a server's site, empty for one in the VNet, None: no way."""
+        address = IPv4Address(server.address)
+        if any(address in prefix for prefix in self._placement.virtualNetwork.addressPrefixes):
+            return ""
+        return self._sites.reaches(address)
+
+
+def servers_of(configuration: VpnClientConfiguration) -> tuple[Server, ...]:
+    """In the document's order; the rulebook has seen to it that they are whole."""
+    if "Radius" not in configuration.vpnAuthenticationTypes:
+        return ()
+    found = [
+        (server.radiusServerAddress, server.radiusServerSecret, server.radiusServerScore or 0)
+        for server in configuration.radiusServers
+    ]
+    if configuration.radiusServerAddress is not None:
+        found.append((configuration.radiusServerAddress, configuration.radiusServerSecret, 0))
+    return tuple(
+        Server(address, secret.get_secret_value().encode(), score)
+        for address, secret, score in found
+        if secret is not None
+    )
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

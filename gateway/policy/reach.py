@@ -1,0 +1,249 @@
+"""Who reaches what through the gateway: one table of rows, and the nftables rules made of it. Pure.
+
+Every packet is judged by itself, and by what holds at that moment: forwarding looks at no state of
+connections, so that what ends, ends with its next packet. Conntrack knows what the gateway itself
+has asked; neither strangers nor clients make entries in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, collapse_addresses
+from typing import TYPE_CHECKING, Literal, get_args
+
+from gateway.arm.rules.addresses import PRIVATE
+from gateway.ikev2.datapath import USERSPACE_DEVICE
+from gateway.openvpn import config
+from gateway.sstp import sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from ipaddress import IPv4Address
+
+    from gateway.arm.placement import Placement
+    from gateway.common.vocabulary import VpnProtocol
+
+TABLE = "inet p2slab_gateway"
+SESSIONS, RESERVED = "sessions", "reserved"
+"""Sets of a private address and the interface by which it comes in: of the sessions in the table,
+and of peers that are admitted and not up yet; the kernel itself forgets the latter."""
+SIZE = 16384
+"""Elements of the former, far beyond any SKU's limit: with a size the kernel takes a table that is
+not resized, whose look-ups cost a third less."""
+
+Zone = Literal["clients", "vnet", "sites"]
+Within = Literal["routes", "network"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """`origin` may send to `target`: to what is `within` a list of prefixes, if one is named.
+
+    Clients are always those with a session or a place, sites always those of a connection.
+    """
+
+    origin: Zone
+    target: Zone
+    within: Within | None = None
+
+
+ROWS = (
+    Row("clients", "vnet", "routes"),
+    Row("clients", "sites", "routes"),
+    Row("vnet", "clients"),
+    Row("vnet", "sites"),
+    Row("sites", "vnet", "network"),
+    Row("sites", "clients"),
+)
+"""All that is forwarded."""
+
+SERVICES = (("tcp", "443"), ("udp", "{ 500, 4500 }"), ("esp", ""))
+"""What the Internet finds at the public address: protocols and ports."""
+
+_SOURCE_WITHIN = "@th,160,32"
+"""The source of the packet that an ICMP error quotes (RFC 792): 20 bytes into the message."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where the gateway stands, and by which interfaces its tunnels' packets come and go."""
+
+    public: IPv4Address
+    private: IPv4Address
+    outside: str
+    inside: str
+    userspace: bool
+    """Whether IPsec is kernel-libipsec's; else the kernel's, whose packets come by `outside`."""
+
+    @classmethod
+    def of(cls, placement: Placement, *, userspace: bool) -> Ground:
+        """Of a gateway's placement."""
+        interfaces = placement.interfaces
+        addresses = placement.publicIPAddress, placement.privateIPAddress
+        return cls(*addresses, interfaces.public, interfaces.private, userspace)
+
+    @property
+    def interfaces(self) -> Mapping[VpnProtocol, str]:
+        """By which a client's packets come in."""
+        ipsec = USERSPACE_DEVICE if self.userspace else self.outside
+        return {"IkeV2": ipsec, "OpenVPN": config.DEVICE, "SSTP": sockets.DEVICE}
+
+    @property
+    def arrives_in_clear(self) -> str:
+        """Matches what came from the Internet outside IPsec, of what came by its interface."""
+        return "" if self.userspace else "meta secpath missing "
+
+    @property
+    def leaves_in_clear(self) -> str:
+        """Matches what goes to the Internet outside IPsec."""
+        return f'oifname "{self.outside}"' + ("" if self.userspace else " rt ipsec missing")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The prefixes of the desired state."""
+
+    pool: tuple[IPv4Network, ...] = ()
+    """From which clients get their addresses."""
+    routes: tuple[IPv4Network, ...] = ()
+    """What clients are told to send into the tunnel."""
+    network: tuple[IPv4Network, ...] = ()
+    """The VNet's."""
+    sites: tuple[IPv4Network, ...] = ()
+    """Of all connected sites."""
+
+
+def rules(ground: Ground, reach: Reach) -> str:
+    """nft commands, one transaction: the table with these rules and no others; elements of the two
+    sets stay as they are.
+
+    They are few for each packet, for they are looked at for every packet: together they cost it
+    about a microsecond.
+    """
+    pool, sites = _any_of(reach.pool), _any_of(reach.sites)
+    private = _any_of((*PRIVATE, *reach.pool, *reach.network, *reach.sites))
+    ipsec = ground.interfaces["IkeV2"]
+    tunnels = [name for name in ground.interfaces.values() if name != ipsec]
+    arriving = {ground.outside: "outside", ground.inside: "inside", ipsec: "decrypted"}
+    forwarding = {ground.inside: "of_vnet", ipsec: "of_ipsec"}
+    return f"""
+add table {TABLE}
+flush table {TABLE}
+table {TABLE} {{
+  set {SESSIONS} {{ type ipv4_addr . ifname; size {SIZE}; }}
+  set {RESERVED} {{ type ipv4_addr . ifname; flags timeout; }}
+
+  chain arriving {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname {_ways(arriving | dict.fromkeys(tunnels, "tunnel"))}
+  }}
+  chain outside {{
+    ip daddr != {ground.public} drop
+    ip saddr {private} drop
+    meta nfproto != ipv4 drop
+    {_lines(f"{service} notrack" for service in _services("dport"))}
+  }}
+  chain inside {{
+    {f"ip saddr {pool} drop" if pool else ""}
+    goto ours
+  }}
+  chain decrypted {{
+    {f"{ground.arrives_in_clear}goto outside" if ground.arrives_in_clear else ""}
+    {f"ip saddr {sites} goto ours" if sites else ""}
+    goto tunnel
+  }}
+  chain tunnel {{
+    ip saddr . iifname @{SESSIONS} notrack accept
+    ip saddr . iifname @{RESERVED} notrack accept
+    drop
+  }}
+  chain ours {{
+    ip daddr != {ground.private} notrack accept
+    icmp type echo-request notrack
+  }}
+
+  chain input {{
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    iifname "{ground.outside}" {ground.arrives_in_clear}goto public
+    ct state established,related accept
+    icmp type echo-request accept
+  }}
+  chain public {{
+    {_lines(f"{service} accept" for service in _services("dport"))}
+    icmp type {{ destination-unreachable, time-exceeded, parameter-problem }} \
+      {_SOURCE_WITHIN} {int(ground.public):#x} accept
+    ct state established,related accept
+  }}
+
+  chain forward {{
+    type filter hook forward priority filter; policy drop;
+    {"" if ground.userspace else f"{ground.leaves_in_clear} drop"}
+    iifname {_ways(forwarding | dict.fromkeys(tunnels, "of_clients"))}
+  }}
+  chain of_ipsec {{
+    {f"{ground.arrives_in_clear}drop" if ground.arrives_in_clear else ""}
+    {f"ip saddr {sites} goto of_sites" if sites else ""}
+    goto of_clients
+  }}
+{_lines(_of_zone(zone, ground, reach) for zone in get_args(Zone))}
+
+  chain untracked {{
+    type filter hook output priority raw; policy accept;
+    {_lines(f"{ground.leaves_in_clear} {s} notrack" for s in _services("sport"))}
+  }}
+  chain output {{
+    type filter hook output priority filter; policy accept;
+    {ground.leaves_in_clear} goto to_outside
+  }}
+  chain to_outside {{
+    ip saddr != {ground.public} drop
+    ip daddr {private} drop
+    meta nfproto != ipv4 drop
+  }}
+}}
+"""
+
+
+def _ways(chains: Mapping[str, str]) -> str:
+    """A verdict for each interface."""
+    ways = ", ".join(f'"{name}" : goto {chain}' for name, chain in chains.items())
+    return f"vmap {{ {ways} }}"
+
+
+def _services(port: Literal["dport", "sport"]) -> Iterator[str]:
+    for protocol, numbers in SERVICES:
+        yield f"{protocol} {port} {numbers}" if numbers else f"meta l4proto {protocol}"
+
+
+def _of_zone(zone: Zone, ground: Ground, reach: Reach) -> str:
+    found = (rule for row in ROWS if row.origin == zone for rule in _rules_of(row, ground, reach))
+    return f"  chain of_{zone} {{\n    {_lines(found)}\n  }}"
+
+
+def _rules_of(row: Row, ground: Ground, reach: Reach) -> Iterator[str]:
+    """None for a list of prefixes that is empty."""
+    within = ""
+    if row.within:
+        prefixes = _any_of(getattr(reach, row.within))
+        if not prefixes:
+            return
+        within = f"ip daddr {prefixes} "
+    sites, ipsec = _any_of(reach.sites), ground.interfaces["IkeV2"]
+    ways = {
+        "vnet": [f'oifname "{ground.inside}"'],
+        "sites": [f'oifname "{ipsec}" ip daddr {sites}'] if sites else [],
+        "clients": [f"ip daddr . oifname @{name}" for name in (SESSIONS, RESERVED)],
+    }
+    for way in ways[row.target]:
+        yield f"{way} {within}accept"
+
+
+def _any_of(prefixes: Iterable[IPv4Network]) -> str:
+    """As nft's anonymous set; empty for none."""
+    texts = ", ".join(map(str, collapse_addresses(prefixes)))
+    return f"{{ {texts} }}" if texts else ""
+
+
+def _lines(rules: Iterable[str]) -> str:
+    return "\n    ".join(rules)

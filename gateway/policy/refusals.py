@@ -1,0 +1,88 @@
+"""The diagnostic log, bounded: strangers can fill neither the program's log with refusals nor the
+memory's with them, for each kind of event has a ring of its own.
+
+Refusals have a ration for each protocol and each of three kinds of peer: nobody, one that claims a
+name, one whose certificate is known. What is beyond it is counted and summed up in one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gateway.common.rate_limit import Ration
+from gateway.policy.diagnostics import KEPT, DiagnosticLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.common.vocabulary import VpnProtocol
+    from gateway.policy.diagnostics import Event, Record
+
+SUMMARY = 10.0
+"""Seconds from the first refusal that is left out to the line about all of them."""
+
+_Kind = tuple["VpnProtocol", bool, bool]
+
+
+class Rings:
+    """The newest records of each event."""
+
+    def __init__(self) -> None:
+        self._rings: dict[Event, deque[tuple[int, Record]]] = {}
+        self._number = 0
+
+    def append(self, record: Record) -> None:
+        """Take one in."""
+        self._number += 1
+        ring = self._rings.setdefault(record.event, deque(maxlen=KEPT))
+        ring.append((self._number, record))
+
+    def __iter__(self) -> Iterator[Record]:
+        """All, in the order in which they came."""
+        every = (entry for ring in self._rings.values() for entry in ring)
+        return (record for _, record in sorted(every, key=lambda entry: entry[0]))
+
+
+class BoundedLog(DiagnosticLog):
+    """As it, for a program that runs an event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records = Rings()
+        self._rations: dict[_Kind, Ration] = {}
+        self._refused: Counter[tuple[str, str]] = Counter()
+        self._left_out = 0
+
+    def add(self, event: Event, protocol: VpnProtocol, message: str, **fields: Any) -> None:
+        """Add a record, unless it is a refusal too many."""
+        if event == "refused" and not self._may(protocol, fields):
+            return
+        super().add(event, protocol, message, **fields)
+
+    def counts(self) -> dict[str, Any]:
+        """All refusals, by protocol and reason, and how many have no record of their own."""
+        totals: dict[str, dict[str, int]] = {}
+        for (protocol, reason), count in sorted(self._refused.items()):
+            totals.setdefault(protocol, {})[reason] = count
+        return {"refused": totals, "withoutRecord": self._left_out}
+
+    def _may(self, protocol: VpnProtocol, fields: dict[str, Any]) -> bool:
+        reason = fields.get("reason") or "refused"
+        self._refused[protocol, reason] += 1
+        kind = (protocol, bool(fields.get("user")), bool(fields.get("thumbprint")))
+        now = time.monotonic()
+        ration = self._rations.setdefault(kind, Ration(now))
+        if ration.allows(reason, now):
+            return True
+        self._left_out += 1
+        if ration.left_out == 1:
+            summary = partial(self._sum_up, protocol, ration)
+            asyncio.get_running_loop().call_later(SUMMARY, summary)
+        return False
+
+    def _sum_up(self, protocol: VpnProtocol, ration: Ration) -> None:
+        super().add("engine", protocol, ration.summary())

@@ -1,1 +1,0 @@
-"""Azure's rules, by what they are about; `gateway.rulebook` has them all."""

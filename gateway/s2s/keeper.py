@@ -1,0 +1,152 @@
+"""Keeps one site-to-site tunnel up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from gateway.common.errors import EngineError
+from gateway.ikev2 import vici_messages as vici
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.arm.connections import ConnectionStatus
+    from gateway.ikev2.charon import Charon
+    from gateway.policy.diagnostics import TunnelLog
+    from gateway.s2s.config import Tunnel
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds between attempts to set the tunnel up."""
+LOOK_INTERVAL = 10.0
+"""Seconds after which a tunnel that is up is looked at, should an event have been missed."""
+SETUP_LIMIT = 20.0
+GOODBYE_MS = "1000"
+
+# What charon says to why there is no tunnel; the first that is found decides.
+_REASONS = (
+    (r"AUTHENTICATION_FAILED|AUTH_FAILED|MAC mismatched", "the pre-shared keys differ"),
+    (r"giving up after|peer not responding|timed out", "the VPN device does not answer"),
+    (r"NO_PROPOSAL_CHOSEN|NO_PROP\)|no acceptable", "the two sides share no proposal"),
+    (r"TS_UNACCEPT", "the two sides share no traffic selectors"),
+    (r"Network is unreachable|error writing to socket", "the VPN device cannot be reached"),
+)
+
+
+class Keeper:
+    """One connection's state, and the task that works on it."""
+
+    def __init__(self, tunnel: Tunnel, charon: Charon, log: TunnelLog) -> None:
+        self.tunnel = tunnel
+        self.status: ConnectionStatus = "Unknown"
+        self._charon = charon
+        self._log = log
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._children: dict[str, vici.ChildSa] = {}
+        self._why = ""
+
+    @property
+    def bytes_in(self) -> int:
+        """From the site, over all CHILD_SAs: each begins at zero."""
+        return sum(child.bytes_in for child in self._children.values())
+
+    @property
+    def bytes_out(self) -> int:
+        """To the site."""
+        return sum(child.bytes_out for child in self._children.values())
+
+    def begin(self) -> None:
+        """charon knows of the connection now."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep())
+        self.wake()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Leave the tunnel alone."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    def lost(self, why: str) -> None:
+        """The tunnel is gone with charon."""
+        self._set("NotConnected", why)
+
+    def count(self, children: Iterable[vici.ChildSa]) -> None:
+        """Remember counters."""
+        self._children.update({child.uniqueid: child for child in children})
+
+    async def look(self) -> bool:
+        """Whether the tunnel is up, by what charon says."""
+        question = {"ike": self.tunnel.connection, "noblock": "yes"}
+        sas = [
+            sa
+            for message in await self._charon.link.ask("list-sas", question)
+            for sa in vici.ike_sas(message)
+        ]
+        for sa in sas:
+            self.count(sa.children)
+        return any(
+            sa.state == "ESTABLISHED" and any(c.state == "INSTALLED" for c in sa.children)
+            for sa in sas
+        )
+
+    async def terminate(self) -> None:
+        """End the tunnel."""
+        order = {"ike": self.tunnel.connection, "force": "yes", "timeout": GOODBYE_MS}
+        with suppress(EngineError):  # there was none
+            await self._charon.link.apart("terminate", {**order, "loglevel": "-1"})
+
+    async def _keep(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            self._wake.clear()
+            up = False
+            if self._charon.running:
+                with suppress(EngineError):  # charon is dying: its keeper knows
+                    up = await self.look() or await self._set_up()
+            if up:
+                self._set("Connected", "")
+                pause = FIRST_PAUSE
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL if up else pause)
+            pause = pause if up else min(pause * 2, LONGEST_PAUSE)
+
+    async def _set_up(self) -> bool:
+        if not self.tunnel.initiates:
+            self._set("NotConnected", "it waits for the VPN device to begin")
+            return False
+        if self.status in ("Unknown", "Connected"):
+            self._set("Connecting", "")
+        lines, refusal = await self._charon.link.initiate(self.tunnel.connection, SETUP_LIMIT)
+        if await self.look():
+            return True
+        self._set("NotConnected", reason(lines, refusal))
+        return False
+
+    def _set(self, status: ConnectionStatus, why: str) -> None:
+        """Attempts that fail one like the other are told once."""
+        told = status in ("Connected", "NotConnected") and (status, why) != (self.status, self._why)
+        self.status = status
+        if status != "Connecting":
+            self._why = why
+        if told:
+            self._log.add(self.tunnel.name, status, str(self.tunnel.peer), why)
+
+
+def reason(lines: Iterable[str], refusal: str) -> str:
+    """Why there is no tunnel, in words, with charon's own."""
+    said = [*lines, refusal]
+    for pattern, words in _REASONS:
+        for line in said:
+            if re.search(pattern, line):
+                return f"{words} ({line.strip()})"
+    return refusal or "charon gave no reason"

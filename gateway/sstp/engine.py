@@ -1,0 +1,258 @@
+"""SSTP: a worker process of our own (gateway.sstp.worker) on TCP 443, every client decided by the
+gate.
+
+The gateway opens the port and the TUN and keeps the sessions; the worker, without root, speaks to
+the clients and asks. Sessions are known by the worker's number of the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gateway
+from gateway.common.background import Background
+from gateway.common.errors import EngineError
+from gateway.daemons.daemon import START_LIMIT, Daemon, Program, brief
+from gateway.dataplane import native
+from gateway.engine import EngineReport, until_gone
+from gateway.sstp.eap import CertificateAuthenticator
+from gateway.sstp.gate import Gate
+from gateway.sstp.link import ANSWER_LIMIT, Link
+from gateway.sstp.radius import RadiusAuthenticator
+from gateway.sstp.sockets import DEVICE, MTU, Ground
+from gateway.sstp.worker.messages import (
+    Asked,
+    Busy,
+    Closed,
+    Configure,
+    Configured,
+    End,
+    Noted,
+    Opened,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import BaseModel
+
+    from gateway.common.vocabulary import VpnProtocol
+    from gateway.engine import Settings, Surroundings
+    from gateway.policy.sessions import Session
+    from gateway.sstp.gate import Authenticator
+    from gateway.sstp.worker.messages import FromWorker
+
+
+_PASSED_ON = ("PATH", "HOME", "P2SLAB_CACHE", "P2SLAB_NATIVE")
+
+
+class SstpEngine:
+    """The engine for ARM's `SSTP`. `authenticator`: another one than RADIUS, for benchmarks."""
+
+    protocol: VpnProtocol = "SSTP"
+
+    def __init__(self, around: Surroundings, authenticator: Authenticator | None = None) -> None:
+        self._around = around
+        self._radius = authenticator or RadiusAuthenticator(around.radius)
+        self._certificates = CertificateAuthenticator(around.eap_tls)
+        self._settings: Settings | None = None
+        self._in_force: Settings | None = None
+        """What the worker has."""
+        self._daemon: Daemon | None = None
+        self._ground = Ground(around.placement.publicIPAddress)
+        self._link = Link(self._on, self._on_broken)
+        self._gate = Gate(around, self._authenticator, self._tell)
+        self._background = Background("SSTP")
+        self._compiled = False
+        self._told_busy = False
+        self._totals: Mapping[str, int] = {}
+
+    # ------------------------------------------------------------------ what the reconciler asks
+
+    async def configure(self, settings: Settings) -> None:
+        """Another pool restarts the worker; everything else holds for calls from now on."""
+        old, self._settings = self._settings, settings
+        if self._daemon and old and old.pool != settings.pool:
+            await self._stop_worker("the client address pool was changed")
+        if self._daemon is None:
+            self._daemon = Daemon(self._program())
+        await self._daemon.start()
+        if self._in_force is not settings:  # it was running, or starting with older ones
+            await self._configure(settings)
+
+    async def stop(self) -> None:
+        """End it and forget what it was told."""
+        await self._stop_worker("the SSTP engine was stopped")
+        self._settings = None
+
+    async def disconnect(self, session: Session, why: str) -> None:
+        """The worker's Closed takes the session out."""
+        session.ending = why
+        try:
+            self._link.send(End(call=int(session.handle), why=why))
+        except EngineError:
+            if self._around.sessions.get(session.id):  # else it went with its worker
+                raise
+        with self._replaced_if_it_hangs():
+            await until_gone(self._around.sessions, session)
+
+    async def refresh(self) -> None:
+        """Counters of all calls in one message."""
+        if not self._link.connected:
+            return
+        counts = await self._link.report()
+        self._totals = counts.totals
+        for traffic in counts.traffic:
+            session = self._around.sessions.by_handle(self.protocol, str(traffic.call))
+            if session:
+                session.counters.ingress_bytes = traffic.bytes_in
+                session.counters.ingress_packets = traffic.packets_in
+                session.counters.egress_bytes = traffic.bytes_out
+                session.counters.egress_packets = traffic.packets_out
+
+    def report(self) -> EngineReport:
+        """As every engine."""
+        daemon = self._daemon
+        return EngineReport(
+            self.protocol,
+            daemon.state if daemon else "stopped",
+            daemon.pid if daemon else None,
+            daemon.restarts if daemon else 0,
+            f"userspace (SSTP worker, {DEVICE}, {'compiled' if self._compiled else 'Python'})",
+            self._totals,
+            daemon.death if daemon else "",
+        )
+
+    # ----------------------------------------------------------------------------- the worker
+
+    def _program(self) -> Program:
+        files = self._around.placement.serverCertificate
+        return Program(
+            name="sstpd",
+            argv=(
+                *(sys.executable, "-m", "gateway.sstp.worker", f"--mtu={MTU}"),
+                *(f"--certificate={files.certificate}", f"--key={files.privateKey}"),
+            ),
+            log=self._around.state / "sstpd.log",
+            prepare=self._prepare,
+            ready=self._ready,
+            gone=self._gone,
+            env={
+                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                "PYTHONPATH": str(Path(gateway.__file__).parents[1]),
+                "TZ": "UTC",
+            },
+            inherits=lambda: self._ground.descriptors() | {"control": self._link.theirs()},
+            alive=self._link.alive,
+        )
+
+    async def _prepare(self) -> None:
+        assert self._settings
+        # The compiler takes its time, and netlink's library has an event loop of its own.
+        self._compiled = await asyncio.to_thread(native.load) is not None
+        await asyncio.to_thread(self._ground.open, self._settings.pool, vnet_hdr=self._compiled)
+        self._link.renew()
+
+    async def _ready(self) -> None:
+        self._link.started()
+        assert self._settings
+        self._told_busy = False
+        # A worker that is only being started is its keeper's, which knows how long that may take.
+        configured = await self._configure(self._settings, START_LIMIT)
+        if configured.kept:
+            words = f"sstpd runs without capabilities, and keeps {configured.kept}"
+            self._around.log.add("engine", self.protocol, words)
+
+    async def _configure(self, settings: Settings, limit: float = ANSWER_LIMIT) -> Configured:
+        order = Configure(
+            number=0,
+            local_address=self._ground.own_address,
+            dns=settings.dns,
+            methods=self._authenticator().methods,
+        )
+        with self._replaced_if_it_hangs():
+            configured = await self._link.configure(order, limit)
+        self._in_force = settings
+        self._tell_busy()
+        return configured
+
+    def _authenticator(self) -> Authenticator:
+        radius = self._settings is not None and self._settings.radius
+        return self._radius if radius else self._certificates
+
+    async def _gone(self, why: str) -> None:
+        self._in_force = None
+        self._link.close()
+        self._around.log.add("engine", self.protocol, why)
+        self._gate.end_all(f"the SSTP worker died: {brief(why)}")
+
+    async def _stop_worker(self, why: str) -> None:
+        if self._daemon:
+            await self._daemon.stop()
+            self._daemon = None
+        self._in_force = None
+        self._link.close()
+        self._ground.close()
+        self._gate.end_all(why)
+
+    @contextmanager
+    def _replaced_if_it_hangs(self) -> Iterator[None]:
+        """A worker that does not do as it is told must not keep its sessions."""
+        try:
+            yield
+        except EngineError as error:
+            self._on_broken(error.message)
+            raise
+
+    def _on_broken(self, why: str) -> None:
+        """A worker that is not there any more, or cannot be trusted: its keeper makes another."""
+        pid = self._daemon.pid if self._daemon else None
+        if pid:
+            sys.stderr.write(f"SSTP: the worker is killed: {why}\n")
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _on(self, message: FromWorker) -> None:
+        match message:
+            case Asked():
+                self._background.start(self._gate.asked(message))
+            case Opened():
+                self._gate.opened(message)
+            case Closed():
+                self._gate.closed(message.call, message.why)
+            case Refused():
+                self._around.log.add(
+                    "refused",
+                    self.protocol,
+                    message.message,
+                    reason=message.reason,
+                    user=message.user,
+                    address=message.address,
+                    thumbprint=message.thumbprint,
+                )
+            case Noted():
+                self._around.log.add("engine", self.protocol, message.message)
+            case _:
+                pass
+        self._tell_busy()
+
+    def _tell(self, message: BaseModel) -> None:
+        """To a worker that may have gone meanwhile: then there is nobody to be told."""
+        with suppress(EngineError):
+            self._link.send(message)
+        self._tell_busy()
+
+    def _tell_busy(self) -> None:
+        """The worker turns new calls away at HTTP while the SKU's number is reached."""
+        busy = self._around.admission.full(self.protocol) is not None
+        if busy != self._told_busy and self._link.connected:
+            self._told_busy = busy
+            with suppress(EngineError):
+                self._link.send(Busy(busy=busy))

@@ -1,0 +1,1 @@
+"""SSTP ([MS-SSTP]) without sockets: wire formats, crypto binding, both state machines."""

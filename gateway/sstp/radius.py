@@ -1,0 +1,116 @@
+"""Users of SSTP whom RADIUS checks: what their PPP says goes to the servers, and comes back.
+
+Clients are asked for EAP first, which is what profiles of Azure with RADIUS name (EAPMSCHAPv2,
+EAPTLS), and for MS-CHAPv2 where they refuse it; which methods Azure's own gateway offers over SSTP
+is not documented. PAP is not offered: it has no keys for the crypto binding.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from gateway.policy.sessions import Peer
+from gateway.ppp import keys, mschapv2
+from gateway.sstp.gate import Vouched
+from gateway.sstp.worker.messages import Continue, Denied, EapGiven, Key, MsChapV2Given
+from radius.attributes import Call
+from radius.client import EapSession
+from radius.printable import printable
+from radius.verdict import Accept, Challenge, NoAnswer, Reject
+
+if TYPE_CHECKING:
+    from gateway.policy.radius_path import RadiusPath
+    from gateway.sstp.worker.messages import Asked, Method
+    from radius.verdict import EapVerdict
+
+MOST_CONVERSATIONS = 4096
+"""More than the worker has connections."""
+
+
+class RadiusAuthenticator:
+    """gateway.sstp.gate.Authenticator."""
+
+    methods: tuple[Method, ...] = ("EAP", "MS-CHAPv2")
+
+    def __init__(self, path: RadiusPath) -> None:
+        self._path = path
+        self._conversations: OrderedDict[int, EapSession] = OrderedDict()
+
+    async def authenticate(self, asked: Asked) -> Vouched | Denied | Continue:
+        """Ask the servers; 30 s at most (radius.client)."""
+        if not self._path.enabled:
+            message = "Radius authentication is not enabled"
+            return Denied(call=asked.call, reason="refused", message=message)
+        if unreachable := self._path.objection():
+            return Denied(call=asked.call, reason="radius-no-answer", message=unreachable, text="")
+        match asked.attempt:
+            case MsChapV2Given() as given:
+                outcome = await self._path.client.mschapv2(_call(asked), given)
+                return self._verdict(asked, outcome, given.user, given.method)
+            case EapGiven() as given:
+                return await self._eap(asked, given)
+        return Denied(call=asked.call, reason="refused", message="a method that was not offered")
+
+    def forget(self, call: int) -> None:
+        """The call is over."""
+        self._conversations.pop(call, None)
+
+    async def _eap(self, asked: Asked, given: EapGiven) -> Vouched | Denied | Continue:
+        session = self._conversations.get(asked.call)
+        if session is None:
+            session = self._conversations[asked.call] = EapSession(_call(asked))
+            if len(self._conversations) > MOST_CONVERSATIONS:
+                self._conversations.popitem(last=False)
+        outcome = await self._path.client.eap(session, given.packet)
+        if isinstance(outcome, Challenge):
+            return Continue(call=asked.call, eap=outcome.eap)
+        self.forget(asked.call)
+        user = printable(session.user.decode(errors="replace"))
+        return self._verdict(asked, outcome, user, given.speaks)
+
+    def _verdict(
+        self, asked: Asked, outcome: EapVerdict, user: str, method: str
+    ) -> Vouched | Denied:
+        if isinstance(outcome, Accept):
+            return _vouched(asked, outcome, outcome.user or user, method)
+        if isinstance(outcome, NoAnswer):
+            words = "; ".join(filter(None, (outcome.message, self._path.silence())))
+            return Denied(call=asked.call, reason=outcome.reason, message=words, text="")
+        assert isinstance(outcome, Reject)
+        return _denied(asked, outcome)
+
+
+def _vouched(asked: Asked, outcome: Accept, user: str, method: str) -> Vouched | Denied:
+    """With the keys that the client must have come to as well; without any, it is no acceptance."""
+    assert outcome.keys  # those of PAP alone has none
+    found = keys.from_radius(outcome.keys.recv, outcome.keys.send, method)
+    if not found:
+        words = f"RADIUS server {outcome.server}: its MS-MPPE keys are too short for {method}"
+        return Denied(call=asked.call, reason="no-keys", message=words, text="")
+    return Vouched(
+        Peer("SSTP", user, (), "", asked.address, "Radius"),
+        tuple(Key(form=key.form, key=key.key) for key in found),
+        outcome.success,
+        outcome.eap,
+        voucher=f"; {method}, RADIUS server {outcome.server}",
+    )
+
+
+def _denied(asked: Asked, outcome: Reject) -> Denied:
+    """The log has the server's name and words; the client hears what the server has for it."""
+    failure = mschapv2.parse_failure(outcome.message)
+    error, said = failure or ("", outcome.message)
+    words = f"E={error} {said}".rstrip() if failure else said
+    return Denied(
+        call=asked.call,
+        reason=outcome.reason,
+        message=f"RADIUS server {outcome.server}: {words}" if outcome.server else words,
+        text=said,
+        error=outcome.error,
+        eap=outcome.eap,
+    )
+
+
+def _call(asked: Asked) -> Call:
+    return Call(asked.address, asked.call)

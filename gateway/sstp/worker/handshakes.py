@@ -1,0 +1,34 @@
+"""Why a TLS handshake failed, from OpenSSL's word for it to one of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.common.vocabulary import Reason
+
+_NOTHING_IN_COMMON = (
+    "UNSUPPORTED_PROTOCOL",
+    "VERSION_TOO_LOW",
+    "ALERT_PROTOCOL_VERSION",
+    "INAPPROPRIATE_FALLBACK",
+    "NO_SHARED_CIPHER",
+    "NO_SHARED_GROUP",
+    "NO_SUITABLE_SIGNATURE_ALGORITHM",
+    "NO_SHARED_SIGNATURE_ALGORITHMS",
+    "NO_SUITABLE_GROUPS",
+    "ALERT_HANDSHAKE_FAILURE",
+    "ALERT_INSUFFICIENT_SECURITY",
+)
+_ALERTS = ("_ALERT_", "CERTIFICATE_UNKNOWN")
+"""The client breaks off: mostly because it does not trust the gateway's certificate."""
+
+
+def reason(said: str) -> tuple[Reason, str]:
+    """Of TlsConnection.ended: reason and message."""
+    message = f"the TLS handshake failed: {said}"
+    if any(word in said for word in _NOTHING_IN_COMMON):
+        return "tls", message
+    if any(word in said for word in _ALERTS):
+        return "refused", f"the client broke the TLS handshake off: {said}"
+    return "protocol", message

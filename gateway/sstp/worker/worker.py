@@ -1,0 +1,285 @@
+"""The worker: accepts connections, asks the gateway about them and obeys it."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import sys
+import traceback
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, cast, get_args
+
+from gateway.common.rate_limit import Ration
+from gateway.common.vocabulary import Reason
+from gateway.dataplane.reactor import READABLE, WRITABLE
+from gateway.ppp.config import ServerConfig
+from gateway.ppp.link import Link
+from gateway.sstp.protocol.call import CallConfig
+from gateway.sstp.worker import translation
+from gateway.sstp.worker.connection import Caller
+from gateway.sstp.worker.messages import (
+    Admitted,
+    Asked,
+    Busy,
+    Closed,
+    Configure,
+    Configured,
+    Continue,
+    Counts,
+    Denied,
+    End,
+    Noted,
+    Opened,
+    Ping,
+    Pong,
+    Refused,
+    Report,
+)
+from gateway.unprivileged.channel import ChannelError
+from gateway.unprivileged.halfopen import HalfOpen
+from radius.printable import printable
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Mapping
+
+    from gateway.dataplane.plane import Plane
+    from gateway.dataplane.reactor import Reactor
+    from gateway.ppp.events import Attempt
+    from gateway.sstp.protocol.packets import HashProtocol
+    from gateway.sstp.worker.messages import ToWorker
+    from gateway.unprivileged.channel import Channel
+
+MOST_HALF_OPEN = 1024
+SHARE = 256
+"""Half-open connections of one source: many clients may stand behind one NAT."""
+_AT_ONCE = 64
+"""Connections accepted before others have their turn."""
+GOODBYE = 1.0
+"""Seconds for the calls to end when the worker is told to."""
+_SUMMARY = 10.0
+_REASONS = frozenset(get_args(Reason))
+
+
+class Worker:
+    """Everything in one thread; `run` returns when the gateway is gone or SIGTERM came."""
+
+    def __init__(
+        self,
+        *,
+        reactor: Reactor,
+        channel: Channel[ToWorker],
+        listener: socket.socket,
+        plane: Plane,
+        tls: ssl.SSLContext,
+        hashes: Mapping[HashProtocol, bytes],
+        kept: str,
+    ) -> None:
+        self.reactor = reactor
+        self.plane = plane
+        self.tls = tls
+        self.calls = CallConfig(
+            certificate_hashes=hashes, make_link=self._link, busy=lambda: self._busy
+        )
+        self._channel = channel
+        self._listener = listener
+        self._kept = kept
+        self._busy = False
+        self._stopping = False
+        self._ppp: ServerConfig | None = None
+        self._numbers = itertools.count(1)
+        self._callers: dict[int, Caller] = {}
+        self._asked: set[int] = set()
+        self._users: dict[int, tuple[str, str]] = {}
+        """Name and thumbprint, by call, of those about whom the gateway has told."""
+        self._half_open: HalfOpen[Caller] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
+        self._rations = {known: Ration(reactor.now) for known in (False, True)}
+        self._totals: Counter[str] = Counter()
+        reactor.add(channel.fileno(), READABLE, self._on_channel)
+
+    def run(self) -> None:
+        """Until the reactor is stopped; then hang up on everybody."""
+        self.reactor.run()
+        self._stopping = True
+        for end in (self._listener, self._channel):
+            self.reactor.remove(end.fileno())
+        for caller in list(self._callers.values()):
+            caller.end("the gateway is being stopped")
+        if self._callers:
+            self.reactor.call_at(self.reactor.now + GOODBYE, self.reactor.stop)
+            self.reactor.run()
+
+    # ------------------------------------------------------------------------------- connections
+
+    def _on_listener(self, _events: int) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                stream, source = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                    self._throw_out(self._half_open.crowded())
+                    return
+                continue  # a connection that ended before it was accepted (accept(2))
+            self._totals["connections"] += 1
+            caller = Caller(next(self._numbers), stream, source[0], self)
+            self._callers[caller.number] = caller
+            self._throw_out(self._half_open.add(caller, caller.address))
+
+    def _throw_out(self, caller: Caller | None) -> None:
+        if caller:
+            caller.throw_out("timeout", "thrown out: too many half-open connections")
+
+    def _link(self, now: float) -> Link:
+        assert self._ppp
+        return Link(self._ppp, now=now, entropy=os.urandom)
+
+    # ------------------------------------------------------------------------------- caller.House
+
+    def asks(self, caller: Caller, attempt: Attempt) -> None:
+        """Whatever it is, the gateway is asked."""
+        message = Asked(
+            call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
+        )
+        self._half_open.waits(caller, caller.address)
+        self._asked.add(caller.number)
+        self._tell(message)
+
+    def opened(self, caller: Caller, binding: str) -> None:
+        """The gateway keeps a session from now on."""
+        self._totals["opened"] += 1
+        self._tell(Opened(call=caller.number, binding=binding))
+
+    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+        """One line in the log, unless there are too many."""
+        word = cast("Reason", reason if reason in _REASONS else "refused")
+        name, thumbprint = self._users.get(caller.number, (user, ""))
+        self._totals[f"refused: {word}"] += 1
+        if self._may_tell(word, known=bool(name)):
+            self._tell(
+                Refused(
+                    reason=word,
+                    message=printable(message),
+                    address=caller.address,
+                    user=printable(name),
+                    thumbprint=thumbprint,
+                )
+            )
+
+    def ended(self, caller: Caller, why: str) -> None:
+        """No packet passes any more."""
+        if caller.number in self._asked:
+            self._asked.remove(caller.number)
+            self._tell(Closed(call=caller.number, why=printable(why)))
+
+    def gone(self, caller: Caller) -> None:
+        """The connection is closed."""
+        self.ended(caller, "the connection was closed")
+        self._callers.pop(caller.number, None)
+        self._totals.update(translation.losses(caller.counters, caller.barred))
+        self._users.pop(caller.number, None)
+        self._half_open.remove(caller, caller.address)
+        if not self._callers and self._stopping:
+            self.reactor.stop()
+
+    def fault(self, caller: Caller) -> None:
+        """The traceback is in the worker's own log."""
+        self._totals["faults"] += 1
+        if self._may_tell("fault", known=False):
+            traceback.print_exc()
+            said = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
+            self._tell(Noted(message=f"call {caller.number}: {said}"))
+
+    def _may_tell(self, word: str, *, known: bool) -> bool:
+        """Whether it gets a line of its own; what does not is summed up soon."""
+        ration = self._rations[known]
+        if ration.allows(word, self.reactor.now):
+            return True
+        if ration.left_out == 1:
+            self.reactor.call_at(self.reactor.now + _SUMMARY, partial(self._sum_up, ration))
+        return False
+
+    def _sum_up(self, ration: Ration) -> None:
+        self._tell(Noted(message=ration.summary()))
+
+    # ------------------------------------------------------------------------------- the gateway
+
+    def _tell(
+        self, message: Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong
+    ) -> None:
+        try:
+            self._channel.send(message)
+        except ChannelError:
+            if not self._stopping:
+                self.reactor.stop()
+        self._watch_channel()
+
+    def _watch_channel(self) -> None:
+        if self._stopping:
+            return
+        events = READABLE | WRITABLE if self._channel.wants_write else READABLE
+        self.reactor.modify(self._channel.fileno(), events)
+
+    def _on_channel(self, events: int) -> None:
+        try:
+            if events & WRITABLE:
+                self._channel.flush()
+                self._watch_channel()
+            for order in self._channel.receive():
+                self._obey(order)
+        except ChannelError:  # without the gateway there is nothing to do here
+            self.reactor.stop()
+
+    def _obey(self, order: ToWorker) -> None:
+        match order:
+            case Configure():
+                self._configure(order)
+            case Busy():
+                self._busy = order.busy
+            case Report():
+                self._tell(self._counts())
+            case Ping():
+                self._tell(Pong())
+            case End():
+                if caller := self._callers.get(order.call):
+                    caller.end(order.why)
+            case Admitted() | Denied() | Continue():
+                self._answer(order)
+
+    def _configure(self, order: Configure) -> None:
+        first = self._ppp is None
+        self._ppp = ServerConfig(
+            local_address=order.local_address,
+            methods=order.methods,
+            dns=order.dns,
+        )
+        if first:
+            self.reactor.add(self._listener.fileno(), READABLE, self._on_listener)
+        self._tell(Configured(number=order.number, kept=self._kept))
+
+    def _answer(self, order: Admitted | Denied | Continue) -> None:
+        caller = self._callers.get(order.call)
+        if caller is None:
+            return
+        if isinstance(order, Admitted):
+            self._half_open.remove(caller, caller.address)
+        if isinstance(order, Denied) and order.user:
+            self._users[caller.number] = (order.user, order.thumbprint)
+        caller.answer(translation.verdict(order))
+
+    def _counts(self) -> Counts:
+        traffic = tuple(
+            translation.traffic(number, caller.counters)
+            for number, caller in self._callers.items()
+            if number in self._asked
+        )
+        totals = self._totals.copy()
+        for caller in self._callers.values():
+            totals.update(translation.losses(caller.counters, caller.barred))
+        totals.update(translation.losses_of_nobody(self.plane.counters))
+        totals["half-open"] = len(self._half_open)
+        return Counts(traffic=traffic, totals=totals)

@@ -1,5 +1,0 @@
-"""The worker process of SSTP: the only part of the gateway that reads strangers' bytes there.
-
-It is started by gateway.engines.sstp with its sockets and its TUN open, gives up root, and asks
-the gateway about everybody who wants to come in.
-"""

@@ -1,0 +1,57 @@
+"""Does a capture of the Internet show RADIUS? `python -m lab.observe.radius_packets FILE ...`
+
+Prints {"packets": how many were captured, "seen": a line for each that is RADIUS, speaks with a
+RADIUS server's own address or shows a user's name, "tunnelled": how many the VPN devices sent to
+each other}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import RawPcapReader
+
+PORTS = frozenset((1812, 1813, 1645, 1646, 3799))
+"""RFC 2865, RFC 2866, RFC 5176, and the numbers of before."""
+
+
+def examine(
+    path: Path, servers: Sequence[str], user: str, devices: Sequence[str]
+) -> dict[str, object]:
+    """Look at every packet; `devices` are the addresses of VPN devices and gateways."""
+    packets, tunnelled, seen = 0, 0, []
+    with RawPcapReader(str(path)) as reader:
+        for data, _ in reader:
+            packets += 1
+            frame = Ether(data)
+            if IP not in frame:
+                continue
+            ends = {frame[IP].src, frame[IP].dst}
+            tunnelled += ends <= set(devices)
+            ports = {frame[UDP].sport, frame[UDP].dport} if UDP in frame else set()
+            if ports & PORTS or ends & set(servers) or (user and user.encode() in data):
+                seen.append(frame.summary())
+    return {"packets": packets, "seen": seen, "tunnelled": tunnelled}
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.observe.radius_packets", description=__doc__
+    )
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--server", action="append", default=[])
+    parser.add_argument("--user", default="")
+    parser.add_argument("--device", action="append", default=[])
+    given = parser.parse_args()
+    json.dump(examine(given.file, given.server, given.user, given.device), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a topology file may say, in the file's own words."""

@@ -1,0 +1,72 @@
+"""What a topology file may say of on-premises sites, in the file's own words."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+
+from lab.topology.model.site_services import Directory, SiteRadius
+from lab.topology.model.values import Address, Name, Prefix
+from lab.topology.model.vocabulary import Serves
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,128}")
+
+
+def _key(value: Any) -> SecretStr:
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+        raise ValueError("a pre-shared key is 1 to 128 printable ASCII characters, in quotes")
+    return SecretStr(value)
+
+
+SharedKey = Annotated[
+    SecretStr,
+    BeforeValidator(_key),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
+]
+"""azure-docs vpn-gateway-vpn-faq: printable ASCII, at most 128 characters."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class SiteConnection(_Model):
+    """The site-to-site tunnel to a gateway: ARM's connection, with its local network gateway."""
+
+    to: str
+    """The gateway: a key of `gateways`."""
+    sharedKey: SharedKey
+    """The pre-shared key that both ends have."""
+    dpdTimeoutSeconds: int = Field(default=45, ge=9, le=3600)
+    """After how many seconds without an answer the gateway takes the peer for dead."""
+
+
+class SiteHost(_Model):
+    """A computer in a site's LAN."""
+
+    address: Address | None = None
+    """Its address; left out, the next free one of the LAN from the tenth on."""
+    serves: tuple[Serves, ...] = ()
+    """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
+
+
+class Site(_Model):
+    """An on-premises site: a VPN device with a public address, and a LAN behind it."""
+
+    lan: Prefix
+    """The prefix of its computers, such as 192.168.50.0/24; the device has the first address."""
+    connection: SiteConnection | None = None
+    """Its tunnel, such as {to: contoso-gw, sharedKey: "..."}."""
+    privateLink: bool = False
+    """In place of `connection`: a private line to the VNet, as ExpressRoute is. VPN gateways do
+    not send RADIUS over it."""
+    hosts: dict[Name, SiteHost] = {}
+    """Its computers, by name."""
+    radius: SiteRadius | None = None
+    """Its RADIUS server, such as {address: 192.168.50.10, users: {alice: {password: "..."}}}."""
+    directory: Directory | None = None
+    """Its Active Directory domain, such as {address: 192.168.50.5, users: {...}}."""

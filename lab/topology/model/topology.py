@@ -1,0 +1,200 @@
+"""What a topology file may say: pydantic models in the file's own words.
+
+The attribute docstrings become descriptions in the JSON Schema (`p2slab schema`) and the
+"what would be right" of an error. Azure's part, a gateway's `properties`, is the gateway's own
+model (gateway/arm/resource.py). What holds only for the whole file is in rules.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.arm.resource import GatewayProperties
+from gateway.arm.rules.case import DeploymentModel
+from lab.topology.model.persona import PROTOCOLS, Os
+from lab.topology.model.site_services import Password, RadiusService
+from lab.topology.model.sites import Site
+from lab.topology.model.steps import Step, TimedFault
+from lab.topology.model.tls import CipherSuite, TlsVersion
+from lab.topology.model.values import Address, Allow, CommonName, Days, Name, Prefix, SignIn
+from lab.topology.model.vocabulary import Serves, VpnProtocol
+
+GATEWAY_SUBNET = "GatewaySubnet"
+Port = Annotated[int, Field(ge=1, le=65535)]
+SstpClient = Literal["sstpc", "python"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Host(_Model):
+    """A computer in a VNet."""
+
+    subnet: str
+    """The subnet it stands in: a key of the VNet's `subnets`."""
+    address: Address | None = None
+    """Its address; left out, the next free one of the subnet (Azure keeps the first four)."""
+    serves: tuple[Serves, ...] = ()
+    """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
+    radius: RadiusService | None = None
+    """It is a RADIUS server, such as {users: {alice: {password: "..."}}}."""
+
+
+class DhcpOptions(_Model):
+    """Azure's dhcpOptions of a VNet."""
+
+    dnsServers: tuple[Address, ...] = ()
+    """DNS servers that hosts and VPN clients are given in place of 168.63.129.16."""
+
+
+class Vnet(_Model):
+    """A virtual network."""
+
+    addressSpace: Annotated[tuple[Prefix, ...], Field(min_length=1)]
+    """Its prefixes, such as [10.1.0.0/16]."""
+    subnets: dict[str, Prefix] = {}
+    """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
+    hosts: dict[Name, Host] = {}
+    """Its computers, by name."""
+    dhcpOptions: DhcpOptions = DhcpOptions()
+
+
+class Gateway(_Model):
+    """A point-to-site VPN gateway."""
+
+    vnet: str
+    """The VNet in whose GatewaySubnet it stands."""
+    deploymentModel: DeploymentModel = "ResourceManager"
+    """Classic: refused where the seed says so, and otherwise not supported by this lab."""
+    properties: GatewayProperties
+    """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways."""
+
+
+class Proxy(_Model):
+    """An HTTP proxy in an access network; its users go out through it and no other way."""
+
+    port: Port = 3128
+    """The port on which it listens."""
+    allow: tuple[Port, ...] = (443,)
+    """The ports to which it connects (HTTP CONNECT)."""
+
+
+class Access(_Model):
+    """A network through which clients get to the Internet: a home, a hotel, an office."""
+
+    nat: bool = True
+    """Whether its router hides its computers behind its own public address."""
+    lan: Prefix | None = None
+    """The prefix of its computers; left out, the next free 192.168.N.0/24 from 192.168.77.0/24."""
+    allow: tuple[Allow, ...] | None = None
+    """All that its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
+    (with a proxy: nothing but the proxy)."""
+    proxy: Proxy | None = None
+    """An HTTP proxy, such as {port: 3128, allow: [443]}."""
+
+
+class _Certificate(_Model):
+    certificate: str | None = None
+    """A certificate of your own: a PEM file, relative to the topology file."""
+    key: str | None = None
+    """Its private key: a PEM file, relative to the topology file."""
+    validFrom: Days = -1
+    """From when it is valid, in days from now: -1d, or +1d for one that is not valid yet."""
+    validTo: Days = 365
+    """Until when it is valid, in days from now: +365d, or -1d for one that has expired."""
+
+
+class Authority(_Certificate):
+    """A certification authority: a root, or an intermediate when it names its issuer."""
+
+    issuer: str | None = None
+    """The authority that issued it; left out, it is a self-signed root."""
+    subject: CommonName | None = None
+    """Its common name; left out, its name in this file."""
+
+
+class ClientCertificate(_Certificate):
+    """The certificate of a client's user."""
+
+    issuer: str | None = None
+    """The authority that issues it: a key of `pki`. Needed unless you bring your own."""
+    subject: CommonName | None = None
+    """Its common name; left out, the client's name."""
+    clientAuth: bool = True
+    """Whether its extended key usage has clientAuth, as it must to be accepted."""
+
+
+class Tls(_Model):
+    """What a client computer's TLS can do at most: for computers of another time."""
+
+    maximum: TlsVersion | None = None
+    """The newest version it speaks, in quotes, such as "1.1"; left out, the newest there is."""
+    ciphers: tuple[CipherSuite, ...] = ()
+    """All the cipher suites it offers, by their names in the TLS registry, such as
+    [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, the usual ones."""
+
+
+class Client(_Model):
+    """A client computer and its user."""
+
+    os: Os
+    """Its operating system: decides which protocols it dials, in which order."""
+    behind: str
+    """The access network it stands in: a key of `access`."""
+    gateway: str | None = None
+    """The gateway it dials; may be left out when there is only one."""
+    certificate: ClientCertificate | None = None
+    """Its user's certificate, such as {issuer: contoso-root}."""
+    user: SignIn | None = None
+    """The name with which its user signs in at a gateway with RADIUS: alice, DOMAIN\\alice or
+    alice@domain. The password is the one that the RADIUS server or the directory knows."""
+    password: Password | None = None
+    """The password that is typed, in place of the right one."""
+    protocols: Annotated[tuple[VpnProtocol, ...], Field(min_length=1)] | None = None
+    """The protocols it dials, in order, in place of its operating system's."""
+    sstpClient: SstpClient = "sstpc"
+    """The program that dials SSTP: sstpc (the real one, with pppd), or python (the lab's own,
+    which needs no PPP in the kernel)."""
+    tls: Tls | None = None
+    """What its TLS can do at most, such as {maximum: "1.1"}, where it dials SSTP."""
+
+    @property
+    def dials(self) -> tuple[VpnProtocol, ...]:
+        """The protocols it dials, first choice first."""
+        return self.protocols or PROTOCOLS[self.os]
+
+
+class Topology(_Model):
+    """A p2slab topology: a small world with VPN gateways and clients, and what must hold in it."""
+
+    model_config = ConfigDict(title="p2slab topology")
+
+    name: Name
+    """The lab's name."""
+    story: str
+    """What happens, in a sentence or two."""
+    vnets: dict[Name, Vnet]
+    """Virtual networks, by name."""
+    gateways: dict[Name, Gateway] = {}
+    """Point-to-site VPN gateways, by name."""
+    sites: dict[Name, Site] = {}
+    """On-premises sites, by name."""
+    access: dict[Name, Access] = {}
+    """Access networks, by name."""
+    pki: dict[Name, Authority] = {}
+    """Certification authorities, by name. A gateway's document refers to their certificates as
+    ${NAME.publicCertData}, and to a client's as ${NAME.thumbprint}."""
+    clients: dict[Name, Client] = {}
+    """Client computers, by name."""
+    faults: tuple[TimedFault, ...] = ()
+    """What goes wrong by the clock, such as {fault: s2s-cut, after: 5s, for: 20s}; what goes wrong
+    in an order stands in `expect`."""
+    expect: tuple[Step, ...] = ()
+    """Checks, and actions between them, in order: see the README's words of `expect:`."""
+
+    def gateway_of(self, client: Client) -> str:
+        """The name of the gateway that a client dials."""
+        return client.gateway or next(iter(self.gateways))

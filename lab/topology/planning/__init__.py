@@ -1,0 +1,1 @@
+"""From a topology to the plan of its lab: pure and deterministic."""

@@ -1,0 +1,144 @@
+"""A plan for people and programs: what `up --dry-run` prints. Secrets are not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lab.topology.model.steps import text_of, without_secrets
+from lab.topology.planning.plan import CertificatePlan, End, Link, NodePlan, Plan
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON data, in the order in which it is carried out."""
+    return {
+        "name": plan.name,
+        "story": plan.story,
+        "nodes": [_node(node, plan) for node in plan.nodes],
+        "links": [_link(link) for link in plan.links],
+        "certificates": [_certificate(certificate) for certificate in plan.certificates],
+        "gateways": [
+            {
+                "name": gateway.name,
+                "fqdn": gateway.placement["fqdn"],
+                "publicIPAddress": gateway.placement["publicIPAddress"],
+                "privateIPAddress": gateway.placement["privateIPAddress"],
+                "properties": without_secrets(gateway.resource["properties"]),
+                "localNetworkGateways": list(gateway.local_network_gateways),
+                "connections": list(gateway.connections),
+            }
+            for gateway in plan.gateways
+        ],
+        "clients": [
+            {
+                "name": client.name,
+                "os": client.os,
+                "behind": client.access,
+                "dials": client.gateway,
+                "protocols": list(client.protocols),
+                "certificate": client.certificate,
+                "user": client.user,
+                "proxy": client.proxy and f"{client.proxy[0]}:{client.proxy[1]}",
+            }
+            for client in plan.clients
+        ],
+        "faults": [text_of(fault) for fault in plan.faults],
+        "steps": [text_of(step) for step in plan.steps],
+    }
+
+
+def as_text(plan: Plan) -> str:
+    """The same, to be read."""
+    data = describe(plan)
+    sections = [
+        (f"{len(data['nodes'])} nodes", [_node_line(node) for node in data["nodes"]]),
+        (f"{len(data['links'])} links", [f"{link['a']}  {link['b']}" for link in data["links"]]),
+        ("certificates", [_certificate_line(line) for line in data["certificates"]]),
+        ("gateways", [_gateway_line(gateway) for gateway in data["gateways"]]),
+        ("connections", [line for gateway in data["gateways"] for line in _connections(gateway)]),
+        ("clients", [_client_line(client) for client in data["clients"]]),
+        ("faults", data["faults"]),
+        ("then", [f"{number}. {step}" for number, step in enumerate(data["steps"], 1)]),
+    ]
+    lines = [f"{data['name']}: {data['story']}"]
+    for title, rows in sections:
+        lines += [title, *(f"  {row}" for row in rows)] if rows else []
+    return "\n".join(lines)
+
+
+def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "address": plan.addresses.get(node.name),
+        "bridges": {bridge.name: list(bridge.addresses) for bridge in node.bridges},
+        "loopback": list(node.loopback),
+        "routes": [f"{route.destination} via {route.via}" for route in node.routes],
+        "forwarding": node.forwarding,
+        "nftables": node.nftables,
+        "nameservers": list(node.nameservers),
+        "services": [{"role": service.role, **service.options} for service in node.services],
+        "needs": list(node.needs),
+    }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {"a": _end(link.a), "b": _end(link.b), "mtu": link.mtu}
+
+
+def _end(end: End) -> str:
+    where = f" in {end.bridge}" if end.bridge else ""
+    return " ".join([f"{end.node}:{end.interface}{where}", *end.addresses])
+
+
+def _certificate(certificate: CertificatePlan) -> dict[str, Any]:
+    return {
+        "name": certificate.name,
+        "kind": certificate.kind,
+        "issuer": certificate.issuer,
+        "valid": f"{-certificate.days_before:+d}d to {certificate.days_after:+d}d",
+        "clientAuth": certificate.client_auth,
+        "file": certificate.certificate_file,
+    }
+
+
+def _node_line(node: dict[str, Any]) -> str:
+    roles = ", ".join(service["role"] for service in node["services"])
+    address = node["address"] or ""
+    filtered = "  firewall" if node["nftables"] and "policy drop" in node["nftables"] else ""
+    needs = f"  needs {', '.join(node['needs']).upper()} of its kernel" if node["needs"] else ""
+    return f"{node['name']:<16} {node['kind']:<9} {address:<16} {roles}{filtered}{needs}".rstrip()
+
+
+def _certificate_line(certificate: dict[str, Any]) -> str:
+    by = f"issued by {certificate['issuer']}" if certificate["issuer"] else "self-signed"
+    source = f"from {certificate['file']}" if certificate["file"] else certificate["valid"]
+    unfit = certificate["kind"] == "client" and not certificate["clientAuth"]
+    purpose = "  no clientAuth" if unfit else ""
+    return f"{certificate['name']:<24} {certificate['kind']:<12} {by}, {source}{purpose}"
+
+
+def _gateway_line(gateway: dict[str, Any]) -> str:
+    client = gateway["properties"].get("vpnClientConfiguration") or {}
+    pool = ", ".join(client.get("vpnClientAddressPool", {}).get("addressPrefixes", []))
+    offers = ", ".join(client.get("vpnClientProtocols", [])) or "no point-to-site"
+    return f"{gateway['name']:<16} {gateway['fqdn']}  {offers}  pool {pool}"
+
+
+def _connections(gateway: dict[str, Any]) -> Iterator[str]:
+    for local, connection in zip(
+        gateway["localNetworkGateways"], gateway["connections"], strict=True
+    ):
+        there = local["properties"]
+        prefixes = ", ".join(there["localNetworkAddressSpace"]["addressPrefixes"])
+        device = there["gatewayIpAddress"]
+        yield f"{connection['name']:<16} {gateway['name']} to {device}: {prefixes}"
+
+
+def _client_line(client: dict[str, Any]) -> str:
+    proxy = f"  through the proxy {client['proxy']}" if client["proxy"] else ""
+    order = ", ".join(client["protocols"])
+    return (
+        f"{client['name']:<16} {client['os']} behind {client['behind']}"
+        f" dials {client['dials']}: {order}{proxy}"
+    )

@@ -1,0 +1,63 @@
+"""The nftables rules of an access router, as one transaction of `nft` syntax."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.topology.model.topology import Access
+    from lab.topology.model.values import IpAddress
+
+_MASQUERADE = """\
+  chain hide {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "wan" masquerade
+  }"""
+
+# What leaves is judged by its port every time and never by conntrack's `established`: else a
+# tunnel that was up before the rule existed would go on (measured: facts section 7).
+_FILTER = """\
+  chain let_out {{
+    type filter hook forward priority filter; policy drop;
+{rules}
+    iifname "lan" ct state related accept
+    iifname "wan" ct state established,related accept
+  }}"""
+
+_PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "gre"}
+
+
+def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
+    """The rules, or None when the router neither hides nor filters."""
+    chains = [_MASQUERADE] if access.nat else []
+    if access.allow is not None or proxy is not None:
+        rules = [_proxy_rule(proxy)] if proxy is not None else []
+        rules += _allow_rules(access.allow or ())
+        lines = "\n".join(f'    iifname "lan" {rule} accept' for rule in rules)
+        chains.append(_FILTER.format(rules=lines))
+    if not chains:
+        return None
+    return "\n".join(["table inet p2slab {", *chains, "}"]) + "\n"
+
+
+def _proxy_rule(proxy: IpAddress) -> str:
+    family = "ip" if proxy.version == 4 else "ip6"
+    return f"{family} saddr {proxy}"
+
+
+def _allow_rules(allow: Sequence[str]) -> list[str]:
+    ports: dict[str, set[int]] = defaultdict(set)
+    protocols = []
+    for entry in allow:
+        name, _, port = entry.partition("/")
+        if port:
+            ports[name].add(int(port))
+        else:
+            protocols.append(_PROTOCOLS.get(name, name))
+    rules = [
+        f"{transport} dport {{ {', '.join(map(str, sorted(numbers)))} }}"
+        for transport, numbers in sorted(ports.items())
+    ]
+    return rules + [f"meta l4proto {protocol}" for protocol in protocols]

@@ -1,0 +1,190 @@
+"""The plan: everything that will be built and then checked, as data.
+
+`lab.topology.planning.planner` makes it from a model; `up --dry-run` prints it; the supervisor
+carries it out. Addresses are strings in CIDR form, IPv4 or IPv6 alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from gateway.arm.secrets import Secrets
+    from lab.topology.model.steps import Step, TimedFault
+    from lab.topology.model.tls import CipherSuite, TlsVersion
+    from lab.topology.model.vocabulary import VpnProtocol
+
+Kind = Literal[
+    "internet",
+    "access",
+    "proxy",
+    "client",
+    "vnet",
+    "host",
+    "gateway",
+    "site",
+    "link",
+    "radius",
+    "directory",
+]
+Need = Literal["ppp"]
+"""What a node wants of its kernel besides what every kernel under a lab has."""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A switch inside a node; the node's own addresses on it are the segment's first router."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a cable."""
+
+    node: str
+    interface: str
+    addresses: tuple[str, ...] = ()
+    bridge: str | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cable (veth pair) between two nodes."""
+
+    a: End
+    b: End
+    mtu: int = 1500
+
+
+@dataclass(frozen=True)
+class Route:
+    """`destination` is a prefix or `default`."""
+
+    destination: str
+    via: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A role that a node runs, with what the role needs to know."""
+
+    role: str
+    options: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Further options, which nobody is shown."""
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """A computer: its switches, routes, firewall, names and services."""
+
+    name: str
+    kind: Kind
+    bridges: tuple[Bridge, ...] = ()
+    loopback: tuple[str, ...] = ()
+    """Further addresses on `lo`."""
+    routes: tuple[Route, ...] = ()
+    forwarding: bool = False
+    nftables: str | None = None
+    nameservers: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """/etc/hosts: address and names."""
+    services: tuple[Service, ...] = ()
+    needs: tuple[Need, ...] = ()
+    """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
+
+
+@dataclass(frozen=True)
+class CertificatePlan:
+    """A certificate to be issued before anything starts; `issuer` None means self-signed."""
+
+    name: str
+    subject: str
+    issuer: str | None
+    kind: Literal["root", "intermediate", "client", "server"]
+    dns_names: tuple[str, ...] = ()
+    principal: str = ""
+    """A user principal name, as an alternative name."""
+    days_before: int = 1
+    """How many days ago it became valid; negative: not valid yet."""
+    days_after: int = 365
+    """How many days from now it expires; negative: expired already."""
+    client_auth: bool = True
+    certificate_file: str | None = None
+    """A certificate of the user's own (PEM), with its key: nothing is issued then."""
+    key_file: str | None = None
+
+
+@dataclass(frozen=True)
+class GatewayPlan:
+    """A virtual network gateway; `placement` and `resource` are what `python -m gateway` reads."""
+
+    name: str
+    node: str
+    placement: dict[str, Any]
+    """Where the gateway stands: see gateway/arm/placement.py."""
+    resource: dict[str, Any]
+    """Azure's document {name, properties}; `${NAME.publicCertData}` and `${NAME.thumbprint}`
+    stand where a certificate of the plan goes and are filled in before the first PUT."""
+    local_network_gateways: tuple[dict[str, Any], ...] = ()
+    """Azure's documents {name, properties}, as `connections`."""
+    connections: tuple[dict[str, Any], ...] = ()
+    secrets: Secrets = field(default=(), repr=False)
+    """Shared secrets of RADIUS servers, which `resource` lacks."""
+    keys: dict[str, SecretStr] = field(default_factory=dict, repr=False)
+    """Connection to its pre-shared key, which `connections` lack."""
+
+
+@dataclass(frozen=True)
+class TlsLimits:
+    """What a client computer's TLS can do at most."""
+
+    maximum: TlsVersion | None = None
+    """The newest version it speaks."""
+    ciphers: tuple[CipherSuite, ...] = ()
+    """All the cipher suites it offers; empty: the usual ones."""
+
+
+@dataclass(frozen=True)
+class ClientPlan:
+    """A client computer and its user."""
+
+    name: str
+    node: str
+    os: str
+    gateway: str
+    access: str
+    """The node of its access network: where its traffic is seen by others."""
+    protocols: tuple[VpnProtocol, ...]
+    """What this operating system dials, in order; dialling leaves out what the profile lacks."""
+    certificate: str | None = None
+    user: str | None = None
+    """The name with which its user signs in; None: by certificate."""
+    password: SecretStr | None = field(default=None, repr=False)
+    radius_root: str | None = None
+    """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
+    proxy: tuple[str, int] | None = None
+    sstp_client: Literal["sstpc", "python"] = "sstpc"
+    tls: TlsLimits | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lab, from the first namespace to the last check."""
+
+    name: str
+    story: str
+    nodes: tuple[NodePlan, ...]
+    links: tuple[Link, ...]
+    certificates: tuple[CertificatePlan, ...]
+    gateways: tuple[GatewayPlan, ...]
+    clients: tuple[ClientPlan, ...]
+    steps: tuple[Step, ...]
+    faults: tuple[TimedFault, ...] = ()
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Name of a node to the address by which others reach it, for checks."""

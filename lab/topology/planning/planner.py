@@ -1,0 +1,137 @@
+"""From a topology to the plan of its lab: pure and deterministic.
+
+The topology must have passed lab.topology.rules; what they guarantee is not checked again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.arm.secrets import secrets_in
+from lab.topology.planning.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
+from lab.topology.planning.identity import identify
+from lab.topology.planning.pki import certificate_plans
+from lab.topology.planning.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
+from lab.topology.planning.radius_servers import not_signing_all, password_of, root_for_profiles
+from lab.topology.planning.wiring import INTERNET, World
+
+if TYPE_CHECKING:
+    from lab.topology.model.sites import SiteConnection
+    from lab.topology.model.topology import Client, Topology
+    from lab.topology.planning.identity import Identity
+
+
+def make_plan(topology: Topology, base: Path) -> Plan:
+    """The plan; `base` is the directory of the topology file, for the user's own certificates."""
+    addresses = allocate(topology)
+    identities = {name: identify(topology.name, name) for name in topology.gateways}
+    world = World(topology, addresses, identities)
+    return Plan(
+        name=topology.name,
+        story=topology.story,
+        nodes=tuple(world.nodes()),
+        links=tuple(world.links()),
+        certificates=certificate_plans(
+            topology, base, {n: (i.common_name, i.fqdn) for n, i in identities.items()}
+        ),
+        gateways=tuple(
+            _gateway_plan(topology, name, addresses, identity)
+            for name, identity in identities.items()
+        ),
+        clients=tuple(
+            _client_plan(topology, name, client, addresses)
+            for name, client in topology.clients.items()
+        ),
+        steps=topology.expect,
+        faults=topology.faults,
+        addresses=_reached_at(addresses),
+    )
+
+
+def _reached_at(addresses: Addresses) -> dict[str, str]:
+    """By which address others reach a node: gateways at their public one."""
+    public = {name: pair.device for name, pair in addresses.public.items()}
+    merged = {INTERNET: PUBLIC_DNS, **addresses.private, **public}
+    return {name: str(address) for name, address in merged.items()}
+
+
+def _gateway_plan(
+    topology: Topology, name: str, addresses: Addresses, identity: Identity
+) -> GatewayPlan:
+    gateway = topology.gateways[name]
+    vnet = topology.vnets[gateway.vnet]
+    placement = {
+        "name": name,
+        "gatewayId": identity.gateway_id,
+        "fqdn": identity.fqdn,
+        "publicIPAddress": str(addresses.public[name].device),
+        "privateIPAddress": str(addresses.private[name]),
+        "virtualNetwork": {
+            "name": gateway.vnet,
+            "addressPrefixes": [str(prefix) for prefix in vnet.addressSpace],
+            "dnsServers": [str(server) for server in vnet.dhcpOptions.dnsServers],
+        },
+        "interfaces": {"public": "wan", "private": "lan"},
+        "serverCertificate": {
+            "certificate": "/run/gateway/server.pem",
+            "privateKey": "/run/gateway/server.key",
+            "root": "/run/gateway/root.pem",
+        },
+    }
+    if excepted := not_signing_all(topology, addresses):
+        placement["radiusServersThatDoNotSignAll"] = excepted
+    properties = gateway.properties.model_dump(mode="json", exclude_unset=True)
+    sites = {
+        site: spec.connection
+        for site, spec in topology.sites.items()
+        if spec.connection and spec.connection.to == name
+    }
+    return GatewayPlan(
+        name,
+        name,
+        placement,
+        {"name": name, "properties": properties},
+        tuple(_local_network_gateway(topology, site, addresses) for site in sites),
+        tuple(_connection(name, site, spec) for site, spec in sites.items()),
+        secrets=tuple(secrets_in(gateway.properties, ("properties",))),
+        keys={site: spec.sharedKey for site, spec in sites.items()},
+    )
+
+
+def _local_network_gateway(topology: Topology, site: str, addresses: Addresses) -> dict[str, Any]:
+    properties = {
+        "localNetworkAddressSpace": {"addressPrefixes": [str(topology.sites[site].lan)]},
+        "gatewayIpAddress": str(addresses.public[site].device),
+    }
+    return {"name": site, "properties": properties}
+
+
+def _connection(gateway: str, site: str, spec: SiteConnection) -> dict[str, Any]:
+    properties = {
+        "virtualNetworkGateway1": {"id": f"/virtualNetworkGateways/{gateway}"},
+        "localNetworkGateway2": {"id": f"/localNetworkGateways/{site}"},
+        "connectionType": "IPsec",
+        "dpdTimeoutSeconds": spec.dpdTimeoutSeconds,
+    }
+    return {"name": site, "properties": properties}
+
+
+def _client_plan(topology: Topology, name: str, client: Client, addresses: Addresses) -> ClientPlan:
+    proxy = topology.access[client.behind].proxy
+    at = str(addresses.private[proxy_name(client.behind)]) if proxy else ""
+    return ClientPlan(
+        name=name,
+        node=name,
+        os=client.os,
+        gateway=topology.gateway_of(client),
+        access=client.behind,
+        protocols=client.dials,
+        certificate=name if client.certificate else None,
+        user=client.user,
+        password=password_of(topology, client),
+        radius_root=root_for_profiles(topology, client),
+        proxy=(at, proxy.port) if proxy else None,
+        sstp_client=client.sstpClient,
+        tls=TlsLimits(client.tls.maximum, client.tls.ciphers) if client.tls else None,
+    )

@@ -1,0 +1,221 @@
+"""The RADIUS servers of a topology: where they stand, what they know, and who knows whom. Pure.
+
+Service options of `radius`: address; clients (prefixes that may ask); methods; certificate and
+authority (names of certificates of the plan, or None); revoked (names); signsAll; domain (NetBIOS
+name) and group, or None; factor (radius.push.Approved, or None); deniers (users). Secrets: secret,
+users (name to password). Of `directory`: realm; addresses (NetBIOS name to address); members
+(NetBIOS name to node); lockoutThreshold. Secrets: users (of radius.directory).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab.topology.model.topology import GATEWAY_SUBNET
+from lab.topology.planning.addressing import radius_name
+from lab.topology.planning.plan import CertificatePlan, Service
+from radius.directory import CONTROLLER, User
+from radius.reasons import bare
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from lab.topology.model.site_services import RadiusService
+    from lab.topology.model.topology import Client, Topology
+    from lab.topology.model.values import IpAddress
+    from lab.topology.planning.addressing import Addresses
+    from lab.topology.reading.problems import Path
+    from radius.methods import Method
+
+RADIUS_ROOT = "radius-server-root"
+"""The authority of the RADIUS servers' own certificates."""
+WITH_TLS: frozenset[Method] = frozenset(("PEAP", "EAP-TLS"))
+
+
+@dataclass(frozen=True)
+class RadiusNode:
+    """A RADIUS server, and the part of the file that it comes from."""
+
+    node: str
+    service: RadiusService
+    path: Path
+    site: str | None = None
+    address: IpAddress | None = None
+    """None for a VNet host's: it has the host's."""
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """What it speaks: EAP-TLS only with an authority of users' certificates."""
+        has = self.service.certificates is not None
+        return tuple(m for m in self.service.methods if m != "EAP-TLS" or has)
+
+    @property
+    def certificate(self) -> str | None:
+        """The name of its own certificate, where it needs one."""
+        return f"{self.node}-server" if WITH_TLS & set(self.methods) else None
+
+
+def radius_nodes(topology: Topology) -> Iterator[RadiusNode]:
+    """Every RADIUS server."""
+    for name, vnet in topology.vnets.items():
+        for host_name, host in vnet.hosts.items():
+            if host.radius:
+                path: Path = ("vnets", name, "hosts", host_name, "radius")
+                yield RadiusNode(host_name, host.radius, path)
+    for name, site in topology.sites.items():
+        if site.radius:
+            path = ("sites", name, "radius")
+            yield RadiusNode(radius_name(name), site.radius, path, name, site.radius.address)
+            if site.radius.second:
+                second = radius_name(name, second=True)
+                yield RadiusNode(second, site.radius, path, name, site.radius.second)
+
+
+def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -> Service:
+    """The role that the node runs."""
+    at = node.address or addresses.private[node.node]
+    certificates, factor = node.service.certificates, node.service.secondFactor
+    options: dict[str, Any] = {
+        "address": str(at),
+        "clients": [
+            str(topology.vnets[gateway.vnet].subnets[GATEWAY_SUBNET])
+            for gateway in topology.gateways.values()
+        ],
+        "methods": list(node.methods),
+        "certificate": node.certificate,
+        "authority": certificates.authority if certificates else None,
+        "revoked": list(certificates.revoked) if certificates else [],
+        "signsAll": node.service.signs == "all",
+        "domain": _domain(topology, node),
+        "group": node.service.group,
+        "factor": factor.approved if factor else None,
+        "deniers": list(factor.denied) if factor else [],
+    }
+    users = {name: user.password.get_secret_value() for name, user in node.service.users.items()}
+    return Service("radius", options, {"secret": _secret(topology, at, node), "users": users})
+
+
+def _domain(topology: Topology, node: RadiusNode) -> str | None:
+    """Of which its node is a member."""
+    directory = topology.sites[node.site].directory if node.site else None
+    return directory.domain if directory else None
+
+
+def directory_service(topology: Topology, site: str) -> Service:
+    """The role of a site's domain controller; its RADIUS servers are the members."""
+    directory = topology.sites[site].directory
+    assert directory is not None
+    servers = [node for node in radius_nodes(topology) if node.site == site]
+    members = {f"NPS{number}": server for number, server in enumerate(servers, 1)}
+    options: dict[str, Any] = {
+        "realm": directory.realm,
+        "addresses": {
+            CONTROLLER: str(directory.address),
+            **{name: str(server.address) for name, server in members.items()},
+        },
+        "members": {name: server.node for name, server in members.items()},
+        "lockoutThreshold": directory.lockoutThreshold,
+    }
+    users = [
+        User(
+            name,
+            user.password.get_secret_value(),
+            user.groups,
+            user.disabled,
+            user.mustChangePassword,
+            user.expired,
+        )
+        for name, user in directory.users.items()
+    ]
+    return Service("directory", options, {"users": users})
+
+
+def not_signing_all(topology: Topology, addresses: Addresses) -> list[str]:
+    """Addresses of the servers for which gateways make an exception."""
+    return [
+        str(node.address or addresses.private[node.node])
+        for node in radius_nodes(topology)
+        if node.service.signs != "all"
+    ]
+
+
+def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> str:
+    """Its own, else the one in a gateway's document; nobody's where no gateway asks it."""
+    if node.service.secret:
+        return node.service.secret.get_secret_value()
+    for gateway in topology.gateways.values():
+        for address, secret in gateway_servers(gateway.properties.vpnClientConfiguration):
+            if secret and address == str(at):
+                return secret.get_secret_value()
+    return secrets.token_hex(16)
+
+
+def gateway_servers(configuration: Any) -> Iterator[tuple[str, SecretStr | None]]:
+    """The RADIUS servers of a gateway's document: address and secret."""
+    if configuration is None:
+        return
+    if configuration.radiusServerAddress:
+        yield configuration.radiusServerAddress, configuration.radiusServerSecret
+    for server in configuration.radiusServers:
+        yield server.radiusServerAddress, server.radiusServerSecret
+
+
+def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
+    """The servers' own certificates, and their authority."""
+    nodes = [node for node in radius_nodes(topology) if node.certificate]
+    if nodes:
+        yield CertificatePlan(
+            RADIUS_ROOT, "p2slab RADIUS server root", None, "root", days_after=3650
+        )
+    for node in nodes:
+        assert node.certificate
+        name = f"{node.node}.corp.test"
+        yield CertificatePlan(
+            node.certificate, name, RADIUS_ROOT, "server", dns_names=(name,), client_auth=False
+        )
+
+
+def radius_authorities(topology: Topology) -> frozenset[str]:
+    """Authorities whose certificates RADIUS servers accept."""
+    found = (node.service.certificates for node in radius_nodes(topology))
+    return frozenset(certificates.authority for certificates in found if certificates)
+
+
+def root_for_profiles(topology: Topology, client: Client) -> str | None:
+    """The RADIUS servers' authority, for who shows them a certificate: where the gateway judges
+    certificates too, those of the RADIUS servers' own users."""
+    if client.certificate is None or not radius_authorities(topology):
+        return None
+    configuration = topology.gateways[topology.gateway_of(client)].properties.vpnClientConfiguration
+    types = configuration.vpnAuthenticationTypes if configuration else ()
+    judged = "Radius" in types and (
+        "Certificate" not in types or client.certificate.issuer in _below(topology)
+    )
+    return RADIUS_ROOT if judged else None
+
+
+def _below(topology: Topology) -> frozenset[str]:
+    """Those authorities, and what they have issued."""
+    found = radius_authorities(topology)
+    while more := {n for n, a in topology.pki.items() if a.issuer in found} - found:
+        found |= more
+    return found
+
+
+def password_of(topology: Topology, client: Client) -> SecretStr | None:
+    """The password that a client's user types: the one given, else the one that servers know."""
+    if client.password:
+        return client.password
+    if client.user is None:
+        return None
+    for node in radius_nodes(topology):
+        if client.user in node.service.users:
+            return node.service.users[client.user].password
+    for site in topology.sites.values():
+        name = bare(client.user)
+        if site.directory and name in site.directory.users:
+            return site.directory.users[name].password
+    return None

@@ -1,0 +1,188 @@
+"""The computers and cables of on-premises sites, and of their private links.
+
+Service options: site {public, peer: addresses, lan: prefix}, secrets {sharedKey}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.topology.planning.addressing import PUBLIC_DNS, Addresses, directory_name, link_name
+from lab.topology.planning.builders import (
+    default_route,
+    dns_service,
+    host_services,
+    hosts_file,
+    plugged_in,
+    with_length,
+)
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.planning.radius_servers import directory_service, radius_nodes, radius_service
+
+if TYPE_CHECKING:
+    from lab.topology.model.sites import Site, SiteHost
+    from lab.topology.model.topology import Topology
+    from lab.topology.planning.plan import Kind
+    from lab.topology.planning.radius_servers import RadiusNode
+
+# What is private goes through a tunnel, a private link, or nowhere: it is never hidden behind the
+# device's public address, and on the Internet's side it neither comes nor goes outside IPsec, be it
+# the kernel's (secpath, ipsec) or kernel-libipsec's, which has a device of its own.
+_FIREWALL = """\
+define private = {{ 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, {lan} }}
+table inet p2slab {{
+  chain hide {{
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "wan" ip daddr != $private masquerade
+  }}
+  chain arriving {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "wan" meta secpath missing ip saddr $private drop
+    iifname "wan" meta secpath missing ip daddr $private drop
+  }}
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    iifname "wan" meta secpath missing goto outside
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    iifname "wan" meta secpath missing ct state != {{ established, related }} drop
+  }}
+  chain outside {{
+    udp dport {{ 500, 4500 }} accept
+    meta l4proto esp accept
+    ct state established,related accept
+    drop
+  }}
+  chain departing {{
+    type filter hook postrouting priority srcnat + 10; policy accept;
+    oifname "wan" rt ipsec missing ip saddr $private drop
+    oifname "wan" rt ipsec missing ip daddr $private drop
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Nodes and links of all sites."""
+
+    topology: Topology
+    addresses: Addresses
+
+    def nodes(self) -> Iterator[NodePlan]:
+        """Each site's device, its private link, and its computers."""
+        for name, site in self.topology.sites.items():
+            yield self._device(name, site)
+            if site.privateLink:
+                yield self._link(name, site)
+            for server in self._servers(name):
+                service = radius_service(self.topology, self.addresses, server)
+                yield self._in_lan(server.node, "radius", site, (service,))
+            if site.directory:
+                service = directory_service(self.topology, name)
+                yield self._in_lan(directory_name(name), "directory", site, (service,))
+            for host, spec in site.hosts.items():
+                yield self._host(host, spec, site)
+
+    def links(self) -> Iterator[Link]:
+        """Cables in the LANs, and of private links."""
+        for name, site in self.topology.sites.items():
+            names = [server.node for server in self._servers(name)]
+            names += [directory_name(name)] if site.directory else []
+            members = [(host, "eth0") for host in (*names, *site.hosts)]
+            yield from plugged_in(name, "lan", site.lan, members, self.addresses)
+        for name, (vnet, site_end) in self.addresses.links.items():
+            for pair, node, interface, end in (
+                (vnet, self._linked_vnet(), f"er-{name}"[:15], "vnet"),
+                (site_end, name, "er", "site"),
+            ):
+                near = with_length(pair.internet, pair.prefix)
+                far = with_length(pair.device, pair.prefix)
+                yield Link(End(node, interface, (near,)), End(link_name(name), end, (far,)))
+
+    def routes_of_vnet(self, vnet: str) -> Iterator[Route]:
+        """To the sites behind the VNet's gateways, and over private links."""
+        for name, site in self.topology.sites.items():
+            gateway = site.connection and self.topology.gateways.get(site.connection.to)
+            if site.connection and gateway and gateway.vnet == vnet:
+                at = self.addresses.private[site.connection.to]
+                yield Route(str(site.lan), str(at))
+            elif site.privateLink and vnet == self._linked_vnet():
+                yield Route(str(site.lan), str(self.addresses.links[name][0].device))
+
+    def _linked_vnet(self) -> str:
+        """The VNet at the other end of private links: rules see to it that there is one only."""
+        return next(iter(self.topology.vnets))
+
+    def _device(self, name: str, site: Site) -> NodePlan:
+        router = site.lan.network_address + 1
+        linked = self.addresses.links.get(name)
+        vnet = self.topology.vnets[self._linked_vnet()]
+        over_link = (
+            (Route(str(prefix), str(linked[1].device)) for prefix in vnet.addressSpace)
+            if linked
+            else ()
+        )
+        return NodePlan(
+            name,
+            "site",
+            bridges=(Bridge("lan", (with_length(router, site.lan),)),),
+            routes=(default_route(self.addresses.public[name]), *over_link),
+            forwarding=True,
+            nftables=_FIREWALL.format(lan=site.lan),
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=hosts_file(name, router),
+            services=(self._dns(site), *self._vpn(name, site)),
+        )
+
+    def _dns(self, site: Site) -> Service:
+        records = {host: [str(self.addresses.private[host])] for host in site.hosts}
+        return dns_service(site.lan.network_address + 1, records, forward=[PUBLIC_DNS])
+
+    def _vpn(self, name: str, site: Site) -> Iterator[Service]:
+        if site.connection:
+            options = {
+                "public": str(self.addresses.public[name].device),
+                "peer": str(self.addresses.public[site.connection.to].device),
+                "lan": str(site.lan),
+            }
+            secrets = {"sharedKey": site.connection.sharedKey.get_secret_value()}
+            yield Service("site", options, secrets)
+
+    def _link(self, name: str, site: Site) -> NodePlan:
+        to_vnet, to_site = self.addresses.links[name]
+        vnet = self.topology.vnets[self._linked_vnet()]
+        return NodePlan(
+            link_name(name),
+            "link",
+            routes=(
+                Route(str(site.lan), str(to_site.internet)),
+                *(Route(str(prefix), str(to_vnet.internet)) for prefix in vnet.addressSpace),
+            ),
+            forwarding=True,
+            hosts=hosts_file(link_name(name), to_vnet.device),
+        )
+
+    def _servers(self, site: str) -> Iterator[RadiusNode]:
+        return (server for server in radius_nodes(self.topology) if server.site == site)
+
+    def _host(self, name: str, host: SiteHost, site: Site) -> NodePlan:
+        address = self.addresses.private[name]
+        router = site.lan.network_address + 1
+        dns = dns_service(address, {name: [str(address)]}, forward=[router])
+        return self._in_lan(name, "host", site, host_services(name, host.serves, dns))
+
+    def _in_lan(self, name: str, kind: Kind, site: Site, services: tuple[Service, ...]) -> NodePlan:
+        router = site.lan.network_address + 1
+        address = self.addresses.private[name]
+        return NodePlan(
+            name,
+            kind,
+            routes=(Route("default", str(router)),),
+            nameservers=(str(router),),
+            hosts=hosts_file(name, address),
+            services=services,
+        )

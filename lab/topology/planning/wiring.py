@@ -1,0 +1,222 @@
+"""The computers and cables of a lab.
+
+Service options, by role: dns {listen: addresses, records: {name: addresses}, forward:
+addresses}; http {port, text}; echo {port}; iperf3 {port}; proxy {port, allow: ports}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.topology.model.topology import GATEWAY_SUBNET
+from lab.topology.planning.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
+from lab.topology.planning.builders import (
+    alone,
+    default_route,
+    dns_service,
+    host_services,
+    hosts_file,
+    plugged_in,
+    with_length,
+)
+from lab.topology.planning.firewall import router_rules
+from lab.topology.planning.needs import needs_of
+from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.planning.radius_servers import radius_nodes, radius_service
+from lab.topology.planning.site_wiring import Sites
+
+if TYPE_CHECKING:
+    from lab.topology.model.topology import Access, Client, Gateway, Host, Topology, Vnet
+    from lab.topology.planning.identity import Identity
+    from lab.topology.planning.radius_servers import RadiusNode
+
+INTERNET = "internet"
+Names = dict[str, list[str]]
+"""What a DNS server knows: name to addresses."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Nodes and links, kind by kind."""
+
+    topology: Topology
+    addresses: Addresses
+    identities: dict[str, Identity]
+
+    def nodes(self) -> Iterator[NodePlan]:
+        """Every computer, the Internet first."""
+        yield self._internet()
+        servers = tuple(radius_nodes(self.topology))
+        for name, vnet in self.topology.vnets.items():
+            names = self._names_of(name, vnet)
+            yield self._vnet(name, vnet, names)
+            for host_name, host in vnet.hosts.items():
+                own = tuple(server for server in servers if server.node == host_name)
+                yield self._host(host_name, host, vnet, names, own)
+        for name, gateway in self.topology.gateways.items():
+            yield self._gateway(name, gateway)
+        yield from self.sites.nodes()
+        for name, access in self.topology.access.items():
+            yield self._access(name, access)
+            if access.proxy:
+                yield self._proxy(name, access)
+        for name, client in self.topology.clients.items():
+            yield self._client(name, client)
+
+    def links(self) -> Iterator[Link]:
+        """Every cable."""
+        for index, (name, pair) in enumerate(self.addresses.public.items()):
+            internet = with_length(pair.internet, pair.prefix)
+            device = with_length(pair.device, pair.prefix)
+            yield Link(End(INTERNET, f"net{index}", (internet,)), End(name, "wan", (device,)))
+        for name, vnet in self.topology.vnets.items():
+            yield from self._vnet_links(name, vnet)
+        yield from self.sites.links()
+        for name in self.topology.access:
+            yield from self._access_links(name)
+
+    @property
+    def sites(self) -> Sites:
+        """The on-premises part."""
+        return Sites(self.topology, self.addresses)
+
+    # ------------------------------------------------------------------------------- nodes
+
+    def _internet(self) -> NodePlan:
+        records = {
+            identity.fqdn: [str(self.addresses.public[name].device)]
+            for name, identity in self.identities.items()
+        }
+        routed = [name for name, access in self.topology.access.items() if not access.nat]
+        return NodePlan(
+            INTERNET,
+            "internet",
+            loopback=(alone(PUBLIC_DNS),),
+            routes=tuple(
+                Route(str(self.addresses.lans[name]), str(self.addresses.public[name].device))
+                for name in routed
+            ),
+            forwarding=True,
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=hosts_file(INTERNET, PUBLIC_DNS),
+            services=(dns_service(PUBLIC_DNS, records),),
+        )
+
+    def _vnet(self, name: str, vnet: Vnet, names: Names) -> NodePlan:
+        bridges = tuple(
+            Bridge(f"sub{index}", (with_length(prefix.network_address + 1, prefix),))
+            for index, prefix in enumerate(vnet.subnets.values())
+        )
+        routes = tuple(
+            Route(str(prefix), str(self.addresses.private[gateway]))
+            for gateway, spec in self.topology.gateways.items()
+            if spec.vnet == name
+            for prefix in pool(self.topology, gateway)
+        )
+        return NodePlan(
+            name,
+            "vnet",
+            bridges=bridges,
+            loopback=(alone(AZURE_DNS),),
+            routes=(*routes, *self.sites.routes_of_vnet(name)),
+            forwarding=True,
+            nameservers=(str(AZURE_DNS),),
+            hosts=hosts_file(name, AZURE_DNS),
+            services=(dns_service(AZURE_DNS, names),),
+        )
+
+    def _names_of(self, name: str, vnet: Vnet) -> Names:
+        return {
+            known: [str(self.addresses.private[host])]
+            for host in vnet.hosts
+            for known in (host, f"{host}.{name}.internal")
+        }
+
+    def _host(
+        self, name: str, host: Host, vnet: Vnet, names: Names, servers: tuple[RadiusNode, ...]
+    ) -> NodePlan:
+        address = self.addresses.private[name]
+        dns = dns_service(address, names, forward=[AZURE_DNS])
+        return NodePlan(
+            name,
+            "host",
+            routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
+            nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
+            hosts=hosts_file(name, address),
+            services=(
+                *host_services(name, host.serves, dns),
+                *(radius_service(self.topology, self.addresses, server) for server in servers),
+            ),
+        )
+
+    def _gateway(self, name: str, gateway: Gateway) -> NodePlan:
+        vnet = self.topology.vnets[gateway.vnet]
+        router = vnet.subnets[GATEWAY_SUBNET].network_address + 1
+        inside = (Route(str(prefix), str(router)) for prefix in vnet.addressSpace)
+        return NodePlan(
+            name,
+            "gateway",
+            routes=(default_route(self.addresses.public[name]), *inside),
+            forwarding=True,
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=hosts_file(name, self.addresses.private[name]),
+        )
+
+    def _access(self, name: str, access: Access) -> NodePlan:
+        lan = self.addresses.lans[name]
+        return NodePlan(
+            name,
+            "access",
+            bridges=(Bridge("lan", (with_length(lan.network_address + 1, lan),)),),
+            routes=(default_route(self.addresses.public[name]),),
+            forwarding=True,
+            nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=hosts_file(name, lan.network_address + 1),
+        )
+
+    def _proxy(self, name: str, access: Access) -> NodePlan:
+        assert access.proxy is not None
+        at = self.addresses.private[proxy_name(name)]
+        options = {"port": access.proxy.port, "allow": list(access.proxy.allow)}
+        return NodePlan(
+            proxy_name(name),
+            "proxy",
+            routes=(Route("default", str(self.addresses.lans[name].network_address + 1)),),
+            nameservers=(str(PUBLIC_DNS),),
+            hosts=hosts_file(proxy_name(name), at),
+            # Behind a firewall that lets out nothing else, somebody must answer DNS.
+            services=(dns_service(at, {}, forward=[PUBLIC_DNS]), Service("proxy", options)),
+        )
+
+    def _client(self, name: str, client: Client) -> NodePlan:
+        lan = self.addresses.lans[client.behind]
+        nameserver = self.addresses.private.get(proxy_name(client.behind), PUBLIC_DNS)
+        return NodePlan(
+            name,
+            "client",
+            routes=(Route("default", str(lan.network_address + 1)),),
+            nameservers=(str(nameserver),),
+            hosts=hosts_file(name, self.addresses.private[name]),
+            needs=needs_of(self.topology, client),
+        )
+
+    # ------------------------------------------------------------------------------- links
+
+    def _vnet_links(self, name: str, vnet: Vnet) -> Iterator[Link]:
+        for index, (subnet, prefix) in enumerate(vnet.subnets.items()):
+            members = [(host, "eth0") for host, spec in vnet.hosts.items() if spec.subnet == subnet]
+            if subnet == GATEWAY_SUBNET:
+                gateways = self.topology.gateways.items()
+                members += [(gateway, "lan") for gateway, spec in gateways if spec.vnet == name]
+            yield from plugged_in(name, f"sub{index}", prefix, members, self.addresses)
+
+    def _access_links(self, name: str) -> Iterator[Link]:
+        clients = self.topology.clients.items()
+        members = [(client, "eth0") for client, spec in clients if spec.behind == name]
+        if self.topology.access[name].proxy:
+            members.append((proxy_name(name), "eth0"))
+        lan = self.addresses.lans[name]
+        yield from plugged_in(name, "lan", lan, members, self.addresses)

@@ -1,0 +1,248 @@
+"""Pydantic's errors in plain words, with the path of what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from lab.choices import did_you_mean
+from lab.topology.model.steps import VERBS, verb_of
+from lab.topology.model.topology import Topology
+from lab.topology.reading.docstrings import description
+from lab.topology.reading.problems import Path, Problem
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+_KEY = "[key]"
+"""What pydantic appends to the location of a bad key."""
+
+
+def problem_of(error: ErrorDetails, data: Any) -> Problem:
+    """One error of `Topology.model_validate(data)`."""
+    location = without_tags(error["loc"])
+    at_key = bool(location) and location[-1] == _KEY
+    if at_key:
+        location = location[:-1]
+    if error["type"] == "missing":
+        return _missing(location, data)
+    path = existing(location, data)
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(path, data)
+    if error["type"].startswith("union_tag"):
+        return _unknown_step(path, error["input"])
+    if error["type"] == "value_error":  # our own words, remedy included
+        return Problem(path, str(error["ctx"]["error"]), at_key=at_key)
+    message, remedy = _SAY.get(error["type"], _as_it_is)(error)
+    return Problem(path, message, remedy or _description(path, data), at_key)
+
+
+def existing(location: Path, data: Any) -> Path:
+    """The part of the location that is in the data."""
+    path: Path = ()
+    for part in location:
+        inside = part in data if isinstance(data, dict) else (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        )  # fmt: skip
+        if not inside:
+            break
+        path, data = (*path, part), data[part]
+    return path
+
+
+def without_tags(location: Path) -> Path:
+    """A step's location has the word that names it in between: ("expect", 3, "connects", ...)."""
+    return location[:2] + location[3:] if location[:1] == ("expect",) else location
+
+
+def _missing(location: Path, data: Any) -> Problem:
+    return Problem(
+        existing(location[:-1], data),
+        f"{location[-1]!r} is missing" + (f" in {_named(location[:-1])}" if location[1:] else ""),
+        _description(location, data),
+    )
+
+
+def _unknown_key(path: Path, data: Any) -> Problem:
+    annotation = _annotation(path[:-1], data)
+    known = _fields(annotation)
+    return Problem(
+        path, f"unknown key {path[-1]!r}", did_you_mean(str(path[-1]), known), at_key=True
+    )
+
+
+def _unknown_step(path: Path, value: Any) -> Problem:
+    if not isinstance(value, dict) or not value:
+        return Problem(path, f"a step must be a mapping, not {_kind(value)}",
+                       "write it like {connects: alice, over: IkeV2}")  # fmt: skip
+    word = str(next(iter(value)))
+    return Problem(
+        (*path, word), f"no word of a step: {word!r}", did_you_mean(word, VERBS), at_key=True
+    )
+
+
+# ------------------------------------------------------------------------ what an error says
+
+_Said = tuple[str, str]
+
+
+def _must_be(what: str, remedy: str = "") -> Callable[[ErrorDetails], _Said]:
+    return lambda error: (f"must be {what}, not {_kind(error['input'])}", remedy)
+
+
+def _text(error: ErrorDetails) -> _Said:
+    number = isinstance(error["input"], int | float)
+    return f"must be text, not {_kind(error['input'])}", "put it in quotes" if number else ""
+
+
+def _literal(error: ErrorDetails) -> _Said:
+    known = [
+        word.strip("' ") for word in _context(error)["expected"].replace(" or ", ", ").split(",")
+    ]
+    value = error["input"]
+    if not isinstance(value, str):
+        return f"must be one of {', '.join(known)}, not {_kind(value)}", ""
+    return f"{value!r} is not known here", did_you_mean(value, known)
+
+
+def _as_it_is(error: ErrorDetails) -> _Said:
+    return error["msg"][0].lower() + error["msg"][1:], ""
+
+
+def _limit(words: str, name: str) -> Callable[[ErrorDetails], _Said]:
+    return lambda error: (f"{words} {_context(error)[name]}", "")
+
+
+def _context(error: ErrorDetails) -> Mapping[str, Any]:
+    return error.get("ctx", {})
+
+
+_MAPPING = _must_be("a mapping (key: value)")
+_LIST = _must_be("a list", "write it like [a, b]")
+_WHOLE = _must_be("a whole number")
+_NUMBER = _must_be("a number")
+_BOOLEAN = _must_be("true or false")
+
+_SAY: dict[str, Callable[[ErrorDetails], _Said]] = {
+    "string_type": _text,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "literal_error": _literal,
+    "greater_than": _limit("must be greater than", "gt"),
+    "greater_than_equal": _limit("must be at least", "ge"),
+    "less_than": _limit("must be less than", "lt"),
+    "less_than_equal": _limit("must be at most", "le"),
+    "too_short": _limit("too few entries: at least", "min_length"),
+    "too_long": _limit("too many entries: at most", "max_length"),
+    "unsupported": lambda error: (f"{error['loc'][-1]!r} is {error['msg']}", "leave it out"),
+}
+
+
+def _kind(value: Any) -> str:
+    """What a value is, without showing it: it may be a secret."""
+    kinds: dict[type, str] = {
+        NoneType: "empty",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return kinds.get(type(value), type(value).__name__)
+
+
+def _named(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+# ------------------------------------------------------------- what the model has at a path
+
+
+def _description(path: Path, data: Any) -> str:
+    """The first sentence of the field's description, for the remedy."""
+    sentence = _written(path, data).split("\n\n")[0]
+    return " ".join(sentence.split()).rstrip(".")
+
+
+def _written(path: Path, data: Any) -> str:
+    """The description of the nearest field at or above the path."""
+    for length in range(len(path), 0, -1):
+        model, last = _annotation(path[: length - 1], data), path[length - 1]
+        if isinstance(last, str) and last in _fields(model):
+            return description(model, _names(model)[last])
+    return ""
+
+
+def _annotation(path: Path, data: Any) -> Any:
+    """The type that the model gives to a path; None where it knows of nothing."""
+    annotation: Any = Topology
+    for part in path:
+        data = _child(data, part)
+        annotation = _inner(annotation, part, data)
+    return annotation
+
+
+def _child(data: Any, part: str | int) -> Any:
+    if isinstance(data, list) and isinstance(part, int) and part < len(data):
+        return data[part]
+    return data.get(part) if isinstance(data, dict) else None
+
+
+def _inner(annotation: Any, part: str | int, data: Any) -> Any:
+    annotation = _bare(annotation)
+    if isinstance(part, str) and part in (fields := _fields(annotation)):
+        annotation = fields[part].annotation
+    elif get_origin(annotation) in (dict, tuple, list):
+        index = 1 if get_origin(annotation) is dict else 0
+        annotation = get_args(annotation)[index]
+    else:
+        return None
+    verb = verb_of(data) if isinstance(data, dict) and part != "properties" else None
+    return VERBS[verb] if verb and _is_step(annotation) else _bare(annotation)
+
+
+def _is_step(annotation: Any) -> bool:
+    return any(_bare(member) in VERBS.values() for member in _members(annotation))
+
+
+def _bare(annotation: Any) -> Any:
+    """Without Annotated, and without None when one other type is left."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    members = [member for member in _members(annotation) if member is not NoneType]
+    return _bare(members[0]) if len(members) == 1 and members != [annotation] else annotation
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    yield from (
+        get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
+    )
+
+
+def _fields(annotation: Any) -> dict[str, FieldInfo]:
+    """A model's fields by the names that files use."""
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return {}
+    return {word: annotation.model_fields[name] for word, name in _names(annotation).items()}
+
+
+def _names(model: type[BaseModel]) -> dict[str, str]:
+    """The names that files use to those in the model."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}

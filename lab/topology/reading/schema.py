@@ -1,0 +1,51 @@
+"""The JSON Schema of topology files, from the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from lab.topology.model.topology import Topology
+from lab.topology.reading.docstrings import description
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema 2020-12; unknown keys are refused, Azure's document included."""
+    rules = Topology.model_json_schema(by_alias=True, mode="validation")
+    for model in _models(BaseModel):
+        _describe(rules if model is Topology else rules["$defs"].get(model.__name__, {}), model)
+    _close(rules)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **rules}
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Those of topology files."""
+    for model in base.__subclasses__():
+        if model.__module__.startswith("lab.topology."):
+            yield model
+        yield from _models(model)
+
+
+def _describe(rule: dict[str, Any], model: type[BaseModel]) -> None:
+    """What is written below a field becomes its description."""
+    for name, field in model.model_fields.items():
+        known = rule.get("properties", {}).get(field.alias or name)
+        text = description(model, name)
+        if known is not None and text:
+            in_order = dict(sorted([*known.items(), ("description", text)]))  # as pydantic has it
+            known.clear()
+            known.update(in_order)
+
+
+def _close(rule: Any) -> None:
+    """A mapping from names has no keys but those that can be names; pydantic leaves that open."""
+    if isinstance(rule, dict):
+        if "patternProperties" in rule:
+            rule["additionalProperties"] = False
+        rule = list(rule.values())
+    if isinstance(rule, list):
+        for part in rule:
+            _close(part)

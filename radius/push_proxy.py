@@ -1,0 +1,142 @@
+"""A proxy before a RADIUS server, for a second factor by push: `python -m radius.push_proxy FILE`.
+
+FILE is JSON (mode 0600): {"listen": [address, port], "server": [address, port, secret],
+"clients": [[prefix, secret], ...], "control": path, "factor": null | "asked" | "never" | "typed"
+| seconds, "deniers": [users], "slow": seconds}. The control socket takes a line, `approve USER` or
+`deny USER` or `waiting`, and answers with one of JSON. What happens is told on stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from contextlib import suppress
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from radius.push import TO_SERVER, Door
+
+ANSWER_LIMIT = 5.0
+"""Seconds in which a line must come over the control socket."""
+
+
+class _Side(asyncio.DatagramProtocol):
+    """One of the door's two sockets."""
+
+    def __init__(self, house: House, *, outer: bool) -> None:
+        self._house = house
+        self._outer = outer
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """To the door, with the time."""
+        self._house.received(data, (str(addr[0]), int(addr[1])), outer=self._outer)
+
+    def error_received(self, exc: Exception) -> None:
+        """The server behind may be away; whoever asks will ask again."""
+        self._house.say(f"a datagram was lost: {exc}")
+
+
+class House:
+    """The door, its sockets and its clock."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        address, port, secret = settings["server"]
+        factor = settings["factor"]
+        self._settings = settings
+        self._server = (address, port)
+        self._door = Door(
+            [(IPv4Network(prefix), key.encode()) for prefix, key in settings["clients"]],
+            secret.encode(),
+            os.urandom,
+            float(factor) if isinstance(factor, int) else factor,
+            frozenset(name.lower() for name in settings["deniers"]),
+            settings["slow"],
+        )
+        self._outer: Any = None
+        self._inner: Any = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def serve(self) -> None:
+        """Until it is killed. The control socket is there before anybody can ask."""
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_unix_server(self._controlled, sock=self._control_socket())
+        self._inner, _ = await loop.create_datagram_endpoint(
+            lambda: _Side(self, outer=False), remote_addr=self._server
+        )
+        self._outer, _ = await loop.create_datagram_endpoint(
+            lambda: _Side(self, outer=True), local_addr=tuple(self._settings["listen"])
+        )
+        async with server:
+            await server.serve_forever()
+
+    def _control_socket(self) -> socket.socket:
+        path = Path(self._settings["control"])
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        return listener
+
+    def received(self, data: bytes, source: tuple[str, int], *, outer: bool) -> None:
+        """A datagram from one side or the other."""
+        now = asyncio.get_running_loop().time()
+        if outer:
+            self._door.receive(data, source, now)
+        else:
+            self._door.answered(data, now)
+        self._settle()
+
+    def say(self, line: str) -> None:
+        """Tell what happened."""
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    def _settle(self) -> None:
+        """Do what the door wants; set the clock for when it wants more."""
+        loop = asyncio.get_running_loop()
+        self._door.tick(loop.time())
+        for line in self._door.lines:
+            self.say(line)
+        self._door.lines.clear()
+        for data, address in self._door.outgoing:
+            if address == TO_SERVER:
+                self._inner.sendto(data)
+            else:
+                self._outer.sendto(data, address)
+        self._door.outgoing.clear()
+        if self._timer:
+            self._timer.cancel()
+        deadline = self._door.deadline()
+        self._timer = loop.call_at(deadline, self._settle) if deadline is not None else None
+
+    async def _controlled(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(TimeoutError, ValueError, OSError):
+            async with asyncio.timeout(ANSWER_LIMIT):
+                line = (await reader.readline()).decode(errors="replace")
+            writer.write(json.dumps(self._obey(*line.strip().split(" ", 1))).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    def _obey(self, word: str, user: str = "") -> dict[str, Any]:
+        if word not in ("approve", "deny", "waiting"):
+            return {"error": "approve USER, deny USER or waiting"}
+        told: dict[str, Any] = {"waiting": self._door.waiting}
+        if word != "waiting":
+            now = asyncio.get_running_loop().time()
+            told["decided"] = self._door.decide(user, now, approve=word == "approve")
+            self._settle()
+        return told
+
+
+def main() -> None:
+    """The program."""
+    settings = json.loads(Path(sys.argv[1]).read_text())
+    asyncio.run(House(settings).serve())
+
+
+if __name__ == "__main__":
+    main()
