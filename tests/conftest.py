@@ -6,9 +6,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 OF_THE_MACHINE = "the machine lacks "
 """So begins the reason of a skip that is no failure."""
+# No test asserts time, on a machine that others use.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 pytest_plugins = ("tests.harness.side_by_side", "tests.harness.progress")
 
 

@@ -117,7 +117,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(STEPS)
 def test_packets_keep_their_order_and_none_is_cut(
     steps: list[tuple[list[int], int, int, int]],

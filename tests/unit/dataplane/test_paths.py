@@ -94,7 +94,7 @@ def streams(draw: st.DrawFn) -> list[bytes]:
     return packets
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(streams(), st.sampled_from(PPP_HEADERS))
 def test_the_kernel_gets_the_same_packets_as_from_the_python_path(
     packets: list[bytes], form: bytes
@@ -127,7 +127,7 @@ def test_what_two_senders_say_is_never_one_packet(make: Callable[..., bytes]) ->
     assert by_flow(list(chain(*map(expand, written)))) == by_flow(plain) == by_flow(packets)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(1, 60000), st.integers(536, 1360)), max_size=5)
 )

@@ -519,7 +519,7 @@ def nobody(flow: Flow, chunks: object, last: object) -> None:
     """No flow takes what comes from the TUN."""
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=60) | st.builds(framed, st.binary(max_size=60)), max_size=8))
 def test_any_bytes_end_in_control_or_are_counted_and_never_raise_past_the_parser(
     parts: list[bytes],

@@ -161,13 +161,13 @@ def test_plain_words_are_those_of_yaml_1_2() -> None:
     assert topology.story == "no"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_loaded_or_refused(content: bytes) -> None:
     _loaded_or_refused(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="ab:-[]{}&*!|>'\"#,%@`?~<\t\n 019", max_size=80))
 def test_any_yaml_like_text_is_loaded_or_refused(text: str) -> None:
     _loaded_or_refused(text.encode())
@@ -181,7 +181,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_topology_with_junk_anywhere_is_loaded_or_refused(data: st.DataObject) -> None:
     document = yaml.safe_load(SOUND)

@@ -108,7 +108,7 @@ def test_there_are_topologies_to_look_at() -> None:
     assert len(TOPOLOGIES) >= 6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     hosts=st.integers(0, 5),
     networks=st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 4)), max_size=5),
