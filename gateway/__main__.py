@@ -40,8 +40,8 @@ def main() -> int:
 async def _run(placement: Placement, socket: Path, state: Path) -> None:
     from gateway.common.errors import FenceError  # noqa: PLC0415
     from gateway.control import application, serve  # noqa: PLC0415 - after the arguments are right
-    from gateway.policy.fence import NftFence  # noqa: PLC0415
-    from gateway.policy.reach import Reach  # noqa: PLC0415
+    from gateway.forwarding.fence import NftFence  # noqa: PLC0415
+    from gateway.forwarding.reach import Reach  # noqa: PLC0415
     from gateway.policy.refusals import BoundedLog  # noqa: PLC0415
     from gateway.reconcile import Gateway  # noqa: PLC0415
 

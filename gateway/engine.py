@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from gateway.arm.placement import Placement
+    from gateway.charon.daemon import Charon
     from gateway.common.vocabulary import VpnProtocol
     from gateway.eap_tls.service import EapTls
     from gateway.policy.admission import Admission
@@ -42,7 +43,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class EngineContext:
     """What all engines share."""
 
     placement: Placement
@@ -53,6 +54,8 @@ class Surroundings:
     log: DiagnosticLog
     eap_tls: EapTls
     radius: RadiusPath
+    charon: Charon
+    """One for the whole gateway; site-to-site tunnels are its, too."""
 
 
 @dataclass(frozen=True)

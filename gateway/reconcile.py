@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from importlib import import_module
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.documents import parse, target
 from gateway.arm.resource import VirtualNetworkGateway, VpnClientConfiguration
-from gateway.arm.rulebook import Network, violations
+from gateway.arm.rules.rulebook import Network, violations
 from gateway.arm.sku import SKUS
+from gateway.charon import datapath
+from gateway.charon.daemon import Charon
 from gateway.common.errors import (
     Detail,
     EngineError,
@@ -25,19 +28,19 @@ from gateway.common.errors import (
 )
 from gateway.common.files import make_private_directory
 from gateway.eap_tls.service import EapTls
-from gateway.engine import Settings, Surroundings
-from gateway.ikev2.charon import Charon
+from gateway.engine import EngineContext, Settings
+from gateway.forwarding.reach import Reach
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.pool import divide
+from gateway.policy.protocols import PROTOCOLS
 from gateway.policy.radius_path import RadiusPath
-from gateway.policy.reach import Reach
 from gateway.policy.refusals import BoundedLog
 from gateway.policy.sessions import Sessions
 from gateway.policy.trust import load_public_cert_data, thumbprint
 from gateway.s2s.sites import Connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from ipaddress import IPv4Network
     from pathlib import Path
 
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from gateway.arm.placement import Placement
     from gateway.common.vocabulary import VpnProtocol
     from gateway.engine import Engine
-    from gateway.policy.fence import Fence
+    from gateway.forwarding.fence import Fence
     from gateway.policy.sessions import Session
 
 
@@ -64,7 +67,7 @@ class Gateway:
         self._charon = Charon(state / "ikev2", self.log)
         self._eap_tls = EapTls(placement, state / "eap-tls", self._say_of_eapd)
         self.site_to_site = Connections(placement, self._charon)
-        self._radius = RadiusPath(placement, self.site_to_site)
+        self._radius = RadiusPath(placement, self.site_to_site, datapath.fence)
         self._resource: VirtualNetworkGateway | None = None
         self._changing = asyncio.Lock()
 
@@ -175,8 +178,10 @@ class Gateway:
                 revoked.properties.thumbprint.upper()
                 for revoked in configuration.vpnClientRevokedCertificates
             ),
-            ikev2_openvpn_limit=sku.ikev2_openvpn_connections,
-            sstp_limit=sku.sstp_connections,
+            limits={
+                "IKEv2/OpenVPN": sku.ikev2_openvpn_connections,
+                "SSTP": sku.sstp_connections,
+            },
             parts=parts,
         )
         await self._radius.configure(configuration)
@@ -223,8 +228,7 @@ class Gateway:
     ) -> None:
         engine = self._engines.get(protocol)
         if engine is None:
-            around = self._around(protocol)
-            engine = self._engines[protocol] = _make(protocol, around, self._charon)
+            engine = self._engines[protocol] = _make(protocol, self._context(protocol))
         dns = self.placement.virtualNetwork.dnsServers
         radius = self._radius.enabled
         await engine.configure(Settings(roots, part, self.routes, dns, radius))
@@ -244,10 +248,10 @@ class Gateway:
     async def _stop_engine(self, protocol: VpnProtocol) -> None:
         await self._engines.pop(protocol).stop()
 
-    def _around(self, protocol: VpnProtocol) -> Surroundings:
+    def _context(self, protocol: VpnProtocol) -> EngineContext:
         state = self._state / protocol.lower()
         make_private_directory(state)
-        return Surroundings(
+        return EngineContext(
             self.placement,
             state,
             self._admission,
@@ -255,6 +259,7 @@ class Gateway:
             self.log,
             self._eap_tls,
             self._radius,
+            self._charon,
         )
 
     async def _end_disallowed(self) -> None:
@@ -320,19 +325,11 @@ class Gateway:
         return engine.tls_auth_key() if isinstance(engine, OpenVpnEngine) else ""
 
 
-def _make(protocol: VpnProtocol, around: Surroundings, charon: Charon) -> Engine:
+def _make(protocol: VpnProtocol, context: EngineContext) -> Engine:
     """Engines are imported when they are wanted."""
-    if protocol == "IkeV2":
-        from gateway.ikev2.engine import Ikev2Engine  # noqa: PLC0415
-
-        return Ikev2Engine(around, charon)
-    if protocol == "OpenVPN":
-        from gateway.openvpn.engine import OpenVpnEngine  # noqa: PLC0415
-
-        return OpenVpnEngine(around)
-    from gateway.sstp.engine import SstpEngine  # noqa: PLC0415
-
-    return SstpEngine(around)
+    module, _, name = PROTOCOLS[protocol].engine.partition(":")
+    make: Callable[[EngineContext], Engine] = getattr(import_module(module), name)
+    return make(context)
 
 
 def _networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:

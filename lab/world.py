@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lab.clients.base import Connection
 from lab.nodes.base import Node
 from lab.topology.model.vocabulary import VpnProtocol
+from lab.vpn_client import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.daemons.rotation import Place
-    from lab.faults.active import Faults
+    from gateway.common.rotation import Place
+    from lab.topology.model.steps import Fault
     from lab.topology.planning.plan import Plan
     from radius.reasons import Refusal
 
@@ -138,6 +138,16 @@ class RadiusServer(Daemon, Protocol):
         """Why it refused this user at last, since its logs were as far as that."""
 
 
+class ActiveFaults(Protocol):
+    """What is wrong on purpose, and how that begins and ends."""
+
+    async def begin(self, step: Fault) -> str:
+        """Begin it; what was done, in words. UsageError if it is there already."""
+
+    async def end(self, name: str) -> None:
+        """Put right what is wrong; UsageError if it is not there."""
+
+
 class World(Protocol):
     """Everything that checks may touch."""
 
@@ -170,7 +180,7 @@ class World(Protocol):
         """What was built."""
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> ActiveFaults:
         """What is wrong on purpose."""
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radius.freeradius import Domain, Instance
+    from radius.freeradius_instance import Domain, Instance
     from radius.methods import Method
 
 EAP_TYPES: dict[Method, str] = {"EAP-TLS": "tls", "EAP-MSCHAPv2": "mschapv2", "PEAP": "peap"}

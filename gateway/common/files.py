@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gateway.common.errors import StorageError
-from gateway.daemons.rotation import whole
+from gateway.common.rotation import whole
 
 if TYPE_CHECKING:
     from pathlib import Path

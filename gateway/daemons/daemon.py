@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.common.errors import EngineError, StorageError
 from gateway.common.files import tail
+from gateway.common.rotation import keep_small
 from gateway.common.turns import turns_waited_for
 from gateway.daemons.heartbeat import until_silent
-from gateway.daemons.rotation import keep_small
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

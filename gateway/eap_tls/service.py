@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-import gateway
 from gateway.common.errors import EngineError
 from gateway.common.files import make_private_directory
 from gateway.daemons.daemon import START_LIMIT, Daemon, Program
 from gateway.eap_tls.worker import messages as m
 from gateway.ppp.eap import Code
 from gateway.ppp.frames import encode_packet
+from gateway.unprivileged.environment import worker_environment
 from gateway.unprivileged.halfopen import HalfOpen
 from gateway.unprivileged.link import WorkerLink
 from gateway.unprivileged.messages import Message
@@ -49,7 +49,6 @@ MOST_CONVERSATIONS = 1000
 SHARE = 256
 """Conversations of one source: many clients may stand behind one NAT."""
 
-_PASSED_ON = ("PATH", "HOME")
 Ended = m.Shown | m.Failed
 
 
@@ -170,11 +169,7 @@ class EapTls:
             prepare=self._prepare,
             ready=self._ready,
             gone=self._gone,
-            env={
-                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                "PYTHONPATH": str(Path(gateway.__file__).parents[1]),
-                "TZ": "UTC",
-            },
+            env=worker_environment(),
             inherits=lambda: {"control": self._link.theirs()},
             alive=self.refresh,
         )

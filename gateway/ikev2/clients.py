@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.charon import vici_messages as vici
 from gateway.common.background import Background
 from gateway.common.errors import EngineError, FenceError, LapsedError
-from gateway.ikev2 import vici_messages as vici
 from gateway.ikev2.config import CONNECTION
 
 if TYPE_CHECKING:
+    from gateway.charon.vici_link import ViciLink
     from gateway.common.vocabulary import Reason
-    from gateway.engine import Surroundings
+    from gateway.engine import EngineContext
     from gateway.ikev2.radius_wire import Accounting
     from gateway.ikev2.relay import Admitted
-    from gateway.ikev2.vici_link import ViciLink
     from gateway.policy.diagnostics import Event
     from gateway.policy.sessions import Session
 
@@ -29,8 +29,8 @@ GOODBYE_MS = "1000"
 class Clients:
     """All that happens to IKEv2 clients."""
 
-    def __init__(self, around: Surroundings, link: ViciLink) -> None:
-        self._around = around
+    def __init__(self, context: EngineContext, link: ViciLink) -> None:
+        self._context = context
         self._link = link
         self._accounts: dict[str, Session] = {}
         self._children: dict[str, dict[str, vici.ChildSa]] = {}
@@ -48,7 +48,7 @@ class Clients:
             self._begin(accounting, admitted)
 
     def _begin(self, accounting: Accounting, admitted: Admitted | None) -> None:
-        sessions = self._around.sessions
+        sessions = self._context.sessions
         if admitted is None:
             self._put_out(accounting, "refused", "it was not admitted, or its place had lapsed")
             return
@@ -66,14 +66,14 @@ class Clients:
             return
         self._accounts[accounting.session] = session
         self._record("connected", session, f"assigned {session.private_address}{admitted.voucher}")
-        objection = self._around.admission.objection_to_session(session)
+        objection = self._context.admission.objection_to_session(session)
         if objection:  # the desired state changed in between
             session.ending = objection.message
             self._background.start(self.terminate(session.handle))
 
     def _put_out(self, accounting: Accounting, reason: Reason, message: str) -> None:
         """Nothing is forwarded for it meanwhile: it is in no table."""
-        self._around.log.add("refused", "IkeV2", message, reason=reason)
+        self._context.log.add("refused", "IkeV2", message, reason=reason)
         self._background.start(self.terminate(accounting.uniqueid))
 
     def on_event(self, event: vici.Event) -> None:
@@ -90,7 +90,7 @@ class Clients:
 
     def _down(self, event: vici.UpDown) -> None:
         for sa in event.sas:
-            session = self._around.sessions.by_handle("IkeV2", sa.uniqueid)
+            session = self._context.sessions.by_handle("IkeV2", sa.uniqueid)
             if session and sa.connection == CONNECTION:
                 self._close(session, "the client went away")
 
@@ -106,12 +106,12 @@ class Clients:
 
     def all_gone(self, why: str) -> None:
         """charon is dead: so are its sessions."""
-        for session in self._around.sessions.of("IkeV2"):
+        for session in self._context.sessions.of("IkeV2"):
             self._close(session, why)
         self._accounts.clear()
 
     def _close(self, session: Session, why: str) -> None:
-        if not self._around.sessions.close(session):
+        if not self._context.sessions.close(session):
             return
         self._accounts = {
             account: other for account, other in self._accounts.items() if other is not session
@@ -126,18 +126,18 @@ class Clients:
         for message in await self._link.ask("list-sas", {"noblock": "yes"}):
             for sa in vici.ike_sas(message):
                 self._count(sa.uniqueid, sa.children)
-                session = self._around.sessions.by_handle("IkeV2", sa.uniqueid)
+                session = self._context.sessions.by_handle("IkeV2", sa.uniqueid)
                 if session:
                     session.public_address = sa.remote_host
 
     def _rekeyed(self, event: vici.IkeRekeyed) -> None:
-        session = self._around.sessions.by_handle("IkeV2", event.old)
+        session = self._context.sessions.by_handle("IkeV2", event.old)
         if session:
             session.handle = event.new
 
     def _count(self, uniqueid: str, children: tuple[vici.ChildSa, ...]) -> None:
         """Add up over CHILD_SAs: each begins at zero when the one before is rekeyed."""
-        session = self._around.sessions.by_handle("IkeV2", uniqueid)
+        session = self._context.sessions.by_handle("IkeV2", uniqueid)
         if not session:
             return
         seen = self._children.setdefault(session.id, {})
@@ -149,7 +149,7 @@ class Clients:
         counters.egress_packets = sum(child.packets_out for child in seen.values())
 
     def _record(self, event: Event, session: Session, message: str) -> None:
-        self._around.log.add(
+        self._context.log.add(
             event,
             "IkeV2",
             message,

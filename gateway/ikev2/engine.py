@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gateway.charon import datapath
+from gateway.charon import vici_messages as vici
+from gateway.charon.config import RelayAddress
 from gateway.common.errors import EngineError
 from gateway.daemons.daemon import brief
 from gateway.engine import EngineReport, until_gone
-from gateway.ikev2 import config, datapath
-from gateway.ikev2 import vici_messages as vici
+from gateway.ikev2 import config
 from gateway.ikev2.clients import Clients
 from gateway.ikev2.refusals import Refusals
 from gateway.ikev2.relay import Relay
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from gateway.common.vocabulary import VpnProtocol
-    from gateway.engine import Settings, Surroundings
-    from gateway.ikev2.charon import Charon
+    from gateway.engine import EngineContext, Settings
     from gateway.policy.sessions import Session
 
 
@@ -30,15 +31,15 @@ class Ikev2Engine:
 
     protocol: VpnProtocol = "IkeV2"
 
-    def __init__(self, around: Surroundings, charon: Charon) -> None:
-        self._around = around
-        self._charon = charon
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._charon = charon = context.charon
         self._link = charon.link
-        self._clients = Clients(around, self._link)
-        self._relay = Relay(around, self._clients.account)
+        self._clients = Clients(context, self._link)
+        self._relay = Relay(context, self._clients.account)
         # P2S over IKEv2 cannot start from a public IP that S2S uses (azure-docs
         # vpn-gateway-vpn-faq): what charon refuses from there was no client.
-        self._refusals = Refusals(around.log, lambda: charon.peers, self._relay.has_refused)
+        self._refusals = Refusals(context.log, lambda: charon.peers, self._relay.has_refused)
         self._settings: Settings | None = None
         self._loaded: Settings | None = None
         """What charon has been told; None: nothing."""
@@ -49,7 +50,7 @@ class Ikev2Engine:
         self._settings = settings
         self._relay.radius, self._relay.dns = settings.radius, settings.dns
         if first:
-            await self._charon.use_relay(config.Relay(*await self._relay.start()))
+            await self._charon.use_relay(RelayAddress(*await self._relay.start()))
         if self._loaded is not None and self._charon.running:
             await self._load(settings)
         else:
@@ -90,7 +91,7 @@ class Ikev2Engine:
         """A client that does not confirm is forgotten all the same."""
         session.ending = why
         await self._clients.terminate(session.handle)
-        await until_gone(self._around.sessions, session)
+        await until_gone(self._context.sessions, session)
 
     async def refresh(self) -> None:
         """Ask charon for counters."""
@@ -123,21 +124,21 @@ class Ikev2Engine:
         self._loaded = settings
 
     async def _load_key(self) -> None:
-        key = self._around.placement.serverCertificate.privateKey.read_bytes()
+        key = self._context.placement.serverCertificate.privateKey.read_bytes()
         await self._link.order("load-key", {"type": "any", "data": key})
 
     async def _load_connection(self, settings: Settings) -> None:
         connection = config.connection(
-            self._around.placement,
+            self._context.placement,
             settings,
-            self._around.placement.serverCertificate.certificate.read_bytes(),
+            self._context.placement.serverCertificate.certificate.read_bytes(),
             encapsulate=self._charon.datapath.userspace,
         )
         await self._link.order("load-conn", {config.CONNECTION: connection})
 
     async def _unload(self) -> None:
         """Another tenant may stay: take everything out, clients first."""
-        for session in self._around.sessions.of("IkeV2"):
+        for session in self._context.sessions.of("IkeV2"):
             session.ending = session.ending or "the IKEv2 engine was stopped"
             await self._clients.terminate(session.handle)
         await self._link.order("unload-conn", {"name": config.CONNECTION})
@@ -148,7 +149,7 @@ class Ikev2Engine:
     async def _lay_routes(self, settings: Settings, former: tuple[IPv4Network, ...]) -> None:
         if not self._charon.datapath.userspace:
             return
-        placement = self._around.placement
+        placement = self._context.placement
         await asyncio.to_thread(
             datapath.lay_routes,
             pool=settings.pool,

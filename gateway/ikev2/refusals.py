@@ -13,13 +13,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.s2s.config import SITE_TO_SITE
+from gateway.charon.config import SITE_TO_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.charon.vici_messages import LogLine
     from gateway.common.vocabulary import Reason
-    from gateway.ikev2.vici_messages import LogLine
     from gateway.policy.diagnostics import DiagnosticLog
 
 MOST_REMEMBERED = 1000

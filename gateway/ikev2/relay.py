@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
     from gateway.common.vocabulary import Reason
-    from gateway.engine import Surroundings
+    from gateway.engine import EngineContext
     from gateway.ikev2.radius_wire import Accounting, Asked
     from gateway.policy.sessions import Reservation
 
@@ -103,11 +103,11 @@ class _Conversation(Protocol):
 class _ByCertificate:
     """With gateway.eap_tls.worker."""
 
-    around: Surroundings
+    context: EngineContext
     number: int
 
     async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
-        step = await self.around.eap_tls.respond(self.number, asked.eap)
+        step = await self.context.eap_tls.respond(self.number, asked.eap)
         if isinstance(step, Shown):
             shown = step.certificate
             peer = Peer("IkeV2", shown.user, shown.thumbprints, shown.root, asked.address)
@@ -121,18 +121,18 @@ class _ByCertificate:
         return _Next(step.packet, (step.reason, step.message) if step.reason else None)
 
     def forget(self) -> None:
-        self.around.eap_tls.forget(self.number)
+        self.context.eap_tls.forget(self.number)
 
 
 @dataclass
 class _ByRadius:
     """With the document's RADIUS servers."""
 
-    around: Surroundings
+    context: EngineContext
     session: EapSession
 
     async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
-        path = self.around.radius
+        path = self.context.radius
         if not path.enabled:
             return _Refused("refused", "Radius authentication is not enabled", _named(asked))
         if unreachable := path.objection():
@@ -177,10 +177,10 @@ class Relay:
     """Authentication and accounting, as charon's eap-radius speaks them."""
 
     def __init__(
-        self, around: Surroundings, account: Callable[[Accounting, Admitted | None], None]
+        self, context: EngineContext, account: Callable[[Accounting, Admitted | None], None]
     ) -> None:
         """`account` is told of each Accounting-Request, with whom it is about if that is known."""
-        self._around = around
+        self._context = context
         self._account = account
         self._secret = secrets.token_hex(16).encode()
         self._background = Background("IKEv2")
@@ -215,7 +215,7 @@ class Relay:
         for conversation, _ in map(self._taken, list(self._conversations)):
             conversation.forget()
         for admitted in self._admitted.values():
-            self._around.sessions.release(admitted.reservation)
+            self._context.sessions.release(admitted.reservation)
         self._admitted.clear()
 
     def has_refused(self, uniqueid: str) -> bool:
@@ -291,8 +291,8 @@ class Relay:
             return self._taken(asked.state)[0] if known else None
         if self.radius:
             call = Call(asked.address, int(asked.uniqueid or 0), "IkeV2")
-            return _ByRadius(self._around, EapSession(call))
-        return _ByCertificate(self._around, self._around.eap_tls.begin(asked.address))
+            return _ByRadius(self._context, EapSession(call))
+        return _ByCertificate(self._context, self._context.eap_tls.begin(asked.address))
 
     def _taken(self, token: bytes) -> tuple[_Conversation, str]:
         conversation, address = self._conversations.pop(token)
@@ -310,14 +310,14 @@ class Relay:
         """A full gateway does not begin with anybody."""
         if asked.state is not None:
             return None
-        decision = self._around.admission.full("IkeV2")
+        decision = self._context.admission.full("IkeV2")
         if decision is None:
             return None
         return _Refused(decision.reason or "refused", decision.message, _named(asked))
 
     def _let_in(self, asked: Asked, vouched: _Vouched) -> bytes:
         peer = vouched.peer
-        decision = self._around.admission.decide(peer)
+        decision = self._context.admission.decide(peer)
         if decision.reservation is None:
             reason = decision.reason or "refused"
             refused = _Refused(
@@ -328,7 +328,7 @@ class Relay:
         self._admitted[token] = Admitted(decision.reservation, vouched.voucher)
         while len(self._admitted) > MOST_REMEMBERED:
             _, lapsed = self._admitted.popitem(last=False)
-            self._around.sessions.release(lapsed.reservation)
+            self._context.sessions.release(lapsed.reservation)
         address = decision.reservation.address
         grant = wire.Grant(vouched.eap, vouched.keys, address, self.dns, token)
         return wire.accept(asked, self._secret, grant)
@@ -344,7 +344,7 @@ class Relay:
         self._refused[asked.uniqueid] = None
         while len(self._refused) > MOST_REMEMBERED:
             self._refused.popitem(last=False)
-        self._around.log.add(
+        self._context.log.add(
             "refused",
             "IkeV2",
             refused.message,

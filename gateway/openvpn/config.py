@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.openvpn.half_open import MAX_CLIENTS
 from gateway.openvpn.management import HANDSHAKE_WINDOW
+from gateway.policy.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.engine import Settings
 
 PORT = 443
-DEVICE = "ovpn0"
+DEVICE = PROTOCOLS["OpenVPN"].device
 PING, PING_RESTART = 10, 60
 """Seconds; Azure's are not documented."""
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.common.vocabulary import Reason, VpnProtocol
-    from gateway.engine import Settings, Surroundings
+    from gateway.engine import EngineContext, Settings
     from gateway.openvpn.management import Event
     from gateway.policy.sessions import Reservation, Session
 
@@ -65,9 +65,9 @@ class OpenVpnEngine:
 
     protocol: VpnProtocol = "OpenVPN"
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._state = around.state
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._state = context.state
         self._settings: Settings | None = None
         self._daemon: Daemon | None = None
         self._link = Link(self._state / "management.sock", self._on)
@@ -114,13 +114,13 @@ class OpenVpnEngine:
         try:
             await self._link.command(client_kill(session.handle))
             with suppress(EngineError):
-                await until_gone(self._around.sessions, session, GOODBYE)
-            if self._around.sessions.get(session.id):
+                await until_gone(self._context.sessions, session, GOODBYE)
+            if self._context.sessions.get(session.id):
                 await self._link.command(kill(session.peer.address, self._ports[session.handle]))
         except EngineError:
-            if self._around.sessions.get(session.id):  # else it went with its daemon
+            if self._context.sessions.get(session.id):  # else it went with its daemon
                 raise
-        await until_gone(self._around.sessions, session)
+        await until_gone(self._context.sessions, session)
 
     async def refresh(self) -> None:
         """Byte counters of all clients in one `status`; openvpn counts no packets."""
@@ -170,7 +170,7 @@ class OpenVpnEngine:
         self.tls_auth_key()
         self._certificates.prepare()
         text = config.server(
-            self._around.placement,
+            self._context.placement,
             self._settings.pool,
             self._state,
             self._certificates.options(),
@@ -186,18 +186,18 @@ class OpenVpnEngine:
         pid = self._daemon.pid if self._daemon else None
         if pid is None:
             return
-        sessions = len(self._around.sessions.of(self.protocol))
+        sessions = len(self._context.sessions.of(self.protocol))
         self._totals["half-open"] = max(0, _descriptors(pid) - OWN_DESCRIPTORS - sessions)
         if self._totals["half-open"] <= crowd.LOOK_FROM:
             return
-        known = {session.handle for session in self._around.sessions.of(self.protocol)}
+        known = {session.handle for session in self._context.sessions.of(self.protocol)}
         waiting = crowd.half_open(await self._clients(), known | self._admitted.keys())
         self._totals["half-open"] = len(waiting)
         for place in crowd.surplus(waiting):
             self._totals["refused: timeout"] += 1
             self._link.send(kill(*place))
             message = "thrown out: too many half-open connections"
-            self._around.log.add(
+            self._context.log.add(
                 "refused", self.protocol, message, reason="timeout", address=place[0]
             )
 
@@ -205,15 +205,15 @@ class OpenVpnEngine:
         return crowd.rows((await self._link.command(b"status 3\n")).lines)
 
     async def _gone(self, why: str) -> None:
-        self._around.log.add("engine", self.protocol, why)
+        self._context.log.add("engine", self.protocol, why)
         self._end_sessions(f"openvpn died: {brief(why)}")
 
     def _end_sessions(self, why: str) -> None:
         for reservation in self._admitted.values():
-            self._around.sessions.release(reservation)
+            self._context.sessions.release(reservation)
         self._admitted.clear()
         self._asking.clear()
-        for session in self._around.sessions.of(self.protocol):
+        for session in self._context.sessions.of(self.protocol):
             self._closed(session, why)
 
     def _on(self, event: Event) -> None:
@@ -257,7 +257,7 @@ class OpenVpnEngine:
             chain = self._certificates.chain(env)
         except ValueError as error:
             return Peer(self.protocol, "", (), "", address), Decision("fault", str(error))
-        looked = await self._around.eap_tls.look(chain)
+        looked = await self._context.eap_tls.look(chain)
         shown = looked.certificate
         peer = Peer(self.protocol, shown.user, shown.thumbprints, shown.root, address)
         if looked.reason:
@@ -266,7 +266,7 @@ class OpenVpnEngine:
 
     def _decided(self, event: ClientEvent, peer: Peer, decision: Decision) -> None:
         if decision.reason is None:
-            admission = self._around.admission
+            admission = self._context.admission
             if event.kind == "REAUTH":
                 decision = admission.objection(peer) or decision
             else:
@@ -289,7 +289,7 @@ class OpenVpnEngine:
         self._record_refusal(peer, reason, message)
 
     def _record_refusal(self, peer: Peer, reason: Reason, message: str) -> None:
-        self._around.log.add(
+        self._context.log.add(
             "refused",
             self.protocol,
             message,
@@ -304,7 +304,7 @@ class OpenVpnEngine:
         if reservation is None:
             return
         try:
-            session = self._around.sessions.open(
+            session = self._context.sessions.open(
                 reservation, handle=event.cid, private_address=reservation.address
             )
         except GatewayError as error:
@@ -314,7 +314,7 @@ class OpenVpnEngine:
             return
         peer = session.peer
         self._ports[event.cid] = event.env.get("trusted_port", "")
-        self._around.log.add(
+        self._context.log.add(
             "connected",
             self.protocol,
             f"assigned {session.private_address}",
@@ -328,14 +328,14 @@ class OpenVpnEngine:
         reservation = self._admitted.pop(event.cid, None)
         self._ports.pop(event.cid, None)
         if reservation:
-            self._around.sessions.release(reservation)
-        session = self._around.sessions.by_handle(self.protocol, event.cid)
+            self._context.sessions.release(reservation)
+        session = self._context.sessions.by_handle(self.protocol, event.cid)
         if session:
             self._closed(session, "the client went away")
 
     def _closed(self, session: Session, why: str) -> None:
-        if self._around.sessions.close(session):
-            self._around.log.add(
+        if self._context.sessions.close(session):
+            self._context.log.add(
                 "disconnected",
                 self.protocol,
                 session.ending or why,
@@ -347,7 +347,7 @@ class OpenVpnEngine:
     def _on_log(self, text: str) -> None:
         refusal = self._handshakes.feed(text)
         if refusal:
-            self._around.log.add(
+            self._context.log.add(
                 "refused",
                 self.protocol,
                 refusal.message,
@@ -358,7 +358,7 @@ class OpenVpnEngine:
             )
 
     def _count(self, values: dict[str, str]) -> None:
-        session = self._around.sessions.by_handle(self.protocol, values.get("Client ID", ""))
+        session = self._context.sessions.by_handle(self.protocol, values.get("Client ID", ""))
         if session:
             session.counters.ingress_bytes = int(values["Bytes Received"])
             session.counters.egress_bytes = int(values["Bytes Sent"])

@@ -14,24 +14,20 @@ from typing import TYPE_CHECKING
 
 from gateway.common.errors import FenceError
 from gateway.policy.pool import usable
+from gateway.policy.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from ipaddress import IPv4Address, IPv4Network
 
     from gateway.common.vocabulary import AuthenticationType, Reason, VpnProtocol
+    from gateway.policy.protocols import LimitGroup
     from gateway.policy.sessions import Peer, Reservation, Session, Sessions
-
-SHARED_LIMIT: frozenset[VpnProtocol] = frozenset(("IkeV2", "OpenVPN"))
-"""Seed, table of SKUs: one column for IKEv2 and OpenVPN; "These connection limits are separate"
-from SSTP's."""
 
 MOST_OF_ONE = 3 / 4
 """Of the SKU's connections, how many one certificate may have (with RADIUS, one user name), so that
 it cannot keep everybody else out. Azure documents no such number; several computers may share a
 certificate."""
-
-OWN_ADDRESSES: dict[VpnProtocol, int] = {"IkeV2": 0, "OpenVPN": 1, "SSTP": 1}
-"""Addresses of each part that the gateway itself needs."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,8 @@ class Policy:
     roots: frozenset[str] = frozenset()
     """Thumbprints of the uploaded roots."""
     revoked: frozenset[str] = frozenset()
-    ikev2_openvpn_limit: int = 0
-    sstp_limit: int = 0
+    limits: Mapping[LimitGroup, int] = field(default_factory=dict)
+    """The SKU's numbers of connections; 0 where there is none."""
     parts: dict[VpnProtocol, tuple[IPv4Network, ...]] = field(default_factory=dict)
 
 
@@ -115,12 +111,12 @@ class Admission:
         return Decision("limit", f"{peer.user} has {most} of {limit} connections already")
 
     def _limit(self, protocol: VpnProtocol) -> tuple[frozenset[VpnProtocol], int]:
-        if protocol in SHARED_LIMIT:
-            return SHARED_LIMIT, self.policy.ikev2_openvpn_limit
-        return frozenset((protocol,)), self.policy.sstp_limit
+        group = PROTOCOLS[protocol].limit
+        sharing = frozenset(other for other, row in PROTOCOLS.items() if row.limit == group)
+        return sharing, self.policy.limits.get(group, 0)
 
     def _free_address(self, protocol: VpnProtocol) -> IPv4Address | None:
         parts = self.policy.parts.get(protocol, ())
-        own = OWN_ADDRESSES[protocol]
+        own = PROTOCOLS[protocol].own_addresses
         used = self._sessions.addresses()
         return next((a for a in usable(parts, reserved=own) if a not in used), None)

@@ -10,25 +10,43 @@ import asyncio
 import sys
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from gateway.ikev2 import datapath
 from radius.attributes import Nas, nas_identifier
 from radius.client import RadiusClient
 from radius.packet import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gateway.arm.connections import ConnectionStatus
     from gateway.arm.placement import Placement
     from gateway.arm.resource import VpnClientConfiguration
-    from gateway.s2s.sites import Connections
+
+
+class Sites(Protocol):
+    """The gateway's connections to sites (gateway.s2s.sites)."""
+
+    def reaches(self, address: IPv4Address) -> str | None:
+        """The connection behind which an address is; None: none."""
+
+    def status(self, name: str) -> ConnectionStatus:
+        """A connection's status."""
 
 
 class RadiusPath:
     """RADIUS servers of the document in force. `client` asks them; engines share it."""
 
-    def __init__(self, placement: Placement, sites: Connections) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        sites: Sites,
+        block: Callable[[Iterable[IPv4Network], Iterable[IPv4Network]], None],
+    ) -> None:
+        """`block` has the kernel refuse the first prefixes, and no longer the second."""
         self._placement = placement
         self._sites = sites
+        self._block = block
         self._servers: tuple[Server, ...] = ()
         self._client: RadiusClient | None = None
         self._fenced: tuple[IPv4Network, ...] = ()
@@ -100,7 +118,7 @@ class RadiusPath:
         )
         former = tuple(prefix for prefix in self._fenced if prefix not in wanted)
         if wanted != self._fenced:
-            await asyncio.to_thread(datapath.fence, wanted, former)
+            await asyncio.to_thread(self._block, wanted, former)
             self._fenced = wanted
 
     def _leads_to(self, server: Server) -> str | None:

@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.common.errors import FenceError, LapsedError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
     from gateway.common.vocabulary import AuthenticationType, VpnProtocol
-    from gateway.policy.fence import Fence
 
 RESERVATION_LIFE = 30.0
 """Seconds for which an admitted peer may take to finish its handshake."""
@@ -102,6 +101,22 @@ class Reservation:
     address: IPv4Address
     """The private address kept for it."""
     expires: float
+
+
+class Fence(Protocol):
+    """Lets packets of clients through, by address and protocol (gateway.forwarding.fence)."""
+
+    def admit(
+        self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
+    ) -> None:
+        """Let this address through the protocol's tunnel, for that time or until it is evicted.
+
+        FenceError: it does not pass, or only as it did before.
+        """
+
+    def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
+        """Nothing passes for it when this returns. Where that cannot be done the log says so, it
+        is tried again until it is done, and the log says that too."""
 
 
 class Sessions:

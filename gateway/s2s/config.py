@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.charon.config import SITE_TO_SITE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv4Address, IPv4Network
 
     from pydantic import SecretStr
-
-SITE_TO_SITE = "s2s-"
-"""With this the names of charon's connections begin."""
 
 IKE_PROPOSALS = tuple(
     f"{cipher}-{integrity}-modp1024"

@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gateway.charon import datapath
+from gateway.charon import vici_messages as vici
+from gateway.charon.config import SITE_TO_SITE
 from gateway.common.errors import EngineError
-from gateway.ikev2 import datapath
-from gateway.ikev2 import vici_messages as vici
 from gateway.s2s import config
 from gateway.s2s.keeper import Keeper
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.arm.connections import ConnectionStatus
     from gateway.arm.placement import Placement
-    from gateway.ikev2.charon import Charon
+    from gateway.charon.daemon import Charon
     from gateway.policy.diagnostics import TunnelLog
     from gateway.s2s.config import Tunnel
 
@@ -73,7 +74,7 @@ class SiteToSite:
 
     async def report(self, name: str) -> TunnelReport:
         """Of the connection with that name (ARM's)."""
-        keeper = self._keepers.get(f"{config.SITE_TO_SITE}{name}")
+        keeper = self._keepers.get(f"{SITE_TO_SITE}{name}")
         if keeper is None:
             return TunnelReport("Unknown", 0, 0)
         if self._loaded and self._charon.running:
@@ -83,7 +84,7 @@ class SiteToSite:
 
     def status(self, name: str) -> ConnectionStatus:
         """Of the connection with that name (ARM's), as it was seen last."""
-        keeper = self._keepers.get(f"{config.SITE_TO_SITE}{name}")
+        keeper = self._keepers.get(f"{SITE_TO_SITE}{name}")
         return keeper.status if keeper else "Unknown"
 
     def reaches(self, address: IPv4Address) -> str | None:

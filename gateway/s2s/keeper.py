@@ -7,14 +7,14 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gateway.charon import vici_messages as vici
 from gateway.common.errors import EngineError
-from gateway.ikev2 import vici_messages as vici
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.arm.connections import ConnectionStatus
-    from gateway.ikev2.charon import Charon
+    from gateway.charon.daemon import Charon
     from gateway.policy.diagnostics import TunnelLog
     from gateway.s2s.config import Tunnel
 

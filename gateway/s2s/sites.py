@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.arm.placement import Placement
     from gateway.arm.resource import VirtualNetworkGateway
     from gateway.arm.rules.case import Violation
-    from gateway.ikev2.charon import Charon
+    from gateway.charon.daemon import Charon
 
 _NAME = re.compile(r"[0-9A-Za-z]([0-9A-Za-z_.-]{0,78}[0-9A-Za-z_])?")
 """Azure-docs resource-name-rules, Microsoft.Network: connections and localNetworkGateways."""

@@ -12,10 +12,8 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gateway
 from gateway.common.background import Background
 from gateway.common.errors import EngineError
 from gateway.daemons.daemon import START_LIMIT, Daemon, Program, brief
@@ -25,7 +23,7 @@ from gateway.sstp.eap import CertificateAuthenticator
 from gateway.sstp.gate import Gate
 from gateway.sstp.link import ANSWER_LIMIT, Link
 from gateway.sstp.radius import RadiusAuthenticator
-from gateway.sstp.sockets import DEVICE, MTU, Ground
+from gateway.sstp.sockets import DEVICE, MTU, WorkerSockets
 from gateway.sstp.worker.messages import (
     Asked,
     Busy,
@@ -37,6 +35,7 @@ from gateway.sstp.worker.messages import (
     Opened,
     Refused,
 )
+from gateway.unprivileged.environment import worker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,13 +43,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from gateway.common.vocabulary import VpnProtocol
-    from gateway.engine import Settings, Surroundings
+    from gateway.engine import EngineContext, Settings
     from gateway.policy.sessions import Session
     from gateway.sstp.gate import Authenticator
     from gateway.sstp.worker.messages import FromWorker
-
-
-_PASSED_ON = ("PATH", "HOME", "P2SLAB_CACHE", "P2SLAB_NATIVE")
 
 
 class SstpEngine:
@@ -58,17 +54,17 @@ class SstpEngine:
 
     protocol: VpnProtocol = "SSTP"
 
-    def __init__(self, around: Surroundings, authenticator: Authenticator | None = None) -> None:
-        self._around = around
-        self._radius = authenticator or RadiusAuthenticator(around.radius)
-        self._certificates = CertificateAuthenticator(around.eap_tls)
+    def __init__(self, context: EngineContext, authenticator: Authenticator | None = None) -> None:
+        self._context = context
+        self._radius = authenticator or RadiusAuthenticator(context.radius)
+        self._certificates = CertificateAuthenticator(context.eap_tls)
         self._settings: Settings | None = None
         self._in_force: Settings | None = None
         """What the worker has."""
         self._daemon: Daemon | None = None
-        self._ground = Ground(around.placement.publicIPAddress)
+        self._ground = WorkerSockets(context.placement.publicIPAddress)
         self._link = Link(self._on, self._on_broken)
-        self._gate = Gate(around, self._authenticator, self._tell)
+        self._gate = Gate(context, self._authenticator, self._tell)
         self._background = Background("SSTP")
         self._compiled = False
         self._told_busy = False
@@ -98,10 +94,10 @@ class SstpEngine:
         try:
             self._link.send(End(call=int(session.handle), why=why))
         except EngineError:
-            if self._around.sessions.get(session.id):  # else it went with its worker
+            if self._context.sessions.get(session.id):  # else it went with its worker
                 raise
         with self._replaced_if_it_hangs():
-            await until_gone(self._around.sessions, session)
+            await until_gone(self._context.sessions, session)
 
     async def refresh(self) -> None:
         """Counters of all calls in one message."""
@@ -110,7 +106,7 @@ class SstpEngine:
         counts = await self._link.report()
         self._totals = counts.totals
         for traffic in counts.traffic:
-            session = self._around.sessions.by_handle(self.protocol, str(traffic.call))
+            session = self._context.sessions.by_handle(self.protocol, str(traffic.call))
             if session:
                 session.counters.ingress_bytes = traffic.bytes_in
                 session.counters.ingress_packets = traffic.packets_in
@@ -133,22 +129,18 @@ class SstpEngine:
     # ----------------------------------------------------------------------------- the worker
 
     def _program(self) -> Program:
-        files = self._around.placement.serverCertificate
+        files = self._context.placement.serverCertificate
         return Program(
             name="sstpd",
             argv=(
                 *(sys.executable, "-m", "gateway.sstp.worker", f"--mtu={MTU}"),
                 *(f"--certificate={files.certificate}", f"--key={files.privateKey}"),
             ),
-            log=self._around.state / "sstpd.log",
+            log=self._context.state / "sstpd.log",
             prepare=self._prepare,
             ready=self._ready,
             gone=self._gone,
-            env={
-                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                "PYTHONPATH": str(Path(gateway.__file__).parents[1]),
-                "TZ": "UTC",
-            },
+            env=worker_environment(),
             inherits=lambda: self._ground.descriptors() | {"control": self._link.theirs()},
             alive=self._link.alive,
         )
@@ -168,7 +160,7 @@ class SstpEngine:
         configured = await self._configure(self._settings, START_LIMIT)
         if configured.kept:
             words = f"sstpd runs without capabilities, and keeps {configured.kept}"
-            self._around.log.add("engine", self.protocol, words)
+            self._context.log.add("engine", self.protocol, words)
 
     async def _configure(self, settings: Settings, limit: float = ANSWER_LIMIT) -> Configured:
         order = Configure(
@@ -190,7 +182,7 @@ class SstpEngine:
     async def _gone(self, why: str) -> None:
         self._in_force = None
         self._link.close()
-        self._around.log.add("engine", self.protocol, why)
+        self._context.log.add("engine", self.protocol, why)
         self._gate.end_all(f"the SSTP worker died: {brief(why)}")
 
     async def _stop_worker(self, why: str) -> None:
@@ -228,7 +220,7 @@ class SstpEngine:
             case Closed():
                 self._gate.closed(message.call, message.why)
             case Refused():
-                self._around.log.add(
+                self._context.log.add(
                     "refused",
                     self.protocol,
                     message.message,
@@ -238,7 +230,7 @@ class SstpEngine:
                     thumbprint=message.thumbprint,
                 )
             case Noted():
-                self._around.log.add("engine", self.protocol, message.message)
+                self._context.log.add("engine", self.protocol, message.message)
             case _:
                 pass
         self._tell_busy()
@@ -251,7 +243,7 @@ class SstpEngine:
 
     def _tell_busy(self) -> None:
         """The worker turns new calls away at HTTP while the SKU's number is reached."""
-        busy = self._around.admission.full(self.protocol) is not None
+        busy = self._context.admission.full(self.protocol) is not None
         if busy != self._told_busy and self._link.connected:
             self._told_busy = busy
             with suppress(EngineError):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from gateway.engine import Surroundings
+    from gateway.engine import EngineContext
     from gateway.policy.diagnostics import Event
     from gateway.policy.sessions import Peer, Reservation, Session
     from gateway.sstp.worker.messages import Key, Method, Opened
@@ -59,12 +59,12 @@ class Gate:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: EngineContext,
         authenticator: Callable[[], Authenticator],
         tell: Callable[[BaseModel], None],
     ) -> None:
         """`authenticator`: the one in force."""
-        self._around = around
+        self._context = context
         self._authenticator = authenticator
         self._authenticators: dict[int, Authenticator] = {}
         """By call: a call keeps to the one that it began with."""
@@ -95,12 +95,12 @@ class Gate:
     def opened(self, message: Opened) -> None:
         """The reservation becomes a session, unless the desired state has changed meanwhile."""
         reservation, voucher = self._admitted.pop(message.call, (None, ""))
-        around = self._around
-        if reservation is None or not around.sessions.holds(reservation):
+        context = self._context
+        if reservation is None or not context.sessions.holds(reservation):
             self._tell(End(call=message.call, why="its place had lapsed"))
             return
         try:
-            session = around.sessions.open(
+            session = context.sessions.open(
                 reservation, handle=str(message.call), private_address=reservation.address
             )
         except FenceError as error:
@@ -108,7 +108,7 @@ class Gate:
             return
         words = f"assigned {session.private_address} ({message.binding}){voucher}"
         self._log("connected", session, words)
-        objection = around.admission.objection_to_session(session)
+        objection = context.admission.objection_to_session(session)
         if objection:
             session.ending = objection.message
             self._tell(End(call=message.call, why=objection.message))
@@ -120,8 +120,8 @@ class Gate:
             chosen.forget(call)
         reservation, _ = self._admitted.pop(call, (None, ""))
         if reservation:
-            self._around.sessions.release(reservation)
-        session = self._around.sessions.by_handle("SSTP", str(call))
+            self._context.sessions.release(reservation)
+        session = self._context.sessions.by_handle("SSTP", str(call))
         if session:
             self._close(session, why)
 
@@ -129,11 +129,11 @@ class Gate:
         """The worker is gone, and all calls with it."""
         for call in {*self._asking, *self._admitted}:
             self.closed(call, why)
-        for session in self._around.sessions.of("SSTP"):
+        for session in self._context.sessions.of("SSTP"):
             self.closed(int(session.handle), why)
 
     def _decide(self, call: int, vouched: Vouched) -> Admitted | Denied:
-        decision = self._around.admission.decide(vouched.peer)
+        decision = self._context.admission.decide(vouched.peer)
         if decision.reservation is None:
             reason = decision.reason or "refused"
             return Denied(
@@ -154,11 +154,11 @@ class Gate:
         )
 
     def _close(self, session: Session, why: str) -> None:
-        if self._around.sessions.close(session):
+        if self._context.sessions.close(session):
             self._log("disconnected", session, session.ending or why)
 
     def _log(self, event: Event, session: Session, message: str) -> None:
-        self._around.log.add(
+        self._context.log.add(
             event,
             "SSTP",
             message,

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 from gateway.common.errors import EngineError
 from gateway.dataplane import tun
 from gateway.policy.pool import usable
+from gateway.policy.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv4Address, IPv4Network
 
 PORT = 443
-DEVICE = "sstp0"
+DEVICE = PROTOCOLS["SSTP"].device
 MTU = 1400
 """Bytes of an IP packet in the tunnel: Ethernet's 1500 less IP, TCP, TLS, SSTP and PPP."""
 BACKLOG = 1024
 
 
-class Ground:
+class WorkerSockets:
     """Lives as long as the engine; workers come and go upon it."""
 
     def __init__(self, public: IPv4Address) -> None:

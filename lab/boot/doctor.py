@@ -229,7 +229,7 @@ def _nftables() -> None:
 
 
 def _esp() -> None:
-    from gateway.ikev2.datapath import find
+    from gateway.charon.datapath import find
 
     _own_network()
     datapath = find()

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.daemons.rotation import Place
-from lab.clients.base import Connection, RefusedError
+from gateway.common.rotation import Place
 from lab.topology.model.steps import Connects, Refused, Step
+from lab.vpn_client import Connection, RefusedError
 from lab.waiting import patience, wait_until
 from lab.world import ClientComputer, Outcome, Work, World
 from radius.printable import printable

@@ -6,11 +6,11 @@ import json
 import sys
 from typing import Any
 
-from lab.clients.base import RefusedError
 from lab.observe.capture import capture
 from lab.topology.model.steps import RadiusInTunnel, Step
 from lab.topology.planning.lookup import connected_sites, radius_servers
 from lab.topology.planning.wiring import INTERNET
+from lab.vpn_client import RefusedError
 from lab.world import Outcome, Work, World
 
 LISTED = 5

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from gateway.daemons import rotation
+from gateway.common import rotation
 from lab.checks.connect import concerns
 from lab.topology.model.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
 from lab.waiting import wait_until

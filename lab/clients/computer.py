@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from lab.clients.base import Connection, Driver, RefusedError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile, read_profile
@@ -19,6 +18,7 @@ from lab.pki.authority import Credential
 from lab.side_by_side import at_once
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan
+from lab.vpn_client import Connection, Driver, RefusedError
 from lab.world import GatewayHandle
 
 DIALS = 16

@@ -7,9 +7,8 @@ import time
 from contextlib import suppress
 
 from gateway.common import turns
-from gateway.daemons.rotation import whole
+from gateway.common.rotation import whole
 from gateway.openvpn.management import Event, LogLine, Management, StateLine
-from lab.clients.base import Connection, RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import OPENVPN, judge
 from lab.clients.resolver import Resolver
@@ -17,6 +16,7 @@ from lab.clients.user import UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import VpnProtocol
+from lab.vpn_client import Connection, RefusedError
 from lab.waiting import patience, wait_until
 
 DIRECTORY = "/run/openvpn"
@@ -30,7 +30,7 @@ that is busy."""
 
 
 class OpenVpn:
-    """lab.clients.base.Driver over the management interface."""
+    """lab.vpn_client.Driver over the management interface."""
 
     protocol: VpnProtocol = "OpenVPN"
 

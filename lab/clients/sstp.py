@@ -9,8 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.daemons.rotation import whole
-from lab.clients.base import Connection, RefusedError
+from gateway.common.rotation import whole
 from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
 from lab.clients.resolver import Resolver
@@ -34,6 +33,7 @@ from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import TlsLimits
+from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
 
 UNREACHED_LIMIT = 3.0
@@ -56,7 +56,7 @@ _BINDING = re.compile(r"CONNECTED|CRYPTO BIND|Sending Connected|Connection Estab
 
 
 class Sstp:
-    """lab.clients.base.Driver over pppd, whose pty is sstpc."""
+    """lab.vpn_client.Driver over pppd, whose pty is sstpc."""
 
     protocol: VpnProtocol = "SSTP"
 

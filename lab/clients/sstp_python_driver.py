@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.daemons.rotation import whole
-from lab.clients.base import Connection, RefusedError
+from gateway.common.rotation import whole
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
 from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, User, dial_limit
@@ -20,6 +19,7 @@ from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import Reason, VpnProtocol
 from lab.topology.planning.plan import TlsLimits
+from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
 
 INTERFACE = "sstp0"
@@ -27,7 +27,7 @@ PASSWORD = f"{DIRECTORY}/password"
 
 
 class PythonSstp:
-    """lab.clients.base.Driver over the program's lines."""
+    """lab.vpn_client.Driver over the program's lines."""
 
     protocol: VpnProtocol = "SSTP"
 

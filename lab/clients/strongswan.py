@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.charon import datapath
 from gateway.common import turns
-from gateway.daemons.rotation import whole
-from gateway.ikev2 import datapath
-from lab.clients.base import Connection, RefusedError
+from gateway.common.rotation import whole
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
 from lab.clients.reasons import STRONGSWAN, judge
@@ -29,6 +28,7 @@ from lab.clients.user import UserPassword
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import VpnProtocol
+from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class StrongSwan:
-    """lab.clients.base.Driver over vici."""
+    """lab.vpn_client.Driver over vici."""
 
     protocol: VpnProtocol = "IkeV2"
 

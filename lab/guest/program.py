@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from lab.guest.agent import Errand
+    from lab.guest.errand import Errand
 
 DEFAULTS = (signal.SIGPIPE, signal.SIGXFSZ)
 """Python ignores them; programs shall not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.daemons.rotation import whole
+from gateway.common.rotation import whole
 from lab.errors import LabError
 from lab.nodes import probes
 from lab.nodes.base import Node, Process

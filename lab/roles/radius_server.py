@@ -16,13 +16,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from gateway.daemons.rotation import Place, place, since, whole
+from gateway.common.rotation import Place, place, since, whole
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
 from lab.roles.directory import group_sid, is_member
 from lab.waiting import patience, wait_until
-from radius.freeradius import Client, Domain, Instance, command, files
+from radius.freeradius import command, files
+from radius.freeradius_instance import Client, Domain, Instance
 from radius.freeradius_sections import REFUSALS
 from radius.push import Approved
 from radius.reasons import Refusal, of_door, of_freeradius, telling

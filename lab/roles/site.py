@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.ikev2 import datapath
+from gateway.charon import datapath
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words

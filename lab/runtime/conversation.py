@@ -8,20 +8,38 @@ import socket
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.failure import told
 from lab.runtime import wire
 from lab.runtime.protocol import Event, Run, Watch, event_as_data, request_of
 
 if TYPE_CHECKING:
-    from lab.runtime.supervisor import Supervisor
+    from collections.abc import Awaitable
+
+    from lab.runtime.protocol import Answer, Emit, Request
+
+
+class Answering(Protocol):
+    """The supervisor, as the control socket needs it."""
+
+    def emit(self, event: Event) -> None:
+        """Remember an event and wake those who watch."""
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer a request that has one answer."""
+
+    async def steps(self, request: Run, emit: Emit) -> bool:
+        """Carry out steps: those of one request at a time."""
+
+    async def history(self, tell: Callable[[Event], Awaitable[None]]) -> None:
+        """Every event from the beginning, and then each as it comes, for ever."""
 
 
 class Conversation:
     """Requests of one client, answered one after the other until it goes."""
 
-    def __init__(self, supervisor: Supervisor, connection: socket.socket) -> None:
+    def __init__(self, supervisor: Answering, connection: socket.socket) -> None:
         self._supervisor = supervisor
         self._connection = connection
         self._connection.setblocking(False)

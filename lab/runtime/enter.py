@@ -23,6 +23,8 @@ from lab.errors import MachineError
 from lab.kernel import calls, capabilities
 from lab.nodes.base import Entrance
 from lab.nodes.environment import environment
+from lab.runtime.endings import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of
+from lab.runtime.enter_agent import enter_agent
 
 KINDS = ("net", "mnt", "uts", "pid", "ipc")
 """The order of the descriptors of Handle.enter."""
@@ -31,16 +33,11 @@ JOINED = ("net", "uts", "ipc", "mnt")
 NODES_FIRST = 1
 """The process in the node's PID namespace whose limits are those of every program there."""
 FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-CANNOT_RUN, NOT_FOUND = 126, 127
-"""Exit codes as a shell's (POSIX, 2.8.2)."""
 
 
 def enter(way: Entrance, argv: Sequence[str]) -> int:
     """Run `argv` in a node; its exit code, or die of the same signal."""
     if way.kind == "agent":
-        from lab.runtime.enter_agent import enter_agent  # noqa: PLC0415 (few nodes have one)
-
         return enter_agent(way.descriptors[0], argv)
     namespaces = dict(zip(KINDS, way.descriptors, strict=True))
     try:
@@ -116,12 +113,3 @@ def _stop_with(child: int) -> None:
         if news is None:
             os.kill(child, signal.SIGCONT)
         again = news is not None and news.si_code == os.CLD_STOPPED  # before we had a turn
-
-
-def die_of(number: int) -> int:
-    """The caller's shell shall see the signal; the exit code if it does not kill this process."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if number not in (signal.SIGKILL, signal.SIGSTOP):
-        signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    return 128 + number

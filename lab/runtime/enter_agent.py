@@ -23,7 +23,7 @@ from typing import Any
 from lab.guest import wire
 from lab.nodes.environment import environment
 from lab.nodes.uml_answers import MOST_FRAME, Answers
-from lab.runtime.enter import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of
+from lab.runtime.endings import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of
 
 ANSWERS = Answers("the node")
 INPUT = 0

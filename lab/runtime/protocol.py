@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from lab.errors import UsageError
 
@@ -192,3 +192,11 @@ class Body(Protocol):
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
         """The user's word on the telephone; the RADIUS servers that asked."""
+
+
+class Answer(NamedTuple):
+    """What goes with `ok`, and the descriptors that go with the message: ours, or given away."""
+
+    value: Any
+    lent: tuple[int, ...] = ()
+    given: tuple[int, ...] = ()

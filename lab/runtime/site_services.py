@@ -9,7 +9,7 @@ from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.pki.revocation import revocation_list
 from radius.directory import Domain
-from radius.freeradius import Authority, Client, Instance, Tls
+from radius.freeradius_instance import Authority, Client, Instance, Tls
 
 
 def ready(

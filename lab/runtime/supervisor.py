@@ -15,15 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.common.rotation import keep_small
 from gateway.common.turns import own_turns
-from gateway.daemons.rotation import keep_small
 from lab.errors import UsageError
 from lab.failure import told
 from lab.nodes.base import Node
 from lab.runtime import protocol
 from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
-from lab.runtime.protocol import Body, Event, Failed, Ready
+from lab.runtime.protocol import Answer, Body, Event, Failed, Ready
 
 
 class Beginning(NamedTuple):
@@ -33,14 +33,6 @@ class Beginning(NamedTuple):
     """time.monotonic()."""
     refused: int
     """lab.kernel.neighbour_table.refused(), which no lab can read itself."""
-
-
-class Answer(NamedTuple):
-    """What goes with `ok`, and the descriptors that go with the message: ours, or given away."""
-
-    value: Any
-    lent: tuple[int, ...] = ()
-    given: tuple[int, ...] = ()
 
 
 READY = "ready\n"

@@ -23,8 +23,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from gateway.charon import datapath
 from gateway.dataplane.reactor import Reactor
-from gateway.ikev2 import datapath
 from gateway.ppp import mschapv2
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.events import MsChapV2Attempt

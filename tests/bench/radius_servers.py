@@ -27,8 +27,8 @@ from lab.roles.radius_server import start_radius
 from radius.attributes import Call, Nas
 from radius.client import RadiusClient
 from radius.directory import CONTROLLER, Domain, User
-from radius.freeradius import Domain as Membership
-from radius.freeradius import Instance
+from radius.freeradius_instance import Domain as Membership
+from radius.freeradius_instance import Instance
 from radius.packet import Server
 from radius.verdict import Accept
 from tests.labs.radius_bench import CLIENTS, GATEWAY, SECRET, SERVER, Bench, on_a_bench

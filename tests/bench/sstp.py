@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from gateway.policy.reach import SESSIONS, TABLE
+from gateway.forwarding.reach import SESSIONS, TABLE
 from lab.topology.planning.plan import End, Link, NodePlan, Route
 from lab.waiting import wait_until
 from tests.bench.certificate import self_signed

@@ -16,11 +16,11 @@ from typing import Any, cast
 
 from gateway.arm.placement import Placement
 from gateway.common.files import make_private_directory
-from gateway.engine import Settings, Surroundings
+from gateway.engine import EngineContext, Settings
+from gateway.forwarding.fence import NftFence
+from gateway.forwarding.reach import Reach
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
-from gateway.policy.fence import NftFence
-from gateway.policy.reach import Reach
 from gateway.policy.sessions import Peer, Sessions
 from gateway.ppp.events import MsChapV2Attempt
 from gateway.ppp.mschapv2 import verify
@@ -65,8 +65,10 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
     fence.enclose(Reach(pool=(POOL,), routes=(NETWORK,), network=(NETWORK,)))
     sessions = Sessions(fence)
     admission = Admission(sessions)
-    admission.policy = Policy(roots=frozenset({ROOT}), sstp_limit=limit, parts={"SSTP": (POOL,)})
-    around = Surroundings(
+    admission.policy = Policy(
+        roots=frozenset({ROOT}), limits={"SSTP": limit}, parts={"SSTP": (POOL,)}
+    )
+    around = EngineContext(
         placement=placement,
         state=state,
         admission=admission,

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.common.vocabulary import VpnProtocol
 from gateway.sstp.protocol.events import Connected
-from lab.clients.base import RefusedError
+from lab.vpn_client import RefusedError
 from tests.labs import forged
 from tests.labs.doors import Doors
 from tests.labs.forged import KEYS, Forged, authority, sign

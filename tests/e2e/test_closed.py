@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gateway.common.vocabulary import VpnProtocol
-from gateway.policy.reach import TABLE
-from lab.clients.base import RefusedError
+from gateway.forwarding.reach import TABLE
 from lab.nodes.base import Node
 from lab.observe.capture import capture
 from lab.runtime.lab import Lab
+from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.labs import gateway_bench
 from tests.labs.patience import EMPTY, PATIENCE

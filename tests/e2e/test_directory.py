@@ -13,8 +13,8 @@ from lab.errors import UsageError
 from lab.roles.directory import Computer, DomainController, group_sid, start_domain
 from lab.roles.radius_server import RadiusServer, start_radius
 from radius.directory import CONTROLLER, Domain, User
-from radius.freeradius import Domain as Membership
-from radius.freeradius import Instance
+from radius.freeradius_instance import Domain as Membership
+from radius.freeradius_instance import Instance
 from tests.e2e.test_radius import dialled, eap_mschapv2
 from tests.labs.radius_bench import ADDRESSES, CLIENTS, SERVER, Bench, on_a_bench
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from gateway.charon import datapath
 from gateway.common.errors import FenceError
 from gateway.common.nft import Change, Elements, Nft, NftError
 from gateway.common.vocabulary import VpnProtocol
-from gateway.ikev2 import datapath
-from gateway.policy import fence, sessions
+from gateway.forwarding import fence
+from gateway.forwarding.fence import NftFence
+from gateway.forwarding.reach import TABLE, Reach
+from gateway.policy import sessions
 from gateway.policy.diagnostics import DiagnosticLog
-from gateway.policy.fence import NftFence
-from gateway.policy.reach import TABLE, Reach
 from gateway.policy.sessions import Peer, Sessions
 from lab.kernel import calls
 from lab.waiting import wait_until

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from gateway.common.vocabulary import VpnProtocol
-from lab.clients.base import RefusedError
 from lab.clients.computer import Computer
 from lab.errors import LabError
 from lab.kernel import calls
 from lab.topology.planning.plan import CertificatePlan
+from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.labs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
 from tests.labs.patience import PATIENCE

@@ -38,7 +38,7 @@ IGNORED = (
     "proxy-state",
     "unasked",
 )
-"""What another address says does not come so far: it is no answer (gateway.policy.reach)."""
+"""What another address says does not come so far: it is no answer (gateway.forwarding.reach)."""
 
 
 class Hostile:

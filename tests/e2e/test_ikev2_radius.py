@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from lab.clients.base import RefusedError
 from lab.roles.gateway import UnixGateway
 from lab.runtime.lab import Lab
 from lab.topology.model.steps import Fault, Update
+from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_site_to_site import becomes
 from tests.labs.patience import PATIENCE

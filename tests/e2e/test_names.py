@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from lab.clients.base import RefusedError
 from lab.clients.computer import Computer
 from lab.pki.authority import Credential
 from lab.topology.model.topology import SstpClient
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan
+from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_sstpc import on_a_kernel_with_ppp
 from tests.labs.gateway_bench import Bench, client, on_a_gateway

@@ -13,7 +13,7 @@ from gateway.ppp.tls_contexts import client_context
 from lab.roles.radius_server import start_radius
 from radius.attributes import Nas
 from radius.client import RadiusClient
-from radius.freeradius import Client, Instance
+from radius.freeradius_instance import Client, Instance
 from radius.packet import Server
 from radius.reasons import bare
 from radius.verdict import Accept, NoAnswer, Reject

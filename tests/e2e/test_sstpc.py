@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.clients.base import RefusedError
 from lab.kernel import calls
 from lab.topology.planning.plan import CertificatePlan, Plan
+from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.labs.burst import COUNT
 from tests.labs.gateway_bench import (

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from gateway.ikev2 import datapath
+from gateway.charon import datapath
 from lab.clients.profile import Profile, read_profile
 from lab.clients.strongswan import DAEMON
 from lab.nodes.base import Node, Process

@@ -17,10 +17,10 @@ from OpenSSL import SSL
 from gateway.common.vocabulary import VpnProtocol
 from gateway.ppp.config import ClientConfig
 from gateway.sstp.protocol.events import Connected
-from lab.clients.base import RefusedError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.profile import read_profile
 from lab.clients.user import UserCertificate
+from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.labs import forged
 from tests.labs.forged import Forged

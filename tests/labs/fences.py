@@ -6,13 +6,13 @@ from ipaddress import IPv4Address
 
 from gateway.common.errors import FenceError
 from gateway.common.vocabulary import VpnProtocol
-from gateway.policy.reach import Reach
+from gateway.forwarding.reach import Reach
 
 Passing = tuple[VpnProtocol, str]
 
 
 class RecordingFence:
-    """A gateway.policy.fence.Fence. `told` is all that was asked of it, `open` who passes now,
+    """A gateway.forwarding.fence.Fence. `told` is all that was asked of it, `open` who passes now,
     `broken` whether it refuses."""
 
     def __init__(self) -> None:

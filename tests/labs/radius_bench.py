@@ -13,7 +13,7 @@ from lab.pki.authority import Credential, issue
 from lab.pki.revocation import revocation_list
 from lab.runtime.world import build_world
 from lab.topology.planning.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan
-from radius.freeradius import Authority, Client, Tls
+from radius.freeradius_instance import Authority, Client, Tls
 from tests.labs.isolated import isolated
 
 GATEWAY, SERVER, SECOND, CONTROLLER = (f"192.168.50.{n}" for n in (4, 10, 11, 5))

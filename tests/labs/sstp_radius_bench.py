@@ -11,7 +11,7 @@ from gateway.ppp.config import ClientConfig, Method
 from lab.pki.revocation import revocation_list
 from lab.roles.radius_server import start_radius
 from lab.topology.planning.plan import CertificatePlan, End, Link, NodePlan
-from radius.freeradius import Authority, Client, Instance, Tls
+from radius.freeradius_instance import Authority, Client, Instance, Tls
 from tests.labs import gateway_bench
 from tests.labs.gateway_bench import PLAN, PRIVATE, client
 from tests.labs.sstp_caller import with_certificate

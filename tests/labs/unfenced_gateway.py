@@ -12,11 +12,11 @@ from unittest.mock import patch
 
 from gateway import __main__ as program
 from gateway.common.vocabulary import VpnProtocol
-from gateway.policy.reach import Reach
+from gateway.forwarding.reach import Reach
 
 
 class Unfenced:
-    """A gateway.policy.fence.Fence that keeps nobody out."""
+    """A gateway.forwarding.fence.Fence that keeps nobody out."""
 
     encloses = True
 
@@ -36,5 +36,5 @@ class Unfenced:
 
 
 if __name__ == "__main__":
-    with patch("gateway.policy.fence.NftFence", Unfenced):
+    with patch("gateway.forwarding.fence.NftFence", Unfenced):
         sys.exit(program.main())

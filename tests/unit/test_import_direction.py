@@ -1,23 +1,24 @@
-"""Three packages, one direction; and inside `lab`, inner parts never import outer ones."""
+"""One direction for all imports, and what the purest parts do without."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
-import pytest
+from tests.structure import graph
+from tests.structure.floors import FLOORS
 
 SOURCE = Path(__file__).parents[2]
-MAY_IMPORT = {
-    "lab": {"lab", "gateway", "radius"},
-    "gateway": {"gateway", "radius"},
-    "radius": {"radius"},
-}
 LAUNCHER = ("lab.boot", "lab.choices", "lab.errors", "lab.boot.doctor", "lab.boot.verbs",
-            "gateway.ikev2.datapath", "lab.kernel.ppp", "lab.kernel.uml")  # fmt: skip
+            "gateway.charon.datapath", "lab.kernel.ppp", "lab.kernel.uml")  # fmt: skip
 LAUNCHER_FILES = ("lab/choices.py", "lab/errors.py", "lab/__init__.py", "lab/boot/doctor.py",
                   "lab/boot/verbs.py", "lab/kernel/ppp.py", "lab/kernel/uml.py")  # fmt: skip
-PURE = ("lab/topology", "gateway/arm/resource.py", "gateway/arm/rulebook.py", "gateway/arm/sku.py")
+PURE = (
+    "lab/topology",
+    "gateway/arm/resource.py",
+    "gateway/arm/rules/rulebook.py",
+    "gateway/arm/sku.py",
+)
 NOT_PURE = {"asyncio", "socket", "subprocess", "pyroute2", "vici", "aiohttp", "lab.kernel",
             "lab.nodes", "lab.runtime", "lab.roles", "lab.checks", "lab.cli"}  # fmt: skip
 
@@ -37,20 +38,39 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_only_those_below_it(package: str) -> None:
-    wrong = {
-        f"{path.relative_to(SOURCE)}: {name}"
-        for path in modules(package)
-        for name in imports(path)
-        if name.split(".")[0] in MAY_IMPORT and name.split(".")[0] not in MAY_IMPORT[package]
+def test_nobody_imports_in_a_circle_or_upwards() -> None:
+    arrows = graph.graph(graph.modules())
+    assert graph.circles(arrows) == []
+    assert graph.upwards(arrows, FLOORS) == []
+
+
+def test_every_floor_has_modules_and_no_file_is_on_none() -> None:
+    there = {graph.floor_of(name, FLOORS) for name in graph.modules()}
+    assert there == set(FLOORS)
+
+
+def test_circles_and_ways_upwards_are_found_in_every_kind_of_import(tmp_path: Path) -> None:
+    """Of modules and of names in them, within functions, for types alone."""
+    files = {
+        "radius/__init__.py": "",
+        "radius/a.py": "def f():\n    from radius import b",
+        "radius/b.py": "if TYPE_CHECKING:\n    from radius.c import Thing",
+        "radius/c.py": "import radius.a",
+        "gateway/__init__.py": "",
+        "gateway/d.py": "from radius.c import thing",
+        "lab/__init__.py": "import gateway.d.something",
     }
-    assert not wrong
-
-
-def test_every_package_has_modules_to_look_at() -> None:
-    assert all(modules(package) for package in MAY_IMPORT)
-    assert any("lab.topology.planning.plan" in imports(path) for path in modules("lab"))
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    arrows = graph.graph(graph.modules(tmp_path))
+    (circle,) = graph.circles(arrows)
+    assert set(circle) == {"radius.a", "radius.b", "radius.c"}
+    assert graph.upwards(arrows, ("radius", "gateway", "lab")) == []
+    assert graph.upwards(arrows, ("gateway", "radius")) == [
+        "gateway.d imports radius.c, which is above it",
+        "lab is on no floor",
+    ]
 
 
 def test_the_pure_core_does_no_input_or_output() -> None:

@@ -7,7 +7,7 @@ packets still going through the ServerCall -> ServerCall again while the call is
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.dataplane.counters import Counters
 from gateway.dataplane.flow import Flow
@@ -24,13 +24,15 @@ from gateway.sstp.worker.records import records
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
 
     from gateway.common.vocabulary import Reason
-    from gateway.dataplane.reactor import Timer
-    from gateway.ppp.events import Verdict
+    from gateway.dataplane.plane import Plane
+    from gateway.dataplane.reactor import Reactor, Timer
+    from gateway.ppp.events import Attempt, Verdict
+    from gateway.sstp.protocol.call import CallConfig
     from gateway.sstp.protocol.events import CallEvent
-    from gateway.sstp.worker.services import House
 
 HANDSHAKE_LIMIT = 20.0
 """Seconds for TLS."""
@@ -39,16 +41,45 @@ _HEADERS = headers(b"\x21")
 """For packets that came before the plane was there: any form that it reads."""
 
 
+class WorkerServices(Protocol):
+    """The worker as its callers see it."""
+
+    reactor: Reactor
+    plane: Plane
+    tls: ssl.SSLContext
+    calls: CallConfig
+
+    def asks(self, caller: Caller, attempt: Attempt) -> None:
+        """An attempt to come in; `answer` is to be called."""
+
+    def opened(self, caller: Caller, binding: str) -> None:
+        """Packets go."""
+
+    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+        """It was turned away."""
+
+    def ended(self, caller: Caller, why: str) -> None:
+        """No packets go any more."""
+
+    def gone(self, caller: Caller) -> None:
+        """The connection is closed."""
+
+    def fault(self, caller: Caller) -> None:
+        """An exception is being handled that should not have been."""
+
+
 class Caller:
     """A connection; `number` is what the gateway calls it, `address` where it comes from."""
 
-    def __init__(self, number: int, stream: socket.socket, address: str, house: House) -> None:
+    def __init__(
+        self, number: int, stream: socket.socket, address: str, services: WorkerServices
+    ) -> None:
         self.number = number
         self.address = address
         self.counters = Counters()
-        self._house = house
-        self._reactor = house.reactor
-        self._tls = secure(stream, house.tls)
+        self._services = services
+        self._reactor = services.reactor
+        self._tls = secure(stream, services.tls)
         self._call: ServerCall | None = None
         self._flow: Flow | None = None
         self._leaving = False
@@ -66,7 +97,7 @@ class Caller:
         try:
             step(*arguments)
         except Exception:  # noqa: BLE001 - whatever it is, it is told, and the others go on
-            self._house.fault(self)
+            self._services.fault(self)
             self._lose("a fault of the gateway's own")
 
     # ------------------------------------------------------------------------------ the worker's
@@ -104,7 +135,7 @@ class Caller:
     def throw_out(self, reason: Reason, why: str) -> None:
         """Close at once."""
         if self._open:
-            self._house.refused(self, reason, why, "")
+            self._services.refused(self, reason, why, "")
             self._lose(why)
 
     # ------------------------------------------------------------------------- the connection's
@@ -125,12 +156,12 @@ class Caller:
 
     def _shake(self) -> bool:
         if self._tls.handshake():
-            self._call = ServerCall(self._house.calls, now=self._reactor.now, entropy=os.urandom)
+            self._call = ServerCall(self._services.calls, now=self._reactor.now, entropy=os.urandom)
             # what came behind the handshake is not told by the socket
             self._reactor.call_at(0.0, lambda: self._ready(READABLE))
             return True
         if self._tls.ended:
-            self._house.refused(self, *handshakes.reason(self._tls.ended), "")
+            self._services.refused(self, *handshakes.reason(self._tls.ended), "")
             self._close()
         else:
             self._watch()
@@ -185,17 +216,17 @@ class Caller:
     def _on(self, event: CallEvent) -> None:
         match event:
             case MsChapV2Attempt() | PapAttempt() | EapAttempt():
-                self._house.asks(self, event)
+                self._services.asks(self, event)
             case Bound(hash_protocol, form):
                 self._binding = f"{hash_protocol.name}, {form}"
             case Connected():
-                self._house.opened(self, self._binding)
+                self._services.opened(self, self._binding)
             case Data(packet):
                 self._early.append(packet)
             case Refused(reason, message, user):
-                self._house.refused(self, reason, message, user)
+                self._services.refused(self, reason, message, user)
             case Ended(why):
-                self._house.ended(self, why)
+                self._services.ended(self, why)
             case _:
                 pass
 
@@ -227,14 +258,14 @@ class Caller:
             received=early + call.rest(),
         )
         self.counters = self._flow.counters
-        self._house.plane.add(self._flow)
+        self._services.plane.add(self._flow)
 
     def _leave_plane(self) -> None:
         """Take the connection back for the call's last words."""
         flow, self._flow = self._flow, None
         if flow is None or self._call is None or not self._open:
             return
-        self._house.plane.remove(flow)
+        self._services.plane.remove(flow)
         self._watched = READABLE
         self._reactor.add(self._tls.fileno(), READABLE, self._ready)
         self._call.receive(flow.rest, self._reactor.now)
@@ -252,7 +283,7 @@ class Caller:
     def _lose(self, why: str) -> None:
         """The connection ended, or has to."""
         if self._flow:
-            self._house.plane.remove(self._flow)
+            self._services.plane.remove(self._flow)
             self._flow = None
         if self._call:
             self._call.lost(why, self._reactor.now)
@@ -285,9 +316,9 @@ class Caller:
         self._open = False
         self._arm(None)
         if self._flow:
-            self._house.plane.remove(self._flow)
+            self._services.plane.remove(self._flow)
             self._flow = None
         self._reactor.remove(self._tls.fileno())
         self._tls.shutdown()
         self._tls.close()
-        self._house.gone(self)
+        self._services.gone(self)

@@ -138,7 +138,8 @@ class Worker:
         assert self._ppp
         return Link(self._ppp, now=now, entropy=os.urandom)
 
-    # ------------------------------------------------------------------------------- caller.House
+    # -------------------------------------------------------------------------------
+    # caller.WorkerServices
 
     def asks(self, caller: Caller, attempt: Attempt) -> None:
         """Whatever it is, the gateway is asked."""

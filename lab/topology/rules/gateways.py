@@ -1,4 +1,4 @@
-"""What Azure refuses (gateway/arm/rulebook.py), and placeholders that name no certificate."""
+"""What Azure refuses (gateway/arm/rules/rulebook.py), and placeholders that name no certificate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
-from gateway.arm.rulebook import Network, violations
+from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem

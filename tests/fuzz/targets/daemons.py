@@ -24,12 +24,12 @@ from vici.exception import DeserializationException
 from vici.protocol import FiniteStream, Message
 
 from gateway.arm.placement import Placement
+from gateway.charon import vici_messages
 from gateway.common.errors import GatewayError
 from gateway.eap_tls.service import EapTls
 from gateway.eap_tls.worker import messages as eapd
 from gateway.eap_tls.worker.worker import _certified
-from gateway.engine import Settings, Surroundings
-from gateway.ikev2 import vici_messages
+from gateway.engine import EngineContext, Settings
 from gateway.ikev2.refusals import MOST_REMEMBERED, Refusals
 from gateway.openvpn import management
 from gateway.openvpn.engine import OpenVpnEngine
@@ -140,9 +140,9 @@ _ANSWERS: tuple[Answer | NoAnswer, ...] = (
 )  # fmt: skip
 
 
-def surroundings(
+def engine_context(
     kind: Any = "Certificate", *, answers: Sequence[int] = (), state: Path = Path("/nowhere")
-) -> Surroundings:
+) -> EngineContext:
     """A gateway with few places, and certificates of two roots."""
     placement = Placement.model_validate(
         {
@@ -163,7 +163,7 @@ def surroundings(
     )  # fmt: skip
     radius: Any = FakePath(Client([_ANSWERS[answer % len(_ANSWERS)] for answer in answers]))
     judge = Judge(placement, answers)
-    return Surroundings(placement, state, admission, sessions, DiagnosticLog(), judge, radius)
+    return EngineContext(placement, state, admission, sessions, DiagnosticLog(), judge, radius)
 
 
 class Tasks:
@@ -181,7 +181,7 @@ class Tasks:
                 await self._tasks.pop(0)
 
 
-def look(around: Surroundings) -> None:
+def look(around: EngineContext) -> None:
     """The table of sessions makes sense, and the fence is open to who is in it and to no other."""
     sessions = list(around.sessions)
     fence = around.sessions._fence
@@ -256,7 +256,7 @@ async def _worker(
 ) -> None:
     answers = [kind for kind, _ in steps]
     radius = bool(steps) and steps[0][0] % 2 == 1
-    around = surroundings("Radius" if radius else "Certificate", answers=answers)
+    around = engine_context("Radius" if radius else "Certificate", answers=answers)
     engine = SstpEngine(around)
     engine._settings = Settings((), (), (), (), radius)
     told: list[Any] = []
@@ -435,7 +435,7 @@ def openvpn(data: bytes) -> None:
 
 
 async def _openvpn(events: Sequence[management.Event]) -> None:
-    around = surroundings(state=kept())
+    around = engine_context(state=kept())
     engine = OpenVpnEngine(around)
     engine._settings = Settings((), (IPv4Network("172.16.9.0/29"),), (), ())
     link, tasks = FakeLink(), Tasks()
@@ -462,7 +462,7 @@ TARGETS = (
             "gateway/policy/admission.py", "gateway/policy/sessions.py"),
            of_steps(6, content=of_json), quick=100, cpu=0.5),
     Target("vici", vici_seeds, vici,
-           ("gateway/ikev2/vici_messages.py", "gateway/ikev2/refusals.py"),
+           ("gateway/charon/vici_messages.py", "gateway/ikev2/refusals.py"),
            of_steps(5), quick=400),
     Target("openvpn", openvpn_seeds, openvpn, ("gateway/openvpn/",), mutate_lines,
            quick=100, cpu=0.5),

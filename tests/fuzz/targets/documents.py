@@ -31,7 +31,7 @@ from lab.topology.reading.files import _certificate, _FlawError, _private_key, _
 from lab.topology.reading.problems import LoadError
 from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
-from tests.fuzz.targets.daemons import surroundings
+from tests.fuzz.targets.daemons import engine_context
 from tests.fuzz.targets.keys import authority, der, pem
 from tests.labs.fences import RecordingFence
 
@@ -134,7 +134,7 @@ def refused(error: GatewayError) -> None:
 
 def gateway_document(data: bytes) -> None:
     """Refused with reasons; or it is what GET returns, and the daemons can be told of it."""
-    around = surroundings()
+    around = engine_context()
     gateway = Gateway(around.placement, Path("/nowhere"), BoundedLog(), RecordingFence())
     try:
         read = from_json(data)
@@ -208,7 +208,7 @@ def site_seeds() -> list[bytes]:
 
 def sites(data: bytes) -> None:
     """Local network gateways and connections in any order; charon can be told of what is taken."""
-    around = surroundings()
+    around = engine_context()
     gateway = Gateway(around.placement, Path("/nowhere"), BoundedLog(), RecordingFence())
     gateway._resource = parse(
         VirtualNetworkGateway, {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}

@@ -16,8 +16,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
+from gateway.charon import vici_messages
 from gateway.ikev2 import radius_wire as wire
-from gateway.ikev2 import vici_messages
 from gateway.ikev2.clients import Clients
 from gateway.ikev2.config import CONNECTION
 from gateway.ikev2.relay import MOST_REMEMBERED, Relay
@@ -25,7 +25,7 @@ from gateway.unprivileged.halfopen import HalfOpen
 from radius.packet import LONGEST, LONGEST_EAP, Keys, walk
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, split
-from tests.fuzz.targets.daemons import LIMIT, Tasks, look, surroundings
+from tests.fuzz.targets.daemons import LIMIT, Tasks, engine_context, look
 from tests.fuzz.targets.radius_packets import (
     IDENTITY,
     OTHER_SECRET,
@@ -190,7 +190,7 @@ def relay(data: bytes) -> None:
 async def _relay(steps: list[tuple[int, bytes]]) -> None:
     setup = steps[0][1] if steps and steps[0][0] == SETUP else b"\0"
     radius = bool(setup[:1] and setup[0] & 1)
-    around = surroundings("Radius" if radius else "Certificate", answers=list(setup[1:]))
+    around = engine_context("Radius" if radius else "Certificate", answers=list(setup[1:]))
     clients = Clients(around, FakeVici())  # type: ignore[arg-type]
     relay = Relay(around, clients.account)
     relay._secret, relay.radius = SECRET, radius

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.clients.base import Connection, RefusedError
 from lab.nodes.base import Completed
+from lab.vpn_client import Connection, RefusedError
 
 ALICE = "A" * 40
 

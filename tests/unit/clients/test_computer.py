@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lab.clients.base import Connection, RefusedError
 from lab.clients.computer import Computer
 from lab.topology.planning.plan import ClientPlan
+from lab.vpn_client import Connection, RefusedError
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
 

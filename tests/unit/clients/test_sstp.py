@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import pytest
 
-from lab.clients.base import RefusedError
 from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
 from lab.clients.server_name import read_check
@@ -22,6 +21,7 @@ from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Completed
 from lab.pki.authority import Credential, sign
 from lab.topology.planning.plan import CertificatePlan, TlsLimits
+from lab.vpn_client import RefusedError
 
 T = TypeVar("T")
 PROFILE = Profile(("SSTP",), "gw.test", ("10.1.0.0/16", "172.16.201.0/24"), b"ROOT", "")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from lab.clients.base import RefusedError
 from lab.clients.profile import Profile
 from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.user import UserPassword
 from lab.errors import LabError
 from lab.topology.planning.plan import TlsLimits
+from lab.vpn_client import RefusedError
 
 PROFILE = Profile(("SSTP",), "gw.test", ("10.1.0.0/16",), b"ROOT", "")
 BOB = UserPassword("bob", "s3cret")

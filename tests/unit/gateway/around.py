@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.eap_tls.worker.messages import Certified, Failed, Looked, Request, Shown
-from gateway.engine import Surroundings
+from gateway.engine import EngineContext
 from gateway.policy.admission import Admission
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Sessions
@@ -58,7 +58,7 @@ def shown(name: str = "alice", root: str = "ROOT") -> Shown:
     )
 
 
-def surroundings(
+def engine_context(
     sessions: Sessions | None = None,
     *,
     admission: Admission | None = None,
@@ -66,10 +66,11 @@ def surroundings(
     eap_tls: Any = None,
     radius: Any = None,
     placement: Any = None,
+    charon: Any = None,
     state: Path = Path(),
-) -> Surroundings:
+) -> EngineContext:
     sessions = sessions or Sessions(RecordingFence())
-    return Surroundings(
+    return EngineContext(
         cast("Any", placement),
         state,
         admission or Admission(sessions),
@@ -77,4 +78,5 @@ def surroundings(
         log or DiagnosticLog(),
         cast("Any", eap_tls or FakeEapTls()),
         cast("Any", radius),
+        cast("Any", charon),
     )

@@ -16,8 +16,7 @@ from tests.labs.fences import RecordingFence
 ALICE = Peer("OpenVPN", "alice", ("A" * 40,), "R" * 40, "192.0.2.10")
 POLICY = Policy(
     roots=frozenset(("R" * 40,)),
-    ikev2_openvpn_limit=250,
-    sstp_limit=128,
+    limits={"IKEv2/OpenVPN": 250, "SSTP": 128},
     parts={
         "IkeV2": (IPv4Network("172.16.201.0/30"),),
         "OpenVPN": (IPv4Network("172.16.201.4/30"),),
@@ -69,7 +68,7 @@ def test_nobody_comes_in_by_a_certificate_that_was_not_shown(gate: Admission) ->
 
 
 def test_one_certificate_does_not_take_every_place(gate: Admission) -> None:
-    gate.policy = replace(POLICY, sstp_limit=8)
+    gate.policy = replace(POLICY, limits={"SSTP": 8})
     alice = peer(1, "SSTP")
     reasons = [gate.decide(alice).reason for _ in range(7)]
     assert reasons == [None] * 6 + ["limit"]
@@ -77,7 +76,7 @@ def test_one_certificate_does_not_take_every_place(gate: Admission) -> None:
 
 
 def test_one_radius_user_does_not_take_every_place(gate: Admission) -> None:
-    gate.policy = replace(POLICY, sstp_limit=4, authentication=frozenset(("Radius",)))
+    gate.policy = replace(POLICY, limits={"SSTP": 4}, authentication=frozenset(("Radius",)))
     alice = Peer("SSTP", "alice", (), "", authentication="Radius")
     assert [gate.decide(alice).reason for _ in range(4)] == [None, None, None, "limit"]
     assert gate.decide(replace(alice, user="bob")).reason is None
@@ -89,20 +88,20 @@ def test_a_root_that_is_not_uploaded_is_untrusted(gate: Admission) -> None:
 
 def test_revocation_is_said_before_a_full_gateway(gate: Admission) -> None:
     gate.policy = replace(
-        POLICY, revoked=frozenset((ALICE.thumbprint,)), ikev2_openvpn_limit=0, parts={}
+        POLICY, revoked=frozenset((ALICE.thumbprint,)), limits={"IKEv2/OpenVPN": 0}, parts={}
     )
     assert gate.decide(ALICE).reason == "revoked"
 
 
 def test_ikev2_and_openvpn_share_the_skus_limit(gate: Admission) -> None:
-    gate.policy = replace(POLICY, ikev2_openvpn_limit=2)
+    gate.policy = replace(POLICY, limits={"IKEv2/OpenVPN": 2})
     assert gate.decide(peer(1, "IkeV2")).reason is None
     assert gate.decide(peer(2, "OpenVPN")).reason is None
     assert gate.decide(peer(3, "IkeV2")).reason == "limit"
 
 
 def test_sstp_has_a_limit_of_its_own(gate: Admission) -> None:
-    gate.policy = replace(POLICY, ikev2_openvpn_limit=0, sstp_limit=1)
+    gate.policy = replace(POLICY, limits={"SSTP": 1})
     assert gate.decide(peer(1, "SSTP")).reason is None
     assert gate.decide(peer(2, "SSTP")).reason == "limit"
 

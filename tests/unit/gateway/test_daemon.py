@@ -166,8 +166,8 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
 async def test_its_log_is_cut_off_at_a_size_while_it_runs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.daemons.rotation.LIMIT", 100)
-    monkeypatch.setattr("gateway.daemons.rotation.INTERVAL", 0.01)
+    monkeypatch.setattr("gateway.common.rotation.LIMIT", 100)
+    monkeypatch.setattr("gateway.common.rotation.INTERVAL", 0.01)
     script = ': > "$FLAG"; while :; do echo a line of ten; sleep 0.001; done'
     await bench.run(script).start()
     old = bench.directory / "log.old"

@@ -15,10 +15,10 @@ from gateway import reconcile
 from gateway.arm.placement import Placement
 from gateway.common.errors import FenceError, LapsedError
 from gateway.engine import EngineReport
+from gateway.forwarding.reach import ROWS, Ground, Reach, rules
 from gateway.policy import sessions
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
-from gateway.policy.reach import ROWS, Ground, Reach, rules
 from gateway.policy.refusals import BoundedLog
 from gateway.policy.sessions import Peer, Session, Sessions
 from gateway.reconcile import Gateway
@@ -26,7 +26,7 @@ from gateway.sstp.eap import CertificateAuthenticator
 from gateway.sstp.gate import Gate
 from gateway.sstp.worker.messages import Admitted, Asked, Denied, EapGiven, End, Opened
 from tests.labs.fences import RecordingFence
-from tests.unit.gateway.around import FakeEapTls, shown, surroundings
+from tests.unit.gateway.around import FakeEapTls, engine_context, shown
 
 POOL = IPv4Network("172.16.9.0/29")
 ADDRESS = IPv4Address("172.16.9.2")
@@ -80,7 +80,7 @@ def test_a_fence_that_cannot_be_written_lets_nobody_in(
     table: Sessions, fence: RecordingFence
 ) -> None:
     gate = Admission(table)
-    gate.policy = Policy(roots=frozenset(("ROOT",)), sstp_limit=9, parts={"SSTP": (POOL,)})
+    gate.policy = Policy(roots=frozenset(("ROOT",)), limits={"SSTP": 9}, parts={"SSTP": (POOL,)})
     place = table.reserve(ALICE, ADDRESS)
     fence.broken = True
     decision = gate.decide(ALICE)
@@ -96,8 +96,10 @@ async def test_nobody_is_told_of_an_address_that_does_not_pass_nor_of_an_end_whi
 ) -> None:
     table, log = Sessions(fence), DiagnosticLog()
     admission = Admission(table)
-    admission.policy = Policy(roots=frozenset(("ROOT",)), sstp_limit=9, parts={"SSTP": (POOL,)})
-    around = surroundings(table, admission=admission, log=log)
+    admission.policy = Policy(
+        roots=frozenset(("ROOT",)), limits={"SSTP": 9}, parts={"SSTP": (POOL,)}
+    )
+    around = engine_context(table, admission=admission, log=log)
     one = CertificateAuthenticator(cast("Any", FakeEapTls(shown())))
     gate = Gate(around, lambda: one, lambda message: fence.told.append(type(message).__name__))
     monkeypatch.setattr(log, "add", lambda event, *_, **__: fence.told.append(event))
@@ -114,8 +116,10 @@ async def test_sstp_ends_a_call_whose_session_cannot_be_let_through(
     table = Sessions(fence)
     told: list[Any] = []
     admission = Admission(table)
-    admission.policy = Policy(roots=frozenset(("ROOT",)), sstp_limit=9, parts={"SSTP": (POOL,)})
-    around = surroundings(table, admission=admission)
+    admission.policy = Policy(
+        roots=frozenset(("ROOT",)), limits={"SSTP": 9}, parts={"SSTP": (POOL,)}
+    )
+    around = engine_context(table, admission=admission)
     one = CertificateAuthenticator(cast("Any", FakeEapTls(shown(), shown())))
     gate = Gate(around, lambda: one, told.append)
     await gate.asked(Asked(call=1, address="192.0.2.2", attempt=GIVEN))

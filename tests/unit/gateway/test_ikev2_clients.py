@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.ikev2 import vici_messages as vici
+from gateway.charon import vici_messages as vici
 from gateway.ikev2.clients import Clients
 from gateway.ikev2.radius_wire import Accounting
 from gateway.ikev2.refusals import Refusals
@@ -17,12 +17,12 @@ from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Peer, Sessions
 from tests.labs.fences import RecordingFence
-from tests.unit.gateway.around import surroundings
+from tests.unit.gateway.around import engine_context
 
 ALICE = Peer("IkeV2", "alice", ("A",), "ROOT", "192.0.2.2")
 POLICY = Policy(
     roots=frozenset(("ROOT",)),
-    ikev2_openvpn_limit=9,
+    limits={"IKEv2/OpenVPN": 9},
     parts={"IkeV2": (IPv4Network("172.16.0.0/24"),)},
 )
 
@@ -45,7 +45,7 @@ class Bench:
         self.admission.policy = POLICY
         self.log = DiagnosticLog()
         self.link = Link()
-        around = surroundings(self.sessions, admission=self.admission, log=self.log)
+        around = engine_context(self.sessions, admission=self.admission, log=self.log)
         self.clients = Clients(around, cast("Any", self.link))
 
     def admit(self, peer: Peer = ALICE) -> Admitted:
@@ -122,7 +122,10 @@ async def test_one_revoked_while_it_connected_is_ended_at_once() -> None:
     bench = Bench()
     admitted = bench.admit()
     bench.admission.policy = Policy(
-        roots=POLICY.roots, revoked=frozenset(("A",)), ikev2_openvpn_limit=9, parts=POLICY.parts
+        roots=POLICY.roots,
+        revoked=frozenset(("A",)),
+        limits={"IKEv2/OpenVPN": 9},
+        parts=POLICY.parts,
     )
     bench.start(admitted)
     await asyncio.sleep(0)

@@ -33,7 +33,7 @@ from radius.packet import Keys, Sent, Server, walk
 from radius.packet import Request as Question
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
 from tests.labs.fences import RecordingFence
-from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
+from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, engine_context, shown
 
 SECRET = b"between-charon-and-us"
 IDENTITY = b"\x02\x01\x00\x0a\x01alice"
@@ -227,13 +227,13 @@ class Bench:
         self.admission = Admission(self.sessions)
         self.admission.policy = Policy(
             authentication=frozenset(("Radius",)),
-            ikev2_openvpn_limit=1,
+            limits={"IKEv2/OpenVPN": 1},
             parts={"IkeV2": (IPv4Network("172.16.0.0/24"),)},
         )
         self.log = DiagnosticLog()
         self.eap_tls = FakeEapTls()
         self.accounts: list[tuple[wire.Accounting, Admitted | None]] = []
-        around = surroundings(
+        around = engine_context(
             self.sessions,
             admission=self.admission,
             log=self.log,
@@ -411,7 +411,7 @@ def certificates(*steps: Any) -> Bench:
     bench.admission.policy = Policy(
         roots=frozenset(("ROOT",)),
         revoked=frozenset(("BOB-TWIN",)),
-        ikev2_openvpn_limit=1,
+        limits={"IKEv2/OpenVPN": 1},
         parts={"IkeV2": (IPv4Network("172.16.0.0/30"),)},
     )
     bench.eap_tls.steps = list(steps)

@@ -38,7 +38,7 @@ async def test_only_a_server_that_the_placement_names_may_leave_the_signature_ou
 ) -> None:
     placement = Placement.model_validate(PLACEMENT | {"radiusServersThatDoNotSignAll": excepted})
     sites: Any = None
-    path = RadiusPath(placement, sites)
+    path = RadiusPath(placement, sites, lambda *_: None)
     await path.configure(DOCUMENT)
     path.close()
     said = [line for line in capsys.readouterr().err.splitlines() if "CVE-2024-3596" in line]

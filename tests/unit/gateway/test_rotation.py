@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.common import rotation
 from gateway.common.files import tail
 from gateway.common.waiting import wait_until
-from gateway.daemons import rotation
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_full_disk_does_not_keep_it_from_being_cut(
     def full(_old: Path, _content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.daemons.rotation._keep", full)
+    monkeypatch.setattr("gateway.common.rotation._keep", full)
     append(log, "abc")
     assert rotation.rotate(log, 2)
     assert rotation.whole(log) == ""
@@ -97,8 +97,8 @@ def test_the_last_words_are_quoted_although_the_log_was_just_cut(log: Path) -> N
 
 
 async def test_logs_are_looked_at_for_ever(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.daemons.rotation.INTERVAL", 0)
-    monkeypatch.setattr("gateway.daemons.rotation.LIMIT", 3)
+    monkeypatch.setattr("gateway.common.rotation.INTERVAL", 0)
+    monkeypatch.setattr("gateway.common.rotation.LIMIT", 3)
     keeping = asyncio.create_task(rotation.keep_small(lambda: log.parent.glob("*.log")))
     for text in ("first", "second"):
         append(log, text)

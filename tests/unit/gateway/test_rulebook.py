@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
-from gateway.arm.rulebook import RULES, Network, Violation, violations
+from gateway.arm.rules.rulebook import RULES, Network, Violation, violations
 
 NETWORK = Network(("10.1.0.0/16",), sitePrefixes=("192.168.50.0/24",))
 

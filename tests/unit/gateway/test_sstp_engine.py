@@ -17,13 +17,13 @@ import pytest
 from gateway.arm.placement import Placement
 from gateway.common.errors import EngineError
 from gateway.common.waiting import wait_until
-from gateway.engine import Settings, Surroundings
+from gateway.engine import EngineContext, Settings
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.sessions import Peer, Sessions
 from gateway.policy.trust import thumbprint
 from gateway.sstp import engine as sstp
 from tests.labs.fences import RecordingFence
-from tests.unit.gateway.around import FakeEapTls, shown, surroundings
+from tests.unit.gateway.around import FakeEapTls, engine_context, shown
 
 POOL = (IPv4Network("172.16.9.0/29"),)
 WORKER = """
@@ -57,7 +57,7 @@ signal.pause()  # it does not go by itself
 """
 
 
-class Ground:
+class WorkerSockets:
     """No port and no device."""
 
     own_address = IPv4Address("172.16.9.1")
@@ -76,7 +76,7 @@ class Ground:
 
 
 class Bench:
-    def __init__(self, engine: sstp.SstpEngine, around: Surroundings, place: Path) -> None:
+    def __init__(self, engine: sstp.SstpEngine, around: EngineContext, place: Path) -> None:
         self.engine, self.around, self.place = engine, around, place
 
     def orders(self, kind: str) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pki: Any) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(sstp, "Ground", Ground)
+    monkeypatch.setattr(sstp, "WorkerSockets", WorkerSockets)
     monkeypatch.setattr(sstp.native, "load", lambda: None)
     (tmp_path / "say").write_text("")
     placement = Placement.model_validate(
@@ -113,9 +113,9 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pki: Any) -> As
     sessions = Sessions(RecordingFence())
     admission = Admission(sessions)
     admission.policy = Policy(
-        roots=frozenset((thumbprint(pki["root"]),)), sstp_limit=1, parts={"SSTP": POOL}
+        roots=frozenset((thumbprint(pki["root"]),)), limits={"SSTP": 1}, parts={"SSTP": POOL}
     )
-    around = surroundings(
+    around = engine_context(
         sessions,
         admission=admission,
         placement=placement,

@@ -27,10 +27,10 @@ from gateway.sstp.worker.messages import (
     PapGiven,
 )
 from tests.labs.fences import RecordingFence
-from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, shown, surroundings
+from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, engine_context, shown
 
 POOL = IPv4Network("172.16.9.0/29")
-POLICY = Policy(roots=frozenset(("ROOT",)), sstp_limit=2, parts={"SSTP": (POOL,)})
+POLICY = Policy(roots=frozenset(("ROOT",)), limits={"SSTP": 2}, parts={"SSTP": (POOL,)})
 
 
 class Bench:
@@ -43,7 +43,7 @@ class Bench:
         self.admission = Admission(self.sessions)
         self.admission.policy = POLICY
         self.log = DiagnosticLog()
-        around = surroundings(self.sessions, admission=self.admission, log=self.log)
+        around = engine_context(self.sessions, admission=self.admission, log=self.log)
         self.told: list[Any] = []
         self.gate = Gate(around, lambda: authenticator, self.told.append)
 
@@ -83,7 +83,7 @@ async def test_the_gates_objection_is_the_answer(
 ) -> None:
     bench = Bench()
     bench.admission.policy = Policy(
-        roots=POLICY.roots, revoked=frozenset(revoked), sstp_limit=2, parts=POLICY.parts
+        roots=POLICY.roots, revoked=frozenset(revoked), limits={"SSTP": 2}, parts=POLICY.parts
     )
     answer = await bench.asks(1, root=root)
     assert isinstance(answer, Denied)
@@ -115,7 +115,7 @@ async def test_one_whose_certificate_was_revoked_while_it_connected_is_ended() -
     bench = Bench()
     await bench.asks(1)
     bench.admission.policy = Policy(
-        roots=POLICY.roots, revoked=frozenset(("ALICE",)), sstp_limit=2, parts=POLICY.parts
+        roots=POLICY.roots, revoked=frozenset(("ALICE",)), limits={"SSTP": 2}, parts=POLICY.parts
     )
     bench.gate.opened(Opened(call=1, binding=""))
     (end,) = bench.told

@@ -28,7 +28,7 @@ from radius.client import EapSession
 from radius.packet import Keys
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
 from tests.labs.fences import RecordingFence
-from tests.unit.gateway.around import surroundings
+from tests.unit.gateway.around import engine_context
 
 SERVER = "10.1.1.10"
 RECV, SEND = bytes(range(16)), bytes(range(16, 32))
@@ -212,12 +212,12 @@ async def test_sessions_of_radius_users_end_with_radius_and_count_like_others() 
     parts = {"SSTP": (IPv4Network("172.16.9.0/29"),)}
     radius = Policy(
         authentication=frozenset(("Radius",)),
-        sstp_limit=1,
+        limits={"SSTP": 1},
         parts=parts,  # type: ignore[arg-type]
     )
     admission.policy = radius
     bench = Bench(*(Accept(SERVER, Keys(RECV, SEND), PROOF) for _ in range(3)))
-    around = surroundings(sessions, admission=admission, log=log)
+    around = engine_context(sessions, admission=admission, log=log)
     told: list[Any] = []
     gate = Gate(around, lambda: bench.authenticator, told.append)
 
@@ -253,12 +253,12 @@ async def test_one_let_in_by_radius_while_it_was_switched_off_is_ended_when_it_o
     admission = Admission(sessions)
     policy = Policy(
         authentication=frozenset(("Radius",)),
-        sstp_limit=1,
+        limits={"SSTP": 1},
         parts={"SSTP": (IPv4Network("172.16.9.0/29"),)},
     )
     admission.policy = policy
     bench = Bench(Accept(SERVER, Keys(RECV, SEND), PROOF))
-    around = surroundings(sessions, admission=admission)
+    around = engine_context(sessions, admission=admission)
     told: list[Any] = []
     gate = Gate(around, lambda: bench.authenticator, told.append)
     await gate.asked(Asked(call=1, address="192.0.2.2", attempt=GIVEN))

@@ -1,4 +1,4 @@
-"""One connection in the worker, over TCP on the loopback, with a house that the test plays."""
+"""One connection in the worker, over TCP on the loopback, with a services that the test plays."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Plane:
 
 
 @dataclass
-class House:
+class WorkerServices:
     """Remembers what it is told; `until` runs the reactor."""
 
     reactor: Reactor
@@ -98,7 +98,7 @@ class House:
 
 
 @pytest.fixture
-def house(pki: Any, tmp_path: Path) -> Iterator[House]:
+def services(pki: Any, tmp_path: Path) -> Iterator[WorkerServices]:
     certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
     certificate.write_bytes(pki["server-only"].public_bytes(Encoding.PEM))
     key.write_bytes(
@@ -106,7 +106,7 @@ def house(pki: Any, tmp_path: Path) -> Iterator[House]:
     )
     hashes = certificate_hashes(pki["server-only"].public_bytes(Encoding.DER))
     with Reactor() as reactor:
-        yield House(reactor, server_context(certificate, key), CallConfig(hashes, _fails))
+        yield WorkerServices(reactor, server_context(certificate, key), CallConfig(hashes, _fails))
 
 
 def _fails(_: float) -> Any:
@@ -154,23 +154,23 @@ def to_the_end(stream: socket.socket) -> bytes:
 
 
 def test_bytes_that_are_no_tls_are_a_matter_of_one_line(
-    house: House, listener: socket.socket
+    services: WorkerServices, listener: socket.socket
 ) -> None:
     def act(stream: socket.socket) -> None:
         stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
         to_the_end(stream)
 
     thread = stranger(listener, act)
-    house.accept(listener)
-    house.run()
+    services.accept(listener)
+    services.run()
     thread.join()
-    (refused, gone) = house.told
+    (refused, gone) = services.told
     assert refused[:2] == ("refused", "protocol")
     assert gone == ("gone",)
 
 
 def test_one_who_never_ends_the_handshake_is_thrown_out(
-    house: House, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+    services: WorkerServices, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(callers, "HANDSHAKE_LIMIT", 0.05)
 
@@ -179,14 +179,14 @@ def test_one_who_never_ends_the_handshake_is_thrown_out(
         to_the_end(stream)
 
     thread = stranger(listener, act)
-    house.accept(listener)
-    house.run()
+    services.accept(listener)
+    services.run()
     thread.join()
-    assert house.told == [("refused", "timeout", "no TLS handshake within 0.05 s"), ("gone",)]
+    assert services.told == [("refused", "timeout", "no TLS handshake within 0.05 s"), ("gone",)]
 
 
 def test_what_is_refused_at_http_is_answered_before_the_connection_ends(
-    house: House, listener: socket.socket
+    services: WorkerServices, listener: socket.socket
 ) -> None:
     answers = []
 
@@ -195,15 +195,15 @@ def test_what_is_refused_at_http_is_answered_before_the_connection_ends(
         answers.append(to_the_end(tls))
 
     thread = stranger(listener, secured(act))
-    house.accept(listener)
-    house.run()
+    services.accept(listener)
+    services.run()
     thread.join()
     assert answers[0].startswith(b"HTTP/1.1 405 ")
-    assert [told[0] for told in house.told] == ["refused", "ended", "gone"]
+    assert [told[0] for told in services.told] == ["refused", "ended", "gone"]
 
 
 def test_a_fault_of_our_own_costs_its_call_and_no_other(
-    house: House, listener: socket.socket
+    services: WorkerServices, listener: socket.socket
 ) -> None:
     guid = "{00000000-0000-0000-0000-000000000000}"
 
@@ -216,27 +216,27 @@ def test_a_fault_of_our_own_costs_its_call_and_no_other(
         to_the_end(tls)
 
     threads = [stranger(listener, secured(dial))]
-    house.accept(listener)
-    house.run()
-    assert house.told[0] == ("fault",)
-    assert house.told[-2:] == [("ended", "a fault of the gateway's own"), ("gone",)]
+    services.accept(listener)
+    services.run()
+    assert services.told[0] == ("fault",)
+    assert services.told[-2:] == [("ended", "a fault of the gateway's own"), ("gone",)]
     threads.append(stranger(listener, secured(browse)))
-    house.accept(listener)
-    house.run()
-    assert house.told[-3][:2] == ("refused", "protocol")
+    services.accept(listener)
+    services.run()
+    assert services.told[-3][:2] == ("refused", "protocol")
     for thread in threads:
         thread.join()
 
 
 def test_hanging_up_on_one_who_has_not_said_anything_closes_at_once(
-    house: House, listener: socket.socket
+    services: WorkerServices, listener: socket.socket
 ) -> None:
     thread = stranger(listener, _quiet)
-    caller = house.accept(listener)
-    house.reactor.call_at(0.0, lambda: caller.end("the gateway is being stopped"))
-    house.run()
+    caller = services.accept(listener)
+    services.reactor.call_at(0.0, lambda: caller.end("the gateway is being stopped"))
+    services.run()
     thread.join()
-    assert house.told == [("gone",)]
+    assert services.told == [("gone",)]
 
 
 def _quiet(stream: socket.socket) -> None:
@@ -247,19 +247,19 @@ IP = bytes.fromhex("4500001c0000000040010000ac100902 0a010004 0800000000000000")
 
 
 def test_packets_that_come_with_the_last_word_of_the_negotiation_are_not_lost(
-    house: House, listener: socket.socket, pki_today: Any
+    services: WorkerServices, listener: socket.socket, pki_today: Any
 ) -> None:
     """A client in a hurry: whatever it sends once it is bound has an IP packet behind it, in one
     TLS record, and a piece of another."""
     server = pki_today["server-only"]
     key, contexts = pki_today.keys, tls_contexts
     eap = contexts.server_context(server, key["server-only"])
-    house.judge = LocalEapTls(eap, Roots((pki_today["root"],)))
+    services.judge = LocalEapTls(eap, Roots((pki_today["root"],)))
     config = ServerConfig(IPv4Address("172.16.9.1"))
     calls = CallConfig(
-        house.calls.certificate_hashes, lambda now: Link(config, now=now, entropy=os.urandom)
+        services.calls.certificate_hashes, lambda now: Link(config, now=now, entropy=os.urandom)
     )
-    house.calls = calls
+    services.calls = calls
     mine = contexts.client_context(pki_today["alice"], key["alice"], (), (pki_today["root"],))
     user = ClientConfig("alice", eap_tls=mine)
     dialled = ClientCallConfig(
@@ -284,12 +284,12 @@ def test_packets_that_come_with_the_last_word_of_the_negotiation_are_not_lost(
                 bound = bound or any(isinstance(event, Bound) for event in call.events())
 
     thread = stranger(listener, secured(dial))
-    house.accept(listener)
-    house.run()
+    services.accept(listener)
+    services.run()
     thread.join()
-    told = [told for told in house.told if told[0] != "asks"]
-    assert [one[0] for one in told] == ["opened", "ended", "gone"], house.told
+    told = [told for told in services.told if told[0] != "asks"]
+    assert [one[0] for one in told] == ["opened", "ended", "gone"], services.told
     assert told[0] == ("opened", "SHA256, specification")
-    (rest,) = house.plane.rests
+    (rest,) = services.plane.rests
     packet = building.data(b"\x21" + IP)
     assert rest in {packet, packet + b"\x10\x00\x00"}

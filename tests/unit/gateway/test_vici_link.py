@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from vici.protocol import FiniteStream, Message, Packet, Transport
 
-from gateway.ikev2.vici_link import ViciLink
+from gateway.charon.vici_link import ViciLink
 
 MANY = 200
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ikev2.vici_messages import (
+from gateway.charon.vici_messages import (
     ChildRekeyed,
     ChildSa,
     ChildUpDown,

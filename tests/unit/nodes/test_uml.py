@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ikev2 import datapath
+from gateway.charon import datapath
 from lab.errors import LabError
 from lab.nodes.base import Node
 from lab.nodes.uml_network import outside

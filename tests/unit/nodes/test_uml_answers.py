@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ikev2 import datapath
+from gateway.charon import datapath
 from lab.errors import LabError
 from lab.guest import wire
 from lab.guest.wire import BODY, DONE, ENDED, FAILED, OUTPUT, RAISED, STARTED

@@ -6,17 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from radius.freeradius import (
-    Authority,
-    Client,
-    Domain,
-    Instance,
-    Tls,
-    command,
-    files,
-    nt_hash,
-    quoted,
-)
+from radius.freeradius import command, files, nt_hash
+from radius.freeradius_instance import Authority, Client, Domain, Instance, Tls
+from radius.freeradius_sections import quoted
 
 INSTANCE = Instance(
     "192.168.50.10",

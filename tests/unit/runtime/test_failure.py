@@ -4,9 +4,9 @@ import errno
 
 import pytest
 
-from lab.clients.base import RefusedError
 from lab.errors import LabError, MachineError, UsageError
 from lab.failure import REPORT, cause, raised, told
+from lab.vpn_client import RefusedError
 
 
 @pytest.mark.parametrize("kind", [LabError, UsageError, MachineError])

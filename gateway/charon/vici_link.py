@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gateway.charon.vici_messages import EVENTS
 from gateway.common.errors import EngineError
-from gateway.ikev2.vici_messages import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

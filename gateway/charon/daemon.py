@@ -10,11 +10,11 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gateway.charon import config, datapath
+from gateway.charon.vici_link import ViciLink
 from gateway.common.files import write_private
 from gateway.common.waiting import wait_until
 from gateway.daemons.daemon import Daemon, Program
-from gateway.ikev2 import config, datapath
-from gateway.ikev2.vici_link import ViciLink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ class Charon:
         self._telling = asyncio.Lock()
         self._daemon: Daemon | None = None
         self._datapath: datapath.Datapath | None = None
-        self._relay: config.Relay | None = None
+        self._relay: config.RelayAddress | None = None
         self.link = ViciLink(state / "vici.sock")
         self.peers: frozenset[str] = frozenset()
         """Addresses of site-to-site devices."""
@@ -106,7 +106,7 @@ class Charon:
         await self._daemon.start()
         await self._tell(tenant)
 
-    async def use_relay(self, relay: config.Relay) -> None:
+    async def use_relay(self, relay: config.RelayAddress) -> None:
         """Ask this RADIUS server from now on."""
         self._relay = relay
         if self.running:

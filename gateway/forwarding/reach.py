@@ -12,9 +12,7 @@ from ipaddress import IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Literal, get_args
 
 from gateway.arm.rules.addresses import PRIVATE
-from gateway.ikev2.datapath import USERSPACE_DEVICE
-from gateway.openvpn import config
-from gateway.sstp import sockets
+from gateway.policy.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -85,8 +83,8 @@ class Ground:
     @property
     def interfaces(self) -> Mapping[VpnProtocol, str]:
         """By which a client's packets come in."""
-        ipsec = USERSPACE_DEVICE if self.userspace else self.outside
-        return {"IkeV2": ipsec, "OpenVPN": config.DEVICE, "SSTP": sockets.DEVICE}
+        devices = {protocol: row.device for protocol, row in PROTOCOLS.items()}
+        return devices if self.userspace else devices | {"IkeV2": self.outside}
 
     @property
     def arrives_in_clear(self) -> str:

@@ -1,6 +1,6 @@
 """The gateway's fence: the nftables table that forwards only for sessions, in this namespace.
 
-What passes is said in `gateway.policy.reach`; here it is loaded, and here the session table's
+What passes is said in `gateway.forwarding.reach`; here it is loaded, and here the session table's
 addresses come and go. An address takes 0.03 ms, with a thousand elements as with none, and is
 written where it is asked for, in the event loop's thread.
 """
@@ -11,10 +11,11 @@ import asyncio
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.charon import datapath
 from gateway.common.errors import FenceError
 from gateway.common.nft import Change, Elements, Nft, NftError
-from gateway.ikev2 import datapath
-from gateway.policy.reach import RESERVED, SESSIONS, TABLE, Ground, Reach, rules
+from gateway.forwarding.reach import RESERVED, SESSIONS, TABLE, Ground, Reach, rules
+from gateway.policy import sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,23 +30,11 @@ RETRY = 1.0
 NEEDS = "nf_tables with the family inet, nft_ct, nft_fib_inet and, for the kernel's ESP, nft_xfrm"
 
 
-class Fence(Protocol):
-    """Lets packets of clients through, by address and protocol."""
+class Fence(sessions.Fence, Protocol):
+    """What the gateway and its session table ask of it."""
 
     def enclose(self, reach: Reach) -> None:
         """Have these prefixes reached and no others, at once. FenceError: all is as it was."""
-
-    def admit(
-        self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
-    ) -> None:
-        """Let this address through the protocol's tunnel, for that time or until it is evicted.
-
-        FenceError: it does not pass, or only as it did before.
-        """
-
-    def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
-        """Nothing passes for it when this returns. Where that cannot be done the log says so, it
-        is tried again until it is done, and the log says that too."""
 
     @property
     def encloses(self) -> bool:

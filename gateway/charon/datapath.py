@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.common.errors import EngineError
+from gateway.policy.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ _HEADER = struct.Struct("=IHHII")
 _SPI = 0x100
 _ADDRESS = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
 _FOREVER = b"\xff" * 32 + b"\0" * 32
-USERSPACE_DEVICE = "ipsec0"
+USERSPACE_DEVICE = PROTOCOLS["IkeV2"].device
 _LAST = 1 << 20
 """Metric of a route behind all others."""
 CHARONS_TABLE = 220

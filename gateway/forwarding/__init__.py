@@ -1,0 +1,1 @@
+"""Which packets pass the gateway: for whom, from where, to where."""
