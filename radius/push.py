@@ -1,6 +1,6 @@
 """A second factor by push before a RADIUS server: the state behind radius.push_proxy, sans-I/O.
 
-A request goes on to the server; when that accepts, the door asks the user and keeps the answer
+A request goes on to the server; when that accepts, the proxy asks the user and keeps the answer
 until there is a word from the telephone. The gateway does not know of it: it waits, 30 s at most
 (facts: azure-p2s, 4.2). A code that would have to be typed is asked for with an Access-Challenge,
 for which neither PPP nor EAP-MSCHAPv2 has a place: it fails, as it does at Azure.
@@ -63,7 +63,7 @@ class Visit:
 
 
 @dataclass
-class Door:
+class PushProxy:
     """Requests in, answers out; `outgoing` and `lines` are taken by whoever drives it."""
 
     clients: Sequence[tuple[IPv4Network, bytes]] = field(repr=False)

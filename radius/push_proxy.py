@@ -18,37 +18,37 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from radius.push import TO_SERVER, Door
+from radius.push import TO_SERVER, PushProxy
 
 ANSWER_LIMIT = 5.0
 """Seconds in which a line must come over the control socket."""
 
 
 class _Side(asyncio.DatagramProtocol):
-    """One of the door's two sockets."""
+    """One of the proxy's two sockets."""
 
-    def __init__(self, house: House, *, outer: bool) -> None:
-        self._house = house
+    def __init__(self, server: Server, *, outer: bool) -> None:
+        self._server = server
         self._outer = outer
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """To the door, with the time."""
-        self._house.received(data, (str(addr[0]), int(addr[1])), outer=self._outer)
+        """To the proxy, with the time."""
+        self._server.received(data, (str(addr[0]), int(addr[1])), outer=self._outer)
 
     def error_received(self, exc: Exception) -> None:
         """The server behind may be away; whoever asks will ask again."""
-        self._house.say(f"a datagram was lost: {exc}")
+        self._server.say(f"a datagram was lost: {exc}")
 
 
-class House:
-    """The door, its sockets and its clock."""
+class Server:
+    """The proxy, its sockets and its clock."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         address, port, secret = settings["server"]
         factor = settings["factor"]
         self._settings = settings
         self._server = (address, port)
-        self._door = Door(
+        self._proxy = PushProxy(
             [(IPv4Network(prefix), key.encode()) for prefix, key in settings["clients"]],
             secret.encode(),
             os.urandom,
@@ -85,9 +85,9 @@ class House:
         """A datagram from one side or the other."""
         now = asyncio.get_running_loop().time()
         if outer:
-            self._door.receive(data, source, now)
+            self._proxy.receive(data, source, now)
         else:
-            self._door.answered(data, now)
+            self._proxy.answered(data, now)
         self._settle()
 
     def say(self, line: str) -> None:
@@ -96,21 +96,21 @@ class House:
         sys.stdout.flush()
 
     def _settle(self) -> None:
-        """Do what the door wants; set the clock for when it wants more."""
+        """Do what the proxy wants; set the clock for when it wants more."""
         loop = asyncio.get_running_loop()
-        self._door.tick(loop.time())
-        for line in self._door.lines:
+        self._proxy.tick(loop.time())
+        for line in self._proxy.lines:
             self.say(line)
-        self._door.lines.clear()
-        for data, address in self._door.outgoing:
+        self._proxy.lines.clear()
+        for data, address in self._proxy.outgoing:
             if address == TO_SERVER:
                 self._inner.sendto(data)
             else:
                 self._outer.sendto(data, address)
-        self._door.outgoing.clear()
+        self._proxy.outgoing.clear()
         if self._timer:
             self._timer.cancel()
-        deadline = self._door.deadline()
+        deadline = self._proxy.deadline()
         self._timer = loop.call_at(deadline, self._settle) if deadline is not None else None
 
     async def _controlled(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,10 +124,10 @@ class House:
     def _obey(self, word: str, user: str = "") -> dict[str, Any]:
         if word not in ("approve", "deny", "waiting"):
             return {"error": "approve USER, deny USER or waiting"}
-        told: dict[str, Any] = {"waiting": self._door.waiting}
+        told: dict[str, Any] = {"waiting": self._proxy.waiting}
         if word != "waiting":
             now = asyncio.get_running_loop().time()
-            told["decided"] = self._door.decide(user, now, approve=word == "approve")
+            told["decided"] = self._proxy.decide(user, now, approve=word == "approve")
             self._settle()
         return told
 
@@ -135,7 +135,7 @@ class House:
 def main() -> None:
     """The program."""
     settings = json.loads(Path(sys.argv[1]).read_text())
-    asyncio.run(House(settings).serve())
+    asyncio.run(Server(settings).serve())
 
 
 if __name__ == "__main__":

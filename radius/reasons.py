@@ -38,7 +38,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 DENIED = "The second factor was denied"
 LATE = "The second factor came too late"
 TYPED = "A code would have to be typed"
-"""The front door's own words in a Reply-Message."""
+"""the push proxy's own words in a Reply-Message."""
 OUTSIDE = "not in the required group"
 """radius.winbind's."""
 
@@ -81,7 +81,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
         r"no Auth-Type",  # FreeRADIUS does not know the user
     ),
 }
-"""Of FreeRADIUS, winbind and the front door; the first that fits."""
+"""Of FreeRADIUS, winbind and the push proxy; the first that fits."""
 _WORDS = [
     (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
 ]
@@ -142,7 +142,7 @@ def of_freeradius(log: str) -> Iterator[Refusal]:
             yield Refusal(bare(user), reason or "refused", printable(why or "refused"))
 
 
-def of_door(log: str) -> Iterator[Refusal]:
+def of_push_proxy(log: str) -> Iterator[Refusal]:
     """Of radius.push_proxy's lines, in order."""
     for line in log.splitlines():
         found = _DOOR.fullmatch(line)

@@ -18,7 +18,7 @@ from radius.packet import parsed, walk
 USER_NAME, USER_PASSWORD, PROXY_STATE, EAP_MESSAGE, MESSAGE_AUTHENTICATOR = 1, 2, 33, 79, 80
 REPLY_MESSAGE, STATE = 18, 24
 KEYS = ((MICROSOFT, 16), (MICROSOFT, 17))
-OURS = b"p2slab-front-door"
+OURS = b"p2slab-push-proxy"
 """Our Proxy-State."""
 
 

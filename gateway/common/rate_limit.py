@@ -10,7 +10,7 @@ RATE = 5.0
 """Lines a second in the long run."""
 
 
-class Ration:
+class RateLimit:
     """Lets a line through, or counts it for the summary; a token bucket."""
 
     def __init__(self, now: float) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from gateway.charon import datapath
 from gateway.common.errors import FenceError
 from gateway.common.nft import Change, Elements, Nft, NftError
-from gateway.forwarding.reach import RESERVED, SESSIONS, TABLE, Ground, Reach, rules
+from gateway.forwarding.reach import RESERVED, SESSIONS, TABLE, Attachment, Reach, rules
 from gateway.policy import sessions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class NftFence:
         self._log = log
         self._nft: Nft | None = None
         self._elements: Elements | None = None
-        self._ground: Ground | None = None
+        self._attachment: Attachment | None = None
         self._wanted: Reach | None = None
         self._in_force: Reach | None = None
         self._owed: set[tuple[VpnProtocol, IPv4Address]] = set()
@@ -62,12 +62,12 @@ class NftFence:
     def enclose(self, reach: Reach) -> None:
         """As in Fence; the first time nothing is left of what an earlier process let through."""
         self._wanted = reach
-        if self._ground is None:
+        if self._attachment is None:
             userspace = datapath.find().userspace
-            self._ground = Ground.of(self._placement, userspace=userspace)
+            self._attachment = Attachment.of(self._placement, userspace=userspace)
         fresh = f"add table {TABLE}\ndelete table {TABLE}\n" if self._in_force is None else ""
         try:
-            self._run(fresh + rules(self._ground, reach))
+            self._run(fresh + rules(self._attachment, reach))
         except FenceError as error:
             message = f"nothing can be forwarded safely: {error.message}; the kernel needs {NEEDS}"
             raise FenceError(message) from error
@@ -109,9 +109,9 @@ class NftFence:
             asyncio.get_running_loop().call_later(RETRY, self._settle)
 
     def _interface(self, protocol: VpnProtocol) -> str:
-        if self._ground is None:
+        if self._attachment is None:
             raise FenceError("there is no fence yet")
-        return self._ground.interfaces[protocol]
+        return self._attachment.interfaces[protocol]
 
     def _change(self, changes: Sequence[Change]) -> None:
         try:

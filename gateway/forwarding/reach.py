@@ -63,7 +63,7 @@ _SOURCE_WITHIN = "@th,160,32"
 
 
 @dataclass(frozen=True)
-class Ground:
+class Attachment:
     """Where the gateway stands, and by which interfaces its tunnels' packets come and go."""
 
     public: IPv4Address
@@ -74,7 +74,7 @@ class Ground:
     """Whether IPsec is kernel-libipsec's; else the kernel's, whose packets come by `outside`."""
 
     @classmethod
-    def of(cls, placement: Placement, *, userspace: bool) -> Ground:
+    def of(cls, placement: Placement, *, userspace: bool) -> Attachment:
         """Of a gateway's placement."""
         interfaces = placement.interfaces
         addresses = placement.publicIPAddress, placement.privateIPAddress
@@ -111,7 +111,7 @@ class Reach:
     """Of all connected sites."""
 
 
-def rules(ground: Ground, reach: Reach) -> str:
+def rules(attachment: Attachment, reach: Reach) -> str:
     """nft commands, one transaction: the table with these rules and no others; elements of the two
     sets stay as they are.
 
@@ -120,10 +120,10 @@ def rules(ground: Ground, reach: Reach) -> str:
     """
     pool, sites = _any_of(reach.pool), _any_of(reach.sites)
     private = _any_of((*PRIVATE, *reach.pool, *reach.network, *reach.sites))
-    ipsec = ground.interfaces["IkeV2"]
-    tunnels = [name for name in ground.interfaces.values() if name != ipsec]
-    arriving = {ground.outside: "outside", ground.inside: "inside", ipsec: "decrypted"}
-    forwarding = {ground.inside: "of_vnet", ipsec: "of_ipsec"}
+    ipsec = attachment.interfaces["IkeV2"]
+    tunnels = [name for name in attachment.interfaces.values() if name != ipsec]
+    arriving = {attachment.outside: "outside", attachment.inside: "inside", ipsec: "decrypted"}
+    forwarding = {attachment.inside: "of_vnet", ipsec: "of_ipsec"}
     return f"""
 add table {TABLE}
 flush table {TABLE}
@@ -136,7 +136,7 @@ table {TABLE} {{
     iifname {_ways(arriving | dict.fromkeys(tunnels, "tunnel"))}
   }}
   chain outside {{
-    ip daddr != {ground.public} drop
+    ip daddr != {attachment.public} drop
     ip saddr {private} drop
     meta nfproto != ipv4 drop
     {_lines(f"{service} notrack" for service in _services("dport"))}
@@ -146,7 +146,7 @@ table {TABLE} {{
     goto ours
   }}
   chain decrypted {{
-    {f"{ground.arrives_in_clear}goto outside" if ground.arrives_in_clear else ""}
+    {f"{attachment.arrives_in_clear}goto outside" if attachment.arrives_in_clear else ""}
     {f"ip saddr {sites} goto ours" if sites else ""}
     goto tunnel
   }}
@@ -156,46 +156,46 @@ table {TABLE} {{
     drop
   }}
   chain ours {{
-    ip daddr != {ground.private} notrack accept
+    ip daddr != {attachment.private} notrack accept
     icmp type echo-request notrack
   }}
 
   chain input {{
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
-    iifname "{ground.outside}" {ground.arrives_in_clear}goto public
+    iifname "{attachment.outside}" {attachment.arrives_in_clear}goto public
     ct state established,related accept
     icmp type echo-request accept
   }}
   chain public {{
     {_lines(f"{service} accept" for service in _services("dport"))}
     icmp type {{ destination-unreachable, time-exceeded, parameter-problem }} \
-      {_SOURCE_WITHIN} {int(ground.public):#x} accept
+      {_SOURCE_WITHIN} {int(attachment.public):#x} accept
     ct state established,related accept
   }}
 
   chain forward {{
     type filter hook forward priority filter; policy drop;
-    {"" if ground.userspace else f"{ground.leaves_in_clear} drop"}
+    {"" if attachment.userspace else f"{attachment.leaves_in_clear} drop"}
     iifname {_ways(forwarding | dict.fromkeys(tunnels, "of_clients"))}
   }}
   chain of_ipsec {{
-    {f"{ground.arrives_in_clear}drop" if ground.arrives_in_clear else ""}
+    {f"{attachment.arrives_in_clear}drop" if attachment.arrives_in_clear else ""}
     {f"ip saddr {sites} goto of_sites" if sites else ""}
     goto of_clients
   }}
-{_lines(_of_zone(zone, ground, reach) for zone in get_args(Zone))}
+{_lines(_of_zone(zone, attachment, reach) for zone in get_args(Zone))}
 
   chain untracked {{
     type filter hook output priority raw; policy accept;
-    {_lines(f"{ground.leaves_in_clear} {s} notrack" for s in _services("sport"))}
+    {_lines(f"{attachment.leaves_in_clear} {s} notrack" for s in _services("sport"))}
   }}
   chain output {{
     type filter hook output priority filter; policy accept;
-    {ground.leaves_in_clear} goto to_outside
+    {attachment.leaves_in_clear} goto to_outside
   }}
   chain to_outside {{
-    ip saddr != {ground.public} drop
+    ip saddr != {attachment.public} drop
     ip daddr {private} drop
     meta nfproto != ipv4 drop
   }}
@@ -214,12 +214,13 @@ def _services(port: Literal["dport", "sport"]) -> Iterator[str]:
         yield f"{protocol} {port} {numbers}" if numbers else f"meta l4proto {protocol}"
 
 
-def _of_zone(zone: Zone, ground: Ground, reach: Reach) -> str:
-    found = (rule for row in ROWS if row.origin == zone for rule in _rules_of(row, ground, reach))
+def _of_zone(zone: Zone, attachment: Attachment, reach: Reach) -> str:
+    rows = (row for row in ROWS if row.origin == zone)
+    found = (rule for row in rows for rule in _rules_of(row, attachment, reach))
     return f"  chain of_{zone} {{\n    {_lines(found)}\n  }}"
 
 
-def _rules_of(row: Row, ground: Ground, reach: Reach) -> Iterator[str]:
+def _rules_of(row: Row, attachment: Attachment, reach: Reach) -> Iterator[str]:
     """None for a list of prefixes that is empty."""
     within = ""
     if row.within:
@@ -227,9 +228,9 @@ def _rules_of(row: Row, ground: Ground, reach: Reach) -> Iterator[str]:
         if not prefixes:
             return
         within = f"ip daddr {prefixes} "
-    sites, ipsec = _any_of(reach.sites), ground.interfaces["IkeV2"]
+    sites, ipsec = _any_of(reach.sites), attachment.interfaces["IkeV2"]
     ways = {
-        "vnet": [f'oifname "{ground.inside}"'],
+        "vnet": [f'oifname "{attachment.inside}"'],
         "sites": [f'oifname "{ipsec}" ip daddr {sites}'] if sites else [],
         "clients": [f"ip daddr . oifname @{name}" for name in (SESSIONS, RESERVED)],
     }

@@ -16,7 +16,7 @@ from gateway.engine import EngineReport, until_gone
 from gateway.ikev2 import config
 from gateway.ikev2.clients import Clients
 from gateway.ikev2.refusals import Refusals
-from gateway.ikev2.relay import Relay
+from gateway.ikev2.relay import RadiusRelay
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -36,7 +36,7 @@ class Ikev2Engine:
         self._charon = charon = context.charon
         self._link = charon.link
         self._clients = Clients(context, self._link)
-        self._relay = Relay(context, self._clients.account)
+        self._relay = RadiusRelay(context, self._clients.account)
         # P2S over IKEv2 cannot start from a public IP that S2S uses (azure-docs
         # vpn-gateway-vpn-faq): what charon refuses from there was no client.
         self._refusals = Refusals(context.log, lambda: charon.peers, self._relay.has_refused)

@@ -173,7 +173,7 @@ class _Port(asyncio.DatagramProtocol):
         self.received(data, addr)
 
 
-class Relay:
+class RadiusRelay:
     """Authentication and accounting, as charon's eap-radius speaks them."""
 
     def __init__(

@@ -24,7 +24,7 @@ from gateway.openvpn import config
 from gateway.openvpn import half_open as crowd
 from gateway.openvpn.exported_certificates import KeptCertificates
 from gateway.openvpn.handshakes import Handshakes
-from gateway.openvpn.link import Link
+from gateway.openvpn.link import ManagementLink
 from gateway.openvpn.management import (
     ClientEvent,
     LogLine,
@@ -70,7 +70,7 @@ class OpenVpnEngine:
         self._state = context.state
         self._settings: Settings | None = None
         self._daemon: Daemon | None = None
-        self._link = Link(self._state / "management.sock", self._on)
+        self._link = ManagementLink(self._state / "management.sock", self._on)
         self._background = Background("OpenVPN")
         self._certificates = KeptCertificates(self._state)
         self._asking: set[str] = set()

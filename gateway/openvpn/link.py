@@ -22,7 +22,7 @@ ANSWER_LIMIT = 5.0
 """Seconds for an answer to a command."""
 
 
-class Link:
+class ManagementLink:
     """One openvpn at a time."""
 
     def __init__(self, path: Path, on_event: Callable[[Event], None]) -> None:

@@ -1,7 +1,7 @@
 """The diagnostic log, bounded: strangers can fill neither the program's log with refusals nor the
 memory's with them, for each kind of event has a ring of its own.
 
-Refusals have a ration for each protocol and each of three kinds of peer: nobody, one that claims a
+Refusals have a limit for each protocol and each of three kinds of peer: nobody, one that claims a
 name, one whose certificate is known. What is beyond it is counted and summed up in one line.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gateway.common.rate_limit import Ration
+from gateway.common.rate_limit import RateLimit
 from gateway.policy.diagnostics import KEPT, DiagnosticLog
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class BoundedLog(DiagnosticLog):
     def __init__(self) -> None:
         super().__init__()
         self._records = Rings()
-        self._rations: dict[_Kind, Ration] = {}
+        self._limits: dict[_Kind, RateLimit] = {}
         self._refused: Counter[tuple[str, str]] = Counter()
         self._left_out = 0
 
@@ -75,14 +75,14 @@ class BoundedLog(DiagnosticLog):
         self._refused[protocol, reason] += 1
         kind = (protocol, bool(fields.get("user")), bool(fields.get("thumbprint")))
         now = time.monotonic()
-        ration = self._rations.setdefault(kind, Ration(now))
-        if ration.allows(reason, now):
+        limit = self._limits.setdefault(kind, RateLimit(now))
+        if limit.allows(reason, now):
             return True
         self._left_out += 1
-        if ration.left_out == 1:
-            summary = partial(self._sum_up, protocol, ration)
+        if limit.left_out == 1:
+            summary = partial(self._sum_up, protocol, limit)
             asyncio.get_running_loop().call_later(SUMMARY, summary)
         return False
 
-    def _sum_up(self, protocol: VpnProtocol, ration: Ration) -> None:
-        super().add("engine", protocol, ration.summary())
+    def _sum_up(self, protocol: VpnProtocol, limit: RateLimit) -> None:
+        super().add("engine", protocol, limit.summary())

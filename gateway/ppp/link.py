@@ -36,7 +36,7 @@ class Phase(Enum):
     """Dead again, for good."""
 
 
-class Link:
+class PppLink:
     """Server or client, by its configuration; frames in and out, no clock of its own.
 
     Once the peer has been asked to authenticate and a verdict is wanted, a new LCP negotiation ends

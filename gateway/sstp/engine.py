@@ -21,7 +21,7 @@ from gateway.dataplane import native
 from gateway.engine import EngineReport, until_gone
 from gateway.sstp.eap import CertificateAuthenticator
 from gateway.sstp.gate import Gate
-from gateway.sstp.link import ANSWER_LIMIT, Link
+from gateway.sstp.link import ANSWER_LIMIT, SstpWorkerLink
 from gateway.sstp.radius import RadiusAuthenticator
 from gateway.sstp.sockets import DEVICE, MTU, WorkerSockets
 from gateway.sstp.worker.messages import (
@@ -62,8 +62,8 @@ class SstpEngine:
         self._in_force: Settings | None = None
         """What the worker has."""
         self._daemon: Daemon | None = None
-        self._ground = WorkerSockets(context.placement.publicIPAddress)
-        self._link = Link(self._on, self._on_broken)
+        self._sockets = WorkerSockets(context.placement.publicIPAddress)
+        self._link = SstpWorkerLink(self._on, self._on_broken)
         self._gate = Gate(context, self._authenticator, self._tell)
         self._background = Background("SSTP")
         self._compiled = False
@@ -141,7 +141,7 @@ class SstpEngine:
             ready=self._ready,
             gone=self._gone,
             env=worker_environment(),
-            inherits=lambda: self._ground.descriptors() | {"control": self._link.theirs()},
+            inherits=lambda: self._sockets.descriptors() | {"control": self._link.theirs()},
             alive=self._link.alive,
         )
 
@@ -149,7 +149,7 @@ class SstpEngine:
         assert self._settings
         # The compiler takes its time, and netlink's library has an event loop of its own.
         self._compiled = await asyncio.to_thread(native.load) is not None
-        await asyncio.to_thread(self._ground.open, self._settings.pool, vnet_hdr=self._compiled)
+        await asyncio.to_thread(self._sockets.open, self._settings.pool, vnet_hdr=self._compiled)
         self._link.renew()
 
     async def _ready(self) -> None:
@@ -165,7 +165,7 @@ class SstpEngine:
     async def _configure(self, settings: Settings, limit: float = ANSWER_LIMIT) -> Configured:
         order = Configure(
             number=0,
-            local_address=self._ground.own_address,
+            local_address=self._sockets.own_address,
             dns=settings.dns,
             methods=self._authenticator().methods,
         )
@@ -191,7 +191,7 @@ class SstpEngine:
             self._daemon = None
         self._in_force = None
         self._link.close()
-        self._ground.close()
+        self._sockets.close()
         self._gate.end_all(why)
 
     @contextmanager

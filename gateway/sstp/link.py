@@ -27,7 +27,7 @@ ANSWER_LIMIT = 5.0
 """Seconds in which the worker answers an order."""
 
 
-class Link(WorkerLink["FromWorker"]):
+class SstpWorkerLink(WorkerLink["FromWorker"]):
     """`on_message` is told what is no answer, `broken` why the worker is of no more use."""
 
     def __init__(

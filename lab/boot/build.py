@@ -12,7 +12,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from lab.boot import carry, own
+from lab.boot import host_settings, own
 from lab.boot.cache import Cache, full_disk
 from lab.boot.enter import PATH, PYTHON, environment, inside, replace_root
 from lab.boot.layers import SUITE, debian_packages, in_order, lock_file, wheels
@@ -126,7 +126,7 @@ class Builder:
         self, names: list[str], variant: str, skipped: str, weight: float
     ) -> Iterator[Task]:
         packages = sorted(package for name in names for package in debian_packages(name))
-        with carry.apt_settings(self.cache.directory) as (settings, mirror):
+        with host_settings.apt_settings(self.cache.directory) as (settings, mirror):
             command = [
                 *("mmdebstrap", "--mode=root", f"--variant={variant}", "--verbose"),
                 f"--include={','.join(packages)}",
@@ -144,7 +144,7 @@ class Builder:
         home = self.tree + _HOME
         os.makedirs(home, exist_ok=True)
         lock = os.path.basename(shutil.copy(lock_file(name), home))
-        settings = carry.collect()
+        settings = host_settings.collect()
         wheel = glob.glob(f"{self.tree}/usr/share/python-wheels/pip-*.whl")[0]
         env = {**settings.env, "PATH": PATH, "HOME": os.environ.get("HOME", "/root"),
                "LC_ALL": "C.UTF-8", "PYTHONPATH": wheel[len(self.tree):]}  # fmt: skip
@@ -239,7 +239,7 @@ class _Running:
         if not chunk and self._rest:
             lines, self._rest = [self._rest], b""
         for line in lines:
-            self._hear(carry.without_logins(line.decode(errors="replace")))
+            self._hear(host_settings.without_logins(line.decode(errors="replace")))
         if chunk:
             return True
         self._conclude()

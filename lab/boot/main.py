@@ -20,7 +20,7 @@ from lab.boot.verbs import OF_THE_LAUNCHER
 from lab.errors import HELD, MachineError, UsageError
 
 if TYPE_CHECKING:
-    from lab.boot import carry
+    from lab.boot import host_settings
 
 _CLI = "lab.cli.main"
 ASKABLE = frozenset(ORDER) - {"test"}
@@ -194,7 +194,7 @@ def _hold(cache: Cache, tree: str) -> None:
     os.set_inheritable(held, True)
 
 
-def _host_settings() -> carry.Settings:
-    from lab.boot import carry
+def _host_settings() -> host_settings.Settings:
+    from lab.boot import host_settings
 
-    return carry.collect()
+    return host_settings.collect()

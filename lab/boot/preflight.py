@@ -10,7 +10,7 @@ import struct
 from typing import Callable, NoReturn, Optional
 from urllib.parse import urlsplit
 
-from lab.boot import carry
+from lab.boot import host_settings
 from lab.boot.cache import Cache, free_bytes, full_disk
 from lab.boot.enter import refuse_unmerged
 from lab.boot.syscalls import (
@@ -168,7 +168,7 @@ def _refuse_place(cache: Cache, needed: int) -> None:
 def _refuse_without_archives() -> None:
     """Only what is certain: no way there, no such name, nobody listens. Whatever goes through a
     proxy that cannot be told in advance is apt's to find out."""
-    settings = carry.apt_options()
+    settings = host_settings.apt_options()
     proxy = os.environ.get("http_proxy", "") or next(
         (line.split('"')[1] for line in settings if "Proxy" in line), ""
     )

@@ -19,7 +19,7 @@ from gateway.dataplane.reactor import READABLE, WRITABLE, Reactor, Timer
 from gateway.dataplane.secure import secure
 from gateway.dataplane.tls import TlsConnection
 from gateway.ppp.config import ClientConfig
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.sstp.protocol.binding import certificate_hashes
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.protocol.events import CallEvent, Ended, Refused
@@ -60,7 +60,7 @@ class Manner:
     timers: Timers = TIMERS
 
 
-class Caller:
+class SstpCall:
     """One call. `tell` gets its events, the last of which is always Ended; `done` is called when
     nothing is left of it.
 
@@ -77,7 +77,7 @@ class Caller:
         done: Callable[[], None] = lambda: None,
         manner: Manner = Manner(),
     ) -> None:
-        self.link: Link | None = None
+        self.link: PppLink | None = None
         self.tls: TlsConnection | None = None
         self.call: ClientCall | None = None
         self._reactor = reactor
@@ -186,8 +186,8 @@ class Caller:
             self._watch()
 
     def _begin(self, certificate: bytes) -> None:
-        def make_link(now: float) -> Link:
-            self.link = Link(self._user, now=now, entropy=os.urandom)
+        def make_link(now: float) -> PppLink:
+            self.link = PppLink(self._user, now=now, entropy=os.urandom)
             return self.link
 
         config = ClientCallConfig(

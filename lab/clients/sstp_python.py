@@ -32,7 +32,7 @@ from gateway.ppp.tls_contexts import client_context
 from gateway.sstp.protocol.binding import Bound
 from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
 from lab.clients.old_tls import Agreed, client_hello, read_answer
-from lab.clients.sstp_call import HTTPS, REACH_LIMIT, Caller, Target
+from lab.clients.sstp_call import HTTPS, REACH_LIMIT, SstpCall, Target
 from lab.topology.model.tls import CipherSuite, TlsVersion
 
 LARGEST_PACKET = 65536
@@ -52,7 +52,7 @@ class Tunnel:
     """A call and the TUN that is its user's side."""
 
     def __init__(self, reactor: Reactor, interface: str, routes: Sequence[IPv4Network]) -> None:
-        self.caller: Caller | None = None
+        self.caller: SstpCall | None = None
         self.was_up = False
         self._reactor = reactor
         self._interface = interface
@@ -175,7 +175,7 @@ def call(options: argparse.Namespace) -> int:
         context = tls_context(options.root, options.maximum_tls)
         target = Target(options.server, where, context, options.proxy)
         user = user_config(options)
-        tunnel.caller = Caller(reactor, target, user, tunnel.take, done=reactor.stop)
+        tunnel.caller = SstpCall(reactor, target, user, tunnel.take, done=reactor.stop)
         tunnel.caller.dial()
         reactor.run()
     return 0 if tunnel.was_up else 1

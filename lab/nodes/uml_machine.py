@@ -27,7 +27,7 @@ from lab.nodes.uml_network import (
     AGENT,
     PORT,
     SUPERVISOR,
-    Cable,
+    CableEnd,
     agent_line,
     inside,
     vectors,
@@ -52,7 +52,7 @@ MODULES = (
 class Machine:
     """A kernel that runs in a node's namespace, and the way to its agent."""
 
-    def __init__(self, place: NamespaceNode, plan: NodePlan, ends: tuple[Cable, ...]) -> None:
+    def __init__(self, place: NamespaceNode, plan: NodePlan, ends: tuple[CableEnd, ...]) -> None:
         self._place = place
         self._plan = plan
         self._ends = ends

@@ -20,7 +20,7 @@ from lab.kernel import requests, sysctls, tc
 from lab.kernel.requests import DEFAULT_MTU, Request
 from lab.nodes.namespace import Network
 from lab.topology.planning.neighbours import Interface, Neighbour, Neighbours, mac
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan
 
 TUN = "/dev/net/tun"
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
@@ -36,7 +36,7 @@ DELAY = 0.002
 
 
 @dataclass(frozen=True)
-class Cable:
+class CableEnd:
     """An end of a cable in a user-mode Linux node."""
 
     end: End
@@ -65,11 +65,11 @@ class Cable:
         return mac(Interface(self.end.node, self.end.interface))
 
 
-def cables(plan: Plan, node: str, known: Neighbours = NOBODY) -> tuple[Cable, ...]:
+def cables(plan: Plan, node: str, known: Neighbours = NOBODY) -> tuple[CableEnd, ...]:
     """The ends that the plan has in this node."""
     ends = [(end, link.mtu) for link in plan.links for end in (link.a, link.b) if end.node == node]
     return tuple(
-        Cable(end, mtu, number, known.get(Interface(node, end.interface), ()))
+        CableEnd(end, mtu, number, known.get(Interface(node, end.interface), ()))
         for number, (end, mtu) in enumerate(ends)
     )
 
@@ -79,7 +79,7 @@ def outside(plan: Plan, names: Collection[str]) -> Plan:
     nodes = tuple(_as_switch(plan, node) if node.name in names else node for node in plan.nodes)
     ends = {cable.end: cable for name in names for cable in cables(plan, name)}
     links = tuple(
-        Link(_plugged(link.a, ends), _plugged(link.b, ends), link.mtu) for link in plan.links
+        Cable(_plugged(link.a, ends), _plugged(link.b, ends), link.mtu) for link in plan.links
     )
     return replace(plan, nodes=nodes, links=links)
 
@@ -91,11 +91,11 @@ def _as_switch(plan: Plan, node: NodePlan) -> NodePlan:
     return replace(node, bridges=bridges, loopback=(), routes=(), forwarding=False)
 
 
-def _plugged(end: End, known: dict[End, Cable]) -> End:
+def _plugged(end: End, known: dict[End, CableEnd]) -> End:
     return replace(end, addresses=(), bridge=known[end].switch) if end in known else end
 
 
-def lay_taps(network: Network, ends: Iterable[Cable]) -> None:
+def lay_taps(network: Network, ends: Iterable[CableEnd]) -> None:
     """Make the taps; in a thread that is inside the namespace, once."""
     sysctls.write(sysctls.SWITCH)
     for cable in ends:
@@ -129,12 +129,12 @@ def _tap(name: str) -> int:
     return socket.if_nametoindex(name)
 
 
-def inside(node: NodePlan, ends: Iterable[Cable]) -> list[list[str]]:
+def inside(node: NodePlan, ends: Iterable[CableEnd]) -> list[list[str]]:
     """What the node's own kernel is asked for: [words, hex, link] for lab.guest.boot."""
     return [[request.words, request.data.hex(), link] for request, link in _requests(node, ends)]
 
 
-def _requests(node: NodePlan, ends: Iterable[Cable]) -> Iterator[tuple[Request, str]]:
+def _requests(node: NodePlan, ends: Iterable[CableEnd]) -> Iterator[tuple[Request, str]]:
     """Each with the name of the link whose index it wants."""
     yield from ((requests.address(requests.LOOPBACK, cidr), "lo") for cidr in node.loopback)
     yield requests.up(requests.LOOPBACK), "lo"
@@ -151,7 +151,7 @@ def _requests(node: NodePlan, ends: Iterable[Cable]) -> Iterator[tuple[Request, 
     yield from ((requests.route(route.destination, route.via), "") for route in node.routes)
 
 
-def vectors(ends: Collection[Cable]) -> Iterator[str]:
+def vectors(ends: Collection[CableEnd]) -> Iterator[str]:
     """The kernel's arguments for its links."""
     for cable in ends:
         yield f"{cable.vector}:{_tap_transport(cable.tap, cable.mac)}"
@@ -162,7 +162,7 @@ def _tap_transport(tap: str, address: str) -> str:
     return f"transport=tap,ifname={tap},depth=128,gro=1,mac={address}"
 
 
-def agent_line(ends: Collection[Cable]) -> dict[str, Any]:
+def agent_line(ends: Collection[CableEnd]) -> dict[str, Any]:
     """The agent's line, as lab.guest.boot wants it."""
     return {
         "link": f"vec{len(ends)}",

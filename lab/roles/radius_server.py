@@ -1,6 +1,6 @@
-"""A RADIUS server: FreeRADIUS, and before it the front door where there is a second factor.
+"""A RADIUS server: FreeRADIUS, and before it the push proxy where there is a second factor.
 
-The door (radius.push_proxy) then has the server's address, and FreeRADIUS is on loopback.
+The proxy (radius.push_proxy) then has the server's address, and FreeRADIUS is on loopback.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from radius.freeradius import command, files
 from radius.freeradius_instance import Client, Domain, Instance
 from radius.freeradius_sections import REFUSALS
 from radius.push import Approved
-from radius.reasons import Refusal, of_door, of_freeradius, telling
+from radius.reasons import Refusal, of_freeradius, of_push_proxy, telling
 
 DIRECTORY = "/run/freeradius"
-DOOR = "/run/frontdoor"
+PUSH_PROXY = "/run/push-proxy"
 LOOPBACK = "127.0.0.1"
 LIMIT = 15.0
 DOMAIN_LIMIT = 120.0
@@ -47,8 +47,8 @@ class Settings:
     slow: float = 0.0
 
     @property
-    def has_door(self) -> bool:
-        """Whether the front door is before FreeRADIUS."""
+    def has_push_proxy(self) -> bool:
+        """Whether the push proxy is before FreeRADIUS."""
         return self.factor is not None or self.slow > 0
 
 
@@ -108,7 +108,7 @@ class RadiusServer:
         self._processes[0].signal(number)
 
     async def stop(self, limit: float = 5.0) -> int:
-        """End it, and the door."""
+        """End it, and the proxy."""
         codes = [await process.stop(limit) for process in reversed(self._processes)]
         return codes[-1]
 
@@ -118,7 +118,7 @@ class RadiusServer:
         """Start; LabError with a program's last words if it ends instead."""
         settings = self._settings
         instance, key = settings.instance, secrets.token_hex(16)
-        if settings.has_door:
+        if settings.has_push_proxy:
             behind = (Client(f"{LOOPBACK}/32", key),)
             instance = replace(instance, address=LOOPBACK, clients=behind)
         for name, file in files(instance, DIRECTORY).items():
@@ -127,25 +127,25 @@ class RadiusServer:
         self._processes = [process]
         self.pid, self.log = process.pid, process.log
         await _until_bound(self.node, process, "FreeRADIUS", instance)
-        if settings.has_door:
-            await self._open_door(key)
+        if settings.has_push_proxy:
+            await self._start_push_proxy(key)
 
-    async def _open_door(self, key: str) -> None:
+    async def _start_push_proxy(self, key: str) -> None:
         instance = self._settings.instance
         document = {
             "listen": [instance.address, instance.port],
             "server": [LOOPBACK, instance.port, key],
             "clients": [[client.prefix, client.secret] for client in instance.clients],
-            "control": f"{DOOR}/control.sock",
+            "control": f"{PUSH_PROXY}/control.sock",
             "factor": self._settings.factor,
             "deniers": list(self._settings.deniers),
             "slow": self._settings.slow,
         }
-        await self.node.write(f"{DOOR}/settings.json", json.dumps(document), 0o600)
-        argv = [sys.executable, "-m", "radius.push_proxy", f"{DOOR}/settings.json"]
-        process = await self.node.spawn(argv, log="frontdoor")
+        await self.node.write(f"{PUSH_PROXY}/settings.json", json.dumps(document), 0o600)
+        argv = [sys.executable, "-m", "radius.push_proxy", f"{PUSH_PROXY}/settings.json"]
+        process = await self.node.spawn(argv, log="push-proxy")
         self._processes.append(process)
-        await _until_bound(self.node, process, "the front door", instance)
+        await _until_bound(self.node, process, "the push proxy", instance)
 
     async def become(self, *, slow: float = 0.0, secret: str | None = None) -> None:
         """Start anew with a fault: every answer late by so many seconds, or with another shared
@@ -182,7 +182,7 @@ class RadiusServer:
     async def _control(self, line: str) -> dict[str, Any]:
         if self._settings.factor is None:
             raise UsageError(f"{self.node.name} asks for no second factor", "see `secondFactor:`")
-        path = self.node.run_directory / "frontdoor" / "control.sock"
+        path = self.node.run_directory / "push-proxy" / "control.sock"
         async with patience(CONTROL_LIMIT):
             try:
                 reader, writer = await asyncio.open_unix_connection(path)
@@ -210,7 +210,7 @@ class RadiusServer:
     def _logs(self) -> dict[Path, Callable[[str], Iterator[Refusal]]]:
         """Those that tell of refusals, and who reads them."""
         refusals = self.node.run_directory / Path(DIRECTORY).name / REFUSALS
-        known = {refusals: of_freeradius, self.log.with_name("frontdoor.log"): of_door}
+        known = {refusals: of_freeradius, self.log.with_name("push-proxy.log"): of_push_proxy}
         return {path: read for path, read in known.items() if path.exists()}
 
 

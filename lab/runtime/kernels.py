@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.kernel.ppp import open_ppp
 from lab.nodes.base import Node
 from lab.nodes.namespace import NamespaceNode
-from lab.runtime.world import build_world
+from lab.runtime.network import build_network
 from lab.side_by_side import at_once
 from lab.topology.planning.neighbours import neighbours
 from lab.topology.planning.plan import Need, Plan
@@ -43,12 +43,12 @@ async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, N
     """Every node of the plan; those of `own` have a kernel of their own, not yet booted."""
     names = frozenset(own)
     if not names:
-        return {**await build_world(plan, logs)}
+        return {**await build_network(plan, logs)}
     from lab.nodes.uml import UmlNode  # noqa: PLC0415 (few labs need it)
     from lab.nodes.uml_network import outside  # noqa: PLC0415 (as above)
 
     known = neighbours(plan)
-    world = await build_world(outside(plan, names), logs, kernels=names, known=known)
+    world = await build_network(outside(plan, names), logs, kernels=names, known=known)
 
     def node(name: str, place: NamespaceNode) -> Node:
         return UmlNode(place, plan, logs, known) if name in names else place

@@ -33,7 +33,7 @@ from gateway.dataplane.tls import TlsConnection, tune
 from gateway.dataplane.tun import configure, open_tun
 from lab.kernel import calls
 from tests.bench import streams
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 from tests.unit.dataplane.pieces import KINDS, contexts
 
 MTU = 1400

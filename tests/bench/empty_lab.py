@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.runtime.network import build_network
 from lab.runtime.protocol import Emit, Failed, Ready
-from lab.runtime.world import build_world
 
 if TYPE_CHECKING:
     from lab.nodes.namespace import NamespaceNode
@@ -28,7 +28,7 @@ class EmptyLab:
 
     async def build(self, _: Emit) -> None:
         self._began = time.monotonic()
-        self.nodes = await build_world(self._plan, self._logs)
+        self.nodes = await build_network(self._plan, self._logs)
 
     async def run(self, steps: Sequence[Step], _: Emit) -> bool:
         return not steps

@@ -20,9 +20,9 @@ from typing import Any
 from lab.errors import LabError
 from lab.waiting import wait_until
 from tests.bench.sstp_soak import keep
-from tests.labs.crowd import IkeCrowd, Pings, people, profile_of
-from tests.labs.forged import from_credential
-from tests.labs.gateway_bench import Bench, on_a_gateway
+from tests.rigs.crowd import IkeCrowd, Pings, people, profile_of
+from tests.rigs.forged import from_credential
+from tests.rigs.gateway_bench import Bench, on_a_gateway
 
 POOL = "172.16.0.0/22"
 STAYS = 3.0

@@ -20,10 +20,10 @@ from typing import Any
 from gateway.common.vocabulary import VpnProtocol
 from tests.bench import processes
 from tests.bench.sstp_soak import keep
-from tests.labs import forged
-from tests.labs.doors import Doors
-from tests.labs.forged import KEYS, Forged, authority, sign
-from tests.labs.gateway_bench import ROOT, Bench, client, on_a_gateway
+from tests.rigs import forged
+from tests.rigs.dialling_all import Dialling
+from tests.rigs.forged import KEYS, Forged, authority, sign
+from tests.rigs.gateway_bench import ROOT, Bench, client, on_a_gateway
 
 AIM = 5.0
 """Milliseconds that a stranger's chain may cost."""
@@ -54,15 +54,15 @@ async def measure(bench: Bench, over: VpnProtocol, attempts: int) -> list[dict[s
     ec = sign("EC Root", authority(), key=KEYS["P-521"]())
     bench.credentials["ec"] = ec.credential("ec")
     await bench.gateway.put(bench.document(over, roots=("root", "ec")))
-    doors = Doors(bench)
+    dialling = Dialling(bench)
     program = await processes.gateway(bench.nodes["gw"])
     rows: list[dict[str, Any]] = []
     for what, make in SHAPES.items():
         shown = make(rsa, ec)
-        await _attempt(doors, over, shown, honest=what == HONEST)
+        await _attempt(dialling, over, shown, honest=what == HONEST)
         before = _spent(program)
         for _ in range(attempts):
-            await _attempt(doors, over, shown, honest=what == HONEST)
+            await _attempt(dialling, over, shown, honest=what == HONEST)
         after = _spent(program)
         each = {name: 1000 * (after[name] - before[name]) / attempts for name in after}
         rows.append({"shown": what, "ms": each, "all": sum(each.values())})
@@ -78,9 +78,9 @@ JUDGES = ("gateway", "charon-systemd", "gateway.sstp.worker", "gateway.eap_tls.w
 """Processes that may be the judge, the likeliest last."""
 
 
-async def _attempt(doors: Doors, over: VpnProtocol, shown: Forged, *, honest: bool) -> None:
-    inside = await doors.dial(over, shown)
-    assert bool(inside) == honest, await doors.bench.gateway.log()
+async def _attempt(dialling: Dialling, over: VpnProtocol, shown: Forged, *, honest: bool) -> None:
+    inside = await dialling.dial(over, shown)
+    assert bool(inside) == honest, await dialling.bench.gateway.log()
     if inside:
         await inside.leave()
 

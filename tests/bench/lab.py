@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.topology.planning.plan import Plan
-    from tests.labs.traces import NamespaceWatch
+    from tests.rigs.traces import NamespaceWatch
 
 BUILDERS = ("runner", "ip -batch", "raw")
 RUNS = 9
@@ -93,7 +93,7 @@ def measure(builder: str, plan_file: Path) -> dict[str, float]:
     import subprocess
     import uuid
 
-    from tests.labs.traces import MARK, NamespaceWatch, marked
+    from tests.rigs.traces import MARK, NamespaceWatch, marked
 
     argv = [sys.executable, "-m", "tests.bench.lab", "--once", builder, str(plan_file)]
     mark = uuid.uuid4().hex

@@ -31,7 +31,7 @@ from gateway.ppp.events import MsChapV2Attempt
 from gateway.sstp.protocol.events import CallEvent, Connected, Ended
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile
-from lab.clients.sstp_call import Caller, Target
+from lab.clients.sstp_call import SstpCall, Target
 from lab.clients.sstp_python import tls_context
 from lab.clients.strongswan import DAEMON
 from lab.clients.strongswan_config import CHILD, connection_message, identity, strongswan_conf
@@ -89,7 +89,7 @@ class SstpLoad:
                 self._reactor.call_at(0.0, lambda: caller.hang_up("enough"))
             self._reactor.call_at(0.0, self.more)
 
-        caller = Caller(self._reactor, self._target, user, on)
+        caller = SstpCall(self._reactor, self._target, user, on)
         caller.dial()
 
 

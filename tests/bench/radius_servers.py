@@ -3,7 +3,7 @@
 Active Directory: seconds from bare nodes to the first accepted login of a domain user, made anew
 and from the cache, and of the latter from the start of the controller's daemon. Authentications by
 the gateway's client: milliseconds each one after the other, and how many a second 50 at a time,
-of FreeRADIUS's own users, behind the front door (the ratio to without is told), and of the
+of FreeRADIUS's own users, behind the push proxy (the ratio to without is told), and of the
 domain's (winbind).
 """
 
@@ -31,7 +31,7 @@ from radius.freeradius_instance import Domain as Membership
 from radius.freeradius_instance import Instance
 from radius.packet import Server
 from radius.verdict import Accept
-from tests.labs.radius_bench import CLIENTS, GATEWAY, SECRET, SERVER, Bench, on_a_bench
+from tests.rigs.radius_bench import CLIENTS, GATEWAY, SECRET, SERVER, Bench, on_a_bench
 
 PASSWORD = "Pa55w0rd!"
 DOMAIN = Domain("corp.test", (User("alice", PASSWORD, ("vpn",)),), ("NPS1",))
@@ -154,13 +154,13 @@ def measure_servers(runs: int) -> dict[str, Any]:
         cold = told("Active Directory, made anew", [on(directory)])
         warm = told(f"Active Directory, kept ({runs} times)", [on(directory) for _ in range(runs)])
         alone = told("MS-CHAPv2, FreeRADIUS's own user", [on(plain)])
-        door = told("MS-CHAPv2, behind the front door", [on(behind_the_door)])
+        proxy = told("MS-CHAPv2, behind the push proxy", [on(behind_the_door)])
         domain = told("MS-CHAPv2, a user of the domain", [on(of_the_domain)])
     ratios = {
         "anew/kept": cold["seconds"] / warm["seconds"],
-        "with/without door": door["ms"] / alone["ms"],
+        "with/without proxy": proxy["ms"] / alone["ms"],
         "domain/own": domain["ms"] / alone["ms"],
     }
     for what, ratio in ratios.items():
         print(f"{'':<42}{what} {ratio:.1f}", file=sys.stderr)
-    return {"cold": cold, "kept": warm, "own": alone, "door": door, "domain": domain} | ratios
+    return {"cold": cold, "kept": warm, "own": alone, "proxy": proxy, "domain": domain} | ratios

@@ -17,7 +17,7 @@ from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 from lab.kernel.nft import run
-from lab.topology.planning.plan import End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Cable, End, NodePlan, Plan
 
 NETNS = Path("/run/netns")
 CLONE_NEWNET, MS_BIND = 0x40000000, 0x1000
@@ -181,7 +181,7 @@ def _bridge(name: str, index: int) -> bytes:
     return _message(NEWLINK, ADD, body)
 
 
-def _veth(link: Link, index: dict[tuple[str, str], int], where: int) -> bytes:
+def _veth(link: Cable, index: dict[tuple[str, str], int], where: int) -> bytes:
     a, b = link.a, link.b
     far = _interface(index[b.node, b.interface], 0) + _text(3, b.interface)
     far += _attribute(28, struct.pack("=I", where))

@@ -29,14 +29,14 @@ from OpenSSL import SSL
 from gateway.common.vocabulary import VpnProtocol
 from tests.bench import processes
 from tests.bench.sstp_soak import keep
-from tests.labs import forged
-from tests.labs.crowd import IkeCrowd, OpenVpnCrowd, Pings, people, profile_of
-from tests.labs.doors import Doors
-from tests.labs.forged import KEYS, Forged, authority, sign
-from tests.labs.gateway_bench import PUBLIC, ROOT, Bench, client
-from tests.labs.ike_attacker import MARKER, Initiator, plainly
-from tests.labs.sstp_programs import People
-from tests.labs.two_gateways import FQDN_2, PRIVATE_2, PUBLIC_2, on_two_gateways
+from tests.rigs import forged
+from tests.rigs.crowd import IkeCrowd, OpenVpnCrowd, Pings, people, profile_of
+from tests.rigs.dialling_all import Dialling
+from tests.rigs.forged import KEYS, Forged, authority, sign
+from tests.rigs.gateway_bench import PUBLIC, ROOT, Bench, client
+from tests.rigs.ike_attacker import MARKER, Initiator, plainly
+from tests.rigs.sstp_programs import People
+from tests.rigs.two_gateways import FQDN_2, PRIVATE_2, PUBLIC_2, on_two_gateways
 
 IKE, SSTP, OPENVPN = 8, 4, 8
 """Honest clients."""
@@ -122,8 +122,8 @@ async def soak(first: Bench, second: Bench, seconds: float) -> dict[str, Any]:
     await honest.ping(seconds)
     began = time.monotonic()
     attacks = Attacks()
-    await begin(attacks, Doors(first), Doors(second, PUBLIC_2, FQDN_2), shown)
-    comers = Comers(Doors(first), Doors(second, PUBLIC_2, FQDN_2), sign(COMER, by=root))
+    await begin(attacks, Dialling(first), Dialling(second, PUBLIC_2, FQDN_2), shown)
+    comers = Comers(Dialling(first), Dialling(second, PUBLIC_2, FQDN_2), sign(COMER, by=root))
     coming = asyncio.create_task(comers.come_and_go())
     fared = await honest.over()
     await comers.end(coming)
@@ -226,8 +226,8 @@ class Honest:
 class Comers:
     """An honest user who dials again and again, and hangs up when in."""
 
-    def __init__(self, first: Doors, second: Doors, user: Forged) -> None:
-        self._ways: tuple[tuple[Doors, VpnProtocol, str], ...] = (
+    def __init__(self, first: Dialling, second: Dialling, user: Forged) -> None:
+        self._ways: tuple[tuple[Dialling, VpnProtocol, str], ...] = (
             (first, "IkeV2", "pc3"),
             (first, "SSTP", "pc1"),
             (second, "OpenVPN", "pc2"),
@@ -240,9 +240,9 @@ class Comers:
     async def come_and_go(self) -> None:
         """Over each protocol in turn, until it is over."""
         while not self._over:
-            for doors, protocol, node in self._ways:
+            for dialling, protocol, node in self._ways:
                 self.tried[protocol] += 1
-                inside = await doors.dial(protocol, self._user, node)
+                inside = await dialling.dial(protocol, self._user, node)
                 if inside:
                     self.inside[protocol] += 1
                     await inside.leave()
@@ -254,31 +254,33 @@ class Comers:
         await coming
 
 
-async def begin(attacks: Attacks, first: Doors, second: Doors, shown: dict[str, Forged]) -> None:
+async def begin(
+    attacks: Attacks, first: Dialling, second: Dialling, shown: dict[str, Forged]
+) -> None:
     """All of them, at once."""
-    protocols: tuple[tuple[Doors, VpnProtocol, str], ...] = (
+    protocols: tuple[tuple[Dialling, VpnProtocol, str], ...] = (
         (first, "IkeV2", "bad1"),
         (first, "SSTP", "bad2"),
         (second, "OpenVPN", "bad3"),
     )
-    for doors, protocol, node in protocols:
+    for dialling, protocol, node in protocols:
         fit = [one for name, one in shown.items() if protocol == "IkeV2" or name != RAW]
-        turns = Turns(doors, protocol, node, fit)
+        turns = Turns(dialling, protocol, node, fit)
         attacks.begin(f"certificates over {protocol}", turns.next)
     attacks.begin("plain certificates over IkeV2", Plainly(first, shown).next)
     attacks.begin("IKE_SA_INITs", await _inits(first.bench, PUBLIC))
     attacks.begin("garbage for OpenVPN", await _garbage(second.bench, PUBLIC_2))
-    for doors, _, node in protocols[1:]:
-        attacks.begin(f"half-open connections of {node}", partial(_half_open, doors, node))
+    for dialling, _, node in protocols[1:]:
+        attacks.begin(f"half-open connections of {node}", partial(_half_open, dialling, node))
 
 
 class Turns:
     """One certificate after the other over one protocol."""
 
     def __init__(
-        self, doors: Doors, protocol: VpnProtocol, node: str, shown: Sequence[Forged]
+        self, dialling: Dialling, protocol: VpnProtocol, node: str, shown: Sequence[Forged]
     ) -> None:
-        self._doors = doors
+        self._doors = dialling
         self._protocol = protocol
         self._node = node
         self._shown = shown
@@ -294,8 +296,8 @@ class Turns:
 class Plainly:
     """CERT payloads in place of EAP, those that fit into a datagram."""
 
-    def __init__(self, doors: Doors, shown: dict[str, Forged]) -> None:
-        self._doors = doors
+    def __init__(self, dialling: Dialling, shown: dict[str, Forged]) -> None:
+        self._doors = dialling
         self._shown = [one for one in shown.values() if len(b"".join(one.others)) < 4000]
         self._turn = 0
 
@@ -336,11 +338,11 @@ async def _garbage(bench: Bench, to: str) -> Callable[[], Awaitable[None]]:
     return one
 
 
-async def _half_open(doors: Doors, node: str) -> None:
+async def _half_open(dialling: Dialling, node: str) -> None:
     """Opened, and left so for a while."""
-    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", doors.public, doors.name]
+    argv = [sys.executable, "-m", "tests.rigs.sstp_hostile", dialling.public, dialling.name]
     more = ["--half-open", str(HALF_OPEN)]
-    process = await doors.bench.nodes[node].spawn([*argv, *more], log="half-open")
+    process = await dialling.bench.nodes[node].spawn([*argv, *more], log="half-open")
     try:
         await asyncio.sleep(HELD)
     finally:

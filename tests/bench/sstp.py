@@ -28,12 +28,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from gateway.forwarding.reach import SESSIONS, TABLE
-from lab.topology.planning.plan import End, Link, NodePlan, Route
+from lab.topology.planning.plan import Cable, End, NodePlan, Route
 from lab.waiting import wait_until
 from tests.bench.certificate import self_signed
 from tests.bench.flows import Flows, Iperf3, many, processor_seconds, resident
-from tests.bench.sstp_house import OWN
-from tests.labs.gateway_bench import (
+from tests.bench.sstp_gateway import OWN
+from tests.rigs.gateway_bench import (
     FQDN,
     PLACEMENT,
     PLAN,
@@ -58,13 +58,13 @@ TURNS = 5
 SAVED = "/run/fence.nft"
 HOST, INSIDE = "10.1.1.4", "10.1.1.1"
 """A computer behind the gateway, and the gateway's address there."""
-BEHIND = Link(End("app1", "eth0", (f"{HOST}/24",)), End("gw", "lan", (f"{INSIDE}/24",)))
+BEHIND = Cable(End("app1", "eth0", (f"{HOST}/24",)), End("gw", "lan", (f"{INSIDE}/24",)))
 _PLAN = replace(
     PLAN,
     nodes=(*PLAN.nodes, NodePlan("app1", "host", routes=(Route("default", INSIDE),))),
     links=(*PLAN.links, BEHIND),
 )
-HOUSE, LOAD_ROOT = "/run/house", "/run/load-root.pem"
+GATEWAY, LOAD_ROOT = "/run/gateway", "/run/load-root.pem"
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -132,7 +132,7 @@ async def measure_openvpn(bench: Bench, rows: Rows, options: argparse.Namespace)
 
 
 @dataclass(frozen=True)
-class House:
+class Served:
     """The gateway's SSTP engine with a password, and its worker."""
 
     process: Process
@@ -144,12 +144,12 @@ class House:
 
 
 @asynccontextmanager
-async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[House]:
+async def gateway(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Served]:
     """Up, with or without the compiled part."""
     node = bench.nodes["gw"]
     await _certify(bench)
-    argv = [sys.executable, "-m", "tests.bench.sstp_house", HOUSE, str(limit)]
-    process = await node.spawn(argv, log="sstp-house", env=_native(native))
+    argv = [sys.executable, "-m", "tests.bench.sstp_gateway", GATEWAY, str(limit)]
+    process = await node.spawn(argv, log="sstp-gateway", env=_native(native))
 
     def ready() -> int:
         if process.code is not None:
@@ -159,19 +159,19 @@ async def house(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Hous
         return int(said[-1][1]) if said else 0
 
     worker = await wait_until("the SSTP worker serves", 15, ready)
-    yield House(process, outside(worker, await node.entrance()))
+    yield Served(process, outside(worker, await node.entrance()))
     await process.stop()
     process.log.unlink()
 
 
 async def _certify(bench: Bench) -> None:
-    """A certificate for the house, which its clients trust."""
+    """A certificate for the gateway, which its clients trust."""
     certificate, key = self_signed(FQDN)
     ends = {"certificate": "pem", "privateKey": "key", "root": "pem"}
-    files = {name: f"{HOUSE}/server.{end}" for name, end in ends.items()}
+    files = {name: f"{GATEWAY}/server.{end}" for name, end in ends.items()}
     interfaces = {"public": "wan", "private": BEHIND.b.interface}
     placement = PLACEMENT | {"serverCertificate": files, "interfaces": interfaces}
-    await bench.nodes["gw"].write(f"{HOUSE}/placement.json", json.dumps(placement))
+    await bench.nodes["gw"].write(f"{GATEWAY}/placement.json", json.dumps(placement))
     await bench.nodes["gw"].write(files["certificate"], certificate)
     await bench.nodes["gw"].write(files["privateKey"], key, 0o600)
     await bench.nodes["pc1"].write(LOAD_ROOT, certificate)
@@ -207,7 +207,7 @@ async def measure_clients(
     """`number` clients, of which so many are active at one time, with the compiled part or not."""
     for native in (True, False):
         how = "" if native else ", pure Python"
-        async with house(bench, native=native, limit=SSTP_LIMIT) as served:
+        async with gateway(bench, native=native, limit=SSTP_LIMIT) as served:
             before = resident(served.worker)
             load = await _load(bench, "hold", number)
             addresses = (await _said(load, 60))["addresses"]
@@ -253,7 +253,7 @@ async def measure_fence(bench: Bench, rows: Rows, options: argparse.Namespace) -
     """One flow through the gateway, with the fence and without in turn; a full set of sessions."""
     gateway = bench.nodes["gw"]
     rates: dict[tuple[str, Direction], list[float]] = defaultdict(list)
-    async with house(bench, native=True, limit=SSTP_LIMIT) as served:
+    async with gateway(bench, native=True, limit=SSTP_LIMIT) as served:
         load = await _load(bench, "through", 1)
         source, *_ = (await _said(load, 60))["addresses"]
         others = ", ".join(f'172.16.203.{n} . "sstp0"' for n in range(1, SSTP_LIMIT))
@@ -290,7 +290,7 @@ async def _nft(bench: Bench, *arguments: str) -> Completed:
 async def measure_calls(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
     """Calls set up and ended; as a call takes its time to end, more than 128 are let in."""
     number = options.calls
-    async with house(bench, native=True, limit=number) as served:
+    async with gateway(bench, native=True, limit=number) as served:
         began = served.seconds()
         load = await _load(bench, "rate", number)
         told = await _said(load, 120)

@@ -25,9 +25,9 @@ from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.ppp.config import ClientConfig
 from gateway.sstp.protocol.events import CallEvent, Connected, Ended
-from lab.clients.sstp_call import Caller, Target
+from lab.clients.sstp_call import SstpCall, Target
 from lab.clients.sstp_python import tls_context
-from tests.bench.sstp_house import NETWORK, OWN, PASSWORD, USER
+from tests.bench.sstp_gateway import NETWORK, OWN, PASSWORD, USER
 
 AT_ONCE = 16
 MTU = 1400
@@ -67,7 +67,7 @@ class _Call:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.up = False
-        self.caller = Caller(load.reactor, load.target, load.user, self.on, done=self.done)
+        self.caller = SstpCall(load.reactor, load.target, load.user, self.on, done=self.done)
 
     def dial(self) -> None:
         self.caller.dial()

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.labs import sstp_hostile
-from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.sstp_programs import People, flood, insiders, strangers
+from tests.rigs import sstp_hostile
+from tests.rigs.gateway_bench import Bench, client, on_a_gateway
+from tests.rigs.sstp_programs import People, flood, insiders, strangers
 
 MEMORY = 64_000_000
 """Bytes that the gateway may have grown by."""

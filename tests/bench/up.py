@@ -23,7 +23,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from statistics import median
 
-from tests.labs.traces import NamespaceWatch
+from tests.rigs.traces import NamespaceWatch
 
 SIZES = (12, 50, 200)
 RUNS = 9

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.topology.load import load
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan
 
 QUICKSTART = Path(__file__).parents[2] / "topologies" / "quickstart.yaml"
 
@@ -16,7 +16,7 @@ def star(size: int) -> Plan:
     hub = NodePlan("switch", "internet", bridges=(Bridge("lan", ("10.0.0.1/16",)),))
     leaves = [NodePlan(f"n{number}", "host") for number in range(size)]
     links = [
-        Link(
+        Cable(
             End("switch", f"p{number}", bridge="lan"),
             End(leaf.name, "eth0", (f"{IPv4Address('10.0.1.0') + number + 1}/16",)),
         )
@@ -25,7 +25,7 @@ def star(size: int) -> Plan:
     return _world(f"star{size}", (hub, *leaves), tuple(links))
 
 
-def _world(name: str, nodes: tuple[NodePlan, ...], links: tuple[Link, ...]) -> Plan:
+def _world(name: str, nodes: tuple[NodePlan, ...], links: tuple[Cable, ...]) -> Plan:
     return Plan(name, "", nodes, links, (), (), (), ())
 
 

@@ -16,12 +16,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from gateway.common.vocabulary import VpnProtocol
 from lab.waiting import wait_until
-from tests.labs import forged
-from tests.labs.doors import Doors, Inside
-from tests.labs.forged import KEYS, Forged, authority, sign
-from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.ike_attacker import Manner, by_eap_tls, plainly
-from tests.labs.patience import PATIENCE
+from tests.rigs import forged
+from tests.rigs.dialling_all import Dialling, Inside
+from tests.rigs.forged import KEYS, Forged, authority, sign
+from tests.rigs.gateway_bench import Bench, client, on_a_gateway
+from tests.rigs.ike_attacker import Manner, by_eap_tls, plainly
+from tests.rigs.patience import PATIENCE
 
 OVER: tuple[tuple[VpnProtocol, ...], ...] = (("OpenVPN",), ("IkeV2", "SSTP"))
 """SSTP and OpenVPN exclude each other."""
@@ -37,9 +37,9 @@ COSTLY: dict[str, Callable[[], Forged]] = {
 def test_a_chain_that_costs_stops_nobody(tmp_path: Path, what: str, over: VpnProtocol) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("IkeV2", "SSTP"))
-        doors, alice = Doors(bench), forged.from_credential(bench.credentials["alice"])
-        honest = await let_in(doors, "SSTP", alice, "pc2")
-        attack = asyncio.create_task(doors.dial(over, COSTLY[what](), "pc1"))
+        dialling, alice = Dialling(bench), forged.from_credential(bench.credentials["alice"])
+        honest = await let_in(dialling, "SSTP", alice, "pc2")
+        attack = asyncio.create_task(dialling.dial(over, COSTLY[what](), "pc1"))
         pings = [await honest.alive()]
         while not attack.done():
             pings.append(await honest.alive())
@@ -47,15 +47,15 @@ def test_a_chain_that_costs_stops_nobody(tmp_path: Path, what: str, over: VpnPro
         assert await attack is None
         await wait_until("its record", PATIENCE, lambda: bench.records("refused"))
         for protocol in OVER[1]:
-            await let_in(doors, protocol, alice, "pc3")
+            await let_in(dialling, protocol, alice, "pc3")
         assert await honest.alive()
 
     on_a_gateway(tmp_path, test, client("alice"))
 
 
-async def let_in(doors: Doors, protocol: VpnProtocol, shown: Forged, node: str) -> Inside:
-    inside = await doors.dial(protocol, shown, node)
-    assert inside, await doors.bench.gateway.log()
+async def let_in(dialling: Dialling, protocol: VpnProtocol, shown: Forged, node: str) -> Inside:
+    inside = await dialling.dial(protocol, shown, node)
+    assert inside, await dialling.bench.gateway.log()
     return inside
 
 
@@ -64,22 +64,22 @@ def test_plain_certificates_that_cost_hang_nothing_and_let_nobody_in(tmp_path: P
 
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("IkeV2", revoked=("carol",)))
-        doors, key = Doors(bench), KEYS["RSA-2048"]()
+        dialling, key = Dialling(bench), KEYS["RSA-2048"]()
         star = forged.namesakes(21, key)
         name = star.certificate.issuer.public_bytes()
         for at in (0, 7, 14):
             shown = star.others[at : at + 7]
-            assert not (await doors.ike("pc1", Manner(name, shown, key)))[1].established
+            assert not (await dialling.ike("pc1", Manner(name, shown, key)))[1].established
         leaf = star.showing(*star.others[:6])
-        assert not (await doors.ike("pc1", plainly(leaf)))[1].established
+        assert not (await dialling.ike("pc1", plainly(leaf)))[1].established
         async with asyncio.timeout(10):
             await bench.gateway.runtime()
         carol = forged.from_credential(bench.credentials["carol"])
         for manner in (plainly(carol), by_eap_tls(carol)):
-            assert not (await doors.ike("pc2", manner))[1].established
+            assert not (await dialling.ike("pc2", manner))[1].established
         assert await bench.gateway.sessions() == []
         alice = forged.from_credential(bench.credentials["alice"])
-        await let_in(doors, "IkeV2", alice, "pc3")
+        await let_in(dialling, "IkeV2", alice, "pc3")
 
     on_a_gateway(tmp_path, test, client("alice"), client("carol"))
 
@@ -164,10 +164,10 @@ async def verdicts(
     found: dict[str, dict[str, str]] = {what: {} for what in shown}
     for protocols in OVER:
         await bench.gateway.put(bench.document(*protocols, roots=roots))
-        doors = Doors(bench)
+        dialling = Dialling(bench)
         for protocol in protocols:
             for what, certificate in shown.items():
-                found[what][protocol] = await doors.verdict(protocol, certificate)
+                found[what][protocol] = await dialling.verdict(protocol, certificate)
     return found
 
 

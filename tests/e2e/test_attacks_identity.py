@@ -15,13 +15,13 @@ import pytest
 from gateway.common.vocabulary import VpnProtocol
 from gateway.sstp.protocol.events import Connected
 from lab.vpn_client import RefusedError
-from tests.labs import forged
-from tests.labs.doors import Doors
-from tests.labs.forged import KEYS, Forged, authority, sign
-from tests.labs.gateway_bench import ROOT, Bench, client, on_a_gateway
-from tests.labs.ike_attacker import Manner, by_eap_tls, plainly
-from tests.labs.sstp_bench import caller, off, outcome
-from tests.labs.sstp_caller import SstpCaller
+from tests.rigs import forged
+from tests.rigs.dialling_all import Dialling
+from tests.rigs.forged import KEYS, Forged, authority, sign
+from tests.rigs.gateway_bench import ROOT, Bench, client, on_a_gateway
+from tests.rigs.ike_attacker import Manner, by_eap_tls, plainly
+from tests.rigs.sstp_bench import caller, off, outcome
+from tests.rigs.sstp_caller import SstpCaller
 
 WAYS: dict[str, Callable[[Forged], Manner]] = {"plain": plainly, "EAP-TLS": by_eap_tls}
 
@@ -30,13 +30,13 @@ def held_by(bench: Bench, name: str) -> Forged:
     return forged.from_credential(bench.credentials[name])
 
 
-async def cannot_enter(doors: Doors, revoked: Forged) -> None:
+async def cannot_enter(dialling: Dialling, revoked: Forged) -> None:
     """Over IKEv2, in any way, beside the real client."""
     for manner in WAYS.values():
-        attacker, came_to = await doors.ike("pc2", manner(revoked))
+        attacker, came_to = await dialling.ike("pc2", manner(revoked))
         assert not came_to.established, came_to
         attacker.close()
-    assert await doors.bench.gateway.sessions() == []
+    assert await dialling.bench.gateway.sessions() == []
 
 
 # ---- what a parser cannot read
@@ -56,11 +56,11 @@ def test_a_certificate_that_cannot_be_read_opens_the_gate_for_nobody(
 ) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("IkeV2", revoked=("carol",)))
-        doors = Doors(bench)
+        dialling = Dialling(bench)
         mallory = ILLEGIBLE[what]("mallory", sign("Stranger", authority()))
-        _, came_to = await doors.ike("pc1", WAYS[way](mallory))
+        _, came_to = await dialling.ike("pc1", WAYS[way](mallory))
         assert not came_to.established
-        await cannot_enter(doors, held_by(bench, "carol"))
+        await cannot_enter(dialling, held_by(bench, "carol"))
         for system in ("linux", "macos"):
             with pytest.raises(RefusedError):
                 await bench.computer("pc3", "carol", system).dial("IkeV2")
@@ -91,7 +91,7 @@ def test_nobody_comes_in_as_somebody_else(tmp_path: Path, way: str) -> None:
         await bench.gateway.put(bench.document("IkeV2"))
         alice, mallory = held_by(bench, "alice"), held_by(bench, "mallory")
         await bench.computer("pc2", "alice").dial("IkeV2")
-        attacker, came_to = await Doors(bench).ike("pc1", decoyed(mallory, alice)[way])
+        attacker, came_to = await Dialling(bench).ike("pc1", decoyed(mallory, alice)[way])
         rows = await bench.gateway.sessions()
         who = sorted((row["vpnUserName"], row["thumbprint"]) for row in rows)
         own = [("mallory", mallory.thumbprint)] if came_to.established else []
@@ -109,7 +109,7 @@ def test_a_revoked_certificate_in_ber_stays_out(tmp_path: Path, way: str) -> Non
         await bench.gateway.put(bench.document("IkeV2", revoked=("carol",)))
         alice, carol = held_by(bench, "alice"), forged.in_ber(held_by(bench, "carol"))
         await bench.computer("pc2", "alice").dial("IkeV2")
-        _, came_to = await Doors(bench).ike("pc1", decoyed(carol, alice)[way])
+        _, came_to = await Dialling(bench).ike("pc1", decoyed(carol, alice)[way])
         assert not came_to.established
         assert len(await bench.gateway.sessions()) == 1
 
@@ -144,21 +144,21 @@ def test_a_twin_evades_no_revocation(tmp_path: Path, what: str, over: VpnProtoco
         original, twin = make(root)
         for name, one in (("twins", root), ("original", original), ("twin", twin)):
             bench.credentials[name] = one.credential(name)
-        doors = Doors(bench)
+        dialling = Dialling(bench)
 
         async def put(*revoked: str) -> None:
             await bench.gateway.put(bench.document(over, roots=("twins",), revoked=revoked))
 
         await put("original")
-        assert await doors.verdict(over, twin) in ("revoked", "untrusted")
-        assert await doors.verdict(over, original) == "revoked"
+        assert await dialling.verdict(over, twin) in ("revoked", "untrusted")
+        assert await dialling.verdict(over, original) == "revoked"
         if over == "IkeV2":  # the real client, and the way that is not offered any more
             with pytest.raises(RefusedError):
                 await bench.computer("pc2", "twin").dial("IkeV2")
-            assert not (await doors.ike("pc1", plainly(twin)))[1].established
+            assert not (await dialling.ike("pc1", plainly(twin)))[1].established
         for shown, revoked in ((twin, "original"), (original, "twin")):
             await put()
-            inside = await doors.dial(over, shown)
+            inside = await dialling.dial(over, shown)
             if inside is None:  # what is never let in, and so never in a record as somebody's
                 assert shown is twin
                 break
@@ -180,8 +180,8 @@ def test_a_stranger_of_the_same_name_and_number_locks_nobody_out(tmp_path: Path,
         serial = bench.credentials["alice"].certificate.serial_number
         fake = sign(ROOT.subject, authority())
         mallory = sign("alice", by=fake, serial=serial).showing(fake.der)
-        doors = Doors(bench)
-        assert not (await doors.ike("pc1", WAYS[way](mallory)))[1].established
+        dialling = Dialling(bench)
+        assert not (await dialling.ike("pc1", WAYS[way](mallory)))[1].established
         for system in ("linux", "macos"):
             computer = bench.computer("pc2", "alice", system)
             await computer.dial("IkeV2")

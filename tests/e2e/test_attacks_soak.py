@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.soak import soak
-from tests.labs.gateway_bench import Bench, client
-from tests.labs.two_gateways import on_two_gateways
+from tests.rigs.gateway_bench import Bench, client
+from tests.rigs.two_gateways import on_two_gateways
 
 pytestmark = pytest.mark.alone
 

@@ -20,7 +20,7 @@ import pytest
 from lab.errors import MACHINE, USAGE
 from lab.waiting import wait_until
 from tests.harness import as_user
-from tests.labs.patience import PATIENCE
+from tests.rigs.patience import PATIENCE
 
 CHECKOUT = Path(__file__).parents[2]
 LASTING = Path(os.environ.get("P2SLAB_CACHE", "/nonexistent")) / "as-user-home"

@@ -18,10 +18,10 @@ from lab.observe.capture import capture
 from lab.runtime.lab import Lab
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
-from tests.labs import gateway_bench
-from tests.labs.patience import EMPTY, PATIENCE
-from tests.labs.tun_router import PORT, udp
-from tests.labs.whole_lab import in_a_lab
+from tests.rigs import gateway_bench
+from tests.rigs.patience import EMPTY, PATIENCE
+from tests.rigs.tun_router import PORT, udp
+from tests.rigs.whole_lab import in_a_lab
 
 TOPOLOGY = """
 name: closed

@@ -16,7 +16,7 @@ from radius.directory import CONTROLLER, Domain, User
 from radius.freeradius_instance import Domain as Membership
 from radius.freeradius_instance import Instance
 from tests.e2e.test_radius import dialled, eap_mschapv2
-from tests.labs.radius_bench import ADDRESSES, CLIENTS, SERVER, Bench, on_a_bench
+from tests.rigs.radius_bench import ADDRESSES, CLIENTS, SERVER, Bench, on_a_bench
 
 PASSWORD = "Pa55w0rd!"
 VPN = ("vpn",)

@@ -16,8 +16,8 @@ import pytest
 from lab.errors import OURS
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
-from tests.labs.patience import PATIENCE
-from tests.labs.terminal import Terminal
+from tests.rigs.patience import PATIENCE
+from tests.rigs.terminal import Terminal
 
 SOURCE = Path(__file__).parents[2]
 LAB = "exec-test"
@@ -28,7 +28,7 @@ EXEC = [*P2SLAB, "exec", "--name", LAB]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Handle]:
-    up = [sys.executable, "-m", "tests.labs.small_lab", LAB, "up"]
+    up = [sys.executable, "-m", "tests.rigs.small_lab", LAB, "up"]
     subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=PATIENCE)
     handle = Handle.open(LAB)
     yield handle
@@ -63,7 +63,7 @@ def test_a_program_has_the_limits_of_the_nodes_others(lab: Handle) -> None:
         bounds = ["grep", "-h", "CapBnd", "/proc/self/status"]
         assert run(*EXEC, node, *bounds).stdout.decode() == lab.exec(node, bounds).stdout
     cache = os.environ["P2SLAB_CACHE"]
-    tried = run(*EXEC, "pc2", sys.executable, "-m", "tests.labs.intruder", cache, str(SOURCE))
+    tried = run(*EXEC, "pc2", sys.executable, "-m", "tests.rigs.intruder", cache, str(SOURCE))
     rows = [json.loads(line) for line in tried.stdout.splitlines()]
     assert len(rows) > 20
     assert {name for name, what, _ in rows if what} <= {"see processes of others"}  # pc2 has some

@@ -15,8 +15,8 @@ import pytest
 from lab.errors import OURS
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
-from tests.labs.patience import PATIENCE
-from tests.labs.terminal import Terminal
+from tests.rigs.patience import PATIENCE
+from tests.rigs.terminal import Terminal
 
 SOURCE = Path(__file__).parents[2]
 LAB = "exec-uml-test"
@@ -27,7 +27,7 @@ EXEC = [*P2SLAB, "exec", "--name", LAB, "pc"]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Handle]:
-    up = [sys.executable, "-m", "tests.labs.uml_lab", LAB, "up"]
+    up = [sys.executable, "-m", "tests.rigs.uml_lab", LAB, "up"]
     subprocess.run(up, env=ENV, cwd=SOURCE, check=True, capture_output=True, timeout=PATIENCE)
     handle = Handle.open(LAB)
     yield handle

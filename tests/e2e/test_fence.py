@@ -22,9 +22,9 @@ from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Peer, Sessions
 from lab.kernel import calls
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
-from tests.labs.patience import PATIENCE
-from tests.labs.tun_router import (
+from tests.rigs.isolated import isolated
+from tests.rigs.patience import PATIENCE
+from tests.rigs.tun_router import (
     APP,
     HIDDEN_SITE,
     IKEV2,

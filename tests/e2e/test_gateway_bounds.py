@@ -20,10 +20,10 @@ from gateway.ikev2 import config
 from gateway.sstp.worker.worker import SHARE
 from lab.nodes.base import Node
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
-from tests.labs.ike_flood import Flood, addresses
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_bench import connected, memory, off
+from tests.rigs.gateway_bench import FQDN, PUBLIC, Bench, client, on_a_gateway
+from tests.rigs.ike_flood import Flood, addresses
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_bench import connected, memory, off
 
 pytestmark = pytest.mark.alone
 

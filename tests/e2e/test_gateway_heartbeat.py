@@ -13,9 +13,9 @@ import pytest
 from gateway.common.vocabulary import VpnProtocol
 from gateway.daemons import heartbeat
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_bench import connected
+from tests.rigs.gateway_bench import Bench, client, on_a_gateway
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_bench import connected
 
 
 async def come_in(bench: Bench, name: str, node: str, over: VpnProtocol) -> object:

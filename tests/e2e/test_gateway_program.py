@@ -17,8 +17,8 @@ from lab.kernel import calls
 from lab.topology.planning.plan import CertificatePlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
-from tests.labs.patience import PATIENCE
+from tests.rigs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
+from tests.rigs.patience import PATIENCE
 
 Case = tuple[VpnProtocol, str]
 WAYS: list[Case] = [("IkeV2", "linux"), ("IkeV2", "macos"), ("OpenVPN", "linux")]

@@ -11,9 +11,9 @@ import pytest
 
 from gateway.sstp.protocol.events import Data, Ended
 from lab.topology.planning.plan import CertificatePlan
-from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
-from tests.labs.patience import EMPTY
-from tests.labs.sstp_bench import connected, counters, memory, off, outcome, refusals, sessions
+from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.rigs.patience import EMPTY
+from tests.rigs.sstp_bench import connected, counters, memory, off, outcome, refusals, sessions
 
 
 def test_a_client_comes_in_is_counted_and_leaves(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.sstp.protocol.events import Refused
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_bench import (
+from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_bench import (
     connected,
     counters,
     memory,

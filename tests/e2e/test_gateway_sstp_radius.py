@@ -10,9 +10,9 @@ import pytest
 from gateway.ppp.config import Method
 from gateway.sstp.protocol.events import Connected, Ended, Refused
 from gateway.sstp.protocol.tamper import Tamper
-from tests.labs.gateway_bench import PRIVATE
-from tests.labs.sstp_bench import caller, connected, off, outcome, refusals, sessions
-from tests.labs.sstp_radius_bench import (
+from tests.rigs.gateway_bench import PRIVATE
+from tests.rigs.sstp_bench import caller, connected, off, outcome, refusals, sessions
+from tests.rigs.sstp_radius_bench import (
     ALICE,
     PASSWORD,
     SECOND,

@@ -10,8 +10,8 @@ import pytest
 from gateway.sstp.protocol.events import Refused
 from gateway.sstp.protocol.tamper import Tamper
 from lab.topology.planning.plan import CertificatePlan
-from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
-from tests.labs.sstp_bench import (
+from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.rigs.sstp_bench import (
     caller,
     connected,
     counters,

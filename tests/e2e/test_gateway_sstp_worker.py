@@ -12,9 +12,9 @@ import pytest
 from gateway.sstp.protocol.events import Ended, Refused
 from lab.errors import LabError
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_bench import connected, off, outcome
+from tests.rigs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_bench import connected, off, outcome
 
 
 def status(pid: int) -> dict[str, str]:

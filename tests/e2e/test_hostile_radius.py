@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import PRIVATE
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_bench import connected, off, outcome, refusals
-from tests.labs.sstp_radius_bench import (
+from tests.rigs.gateway_bench import PRIVATE
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_bench import connected, off, outcome, refusals
+from tests.rigs.sstp_radius_bench import (
     ALICE,
     NODES,
     SECOND,

@@ -16,8 +16,8 @@ from lab.topology.model.steps import Fault, Update
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_site_to_site import becomes
-from tests.labs.patience import PATIENCE
-from tests.labs.whole_lab import in_a_lab
+from tests.rigs.patience import PATIENCE
+from tests.rigs.whole_lab import in_a_lab
 
 SECRET, PASSWORD = "secret-of-the-lab", "Secret1!"
 IN_VNET = "hosts: {nps: {subnet: app, address: 10.1.1.9, radius: {USERS}}}"

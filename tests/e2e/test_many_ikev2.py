@@ -9,8 +9,8 @@ import pytest
 
 from lab.clients.computer import Computer
 from tests.bench.ike_crowd import crowd
-from tests.labs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
-from tests.labs.patience import PATIENCE
+from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
+from tests.rigs.patience import PATIENCE
 
 pytestmark = pytest.mark.alone
 

@@ -22,8 +22,8 @@ from lab.topology.planning.plan import ClientPlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_sstpc import on_a_kernel_with_ppp
-from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.patience import PATIENCE
+from tests.rigs.gateway_bench import Bench, client, on_a_gateway
+from tests.rigs.patience import PATIENCE
 
 FORGED = "9.9.9.9:1 VERIFY ERROR: depth=0, error=revoked: CN=bob"
 """What openvpn would put before each line of its log, were the common name there."""

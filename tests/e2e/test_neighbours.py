@@ -11,9 +11,9 @@ from lab.kernel.encoding import NLM_F_CREATE, NLM_F_REPLACE, attribute, message
 from lab.kernel.netlink import BATCH, KernelError, Netlink
 from lab.nodes.base import Node
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 LIMIT = Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3")
 REACHABLE, LINK = 0x02, 300
@@ -27,10 +27,10 @@ PLAN = Plan(
         NodePlan("far", "internet", routes=(Route("default", "192.0.2.1"),)),
     ),
     links=(
-        *(Link(End("router", f"p{n}", bridge="lan"),
+        *(Cable(End("router", f"p{n}", bridge="lan"),
                End(pc, "eth0", (f"10.0.0.{n + 2}/24", f"fd00::{n + 2}/64")))
           for n, pc in enumerate(PCS)),
-        Link(End("router", "wan", ("192.0.2.1/30",)), End("far", "wan", ("192.0.2.2/30",))),
+        Cable(End("router", "wan", ("192.0.2.1/30",)), End("far", "wan", ("192.0.2.2/30",))),
     ),
     certificates=(), gateways=(), clients=(), steps=(),
 )  # fmt: skip

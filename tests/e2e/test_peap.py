@@ -21,7 +21,7 @@ from radius.attributes import Nas
 from radius.client import RadiusClient
 from radius.packet import Server, split
 from tests.e2e.test_radius import eap_mschapv2, plain
-from tests.labs.radius_bench import GATEWAY, SECRET, SERVER, Bench, on_a_bench
+from tests.rigs.radius_bench import GATEWAY, SECRET, SERVER, Bench, on_a_bench
 
 MINE = b"between-eapol-test-and-here"
 

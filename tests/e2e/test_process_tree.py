@@ -1,6 +1,6 @@
 """Whatever ends a part of a lab, by whatever means: the rest ends, and nothing is left.
 
-Small labs with daemons (tests/labs/small_lab.py), started as programs of their own; every test
+Small labs with daemons (tests/rigs/small_lab.py), started as programs of their own; every test
 ends with a look at the machine's fingerprint.
 """
 
@@ -25,9 +25,9 @@ from lab.observe.fingerprint import differences, fingerprint
 from lab.runtime.directory import RunDirectory
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
-from tests.labs.patience import PATIENCE
-from tests.labs.terminal import Terminal
-from tests.labs.traces import MARK, NamespaceWatch, marked, number_inside
+from tests.rigs.patience import PATIENCE
+from tests.rigs.terminal import Terminal
+from tests.rigs.traces import MARK, NamespaceWatch, marked, number_inside
 
 SOURCE = Path(__file__).parents[2]
 SEED = int(os.environ.get("P2SLAB_SEED", random.SystemRandom().randrange(10**6)))
@@ -50,7 +50,7 @@ def watch() -> Iterator[NamespaceWatch]:
 class Front:
     """A lab's front process, started as a person would start it."""
 
-    module = "tests.labs.small_lab"
+    module = "tests.rigs.small_lab"
 
     def __init__(self, name: str, mode: str = "verify", *before: str) -> None:
         self.directory = RunDirectory(name)
@@ -162,7 +162,7 @@ class Verify(Front):
 class WithOwnKernel(Front):
     """A lab with a user-mode Linux node."""
 
-    module = "tests.labs.uml_lab"
+    module = "tests.rigs.uml_lab"
 
     def below(self) -> set[tuple[int, bytes]]:
         """Every process below the lab's first: number, and start time, which tells it from a

@@ -17,8 +17,8 @@ from radius.freeradius_instance import Client, Instance
 from radius.packet import Server
 from radius.reasons import bare
 from radius.verdict import Accept, NoAnswer, Reject
-from tests.labs.dialling import Dialled, dial
-from tests.labs.radius_bench import CLIENTS, GATEWAY, SECOND, SECRET, SERVER, Bench, on_a_bench
+from tests.rigs.dialling import Dialled, dial
+from tests.rigs.radius_bench import CLIENTS, GATEWAY, SECOND, SECRET, SERVER, Bench, on_a_bench
 
 PASSWORD = 'Pa55w0rd! $x %{y} "q" \'ü\\'
 SERVERS = (Server(SERVER, SECRET.encode()),)

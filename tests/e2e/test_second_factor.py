@@ -1,4 +1,4 @@
-"""The front door before a real FreeRADIUS, and its faults."""
+"""The push proxy before a real FreeRADIUS, and its faults."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lab.roles.radius_server import RadiusServer, start_radius
 from lab.waiting import wait_until
 from radius.verdict import NoAnswer
 from tests.e2e.test_radius import ALICE, asked, dialled, plain
-from tests.labs.dialling import Dialled, dial
-from tests.labs.patience import PATIENCE
-from tests.labs.radius_bench import Bench, on_a_bench
+from tests.rigs.dialling import Dialled, dial
+from tests.rigs.patience import PATIENCE
+from tests.rigs.radius_bench import Bench, on_a_bench
 
 
 async def decided(bench: Bench, server: RadiusServer, how: Method, *, approve: bool) -> Dialled:
@@ -121,11 +121,11 @@ def test_the_doors_files_and_log_tell_no_secret(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         server = await start_radius(bench.nodes["nps1"], plain(bench), "asked")
         assert (await decided(bench, server, "PAP", approve=True)).connected
-        log = server.log.with_name("frontdoor.log").read_text()
+        log = server.log.with_name("push-proxy.log").read_text()
         assert log.splitlines()[0] == 'second factor of "alice": asked'
         assert ALICE.password not in log
         node = bench.nodes["nps1"]
-        modes = await node.run(["find", "/run/frontdoor", "-not", "-type", "d", "-perm", "/077"])
+        modes = await node.run(["find", "/run/push-proxy", "-not", "-type", "d", "-perm", "/077"])
         assert modes.stdout == ""
 
     on_a_bench(tmp_path, test)

@@ -20,8 +20,8 @@ from lab.roles.site import TUNNEL, Device, start
 from lab.runtime.lab import Lab
 from lab.topology.model.steps import Fault
 from lab.waiting import wait_until
-from tests.labs.patience import PATIENCE
-from tests.labs.whole_lab import in_a_lab
+from tests.rigs.patience import PATIENCE
+from tests.rigs.whole_lab import in_a_lab
 
 KEY, OTHER_KEY = "psk-of-the-head-office", "psk-of-the-branch"
 TOPOLOGY = f"""

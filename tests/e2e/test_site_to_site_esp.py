@@ -18,9 +18,9 @@ from lab.pki.authority import issue
 from lab.roles.echo import start as start_echo
 from lab.roles.site import start as start_device
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.planning.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, Cable, CertificatePlan, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 GATEWAY, OFFICE = "203.0.113.2", "198.51.100.2"
 PRIVATE, FILES = "10.1.255.4", "192.168.50.10"
@@ -50,9 +50,9 @@ PLAN = Plan(
         NodePlan("files", "host", routes=(Route("default", "192.168.50.1"),)),
     ),
     links=(
-        Link(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{GATEWAY}/30",))),
-        Link(End("net", "of", ("198.51.100.1/30",)), End("office", "wan", (f"{OFFICE}/30",))),
-        Link(End("office", "p0", bridge="lan"), End("files", "eth0", (f"{FILES}/24",))),
+        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{GATEWAY}/30",))),
+        Cable(End("net", "of", ("198.51.100.1/30",)), End("office", "wan", (f"{OFFICE}/30",))),
+        Cable(End("office", "p0", bridge="lan"), End("files", "eth0", (f"{FILES}/24",))),
     ),
     certificates=(),
     gateways=(),
@@ -170,7 +170,7 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         state = (await call(gw, "GET", "/gateway"))["properties"]["provisioningState"]
         assert (state, (await call(gw, "GET", "/runtime"))["engines"]) == ("Failed", [])
         await fenced.stop()
-        await start_gateway(gw, "tests.labs.unfenced_gateway")
+        await start_gateway(gw, "tests.rigs.unfenced_gateway")
         await connect(gw)
         await becomes(gw, "Connected")
         assert await gw.call(partial(echoed, FILES)), "from the gateway's private address"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.bench.sstp_soak import resident, soak
-from tests.labs import sstp_hostile
-from tests.labs.gateway_bench import Bench, client, on_a_gateway
-from tests.labs.sstp_programs import People, flood, insiders, strangers
+from tests.rigs import sstp_hostile
+from tests.rigs.gateway_bench import Bench, client, on_a_gateway
+from tests.rigs.sstp_programs import People, flood, insiders, strangers
 
 pytestmark = pytest.mark.alone
 

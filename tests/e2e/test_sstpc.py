@@ -15,8 +15,8 @@ from lab.kernel import calls
 from lab.topology.planning.plan import CertificatePlan, Plan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
-from tests.labs.burst import COUNT
-from tests.labs.gateway_bench import (
+from tests.rigs.burst import COUNT
+from tests.rigs.gateway_bench import (
     FQDN,
     GUID,
     PLAN,
@@ -26,8 +26,8 @@ from tests.labs.gateway_bench import (
     client,
     on_a_gateway,
 )
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_bench import sessions
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_bench import sessions
 
 RELAY = "192.0.2.6"
 """pc2's address."""
@@ -95,7 +95,7 @@ def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
         assert (await bench.engine("SSTP"))["datapath"].endswith(f", {path})")
         alice = bench.computer("pc1", "alice")
         await alice.dial("SSTP")
-        program = [sys.executable, "-m", "tests.labs.burst"]
+        program = [sys.executable, "-m", "tests.rigs.burst"]
         (row,) = await sessions(bench, 1)
         takes = await bench.nodes["pc1"].spawn([*program, "take"], log="burst")
         await wait_until("it listens", PATIENCE, lambda: "ready" in takes.log.read_text())
@@ -115,7 +115,7 @@ def test_a_man_in_the_middle_with_a_good_certificate_is_found_out_by_the_binding
         middle, root = bench.credentials["middle"], bench.credentials["public-root"]
         await bench.nodes["pc2"].write("/run/pem", middle.chain_pem + middle.key_pem, 0o600)
         await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
-        argv = [sys.executable, "-m", "tests.labs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
+        argv = [sys.executable, "-m", "tests.rigs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
                 "/run/root"]  # fmt: skip
         relay = await bench.nodes["pc2"].spawn(argv, log="relay")
         await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
@@ -142,7 +142,7 @@ def test_a_server_with_a_certificate_for_another_name_is_shown_nothing(tmp_path:
         other, root = bench.credentials["other"], bench.credentials["public-root"]
         await bench.nodes["pc2"].write("/run/pem", other.chain_pem + other.key_pem, 0o600)
         await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
-        argv = [sys.executable, "-m", "tests.labs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
+        argv = [sys.executable, "-m", "tests.rigs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
                 "/run/root"]  # fmt: skip
         relay = await bench.nodes["pc2"].spawn(argv, log="relay")
         await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.ppp import frames
 from gateway.ppp.events import Authenticated
 from gateway.ppp.frames import LCP, encode_packet
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.ppp.tls_messages import LONGEST_MESSAGE, Fragments
 from gateway.ppp.wire import MOST_OUTGOING
 from tests.fuzz.targets.ppp import MOST_EVENTS, SETUPS
@@ -59,7 +59,7 @@ def test_pieces_of_a_tls_flight_are_never_kept_beyond_the_bound(pieces: list[byt
 
 def test_a_flood_of_frames_leaves_nothing_behind() -> None:
     """A stranger's million bytes are not kept anywhere."""
-    link = Link(server_config(), now=0.0, entropy=random.Random(2).randbytes)
+    link = PppLink(server_config(), now=0.0, entropy=random.Random(2).randbytes)
     link.open(0.0)
     chance = random.Random(3)
     for _ in range(5000):

@@ -13,7 +13,7 @@ from gateway.sstp.protocol.carrier import Carrier
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.protocol.events import Requested
 from gateway.sstp.protocol.http import Refusal, RequestReader, accepted, refused
-from gateway.sstp.protocol.link import Link
+from gateway.sstp.protocol.link import CallLink
 from gateway.sstp.protocol.machine import TIMERS, Timers
 from gateway.sstp.protocol.packets import HashProtocol
 from gateway.sstp.protocol.server import ServerMachine
@@ -34,7 +34,7 @@ class CallConfig:
     """
 
     certificate_hashes: Mapping[HashProtocol, bytes] = field(repr=False)
-    make_link: Callable[[float], Link] = field(repr=False)
+    make_link: Callable[[float], CallLink] = field(repr=False)
     busy: Callable[[], bool] = field(default=lambda: False, repr=False)
     hash_protocols: HashProtocol = BOTH
     server_name: str = "p2slab"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.ppp.events import LinkEvent
     from gateway.sstp.protocol.events import CallEvent
     from gateway.sstp.protocol.http import RequestReader, ResponseReader
-    from gateway.sstp.protocol.link import Link
+    from gateway.sstp.protocol.link import CallLink
 
 MOST_UNSENT = 256 * 1024
 """Bytes that may wait in `outgoing` before the peer counts as one who does not read."""
@@ -40,7 +40,7 @@ class Carrier(ABC, Generic[M]):
     `established`: bound and IPCP open. `dropped` counts frames that were not let through.
     """
 
-    def __init__(self, make_link: Callable[[float], Link], now: float, limit: float) -> None:
+    def __init__(self, make_link: Callable[[float], CallLink], now: float, limit: float) -> None:
         self.closed = False
         self.established = False
         self.dropped = 0
@@ -51,7 +51,7 @@ class Carrier(ABC, Generic[M]):
         self._network_due: float | None = None
         """Until when IPCP has to be open, once the call is bound."""
         self._machine: M | None = None
-        self._link: Link | None = None
+        self._link: CallLink | None = None
         self._framer = Framer()
         self._outgoing: list[bytes] = []
         self._unsent = 0

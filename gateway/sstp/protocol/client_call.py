@@ -13,7 +13,7 @@ from gateway.sstp.protocol.binding import BOTH
 from gateway.sstp.protocol.carrier import Carrier
 from gateway.sstp.protocol.client import ClientMachine
 from gateway.sstp.protocol.http import Refusal, ResponseReader, request
-from gateway.sstp.protocol.link import Link
+from gateway.sstp.protocol.link import CallLink
 from gateway.sstp.protocol.machine import TIMERS, Timers
 from gateway.sstp.protocol.packets import HashProtocol
 from gateway.sstp.protocol.tamper import HONEST, Tamper
@@ -39,7 +39,7 @@ class ClientCallConfig:
 
     host: str
     certificate_hashes: Mapping[HashProtocol, bytes] = field(repr=False)
-    make_link: Callable[[float], Link] = field(repr=False)
+    make_link: Callable[[float], CallLink] = field(repr=False)
     hash_protocols: HashProtocol = BOTH
     key_form: Literal["specification", "pppd"] = "specification"
     timers: Timers = TIMERS

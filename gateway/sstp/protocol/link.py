@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gateway.ppp.events import LinkEvent, Verdict
 
 
-class Link(Protocol):
+class CallLink(Protocol):
     """What a call asks of its end of the PPP link (gateway.ppp.link.Link)."""
 
     @property

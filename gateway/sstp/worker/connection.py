@@ -49,26 +49,26 @@ class WorkerServices(Protocol):
     tls: ssl.SSLContext
     calls: CallConfig
 
-    def asks(self, caller: Caller, attempt: Attempt) -> None:
+    def asks(self, caller: ClientConnection, attempt: Attempt) -> None:
         """An attempt to come in; `answer` is to be called."""
 
-    def opened(self, caller: Caller, binding: str) -> None:
+    def opened(self, caller: ClientConnection, binding: str) -> None:
         """Packets go."""
 
-    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
         """It was turned away."""
 
-    def ended(self, caller: Caller, why: str) -> None:
+    def ended(self, caller: ClientConnection, why: str) -> None:
         """No packets go any more."""
 
-    def gone(self, caller: Caller) -> None:
+    def gone(self, caller: ClientConnection) -> None:
         """The connection is closed."""
 
-    def fault(self, caller: Caller) -> None:
+    def fault(self, caller: ClientConnection) -> None:
         """An exception is being handled that should not have been."""
 
 
-class Caller:
+class ClientConnection:
     """A connection; `number` is what the gateway calls it, `address` where it comes from."""
 
     def __init__(

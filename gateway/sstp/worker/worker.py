@@ -11,14 +11,14 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, cast, get_args
 
-from gateway.common.rate_limit import Ration
+from gateway.common.rate_limit import RateLimit
 from gateway.common.vocabulary import Reason
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.ppp.config import ServerConfig
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.sstp.protocol.call import CallConfig
 from gateway.sstp.worker import translation
-from gateway.sstp.worker.connection import Caller
+from gateway.sstp.worker.connection import ClientConnection
 from gateway.sstp.worker.messages import (
     Admitted,
     Asked,
@@ -91,12 +91,12 @@ class Worker:
         self._stopping = False
         self._ppp: ServerConfig | None = None
         self._numbers = itertools.count(1)
-        self._callers: dict[int, Caller] = {}
+        self._callers: dict[int, ClientConnection] = {}
         self._asked: set[int] = set()
         self._users: dict[int, tuple[str, str]] = {}
         """Name and thumbprint, by call, of those about whom the gateway has told."""
-        self._half_open: HalfOpen[Caller] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
-        self._rations = {known: Ration(reactor.now) for known in (False, True)}
+        self._half_open: HalfOpen[ClientConnection] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
+        self._limits = {known: RateLimit(reactor.now) for known in (False, True)}
         self._totals: Counter[str] = Counter()
         reactor.add(channel.fileno(), READABLE, self._on_channel)
 
@@ -126,22 +126,22 @@ class Worker:
                     return
                 continue  # a connection that ended before it was accepted (accept(2))
             self._totals["connections"] += 1
-            caller = Caller(next(self._numbers), stream, source[0], self)
+            caller = ClientConnection(next(self._numbers), stream, source[0], self)
             self._callers[caller.number] = caller
             self._throw_out(self._half_open.add(caller, caller.address))
 
-    def _throw_out(self, caller: Caller | None) -> None:
+    def _throw_out(self, caller: ClientConnection | None) -> None:
         if caller:
             caller.throw_out("timeout", "thrown out: too many half-open connections")
 
-    def _link(self, now: float) -> Link:
+    def _link(self, now: float) -> PppLink:
         assert self._ppp
-        return Link(self._ppp, now=now, entropy=os.urandom)
+        return PppLink(self._ppp, now=now, entropy=os.urandom)
 
     # -------------------------------------------------------------------------------
     # caller.WorkerServices
 
-    def asks(self, caller: Caller, attempt: Attempt) -> None:
+    def asks(self, caller: ClientConnection, attempt: Attempt) -> None:
         """Whatever it is, the gateway is asked."""
         message = Asked(
             call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
@@ -150,12 +150,12 @@ class Worker:
         self._asked.add(caller.number)
         self._tell(message)
 
-    def opened(self, caller: Caller, binding: str) -> None:
+    def opened(self, caller: ClientConnection, binding: str) -> None:
         """The gateway keeps a session from now on."""
         self._totals["opened"] += 1
         self._tell(Opened(call=caller.number, binding=binding))
 
-    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
         """One line in the log, unless there are too many."""
         word = cast("Reason", reason if reason in _REASONS else "refused")
         name, thumbprint = self._users.get(caller.number, (user, ""))
@@ -171,13 +171,13 @@ class Worker:
                 )
             )
 
-    def ended(self, caller: Caller, why: str) -> None:
+    def ended(self, caller: ClientConnection, why: str) -> None:
         """No packet passes any more."""
         if caller.number in self._asked:
             self._asked.remove(caller.number)
             self._tell(Closed(call=caller.number, why=printable(why)))
 
-    def gone(self, caller: Caller) -> None:
+    def gone(self, caller: ClientConnection) -> None:
         """The connection is closed."""
         self.ended(caller, "the connection was closed")
         self._callers.pop(caller.number, None)
@@ -187,7 +187,7 @@ class Worker:
         if not self._callers and self._stopping:
             self.reactor.stop()
 
-    def fault(self, caller: Caller) -> None:
+    def fault(self, caller: ClientConnection) -> None:
         """The traceback is in the worker's own log."""
         self._totals["faults"] += 1
         if self._may_tell("fault", known=False):
@@ -197,15 +197,15 @@ class Worker:
 
     def _may_tell(self, word: str, *, known: bool) -> bool:
         """Whether it gets a line of its own; what does not is summed up soon."""
-        ration = self._rations[known]
-        if ration.allows(word, self.reactor.now):
+        limit = self._limits[known]
+        if limit.allows(word, self.reactor.now):
             return True
-        if ration.left_out == 1:
-            self.reactor.call_at(self.reactor.now + _SUMMARY, partial(self._sum_up, ration))
+        if limit.left_out == 1:
+            self.reactor.call_at(self.reactor.now + _SUMMARY, partial(self._sum_up, limit))
         return False
 
-    def _sum_up(self, ration: Ration) -> None:
-        self._tell(Noted(message=ration.summary()))
+    def _sum_up(self, limit: RateLimit) -> None:
+        self._tell(Noted(message=limit.summary()))
 
     # ------------------------------------------------------------------------------- the gateway
 

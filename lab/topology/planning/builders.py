@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from lab.topology.planning.plan import End, Link, Route, Service
+from lab.topology.planning.plan import Cable, End, Route, Service
 
 if TYPE_CHECKING:
     from lab.topology.model.values import IpAddress, Network
@@ -59,10 +59,10 @@ def plugged_in(
     prefix: Network,
     members: Iterable[tuple[str, str]],
     addresses: Addresses,
-) -> Iterator[Link]:
+) -> Iterator[Cable]:
     """A cable from the router's switch to each member (node and interface)."""
     for index, (member, interface) in enumerate(members):
         address = with_length(addresses.private[member], prefix)
-        yield Link(
+        yield Cable(
             End(router, f"{bridge}p{index}", bridge=bridge), End(member, interface, (address,))
         )

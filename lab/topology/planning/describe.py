@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab.topology.model.steps import text_of, without_secrets
-from lab.topology.planning.plan import CertificatePlan, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Cable, CertificatePlan, End, NodePlan, Plan
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _link(link: Link) -> dict[str, Any]:
+def _link(link: Cable) -> dict[str, Any]:
     return {"a": _end(link.a), "b": _end(link.b), "mtu": link.mtu}
 
 

@@ -53,7 +53,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Link:
+class Cable:
     """A cable (veth pair) between two nodes."""
 
     a: End
@@ -180,7 +180,7 @@ class Plan:
     name: str
     story: str
     nodes: tuple[NodePlan, ...]
-    links: tuple[Link, ...]
+    links: tuple[Cable, ...]
     certificates: tuple[CertificatePlan, ...]
     gateways: tuple[GatewayPlan, ...]
     clients: tuple[ClientPlan, ...]

@@ -14,7 +14,7 @@ from lab.topology.planning.identity import identify
 from lab.topology.planning.pki import certificate_plans
 from lab.topology.planning.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
 from lab.topology.planning.radius_servers import not_signing_all, password_of, root_for_profiles
-from lab.topology.planning.wiring import INTERNET, World
+from lab.topology.planning.wiring import INTERNET, Network
 
 if TYPE_CHECKING:
     from lab.topology.model.sites import SiteConnection
@@ -26,7 +26,7 @@ def make_plan(topology: Topology, base: Path) -> Plan:
     """The plan; `base` is the directory of the topology file, for the user's own certificates."""
     addresses = allocate(topology)
     identities = {name: identify(topology.name, name) for name in topology.gateways}
-    world = World(topology, addresses, identities)
+    world = Network(topology, addresses, identities)
     return Plan(
         name=topology.name,
         story=topology.story,

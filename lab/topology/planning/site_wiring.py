@@ -18,7 +18,7 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route, Service
 from lab.topology.planning.radius_servers import directory_service, radius_nodes, radius_service
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Sites:
             for host, spec in site.hosts.items():
                 yield self._host(host, spec, site)
 
-    def links(self) -> Iterator[Link]:
+    def links(self) -> Iterator[Cable]:
         """Cables in the LANs, and of private links."""
         for name, site in self.topology.sites.items():
             names = [server.node for server in self._servers(name)]
@@ -101,7 +101,7 @@ class Sites:
             ):
                 near = with_length(pair.internet, pair.prefix)
                 far = with_length(pair.device, pair.prefix)
-                yield Link(End(node, interface, (near,)), End(link_name(name), end, (far,)))
+                yield Cable(End(node, interface, (near,)), End(link_name(name), end, (far,)))
 
     def routes_of_vnet(self, vnet: str) -> Iterator[Route]:
         """To the sites behind the VNet's gateways, and over private links."""

@@ -23,7 +23,7 @@ from lab.topology.planning.builders import (
 )
 from lab.topology.planning.firewall import router_rules
 from lab.topology.planning.needs import needs_of
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Route, Service
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route, Service
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
 from lab.topology.planning.site_wiring import Sites
 
@@ -38,7 +38,7 @@ Names = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
-class World:
+class Network:
     """Nodes and links, kind by kind."""
 
     topology: Topology
@@ -65,12 +65,12 @@ class World:
         for name, client in self.topology.clients.items():
             yield self._client(name, client)
 
-    def links(self) -> Iterator[Link]:
+    def links(self) -> Iterator[Cable]:
         """Every cable."""
         for index, (name, pair) in enumerate(self.addresses.public.items()):
             internet = with_length(pair.internet, pair.prefix)
             device = with_length(pair.device, pair.prefix)
-            yield Link(End(INTERNET, f"net{index}", (internet,)), End(name, "wan", (device,)))
+            yield Cable(End(INTERNET, f"net{index}", (internet,)), End(name, "wan", (device,)))
         for name, vnet in self.topology.vnets.items():
             yield from self._vnet_links(name, vnet)
         yield from self.sites.links()
@@ -205,7 +205,7 @@ class World:
 
     # ------------------------------------------------------------------------------- links
 
-    def _vnet_links(self, name: str, vnet: Vnet) -> Iterator[Link]:
+    def _vnet_links(self, name: str, vnet: Vnet) -> Iterator[Cable]:
         for index, (subnet, prefix) in enumerate(vnet.subnets.items()):
             members = [(host, "eth0") for host, spec in vnet.hosts.items() if spec.subnet == subnet]
             if subnet == GATEWAY_SUBNET:
@@ -213,7 +213,7 @@ class World:
                 members += [(gateway, "lan") for gateway, spec in gateways if spec.vnet == name]
             yield from plugged_in(name, f"sub{index}", prefix, members, self.addresses)
 
-    def _access_links(self, name: str) -> Iterator[Link]:
+    def _access_links(self, name: str) -> Iterator[Cable]:
         clients = self.topology.clients.items()
         members = [(client, "eth0") for client, spec in clients if spec.behind == name]
         if self.topology.access[name].proxy:

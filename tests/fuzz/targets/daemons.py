@@ -50,7 +50,7 @@ from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
 from tests.fuzz.targets import keys
 from tests.fuzz.targets.radius_packets import NAS
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 
 LIMIT = 3
 """Connections of each group of protocols."""

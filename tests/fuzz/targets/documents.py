@@ -33,7 +33,7 @@ from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
 from tests.fuzz.targets.daemons import engine_context
 from tests.fuzz.targets.keys import authority, der, pem
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 
 # ---------------------------------------------------------------------------------- topologies
 

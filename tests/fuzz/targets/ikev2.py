@@ -20,7 +20,7 @@ from gateway.charon import vici_messages
 from gateway.ikev2 import radius_wire as wire
 from gateway.ikev2.clients import Clients
 from gateway.ikev2.config import CONNECTION
-from gateway.ikev2.relay import MOST_REMEMBERED, Relay
+from gateway.ikev2.relay import MOST_REMEMBERED, RadiusRelay
 from gateway.unprivileged.halfopen import HalfOpen
 from radius.packet import LONGEST, LONGEST_EAP, Keys, walk
 from tests.fuzz.engine import Target
@@ -192,7 +192,7 @@ async def _relay(steps: list[tuple[int, bytes]]) -> None:
     radius = bool(setup[:1] and setup[0] & 1)
     around = engine_context("Radius" if radius else "Certificate", answers=list(setup[1:]))
     clients = Clients(around, FakeVici())  # type: ignore[arg-type]
-    relay = Relay(around, clients.account)
+    relay = RadiusRelay(around, clients.account)
     relay._secret, relay.radius = SECRET, radius
     relay._waiting = HalfOpen(total=MOST_WAITING, share=MOST_WAITING - 2)
     tasks, ports = Tasks(), [Port(), Port()]

@@ -1,4 +1,4 @@
-"""RADIUS: a server's answers, and the front door between two strangers.
+"""RADIUS: a server's answers, and the push proxy between two strangers.
 
 Attributes are mutated and signed afterwards, or nothing would get past the authenticators; one bit
 of an input leaves the signature out.
@@ -22,7 +22,7 @@ from radius.packet import (
     Sent,
     Server,
 )
-from radius.push import TO_SERVER, Approved, Door
+from radius.push import TO_SERVER, Approved, PushProxy
 from radius.schedule import LIMIT
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split
@@ -161,7 +161,7 @@ def signed_request(
     return head + attribute(80, mark) + given
 
 
-# ------------------------------------------------------------------------------ the front door
+# ------------------------------------------------------------------------------ the push proxy
 
 OUTER, INNER = b"of-the-gateway", b"of-the-server"
 GATEWAY = ("10.1.255.4", 40000)
@@ -190,14 +190,14 @@ def door_seeds() -> list[bytes]:
     return made
 
 
-def door(data: bytes) -> None:
+def proxy(data: bytes) -> None:
     """Whatever comes in: no acceptance goes back that the server has not given, and the user's
     telephone not approved; what is kept is bounded; a line is a line.
     """
     steps = split(data)
     start = steps[0][1] if steps and steps[0][0] == START else b""
     factor, slow = (start + bytes(2))[:2]
-    at = Door([(IPv4Network("10.1.255.0/27"), OUTER)], INNER, random.Random(1).randbytes,
+    at = PushProxy([(IPv4Network("10.1.255.0/27"), OUTER)], INNER, random.Random(1).randbytes,
               FACTORS[factor % len(FACTORS)], frozenset({"mallory"}), float(slow % 4))  # fmt: skip
     now, approved, accepted = 0.0, 0, 0
     to_server: list[bytes] = []
@@ -242,5 +242,5 @@ TARGETS = (
     Target("radius-answers", answer_seeds, read_answer, ("radius/",), OF_ATTRIBUTES, quick=1000),
     Target("radius-exchange", exchange_seeds, exchange, ("radius/",), of_steps(6), quick=400,
            cpu=0.5),
-    Target("radius-door", door_seeds, door, ("radius/",), of_steps(6), quick=300, cpu=0.5),
+    Target("radius-proxy", door_seeds, proxy, ("radius/",), of_steps(6), quick=300, cpu=0.5),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.boot import carry, tools, users
+from lab.boot import host_settings, tools, users
 from lab.errors import MachineError
 
 
@@ -121,7 +121,7 @@ def test_proxies_pip_settings_and_the_files_they_name_are_carried(
     monkeypatch.setenv("PIP_CONFIG_FILE", str(pip))
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("AWS_SECRET", "x")
-    settings = carry.collect()
+    settings = host_settings.collect()
     assert settings.env["PIP_CONFIG_FILE"] == str(pip)
     assert settings.env["HTTPS_PROXY"] == "http://proxy.example:3128"
     assert "AWS_SECRET" not in settings.env
@@ -131,7 +131,7 @@ def test_proxies_pip_settings_and_the_files_they_name_are_carried(
 
 
 def test_settings_are_written_at_their_own_paths_below_a_directory(tmp_path: Path) -> None:
-    settings = carry.Settings({"PIP_CERT": "/etc/ca.pem"}, {"/etc/ca.pem": b"pem"})
+    settings = host_settings.Settings({"PIP_CERT": "/etc/ca.pem"}, {"/etc/ca.pem": b"pem"})
     settings.save(str(tmp_path))
     assert (tmp_path / "etc" / "ca.pem").read_bytes() == b"pem"
     assert (tmp_path / "env.json").read_text() == '{"PIP_CERT": "/etc/ca.pem"}'
@@ -146,7 +146,7 @@ def test_apts_own_proxy_settings_are_carried_and_nothing_else_of_apt(
                    'Acquire::http::Timeout "";\nDir "/";\nX\n')  # fmt: skip
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert carry.apt_options() == [
+    assert host_settings.apt_options() == [
         'Acquire::http::Proxy "http://p:3142"',
         'Acquire::https::CAInfo "/etc/ca"',
     ]

@@ -24,11 +24,11 @@ from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refu
 from gateway.sstp.protocol.machine import Timers
 from gateway.sstp.protocol.tamper import HONEST, Tamper
 from lab.clients import sstp_call
-from lab.clients.sstp_call import Caller, Manner, Target
+from lab.clients.sstp_call import Manner, SstpCall, Target
 from lab.clients.sstp_python import tls_context
 from lab.pki.authority import Credential, sign
 from lab.topology.planning.plan import CertificatePlan
-from tests.labs.sstp_server import Server
+from tests.rigs.sstp_server import Server
 
 ADDRESS = IPv4Address("172.16.201.2")
 LIMIT = 10.0
@@ -58,20 +58,20 @@ class Table:
         user: ClientConfig = ALICE,
         *,
         name: str = "gw.test",
-        then: Callable[[Caller, CallEvent], None] = lambda _caller, _event: None,
+        then: Callable[[SstpCall, CallEvent], None] = lambda _caller, _event: None,
         tamper: Tamper = HONEST,
         context: ssl.SSLContext | None = None,
         proxy: tuple[str, int] | None = None,
-    ) -> Caller:
+    ) -> SstpCall:
         """Dial; `then` is given every event. The loop runs until the call is over."""
         target = Target(name, "127.0.0.1", context or tls_context(str(self.root)), proxy)
-        caller: Caller
+        caller: SstpCall
 
         def tell(event: CallEvent) -> None:
             self.told.append(event)
             then(caller, event)
 
-        caller = Caller(
+        caller = SstpCall(
             self.reactor, target, user, tell, done=self.reactor.stop, manner=Manner(tamper, SOON)
         )
         caller.dial()
@@ -116,7 +116,7 @@ def table(
 def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
     servers: list[IPv4Address] = []
 
-    def look(caller: Caller, event: CallEvent) -> None:
+    def look(caller: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
             assert caller.link
             servers.extend(caller.link.dns)
@@ -134,7 +134,7 @@ def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
 def test_a_packet_goes_through_and_comes_back(table: Table) -> None:
     packet = bytes.fromhex("45000014000000004001000000000000") + bytes(4)
 
-    def echo(caller: Caller, event: CallEvent) -> None:
+    def echo(caller: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
             caller.send(packet)
         elif isinstance(event, Data):
@@ -205,7 +205,7 @@ def http_proxy(answer: bytes, port: int = 0) -> Iterator[tuple[str, int]]:
 
 
 def test_a_proxy_that_connects_is_gone_through(table: Table) -> None:
-    def leave(caller: Caller, event: CallEvent) -> None:
+    def leave(caller: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
             caller.hang_up("enough")
 

@@ -30,7 +30,7 @@ from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import TlsConnection
 from gateway.dataplane.tun import configure, has_vnet_hdr, open_tun
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 from tests.unit.dataplane.pieces import (
     Client,
     connected,

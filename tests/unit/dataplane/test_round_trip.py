@@ -24,7 +24,7 @@ from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import TlsConnection
 from gateway.dataplane.tun import configure, open_tun
 from lab.kernel import calls
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 from tests.unit.dataplane.pieces import connected, running
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from gateway.engine import EngineContext
 from gateway.policy.admission import Admission
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Sessions
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 
 FAILURE, SUCCESS = b"\x04\x01\x00\x04", b"\x03\x01\x00\x04"
 Step = Request | Shown | Failed

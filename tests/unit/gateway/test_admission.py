@@ -11,7 +11,7 @@ from gateway.common.vocabulary import VpnProtocol
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.pool import divide, usable
 from gateway.policy.sessions import Peer, Sessions
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 
 ALICE = Peer("OpenVPN", "alice", ("A" * 40,), "R" * 40, "192.0.2.10")
 POLICY = Policy(

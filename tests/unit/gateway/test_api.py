@@ -18,7 +18,7 @@ from gateway.arm.placement import Placement
 from gateway.control import application, serve
 from gateway.policy.refusals import BoundedLog
 from gateway.reconcile import Gateway
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 
 PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
 

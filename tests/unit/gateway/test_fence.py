@@ -15,7 +15,7 @@ from gateway import reconcile
 from gateway.arm.placement import Placement
 from gateway.common.errors import FenceError, LapsedError
 from gateway.engine import EngineReport
-from gateway.forwarding.reach import ROWS, Ground, Reach, rules
+from gateway.forwarding.reach import ROWS, Attachment, Reach, rules
 from gateway.policy import sessions
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
@@ -25,7 +25,7 @@ from gateway.reconcile import Gateway
 from gateway.sstp.eap import CertificateAuthenticator
 from gateway.sstp.gate import Gate
 from gateway.sstp.worker.messages import Admitted, Asked, Denied, EapGiven, End, Opened
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.around import FakeEapTls, engine_context, shown
 
 POOL = IPv4Network("172.16.9.0/29")
@@ -222,7 +222,9 @@ async def test_who_is_to_be_put_out_is_shut_out_before_the_engine_is_asked(
 
 # ------------------------------------------------------------------------------- who reaches what
 
-GROUND = Ground(IPv4Address("203.0.113.2"), IPv4Address("10.1.255.4"), "wan", "lan", userspace=True)
+ATTACHMENT = Attachment(
+    IPv4Address("203.0.113.2"), IPv4Address("10.1.255.4"), "wan", "lan", userspace=True
+)
 REACH = Reach(
     pool=(POOL,),
     routes=(IPv4Network("10.1.0.0/16"), IPv4Network("192.168.50.0/24")),
@@ -246,7 +248,7 @@ def test_the_table_of_rows_is_all_that_is_forwarded() -> None:
         ("sites", "vnet", "network"),
         ("sites", "clients", None),
     }
-    text = rules(GROUND, REACH)
+    text = rules(ATTACHMENT, REACH)
     sites = "{ 192.168.50.0/24, 192.168.60.0/24 }"
     routes = "{ 10.1.0.0/16, 192.168.50.0/24 }"
     assert chain(text, "of_clients") == [
@@ -257,11 +259,11 @@ def test_the_table_of_rows_is_all_that_is_forwarded() -> None:
 
 
 def test_without_a_document_nothing_is_forwarded_to_or_from_a_prefix() -> None:
-    text = rules(GROUND, Reach())
+    text = rules(ATTACHMENT, Reach())
     assert chain(text, "of_clients") == []
     assert not any("/" in rule for rule in chain(text, "of_vnet"))
 
 
 def test_a_row_to_prefixes_that_overlap_makes_one_set() -> None:
     twice = replace(REACH, sites=(*REACH.sites, IPv4Network("192.168.50.128/25")))
-    assert rules(GROUND, twice) == rules(GROUND, REACH)
+    assert rules(ATTACHMENT, twice) == rules(ATTACHMENT, REACH)

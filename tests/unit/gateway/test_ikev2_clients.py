@@ -16,7 +16,7 @@ from gateway.ikev2.relay import Admitted
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Peer, Sessions
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.around import engine_context
 
 ALICE = Peer("IkeV2", "alice", ("A",), "ROOT", "192.0.2.2")

@@ -23,7 +23,7 @@ from pyrad.packet import (
 
 from gateway.eap_tls.worker.messages import Failed, Request
 from gateway.ikev2 import radius_wire as wire
-from gateway.ikev2.relay import Admitted, Relay
+from gateway.ikev2.relay import Admitted, RadiusRelay
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Sessions
@@ -32,7 +32,7 @@ from radius.client import EapSession
 from radius.packet import Keys, Sent, Server, walk
 from radius.packet import Request as Question
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, engine_context, shown
 
 SECRET = b"between-charon-and-us"
@@ -240,7 +240,7 @@ class Bench:
             eap_tls=self.eap_tls,
             radius=self.path,
         )
-        self.relay = Relay(around, lambda *told: self.accounts.append(told))
+        self.relay = RadiusRelay(around, lambda *told: self.accounts.append(told))
         self.relay.radius = True
         self.secret = b""
         self.accounting: asyncio.DatagramTransport | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from gateway.openvpn.link import Link
+from gateway.openvpn.link import ManagementLink
 from gateway.openvpn.management import client_deny, client_pending
 
 
 async def test_that_it_will_be_decided_and_the_decision_are_one_write(tmp_path: Path) -> None:
     """In two, one connect in fifteen took a second: openvpn acted when a timer of its was due."""
     path = tmp_path / "management.sock"
-    link = Link(path, lambda _event: None)
+    link = ManagementLink(path, lambda _event: None)
     await link.listen()
     reader, writer = await asyncio.open_unix_connection(str(path))
     await reader.read(1)  # its first words: it is connected

@@ -22,7 +22,7 @@ from gateway.policy.admission import Admission, Policy
 from gateway.policy.sessions import Peer, Sessions
 from gateway.policy.trust import thumbprint
 from gateway.sstp import engine as sstp
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.around import FakeEapTls, engine_context, shown
 
 POOL = (IPv4Network("172.16.9.0/29"),)

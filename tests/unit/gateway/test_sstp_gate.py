@@ -26,7 +26,7 @@ from gateway.sstp.worker.messages import (
     Opened,
     PapGiven,
 )
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.around import FAILURE, FakeEapTls, certified, engine_context, shown
 
 POOL = IPv4Network("172.16.9.0/29")

@@ -27,7 +27,7 @@ from gateway.sstp.worker.messages import (
 from radius.client import EapSession
 from radius.packet import Keys
 from radius.verdict import Accept, Challenge, EapVerdict, NoAnswer, Reject
-from tests.labs.fences import RecordingFence
+from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.around import engine_context
 
 SERVER = "10.1.1.10"

@@ -24,13 +24,13 @@ from gateway.policy.trust import Roots
 from gateway.ppp import tls_contexts
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import Accept
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.sstp.protocol import building, http
 from gateway.sstp.protocol.binding import Bound, certificate_hashes
 from gateway.sstp.protocol.call import CallConfig
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.worker import connection as callers
-from gateway.sstp.worker.connection import Caller
+from gateway.sstp.worker.connection import ClientConnection
 from tests.unit.ppp.local_eap_tls import LocalEapTls
 
 LIMIT = 5.0
@@ -63,31 +63,31 @@ class WorkerServices:
     judge: Callable[[Any], Any] = lambda _attempt: Accept(IPv4Address("172.16.9.2"))
     open: int = 0
 
-    def asks(self, caller: Caller, attempt: Any) -> None:
+    def asks(self, caller: ClientConnection, attempt: Any) -> None:
         self.told.append(("asks", type(attempt).__name__))
         caller.answer(self.judge(attempt))
 
-    def opened(self, caller: Caller, binding: str) -> None:
+    def opened(self, caller: ClientConnection, binding: str) -> None:
         self.told.append(("opened", binding))
 
-    def refused(self, caller: Caller, reason: str, message: str, user: str) -> None:
+    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
         self.told.append(("refused", reason, message))
 
-    def ended(self, caller: Caller, why: str) -> None:
+    def ended(self, caller: ClientConnection, why: str) -> None:
         self.told.append(("ended", why))
 
-    def gone(self, caller: Caller) -> None:
+    def gone(self, caller: ClientConnection) -> None:
         self.told.append(("gone",))
         self.open -= 1
         if not self.open:
             self.reactor.stop()
 
-    def fault(self, caller: Caller) -> None:
+    def fault(self, caller: ClientConnection) -> None:
         self.told.append(("fault",))
 
-    def accept(self, listener: socket.socket) -> Caller:
+    def accept(self, listener: socket.socket) -> ClientConnection:
         self.open += 1
-        return Caller(self.open, listener.accept()[0], "192.0.2.2", self)
+        return ClientConnection(self.open, listener.accept()[0], "192.0.2.2", self)
 
     def run(self) -> None:
         """Until everybody is gone; a test that hangs is told."""
@@ -257,13 +257,13 @@ def test_packets_that_come_with_the_last_word_of_the_negotiation_are_not_lost(
     services.judge = LocalEapTls(eap, Roots((pki_today["root"],)))
     config = ServerConfig(IPv4Address("172.16.9.1"))
     calls = CallConfig(
-        services.calls.certificate_hashes, lambda now: Link(config, now=now, entropy=os.urandom)
+        services.calls.certificate_hashes, lambda now: PppLink(config, now=now, entropy=os.urandom)
     )
     services.calls = calls
     mine = contexts.client_context(pki_today["alice"], key["alice"], (), (pki_today["root"],))
     user = ClientConfig("alice", eap_tls=mine)
     dialled = ClientCallConfig(
-        "gw", calls.certificate_hashes, lambda now: Link(user, now=now, entropy=os.urandom)
+        "gw", calls.certificate_hashes, lambda now: PppLink(user, now=now, entropy=os.urandom)
     )
 
     def dial(tls: ssl.SSLSocket) -> None:

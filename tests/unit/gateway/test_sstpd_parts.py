@@ -244,7 +244,7 @@ def test_a_flood_of_any_number_of_sources_leaves_the_newcomer_in() -> None:
 
 
 def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
-    lines = rate_limit.Ration(0.0)
+    lines = rate_limit.RateLimit(0.0)
     told = sum(lines.allows("protocol", 0.0) for _ in range(rate_limit.BURST + 7))
     assert told == rate_limit.BURST
     assert not lines.allows("tls", 0.0)
@@ -254,7 +254,7 @@ def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
 
 
 def test_the_ration_comes_back_with_time() -> None:
-    lines = rate_limit.Ration(0.0)
+    lines = rate_limit.RateLimit(0.0)
     while lines.allows("protocol", 0.0):
         pass
     assert lines.allows("protocol", 1.0 / rate_limit.RATE)

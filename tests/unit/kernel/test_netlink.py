@@ -8,7 +8,7 @@ from lab.errors import LabError
 from lab.kernel import calls, nft, requests, sysctls
 from lab.kernel.netlink import KernelError, Netlink
 from lab.kernel.requests import LOOPBACK
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 
 def test_a_refusal_names_its_request_and_quotes_the_kernel() -> None:

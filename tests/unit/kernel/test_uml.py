@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.kernel import calls, ppp, uml
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 
 def test_user_mode_linux_boots_here_and_leaves_nothing() -> None:

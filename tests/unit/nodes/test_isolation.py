@@ -18,20 +18,20 @@ from lab.nodes.base import Node
 from lab.observe.capture import capture
 from lab.pki import stock
 from lab.runtime.kernels import boot, build_nodes
-from lab.runtime.world import build_world
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
-from tests.labs import uml_lab
-from tests.labs.isolated import isolated
+from lab.runtime.network import build_network
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan
+from tests.rigs import uml_lab
+from tests.rigs.isolated import isolated
 
 SOURCE = Path(__file__).parents[3]
 PLAN = Plan(
     "isolation", "",
     nodes=(NodePlan("gw", "gateway", bridges=(Bridge("lan", ("10.0.0.1/24",)),)),
            NodePlan("pc", "client")),
-    links=(Link(End("gw", "p0", bridge="lan"), End("pc", "eth0", ("10.0.0.2/24",))),),
+    links=(Cable(End("gw", "p0", bridge="lan"), End("pc", "eth0", ("10.0.0.2/24",))),),
     certificates=(), gateways=(), clients=(), steps=(),
 )  # fmt: skip
-INTRUDER = [sys.executable, "-m", "tests.labs.intruder"]
+INTRUDER = [sys.executable, "-m", "tests.rigs.intruder"]
 DOCUMENT = SOURCE / "docs" / "lab-security.md"
 ROOT, ROOT_ADMINISTERING, USER, USER_ADMINISTERING, OWN_KERNEL = range(1, 6)
 """Columns of its table."""
@@ -61,7 +61,7 @@ def test_a_program_in_a_node_reaches_what_the_document_says(tmp_path: Path, name
     expected = documented(columns[name][is_machines_root()])
 
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
+        nodes = await build_network(PLAN, tmp_path)
         assert await tried(nodes[name], nodes["gw" if name == "pc" else "pc"]) == expected
 
     isolated(there)
@@ -91,7 +91,7 @@ def is_outside(path: str) -> bool:
 @pytest.mark.parametrize("name", ["pc", "gw"])
 def test_capabilities_of_the_machine_are_out_of_bounds(tmp_path: Path, name: str) -> None:
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
+        nodes = await build_network(PLAN, tmp_path)
         status = (await nodes[name].run(["cat", "/proc/self/status"])).stdout
         found = re.findall(r"^Cap(Bnd|Eff|Prm):\t(\w+)$", status, re.MULTILINE)
         assert len(found) == 3
@@ -104,7 +104,7 @@ def test_capabilities_of_the_machine_are_out_of_bounds(tmp_path: Path, name: str
 
 def test_what_one_node_writes_no_other_sees(tmp_path: Path) -> None:
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
+        nodes = await build_network(PLAN, tmp_path)
         for place in ("/etc/ld.so.preload", "/var/lib/x", "/run/x", "/tmp/x", "/mnt/x", "/x"):
             made = await nodes["pc"].run(["sh", "-c", f": > {place}"])
             assert made.code == 0, made.said
@@ -127,7 +127,7 @@ def test_the_supervisor_goes_through_no_link_that_a_node_has_made(
     }
 
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
+        nodes = await build_network(PLAN, tmp_path)
         pc = nodes["pc"]
         listener = await asyncio.to_thread(listen, place / "socket")
         with listener:
@@ -153,7 +153,7 @@ def listen(path: Path) -> socket.socket:
 
 def test_a_nodes_own_network_settings_can_be_written(tmp_path: Path) -> None:
     async def there() -> None:
-        nodes = await build_world(PLAN, tmp_path)
+        nodes = await build_network(PLAN, tmp_path)
         setting = "/proc/sys/net/ipv4/ip_forward"
         assert (await nodes["pc"].run(["sh", "-c", f"echo 1 > {setting}"])).code == 0
         assert (await nodes["pc"].read(setting)) == b"1\n"

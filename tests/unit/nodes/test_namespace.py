@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lab.nodes.namespace import NamespaceNode
-from lab.runtime.world import build_world
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.runtime.network import build_network
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 PAIR = Plan(
     "pair", "",
@@ -27,7 +27,7 @@ PAIR = Plan(
                  nameservers=("10.0.0.1",), hosts=(("10.0.0.1", ("router", "gate.way")),)),
     ),
     links=(
-        Link(End("router", "p0", bridge="lan"), End("pc", "eth0", ("10.0.0.2/24", "fd00::2/64"))),
+        Cable(End("router", "p0", bridge="lan"), End("pc", "eth0", ("10.0.0.2/24", "fd00::2/64"))),
     ),
     certificates=(), gateways=(), clients=(), steps=(),
 )  # fmt: skip
@@ -35,7 +35,7 @@ PAIR = Plan(
 
 def on_a_pc(test: Callable[[NamespaceNode], Awaitable[None]], tmp_path: Path) -> None:
     async def there() -> None:
-        nodes = await build_world(PAIR, tmp_path)
+        nodes = await build_network(PAIR, tmp_path)
         await test(nodes["pc"])
 
     isolated(there)

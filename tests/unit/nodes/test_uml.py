@@ -21,9 +21,9 @@ from lab.nodes.uml_network import outside
 from lab.nodes.uml_program import NodeDownError
 from lab.observe.capture import capture
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 PCS = ("pc1", "pc2")
 PLAN = Plan(
@@ -37,7 +37,7 @@ PLAN = Plan(
           for n, pc in enumerate(PCS)),
     ),
     links=tuple(
-        Link(End("router", f"p{n}", bridge="lan"),
+        Cable(End("router", f"p{n}", bridge="lan"),
              End(pc, "eth0", (f"10.0.0.{n + 2}/24", f"fd00::{n + 2}/64")), mtu=1400)
         for n, pc in enumerate(PCS)
     ),

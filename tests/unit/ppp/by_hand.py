@@ -10,7 +10,7 @@ from gateway.ppp import frames
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import LinkEvent, Verdict
 from gateway.ppp.frames import LCP, Packet, encode_packet, parse_packet
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.ppp.options import Option, encode_options, parse_options
 
 REQUEST, ACK, NAK, REJECT, TERMINATE, TERMINATE_ACK, CODE_REJECT = range(1, 8)
@@ -35,7 +35,7 @@ class ByHand:
     events: list[LinkEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.link = Link(self.config, now=self.now, entropy=random.Random(1).randbytes)
+        self.link = PppLink(self.config, now=self.now, entropy=random.Random(1).randbytes)
         self.link.open(self.now)
         ((_protocol, self.request),) = self.hear()
 

@@ -20,7 +20,7 @@ from gateway.ppp.events import (
     Refuse,
     Verdict,
 )
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 
 LOCAL = IPv4Address("172.16.201.1")
 GIVEN = IPv4Address("172.16.201.7")
@@ -70,8 +70,8 @@ class Pair:
     def __post_init__(self) -> None:
         self.random = random.Random(4)
         entropy = self.random.randbytes
-        self.server = Link(self.server_setup, now=self.now, entropy=entropy)
-        self.client = Link(self.client_setup, now=self.now, entropy=entropy)
+        self.server = PppLink(self.server_setup, now=self.now, entropy=entropy)
+        self.client = PppLink(self.client_setup, now=self.now, entropy=entropy)
 
     def open(self) -> Pair:
         self.server.open(self.now)
@@ -88,7 +88,7 @@ class Pair:
                 return self
         raise AssertionError(f"they never stop talking: {self.said[-4:]}")
 
-    def _carry(self, who: str, sender: Link, receiver: Link) -> int:
+    def _carry(self, who: str, sender: PppLink, receiver: PppLink) -> int:
         frames = sender.outgoing()
         for frame in frames:
             self.said.append((who, frame))

@@ -13,7 +13,7 @@ from radius.attributes import Call, Nas
 from radius.client import EapSession, RadiusClient
 from radius.packet import Server
 from radius.verdict import Accept, Challenge, NoAnswer, Reject
-from tests.labs.patience import PATIENCE
+from tests.rigs.patience import PATIENCE
 from tests.unit.radius import servers
 from tests.unit.radius.servers import ACCEPT, CHALLENGE, REJECT, SECRET, attribute, parse, vendor
 

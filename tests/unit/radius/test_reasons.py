@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from pyrad.packet import AuthPacket
 
 from radius.attributes import dictionary
-from radius.push import Door, Visit
+from radius.push import PushProxy, Visit
 from radius.reasons import (
     DENIED,
     REASONS,
     bare,
     of_chap_error,
-    of_door,
     of_freeradius,
+    of_push_proxy,
     of_reply,
     telling,
 )
@@ -92,8 +92,8 @@ def test_freeradius_log_in_words() -> None:
 
 
 def test_the_log_that_knows_more_is_believed() -> None:
-    door = 'second factor of "alice": The second factor was denied\n'
-    logs = [list(of_freeradius(FREERADIUS)), list(of_door(door))]
+    proxy = 'second factor of "alice": The second factor was denied\n'
+    logs = [list(of_freeradius(FREERADIUS)), list(of_push_proxy(proxy))]
     for user, reason in (("CORP\\Alice", "second-factor-denied"), ("erin", "not-in-group"),
                          ("frank@corp.test", "locked-out")):  # fmt: skip
         found = telling(user, logs)
@@ -104,7 +104,7 @@ def test_the_log_that_knows_more_is_believed() -> None:
 
 @given(st.text())
 def test_whatever_stands_in_a_log_never_raises(log: str) -> None:
-    for read in (of_freeradius, of_door):
+    for read in (of_freeradius, of_push_proxy):
         assert all(found.reason in REASONS for found in read(log))
 
 
@@ -134,12 +134,12 @@ def test_no_name_changes_a_reason_or_makes_a_refusal_of_another(name: str) -> No
 
 @given(HOSTILE)
 def test_no_name_makes_the_door_say_something_else(name: str) -> None:
-    at = Door([(IPv4Network("192.0.2.0/24"), b"s")], b"s", bytes)
+    at = PushProxy([(IPv4Network("192.0.2.0/24"), b"s")], b"s", bytes)
     request = AuthPacket(1, secret=b"s", authenticator=bytes(16), dict=dictionary())
     request[1] = [name.encode(errors="replace")]
     visit = Visit(("192.0.2.9", 1), request, 0.0)
     at._say(visit, "asked")
-    assert list(of_door("\n".join(at.lines))) == []
+    assert list(of_push_proxy("\n".join(at.lines))) == []
     at._say(visit, DENIED)
-    (found,) = of_door("\n".join(at.lines))
+    (found,) = of_push_proxy("\n".join(at.lines))
     assert (found.user, found.reason) == (bare(visit.user), "second-factor-denied")

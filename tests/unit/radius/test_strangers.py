@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.ikev2 import radius_wire as wire
 from radius import relay
 from radius.packet import Answer, Request, Sent, Server
-from radius.push import Door
+from radius.push import PushProxy
 from tests.unit.radius import servers
 from tests.unit.radius.servers import SECRET, attribute, vendor
 
@@ -44,9 +44,9 @@ def test_a_request_is_read_or_is_nothing(attributes: bytes, *, signed: bool) -> 
     data = request(attributes, signed=signed)
     asked = wire.read(data, SECRET)
     assert signed or asked is None
-    door = Door([(IPv4Network("192.0.2.0/24"), SECRET)], b"inner", os.urandom)
-    door.receive(data, HERE, 0.0)
-    assert len(door.outgoing) + len(door.lines) == 1
+    proxy = PushProxy([(IPv4Network("192.0.2.0/24"), SECRET)], b"inner", os.urandom)
+    proxy.receive(data, HERE, 0.0)
+    assert len(proxy.outgoing) + len(proxy.lines) == 1
 
 
 @given(attributes=ATTRIBUTES, code=st.sampled_from([2, 3, 11, 1, 40]), signed=st.booleans())
@@ -61,13 +61,13 @@ def test_an_answer_is_read_or_is_a_flaw(attributes: bytes, *, code: int, signed:
 def test_the_door_passes_an_answer_on_or_does_not(
     attributes: bytes, *, code: int, signed: bool
 ) -> None:
-    door = Door([(IPv4Network("192.0.2.0/24"), SECRET)], b"inner", os.urandom)
-    door.receive(request(attribute(1, b"alice"), signed=True), HERE, 0.0)
-    ((inner, _),) = door.outgoing
-    door.outgoing.clear()
+    proxy = PushProxy([(IPv4Network("192.0.2.0/24"), SECRET)], b"inner", os.urandom)
+    proxy.receive(request(attribute(1, b"alice"), signed=True), HERE, 0.0)
+    ((inner, _),) = proxy.outgoing
+    proxy.outgoing.clear()
     answer = servers.reply(inner, code, attributes, secret=b"inner", signed=signed)
-    door.answered(answer, 0.0)
-    assert len(door.outgoing) + len(door.lines) == 1
+    proxy.answered(answer, 0.0)
+    assert len(proxy.outgoing) + len(proxy.lines) == 1
 
 
 @given(st.binary(max_size=200))

@@ -16,8 +16,8 @@ from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body, Failed, Ready
 from lab.runtime.start import start
 from lab.waiting import wait_until
-from tests.labs.isolated import isolated
-from tests.labs.small_lab import SmallLab
+from tests.rigs.isolated import isolated
+from tests.rigs.small_lab import SmallLab
 
 READ_ONLY = calls.MS_RDONLY
 

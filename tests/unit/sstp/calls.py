@@ -26,7 +26,7 @@ from gateway.ppp.events import (
     Verdict,
 )
 from gateway.ppp.keys import zeros
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.ppp.mschapv2 import verify
 from gateway.ppp.tls_contexts import client_context, server_context
 from gateway.sstp.protocol.binding import certificate_hashes
@@ -86,7 +86,7 @@ class Pair:
         self.server = ServerCall(
             CallConfig(
                 HASHES,
-                lambda now: Link(server, now=now, entropy=entropy),
+                lambda now: PppLink(server, now=now, entropy=entropy),
                 busy=lambda: busy,
                 unix_time=lambda: 0,
             ),
@@ -94,7 +94,7 @@ class Pair:
             entropy=entropy,
         )
         config = ClientCallConfig(
-            "gw.example", HASHES, lambda now: Link(client, now=now, entropy=entropy)
+            "gw.example", HASHES, lambda now: PppLink(client, now=now, entropy=entropy)
         )
         self.client = ClientCall(replace(config, **options), now=0, entropy=entropy)
         self.server_saw: list[CallEvent] = []

@@ -10,12 +10,12 @@ import pytest
 
 from lab.topology.load import load
 from lab.topology.planning.neighbours import MESH, Interface, Neighbour, crowded, mac, neighbours
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan
 
 TOPOLOGIES = sorted((Path(__file__).parents[3] / "topologies").glob("*.yaml"))
 
 
-def plan(nodes: list[NodePlan], links: list[Link]) -> Plan:
+def plan(nodes: list[NodePlan], links: list[Cable]) -> Plan:
     return Plan("test", "", tuple(nodes), tuple(links), (), (), (), ())
 
 
@@ -28,7 +28,7 @@ def lan(size: int) -> Plan:
             *(NodePlan(name, "proxy" if name == "proxy" else "client") for name in names),
         ],
         [
-            Link(
+            Cable(
                 End("router", f"p{number}", bridge="lan"),
                 End(name, "eth0", (f"10.0.{number >> 8}.{(number & 255) + 2}/16",)),
             )
@@ -75,9 +75,9 @@ def test_switches_joined_by_a_cable_are_one_wire_and_a_router_s_two_are_not() ->
         plan(
             sides,
             [
-                Link(End("left", "p0", bridge="lan"), End("right", "p0", bridge="lan")),
-                Link(End("pc", "eth0", ("10.0.0.3/24",)), End("right", "p1", bridge="lan")),
-                Link(End("far", "eth0", ("10.1.0.3/24",)), End("right", "p2", bridge="other")),
+                Cable(End("left", "p0", bridge="lan"), End("right", "p0", bridge="lan")),
+                Cable(End("pc", "eth0", ("10.0.0.3/24",)), End("right", "p1", bridge="lan")),
+                Cable(End("far", "eth0", ("10.1.0.3/24",)), End("right", "p2", bridge="other")),
             ],
         )
     )

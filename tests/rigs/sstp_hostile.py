@@ -3,7 +3,7 @@
 Each opens a connection of its own, misbehaves, and tells what the server did, in words such as
 `HTTP 404, closed` or `CALL_ABORT INVALID_FRAME_RECEIVED, closed`. None knows a user.
 
-`python -m tests.labs.sstp_hostile ADDRESS NAME ROOT [CASE...]` prints one JSON object a case;
+`python -m tests.rigs.sstp_hostile ADDRESS NAME ROOT [CASE...]` prints one JSON object a case;
 with `--half-open COUNT` in place of ROOT it opens that many connections and says nothing on them.
 """
 

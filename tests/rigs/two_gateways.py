@@ -10,15 +10,15 @@ from lab.pki.authority import sign
 from lab.pki.stock import fresh_key
 from lab.roles.gateway import start_gateway
 from lab.topology.planning.plan import (
+    Cable,
     CertificatePlan,
     End,
     GatewayPlan,
-    Link,
     NodePlan,
     Plan,
     Route,
 )
-from tests.labs.gateway_bench import (
+from tests.rigs.gateway_bench import (
     COMPUTERS,
     FQDN,
     GUID,
@@ -53,9 +53,9 @@ def _plan() -> Plan:
         for name, at in number.items()
     )
     cables = (
-        Link(End("net", "gw2", ("203.0.113.5/30",)), End("gw2", "wan", (f"{PUBLIC_2}/30",))),
+        Cable(End("net", "gw2", ("203.0.113.5/30",)), End("gw2", "wan", (f"{PUBLIC_2}/30",))),
         *(
-            Link(
+            Cable(
                 End("net", name, (f"192.0.2.{at + 1}/30",)),
                 End(name, "eth0", (f"192.0.2.{at + 2}/30",)),
             )

@@ -14,7 +14,7 @@ from lab.kernel import requests, sysctls
 from lab.kernel.requests import LOOPBACK, Port, Request
 from lab.nodes.namespace import NamespaceNode, Network
 from lab.topology.planning.neighbours import Interface, Neighbours, mac, neighbours
-from lab.topology.planning.plan import End, Link, NodePlan, Plan
+from lab.topology.planning.plan import Cable, End, NodePlan, Plan
 from lab.waiting import wait_until
 
 NODES = Path("/run/lab/nodes")
@@ -95,7 +95,7 @@ class _Computer:
         return all(requests.is_running(answer) for answer in answers)
 
 
-async def build_world(
+async def build_network(
     plan: Plan,
     log_directory: Path,
     directory: Path = NODES,
@@ -169,7 +169,7 @@ def _files(plan: NodePlan) -> dict[str, str]:
     return {"hosts": f"{LOCALHOST}127.0.1.1 {plan.name}\n{names}", "resolv.conf": servers}
 
 
-def _cable(link: Link, computers: Mapping[str, _Computer]) -> tuple[str, Request]:
+def _cable(link: Cable, computers: Mapping[str, _Computer]) -> tuple[str, Request]:
     """The request that makes both ends, and the node whose it is: one that has a switch for it."""
     near, far = (link.b, link.a) if link.b.bridge and not link.a.bridge else (link.a, link.b)
     here, there = computers[near.node], computers[far.node]

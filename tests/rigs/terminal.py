@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from tests.labs.patience import PATIENCE
+from tests.rigs.patience import PATIENCE
 
 
 class Terminal:

@@ -19,9 +19,9 @@ from lab.clients.profile import Profile, read_profile
 from lab.clients.strongswan import DAEMON
 from lab.nodes.base import Node, Process
 from lab.waiting import wait_until
-from tests.labs import forged
-from tests.labs.forged import Forged
-from tests.labs.gateway_bench import PRIVATE, Bench
+from tests.rigs import forged
+from tests.rigs.forged import Forged
+from tests.rigs.gateway_bench import PRIVATE, Bench
 
 if TYPE_CHECKING:
     import vici

@@ -1,4 +1,4 @@
-"""A man in the middle: `python -m tests.labs.tls_relay ADDRESS PEM GATEWAY NAME ROOT`.
+"""A man in the middle: `python -m tests.rigs.tls_relay ADDRESS PEM GATEWAY NAME ROOT`.
 
 It ends TLS with a certificate of its own, speaks TLS to the gateway, and passes everything on.
 """

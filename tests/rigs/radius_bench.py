@@ -11,10 +11,10 @@ from lab.nodes.base import Completed
 from lab.nodes.namespace import NamespaceNode
 from lab.pki.authority import Credential, issue
 from lab.pki.revocation import revocation_list
-from lab.runtime.world import build_world
-from lab.topology.planning.plan import Bridge, CertificatePlan, End, Link, NodePlan, Plan
+from lab.runtime.network import build_network
+from lab.topology.planning.plan import Bridge, Cable, CertificatePlan, End, NodePlan, Plan
 from radius.freeradius_instance import Authority, Client, Tls
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 GATEWAY, SERVER, SECOND, CONTROLLER = (f"192.168.50.{n}" for n in (4, 10, 11, 5))
 ADDRESSES = {"gw": GATEWAY, "nps1": SERVER, "nps2": SECOND, "dc1": CONTROLLER}
@@ -32,7 +32,7 @@ def plan(addresses: Mapping[str, str]) -> Plan:
             *(NodePlan(name, "radius") for name in addresses),
         ),
         links=tuple(
-            Link(End("switch", f"p{n}", bridge="lan"), End(name, "eth0", (f"{address}/24",)))
+            Cable(End("switch", f"p{n}", bridge="lan"), End(name, "eth0", (f"{address}/24",)))
             for n, (name, address) in enumerate(addresses.items())
         ),
         certificates=(),
@@ -96,7 +96,7 @@ def on_a_bench(
     """Run a test in a world of these computers."""
 
     async def there() -> None:
-        nodes = await build_world(plan(addresses), logs)
+        nodes = await build_network(plan(addresses), logs)
         credentials = await asyncio.to_thread(issue, CERTIFICATES)
         await test(Bench(dict(nodes), credentials, addresses))
 

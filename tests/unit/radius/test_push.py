@@ -1,4 +1,4 @@
-"""The front door: requests go on, answers come back, and the user has a word in it."""
+"""The push proxy: requests go on, answers come back, and the user has a word in it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from radius.attributes import Call, Nas, of_call
 from radius.packet import Answer, Request, Sent, Server
-from radius.push import TO_SERVER, Door
-from radius.reasons import of_door
+from radius.push import TO_SERVER, PushProxy
+from radius.reasons import of_push_proxy
 from tests.unit.radius import servers
 from tests.unit.radius.servers import ACCEPT, CHALLENGE, REJECT, attribute, parse
 
@@ -26,15 +26,15 @@ RECV, SEND = bytes(range(32)), bytes(range(32, 64))
 IDENTITY = b"\x02\x01\x00\x0a\x01alice"
 
 
-def door(**changes: Any) -> Door:
-    return Door(CLIENTS, INNER, os.urandom, **changes)
+def proxy(**changes: Any) -> PushProxy:
+    return PushProxy(CLIENTS, INNER, os.urandom, **changes)
 
 
 def asked(*, password: str | None = None, eap: bytes | None = None, number: int = 9) -> Sent:
     return Sent(Request(PAIRS, password, eap), SERVER, number, os.urandom)
 
 
-def through(at: Door, request: Sent, now: float = 0.0) -> bytes:
+def through(at: PushProxy, request: Sent, now: float = 0.0) -> bytes:
     """To the server behind: what it gets."""
     at.receive(request.data, GATEWAY, now)
     (data, address) = at.outgoing.pop()
@@ -42,7 +42,7 @@ def through(at: Door, request: Sent, now: float = 0.0) -> bytes:
     return data
 
 
-def accepted(at: Door, request: Sent, now: float = 0.0, body: bytes = b"") -> None:
+def accepted(at: PushProxy, request: Sent, now: float = 0.0, body: bytes = b"") -> None:
     """The server behind accepts."""
     inner = through(at, request, now)
     keys = servers.vendor(17, servers.hidden(RECV, inner, secret=INNER))
@@ -50,7 +50,7 @@ def accepted(at: Door, request: Sent, now: float = 0.0, body: bytes = b"") -> No
     at.answered(servers.reply(inner, ACCEPT, body + keys, secret=INNER), now)
 
 
-def got(at: Door, request: Sent) -> Answer:
+def got(at: PushProxy, request: Sent) -> Answer:
     """What the gateway reads in the only answer."""
     [(data, address)] = at.outgoing
     assert address == GATEWAY
@@ -62,7 +62,7 @@ def got(at: Door, request: Sent) -> Answer:
 
 
 def test_a_request_goes_on_signed_for_the_server_with_all_it_says() -> None:
-    at, request = door(), asked(eap=IDENTITY)
+    at, request = proxy(), asked(eap=IDENTITY)
     inner = through(at, request)
     assert servers.is_signed(inner, INNER)
     assert parse(inner)[0][0] == 80
@@ -72,12 +72,12 @@ def test_a_request_goes_on_signed_for_the_server_with_all_it_says() -> None:
 
     assert said(inner) == said(request.data)
     states = [value for kind, value in parse(inner) if kind == 33]
-    assert states == [*(v for k, v in parse(request.data) if k == 33), b"p2slab-front-door"]
+    assert states == [*(v for k, v in parse(request.data) if k == 33), b"p2slab-push-proxy"]
 
 
 @pytest.mark.parametrize("password", ["x", "Pa55w0rd!", "ü" * 20, "x" * 128])
 def test_a_password_is_hidden_again_with_the_servers_secret(password: str) -> None:
-    at, request = door(), asked(password=password)
+    at, request = proxy(), asked(password=password)
     inner = through(at, request)
     hidden = dict(parse(inner))[2]
     plain, last = b"", inner[4:20]
@@ -91,7 +91,7 @@ def test_a_password_is_hidden_again_with_the_servers_secret(password: str) -> No
 
 
 def test_the_answer_comes_back_with_keys_and_the_gateways_proxy_state() -> None:
-    at, request = door(), asked()
+    at, request = proxy(), asked()
     accepted(at, request, body=attribute(18, b"hello"))
     answer = got(at, request)
     assert (answer.kind, answer.message) == ("accept", "hello")
@@ -100,7 +100,7 @@ def test_the_answer_comes_back_with_keys_and_the_gateways_proxy_state() -> None:
 
 
 def test_after_the_password_the_user_is_asked_and_the_approval_lets_in() -> None:
-    at, request = door(factor="asked"), asked()
+    at, request = proxy(factor="asked"), asked()
     accepted(at, request)
     assert at.outgoing == []
     assert at.waiting == ["CORP\\alice"]
@@ -116,23 +116,25 @@ def test_after_the_password_the_user_is_asked_and_the_approval_lets_in() -> None
 
 
 def test_a_denial_is_a_refusal_with_its_reason_and_an_eap_failure() -> None:
-    at, request = door(factor="asked"), asked(eap=IDENTITY)
+    at, request = proxy(factor="asked"), asked(eap=IDENTITY)
     accepted(at, request, body=attribute(79, b"\x03\x07\x00\x04"))
     at.decide("alice@corp.test", 2.0, approve=False)
     answer = got(at, request)
     assert (answer.kind, answer.eap) == ("reject", b"\x04\x07\x00\x04")
-    assert [found.reason for found in of_door("\n".join(at.lines))] == ["second-factor-denied"]
+    assert [found.reason for found in of_push_proxy("\n".join(at.lines))] == [
+        "second-factor-denied"
+    ]
 
 
 def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits() -> None:
-    at, request = door(factor="never"), asked()
+    at, request = proxy(factor="never"), asked()
     accepted(at, request)
     assert at.deadline() == 30.0
     at.tick(29.9)
     assert len(at.lines) == 1
     at.tick(30.0)
     at.tick(31.0)
-    assert [(f.user, f.reason) for f in of_door("\n".join(at.lines))] == [
+    assert [(f.user, f.reason) for f in of_push_proxy("\n".join(at.lines))] == [
         ("alice", "second-factor-late")
     ]
     assert at.outgoing == []
@@ -144,7 +146,7 @@ def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits
 
 
 def test_a_user_may_approve_after_some_seconds_by_himself() -> None:
-    at, request = door(factor=5.0), asked()
+    at, request = proxy(factor=5.0), asked()
     accepted(at, request, now=100.0)
     assert at.deadline() == 105.0
     at.tick(104.9)
@@ -154,14 +156,14 @@ def test_a_user_may_approve_after_some_seconds_by_himself() -> None:
 
 
 def test_who_denies_by_himself_does_it_after_the_same_time() -> None:
-    at, request = door(factor=5.0, deniers=frozenset(["alice"])), asked()
+    at, request = proxy(factor=5.0, deniers=frozenset(["alice"])), asked()
     accepted(at, request)
     at.tick(5.0)
     assert got(at, request).kind == "reject"
 
 
 def test_a_gateway_that_asks_again_asks_the_user_once() -> None:
-    at, request = door(factor="asked"), asked()
+    at, request = proxy(factor="asked"), asked()
     inner = through(at, request)
     at.receive(request.data, GATEWAY, 1.0)
     assert at.outgoing == [(inner, TO_SERVER)]
@@ -178,18 +180,18 @@ def test_a_gateway_that_asks_again_asks_the_user_once() -> None:
 
 def test_a_refusal_or_challenge_of_the_server_goes_back_at_once() -> None:
     for code, kind in ((REJECT, "reject"), (CHALLENGE, "challenge")):
-        at, request = door(factor="asked"), asked()
+        at, request = proxy(factor="asked"), asked()
         inner = through(at, request)
         at.answered(servers.reply(inner, code, attribute(24, b"s"), secret=INNER), 0.0)
         assert got(at, request).kind == kind
 
 
 def test_a_typed_code_is_a_challenge_with_eap_where_there_was_eap() -> None:
-    at, request = door(factor="typed"), asked()
+    at, request = proxy(factor="typed"), asked()
     accepted(at, request)
     answer = got(at, request)
     assert (answer.kind, answer.message) == ("challenge", "Enter your verification code")
-    at, request = door(factor="typed"), asked(eap=IDENTITY)
+    at, request = proxy(factor="typed"), asked(eap=IDENTITY)
     accepted(at, request, body=attribute(79, b"\x03\xff\x00\x04"))
     answer = got(at, request)
     assert answer.eap[:5] == b"\x01\x00\x00\x21\x06"
@@ -201,11 +203,11 @@ def test_a_typed_code_is_a_challenge_with_eap_where_there_was_eap() -> None:
     assert (answer.kind, answer.eap) == ("reject", b"\x04\x00\x00\x04")
     at.tick(100.0)
     assert through(at, Sent(nak, SERVER, 11, os.urandom), 100.0), "its own challenge is forgotten"
-    assert [found.reason for found in of_door("\n".join(at.lines))] == ["typed-code"]
+    assert [found.reason for found in of_push_proxy("\n".join(at.lines))] == ["typed-code"]
 
 
 def test_a_slow_server_is_late_by_so_many_seconds() -> None:
-    at, request = door(slow=3.0), asked()
+    at, request = proxy(slow=3.0), asked()
     accepted(at, request, now=10.0)
     assert at.outgoing == []
     at.receive(request.data, GATEWAY, 11.0)
@@ -216,7 +218,7 @@ def test_a_slow_server_is_late_by_so_many_seconds() -> None:
 
 
 def test_strangers_wrong_secrets_and_forged_answers_are_passed_over() -> None:
-    at = door()
+    at = proxy()
     at.receive(asked().data, ("10.1.1.4", 1), 0.0)
     wrong = Sent(Request(PAIRS), Server("x", b"another"), 1, os.urandom)
     at.receive(wrong.data, GATEWAY, 0.0)
@@ -230,7 +232,7 @@ def test_strangers_wrong_secrets_and_forged_answers_are_passed_over() -> None:
 
 
 def test_no_secret_is_in_its_lines_and_its_repr() -> None:
-    at, request = door(factor="asked"), asked(password="hunter2")
+    at, request = proxy(factor="asked"), asked(password="hunter2")
     accepted(at, request)
     shown = f"{at!r} {at.lines}"
     assert not [word for word in ("of-the-gateway", "of-the-server", "hunter2") if word in shown]
@@ -238,7 +240,7 @@ def test_no_secret_is_in_its_lines_and_its_repr() -> None:
 
 @given(st.binary(max_size=200))
 def test_whatever_comes_to_either_side_never_raises(data: bytes) -> None:
-    at = door(factor="asked")
+    at = proxy(factor="asked")
     at.receive(data, GATEWAY, 0.0)
     at.answered(data, 0.0)
     through(at, asked())
@@ -247,7 +249,7 @@ def test_whatever_comes_to_either_side_never_raises(data: bytes) -> None:
 
 
 def test_no_more_requests_wait_than_there_are_identifiers() -> None:
-    at = door()
+    at = proxy()
     for number in range(400):
         at.receive(asked(number=number % 256).data, GATEWAY, 0.0)
     assert len({data[1] for data, _ in at.outgoing}) == 200

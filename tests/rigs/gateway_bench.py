@@ -15,16 +15,16 @@ from lab.pki.authority import Credential, issue
 from lab.roles.gateway import UnixGateway, start_gateway
 from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.topology.planning.plan import (
+    Cable,
     CertificatePlan,
     ClientPlan,
     End,
     GatewayPlan,
-    Link,
     NodePlan,
     Plan,
     Route,
 )
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 GUID = "6f1c0d0e-0000-4000-8000-00000000000d"
 FQDN = f"azuregateway-{GUID}-0123456789ab.vpn.azure.com"
@@ -54,9 +54,9 @@ PLAN = Plan(
         ),
     ),
     links=(
-        Link(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{PUBLIC}/30",))),
+        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{PUBLIC}/30",))),
         *(
-            Link(
+            Cable(
                 End("net", name, (f"192.0.2.{4 * number + 1}/30",)),
                 End(name, "eth0", (f"192.0.2.{4 * number + 2}/30",)),
             )

@@ -26,7 +26,7 @@ from gateway.ppp.events import (
     PapAttempt,
     Verdict,
 )
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.sstp.protocol.binding import certificate_hashes
 from gateway.sstp.protocol.call import CallConfig, ServerCall
 from gateway.sstp.protocol.events import CallEvent, Data
@@ -58,7 +58,7 @@ class Server:
         leaf = x509.load_pem_x509_certificate(pem.read_bytes())
         self.config = CallConfig(
             certificate_hashes(leaf.public_bytes(Encoding.DER)),
-            lambda now: Link(links, now=now, entropy=os.urandom),
+            lambda now: PppLink(links, now=now, entropy=os.urandom),
             timers=timers,
         )
         listener.setblocking(False)

@@ -1,6 +1,6 @@
 """A program in a node, as root, that tries the machine: one line of JSON for each attempt.
 
-    python -m tests.labs.intruder CACHE CHECKOUT
+    python -m tests.rigs.intruder CACHE CHECKOUT
 
 The attempt, what it got (null: it was refused) and the system's words. An attempt that succeeds
 changes nothing: settings are written as they are.

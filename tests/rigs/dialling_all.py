@@ -1,6 +1,6 @@
 """Dialling the gateway bench over each protocol with certificates of any kind.
 
-IKEv2 by tests.labs.ike_attacker, SSTP by tests.labs.sstp_caller, OpenVPN by the real program.
+IKEv2 by tests.rigs.ike_attacker, SSTP by tests.rigs.sstp_caller, OpenVPN by the real program.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from lab.clients.profile import read_profile
 from lab.clients.user import UserCertificate
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
-from tests.labs import forged
-from tests.labs.forged import Forged
-from tests.labs.gateway_bench import FQDN, PRIVATE, PUBLIC, Bench
-from tests.labs.ike_attacker import IkeAttacker, Manner, Outcome, by_eap_tls
-from tests.labs.sstp_bench import off, tcp
-from tests.labs.sstp_caller import SstpCaller
+from tests.rigs import forged
+from tests.rigs.forged import Forged
+from tests.rigs.gateway_bench import FQDN, PRIVATE, PUBLIC, Bench
+from tests.rigs.ike_attacker import IkeAttacker, Manner, Outcome, by_eap_tls
+from tests.rigs.sstp_bench import off, tcp
+from tests.rigs.sstp_caller import SstpCaller
 
 RECORD_LIMIT = 5.0
 
@@ -57,7 +57,7 @@ class Inside:
 
 
 @dataclass
-class Doors:
+class Dialling:
     """The gateway's, in the hands of people with odd certificates."""
 
     bench: Bench

@@ -1,6 +1,6 @@
 """Ten datagrams at once, and nothing after them.
 
-`python -m tests.labs.burst take` takes what comes for some seconds, and prints how many came;
+`python -m tests.rigs.burst take` takes what comes for some seconds, and prints how many came;
 `... send ADDRESS` sends the burst there. The gateway sends: no client may ask anything of it.
 """
 

@@ -23,7 +23,7 @@ from gateway.ppp.events import (
     Refuse,
     Verdict,
 )
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from radius import verdict as radius
 from radius.attributes import Call
 from radius.client import EapSession, RadiusClient
@@ -68,8 +68,8 @@ async def dial(
     """Dial with one of these methods, and say what it came to."""
     clock = asyncio.get_running_loop().time
     config = ServerConfig(IPv4Address("172.16.201.1"), methods)
-    server = Link(config, now=clock(), entropy=os.urandom)
-    client = Link(user, now=clock(), entropy=os.urandom)
+    server = PppLink(config, now=clock(), entropy=os.urandom)
+    client = PppLink(user, now=clock(), entropy=os.urandom)
     server.open(clock())
     client.open(clock())
     result, session = Dialled(), EapSession(Call("192.0.2.9", 7))
@@ -87,7 +87,7 @@ async def dial(
     return result
 
 
-def _carry(sender: Link, receiver: Link, now: float) -> int:
+def _carry(sender: PppLink, receiver: PppLink, now: float) -> int:
     frames = sender.outgoing()
     for frame in frames:
         receiver.receive(frame, now)

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.ppp.eap import Code, Type
 from gateway.ppp.frames import encode_packet, parse_packet
 from gateway.ppp.tls_messages import START, Fragments
-from tests.labs import ike_wire as wire
-from tests.labs.forged import Forged
-from tests.labs.ike_wire import Header, Payload
-from tests.labs.raw_tls import RawTls
+from tests.rigs import ike_wire as wire
+from tests.rigs.forged import Forged
+from tests.rigs.ike_wire import Header, Payload
+from tests.rigs.raw_tls import RawTls
 
 MARKER = bytes(4)
 """Before IKE on port 4500 (RFC 3948)."""

@@ -1,6 +1,6 @@
 """A small lab with daemons, and its front process: what `verify` and `up` do, without topologies.
 
-    python -m tests.labs.small_lab NAME verify|up|fail
+    python -m tests.rigs.small_lab NAME verify|up|fail
 
 `verify` says `ready` and stays; `up` says so and leaves the lab alone; `fail` has an exception in
 the middle of its building.
@@ -15,13 +15,13 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.nodes.namespace import NamespaceNode
+from lab.runtime.network import build_network
 from lab.runtime.protocol import Emit, Failed, Ready, Stage, StepResult
 from lab.runtime.start import start
-from lab.runtime.world import build_world
 from lab.topology.model.steps import Step
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
-from tests.labs.patience import PATIENCE
+from tests.rigs.patience import PATIENCE
 
 PCS = ("pc1", "pc2", "pc3")
 MASQUERADE = (
@@ -42,7 +42,7 @@ PLAN = Plan(
         *(NodePlan(pc, "client", routes=(Route("default", "10.0.0.1"),)) for pc in PCS),
     ),
     links=tuple(
-        Link(End("router", f"p{n}", bridge="lan"), End(pc, "eth0", (f"10.0.0.{n + 2}/24",)))
+        Cable(End("router", f"p{n}", bridge="lan"), End(pc, "eth0", (f"10.0.0.{n + 2}/24",)))
         for n, pc in enumerate(PCS)
     ),
     certificates=(),
@@ -62,7 +62,7 @@ class SmallLab:
 
     async def build(self, emit: Emit) -> None:
         emit(Stage(name="build the world", state="started"))
-        self.nodes = await build_world(PLAN, self._logs)
+        self.nodes = await build_network(PLAN, self._logs)
         await self._daemons()
         if self._fails:
             raise LabError("the middle of the building", "nothing, it is a test")

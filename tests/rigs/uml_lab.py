@@ -1,6 +1,6 @@
 """A lab with a node that has a kernel of its own, and its front process, as `up` has it.
 
-    python -m tests.labs.uml_lab NAME verify|up
+    python -m tests.rigs.uml_lab NAME verify|up
 
 `verify` says `ready` and stays; `up` says so and leaves the lab alone.
 """
@@ -18,7 +18,7 @@ from lab.runtime.kernels import boot, build_nodes
 from lab.runtime.protocol import Emit, Failed, Ready
 from lab.runtime.start import start
 from lab.topology.model.steps import Step
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 
 PLAN = Plan(
     name="uml",
@@ -27,7 +27,7 @@ PLAN = Plan(
         NodePlan("router", "internet", bridges=(Bridge("lan", ("10.0.0.1/24",)),), forwarding=True),
         NodePlan("pc", "client", routes=(Route("default", "10.0.0.1"),), needs=("ppp",)),
     ),
-    links=(Link(End("router", "p0", bridge="lan"), End("pc", "eth0", ("10.0.0.2/24",))),),
+    links=(Cable(End("router", "p0", bridge="lan"), End("pc", "eth0", ("10.0.0.2/24",))),),
     certificates=(),
     gateways=(),
     clients=(),

@@ -10,20 +10,20 @@ import pytest
 from lab.errors import LabError
 from lab.kernel.netlink import KernelError
 from lab.nodes.namespace import NamespaceNode
-from lab.runtime.world import build_world
-from lab.topology.planning.plan import Bridge, End, Link, NodePlan, Plan, Route
-from tests.labs.isolated import isolated
+from lab.runtime.network import build_network
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
+from tests.rigs.isolated import isolated
 
 World = dict[str, NamespaceNode]
 
 
-def plan(nodes: list[NodePlan], links: list[Link]) -> Plan:
+def plan(nodes: list[NodePlan], links: list[Cable]) -> Plan:
     return Plan("test", "", tuple(nodes), tuple(links), (), (), (), ())
 
 
 def built(what: Plan, test: Callable[[World], Awaitable[None]], tmp_path: Path) -> None:
     async def there() -> None:
-        await test(await build_world(what, tmp_path))
+        await test(await build_network(what, tmp_path))
 
     isolated(there)
 
@@ -41,8 +41,8 @@ CHAIN = plan(
         NodePlan("b", "client", routes=(Route("192.0.2.0/24", "192.0.2.5"),)),
     ],
     [
-        Link(End("r", "p0", ("192.0.2.1/30",)), End("a", "eth0", ("192.0.2.2/30",)), mtu=1400),
-        Link(End("b", "eth0", ("192.0.2.6/30",)), End("r", "p1", ("192.0.2.5/30",))),
+        Cable(End("r", "p0", ("192.0.2.1/30",)), End("a", "eth0", ("192.0.2.2/30",)), mtu=1400),
+        Cable(End("b", "eth0", ("192.0.2.6/30",)), End("r", "p1", ("192.0.2.5/30",))),
     ],
 )
 
@@ -89,8 +89,8 @@ def test_a_cable_between_two_switches_joins_them(tmp_path: Path) -> None:
                 NodePlan("pc", "host"),
             ],
             [
-                Link(End("left", "p0", bridge="lan"), End("right", "p0", bridge="lan")),
-                Link(End("pc", "eth0", ("10.0.0.3/24",)), End("right", "p1", bridge="lan")),
+                Cable(End("left", "p0", bridge="lan"), End("right", "p0", bridge="lan")),
+                Cable(End("pc", "eth0", ("10.0.0.3/24",)), End("right", "p1", bridge="lan")),
             ],
         ),
         test,
@@ -114,7 +114,7 @@ def test_the_first_packet_of_every_computer_arrives(tmp_path: Path) -> None:
                 *(NodePlan(f"n{number}", "host") for number in range(size)),
             ],
             [
-                Link(
+                Cable(
                     End("hub", f"p{number}", bridge="lan"),
                     End(f"n{number}", "eth0", (f"10.0.0.{number + 10}/24",)),
                 )
@@ -138,10 +138,10 @@ def test_ipv6_is_built_as_ipv4_is(tmp_path: Path) -> None:
                 NodePlan("b", "client", routes=(Route("2001:db8:1::/48", "2001:db8:2::1"),)),
             ],
             [
-                Link(
+                Cable(
                     End("r", "p0", ("2001:db8:1::1/64",)), End("a", "eth0", ("2001:db8:1::2/64",))
                 ),
-                Link(
+                Cable(
                     End("r", "p1", ("2001:db8:2::1/64",)), End("b", "eth0", ("2001:db8:2::2/64",))
                 ),
             ],
@@ -155,7 +155,7 @@ def test_a_refusal_names_node_request_and_reason(tmp_path: Path) -> None:
     async def there() -> None:
         lost = plan([NodePlan("alice", "client", routes=(Route("default", "192.0.2.1"),))], [])
         with pytest.raises(KernelError) as refused:
-            await build_world(lost, tmp_path)
+            await build_network(lost, tmp_path)
         assert "route add default via 192.0.2.1: Network is unreachable" in str(refused.value)
         assert refused.value.__notes__ == ["in node alice"]
 
@@ -165,7 +165,9 @@ def test_a_refusal_names_node_request_and_reason(tmp_path: Path) -> None:
 def test_rules_that_nftables_refuses_name_their_node(tmp_path: Path) -> None:
     async def there() -> None:
         with pytest.raises(LabError, match="syntax error") as refused:
-            await build_world(plan([NodePlan("r", "internet", nftables="add tabel")], []), tmp_path)
+            await build_network(
+                plan([NodePlan("r", "internet", nftables="add tabel")], []), tmp_path
+            )
         assert refused.value.__notes__ == ["in node r"]
 
     isolated(there)

@@ -1,4 +1,4 @@
-"""The gateway's SSTP engine with a password in place of RADIUS: python -m tests.bench.sstp_house.
+"""The gateway's SSTP engine with a password in place of RADIUS: python -m tests.bench.sstp_gateway.
 
 Engine, gate, sessions and worker are the gateway's own; what is not there is its API, and the
 limit of 128 sessions may be another. Its directory, the argument, holds placement.json; it says

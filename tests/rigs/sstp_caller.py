@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.dataplane.ip import checksum
 from gateway.ppp.config import ClientConfig
-from gateway.ppp.link import Link
+from gateway.ppp.link import PppLink
 from gateway.ppp.tls_contexts import client_context
 from gateway.sstp.protocol.binding import certificate_hashes
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.protocol.events import Connected, Data, Ended, Refused
 from gateway.sstp.protocol.tamper import HONEST, Tamper
 from lab.pki.authority import Credential
-from tests.labs.patience import PATIENCE
+from tests.rigs.patience import PATIENCE
 
 SLICE = 0.05
 
@@ -58,7 +58,7 @@ class SstpCaller:
             ClientCallConfig(
                 self.host,
                 certificate_hashes(leaf),
-                lambda now: Link(config, now=now, entropy=os.urandom),
+                lambda now: PppLink(config, now=now, entropy=os.urandom),
                 tamper=self.tamper,
                 key_form=self.key_form,
             ),

@@ -1,7 +1,7 @@
 """Many calls of one process: honest ones whose pings must all be answered, and insiders.
 
 An insider has a good certificate and misbehaves; a silent one falls silent at some step, for up
-to two minutes. `python -m tests.labs.sstp_people honest|insiders|silent OPTIONS` prints one JSON
+to two minutes. `python -m tests.rigs.sstp_people honest|insiders|silent OPTIONS` prints one JSON
 object a line and needs no TUN: packets are made and read here.
 """
 
@@ -23,9 +23,9 @@ from gateway.sstp.protocol import building
 from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
 from gateway.sstp.protocol.machine import Timers
 from gateway.sstp.protocol.tamper import HONEST, Step, Tamper
-from lab.clients.sstp_call import Caller, Manner, Target
+from lab.clients.sstp_call import Manner, SstpCall, Target
 from lab.clients.sstp_python import certificate_user, on_sigterm, tls_context
-from tests.labs.sstp_hostile import malformed_frames
+from tests.rigs.sstp_hostile import malformed_frames
 
 ICMP, ECHO, ECHO_REPLY = 1, 8, 0
 ANSWER_LIMIT = 5.0
@@ -56,7 +56,7 @@ class Person:
 
     reactor: Reactor
     aim: IPv4Address
-    caller: Caller | None = None
+    caller: SstpCall | None = None
     address: IPv4Address | None = None
     sent: int = 0
     answered: int = 0
@@ -131,7 +131,7 @@ class Crowd:
     ) -> Person:
         """One more, who dials at once."""
         person = Person(self.reactor, self._aim, on_up=on_up, on_answer=on_answer)
-        person.caller = Caller(
+        person.caller = SstpCall(
             self.reactor,
             self._target,
             self._user,

@@ -1,4 +1,4 @@
-"""The programs of tests.labs.sstp_people and sstp_hostile in nodes of the gateway bench."""
+"""The programs of tests.rigs.sstp_people and sstp_hostile in nodes of the gateway bench."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from lab.nodes.base import Process
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import FQDN, PRIVATE, PUBLIC, Bench
-from tests.labs.patience import PATIENCE
+from tests.rigs.gateway_bench import FQDN, PRIVATE, PUBLIC, Bench
+from tests.rigs.patience import PATIENCE
 
 DIRECTORY = "/run/people"
 
@@ -33,7 +33,7 @@ async def files(bench: Bench, node: str, name: str) -> list[str]:
 
 
 class People:
-    """Honest people: a running program of tests.labs.sstp_people, one in a node."""
+    """Honest people: a running program of tests.rigs.sstp_people, one in a node."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -41,7 +41,7 @@ class People:
     @classmethod
     async def start(cls, bench: Bench, node: str, *options: str) -> People:
         words = await files(bench, node, "alice")
-        argv = [sys.executable, "-m", "tests.labs.sstp_people", "honest", *words, *options]
+        argv = [sys.executable, "-m", "tests.rigs.sstp_people", "honest", *words, *options]
         return cls(await bench.nodes[node].spawn(argv, log="honest-people"))
 
     def lines(self) -> list[dict[str, Any]]:
@@ -71,14 +71,14 @@ async def insiders(
 ) -> list[dict[str, Any]]:
     """Let those misbehave who have a good certificate; what came of it."""
     words = await files(bench, node, "alice")
-    argv = [sys.executable, "-m", "tests.labs.sstp_people", kind, *words]
+    argv = [sys.executable, "-m", "tests.rigs.sstp_people", kind, *words]
     return await _told(bench, node, argv)
 
 
 async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]]:
     """Let them knock at the gateway's door, those cases or all that are quick; what came of it."""
     await files(bench, node, "alice")
-    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", PUBLIC, FQDN,
+    argv = [sys.executable, "-m", "tests.rigs.sstp_hostile", PUBLIC, FQDN,
             f"{DIRECTORY}/root.pem", *cases]  # fmt: skip
     return await _told(bench, node, argv)
 
@@ -91,7 +91,7 @@ async def _told(bench: Bench, node: str, argv: list[str]) -> list[dict[str, Any]
 
 async def flood(bench: Bench, node: str, count: int) -> Process:
     """Open so many connections, on which nothing is said until the program is stopped."""
-    argv = [sys.executable, "-m", "tests.labs.sstp_hostile", PUBLIC, FQDN,
+    argv = [sys.executable, "-m", "tests.rigs.sstp_hostile", PUBLIC, FQDN,
             "--half-open", str(count)]  # fmt: skip
     process = await bench.nodes[node].spawn(argv, log="flood")
 

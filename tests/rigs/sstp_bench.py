@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from gateway.sstp.protocol.events import Connected
 from lab.waiting import wait_until
-from tests.labs.gateway_bench import FQDN, PUBLIC, Bench
-from tests.labs.patience import PATIENCE
-from tests.labs.sstp_caller import SstpCaller
+from tests.rigs.gateway_bench import FQDN, PUBLIC, Bench
+from tests.rigs.patience import PATIENCE
+from tests.rigs.sstp_caller import SstpCaller
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.runtime.lab import Lab
 from lab.topology.load import load_bytes
 from lab.topology.planning.planner import make_plan
-from tests.labs.isolated import isolated
+from tests.rigs.isolated import isolated
 
 HERE = Path(__file__).parent
 

@@ -10,11 +10,11 @@ from typing import Any
 from gateway.ppp.config import ClientConfig, Method
 from lab.pki.revocation import revocation_list
 from lab.roles.radius_server import start_radius
-from lab.topology.planning.plan import CertificatePlan, End, Link, NodePlan
+from lab.topology.planning.plan import Cable, CertificatePlan, End, NodePlan
 from radius.freeradius_instance import Authority, Client, Instance, Tls
-from tests.labs import gateway_bench
-from tests.labs.gateway_bench import PLAN, PRIVATE, client
-from tests.labs.sstp_caller import with_certificate
+from tests.rigs import gateway_bench
+from tests.rigs.gateway_bench import PLAN, PRIVATE, client
+from tests.rigs.sstp_caller import with_certificate
 
 SERVER, SECOND = "10.1.255.10", "10.1.255.11"
 NODES = {SERVER: "nps1", SECOND: "nps2"}
@@ -29,7 +29,7 @@ _PLAN = replace(
     links=(
         *PLAN.links,
         *(
-            Link(End("gw", node, (f"{PRIVATE}/32",)), End(node, "eth0", (f"{address}/24",)))
+            Cable(End("gw", node, (f"{PRIVATE}/32",)), End(node, "eth0", (f"{address}/24",)))
             for address, node in NODES.items()
         ),
     ),
