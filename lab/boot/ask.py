@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, NoReturn
 
 from lab.boot.syscalls import die_with_parent
@@ -42,7 +43,7 @@ def run(enter: Callable[[], NoReturn]) -> Ended:
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     launcher = os.getpid()
-    before = {number: signal.getsignal(number) for number in _LEFT_TO_THE_CHILD}
+    before = {n: signal.getsignal(n) for n in (*_LEFT_TO_THE_CHILD, *_FORWARDED)}
     for number in _LEFT_TO_THE_CHILD:
         signal.signal(number, signal.SIG_IGN)
     child = os.fork()
@@ -53,18 +54,25 @@ def run(enter: Callable[[], NoReturn]) -> Ended:
         os.environ[PIPE] = str(writing)
         _become(launcher, enter)
     os.close(writing)
+    held = os.pidfd_open(child)  # its number may be another's once it was collected
     for number in _FORWARDED:
-        signal.signal(number, lambda got, _frame: os.kill(child, got))
+        signal.signal(number, lambda got, _frame: _pass_on(held, got))
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read(_LONGEST).decode()
     _, status = os.waitpid(child, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
+    os.close(held)
     if os.WIFSIGNALED(status):
         killed_by = signal.Signals(os.WTERMSIG(status))
         signal.signal(killed_by, signal.SIG_DFL)
         os.kill(os.getpid(), killed_by)
     return Ended(os.WEXITSTATUS(status), frozenset(said.split()))
+
+
+def _pass_on(child: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        signal.pidfd_send_signal(child, number)
 
 
 def require(layers: Iterable[str]) -> None:

@@ -145,8 +145,10 @@ class _Crew:
         held = sum(verdict.code == 0 for verdict in self.verdicts.values())
         notes = [f"{len(self.verdicts)} of {len(self._topologies)} files done, {held} held"]
         for worker in self._workers:
-            if worker.process.pid is not None:
-                os.kill(worker.process.pid, STOP)  # not collected yet: the number is still its own
+            # One that has ended may have been collected by the start of another, and its number be
+            # somebody else's.
+            if worker.process.pid is not None and worker.process.exitcode is None:
+                os.kill(worker.process.pid, STOP)
         while self._workers:
             notes += self.listen()
         return notes

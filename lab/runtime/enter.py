@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -85,9 +86,11 @@ def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoR
 
 def _stand_for(child: int) -> int:
     """Until the child ends; what happens to either happens to both."""
+    held = os.pidfd_open(child)
 
     def pass_on(number: int, _: FrameType | None) -> None:
-        os.kill(child, number)
+        with suppress(ProcessLookupError):  # it may just have been collected
+            signal.pidfd_send_signal(held, number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)

@@ -33,7 +33,7 @@ expect:
 {expect}
 """
 REACHES = "  - {reaches: app2, host: app1, port: 80}"
-LONG = "  - {reaches: app2, address: 10.1.1.99, port: 80, within: 60}"
+LONG = "  - {reaches: app2, address: 10.1.1.99, protocol: icmp, within: 600}"
 LIMIT = 60
 
 

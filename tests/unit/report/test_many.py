@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -107,6 +108,22 @@ def test_a_lab_that_fails_is_a_verdict_and_the_others_go_on(
     assert killed.failure
     assert "was killed" in killed.failure.message
     assert good.code == 0
+
+
+def test_a_worker_that_was_collected_is_sent_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start of another collects it; its number may be somebody else's."""
+    many_wait = many.wait
+
+    def wait(lines: list[Any]) -> list[Any]:
+        monkeypatch.setattr(many, "wait", many_wait)
+        while children := multiprocessing.active_children():
+            many_wait([child.sentinel for child in children])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many, "wait", wait)
+    with pytest.raises(KeyboardInterrupt) as end:
+        verdicts(plain, ["a", "b"], monkeypatch)
+    assert end.value.__notes__ == ["0 of 2 files done, 0 held"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
