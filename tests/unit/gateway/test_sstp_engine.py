@@ -170,7 +170,7 @@ async def test_another_pool_is_another_worker(bench: Bench, pki: Any) -> None:
     other = (IPv4Network("172.16.99.0/24"),)
     await bench.engine.configure(settings(pki, "root", pool=other))
     assert bench.engine.report().pid != pid
-    assert bench.engine._ground.opened == [POOL, None, other]  # type: ignore[attr-defined]
+    assert bench.engine._sockets.opened == [POOL, None, other]  # type: ignore[attr-defined]
 
 
 def asked(call: int) -> dict[str, Any]:

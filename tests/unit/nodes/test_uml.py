@@ -122,7 +122,7 @@ def test_programs_have_their_streams_code_signals_and_limits(tmp_path: Path) -> 
         with pytest.raises(FileNotFoundError, match="nosuchprogram"):
             await pc.run(["nosuchprogram"])
         assert (await pc.run(["sh", "-c", "sleep 69 & echo up"])).stdout == "up\n"
-        assert await _sleepers(pc) == 1
+        await wait_until("it runs", 30, partial(_sleeps, pc, 1))
         await pc.run(["pkill", "sleep"])
         await _limits(pc)
         await _spawned(pc, tmp_path)
