@@ -34,7 +34,7 @@ from gateway.dataplane.tun import configure, open_tun
 from lab.kernel import calls
 from tests.bench import streams
 from tests.rigs.isolated import isolated
-from tests.unit.dataplane.pieces import KINDS, contexts
+from tests.unit.gateway.dataplane.pieces import KINDS, contexts
 
 MTU = 1400
 OUTER = "10.0.0.1"

@@ -11,8 +11,8 @@ from tests.harness import as_user
 
 CHECKOUT = Path(__file__).parents[2]
 TESTS = (
-    "tests/unit/gateway/test_sstpd_privileges.py",
-    "tests/unit/gateway/test_confinement.py",
+    "tests/unit/gateway/sstp/worker/test_privileges.py",
+    "tests/unit/gateway/unprivileged/test_privileges.py",
     "tests/e2e/test_gateway_sstp_worker.py",
 )
 LIMIT = 600

@@ -57,5 +57,5 @@ def test_a_test_that_is_interrupted_has_the_time_to_end(tmp_path: Path) -> None:
 def test_arguments_that_name_no_file_are_for_the_checkouts_tests(tmp_path: Path) -> None:
     process = start(tmp_path, "--collect-only", "-q", "-k", "test_waiting", "-n", "0")
     out, err = process.communicate(timeout=60)
-    assert "tests/unit/test_waiting.py" in out, out + err
+    assert "tests/unit/lab/test_waiting.py" in out, out + err
     assert process.returncode == 0

@@ -11,8 +11,8 @@ import pytest
 from tests.harness import as_user
 
 CHECKOUT = Path(__file__).parents[2]
-TESTS = ("tests/unit/nodes/test_uml.py", "tests/unit/kernel/test_uml.py",
-         "tests/e2e/test_exec_uml.py", "tests/unit/nodes/test_isolation.py")  # fmt: skip
+TESTS = ("tests/unit/lab/nodes/test_uml.py", "tests/unit/lab/kernel/test_uml.py",
+         "tests/e2e/test_exec_uml.py", "tests/unit/lab/nodes/test_isolation.py")  # fmt: skip
 LIMIT = 600
 """Seconds: the user's first run makes a private root."""
 

@@ -18,7 +18,7 @@ from gateway.ppp.link import PppLink
 from gateway.ppp.tls_messages import LONGEST_MESSAGE, Fragments
 from gateway.ppp.wire import MOST_OUTGOING
 from tests.fuzz.targets.ppp import MOST_EVENTS, SETUPS
-from tests.unit.ppp.pair import server_config
+from tests.unit.gateway.ppp.pair import server_config
 
 
 @pytest.mark.parametrize("method", range(len(SETUPS)))

@@ -17,8 +17,8 @@ from gateway.dataplane.framing import PPP_HEADERS
 from gateway.dataplane.native import VNET_HEADER, Native, load
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split
-from tests.unit.dataplane.packets import ADDRESS, TCPV4, UDP_L4, VNET, expand, gso, tcp, udp
-from tests.unit.dataplane.pieces import framed
+from tests.unit.gateway.dataplane.packets import ADDRESS, TCPV4, UDP_L4, VNET, expand, gso, tcp, udp
+from tests.unit.gateway.dataplane.pieces import framed
 
 ROUTES, CLIENT, TUN = range(3)
 """What a step does: set routes, hand over a client's stream, put a packet into the TUN."""

@@ -22,10 +22,10 @@ from gateway.ppp.options import Option, encode_options, parse_options
 from gateway.ppp.wire import MOST_OUTGOING
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split
-from tests.unit.ppp.certificates import client_tls
-from tests.unit.ppp.local_eap_tls import LocalEapTls
-from tests.unit.ppp.pair import GIVEN, Pair, client_config, server_config
-from tests.unit.ppp.radius import MsChapV2Radius
+from tests.unit.gateway.ppp.certificates import client_tls
+from tests.unit.gateway.ppp.local_eap_tls import LocalEapTls
+from tests.unit.gateway.ppp.pair import GIVEN, Pair, client_config, server_config
+from tests.unit.gateway.ppp.radius import MsChapV2Radius
 
 MOST_EVENTS = 8
 

@@ -29,7 +29,7 @@ from gateway.sstp.protocol.packets import (
 from gateway.sstp.protocol.tamper import Step, Tamper
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_steps, split
-from tests.unit.sstp.calls import PASSWORDS, Pair, ip_packet, verdict
+from tests.unit.gateway.sstp.protocol.calls import PASSWORDS, Pair, ip_packet, verdict
 
 CONTROLS = (
     building.connect_request(),

@@ -1,0 +1,207 @@
+"""IKEv2 sessions: begun and ended by charon's accounting, by its events, and by its death."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, cast
+
+import pytest
+
+from gateway.charon import vici_messages as vici
+from gateway.ikev2.clients import Clients
+from gateway.ikev2.radius_wire import Accounting
+from gateway.ikev2.refusals import Refusals
+from gateway.ikev2.relay import Admitted
+from gateway.policy.admission import Admission, Policy
+from gateway.policy.diagnostics import DiagnosticLog
+from gateway.policy.sessions import Peer, Sessions
+from tests.rigs.fences import RecordingFence
+from tests.unit.gateway.context import engine_context
+
+ALICE = Peer("IkeV2", "alice", ("A",), "ROOT", "192.0.2.2")
+POLICY = Policy(
+    roots=frozenset(("ROOT",)),
+    limits={"IKEv2/OpenVPN": 9},
+    parts={"IkeV2": (IPv4Network("172.16.0.0/24"),)},
+)
+
+
+class Link:
+    """vici that remembers whom it was to end."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def apart(self, _command: str, message: dict[str, Any]) -> list[Any]:
+        self.ended.append(message["ike-id"])
+        return []
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.sessions = Sessions(RecordingFence())
+        self.admission = Admission(self.sessions)
+        self.admission.policy = POLICY
+        self.log = DiagnosticLog()
+        self.link = Link()
+        around = engine_context(self.sessions, admission=self.admission, log=self.log)
+        self.clients = Clients(around, cast("Any", self.link))
+
+    def admit(self, peer: Peer = ALICE) -> Admitted:
+        reservation = self.admission.decide(peer).reservation
+        assert reservation
+        return Admitted(reservation, "; voucher")
+
+    def start(self, admitted: Admitted | None, number: int = 1, address: str = "") -> None:
+        own = admitted.reservation.address if admitted else IPv4Address("172.16.0.9")
+        at = IPv4Address(address) if address else own
+        told = Accounting(b"", True, f"acct-{number}", b"t", str(number), at)
+        self.clients.account(told, admitted)
+
+    def stop(self, number: int = 1) -> None:
+        self.clients.account(Accounting(b"", False, f"acct-{number}", b"", "", None), None)
+
+    def events(self) -> list[tuple[str, str]]:
+        return [(row["event"], row["message"]) for row in self.log.documents()]
+
+
+async def test_a_session_begins_with_the_start_that_has_our_class_and_ends_with_its_stop() -> None:
+    bench = Bench()
+    bench.start(bench.admit())
+    (session,) = bench.sessions
+    assert (session.handle, session.private_address) == ("1", IPv4Address("172.16.0.1"))
+    bench.start(None)  # charon sends again what was not answered in time
+    bench.stop()
+    bench.stop()
+    assert bench.events() == [
+        ("connected", "assigned 172.16.0.1; voucher"),
+        ("disconnected", "the client went away"),
+    ]
+    assert bench.link.ended == []
+
+
+async def test_nobody_without_our_class_has_a_session_and_the_ike_sa_is_ended() -> None:
+    bench = Bench()
+    bench.start(None)
+    await asyncio.sleep(0)
+    assert list(bench.sessions) == []
+    assert bench.link.ended == ["1"]
+    assert bench.log.documents()[0]["event"] == "refused"
+
+
+async def test_a_place_that_has_lapsed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.policy.sessions.RESERVATION_LIFE", -1.0)
+    bench = Bench()
+    bench.start(bench.admit())
+    await asyncio.sleep(0)
+    assert list(bench.sessions) == []
+    assert bench.link.ended == ["1"]
+
+
+async def test_another_address_than_the_reserved_one_is_none() -> None:
+    bench = Bench()
+    bench.start(bench.admit(), address="172.16.0.77")
+    await asyncio.sleep(0)
+    assert list(bench.sessions) == []
+    assert bench.sessions.count(("IkeV2",)) == 0
+    assert bench.link.ended == ["1"]
+    assert bench.log.documents()[0]["reason"] == "no-address"
+
+
+async def test_two_computers_with_one_certificate_are_two_sessions() -> None:
+    bench = Bench()
+    bench.start(bench.admit(), 1)
+    bench.start(bench.admit(), 2)
+    assert {str(s.private_address) for s in bench.sessions} == {"172.16.0.1", "172.16.0.2"}
+    bench.stop(1)
+    assert [s.handle for s in bench.sessions] == ["2"]
+
+
+async def test_one_revoked_while_it_connected_is_ended_at_once() -> None:
+    bench = Bench()
+    admitted = bench.admit()
+    bench.admission.policy = Policy(
+        roots=POLICY.roots,
+        revoked=frozenset(("A",)),
+        limits={"IKEv2/OpenVPN": 9},
+        parts=POLICY.parts,
+    )
+    bench.start(admitted)
+    await asyncio.sleep(0)
+    assert bench.link.ended == ["1"]
+    bench.stop()
+    assert bench.events()[-1] == ("disconnected", "the certificate A is revoked")
+
+
+async def test_a_rekeyed_ike_sa_keeps_its_session_whichever_end_is_told() -> None:
+    bench = Bench()
+    bench.start(bench.admit(), 1)
+    bench.clients.on_event(vici.IkeRekeyed("1", "5"))
+    (session,) = bench.sessions
+    assert session.handle == "5"
+    gone = vici.IkeSa("1", "", "", "", connection="p2s")
+    bench.clients.on_event(vici.UpDown(up=False, sas=(gone,)))
+    assert list(bench.sessions) == [session]
+    bench.clients.on_event(
+        vici.UpDown(up=False, sas=(vici.IkeSa("5", "", "", "", connection="p2s"),))
+    )
+    assert list(bench.sessions) == []
+
+
+async def test_with_charon_all_sessions_are_gone() -> None:
+    bench = Bench()
+    bench.start(bench.admit(), 1)
+    bench.start(bench.admit(), 2)
+    bench.clients.all_gone("charon died")
+    assert list(bench.sessions) == []
+    assert bench.events()[-2:] == [("disconnected", "charon died")] * 2
+
+
+# ------------------------------------------------------------------- refusals of charon's own
+
+
+def refusals(*lines: str, recorded: bool = False, peers: frozenset[str] = frozenset()) -> Any:
+    log = DiagnosticLog()
+    reader = Refusals(log, lambda: peers, lambda _: recorded)
+    for line in ("192.0.2.2 is initiating an IKE_SA", *lines):
+        reader.feed(vici.LogLine("IKE", "7", line))
+    return [
+        (row["reason"], row["message"], row["publicIpAddress"], row["user"])
+        for row in log.documents()
+    ]
+
+
+NO = "generating IKE_SA_INIT response 0 [ N(NO_PROP) ]"
+LAST = "generating IKE_AUTH response 1 [ IDr CERT AUTH N(AUTH_FAILED) ]"
+
+
+def test_a_refusal_of_charons_own_has_its_words_and_no_name() -> None:
+    said = "received proposals unacceptable"
+    assert refusals(said, NO) == [("refused", said, "192.0.2.2", "")]
+    assert refusals(LAST, LAST) == [
+        ("refused", "charon answered with AUTH_FAILED", "192.0.2.2", "")
+    ]
+    assert (
+        refusals("generating IKE_AUTH response 3 [ AUTH N(INT_ADDR_FAIL) ]")[0][0] == "no-address"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "looking for peer configs matching a[b]...192.0.2.2[CN=N(AUTH_FAILED)]",
+        "received cert CN=generating IKE_AUTH response 1 [ N(AUTH_FAILED) ]",
+        "generating IKE_AUTH response 1 [ N(AUTH_FAILED) ] and more",
+        "generating INFORMATIONAL response 1 [ N(AUTH_FAILED) ]",
+        "CN=9.9.9.9 is initiating an IKE_SA",
+        "9.9.9.9 is initiating an IKE_SA of CN=x",
+    ],
+)
+def test_what_a_client_calls_itself_makes_no_record(line: str) -> None:
+    assert refusals(line) == []
+
+
+def test_what_is_in_the_log_already_or_comes_from_a_sites_device_makes_none() -> None:
+    assert refusals(LAST, recorded=True) == []
+    assert refusals(LAST, peers=frozenset(("192.0.2.2",))) == []

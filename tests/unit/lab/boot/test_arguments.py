@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lab.boot.arguments import Call, load_table, read, refuse_missing, shown_elsewhere
+from lab.errors import UsageError
+
+TABLE = load_table(str(Path(__file__).parents[4]))
+
+
+def call(*words: str) -> Call:
+    return read([*words], TABLE)
+
+
+def test_a_call_is_taken_apart_at_its_verb() -> None:
+    made = call("verify", "a.yaml", "--json")
+    assert (made.verb, made.own) == ("verify", ["a.yaml", "--json"])
+    assert made.arguments == ["verify", "a.yaml", "--json"]
+    assert made.install
+
+
+@pytest.mark.parametrize(
+    ("words", "handed_on"),
+    [
+        (["--no-install", "up", "a.yaml"], ["up", "a.yaml"]),
+        (["up", "--no-install", "a.yaml"], ["up", "a.yaml"]),
+        (["up", "a.yaml", "--no-install"], ["up", "a.yaml"]),
+        (["verify", "--name", "x", "a.yaml", "--no-install"], ["verify", "--name", "x", "a.yaml"]),
+        (["root", "make", "--no-install"], ["root", "make"]),
+        (["root", "--no-install", "make"], ["root", "make"]),
+        (["doctor", "--no-install"], ["doctor"]),
+        (["test", "--no-install", "-k", "x"], ["test", "-k", "x"]),
+        (["test", "-k", "x", "--no-install"], ["test", "-k", "x"]),
+        (["exec", "--no-install", "alice", "ls"], ["exec", "alice", "ls"]),
+        (["pki", "--no-install", "root", "x"], ["pki", "root", "x"]),
+    ],
+)
+def test_no_install_is_obeyed_wherever_it_stands(words: list[str], handed_on: list[str]) -> None:
+    made = call(*words)
+    assert not made.install
+    assert made.arguments == handed_on
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["exec", "alice", "apt", "--no-install"],
+        ["exec", "alice", "--", "apt", "--no-install"],
+        ["test", "--", "--no-install"],
+    ],
+)
+def test_what_a_program_is_given_is_the_programs(words: list[str]) -> None:
+    made = call(*words)
+    assert made.install
+    assert made.arguments == words
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [([], ""), (["-h"], ""), (["help"], ""), (["help", "pki"], "pki"), (["up", "--help"], "up"),
+     (["up", "a.yaml", "-h"], "up"), (["pki", "root", "--help"], "pki root"),
+     (["test", "-k", "x", "--help"], "test"), (["exec", "--help"], "exec")],
+)  # fmt: skip
+def test_help_is_asked_for_of_the_command_it_stands_behind(words: list[str], command: str) -> None:
+    made = call(*words)
+    assert (made.asked, made.command) == ("help", command)
+    assert TABLE[command]["help"].startswith(f"Usage: {f'p2slab {command}'.strip()}")
+
+
+def test_a_programs_help_is_the_programs() -> None:
+    assert call("exec", "alice", "ip", "-h").asked == ""
+    assert call("version").asked == call("--version").asked == "version"
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "remedy"),
+    [
+        (["verfy", "x"], "no verb 'verfy'", "'verify'"),
+        (["--verbos"], "no option '--verbos'", "'--version'"),
+        (["verify", "--keeep", "x"], "verify: there is no option '--keeep'", "'--keep'"),
+        (["pki", "rooot"], "pki: there is no word 'rooot'", "'root'"),
+        (["pki"], "is missing", "pki --help"),
+        (["verify"], "FILES... is missing", "verify --help"),
+        (["exec", "alice"], "CMD... is missing", "exec --help"),
+        (["exec", "--name"], "--name wants a value", "exec --help"),
+        (["up", "--name", "--no-install"], "--name wants a value", "up --help"),
+        (["up", "a", "--json=1"], "--json takes no value", "up --help"),
+        (["up", "a", "b"], "'b' is one word too many", "up --help"),
+        (["pki", "root", "x", "--days", "soon"], "'soon' is no whole number", "--help"),
+        (["pki", "root", "x", "--days=soon"], "'soon' is no whole number", "--help"),
+        (["test", "--fuzz", "long"], "'long' is no number", "--help"),
+        ([__file__], "there is no verb", f"p2slab verify {__file__}"),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_would_be_right(
+    words: list[str], said: str, remedy: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        call(*words)
+    assert said in caught.value.message
+    assert remedy in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "unprivileged", "builds_lab"),
+    [
+        (["validate", "a.yaml"], True, False),
+        (["pki", "root", "x"], True, False),
+        (["verify", "a.yaml"], False, True),
+        (["up", "a.yaml", "--dry-run"], False, False),
+        (["exec", "alice", "ip", "-h"], False, False),
+    ],
+)
+def test_what_a_verb_needs(words: list[str], unprivileged: bool, builds_lab: bool) -> None:
+    made = call(*words)
+    assert (made.unprivileged, made.builds_lab) == (unprivileged, builds_lab)
+
+
+@pytest.mark.parametrize(
+    ("words", "moved", "directory"),
+    [
+        (["verify", "/etc/lab.yaml"], "/var/host/etc/lab.yaml", "/etc"),
+        (["verify", "/var/tmp/x"], "/var/host/var/tmp/x", "/var/tmp"),
+        (["verify", "--", "/usr/lib/x.yaml"], "/var/host/usr/lib/x.yaml", "/usr/lib"),
+        (["pki", "root", "x", "--out=/run/no/such"], "--out=/var/host/run/no/such", "/run"),
+        (["pki", "root", "x", "--out", "/run/no/such"], "/var/host/run/no/such", "/run"),
+    ],
+)  # fmt: skip
+def test_a_file_that_the_private_root_hides_is_shown_elsewhere(
+    words: list[str], moved: str, directory: str
+) -> None:
+    arguments, directories = shown_elsewhere(call(*words), ["/home/me"])
+    assert arguments == [*words[:-1], moved]
+    assert directories == [directory]
+
+
+def test_a_link_or_a_relative_name_that_leads_there_is_treated_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link.yaml").symlink_to("/etc/hosts")
+    link = str(tmp_path / "link.yaml")
+    assert shown_elsewhere(call("verify", link), [])[0][1] == "/var/host/etc/hosts"
+    monkeypatch.chdir("/")
+    for name in ("etc/hosts", "/etc/hosts"):
+        assert shown_elsewhere(call("verify", name), ["/"])[0][1] == "/var/host/etc/hosts"
+    monkeypatch.chdir("/usr/share")
+    moved = shown_elsewhere(call("verify", "../lib/os-release"), ["/usr/share"])[0][1]
+    assert moved == "/var/host/usr/lib/os-release"
+
+
+def test_a_relative_name_in_a_directory_that_stays_visible_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir("/usr/share")
+    name = os.listdir("/usr/share")[0]  # noqa: PTH208 (a name is wanted)
+    assert shown_elsewhere(call("verify", name), ["/usr/share"]) == (["verify", name], [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["exec", "alice", "cat", "/etc/hosts"],
+        ["verify", "x.yaml", "--name", "/etc"],
+        ["verify", "/home/me/lab.yaml", "/tmp/lab.yaml", "/etcetera"],
+        ["test", "/etc/hosts"],
+    ],
+)
+def test_files_of_a_node_and_ordinary_files_stay_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the checkout itself may lie under /var
+    assert shown_elsewhere(call(*words), []) == (words, [])
+
+
+def test_a_file_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
+    for name, said in (("none.yaml", "No such file"), (".", "is a directory")):
+        with pytest.raises(UsageError, match=said):
+            refuse_missing(call("verify", str(tmp_path / name)))
+    os.mkfifo(tmp_path / "fifo")
+    refuse_missing(call("verify", str(tmp_path / "fifo")))
+    refuse_missing(call("pki", "root", "x", "--out", str(tmp_path / "later")))

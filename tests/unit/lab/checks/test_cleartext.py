@@ -1,0 +1,57 @@
+"""What a capture gives away, by scapy, and what `noCleartext` makes of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from scapy.utils import wrpcap
+
+from lab.checks import privacy
+from lab.nodes.base import Completed
+from lab.observe.cleartext import examine
+from tests.unit.lab.checks.fakes import FakeNode
+
+MARKER = "0123456789abcdef"
+MAC, NEIGHBOUR = "02:00:00:00:00:01", "02:00:00:00:00:02"
+OUTER = Ether(src=MAC) / IP(src="192.168.77.10", dst="203.0.113.2")
+SEALED = OUTER / UDP(sport=4500, dport=4500) / Raw(b"\x11\x22\x33\x44sealed")
+PLAIN = Ether(dst=MAC) / IP(src="192.168.77.10", dst="10.1.1.4") / TCP(dport=80)
+OTHERS = Ether(src=NEIGHBOUR) / IP(src="192.168.77.12", dst="10.1.1.4") / TCP(dport=80)
+MARKED = OUTER / TCP(dport=80) / Raw(f"GET /{MARKER} HTTP/1.1".encode())
+NESTED = OUTER / IP(src="172.16.201.1", dst="10.1.1.4") / TCP(dport=80)
+
+
+@pytest.mark.parametrize(
+    ("packets", "seen"),
+    [([SEALED], 0), ([SEALED, PLAIN], 1), ([MARKED], 1), ([NESTED], 1), ([SEALED, OTHERS], 0)],
+    ids=["sealed", "inner-address", "marker", "ip-in-ip", "a-neighbours"],
+)
+def test_only_what_is_in_the_clear_is_seen(tmp_path: Path, packets: list[Ether], seen: int) -> None:
+    wrpcap(str(tmp_path / "x.pcap"), packets)
+    found = examine(tmp_path / "x.pcap", [MARKER], ["10.1.1.4", "172.16.201.1"], MAC)
+    assert found["packets"] == len(packets)
+    assert len(found["seen"]) == seen  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("printed", "not_fetched", "held"),
+    [
+        ('{"packets": 9, "seen": []}', "", True),
+        ('{"packets": 0, "seen": []}', "", False),
+        ('{"packets": 9, "seen": ["10.1.1.4 > x"]}', "", False),
+        ('{"packets": 9, "seen": []}', "alice got no page", False),
+    ],
+    ids=["sealed", "nothing-captured", "seen", "no-page"],
+)
+async def test_no_cleartext_holds_only_for_traffic_that_was_there_and_not_seen(
+    printed: str, not_fetched: str, held: bool
+) -> None:
+    node = FakeNode("home")
+    node.prints[sys.executable] = Completed(0, printed, "")
+    outcome = await privacy._look(node, "x.pcap", ["--text", MARKER], not_fetched)  # type: ignore[arg-type]
+    assert outcome.held is held

@@ -1,0 +1,116 @@
+"""`tunnel` and `radiusInTunnel`: they hold when it is so, and say what is seen when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet, Raw
+from scapy.utils import wrpcap
+
+from lab.checks.radius_in_tunnel import _judged
+from lab.checks.tunnel import tunnel
+from lab.observe.radius_packets import examine
+from lab.topology.model.steps import Tunnel
+from lab.topology.planning.plan import GatewayPlan
+from tests.unit.lab.checks.fakes import FakeGateway, FakeWorld
+
+GATEWAY, OFFICE, SERVER = "203.0.113.2", "198.51.100.2", "192.168.50.10"
+
+
+class Gateway(FakeGateway):
+    """With one connection."""
+
+    def __init__(self, status: str, why: str = "") -> None:
+        super().__init__()
+        self.properties: dict[str, Any] = {
+            "connectionStatus": status,
+            "ingressBytesTransferred": 10,
+            "egressBytesTransferred": 20,
+        }
+        self.tunnels = [{"connection": "office", "message": why}] if why else []
+
+    async def connection(self, name: str) -> dict[str, Any]:
+        return {"name": name, "properties": self.properties}
+
+    async def tunnel_log(self) -> list[dict[str, Any]]:
+        return self.tunnels
+
+
+class Device:
+    async def state(self) -> dict[str, Any]:
+        return {"state": "NotConnected"}
+
+
+def world(gateway: Gateway) -> Any:
+    made: Any = FakeWorld()
+    plan = GatewayPlan("gw", "gw", {}, {}, connections=({"name": "office"},))
+    made.plan = SimpleNamespace(gateways=(plan,))
+    made.gateways = {"gw": gateway}
+    made.devices = {"office": Device()}
+    return made
+
+
+def step(**fields: Any) -> Tunnel:
+    return Tunnel.model_validate({"tunnel": "office", "within": 0.05, **fields})
+
+
+def test_a_tunnel_holds_by_the_gateways_word_and_tells_the_devices() -> None:
+    outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(Gateway("Connected"))))
+    assert outcome.held
+    assert outcome.detail == "Connected, in 10, out 20 bytes; the device: NotConnected"
+
+
+def test_a_tunnel_that_is_not_so_is_told_with_its_reason() -> None:
+    gateway = Gateway("NotConnected", "the pre-shared keys differ")
+    outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(gateway)))
+    assert not outcome.held
+    assert outcome.detail == "it is NotConnected: the pre-shared keys differ"
+
+
+@pytest.mark.parametrize(("because", "held"), [("keys differ", True), ("no answer", False)])
+def test_the_reason_must_be_the_right_one(because: str, held: bool) -> None:
+    gateway = Gateway("NotConnected", "the pre-shared keys differ")
+    wanted = step(**{"is": "NotConnected", "because": because})
+    assert asyncio.run(tunnel(wanted, world(gateway))).held is held
+
+
+def seen(path: Path, *packets: Packet) -> dict[str, Any]:
+    file = path / "net.pcap"
+    wrpcap(str(file), [Ether() / packet for packet in packets])
+    return examine(file, [SERVER], "alice", [GATEWAY, OFFICE])
+
+
+ESP = IP(src=GATEWAY, dst=OFFICE) / UDP(sport=4500, dport=4500) / Raw(b"sealed")
+
+
+def test_a_tunnels_own_packets_are_counted_and_harmless(tmp_path: Path) -> None:
+    found = seen(tmp_path, ESP, IP(src="192.0.2.2", dst=GATEWAY) / TCP(dport=443))
+    assert found == {"packets": 2, "seen": [], "tunnelled": 1}
+    assert _judged(found, "connected").held
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        IP(src=GATEWAY, dst="8.8.8.8") / UDP(dport=1812),
+        IP(src=GATEWAY, dst=SERVER) / UDP(dport=7),
+        IP(src=GATEWAY, dst=OFFICE) / UDP(dport=9) / Raw(b"..alice.."),
+    ],
+)
+def test_radius_in_the_clear_is_seen(tmp_path: Path, packet: Packet) -> None:
+    found = seen(tmp_path, ESP, packet)
+    assert len(found["seen"]) == 1
+    assert not _judged(found, "connected").held
+
+
+def test_nothing_at_all_in_the_tunnel_proves_nothing(tmp_path: Path) -> None:
+    found = seen(tmp_path, IP(src="192.0.2.2", dst=GATEWAY) / TCP(dport=443))
+    outcome = _judged(found, "connected")
+    assert not outcome.held
+    assert "nothing passed between gateway and site" in outcome.detail

@@ -1,0 +1,107 @@
+"""Certificates that a user brings along: what is wrong with them is told with the file's name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from lab.topology.planning.planner import make_plan
+from tests.unit.lab.topology.spoiling import check, problems, spoil
+
+OWN = "{certificate: «a.pem, key: «a.key}"
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A directory with a certificate `a.pem` and its key `a.key`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1))
+    certificate = builder.sign(key, hashes.SHA256())
+    (tmp_path / "a.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "a.key").write_bytes(pem(key))
+    return tmp_path
+
+
+def pem(key: ec.EllipticCurvePrivateKey, lock: KeySerializationEncryption | None = None) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock or NoEncryption())
+
+
+def told(base: Path) -> tuple[list[tuple[int, int, str]], list[tuple[int, int]]]:
+    """What is said, and the places of the certificate's and of the key's file name."""
+    text, places = spoil(("{issuer: contoso-root}", OWN))
+    return problems(text, base), places
+
+
+def test_files_of_the_users_own_are_found_beside_the_topology(base: Path) -> None:
+    text, _ = spoil(("{issuer: contoso-root}", OWN))
+    plan = make_plan(check(text, base), base)
+    [alice] = [certificate for certificate in plan.certificates if certificate.name == "alice"]
+    assert alice.certificate_file == str(base / "a.pem")
+    assert alice.key_file == str(base / "a.key")
+
+
+def test_a_missing_file_is_named(base: Path) -> None:
+    (base / "a.pem").unlink()
+    found, places = told(base)
+    words = "a.pem: no such file or directory; file names are relative to the topology file"
+    assert found == [(*places[0], words)]
+
+
+def test_what_is_no_certificate_and_no_key_is_refused(base: Path) -> None:
+    (base / "a.pem").write_text("hello")
+    (base / "a.key").write_text("hello")
+    found, places = told(base)
+    assert [entry[:2] for entry in found] == places
+    assert [entry[2].split(";")[0] for entry in found] == [
+        "a.pem: not a PEM certificate",
+        "a.key: not a PEM private key",
+    ]
+
+
+def test_a_key_with_a_password_is_refused(base: Path) -> None:
+    lock = BestAvailableEncryption(b"x")
+    (base / "a.key").write_bytes(pem(ec.generate_private_key(ec.SECP256R1()), lock))
+    [(_, _, words)], _ = told(base)
+    assert words == "a.key: the key has a password; store it without one"
+
+
+def test_a_key_of_another_certificate_is_refused(base: Path) -> None:
+    (base / "a.key").write_bytes(pem(ec.generate_private_key(ec.SECP256R1())))
+    found, places = told(base)
+    assert found == [
+        (*places[1], "a.key: not the key of a.pem; the two files must belong together")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ("{certificate: a.pem}", "a certificate without its key"),
+        ("{key: a.key, issuer: contoso-root}", "a key without its certificate"),
+        ("{certificate: a.pem, key: a.key, validTo: +9d}", "validTo cannot be set"),
+    ],
+)
+def test_files_that_do_not_go_together_are_refused(base: Path, own: str, words: str) -> None:
+    text, _ = spoil(("{issuer: contoso-root}", own))
+    [(_, _, said)] = problems(text, base)
+    assert said.startswith(words)
+
+
+def test_an_authority_without_its_key_cannot_issue(base: Path) -> None:
+    text, _ = spoil(("contoso-root: {}", "contoso-root: {certificate: a.pem}"))
+    [(_, _, said)] = problems(text, base)
+    assert said.startswith("'contoso-root' cannot issue: its private key is not there")

@@ -1,0 +1,159 @@
+"""Every refusal: at the very place, and in words that say what is wrong and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.lab.topology.spoiling import SOUND, check, problems, spoil
+
+POOL = "[172.16.201.0/24]"
+ROOTS = '- {name: r, properties: {publicCertData: "${contoso-root.publicCertData}"}}'
+REACHES = "{reaches: alice, host: app1, port: 80}"
+CONNECTS = "{connects: alice, over: IkeV2}"
+HOME = "{lan: 192.168.1.0/24}"
+CASES = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
+def test_a_spoiled_topology_is_refused_at_its_place_and_nowhere_else(case: dict[str, Any]) -> None:
+    text, places = spoil((case["part"], case["with"]))
+    found = problems(text)
+    assert [[line, column] for line, column, _ in found] == [case.get("at") or list(*places)]
+    assert found[0][2].startswith(case["says"])
+
+
+def test_the_sound_topology_is_accepted() -> None:
+    assert check(SOUND).name == "office"
+
+
+def test_revoking_needs_a_certificate() -> None:
+    text, [place] = spoil(
+        (", certificate: {issuer: contoso-root}", ""), (CONNECTS, "{revoke: «alice}")
+    )
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words.startswith("'alice' has no certificate; give the client a `certificate`")
+
+
+def test_a_placeholder_of_a_client_without_a_certificate_is_refused() -> None:
+    text, [place] = spoil(
+        (", certificate: {issuer: contoso-root}", ""),
+        (ROOTS, '- {name: r, properties: {publicCertData: «"${alice.publicCertData}"}}'),
+    )
+    assert [found[:2] for found in problems(text)] == [place]
+
+
+def test_a_second_gateway_in_a_vnet_is_refused() -> None:
+    first = "gw2:\n    vnet: contoso\n    properties: {sku: {name: VpnGw1}}\n  "
+    text, [place] = spoil(
+        ("contoso-gw:\n    vnet: contoso\n", f"{first}contoso-gw:\n    vnet: «contoso\n"),
+        ("behind: home", "behind: home, gateway: contoso-gw"),
+    )
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words.startswith("the VNet 'contoso' has a gateway already: 'gw2'")
+
+
+def test_a_client_with_a_choice_of_gateways_must_say_which() -> None:
+    vnet = "{addressSpace: [10.2.0.0/16], subnets: {GatewaySubnet: 10.2.0.0/24}}"
+    text, [place] = spoil(
+        ("gateways:\n", "gateways:\n  gw2: {vnet: v2, properties: {sku: {name: VpnGw1}}}\n"),
+        ("vnets:\n", f"vnets:\n  v2: {vnet}\n"),
+        ("{os: windows10", "«{os: windows10"),
+    )
+    words = "it is not said which gateway 'alice' dials; there are contoso-gw and gw2"
+    assert problems(text) == [(*place, words)]
+
+
+def test_overlapping_vnets_are_refused() -> None:
+    text, [place] = spoil(
+        ("vnets:\n", "vnets:\n  v0: {addressSpace: [10.1.128.0/17]}\n"),
+        ("addressSpace: [10.1.0.0/16]", "addressSpace: [«10.1.0.0/16]"),
+    )
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words.startswith("10.1.0.0/16 overlaps 10.1.128.0/17 of the VNet 'v0'")
+
+
+def test_two_homes_behind_nat_may_have_the_same_prefix() -> None:
+    text, _ = spoil(("  home:", "  other: {lan: 192.168.1.0/24}\n  home:"))
+    assert problems(text) == []
+
+
+def test_two_routed_networks_may_not() -> None:
+    text, [place] = spoil(
+        (f"home: {HOME}", f"other: {HOME[:-1]}, nat: false}}\n  home: {{lan: «192.168.1.0/24}}")
+    )
+    assert [found[:2] for found in problems(text)] == [place]
+
+
+def test_the_21st_root_certificate_is_refused() -> None:
+    for count in (20, 21):
+        roots = [ROOTS.replace("name: r", f"name: r{number}") for number in range(count)]
+        found = problems(spoil((ROOTS, "\n          ".join(roots)))[0])
+        assert len(found) == count - 20
+        assert all("20" in words for _, _, words in found)
+
+
+def test_more_than_64_access_networks_are_refused() -> None:
+    many = "".join(f"  n{number}: {{}}\n" for number in range(64))
+    text, _ = spoil(("access:\n", "access:\n" + many))
+    [(_, _, words)] = problems(text)
+    assert words == "192.0.2.0/24 has room for 64, and there are 65; use fewer access"
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+    text, places = spoil(
+        ("story:", "«colour: red\nstory:"),
+        ("app: 10.1.1.0/24", "app: «10.9.1.0/24"),
+        ("serves: [http]}", "serves: [«htp]}\n      «app1: {}"),
+        (POOL, "[«10.1.0.0/24]"),
+        (HOME, f"{HOME[:-1]}, «nta: true}}"),
+        (CONNECTS, "{connects: «nobody, over: «IKE}"),
+        (REACHES, "{reaches: alice, host: app1, port: «none}\n  - {resolves: «ann, name: app1}"),
+    )
+    assert [found[:2] for found in problems(text)] == places
+
+
+def test_a_mistake_in_an_entry_is_not_told_again_by_those_that_refer_to_it() -> None:
+    text, [place] = spoil((f"home: {HOME}", "home: «nothing"))
+    assert [found[:2] for found in problems(text)] == [place]
+
+
+def test_an_entry_left_out_does_not_shift_the_lines_of_later_steps() -> None:
+    text, places = spoil((CONNECTS, "«boo"), ("host: app1", "host: «app9"))
+    assert [found[:2] for found in problems(text)] == places
+
+
+def test_a_step_in_error_is_not_told_its_consequences_even_after_one_left_out() -> None:
+    good = "{connects: alice}"
+    text, places = spoil((CONNECTS, f"«boo\n  - {good}"), ("port: 80", "port: «none"))
+    assert [found[:2] for found in problems(text)] == places
+
+
+def test_an_update_is_merged_into_what_earlier_updates_left() -> None:
+    first = "{update: contoso-gw, properties: {vpnClientConfiguration: null}}"
+    second = (
+        "{update: contoso-gw, properties: {vpnClientConfiguration: {vpnClientAddressPool: "
+        "{addressPrefixes: [172.16.9.0/24]}, vpnClientProtocols: [IkeV2], "
+        "vpnAuthenticationTypes: [Certificate]}}}"
+    )
+    assert problems(spoil((REACHES, second))[0]) == []
+    [(line, _, words)] = problems(spoil((REACHES, f"{first}\n  - {second}"))[0])
+    assert line == 29
+    assert "root certificate" in words
+
+
+def test_no_value_of_a_secret_is_shown() -> None:
+    secret = "radiusServerSecret: [hunter2]\n        vpnClientProtocols:"
+    text, _ = spoil(
+        ("sku:", "x: [hunter2]\n      sku: {name: [hunter2]}\n      gatewayType:"),
+        ("vpnClientProtocols:", secret),
+    )
+    found = problems(text)
+    assert len(found) >= 3
+    assert all("hunter2" not in words for _, _, words in found)
