@@ -27,7 +27,7 @@ from lab.checks import (
     tunnel,
 )
 from lab.failure import told, words
-from lab.topology.model.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
+from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Tunnel, verb_of
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
 
@@ -77,7 +77,7 @@ def _concerns(step: Step) -> str:
     verb = verb_of(step)
     assert verb is not None
     name: str = getattr(step, verb)
-    return f"telephone of {name}" if isinstance(step, TELEPHONE) else name
+    return f"telephone of {name}" if isinstance(step, SECOND_FACTOR) else name
 
 
 async def _chain(chain: Chain, world: World, tell: Tell) -> bool:

@@ -1,4 +1,4 @@
-"""What each operating system dials, and in which order. Data from the seed document.
+"""Which protocols each operating system dials, and in which order. Data from the seed document.
 
 - "the Windows VPN client will always try IKEv2 tunnel first, but will fall back to SSTP";
 - "IKEv2 is supported on Windows 10 and Server 2016. OS versions prior to Windows 10 are not

@@ -1,7 +1,7 @@
-"""What a topology file may say of the servers that check passwords: RADIUS, Active Directory.
+"""Models of the servers that check passwords in a topology file: RADIUS and Active Directory.
 
-A site's `radius:` and `directory:` are computers of their own in its LAN; a host in a VNet may
-have `radius:` too, and then is that server itself. lab.roles.radius_server and lab.roles.directory
+A site's `radius:` and `directory:` are separate computers in its LAN. A host in a VNet may have
+`radius:` too; the host itself is the server then. lab.roles.radius_server and lab.roles.directory
 start them.
 """
 
@@ -17,11 +17,11 @@ from radius.methods import Method
 
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
-_MOST_OF_A_SECRET = 128
+_MAXIMUM_SECRET_LENGTH = 128
 
 
 def _user_name(value: Any) -> str:
-    """sAMAccountName has at most 20 characters; a dot or hyphen in it needs no quoting anywhere."""
+    """sAMAccountName has at most 20 characters; dots and hyphens need no quoting anywhere."""
     if not isinstance(value, str) or not _USER.fullmatch(value):
         raise ValueError(
             f"{value!r} cannot be a user name: letters, digits, dots, hyphens and underscores, "
@@ -37,13 +37,13 @@ def _realm(value: Any) -> str:
 
 
 def _secret(value: Any) -> SecretStr:
-    """Never quoted in the message."""
+    """The error messages never quote the value."""
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, str):
         raise ValueError("a password must be text: put it in quotes")  # noqa: TRY004 (pydantic)
-    if not 1 <= len(value) <= _MOST_OF_A_SECRET or not value.isprintable():
-        raise ValueError(f"a password is 1 to {_MOST_OF_A_SECRET} printable characters")
+    if not 1 <= len(value) <= _MAXIMUM_SECRET_LENGTH or not value.isprintable():
+        raise ValueError(f"a password is 1 to {_MAXIMUM_SECRET_LENGTH} printable characters")
     return SecretStr(value)
 
 
@@ -60,7 +60,7 @@ Realm = Annotated[
 Password = Annotated[
     SecretStr,
     BeforeValidator(_secret),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _MOST_OF_A_SECRET}),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _MAXIMUM_SECRET_LENGTH}),
 ]
 
 
@@ -69,27 +69,27 @@ class _Model(BaseModel):
 
 
 class RadiusUser(_Model):
-    """A user whom the RADIUS server itself knows."""
+    """A user in the RADIUS server's own user list."""
 
     password: Password
     """The password, in quotes."""
 
 
 class RadiusCertificates(_Model):
-    """EAP-TLS: the authority of whose certificates the RADIUS server accepts."""
+    """EAP-TLS: the user certificates that the RADIUS server accepts."""
 
     authority: Name
-    """Of `pki`: it issues the users' certificates and the revocation list."""
+    """A key of `pki`: the authority that issues user certificates and the revocation list."""
     revoked: tuple[Name, ...] = ()
     """Clients whose certificates are on the revocation list."""
 
 
 class SecondFactor(_Model):
-    """After the password the user is asked on a telephone (push), by radius.push_proxy."""
+    """A push notification to the user's phone after the password, sent by radius.push_proxy."""
 
     approved: Literal["asked", "never", "typed"] | Annotated[float, Field(ge=0, le=120)] = "asked"
-    """After how many seconds the user approves; never; asked: by `p2slab approve USER`; or typed:
-    the server wants a code, for which VPN clients have no place."""
+    """When the user approves: after so many seconds, `never`, or `asked` (on `p2slab approve
+    USER`). `typed`: the server demands a code, which VPN clients have no prompt for."""
     denied: tuple[UserName, ...] = ()
     """Users who deny instead, after the same time."""
 
@@ -102,16 +102,16 @@ class RadiusService(_Model):
     methods: tuple[Method, ...] = get_args(Method)
     """What it accepts: PAP, MS-CHAPv2, EAP-MSCHAPv2, EAP-TLS, PEAP."""
     signs: Literal["all", "eap"] = "all"
-    """Which answers have a Message-Authenticator: all; or those to EAP alone, as Debian 12's
-    FreeRADIUS has it. The gateway then makes an exception for this server (CVE-2024-3596)."""
+    """Which responses carry a Message-Authenticator: all, or only EAP, as Debian 12's FreeRADIUS
+    does. With `eap` the gateway makes an exception for this server (CVE-2024-3596)."""
     users: dict[UserName, RadiusUser] = {}
-    """The users whom it knows itself, such as {alice: {password: "..."}}."""
+    """Its own users, such as {alice: {password: "..."}}."""
     certificates: RadiusCertificates | None = None
-    """Users' certificates that it accepts, such as {authority: radius-root, revoked: [bob]}."""
+    """User certificates that it accepts, such as {authority: radius-root, revoked: [bob]}."""
     group: UserName | None = None
-    """The group of the site's Active Directory whose members alone are let in."""
+    """A group of the site's Active Directory: only its members are let in."""
     secondFactor: SecondFactor | None = None
-    """Asks the user for approval after the password."""
+    """A second factor: the user must approve after the password."""
 
 
 class SiteRadius(RadiusService):
@@ -127,9 +127,9 @@ class DirectoryUser(_Model):
     """A user of the domain."""
 
     password: Password
-    """The password, in quotes: Active Directory wants 7 characters of three kinds."""
+    """The password, in quotes: Active Directory requires 7 characters of three kinds."""
     groups: tuple[UserName, ...] = ()
-    """Groups to which the user belongs; they are made as they are named."""
+    """The user's groups; each group named here is created."""
     disabled: bool = False
     """The account is disabled."""
     mustChangePassword: bool = False
@@ -148,7 +148,7 @@ class Directory(_Model):
     users: dict[UserName, DirectoryUser] = {}
     """Its users, such as {alice: {password: "...", groups: [vpn]}}."""
     lockoutThreshold: Annotated[int, Field(ge=0, le=50)] = 0
-    """After how many wrong passwords an account is locked; 0: never."""
+    """How many wrong passwords lock an account; 0: never."""
 
     @property
     def domain(self) -> str:

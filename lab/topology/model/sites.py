@@ -1,4 +1,4 @@
-"""What a topology file may say of on-premises sites, in the file's own words."""
+"""Models of on-premises sites in a topology file."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class _Model(BaseModel):
 
 
 class SiteConnection(_Model):
-    """The site-to-site tunnel to a gateway: ARM's connection, with its local network gateway."""
+    """The site-to-site tunnel to a gateway: ARM's connection and local network gateway."""
 
     to: str
     """The gateway: a key of `gateways`."""
     sharedKey: SharedKey
     """The pre-shared key that both ends have."""
     dpdTimeoutSeconds: int = Field(default=45, ge=9, le=3600)
-    """After how many seconds without an answer the gateway takes the peer for dead."""
+    """After how many seconds without an answer the gateway considers the peer dead."""
 
 
 class SiteHost(_Model):

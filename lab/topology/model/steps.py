@@ -1,7 +1,7 @@
 """The vocabulary of `expect:`: checks, and actions between them, in order.
 
-Each step is a mapping whose first key names it: `{connects: alice, over: IkeV2}`. The models
-here are what YAML, pytest and the control socket all speak; lab.checks carries them out.
+Each step is a mapping whose first key names it: `{connects: alice, over: IkeV2}`. YAML files,
+pytest and the control socket all use these models; lab.checks executes them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Connects(_Step):
 
     connects: str
     over: VpnProtocol | None = None
-    """What must carry the tunnel; without `after`, it alone is dialled."""
+    """The protocol of the tunnel; without `after`, only this protocol is dialled."""
     after: VpnProtocol | None = None
     """The protocol that was tried first, and failed."""
     radius: str | None = None
-    """The RADIUS server that let it in, by the name of its node, as the gateway's log says."""
+    """The node name of the RADIUS server that accepted the client, from the gateway's log."""
     within: Seconds | None = None
 
 
@@ -42,7 +42,7 @@ class Refused(_Step):
     over: VpnProtocol | None = None
     because: Reason | None = None
     says: str | None = None
-    """A part of the client program's own message."""
+    """A part of the client program's error message."""
 
 
 class Reaches(_Step):
@@ -57,7 +57,7 @@ class Reaches(_Step):
 
 
 class CannotReach(_Step):
-    """The opposite of `reaches`; nothing answers within the time."""
+    """The opposite of `reaches`: nothing answers within the time."""
 
     cannotReach: str
     host: str | None = None
@@ -76,7 +76,7 @@ class Resolves(_Step):
 
 
 class NoCleartext(_Step):
-    """While the client talks to `host` through the tunnel, its access link shows none of it."""
+    """While the client talks to `host` through the tunnel, its access link carries no cleartext."""
 
     noCleartext: str
     host: str
@@ -84,40 +84,40 @@ class NoCleartext(_Step):
 
 
 class SurvivesRekey(_Step):
-    """Traffic goes on while the keys of the tunnel are renewed; no packet is lost."""
+    """The tunnel is rekeyed under traffic, and no packet is lost."""
 
     survivesRekey: str
     host: str
 
 
 class Disconnected(_Step):
-    """The client has no tunnel: by itself or by the gateway, within the time."""
+    """The client loses its tunnel within the time, whichever side closes it."""
 
     disconnected: str
     within: Seconds = 2.0
     because: str | None = None
-    """A part of what the gateway's log gives as the reason."""
+    """A part of the reason in the gateway's log."""
 
 
 class StaysDisconnected(_Step):
-    """Nothing connects the client again by itself for that time."""
+    """The client does not reconnect by itself for that time."""
 
     staysDisconnected: str
     seconds: Seconds = Field(default=2.0, alias="for")
 
 
 class Tunnel(_Step):
-    """A site's tunnel is in this state, as its gateway says, within the time."""
+    """The gateway reports this status for the site's tunnel within the time."""
 
     tunnel: str
     is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
     within: Seconds = 10.0
     because: str | None = None
-    """A part of what the gateway's TunnelDiagnosticLog gives as the reason."""
+    """A part of the reason in the gateway's TunnelDiagnosticLog."""
 
 
 class RadiusInTunnel(_Step):
-    """While the client dials, its gateway's Internet side shows no RADIUS packet in the clear."""
+    """While the client dials, the gateway sends no RADIUS packet in the clear to the Internet."""
 
     radiusInTunnel: str
 
@@ -129,7 +129,7 @@ class Revoke(_Step):
 
 
 class Reinstate(_Step):
-    """The operator takes the client's thumbprint off the list again."""
+    """The operator removes the client's thumbprint from the list."""
 
     reinstate: str
 
@@ -160,50 +160,50 @@ class Update(_Step):
 
 
 class Fault(_Step):
-    """Something goes wrong: until `endFault`, or for a time, while the next steps go on."""
+    """A fault begins. It lasts until `endFault` or for a time; the next steps run meanwhile."""
 
     fault: FaultName
     at: str | None = None
-    """The site or the gateway, where there is more than one."""
+    """The site or RADIUS server, where there is more than one."""
     seconds: Duration | None = Field(default=None, alias="for")
-    """After how long it ends by itself, such as 20s."""
+    """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None
-    """Of radius-slow: by how much, such as 5s."""
+    """The delay of radius-slow, such as 5s."""
 
 
 class TimedFault(Fault):
-    """The same by the clock, in a topology's `faults:`."""
+    """A fault that begins at a set time, in a topology's `faults:`."""
 
     after: Duration | None = None
-    """How long after the lab is ready it begins, such as 5s; left out, it is there at once."""
+    """How long after the lab is ready it begins, such as 5s; left out, it begins at once."""
 
 
 class EndFault(_Step):
-    """What was wrong is put right."""
+    """A fault ends."""
 
     endFault: FaultName
 
 
 class Approve(_Step):
-    """A user says yes on the telephone when the second factor asks; beside the steps before it."""
+    """A user approves the second factor on the phone; runs beside the steps before it."""
 
     approve: str
     """The user's name, without a domain."""
     after: Duration | None = None
     """How long the user takes, such as 5s."""
     within: Seconds = 30.0
-    """Within how many seconds the user has to be asked."""
+    """How long to wait for the prompt, in seconds."""
 
 
 class Deny(_Step):
-    """The user says no."""
+    """The user denies the second factor."""
 
     deny: str
     """The user's name, without a domain."""
     after: Duration | None = None
     """How long the user takes, such as 5s."""
     within: Seconds = 30.0
-    """Within how many seconds the user has to be asked."""
+    """How long to wait for the prompt, in seconds."""
 
 
 CHECKS: tuple[type[_Step], ...] = (
@@ -213,14 +213,14 @@ CHECKS: tuple[type[_Step], ...] = (
 ACTIONS: tuple[type[_Step], ...] = (
     Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
 )  # fmt: skip
-TELEPHONE: tuple[type[_Step], ...] = (Approve, Deny)
+SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
-    next(iter(step.model_fields)): step for step in (*CHECKS, *ACTIONS, *TELEPHONE)
+    next(iter(step.model_fields)): step for step in (*CHECKS, *ACTIONS, *SECOND_FACTOR)
 }
 
 
 def verb_of(value: Any) -> str | None:
-    """The word that names the step: a key of the mapping, or the model's first field."""
+    """The verb of a step: a key of the mapping, or the model's first field."""
     keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
     return next((key for key in keys if key in VERBS), None)
 
@@ -252,21 +252,21 @@ Step = Annotated[
 
 
 def text_of(step: BaseModel) -> str:
-    """A step in one line, as people and reports say it: `alice connects over IkeV2`."""
-    said = without_secrets(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-    (verb, subject), *rest = said.items()
+    """A step in one line for reports: `alice connects over IkeV2`."""
+    fields = without_secrets(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    (verb, subject), *rest = fields.items()
     words = [
         word
         for key, value in rest
         for word in (key, json.dumps(value) if isinstance(value, dict) else str(value))
     ]
-    spoken = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", verb)
-    first = (subject, spoken) if isinstance(step, CHECKS) else (spoken, subject)
+    spaced = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", verb)
+    first = (subject, spaced) if isinstance(step, CHECKS) else (spaced, subject)
     return " ".join([*first, *words])
 
 
 def without_secrets(document: Any) -> Any:
-    """A document of Azure's, or a change to one, without the shared secrets of RADIUS servers."""
+    """An ARM document, or a patch to one, without the shared secrets of RADIUS servers."""
     if isinstance(document, dict):
         return {
             key: "(secret)" if key.endswith("Secret") else without_secrets(value)

@@ -1,4 +1,4 @@
-"""Cipher suites of the time before TLS 1.2's own, which clients of another time offer.
+"""Legacy cipher suites, from before TLS 1.2, that old clients offer.
 
 IANA's names and numbers (TLS Cipher Suites registry). Seed: "Starting July 1, 2018, support is
 being removed for TLS 1.0 and 1.1", and "the following legacy algorithms will also be deprecated":

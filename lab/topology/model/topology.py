@@ -1,8 +1,8 @@
-"""What a topology file may say: pydantic models in the file's own words.
+"""Pydantic models of a topology file.
 
-The attribute docstrings become descriptions in the JSON Schema (`p2slab schema`) and the
-"what would be right" of an error. Azure's part, a gateway's `properties`, is the gateway's own
-model (gateway/arm/resource.py). What holds only for the whole file is in rules.py.
+The attribute docstrings become the descriptions in the JSON Schema (`p2slab schema`) and the
+remedies of error messages. A gateway's `properties` are Azure's document; their model is the
+gateway's own (gateway/arm/resource.py). Rules over the whole file are in lab/topology/rules.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class Host(_Model):
     """A computer in a VNet."""
 
     subnet: str
-    """The subnet it stands in: a key of the VNet's `subnets`."""
+    """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
-    """Its address; left out, the next free one of the subnet (Azure keeps the first four)."""
+    """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
     serves: tuple[Serves, ...] = ()
     """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
     radius: RadiusService | None = None
-    """It is a RADIUS server, such as {users: {alice: {password: "..."}}}."""
+    """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
 
 class DhcpOptions(_Model):
     """Azure's dhcpOptions of a VNet."""
 
     dnsServers: tuple[Address, ...] = ()
-    """DNS servers that hosts and VPN clients are given in place of 168.63.129.16."""
+    """DNS servers of hosts and VPN clients, in place of 168.63.129.16."""
 
 
 class Vnet(_Model):
@@ -66,32 +66,32 @@ class Gateway(_Model):
     """A point-to-site VPN gateway."""
 
     vnet: str
-    """The VNet in whose GatewaySubnet it stands."""
+    """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
-    """Classic: refused where the seed says so, and otherwise not supported by this lab."""
+    """Classic: refused where Azure refuses it, and otherwise not supported by this lab."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways."""
 
 
 class Proxy(_Model):
-    """An HTTP proxy in an access network; its users go out through it and no other way."""
+    """An HTTP proxy in an access network: the only way out for its clients."""
 
     port: Port = 3128
-    """The port on which it listens."""
+    """The port that it listens on."""
     allow: tuple[Port, ...] = (443,)
-    """The ports to which it connects (HTTP CONNECT)."""
+    """The ports that it connects to (HTTP CONNECT)."""
 
 
 class Access(_Model):
-    """A network through which clients get to the Internet: a home, a hotel, an office."""
+    """A network that connects clients to the Internet: a home, a hotel, an office."""
 
     nat: bool = True
-    """Whether its router hides its computers behind its own public address."""
+    """Whether its router translates its computers' addresses to its own public address."""
     lan: Prefix | None = None
     """The prefix of its computers; left out, the next free 192.168.N.0/24 from 192.168.77.0/24."""
     allow: tuple[Allow, ...] | None = None
-    """All that its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
-    (with a proxy: nothing but the proxy)."""
+    """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
+    (with a proxy: only the proxy)."""
     proxy: Proxy | None = None
     """An HTTP proxy, such as {port: 3128, allow: [443]}."""
 
@@ -102,9 +102,9 @@ class _Certificate(_Model):
     key: str | None = None
     """Its private key: a PEM file, relative to the topology file."""
     validFrom: Days = -1
-    """From when it is valid, in days from now: -1d, or +1d for one that is not valid yet."""
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
     validTo: Days = 365
-    """Until when it is valid, in days from now: +365d, or -1d for one that has expired."""
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
 
 
 class Authority(_Certificate):
@@ -120,46 +120,47 @@ class ClientCertificate(_Certificate):
     """The certificate of a client's user."""
 
     issuer: str | None = None
-    """The authority that issues it: a key of `pki`. Needed unless you bring your own."""
+    """The authority that issues it: a key of `pki`. Required without `certificate`."""
     subject: CommonName | None = None
     """Its common name; left out, the client's name."""
     clientAuth: bool = True
-    """Whether its extended key usage has clientAuth, as it must to be accepted."""
+    """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
 
 
 class Tls(_Model):
-    """What a client computer's TLS can do at most: for computers of another time."""
+    """Limits of a client computer's TLS, for old computers."""
 
     maximum: TlsVersion | None = None
-    """The newest version it speaks, in quotes, such as "1.1"; left out, the newest there is."""
+    """The newest version it speaks, in quotes, such as "1.1"; left out, the newest of its TLS
+    library."""
     ciphers: tuple[CipherSuite, ...] = ()
-    """All the cipher suites it offers, by their names in the TLS registry, such as
-    [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, the usual ones."""
+    """The only cipher suites it offers, by their IANA names, such as
+    [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, its library's default."""
 
 
 class Client(_Model):
     """A client computer and its user."""
 
     os: Os
-    """Its operating system: decides which protocols it dials, in which order."""
+    """Its operating system: determines which protocols it dials, and in which order."""
     behind: str
-    """The access network it stands in: a key of `access`."""
+    """Its access network: a key of `access`."""
     gateway: str | None = None
-    """The gateway it dials; may be left out when there is only one."""
+    """The gateway it dials; optional when there is only one."""
     certificate: ClientCertificate | None = None
     """Its user's certificate, such as {issuer: contoso-root}."""
     user: SignIn | None = None
-    """The name with which its user signs in at a gateway with RADIUS: alice, DOMAIN\\alice or
-    alice@domain. The password is the one that the RADIUS server or the directory knows."""
+    """The user name for a gateway with RADIUS: alice, DOMAIN\\alice or alice@domain. The password
+    is the one in the RADIUS server or the directory."""
     password: Password | None = None
-    """The password that is typed, in place of the right one."""
+    """A password to use in place of the right one."""
     protocols: Annotated[tuple[VpnProtocol, ...], Field(min_length=1)] | None = None
     """The protocols it dials, in order, in place of its operating system's."""
     sstpClient: SstpClient = "sstpc"
-    """The program that dials SSTP: sstpc (the real one, with pppd), or python (the lab's own,
-    which needs no PPP in the kernel)."""
+    """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
+    no PPP in the kernel)."""
     tls: Tls | None = None
-    """What its TLS can do at most, such as {maximum: "1.1"}, where it dials SSTP."""
+    """Limits of its TLS when it dials SSTP, such as {maximum: "1.1"}."""
 
     @property
     def dials(self) -> tuple[VpnProtocol, ...]:
@@ -168,7 +169,7 @@ class Client(_Model):
 
 
 class Topology(_Model):
-    """A p2slab topology: a small world with VPN gateways and clients, and what must hold in it."""
+    """A p2slab topology: networks, VPN gateways and clients, and the checks to run on them."""
 
     model_config = ConfigDict(title="p2slab topology")
 
@@ -186,14 +187,14 @@ class Topology(_Model):
     """Access networks, by name."""
     pki: dict[Name, Authority] = {}
     """Certification authorities, by name. A gateway's document refers to their certificates as
-    ${NAME.publicCertData}, and to a client's as ${NAME.thumbprint}."""
+    ${NAME.publicCertData}, and to a client's certificate as ${NAME.thumbprint}."""
     clients: dict[Name, Client] = {}
     """Client computers, by name."""
     faults: tuple[TimedFault, ...] = ()
-    """What goes wrong by the clock, such as {fault: s2s-cut, after: 5s, for: 20s}; what goes wrong
-    in an order stands in `expect`."""
+    """Faults at set times, such as {fault: s2s-cut, after: 5s, for: 20s}; faults between steps are
+    in `expect`."""
     expect: tuple[Step, ...] = ()
-    """Checks, and actions between them, in order: see the README's words of `expect:`."""
+    """Checks, and actions between them, in order."""
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""

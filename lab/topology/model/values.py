@@ -1,4 +1,4 @@
-"""The small values of a topology file: names, prefixes, addresses, firewall entries, validity."""
+"""The scalar values of a topology file: names, prefixes, addresses, firewall entries, validity."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def parse_address(value: Any) -> IpAddress:
 
 
 def parse_allow(value: Any) -> str:
-    """What a firewall lets out: `tcp/443`, a whole transport, or an IP protocol by name."""
+    """A firewall entry: `tcp/443`, a whole transport, or an IP protocol by name."""
     text = _text(value, "tcp/443")
     match = _ALLOW.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is nothing a firewall knows; write {ALLOW_WORDS}")
+        raise ValueError(f"{text!r} is not a firewall entry; write {ALLOW_WORDS}")
     port = match["port"]
     if port is not None and not 1 <= int(port) <= 65535:
         raise ValueError(f"there is no port {port}; ports go from 1 to 65535")
@@ -87,11 +87,11 @@ def parse_days(value: Any) -> int:
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6}(\.[0-9]{1,3})?)(?P<unit>ms|s|m)")
-_LONGEST = 3600.0
+_MAXIMUM_DURATION = 3600.0
 
 
 def parse_duration(value: Any) -> float:
-    """`20s`, `1.5s`, `500ms` or `2m`, or a number of seconds, as seconds; an hour at most."""
+    """`20s`, `1.5s`, `500ms`, `2m` or a number of seconds, as seconds; at most one hour."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = float(value)
     else:
@@ -99,8 +99,8 @@ def parse_duration(value: Any) -> float:
         if not match:
             raise ValueError(f"{value!r} is not a time; write it like 20s, 500ms or 2m")
         seconds = float(match["number"]) * _UNITS[match["unit"]]
-    if not 0 < seconds <= _LONGEST:
-        raise ValueError(f"{value!r} is not between nothing and an hour")
+    if not 0 < seconds <= _MAXIMUM_DURATION:
+        raise ValueError(f"{value!r} must be more than 0 and at most one hour")
     return seconds
 
 
@@ -114,7 +114,7 @@ _SIGN_IN = re.compile(
 
 
 def parse_sign_in(value: Any) -> str:
-    """A user's name as it is typed: `alice`, `DOMAIN\\alice`, `alice@domain`."""
+    """A user name as typed at sign-in: `alice`, `DOMAIN\\alice`, `alice@domain`."""
     text = _text(value, "alice")
     if not _SIGN_IN.fullmatch(text):
         raise ValueError(
@@ -123,25 +123,25 @@ def parse_sign_in(value: Any) -> str:
     return text
 
 
-_LONGEST_COMMON_NAME = 64
-"""RFC 5280, appendix A, has it in characters; the cryptography package counts bytes."""
-_NO_LETTERS = frozenset(("Cc", "Zl", "Zp"))
-"""Unicode's categories of control characters and separators of lines."""
+_MAXIMUM_COMMON_NAME = 64
+"""RFC 5280, appendix A, counts characters; the cryptography package counts bytes."""
+_CONTROL_CATEGORIES = frozenset(("Cc", "Zl", "Zp"))
+"""Unicode's categories of control characters and line separators."""
 
 
 def parse_common_name(value: Any) -> str:
-    """A certificate's common name: whatever is legal (RFC 5280, appendix A), on one line."""
+    """A certificate's common name: any legal text (RFC 5280, appendix A) on one line."""
     text = _text(value, "Alice Example")
-    odd = next((c for c in text if unicodedata.category(c) in _NO_LETTERS), None)
-    if odd is not None:
+    control = next((c for c in text if unicodedata.category(c) in _CONTROL_CATEGORIES), None)
+    if control is not None:
         raise ValueError(
-            f"{text!r} cannot be a common name: it has the control character {odd!r}; "
+            f"{text!r} cannot be a common name: it has the control character {control!r}; "
             "write it on one line"
         )
     size = len(text.encode())
-    if not 1 <= size <= _LONGEST_COMMON_NAME:
+    if not 1 <= size <= _MAXIMUM_COMMON_NAME:
         raise ValueError(
-            f"a common name has 1 to {_LONGEST_COMMON_NAME} bytes in UTF-8, this one {size}"
+            f"a common name has 1 to {_MAXIMUM_COMMON_NAME} bytes in UTF-8, this one {size}"
         )
     return text
 
@@ -166,7 +166,7 @@ CommonName = Annotated[
     *_kind(
         parse_common_name,
         minLength=1,
-        maxLength=_LONGEST_COMMON_NAME,
+        maxLength=_MAXIMUM_COMMON_NAME,
         examples=["Alice Example", "alice@contoso.com"],
     ),
 ]
@@ -176,7 +176,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": _LONGEST},
+                {"type": "number", "exclusiveMinimum": 0, "maximum": _MAXIMUM_DURATION},
                 {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m)$"},
             ]
         }

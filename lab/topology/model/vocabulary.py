@@ -1,33 +1,33 @@
-"""Words shared by topology files, checks, clients and reports: the gateway's, and the clients'."""
+"""Literals shared by topology files, checks, clients and reports."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from gateway.common.vocabulary import Reason as GatewaysReason
+from gateway.common.vocabulary import Reason as GatewayReason
 from gateway.common.vocabulary import VpnProtocol
 
 __all__ = ["FaultName", "Reason", "Serves", "VpnProtocol"]
 
 Serves = Literal["http", "iperf3", "dns", "echo"]
-"""What a computer may serve."""
+"""Services of a computer."""
 
 Reason = Literal[
-    GatewaysReason,
+    GatewayReason,
     "no-answer",  # the gateway was not reached: a firewall, a dead line
     "proxy",  # the HTTP proxy refused
     "server-untrusted",  # the client does not trust the gateway
-    "no-protocol",  # the profile does not offer what was to be dialled
+    "no-protocol",  # the profile does not offer the protocol to dial
 ]
-"""Why a client was not connected, as the gateway says, or the client where it was not reached."""
+"""Why a client was not connected: the gateway's reason, or the client's if it reached none."""
 
 FaultName = Literal[
-    "s2s-cut",  # the Internet between a site and its gateway carries nothing
-    "s2s-wrong-psk",  # a site's VPN device has another pre-shared key
+    "s2s-cut",  # no packet passes between a site and its gateway
+    "s2s-wrong-psk",  # a site's VPN device has a wrong pre-shared key
     "radius-down",  # no RADIUS server answers
     "radius-slow",  # RADIUS servers answer late
-    "wrong-shared-secret",  # the gateway has another RADIUS secret than the servers
-    "one-server-dead",  # of several RADIUS servers the first one does not answer
+    "wrong-shared-secret",  # the gateway's RADIUS secret differs from the servers'
+    "one-server-dead",  # the first of several RADIUS servers does not answer
     "directory-down",  # the domain controller does not answer
 ]
-"""What can go wrong on purpose."""
+"""Faults that a topology can inject."""

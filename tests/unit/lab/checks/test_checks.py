@@ -17,7 +17,7 @@ from lab.checks import actions, connect, session
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
 from lab.nodes.base import Completed
-from lab.topology.model.steps import ACTIONS, CHECKS, TELEPHONE, Steps
+from lab.topology.model.steps import ACTIONS, CHECKS, SECOND_FACTOR, Steps
 from lab.world import Outcome
 from tests.unit.lab.checks.fakes import ALICE, FakeWorld, connection, refusal
 
@@ -37,7 +37,7 @@ async def outcome(world: FakeWorld, **step: Any) -> Outcome:
 
 
 def test_every_word_of_the_vocabulary_has_its_work() -> None:
-    assert set(WORK) == {*CHECKS, *ACTIONS, *TELEPHONE}
+    assert set(WORK) == {*CHECKS, *ACTIONS, *SECOND_FACTOR}
 
 
 async def test_connects_holds_when_the_client_gets_in(world: FakeWorld) -> None:
