@@ -1,1 +1,1 @@
-"""What a topology file may say, and the plan it becomes. Pure: no I/O but reading the file."""
+"""Topology files: models, reading, rules and planning. Pure: the only I/O is reading the file."""

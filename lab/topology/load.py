@@ -1,8 +1,8 @@
-"""A topology file to a Topology, or a LoadError with everything that is wrong with it.
+"""Load a topology file: a Topology, or a LoadError with every problem in the file.
 
-Order: bytes, text, YAML (document.py), model (model.py), whole-file rules (rules/), the user's
-own certificate files. A file whose model has errors still meets the rules, without the parts
-that are in error, so that one run tells all.
+Order: bytes, text, YAML (reading/document.py), models (model/), rules over the whole file
+(rules/), the user's own certificate files. If parts of the file do not validate, the rules still
+check the rest (reading/salvage.py), so that one run reports all problems.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from lab.topology.planning.planner import make_plan
 from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Problem
-from lab.topology.reading.salvage import sound_part
+from lab.topology.reading.salvage import salvage
 from lab.topology.rules import rule_problems
 from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
-_STARTING_POINT = "topologies/quickstart.yaml is one to start from"
+_STARTING_POINT = "start from topologies/quickstart.yaml"
 
 
 @dataclass(frozen=True)
 class TopologyFile:
-    """A topology that may be built, and where it came from."""
+    """A valid topology, and the file that it came from."""
 
     path: FilePath
     topology: Topology
@@ -36,7 +36,7 @@ class TopologyFile:
     """The line of each step of `expect:`."""
 
     def plan(self) -> Plan:
-        """What will be built and checked."""
+        """The plan of the lab."""
         return make_plan(self.topology, self.path.parent)
 
 
@@ -49,7 +49,7 @@ def load(path: FilePath) -> TopologyFile:
 
 
 def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
-    """Read and check several; one LoadError with what is wrong in any of them."""
+    """Read and check several files; one LoadError with the problems of all."""
     loaded: list[TopologyFile] = []
     problems: list[Located] = []
     for path in paths:
@@ -63,12 +63,12 @@ def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
 
 
 def load_bytes(content: bytes, file: str, base: FilePath) -> Topology:
-    """Check a topology; `file` names it in messages, `base` is where its files are."""
+    """Check a topology; `file` is its name in messages, `base` the directory of its files."""
     return _checked(_document(content, file), file, base)
 
 
 def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
-    """LoadError where nothing is expected: what cannot fail is no check."""
+    """LoadError if a topology expects nothing: it could not fail."""
     problems = []
     for found in topologies:
         client = next(iter(found.topology.clients), "alice")
@@ -100,9 +100,9 @@ def _read(path: FilePath) -> bytes:
     except IsADirectoryError:
         raise _at_start(str(path), "a directory", "name a file in it") from None
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise _at_start(
-            str(path), f"cannot be read: {said}", "check the path and its permissions"
+            str(path), f"cannot be read: {reason}", "check the path and its permissions"
         ) from None
 
 
@@ -125,8 +125,8 @@ def _document(content: bytes, file: str) -> Document:
         raise _at_start(file, "the file is empty", _STARTING_POINT)
     if not isinstance(document.data, dict):
         mark = document.mark(())
-        said = "not a topology: the file must be a mapping (name: ..., story: ...)"
-        raise LoadError([Located(file, *mark, said, _STARTING_POINT)])
+        message = "not a topology: the file must be a mapping (name: ..., story: ...)"
+        raise LoadError([Located(file, *mark, message, _STARTING_POINT)])
     return document
 
 
@@ -135,18 +135,16 @@ def _at_start(file: str, message: str, remedy: str) -> LoadError:
 
 
 def _mark_of(before: str) -> tuple[int, int]:
-    """Line and column of what comes after the text."""
+    """Line and column of the character after the text."""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _check(data: dict[str, Any], base: FilePath) -> tuple[Topology | None, list[Problem]]:
-    """The topology, if anything of it stands, and everything that is wrong."""
-    rest = sound_part(data)
-    if rest.topology is None:
-        return None, rest.problems
-    declared = Declared.of(data, rest.unsound, rest.kept)
-    found = [
-        *rule_problems(rest.topology, declared),
-        *file_problems(rest.topology, base),
-    ]
-    return rest.topology, rest.problems + [rest.in_the_file(problem) for problem in found]
+    """The topology (None if none of it is valid) and all problems."""
+    salvaged = salvage(data)
+    topology = salvaged.topology
+    if topology is None:
+        return None, salvaged.problems
+    declared = Declared.of(data, salvaged.invalid, salvaged.kept)
+    found = [*rule_problems(topology, declared), *file_problems(topology, base)]
+    return topology, salvaged.problems + [salvaged.in_the_file(problem) for problem in found]

@@ -1,1 +1,1 @@
-"""From YAML text to data, and from what is wrong with it to messages with file and line."""
+"""From YAML text to data, and from problems to messages with file and line."""

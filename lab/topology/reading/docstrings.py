@@ -1,7 +1,7 @@
-"""The docstrings of models' attributes, as people are told them.
+"""The attribute docstrings of models.
 
 pydantic would read every module's source for them at import (use_attribute_docstrings), a third of
-the time that a verb has; they are wanted for the JSON Schema and for remedies alone.
+a verb's run time; only the JSON Schema and the remedies of errors need them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def description(model: type[BaseModel], field: str) -> str:
-    """What is written below a field in its class, or in that of a base; empty for nothing."""
+    """The docstring of a field in its class or a base class; empty if there is none."""
     written = (_of_module(kind.__module__).get((kind.__name__, field)) for kind in model.__mro__)
     return next(filter(None, written), "")
 
 
 @cache
 def _of_module(name: str) -> dict[tuple[str, str], str]:
-    """By class and attribute; of this project's modules only."""
+    """Docstrings by class and attribute; only of this project's modules."""
     if not name.startswith("lab."):
         return {}
     tree = ast.parse(inspect.getsource(sys.modules[name]))

@@ -1,9 +1,9 @@
-"""YAML text to plain data, remembering where everything stood.
+"""YAML text to plain data, with the position of every key and value.
 
-PyYAML (libyaml) parses; this composes, and so decides what is accepted: one document, one
-mapping, text keys, no key twice, no tags, YAML 1.2's plain true/false, null and numbers (so `no`
-and `22:22` stay text). Merge keys and aliases work, but what they expand to is counted before
-anything is expanded: a bomb is refused in the time it takes to read it.
+PyYAML (libyaml) parses; this module composes and decides what is accepted: one document, one
+mapping, text keys, no duplicate keys, no tags, YAML 1.2's plain true/false, null and numbers (so
+`no` and `22:22` stay text). Merge keys and aliases work, but the expanded size is counted before
+anything is expanded: a YAML bomb costs no more than the time to read it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 20_000
 _MERGE = "<<"
 _CONTROL: re.Pattern[str] = Reader.NON_PRINTABLE
-"""What YAML 1.2 does not let stand in a text (section 5.1); to compile it takes 4 ms."""
+"""Characters that YAML 1.2 forbids (section 5.1); compiling our own would take 4 ms."""
 
 _LINE_END = re.compile(r"\r\n?|\n")
-"""What editors end a line at. libyaml's own line numbers are YAML 1.1's: they count U+0085 too."""
+"""Line ends as editors count them. libyaml counts lines by YAML 1.1, where U+0085 ends one too."""
 
 _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
     (re.compile(r"true|True|TRUE"), lambda _: True),
@@ -41,7 +41,7 @@ _PLAIN: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 
 class DocumentError(Exception):
-    """The text cannot be read any further."""
+    """A syntax error, or an error that does not stop the reading (Document.flaws)."""
 
     def __init__(self, mark: Mark, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -58,10 +58,10 @@ class Document:
     keys: dict[Path, Mark] = field(default_factory=dict)
     values: dict[Path, Mark] = field(default_factory=dict)
     flaws: list[DocumentError] = field(default_factory=list)
-    """What was wrong but did not hinder reading on, such as a key given twice."""
+    """Errors that did not stop the reading, such as a duplicate key."""
 
     def mark(self, path: Path, *, at_key: bool = False) -> Mark:
-        """Where the path stands, or the nearest part above it that is in the file."""
+        """The position of the path, or of its nearest ancestor in the file."""
         for length in range(len(path), -1, -1):
             part = path[:length]
             if at_key and part in self.keys:
@@ -75,12 +75,12 @@ class Document:
 class _Node:
     mark: Mark
     size: int = 1
-    """How many values it is when every alias is written out."""
+    """The number of values after expanding every alias."""
     height: int = 1
-    """How many levels it has when every alias is written out."""
+    """The number of levels after expanding every alias."""
 
-    def take(self, child: _Node) -> None:
-        """Count a child in."""
+    def count(self, child: _Node) -> None:
+        """Add a child's size and height."""
         self.size += child.size
         self.height = max(self.height, child.height + 1)
 
@@ -102,36 +102,36 @@ class _Mapping(_Node):
 
 
 def read(text: str) -> Document:
-    """Compose the text; DocumentError where it cannot be read on."""
+    """Compose the text; DocumentError if it cannot be read to its end."""
     document = Document()
-    places = _Places(text)
-    _refuse_control_characters(text, places)
+    positions = _Positions(text)
+    _refuse_control_characters(text, positions)
     try:
-        root = _Composer(text, places, document.flaws).document()
+        root = _Composer(text, positions, document.flaws).document()
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text, places) from None
+        raise _syntax_error(error, text, positions) from None
     document.data = _Builder(document).build(root, ())
     return document
 
 
-class _Places:
-    """Where in the text a character is."""
+class _Positions:
+    """Lines and columns of characters in the text."""
 
     def __init__(self, text: str) -> None:
         self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
 
     def mark(self, index: int) -> Mark:
-        """Line and column of the character with this number."""
+        """Line and column of the character at this index."""
         line = bisect_right(self._starts, index)
         return line, index - self._starts[line - 1] + 1
 
 
 class _Composer:
-    """Events to nodes. Aliases share their node; sizes are counted as if they did not."""
+    """Events to nodes. Aliases share their node; sizes count each alias in full."""
 
-    def __init__(self, text: str, places: _Places, flaws: list[DocumentError]) -> None:
+    def __init__(self, text: str, positions: _Positions, flaws: list[DocumentError]) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
-        self._places = places
+        self._positions = positions
         self._anchors: dict[str, _Node | None] = {}
         self._flaws = flaws
 
@@ -161,7 +161,7 @@ class _Composer:
         if node.size > MAXIMUM_VALUES:
             raise DocumentError(
                 node.mark,
-                f"written out this is more than {MAXIMUM_VALUES} values",
+                f"more than {MAXIMUM_VALUES} values after expanding aliases",
                 "a topology is far smaller; do not nest aliases in aliases",
             )
         if node.height > MAXIMUM_DEPTH:
@@ -182,7 +182,7 @@ class _Composer:
             raise DocumentError(
                 self._mark(event),
                 f"*{event.anchor} refers to nothing",
-                f"write &{event.anchor} before the value that is meant",
+                f"define &{event.anchor} before using it",
             )
         node = self._anchors[event.anchor]
         if node is None:
@@ -196,7 +196,7 @@ class _Composer:
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             item = self._node(event, depth + 1)
             node.items.append(item)
-            node.take(item)
+            node.count(item)
         return node
 
     def _mapping(self, event: Any, depth: int) -> _Node:
@@ -204,8 +204,8 @@ class _Composer:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
-            node.take(key)
-            node.take(value)
+            node.count(key)
+            node.count(value)
             if isinstance(key, _Scalar):
                 node.pairs.append((key, value))
             else:
@@ -213,18 +213,18 @@ class _Composer:
         return node
 
     def _mark(self, event: Any) -> Mark:
-        return self._places.mark(event.start_mark.index)
+        return self._positions.mark(event.start_mark.index)
 
     def _flaw(self, event: Any, message: str, remedy: str) -> None:
         self._flaws.append(DocumentError(self._mark(event), message, remedy))
 
 
 class _Builder:
-    """Nodes to plain data, noting where each part stood."""
+    """Nodes to plain data, recording the position of each part."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._complained: set[Mark] = set()
+        self._reported: set[Mark] = set()
 
     def build(self, node: _Node, path: Path) -> Any:
         self._document.values[path] = node.mark
@@ -244,7 +244,7 @@ class _Builder:
         return result
 
     def _pairs(self, node: _Mapping) -> dict[str, tuple[_Scalar, _Node]]:
-        """A mapping's own pairs, then what it merges; what came first stays."""
+        """A mapping's own pairs, then the merged ones; the first value of a key wins."""
         own: dict[str, tuple[_Scalar, _Node]] = {}
         merged: dict[str, tuple[_Scalar, _Node]] = {}
         for key, value in node.pairs:
@@ -267,8 +267,8 @@ class _Builder:
         return [source for source in sources if isinstance(source, _Mapping)]
 
     def _flaw(self, node: _Node, message: str, remedy: str) -> None:
-        if node.mark not in self._complained:  # an aliased mapping is built more than once
-            self._complained.add(node.mark)
+        if node.mark not in self._reported:  # an aliased mapping is built more than once
+            self._reported.add(node.mark)
             self._document.flaws.append(DocumentError(node.mark, message, remedy))
 
 
@@ -284,26 +284,26 @@ def _too_deep(mark: Mark) -> DocumentError:
     return DocumentError(mark, "nested too deeply", f"at most {MAXIMUM_DEPTH} levels are read")
 
 
-def _refuse_control_characters(text: str, places: _Places) -> None:
+def _refuse_control_characters(text: str, positions: _Positions) -> None:
     found = _CONTROL.search(text)
     if found:
-        mark = places.mark(found.start())
+        mark = positions.mark(found.start())
         raise DocumentError(mark, f"not YAML: a control character, {found[0]!r}", "remove it")
 
 
-def _syntax_error(error: yaml.YAMLError, text: str, places: _Places) -> DocumentError:
+def _syntax_error(error: yaml.YAMLError, text: str, positions: _Positions) -> DocumentError:
     at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = getattr(error, "problem", None) or str(error)
+    problem = getattr(error, "problem", None) or str(error)
     if at is None:
-        return DocumentError((1, 1), f"not YAML: {said}", "see topologies/quickstart.yaml")
-    mark = places.mark(at.index)
-    if "nesting depth" in said:  # libyaml reads ahead and finds it first
+        return DocumentError((1, 1), f"not YAML: {problem}", "see topologies/quickstart.yaml")
+    mark = positions.mark(at.index)
+    if "nesting depth" in problem:  # libyaml reads ahead and finds it first
         return _too_deep(mark)
     if text[at.index : at.index + 1] == "\t":
-        return DocumentError(mark, "a tab in the indentation", "YAML wants spaces")
+        return DocumentError(mark, "a tab in the indentation", "indent with spaces")
     context = getattr(error, "context", None)
     return DocumentError(
         mark,
-        f"not YAML: {said}" + (f" {context}" if context else ""),
-        "look at indentation, brackets and quotes here and in the line above",
+        f"not YAML: {problem}" + (f" {context}" if context else ""),
+        "check indentation, brackets and quotes here and in the line above",
     )

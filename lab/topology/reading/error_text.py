@@ -1,4 +1,4 @@
-"""Pydantic's errors in plain words, with the path of what they are about."""
+"""Pydantic's errors as plain text, with the path of the value in error."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def problem_of(error: ErrorDetails, data: Any) -> Problem:
         return _unknown_key(path, data)
     if error["type"].startswith("union_tag"):
         return _unknown_step(path, error["input"])
-    if error["type"] == "value_error":  # our own words, remedy included
+    if error["type"] == "value_error":  # our own text, remedy included
         return Problem(path, str(error["ctx"]["error"]), at_key=at_key)
-    message, remedy = _SAY.get(error["type"], _as_it_is)(error)
+    message, remedy = _TEXTS.get(error["type"], _unchanged)(error)
     return Problem(path, message, remedy or _description(path, data), at_key)
 
 
@@ -55,7 +55,7 @@ def existing(location: Path, data: Any) -> Path:
 
 
 def without_tags(location: Path) -> Path:
-    """A step's location has the word that names it in between: ("expect", 3, "connects", ...)."""
+    """A location without the tag that pydantic inserts: ("expect", 3, "connects", ...)."""
     return location[:2] + location[3:] if location[:1] == ("expect",) else location
 
 
@@ -80,26 +80,25 @@ def _unknown_step(path: Path, value: Any) -> Problem:
         return Problem(path, f"a step must be a mapping, not {_kind(value)}",
                        "write it like {connects: alice, over: IkeV2}")  # fmt: skip
     word = str(next(iter(value)))
-    return Problem(
-        (*path, word), f"no word of a step: {word!r}", did_you_mean(word, VERBS), at_key=True
-    )
+    return Problem((*path, word), f"unknown step {word!r}", did_you_mean(word, VERBS), at_key=True)
 
 
-# ------------------------------------------------------------------------ what an error says
+# ---------------------------------------------------------------------------- texts of errors
 
-_Said = tuple[str, str]
+_Text = tuple[str, str]
+"""Message and remedy."""
 
 
-def _must_be(what: str, remedy: str = "") -> Callable[[ErrorDetails], _Said]:
+def _must_be(what: str, remedy: str = "") -> Callable[[ErrorDetails], _Text]:
     return lambda error: (f"must be {what}, not {_kind(error['input'])}", remedy)
 
 
-def _text(error: ErrorDetails) -> _Said:
+def _text(error: ErrorDetails) -> _Text:
     number = isinstance(error["input"], int | float)
     return f"must be text, not {_kind(error['input'])}", "put it in quotes" if number else ""
 
 
-def _literal(error: ErrorDetails) -> _Said:
+def _literal(error: ErrorDetails) -> _Text:
     known = [
         word.strip("' ") for word in _context(error)["expected"].replace(" or ", ", ").split(",")
     ]
@@ -109,12 +108,12 @@ def _literal(error: ErrorDetails) -> _Said:
     return f"{value!r} is not known here", did_you_mean(value, known)
 
 
-def _as_it_is(error: ErrorDetails) -> _Said:
+def _unchanged(error: ErrorDetails) -> _Text:
     return error["msg"][0].lower() + error["msg"][1:], ""
 
 
-def _limit(words: str, name: str) -> Callable[[ErrorDetails], _Said]:
-    return lambda error: (f"{words} {_context(error)[name]}", "")
+def _limit(text: str, name: str) -> Callable[[ErrorDetails], _Text]:
+    return lambda error: (f"{text} {_context(error)[name]}", "")
 
 
 def _context(error: ErrorDetails) -> Mapping[str, Any]:
@@ -127,7 +126,7 @@ _WHOLE = _must_be("a whole number")
 _NUMBER = _must_be("a number")
 _BOOLEAN = _must_be("true or false")
 
-_SAY: dict[str, Callable[[ErrorDetails], _Said]] = {
+_TEXTS: dict[str, Callable[[ErrorDetails], _Text]] = {
     "string_type": _text,
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
@@ -153,7 +152,7 @@ _SAY: dict[str, Callable[[ErrorDetails], _Said]] = {
 
 
 def _kind(value: Any) -> str:
-    """What a value is, without showing it: it may be a secret."""
+    """The type of a value in plain text, without the value: it may be a secret."""
     kinds: dict[type, str] = {
         NoneType: "empty",
         bool: "true or false",
@@ -170,16 +169,16 @@ def _named(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-# ------------------------------------------------------------- what the model has at a path
+# --------------------------------------------------------------------- the model at a path
 
 
 def _description(path: Path, data: Any) -> str:
-    """The first sentence of the field's description, for the remedy."""
-    sentence = _written(path, data).split("\n\n")[0]
-    return " ".join(sentence.split()).rstrip(".")
+    """The first paragraph of the field's description, for the remedy."""
+    paragraph = _field_docstring(path, data).split("\n\n")[0]
+    return " ".join(paragraph.split()).rstrip(".")
 
 
-def _written(path: Path, data: Any) -> str:
+def _field_docstring(path: Path, data: Any) -> str:
     """The description of the nearest field at or above the path."""
     for length in range(len(path), 0, -1):
         model, last = _annotation(path[: length - 1], data), path[length - 1]
@@ -189,7 +188,7 @@ def _written(path: Path, data: Any) -> str:
 
 
 def _annotation(path: Path, data: Any) -> Any:
-    """The type that the model gives to a path; None where it knows of nothing."""
+    """The model's type at a path; None if the model has no such path."""
     annotation: Any = Topology
     for part in path:
         data = _child(data, part)
@@ -221,7 +220,7 @@ def _is_step(annotation: Any) -> bool:
 
 
 def _bare(annotation: Any) -> Any:
-    """Without Annotated, and without None when one other type is left."""
+    """The type without Annotated, and without None if only one other type remains."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     members = [member for member in _members(annotation) if member is not NoneType]
@@ -237,12 +236,12 @@ def _members(annotation: Any) -> Iterator[Any]:
 
 
 def _fields(annotation: Any) -> dict[str, FieldInfo]:
-    """A model's fields by the names that files use."""
+    """A model's fields by their names in topology files."""
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return {}
-    return {word: annotation.model_fields[name] for word, name in _names(annotation).items()}
+    return {key: annotation.model_fields[name] for key, name in _names(annotation).items()}
 
 
 def _names(model: type[BaseModel]) -> dict[str, str]:
-    """The names that files use to those in the model."""
+    """Names in topology files to names in the model."""
     return {field.alias or name: name for name, field in model.model_fields.items()}

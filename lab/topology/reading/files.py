@@ -1,4 +1,4 @@
-"""The user's own certificate and key files: there, readable, and what they claim to be."""
+"""Check the user's own certificate and key files: present, readable, of the right type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAXIMUM_BYTES = 100_000
 
 
 class _FlawError(Exception):
-    """What is wrong with a file, and what would be right; never its content."""
+    """A problem with a file, and its remedy; never the file's content."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class _FlawError(Exception):
 
 
 def file_problems(topology: Topology, base: FilePath) -> Iterator[Problem]:
-    """Everything that is wrong with the files; they are relative to `base`."""
+    """All problems with the files; their names are relative to `base`."""
     for name, authority in topology.pki.items():
         yield from _pair(authority, ("pki", name), base)
     for name, client in topology.clients.items():
@@ -53,9 +53,9 @@ def _public_key(file: FilePath, parse: Callable[[bytes], Any]) -> bytes:
         with file.open("rb") as stream:
             content = stream.read(_MAXIMUM_BYTES)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise _FlawError(
-            said[0].lower() + said[1:], "file names are relative to the topology file"
+            reason[0].lower() + reason[1:], "file names are relative to the topology file"
         ) from None
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 (60 ms, if needed)
         Encoding,

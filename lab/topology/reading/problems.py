@@ -1,4 +1,4 @@
-"""What is wrong with a topology: by its path in the document, then by its place in the file."""
+"""Problems of a topology: by path in the document, then by line and column in the file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, and what would be right."""
+    """One problem and its remedy."""
 
     path: Path
     message: str
     remedy: str = ""
     at_key: bool = False
-    """Whether the key itself is meant, and not the value that stands behind it."""
+    """Whether the problem is the key itself, not its value."""
 
 
 @dataclass(frozen=True, order=True)
 class Located:
-    """A problem at its place; line and column from 1."""
+    """A problem and its position; line and column from 1."""
 
     file: str
     line: int
@@ -39,7 +39,7 @@ class Located:
 
 
 class LoadError(UsageError):
-    """Everything that is wrong with topology files, at once."""
+    """All problems of one or more topology files."""
 
     def __init__(self, problems: Iterable[Located]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -50,9 +50,9 @@ class LoadError(UsageError):
 
 
 def in_the_file(path: Path, kept: Mapping[Path, Sequence[int]]) -> Path:
-    """The path with the indices that list entries have in the file.
+    """The path with the indices of list entries in the file.
 
-    `kept` says for each list which of the file's entries are left.
+    `kept` has, for each list, the file's indices of the entries that remain.
     """
     result: Path = ()
     for part in path:

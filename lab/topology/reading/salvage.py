@@ -1,6 +1,6 @@
-"""What is left of a document when the parts that are in error are taken out.
+"""Salvage the valid part of a document by removing the parts in error.
 
-So one wrong key does not hide an overlapping prefix elsewhere: all problems at once.
+One wrong key then does not hide an overlapping prefix elsewhere: one run reports all problems.
 """
 
 from __future__ import annotations
@@ -15,65 +15,66 @@ from lab.topology.model.topology import Topology
 from lab.topology.reading.error_text import existing, problem_of, without_tags
 from lab.topology.reading.problems import Path, Problem, in_the_file
 
-_TO_GO_ON_WITH = {"name": "unnamed", "story": "", "vnets": {}}
-"""Stands in for what is missing at the top, so that the rest can still be checked."""
+_DEFAULTS = {"name": "unnamed", "story": "", "vnets": {}}
+"""Replace missing required keys at the top, so that the rest can still be checked."""
 
 
 @dataclass
-class SoundPart:
-    """A topology that is valid as far as it goes, and what was wrong with the rest."""
+class Salvaged:
+    """The valid part of a topology, and the problems of the rest."""
 
     topology: Topology | None
     problems: list[Problem]
-    unsound: frozenset[Path]
+    invalid: frozenset[Path]
+    """The parts that were removed."""
     kept: dict[Path, list[int]]
-    """For each list, which of the file's entries are left."""
+    """For each list, the file's indices of the entries that remain."""
 
     def in_the_file(self, problem: Problem) -> Problem:
-        """The problem with the indices that the entries have in the file."""
+        """The problem with the indices of list entries in the file."""
         return replace(problem, path=in_the_file(problem.path, self.kept))
 
 
-def sound_part(data: dict[str, Any]) -> SoundPart:
-    """Validate; while there are errors, take the parts in error out and validate again.
+def salvage(data: dict[str, Any]) -> Salvaged:
+    """Validate; while there are errors, remove the parts in error and validate again.
 
-    The errors of the first time are what is told: later ones are consequences.
+    Only the errors of the first pass are reported: later ones are consequences.
     """
-    unsound: set[Path] = set()
+    invalid: set[Path] = set()
     problems: list[Problem] = []
     while True:
         kept: dict[Path, list[int]] = {}
-        sound = _without(data, unsound, (), kept)
+        valid = _without(data, invalid, (), kept)
         try:
-            topology = Topology.model_validate((_TO_GO_ON_WITH | sound) if unsound else sound)
+            topology = Topology.model_validate((_DEFAULTS | valid) if invalid else valid)
         except ValidationError as error:
             errors = error.errors(include_url=False)
             problems = problems or [problem_of(one, data) for one in errors]
-            fresh = {
-                _at_fault(one["type"], without_tags(one["loc"]), sound, kept) for one in errors
+            found = {
+                _part_in_error(one["type"], without_tags(one["loc"]), valid, kept) for one in errors
             }
         else:
-            return SoundPart(topology, problems, frozenset(unsound), kept)
-        if fresh <= unsound:
-            return SoundPart(None, problems, frozenset(unsound), kept)
-        unsound |= fresh
+            return Salvaged(topology, problems, frozenset(invalid), kept)
+        if found <= invalid:
+            return Salvaged(None, problems, frozenset(invalid), kept)
+        invalid |= found
 
 
-def _at_fault(kind: str, location: Path, sound: Any, kept: dict[Path, list[int]]) -> Path:
-    """What to take out: the value in error, or the mapping in which something is missing."""
-    part = existing(location[:-1] if kind == "missing" else location, sound)
+def _part_in_error(kind: str, location: Path, valid: Any, kept: dict[Path, list[int]]) -> Path:
+    """The part to remove: the value in error, or the mapping that lacks a key."""
+    part = existing(location[:-1] if kind == "missing" else location, valid)
     path = in_the_file(part, kept)
     return path or location[:1]
 
 
-def _without(node: Any, unsound: Iterable[Path], path: Path, kept: dict[Path, list[int]]) -> Any:
+def _without(node: Any, invalid: Iterable[Path], path: Path, kept: dict[Path, list[int]]) -> Any:
     if isinstance(node, dict):
         return {
-            key: _without(value, unsound, (*path, key), kept)
+            key: _without(value, invalid, (*path, key), kept)
             for key, value in node.items()
-            if (*path, key) not in unsound
+            if (*path, key) not in invalid
         }
     if isinstance(node, list):
-        kept[path] = [index for index in range(len(node)) if (*path, index) not in unsound]
-        return [_without(node[index], unsound, (*path, index), kept) for index in kept[path]]
+        kept[path] = [index for index in range(len(node)) if (*path, index) not in invalid]
+        return [_without(node[index], invalid, (*path, index), kept) for index in kept[path]]
     return node

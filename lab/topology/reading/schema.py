@@ -13,7 +13,7 @@ from lab.topology.reading.docstrings import description
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema 2020-12; unknown keys are refused, Azure's document included."""
+    """JSON Schema 2020-12; it refuses unknown keys, also in Azure's document."""
     rules = Topology.model_json_schema(by_alias=True, mode="validation")
     for model in _models(BaseModel):
         _describe(rules if model is Topology else rules["$defs"].get(model.__name__, {}), model)
@@ -22,7 +22,7 @@ def schema() -> dict[str, Any]:
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Those of topology files."""
+    """The models of topology files."""
     for model in base.__subclasses__():
         if model.__module__.startswith("lab.topology."):
             yield model
@@ -30,7 +30,7 @@ def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def _describe(rule: dict[str, Any], model: type[BaseModel]) -> None:
-    """What is written below a field becomes its description."""
+    """Make a field's docstring its description."""
     for name, field in model.model_fields.items():
         known = rule.get("properties", {}).get(field.alias or name)
         text = description(model, name)
@@ -41,7 +41,7 @@ def _describe(rule: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _close(rule: Any) -> None:
-    """A mapping from names has no keys but those that can be names; pydantic leaves that open."""
+    """Refuse keys that are not names in mappings from names; pydantic allows them."""
     if isinstance(rule, dict):
         if "patternProperties" in rule:
             rule["additionalProperties"] = False
