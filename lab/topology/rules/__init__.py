@@ -1,7 +1,7 @@
-"""What must hold of a topology as a whole. Each module has a table RULES of functions.
+"""Rules over a whole topology. Each module has a table RULES of functions.
 
-A rule yields a Problem for everything that it finds; it sees a topology from which parts with
-errors of their own were taken out, and asks `declared` before it says that a name is missing.
+A rule yields a Problem for each violation. It sees a topology without the parts that did not
+validate, so it checks `declared` before it reports a missing name.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ _TABLES: Iterable[Iterable[Rule]] = (
 
 
 def rule_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Everything that the rules find."""
+    """The problems that all rules find."""
     for rule in chain.from_iterable(_TABLES):
         yield from rule(topology, declared)

@@ -1,4 +1,4 @@
-"""The PKI: issuers that are there, validity that ends after it began, files that go together."""
+"""The PKI: issuers exist, validity ends after it begins, certificate and key files match."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _all(topology: Topology) -> Iterator[tuple[Path, _Certificate]]:
             yield ("clients", name, "certificate"), client.certificate
 
 
-def issuers_are_there(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """An issuer is one of `pki`."""
+def issuers_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """An issuer is a key of `pki`."""
     for path, certificate in _all(topology):
         issuer = certificate.issuer
         if issuer is not None and issuer not in declared.pki:
@@ -29,16 +29,16 @@ def issuers_are_there(topology: Topology, declared: Declared) -> Iterator[Proble
             yield Problem((*path, "issuer"), f"there is no authority {issuer!r}", remedy)
 
 
-def issuers_form_no_circle(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Following issuers ends at a root. A circle is told once, at the first of its names."""
-    told: set[str] = set()
+def issuers_form_no_cycle(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Every chain of issuers ends at a root. A cycle is reported once, at its first name."""
+    reported: set[str] = set()
     for name in topology.pki:
         chain = [name]
         while (authority := topology.pki.get(chain[-1])) and authority.issuer not in (None, *chain):
             chain.append(str(authority.issuer))
         last = topology.pki.get(chain[-1])
-        if last and last.issuer == name and not told & set(chain):
-            told |= set(chain)
+        if last and last.issuer == name and not reported & set(chain):
+            reported |= set(chain)
             yield Problem(
                 ("pki", name, "issuer"),
                 f"{listing(chain)} issue each other" if chain[1:] else f"{name!r} issues itself",
@@ -47,35 +47,36 @@ def issuers_form_no_circle(topology: Topology, _declared: Declared) -> Iterator[
 
 
 def validity_has_a_length(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """It ends after it began."""
+    """Validity ends after it begins."""
     for path, certificate in _all(topology):
-        if certificate.validTo <= certificate.validFrom:
-            said = "validTo" if "validTo" in certificate.model_fields_set else "validFrom"
+        begin, end = certificate.validFrom, certificate.validTo
+        if end <= begin:
+            key = "validTo" if "validTo" in certificate.model_fields_set else "validFrom"
             yield Problem(
-                (*path, said),
-                f"it ends at {certificate.validTo:+d}d and begins at {certificate.validFrom:+d}d",
-                "validTo must be later than validFrom; both have defaults, -1d and +365d",
+                (*path, key),
+                f"validity ends at {end:+d}d and begins at {begin:+d}d",
+                "validTo must be later than validFrom; the defaults are -1d and +365d",
             )
 
 
 def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A key goes with a certificate; one's own file excludes what would be made."""
+    """A key needs its certificate; a user's own file excludes the options of generated ones."""
     for path, certificate in _all(topology):
         if certificate.key and not certificate.certificate:
             yield Problem(
                 (*path, "key"), "a key without its certificate", "add `certificate: FILE`"
             )
-        made = {"subject", "validFrom", "validTo", "clientAuth"} & certificate.model_fields_set
-        if certificate.certificate and made:
+        options = {"subject", "validFrom", "validTo", "clientAuth"} & certificate.model_fields_set
+        if certificate.certificate and options:
             yield Problem(
                 (*path, "certificate"),
-                f"{listing(sorted(made))} cannot be set in a certificate of your own",
+                f"{listing(sorted(options))} cannot be set in a certificate of your own",
                 "leave out one or the other",
             )
 
 
 def clients_have_issuer_or_files(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A client's certificate is issued here, or brought along with its key."""
+    """A client's certificate has an issuer, or comes as a file with its key."""
     for name, client in topology.clients.items():
         certificate, path = client.certificate, ("clients", name, "certificate")
         if certificate is None:
@@ -84,26 +85,28 @@ def clients_have_issuer_or_files(topology: Topology, _declared: Declared) -> Ite
             yield Problem(path, "a certificate without its key", "add `key: FILE`")
         if not certificate.certificate and certificate.issuer is None:
             yield Problem(
-                path, "nobody issues it", "add `issuer:`, one of `pki`, or bring your own"
+                path,
+                "the certificate has no issuer",
+                "add `issuer:`, a key of `pki`, or `certificate:` and `key:` files",
             )
 
 
 def issuing_needs_a_key(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """An authority of the user's own issues only with its private key."""
+    """An authority from the user's own file can only issue with its private key."""
     for path, certificate in _all(topology):
         issuer = topology.pki.get(certificate.issuer or "")
         issued_here = not certificate.certificate
         if issuer and issuer.certificate and not issuer.key and issued_here:
             yield Problem(
                 (*path, "issuer"),
-                f"{certificate.issuer!r} cannot issue: its private key is not there",
-                f"add `key: FILE` to pki.{certificate.issuer}, or bring this certificate along too",
+                f"{certificate.issuer!r} cannot issue: its private key is missing",
+                f"add `key: FILE` to pki.{certificate.issuer}, or give this certificate as a file",
             )
 
 
 RULES = (
-    issuers_are_there,
-    issuers_form_no_circle,
+    issuers_exist,
+    issuers_form_no_cycle,
     validity_has_a_length,
     files_go_together,
     clients_have_issuer_or_files,

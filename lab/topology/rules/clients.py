@@ -1,4 +1,4 @@
-"""Client computers: what is said of their SSTP goes with what they dial and with what."""
+"""Client computers: SSTP options need a client that dials SSTP and supports them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 
-def sstp_is_dialled_where_it_is_spoken_of(
-    topology: Topology, _declared: Declared
-) -> Iterator[Problem]:
-    """`tls` and `sstpClient` concern SSTP alone."""
+def sstp_options_need_sstp(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """`tls` and `sstpClient` are options of SSTP only."""
     for name, client in topology.clients.items():
         for key in sorted({"tls", "sstpClient"} & client.model_fields_set):
             if "SSTP" not in client.dials:
                 path: Path = ("clients", name, key)
-                said = f"{name!r} does not dial SSTP, which {key} is about"
-                yield Problem(path, said, f"it dials {listing(client.dials)}; leave {key} out")
+                message = f"{name!r} does not dial SSTP, so {key} has no effect"
+                yield Problem(path, message, f"it dials {listing(client.dials)}; leave {key} out")
 
 
-def only_pythons_cipher_suites_can_be_chosen(
+def cipher_suites_need_the_python_client(
     topology: Topology, _declared: Declared
 ) -> Iterator[Problem]:
-    """sstpc sets its own list, whatever OpenSSL's configuration says (measured, 1.0.18)."""
+    """sstpc sets its own list and ignores OpenSSL's configuration (measured, 1.0.18)."""
     for name, client in topology.clients.items():
         if client.tls and client.tls.ciphers and client.sstpClient == "sstpc":
             yield Problem(
@@ -35,4 +33,4 @@ def only_pythons_cipher_suites_can_be_chosen(
             )
 
 
-RULES = (sstp_is_dialled_where_it_is_spoken_of, only_pythons_cipher_suites_can_be_chosen)
+RULES = (sstp_options_need_sstp, cipher_suites_need_the_python_client)

@@ -1,4 +1,4 @@
-"""The names that a file declares, sound or not: so that one mistake is not told twice."""
+"""The names that a file declares, valid or not, so that no mistake is reported twice."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _WITH_HOSTS = {"vnets": "a VNet", "sites": "a site"}
 
 @dataclass(frozen=True)
 class Declared:
-    """Names as the file has them, also of entries that have errors of their own."""
+    """All names in the file, including those of invalid entries."""
 
     vnets: dict[str, frozenset[str]]
     """VNet to its subnets."""
     nodes: tuple[tuple[str, str, Path], ...]
-    """Name, what it is, and where it stands, of every node that the file names."""
+    """Name, kind and path of every node in the file."""
     hosts: frozenset[str]
     gateways: frozenset[str]
     sites: frozenset[str]
     access: frozenset[str]
     clients: frozenset[str]
     pki: frozenset[str]
-    unsound: frozenset[Path] = frozenset()
-    """Parts that were left out because of errors of their own."""
+    invalid: frozenset[Path] = frozenset()
+    """Parts that were removed because they did not validate."""
     kept: Mapping[Path, Sequence[int]] = field(default_factory=dict)
-    """For each list, which of the file's entries are left."""
+    """For each list, the file's indices of the entries that remain."""
 
     @classmethod
     def of(
-        cls, data: dict[str, Any], unsound: frozenset[Path], kept: Mapping[Path, Sequence[int]]
+        cls, data: dict[str, Any], invalid: frozenset[Path], kept: Mapping[Path, Sequence[int]]
     ) -> Declared:
-        """Of a document in which anything may be of any type."""
+        """The names in a document whose values may be of any type."""
         vnets = _mapping(data.get("vnets"))
         sites = _mapping(data.get("sites"))
         with_hosts = (*vnets.values(), *sites.values())
@@ -52,14 +52,14 @@ class Declared:
             access=_names(data, "access"),
             clients=_names(data, "clients"),
             pki=_names(data, "pki"),
-            unsound=unsound,
+            invalid=invalid,
             kept=kept,
         )
 
     def whole(self, *path: str | int) -> bool:
-        """Whether nothing at or under the path was left out."""
+        """Whether everything at or under the path is valid."""
         place = in_the_file(path, self.kept)
-        return not any(part[: len(place)] == place for part in self.unsound)
+        return not any(part[: len(place)] == place for part in self.invalid)
 
 
 def _nodes(data: dict[str, Any]) -> Iterator[tuple[str, str, Path]]:

@@ -1,11 +1,11 @@
-"""Faults: there is something that can go wrong, and something wrong that can end."""
+"""Faults: each has a target, and only an active fault can end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from lab.choices import did_you_mean
-from lab.topology.model import steps as words
+from lab.topology.model import steps
 from lab.topology.model.topology import Topology
 from lab.topology.model.vocabulary import FaultName
 from lab.topology.planning.addressing import radius_name
@@ -14,19 +14,19 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 _OF_TUNNELS: frozenset[FaultName] = frozenset(("s2s-cut", "s2s-wrong-psk"))
-_NEED_A_TARGET = "say which with `at`"
+_NEED_A_TARGET = "name one with `at`"
 
 
-def _all(topology: Topology) -> Iterator[tuple[Path, words.Fault]]:
+def _all(topology: Topology) -> Iterator[tuple[Path, steps.Fault]]:
     for index, fault in enumerate(topology.faults):
         yield ("faults", index), fault
     for index, step in enumerate(topology.expect):
-        if isinstance(step, words.Fault):
+        if isinstance(step, steps.Fault):
             yield ("expect", index), step
 
 
 def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Something is there to break, and it is plain what."""
+    """The target exists and is unambiguous."""
     if not declared.whole("sites") or not declared.whole("vnets"):
         return
     servers = [node.node for node in radius_nodes(topology)]
@@ -44,22 +44,22 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
             sites = [name for name in topology.sites if radius_name(name) in servers]
             yield from _some_of(path, step, [*servers, *sites])
         if step.by is not None and step.fault != "radius-slow":
-            yield Problem((*path, "by"), f"{step.fault} has no measure", "leave `by` out")
+            yield Problem((*path, "by"), f"{step.fault} has no delay", "leave `by` out")
         elif step.by is None and step.fault == "radius-slow":
-            yield Problem(path, "it is not said how slow", "add `by: 5s`")
+            yield Problem(path, "radius-slow needs a delay", "add `by: 5s`")
 
 
-def _one_of(path: Path, step: words.Fault, known: list[str], what: str) -> Iterator[Problem]:
+def _one_of(path: Path, step: steps.Fault, known: list[str], what: str) -> Iterator[Problem]:
     if step.at is not None and step.at not in known:
         yield Problem(
             (*path, "at"), f"there is no {what} {step.at!r}", did_you_mean(step.at, known)
         )
     elif step.at is None and len(known) != 1:
-        said = f"there is no {what}" if not known else f"there are {len(known)}, each a {what}"
-        yield Problem((*path, "fault"), said, _NEED_A_TARGET if known else f"add a {what}")
+        message = f"there is no {what}" if not known else f"there are {len(known)}, each a {what}"
+        yield Problem((*path, "fault"), message, _NEED_A_TARGET if known else f"add a {what}")
 
 
-def _some_of(path: Path, step: words.Fault, known: list[str]) -> Iterator[Problem]:
+def _some_of(path: Path, step: steps.Fault, known: list[str]) -> Iterator[Problem]:
     if not known:
         yield Problem((*path, "fault"), "there is no RADIUS server", "add `radius:` to a site")
     elif step.at is not None and step.at not in known:
@@ -67,20 +67,20 @@ def _some_of(path: Path, step: words.Fault, known: list[str]) -> Iterator[Proble
         yield Problem((*path, "at"), f"there is no RADIUS server {step.at!r}", remedy)
 
 
-def only_what_began_ends(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """`endFault` speaks of a fault that is there by then."""
-    there = {fault.fault for fault in topology.faults}
+def only_active_faults_end(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """`endFault` names a fault that an earlier step or the timetable has begun."""
+    active = {fault.fault for fault in topology.faults}
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
-        if isinstance(step, words.Fault):
-            if step.fault in there and step.seconds is None:
-                yield Problem((*path, "fault"), f"{step.fault} is there already", "end it first")
-            there.add(step.fault)
-        elif isinstance(step, words.EndFault):
-            if step.endFault not in there:
-                remedy = did_you_mean(step.endFault, there) if there else "begin it before"
+        if isinstance(step, steps.Fault):
+            if step.fault in active and step.seconds is None:
+                yield Problem((*path, "fault"), f"{step.fault} is already active", "end it first")
+            active.add(step.fault)
+        elif isinstance(step, steps.EndFault):
+            if step.endFault not in active:
+                remedy = did_you_mean(step.endFault, active) if active else "begin it before"
                 yield Problem((*path, "endFault"), f"{step.endFault} has not begun", remedy)
-            there.discard(step.endFault)
+            active.discard(step.endFault)
 
 
-RULES = (faults_have_a_target, only_what_began_ends)
+RULES = (faults_have_a_target, only_active_faults_end)

@@ -1,4 +1,4 @@
-"""What Azure refuses (gateway/arm/rules/rulebook.py), and placeholders that name no certificate."""
+"""Azure's own rules (gateway/arm/rules/rulebook.py), and placeholders without a certificate."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
 _ATTRIBUTES = ("publicCertData", "thumbprint")
 
 
-def azure_accepts_it(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Placeholders that name a certificate, and the gateway's own rules for what is whole."""
+def azure_accepts_the_document(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Placeholders name a certificate; valid documents also follow Azure's rules."""
     known = certificate_names(topology, declared)
     for name, gateway in topology.gateways.items():
         path: Path = ("gateways", name, "properties")
@@ -26,16 +26,16 @@ def azure_accepts_it(topology: Topology, declared: Declared) -> Iterator[Problem
         unknown = list(unknown_placeholders(document, path, known))
         yield from unknown
         if declared.whole("gateways", name):
-            told = {problem.path for problem in unknown}
+            reported = {problem.path for problem in unknown}
             for problem in refusals(topology, name, gateway.properties, path):
-                if problem.path not in told:
+                if problem.path not in reported:
                     yield problem
 
 
 def refusals(
     topology: Topology, name: str, properties: GatewayProperties, path: Path
 ) -> Iterator[Problem]:
-    """What Azure refuses of a gateway's document that stands at the path."""
+    """Violations of Azure's rules in the gateway document at the path."""
     gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
     vnet = topology.vnets.get(gateway.vnet)
@@ -49,17 +49,17 @@ def refusals(
 
 
 def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:
-    """Authorities, and clients but those of which it is plain that they have no certificate."""
-    bare = {
+    """All authorities, and all clients except those known to have no certificate."""
+    without_certificate = {
         name
         for name, client in topology.clients.items()
         if client.certificate is None and declared.whole("clients", name)
     }
-    return declared.pki | (declared.clients - bare)
+    return declared.pki | (declared.clients - without_certificate)
 
 
 def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterator[Problem]:
-    """Placeholders in any text of a document that stands at the path."""
+    """Invalid placeholders in any text of the document at the path."""
     if isinstance(node, dict | list):
         parts = node.items() if isinstance(node, dict) else enumerate(node)
         for part, value in parts:
@@ -67,11 +67,11 @@ def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterat
     elif isinstance(node, str):
         for found in _PLACEHOLDER.finditer(node):
             if found["what"] not in _ATTRIBUTES:
-                yield Problem(path, f"{found[0]} means nothing here",
+                yield Problem(path, f"{found[0]} is not a valid placeholder",
                               "write ${NAME.publicCertData} or ${NAME.thumbprint}")  # fmt: skip
             elif found["name"] not in known:
                 yield Problem(path, f"{found[0]}: there is no certificate {found['name']!r}",
                               did_you_mean(found["name"], known))  # fmt: skip
 
 
-RULES = (azure_accepts_it,)
+RULES = (azure_accepts_the_document,)

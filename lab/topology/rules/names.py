@@ -1,4 +1,4 @@
-"""Names: each used once, and each that is referred to is there."""
+"""Names: each is used once, and every reference has its target."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from lab.topology.rules.declared import Declared
 
 
 def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Over all kinds: a name is a host name, and what checks and `exec` go by."""
+    """Unique over all kinds: a name is a host name, and checks and `exec` find nodes by it."""
     used = {INTERNET: "the Internet's own node"}
     for name, access in topology.access.items():
         if access.proxy:
             used[proxy_name(name)] = f"the proxy of {name}"
     for name, site in topology.sites.items():
-        used |= {node: f"{what} of {name}" for node, what in _made_for(name, site)}
+        used |= {node: f"{what} of {name}" for node, what in _extra_nodes(name, site)}
     for name, what, path in declared.nodes:
         if name in used:
             yield _taken(path, name, used[name])
         used.setdefault(name, what)
 
 
-def _made_for(name: str, site: Site) -> Iterator[tuple[str, str]]:
-    """Nodes that a site brings along, besides itself and its hosts."""
+def _extra_nodes(name: str, site: Site) -> Iterator[tuple[str, str]]:
+    """Nodes of a site besides itself and its hosts."""
     if site.privateLink:
         yield link_name(name), "the private link"
     if site.radius:
@@ -42,7 +42,7 @@ def _made_for(name: str, site: Site) -> Iterator[tuple[str, str]]:
 
 
 def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Authorities share their names with the certificates of clients and gateways."""
+    """Authorities share a namespace with the certificates of clients and gateways."""
     used = {PUBLIC_ROOT: "the lab's public authority"}
     used[RADIUS_ROOT] = "the authority of RADIUS servers"
     used |= {server_name(name): f"the certificate of {name}" for name in topology.gateways}
@@ -64,8 +64,8 @@ def _taken(path: Path, name: str, other: str) -> Problem:
     return Problem(path, f"{name!r} is used already, for {other}", "choose another name", True)
 
 
-def gateways_stand_in_a_vnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The VNet is there, and has a GatewaySubnet."""
+def gateways_are_in_a_vnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The VNet exists and has a GatewaySubnet."""
     for name, gateway in topology.gateways.items():
         path: Path = ("gateways", name, "vnet")
         if gateway.vnet not in declared.vnets:
@@ -74,7 +74,7 @@ def gateways_stand_in_a_vnet(topology: Topology, declared: Declared) -> Iterator
             yield Problem(
                 path,
                 f"the VNet {gateway.vnet!r} has no {GATEWAY_SUBNET}",
-                "add one to its subnets, a /27 or larger, by that very name",
+                "add one to its subnets, a /27 or larger, with exactly this name",
             )
 
 
@@ -91,8 +91,8 @@ def one_gateway_a_vnet(topology: Topology, _declared: Declared) -> Iterator[Prob
         first.setdefault(gateway.vnet, name)
 
 
-def hosts_stand_in_a_subnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The subnet is there, and is not the gateway's."""
+def hosts_are_in_a_subnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The subnet exists and is not the GatewaySubnet."""
     for vnet_name, vnet in topology.vnets.items():
         known = declared.vnets[vnet_name]
         for host_name, host in vnet.hosts.items():
@@ -104,8 +104,8 @@ def hosts_stand_in_a_subnet(topology: Topology, declared: Declared) -> Iterator[
                               "put the host into another subnet")  # fmt: skip
 
 
-def clients_stand_behind_a_network(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The access network is there."""
+def clients_are_behind_a_network(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The access network exists."""
     for name, client in topology.clients.items():
         if client.behind not in declared.access:
             yield _nowhere(
@@ -114,7 +114,7 @@ def clients_stand_behind_a_network(topology: Topology, declared: Declared) -> It
 
 
 def clients_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The gateway is there, or there is but one."""
+    """The gateway exists; it may be omitted if there is only one."""
     for name, client in topology.clients.items():
         if client.gateway is not None and client.gateway not in declared.gateways:
             yield _nowhere(
@@ -123,7 +123,7 @@ def clients_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[P
         elif client.gateway is None and len(declared.gateways) != 1:
             yield Problem(
                 ("clients", name),
-                f"it is not said which gateway {name!r} dials",
+                f"{name!r} must name its gateway",
                 did_you_mean("", declared.gateways)
                 if declared.gateways
                 else "add a gateway under `gateways`",
@@ -137,9 +137,9 @@ def _nowhere(path: Path, what: str, name: str, known: Iterable[str]) -> Problem:
 RULES = (
     a_name_is_used_once,
     a_certificate_name_is_used_once,
-    gateways_stand_in_a_vnet,
+    gateways_are_in_a_vnet,
     one_gateway_a_vnet,
-    hosts_stand_in_a_subnet,
-    clients_stand_behind_a_network,
+    hosts_are_in_a_subnet,
+    clients_are_behind_a_network,
     clients_have_a_gateway,
 )

@@ -38,14 +38,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Claim:
-    """A prefix that somebody uses."""
+    """A prefix in use by part of the topology."""
 
     kind: Literal["vnet", "site", "lan", "pool"]
     owner: str
     prefix: Network
     path: Path
     hidden: bool = False
-    """Behind NAT: others with the same prefix do no harm."""
+    """Behind NAT: two hidden networks may have the same prefix."""
 
     def __str__(self) -> str:
         whose = {
@@ -74,7 +74,7 @@ def _claims(topology: Topology) -> Iterator[_Claim]:
 
 
 def prefixes_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """VNets, access networks and pools; a pool against its own VNet is for Azure's rules."""
+    """VNets, access networks and pools; Azure's rules check a pool against its own VNet."""
     claims = [(claim.prefix, claim) for claim in _claims(topology)]
     for first, second in _clashes(claims, partial(_harmless, topology)):
         yield Problem(
@@ -87,10 +87,10 @@ def prefixes_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator
 def _clashes(
     claims: Sequence[tuple[Network, T]], harmless: Callable[[T, T], bool] = lambda *_: False
 ) -> Iterator[tuple[T, T]]:
-    """Pairs that overlap, the earlier of the list first; of several, the closest one.
+    """Overlapping pairs, the earlier of the list first; only the closest overlap of each prefix.
 
-    Prefixes nest or are apart, so in the order of addresses those that are still open form a
-    chain: not every pair needs to be looked at.
+    Prefixes either nest or are disjoint. In address order, the prefixes that enclose the current
+    one form a chain, so not every pair has to be compared.
     """
     order = sorted(
         range(len(claims)),
@@ -117,22 +117,20 @@ def _harmless(topology: Topology, first: _Claim, second: _Claim) -> bool:
     return both_hidden or both_of_one_pool or own_vnet
 
 
-def the_labs_own_prefixes_are_left_alone(
-    topology: Topology, _declared: Declared
-) -> Iterator[Problem]:
-    """The lab's Internet and the kernel have theirs."""
+def reserved_prefixes_are_not_used(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The lab's Internet and the kernel have prefixes of their own."""
     for claim in _claims(topology):
         for use, prefix in RESERVED.items():
             if overlap(claim.prefix, prefix):
                 yield Problem(
                     claim.path,
-                    f"{claim.prefix} overlaps {prefix}, which is kept for {use}",
+                    f"{claim.prefix} overlaps {prefix}, which is reserved for {use}",
                     "choose a private prefix: of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
                 )
 
 
 def subnets_fit(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Inside the address space, beside each other, large enough."""
+    """Subnets are in the address space, disjoint and large enough."""
     for name, vnet in topology.vnets.items():
         for subnet, prefix in vnet.subnets.items():
             path: Path = ("vnets", name, "subnets", subnet)
@@ -145,8 +143,8 @@ def subnets_fit(topology: Topology, declared: Declared) -> Iterator[Problem]:
                 advice = "; Azure advises a /27" if subnet == GATEWAY_SUBNET else ""
                 yield Problem(path, f"{prefix} is too small for a subnet",
                               f"{_length(prefix, SMALLEST_SUBNET)} or larger{advice}")  # fmt: skip
-        placed = [(prefix, subnet) for subnet, prefix in vnet.subnets.items()]
-        for one, two in _clashes(placed):
+        subnets = [(prefix, subnet) for subnet, prefix in vnet.subnets.items()]
+        for one, two in _clashes(subnets):
             yield Problem(
                 ("vnets", name, "subnets", two),
                 f"{vnet.subnets[two]} overlaps {vnet.subnets[one]} of the subnet {one!r}",
@@ -155,7 +153,7 @@ def subnets_fit(topology: Topology, declared: Declared) -> Iterator[Problem]:
 
 
 def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Wished-for addresses are usable and used once; there is room for the others."""
+    """Requested addresses are usable and unique; the subnet has room for the other hosts."""
     for name, vnet in topology.vnets.items():
         for host_name, host in vnet.hosts.items():
             prefix = vnet.subnets.get(host.subnet)
@@ -166,28 +164,28 @@ def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
                     f"from {prefix.network_address + AZURE_FIRST} to {prefix[-2]}: "
                     "Azure keeps the first four addresses and the last",
                 )
-        yield from _twice(name, vnet)
-        yield from _crowded(name, vnet)
+        yield from _duplicates(name, vnet)
+        yield from _full_subnets(name, vnet)
 
 
-def _twice(name: str, vnet: Vnet) -> Iterator[Problem]:
-    placed = [(str(host.address), h) for h, host in vnet.hosts.items() if host.address]
-    for (first, one), (second, two) in pairwise(sorted(placed, key=lambda pair: pair[0])):
+def _duplicates(name: str, vnet: Vnet) -> Iterator[Problem]:
+    hosts = [(str(host.address), h) for h, host in vnet.hosts.items() if host.address]
+    for (first, one), (second, two) in pairwise(sorted(hosts, key=lambda pair: pair[0])):
         if first == second:
-            yield _address_twice(("vnets", name, "hosts", two, "address"), second, one)
+            yield _duplicate_address(("vnets", name, "hosts", two, "address"), second, one)
 
 
-def _crowded(name: str, vnet: Vnet) -> Iterator[Problem]:
+def _full_subnets(name: str, vnet: Vnet) -> Iterator[Problem]:
     for subnet, prefix in vnet.subnets.items():
-        wishes = {h: host.address for h, host in vnet.hosts.items() if host.subnet == subnet}
+        requested = {h: host.address for h, host in vnet.hosts.items() if host.subnet == subnet}
         try:
-            hand_out(prefix, wishes, first=AZURE_FIRST)
+            hand_out(prefix, requested, first=AZURE_FIRST)
         except NoRoomError as error:
             yield Problem(("vnets", name, "subnets", subnet), str(error), "make it larger")
 
 
 def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A LAN holds its clients; there is a free one for everybody who names none."""
+    """A LAN has room for its clients; a free prefix is left for each network without `lan`."""
     try:
         lans = access_lans(topology)
     except NoRoomError as error:
@@ -206,24 +204,24 @@ def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Pro
 
 
 def sites_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A LAN is IPv4 and holds its computers; addresses that are wished for are usable."""
+    """A LAN is IPv4 and has room for its computers; requested addresses are usable."""
     for name, site in topology.sites.items():
         path: Path = ("sites", name)
         if site.lan.version != 4 or site.lan.num_addresses < SMALLEST_LAN:
             yield Problem((*path, "lan"), f"{site.lan} cannot be a site's LAN",
                           "an IPv4 prefix, a /28 or larger, such as 192.168.50.0/24")  # fmt: skip
             continue
-        yield from _wishes_fit(name, site)
+        yield from _requested_addresses_fit(name, site)
         try:
             site_addresses(name, site)
         except NoRoomError as error:
             yield Problem((*path, "lan"), str(error), "make it larger")
 
 
-def _wishes_fit(name: str, site: Site) -> Iterator[Problem]:
-    """Addresses that are asked for are in the LAN, not the device's, and used once."""
+def _requested_addresses_fit(name: str, site: Site) -> Iterator[Problem]:
+    """Requested addresses are in the LAN, not the VPN device's, and unique."""
     taken: dict[IpAddress, str] = {}
-    for part, address in _wishes(site):
+    for part, address in _requested_addresses(site):
         path: Path = ("sites", name, *part)
         if address not in site.lan or address in (site.lan[0], site.lan[1], site.lan[-1]):
             yield Problem(
@@ -232,12 +230,12 @@ def _wishes_fit(name: str, site: Site) -> Iterator[Problem]:
                 f"from {site.lan[2]} to {site.lan[-2]}: the first is the VPN device's",
             )
         elif address in taken:
-            yield _address_twice(path, str(address), taken[address])
+            yield _duplicate_address(path, str(address), taken[address])
         else:
             taken[address] = part[-2]
 
 
-def _wishes(site: Site) -> Iterator[tuple[tuple[str, ...], IpAddress]]:
+def _requested_addresses(site: Site) -> Iterator[tuple[tuple[str, ...], IpAddress]]:
     if site.radius:
         yield ("radius", "address"), site.radius.address
         if site.radius.second:
@@ -249,14 +247,14 @@ def _wishes(site: Site) -> Iterator[tuple[tuple[str, ...], IpAddress]]:
             yield ("hosts", host, "address"), spec.address
 
 
-def _address_twice(path: Path, address: str, other: str) -> Problem:
+def _duplicate_address(path: Path, address: str, other: str) -> Problem:
     return Problem(
         path, f"{address} is the address of {other!r} already", "choose another, or leave it out"
     )
 
 
 def the_internet_has_room(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A /30 of the lab's Internet for each gateway, site and access network."""
+    """The lab's Internet has a /30 for each gateway, site and access network."""
     for path, prefix, names in (
         ("gateways", GATEWAY_PUBLIC, topology.gateways),
         ("sites", SITE_PAIRS, topology.sites),
@@ -285,7 +283,7 @@ def _length(prefix: Network, addresses: int) -> str:
 
 RULES = (
     prefixes_do_not_overlap,
-    the_labs_own_prefixes_are_left_alone,
+    reserved_prefixes_are_not_used,
     subnets_fit,
     hosts_fit,
     sites_fit,

@@ -14,19 +14,19 @@ from radius.freeradius_sections import can_be_quoted
 
 
 def eap_tls_has_an_authority(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Somebody must have issued the users' certificates."""
+    """A server with EAP-TLS names the authority of the user certificates."""
     for node in radius_nodes(topology):
         asked = "methods" in node.service.model_fields_set and "EAP-TLS" in node.service.methods
         if asked and node.service.certificates is None:
             yield Problem(
                 (*node.path, "methods"),
-                "EAP-TLS needs an authority of the users' certificates",
-                "add `certificates: {authority: NAME}`, one of `pki`",
+                "EAP-TLS needs an authority for user certificates",
+                "add `certificates: {authority: NAME}`, a key of `pki`",
             )
 
 
-def authorities_are_there(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The authority is one of `pki`, with a key to sign the revocation list."""
+def authorities_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The authority is a key of `pki` and has a private key to sign the revocation list."""
     for node in radius_nodes(topology):
         certificates = node.service.certificates
         if certificates is None:
@@ -42,7 +42,7 @@ def authorities_are_there(topology: Topology, declared: Declared) -> Iterator[Pr
         elif authority and authority.certificate and not authority.key:
             yield Problem(
                 (*path, "authority"),
-                f"{certificates.authority!r} cannot revoke: its private key is not there",
+                f"{certificates.authority!r} cannot revoke: its private key is missing",
                 f"add `key: FILE` to pki.{certificates.authority}",
             )
         for index, name in enumerate(certificates.revoked):
@@ -55,32 +55,32 @@ def authorities_are_there(topology: Topology, declared: Declared) -> Iterator[Pr
             ):
                 yield Problem(
                     (*path, "revoked", index),
-                    f"{name!r} has no certificate of {certificates.authority!r}",
+                    f"{name!r} has no certificate from {certificates.authority!r}",
                     f"give the client `certificate: {{issuer: {certificates.authority}}}`",
                 )
 
 
-def groups_are_of_a_directory(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Only an Active Directory knows groups."""
+def groups_need_a_directory(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Groups exist only in an Active Directory."""
     for node in radius_nodes(topology):
         site = topology.sites.get(node.site or "")
         if node.service.group and (site is None or site.directory is None):
             yield Problem(
                 (*node.path, "group"),
-                "groups are those of a site's Active Directory",
-                "add `directory:` to the site, or leave the group out",
+                "only a site with an Active Directory has groups",
+                "add `directory:` to the site, or leave `group` out",
             )
 
 
 def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Known to a server, or typed wrong on purpose."""
+    """A server knows the user's password, or the client has its own `password`."""
     for name, client in topology.clients.items():
         if not declared.whole("sites") or not declared.whole("vnets"):
             continue
         if client.user is not None and password_of(topology, client) is None:
             yield Problem(
                 ("clients", name, "user"),
-                f"nobody knows the user {client.user!r}",
+                f"no RADIUS server or directory has the user {client.user!r}",
                 "add it to the users of a RADIUS server or a directory, or give a `password`",
             )
         if client.password is not None and client.user is None:
@@ -88,7 +88,7 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
 
 
 def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Azure takes a few secrets that FreeRADIUS's configuration has no way to say."""
+    """Azure accepts a few secrets that FreeRADIUS's configuration syntax cannot express."""
     nodes = list(radius_nodes(topology))
     given = {(*node.path, "secret"): node.service.secret for node in nodes}
     for name, gateway in topology.gateways.items() if nodes else ():
@@ -99,15 +99,15 @@ def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[
         if secret and not can_be_quoted(secret.get_secret_value()):
             yield Problem(
                 path,
-                "FreeRADIUS cannot be told this shared secret",
-                "no backslash at its end or before a quote",
+                "FreeRADIUS's configuration cannot express this shared secret",
+                "use no backslash at its end or before a quote",
             )
 
 
 RULES = (
     eap_tls_has_an_authority,
-    authorities_are_there,
-    groups_are_of_a_directory,
+    authorities_exist,
+    groups_need_a_directory,
     users_have_a_password,
     secrets_can_be_written,
 )

@@ -1,4 +1,4 @@
-"""On-premises sites: how they are connected, and to what."""
+"""On-premises sites: their connections and private links."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.topology.rules.declared import Declared
 
 
 def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The gateway is there, and can have tunnels."""
+    """The gateway exists and supports site-to-site tunnels."""
     for name, site in topology.sites.items():
         if site.connection is None:
             continue
@@ -30,7 +30,7 @@ def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterat
 
 
 def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """The seed's table: so many site-to-site tunnels a gateway."""
+    """A gateway has at most its SKU's number of site-to-site tunnels (the seed's table)."""
     for name, gateway in topology.gateways.items():
         sku = SKUS[gateway.properties.sku.name]
         sites = [
@@ -47,7 +47,7 @@ def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Pro
 
 
 def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """In place of a connection, and to the only VNet."""
+    """A private link replaces the connection and leads to the only VNet."""
     for name, site in topology.sites.items():
         path: Path = ("sites", name, "privateLink")
         if site.privateLink and site.connection:
@@ -55,8 +55,8 @@ def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator
         if site.privateLink and len(topology.vnets) != 1:
             yield Problem(
                 path,
-                f"it is not said to which of {len(topology.vnets)} VNets the private link leads",
-                "have one VNet in a topology with private links",
+                f"a private link needs exactly one VNet, and there are {len(topology.vnets)}",
+                "use one VNet in a topology with private links",
             )
 
 

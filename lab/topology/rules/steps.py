@@ -1,4 +1,4 @@
-"""The steps of `expect:`: they speak of nodes that are there, and ask for what can be done."""
+"""The steps of `expect:`: they name existing nodes and ask only for what is possible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.arm.resource import VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.choices import did_you_mean
-from lab.topology.model import steps as words
+from lab.topology.model import steps
 from lab.topology.model.topology import Client, Topology
 from lab.topology.planning.addressing import link_name, proxy_name
 from lab.topology.planning.radius_servers import radius_nodes
@@ -21,29 +21,27 @@ from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from radius.reasons import bare
 
-_Reach = words.Reaches | words.CannotReach
-_ANY_NODE = (words.Reaches, words.CannotReach, words.Resolves)
-_GATEWAY = (words.Update,)
-_PEERS = (words.Reaches, words.CannotReach, words.NoCleartext, words.SurvivesRekey)
+_Reach = steps.Reaches | steps.CannotReach
+_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
+_GATEWAY = (steps.Update,)
+_PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
 
 
-def steps_speak_of_nodes_that_are_there(
-    topology: Topology, declared: Declared
-) -> Iterator[Problem]:
-    """Subject and peer of each step."""
+def steps_name_existing_nodes(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Subject and peer of each step exist."""
     nodes = _all_nodes(topology, declared)
     for index, step in enumerate(topology.expect):
-        verb = words.verb_of(step) or ""
-        if isinstance(step, (words.Fault, words.EndFault, *words.TELEPHONE)):
+        verb = steps.verb_of(step) or ""
+        if isinstance(step, (steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)):
             continue
         kind, known = _subjects(step, nodes, declared)
-        yield from _there(("expect", index, verb), kind, getattr(step, verb), known)
-        if isinstance(step, words.Connects) and step.radius is not None:
+        yield from _unknown(("expect", index, verb), kind, getattr(step, verb), known)
+        if isinstance(step, steps.Connects) and step.radius is not None:
             servers = frozenset(node.node for node in radius_nodes(topology))
-            yield from _there(("expect", index, "radius"), "RADIUS server", step.radius, servers)
+            yield from _unknown(("expect", index, "radius"), "RADIUS server", step.radius, servers)
         if isinstance(step, _PEERS) and step.host is not None:
             peers = nodes - frozenset(declared.vnets)  # a VNet has no address of its own
-            yield from _there(("expect", index, "host"), "node", step.host, peers)
+            yield from _unknown(("expect", index, "host"), "node", step.host, peers)
 
 
 def _subjects(
@@ -53,7 +51,7 @@ def _subjects(
         return "node", nodes
     if isinstance(step, _GATEWAY):
         return "gateway", declared.gateways
-    if isinstance(step, words.Tunnel):
+    if isinstance(step, steps.Tunnel):
         return "site", declared.sites
     return "client", declared.clients
 
@@ -76,30 +74,30 @@ def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
     )
 
 
-def _there(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
+def _unknown(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
     if name not in known:
         yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, known))
 
 
 def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A protocol that the client's operating system cannot dial, or the gateway does not offer."""
+    """The client's operating system can dial the protocol, and the gateway offers it."""
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, words.Connects | words.Refused):
+        if not isinstance(step, steps.Connects | steps.Refused):
             continue
-        name = step.connects if isinstance(step, words.Connects) else step.refused
+        name = step.connects if isinstance(step, steps.Connects) else step.refused
         client = topology.clients.get(name)
         if client is None:
             continue
         yield from _cannot_dial(("expect", index), name, client, step)
-        if isinstance(step, words.Connects):
+        if isinstance(step, steps.Connects):
             yield from _not_offered(("expect", index, "over"), topology, client, step)
             yield from _wrong_order(("expect", index, "after"), name, client, step)
 
 
 def _cannot_dial(
-    path: Path, name: str, client: Client, step: words.Connects | words.Refused
+    path: Path, name: str, client: Client, step: steps.Connects | steps.Refused
 ) -> Iterator[Problem]:
-    asked = {"over": step.over, "after": step.after if isinstance(step, words.Connects) else None}
+    asked = {"over": step.over, "after": step.after if isinstance(step, steps.Connects) else None}
     for key, protocol in asked.items():
         if protocol and protocol not in client.dials:
             yield Problem(
@@ -110,12 +108,12 @@ def _cannot_dial(
 
 
 def _not_offered(
-    path: Path, topology: Topology, client: Client, step: words.Connects
+    path: Path, topology: Topology, client: Client, step: steps.Connects
 ) -> Iterator[Problem]:
     only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
     gateway = topology.gateways.get(client.gateway or only)
-    if gateway is None or any(isinstance(other, words.Update) for other in topology.expect):
-        return  # an update may enable it on the way
+    if gateway is None or any(isinstance(other, steps.Update) for other in topology.expect):
+        return  # an update may enable it later
     configuration = gateway.properties.vpnClientConfiguration
     offered = configuration.vpnClientProtocols if configuration else ()
     if step.over in client.dials and step.over not in offered:
@@ -126,7 +124,7 @@ def _not_offered(
         )
 
 
-def _wrong_order(path: Path, name: str, client: Client, step: words.Connects) -> Iterator[Problem]:
+def _wrong_order(path: Path, name: str, client: Client, step: steps.Connects) -> Iterator[Problem]:
     order = client.dials
     dialled = step.over in order and step.after in order
     if dialled and order.index(step.after) >= order.index(step.over):
@@ -137,27 +135,27 @@ def _wrong_order(path: Path, name: str, client: Client, step: words.Connects) ->
         )
 
 
-def reaching_has_an_aim(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """A host or an address, and a port where the protocol has ports."""
+def reaching_needs_a_target(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A step names a host or an address, and a port if the protocol has ports."""
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
         if not isinstance(step, _Reach) or not declared.whole(*path):
             continue
         if (step.host is None) == (step.address is None):
-            said = "both `host` and `address`" if step.host else "neither `host` nor `address`"
-            yield Problem(path, f"{said} given", "give one: a node's name, or any address or name")
+            given = "both `host` and `address`" if step.host else "neither `host` nor `address`"
+            yield Problem(path, f"{given} given", "give one: a node's name, or any address or name")
         if step.protocol == "icmp" and step.port is not None:
             yield Problem((*path, "port"), "ICMP has no ports", "leave it out")
         if step.protocol != "icmp" and step.port is None:
             yield Problem(path, f"{step.protocol.upper()} needs a port", "add `port: 80`")
 
 
-def operators_act_on_what_is_there(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Revoking needs a certificate."""
+def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Only a client with a certificate can be revoked or reinstated."""
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, words.Revoke | words.Reinstate):
+        if not isinstance(step, steps.Revoke | steps.Reinstate):
             continue
-        verb = words.verb_of(step) or ""
+        verb = steps.verb_of(step) or ""
         name = getattr(step, verb)
         client = topology.clients.get(name)
         if client and not client.certificate and declared.whole("clients", name):
@@ -169,7 +167,7 @@ def operators_act_on_what_is_there(topology: Topology, declared: Declared) -> It
 
 
 def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Each update, merged into what the gateway has by then, is a document that Azure takes."""
+    """Azure accepts each update, merged into the gateway's document at that time."""
     documents = {
         name: with_secrets(
             gateway.properties.model_dump(mode="json", exclude_unset=True),
@@ -179,7 +177,7 @@ def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
         if declared.whole("gateways", name)
     }
     for index, step in enumerate(topology.expect):
-        if isinstance(step, words.Update) and step.update in documents:
+        if isinstance(step, steps.Update) and step.update in documents:
             merged = merge(documents[step.update], step.properties)
             documents[step.update] = merged
             path: Path = ("expect", index, "properties")
@@ -219,18 +217,16 @@ def merge(document: Any, patch: Any) -> Any:
     return result
 
 
-def telephones_ring_where_somebody_calls(
-    topology: Topology, declared: Declared
-) -> Iterator[Problem]:
-    """Approving needs a server that asks, and a user whom it asks."""
+def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """`approve` and `deny` need a server with a second factor, and a user who dials."""
     asks = any(node.service.secondFactor for node in radius_nodes(topology))
     users = frozenset(bare(client.user) for client in topology.clients.values() if client.user)
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, words.TELEPHONE):
+        if not isinstance(step, steps.SECOND_FACTOR):
             continue
-        verb = words.verb_of(step) or ""
+        verb = steps.verb_of(step) or ""
         if asks:
-            yield from _there(("expect", index, verb), "user", getattr(step, verb), users)
+            yield from _unknown(("expect", index, verb), "user", getattr(step, verb), users)
         elif declared.whole("sites") and declared.whole("vnets"):
             yield Problem(
                 ("expect", index),
@@ -240,10 +236,10 @@ def telephones_ring_where_somebody_calls(
 
 
 RULES = (
-    steps_speak_of_nodes_that_are_there,
+    steps_name_existing_nodes,
     clients_dial_what_they_can,
-    reaching_has_an_aim,
-    operators_act_on_what_is_there,
-    telephones_ring_where_somebody_calls,
+    reaching_needs_a_target,
+    revoking_needs_a_certificate,
+    approvals_need_a_second_factor,
     updates_are_accepted,
 )

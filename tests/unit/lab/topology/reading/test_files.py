@@ -104,4 +104,4 @@ def test_files_that_do_not_go_together_are_refused(base: Path, own: str, words: 
 def test_an_authority_without_its_key_cannot_issue(base: Path) -> None:
     text, _ = spoil(("contoso-root: {}", "contoso-root: {certificate: a.pem}"))
     [(_, _, said)] = problems(text, base)
-    assert said.startswith("'contoso-root' cannot issue: its private key is not there")
+    assert said.startswith("'contoso-root' cannot issue: its private key is missing")

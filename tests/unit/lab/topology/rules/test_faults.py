@@ -45,8 +45,8 @@ def test_faults_by_the_clock_and_in_an_order_are_accepted() -> None:
         ("{fault: directory-down}", "there is no site with a directory"),
         ("{fault: one-server-dead}", "there is no second RADIUS server"),
         ("{fault: radius-down, at: branch}", "there is no RADIUS server 'branch'"),
-        ("{fault: radius-slow}", "it is not said how slow"),
-        ("{fault: radius-down, by: 5s}", "radius-down has no measure"),
+        ("{fault: radius-slow}", "radius-slow needs a delay"),
+        ("{fault: radius-down, by: 5s}", "radius-down has no delay"),
         ("{fault: radius-down, for: soon}", "'soon' is not a time"),
         ("{fault: radius-down, for: 2h}", "'2h' is not a time"),
         ("{endFault: radius-down}", "radius-down has not begun"),
@@ -60,4 +60,4 @@ def test_a_fault_that_makes_no_sense_is_refused(step: str, words: str) -> None:
 
 def test_a_fault_cannot_begin_twice() -> None:
     [(_, _, said)] = problems(with_step("{fault: radius-down}", "{fault: radius-down}"))
-    assert said.startswith("radius-down is there already")
+    assert said.startswith("radius-down is already active")

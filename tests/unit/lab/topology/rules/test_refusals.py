@@ -65,7 +65,7 @@ def test_a_client_with_a_choice_of_gateways_must_say_which() -> None:
         ("vnets:\n", f"vnets:\n  v2: {vnet}\n"),
         ("{os: windows10", "«{os: windows10"),
     )
-    words = "it is not said which gateway 'alice' dials; there are contoso-gw and gw2"
+    words = "'alice' must name its gateway; there are contoso-gw and gw2"
     assert problems(text) == [(*place, words)]
 
 
