@@ -1,7 +1,7 @@
-"""Exceptions on their way to a person: told as data, and raised again at the other end.
+"""Exceptions as data for people: sent over the control socket, and raised again at its other end.
 
-Python's names for them are not for people: what was written for one is told as it is, anything
-else is a fault of ours, whose traceback is written down.
+The text of an exception written for people is passed on unchanged. Any other exception is a bug
+of ours; its traceback is saved.
 """
 
 from __future__ import annotations
@@ -19,62 +19,64 @@ from lab.errors import MACHINE, OURS, USAGE, LabError, MachineError, UsageError
 
 _PACKAGES = ("lab", "gateway", "radius")
 REPORT = "please report it, with supervisor.log of the lab's logs"
-"""Where the traceback of a fault of ours inside a lab is."""
+"""The remedy for a bug inside a lab: its traceback is in that log."""
 
 
 def cause(error: BaseException) -> BaseException:
-    """Of what happened side by side, the one to tell of: what was written for a person first."""
+    """The exception of a group to report: preferably a LabError, which is written for people."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     leaves = [cause(inner) for inner in error.exceptions]
     return next((leaf for leaf in leaves if isinstance(leaf, LabError)), leaves[0])
 
 
-def words(error: BaseException) -> str:
-    """What happened, in words for a person; empty if it has none.
+def error_text(error: BaseException) -> str:
+    """The text of an exception for people; empty if it has none.
 
-    They have what our own exceptions say, the system's errors, and waits that were in vain.
+    Our own exceptions, the system's errors and timeouts of waits have one.
     """
     root = cause(error)
     if isinstance(root, LabError):
-        said = root.message
+        text = root.message
     elif isinstance(root, OSError) and root.strerror:
-        said = ": ".join(str(part) for part in (root.filename, root.strerror) if part)
+        text = ": ".join(str(part) for part in (root.filename, root.strerror) if part)
     elif isinstance(root, OSError) or type(root).__module__.partition(".")[0] in _PACKAGES:
-        said = str(root)
+        text = str(root)
     else:
         return ""
-    return "\n".join(filter(None, [said, *getattr(root, "__notes__", [])]))
+    return "\n".join(filter(None, [text, *getattr(root, "__notes__", [])]))
 
 
-def told(error: BaseException) -> dict[str, Any]:
-    """What a person is told about an exception: `message`, `remedy` and the exit `code`."""
-    root, said = cause(error), words(error)
+def error_report(error: BaseException) -> dict[str, Any]:
+    """An exception as `message`, `remedy` and exit `code`."""
+    root, text = cause(error), error_text(error)
     notes = getattr(root, "__notes__", [])
-    for_a_person = machines_fault(root) if isinstance(root, OSError) else root
-    if isinstance(for_a_person, LabError):
-        message = "\n".join([for_a_person.message, *notes])
-        return {"message": message, "remedy": for_a_person.remedy, "code": for_a_person.code}
-    if said:
-        return {"message": said, "remedy": None, "code": OURS}
-    quoted = "\n".join([f"a fault of ours: {root}", *notes])
+    written_for_people = machines_fault(root) if isinstance(root, OSError) else root
+    if isinstance(written_for_people, LabError):
+        message = "\n".join([written_for_people.message, *notes])
+        remedy, code = written_for_people.remedy, written_for_people.code
+        return {"message": message, "remedy": remedy, "code": code}
+    if text:
+        return {"message": text, "remedy": None, "code": OURS}
+    quoted = "\n".join([f"a bug in p2slab: {root}", *notes])
     return {"message": quoted.strip(": "), "remedy": REPORT, "code": OURS}
 
 
-def written_down(error: BaseException) -> str:
-    """The file in the cache into which the traceback was written, by the machine's own name."""
+def save_traceback(error: BaseException) -> str:
+    """Write the traceback into a file in the cache; the file's name on the host."""
     path = Path(os.environ.get("P2SLAB_CACHE", "."), "fault.log")
     try:
         descriptor = own.open_file(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    except (OSError, LabError) as no:
-        return f"what was done (the traceback could not be written: {words(no)})"
+    except (OSError, LabError) as failed:
+        reason = error_text(failed)
+        return f"the command that you ran (the traceback could not be saved: {reason})"
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"p2slab {' '.join(sys.argv[1:2])} ...\n")  # the rest may be secret
         traceback.print_exception(error, file=file)
     return str(path).removeprefix(HOST)
 
 
-def raised(told: dict[str, Any]) -> LabError:
-    """The exception to raise for what was told."""
-    kind = {USAGE: UsageError, MACHINE: MachineError}.get(told["code"], LabError)
-    return kind(told["message"], told["remedy"])
+def exception_of(report: dict[str, Any]) -> LabError:
+    """The exception to raise for an error report."""
+    kind = {USAGE: UsageError, MACHINE: MachineError}.get(report["code"], LabError)
+    return kind(report["message"], report["remedy"])

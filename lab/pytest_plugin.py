@@ -21,7 +21,7 @@ import pytest
 from pydantic import ValidationError
 
 from lab.errors import LabError
-from lab.failure import raised
+from lab.failure import exception_of
 from lab.nodes.base import Completed
 from lab.report.session import build, start_lab
 from lab.report.verdict import Verdict
@@ -121,7 +121,9 @@ def _build(handle: Handle, file: TopologyFile) -> None:
     if not build(handle, verdict, lambda _: None):
         assert verdict.failure
         failure = verdict.failure
-        raise raised({"message": failure.message, "remedy": failure.remedy, "code": failure.code})
+        raise exception_of(
+            {"message": failure.message, "remedy": failure.remedy, "code": failure.code}
+        )
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a check sees of the lab, and what it says."""
+"""The interfaces that a check uses: the lab, its computers and servers, and a step's outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to one step: whether it held, one line why, what was measured and quoted."""
+    """The result of one step: whether it held, one line why, the evidence."""
 
     held: bool
     detail: str
@@ -29,7 +29,7 @@ class Outcome:
 
 
 class GatewayHandle(Protocol):
-    """A gateway as its operator holds it: the HTTP API and nothing else."""
+    """A gateway as its operator sees it: only the HTTP API."""
 
     name: str
 
@@ -46,7 +46,7 @@ class GatewayHandle(Protocol):
         """P2SDiagnosticLog records, oldest first."""
 
     async def runtime(self) -> dict[str, Any]:
-        """Engines with their daemons and datapaths; the memory of the gateway, bytes."""
+        """Engines with their daemons and datapaths; the gateway's memory in bytes."""
 
     async def connection(self, name: str) -> dict[str, Any]:
         """A site-to-site connection (ARM's document) with its status and counters."""
@@ -62,13 +62,13 @@ class GatewayHandle(Protocol):
 
 
 class VpnDevice(Protocol):
-    """A site's VPN device, as its own administrator holds it."""
+    """A site's VPN device, as its administrator sees it."""
 
     async def state(self) -> dict[str, Any]:
         """Its own view: {state: Connected | NotConnected, ingress, egress} (bytes)."""
 
     async def use_key(self, key: str | None = None) -> None:
-        """Put in a pre-shared key and end the tunnel; None: the right one."""
+        """Set the pre-shared key and end the tunnel; None: the right key."""
 
 
 class ClientComputer(Protocol):
@@ -79,77 +79,80 @@ class ClientComputer(Protocol):
     access: Node
     gateway: GatewayHandle
     user: str
-    """Whom the gateway sees: the common name of the user's certificate."""
+    """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
     serial: str | None
     """The certificate's serial number, decimal."""
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
-        """Connect, trying in order; the failures before it. RefusedError of the last if none."""
+        """Connect, trying the protocols in order; the connection and the failures before it.
+
+        RefusedError of the last protocol if none connects.
+        """
 
     async def connection(self) -> Connection | None:
-        """The tunnel as it is now."""
+        """The current tunnel, if any."""
 
     async def hang_up(self) -> None:
         """End the tunnel."""
 
     async def restart(self) -> None:
-        """Restart the computer: programs gone, nothing dialled."""
+        """Restart the computer: all programs end, and it dials nothing."""
 
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
 
     async def ended(self, limit: float) -> str:
-        """Wait for the tunnel's end; the client program's words."""
+        """Wait up to `limit` seconds for the tunnel's end; the client program's message."""
 
 
 class Daemon(Protocol):
-    """What may be away for a while."""
+    """A server that a fault can stop and start."""
 
     async def stop(self, limit: float = 5.0) -> int:
-        """End it."""
+        """Stop it within `limit` seconds; its exit code."""
 
     async def begin(self) -> None:
         """Start it again; it serves when this returns."""
 
 
 class RadiusServer(Daemon, Protocol):
-    """A RADIUS server as its own administrator holds it."""
+    """A RADIUS server as its administrator sees it."""
 
     async def become(self, *, slow: float = 0.0, secret: str | None = None) -> None:
-        """Start anew, answering late by so many seconds or having another shared secret; without
-        one, as it was at first."""
+        """Restart with answers late by `slow` seconds or another shared secret; by default, with
+        the original settings."""
 
     @property
     def asks(self) -> bool:
-        """Whether it has users asked on the telephone."""
+        """Whether it asks users for a second factor."""
 
     async def decide(self, user: str, *, approve: bool) -> int:
-        """The user's word on the telephone; UsageError when nothing is asked of that user."""
+        """Send the user's answer to the second factor; UsageError if the user is not asked."""
 
     async def waiting(self) -> list[str]:
-        """The users whose approval is waited for; UsageError where there is no second factor."""
+        """The users with a pending prompt; UsageError without a second factor."""
 
     def written(self) -> dict[Path, Place]:
-        """How far its logs are."""
+        """The current end positions of its logs."""
 
     def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
-        """Why it refused this user at last, since its logs were as far as that."""
+        """Its last refusal of this user in the logs after the positions `then`."""
 
 
 class ActiveFaults(Protocol):
-    """What is wrong on purpose, and how that begins and ends."""
+    """The active faults."""
 
     async def begin(self, step: Fault) -> str:
-        """Begin it; what was done, in words. UsageError if it is there already."""
+        """Begin a fault; a description of its effect. UsageError if it is already active."""
 
     async def end(self, name: str) -> None:
-        """Put right what is wrong; UsageError if it is not there."""
+        """End a fault; UsageError if it is not active."""
 
 
 class World(Protocol):
-    """Everything that checks may touch."""
+    """The parts of a lab that checks may use."""
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -161,32 +164,32 @@ class World(Protocol):
 
     @property
     def gateways(self) -> Mapping[str, GatewayHandle]:
-        """The gateways, as their operators hold them."""
+        """The gateways, as their operators see them."""
 
     @property
     def devices(self) -> Mapping[str, VpnDevice]:
-        """The VPN devices of sites that have a connection, by the site's name."""
+        """The VPN devices of sites with a connection, by site name."""
 
     @property
     def radius(self) -> Mapping[str, RadiusServer]:
-        """The RADIUS servers, by the names of their nodes."""
+        """The RADIUS servers, by node name."""
 
     @property
     def directories(self) -> Mapping[str, Daemon]:
-        """The domain controllers, by the names of their nodes."""
+        """The domain controllers, by node name."""
 
     @property
     def plan(self) -> Plan:
-        """What was built."""
+        """The plan that the lab was built from."""
 
     @property
     def faults(self) -> ActiveFaults:
-        """What is wrong on purpose."""
+        """The active faults."""
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """Name of a node to the address by which others reach it."""
+        """Each node's name and the address at which others reach it."""
 
 
 Work = Callable[[Any, World], Awaitable[Outcome]]
-"""What carries out one kind of step."""
+"""A function that executes one kind of step."""

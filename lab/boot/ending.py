@@ -65,7 +65,7 @@ def _code_of(work: Callable[[], int]) -> int:
         import traceback
 
         traceback.print_exc()
-        return _say(f"a fault of ours: {error!r}. Please report it.", OURS)
+        return _say(f"a bug in p2slab: {error!r}. Please report it.", OURS)
 
 
 def _say(message: str, code: int) -> int:

@@ -121,7 +121,7 @@ def _end_with(report: int, work: Callable[[], None]) -> NoReturn:
         os.write(report, json.dumps(_of_the_machine(error)).encode())
     except BaseException as error:  # noqa: BLE001 (the end of a forked process)
         traceback.print_exc()
-        failure = {"message": f"a fault of ours: {error!r}", "remedy": "please report it"}
+        failure = {"message": f"a bug in p2slab: {error!r}", "remedy": "please report it"}
         os.write(report, json.dumps({**failure, "code": OURS}).encode())
     finally:
         os._exit(status)

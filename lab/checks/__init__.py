@@ -1,1 +1,1 @@
-"""The vocabulary of `expect:`, one for YAML, pytest and the control socket."""
+"""Execution of the steps of `expect:`, the same for YAML, pytest and the control socket."""

@@ -1,4 +1,4 @@
-"""What the operator of a gateway and the user of a client do between checks."""
+"""Actions of a gateway's operator and a client's user between checks."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ REVOKED = "vpnClientRevokedCertificates"
 
 
 async def revoke(step: Revoke, world: World) -> Outcome:
-    """Put the thumbprint on the gateway's list."""
+    """Add the thumbprint to the gateway's revocation list."""
     client = world.clients[step.revoke]
     name = f"{client.name}-{client.thumbprint}"
     row = {"name": name, "properties": {"thumbprint": client.thumbprint}}
     await _change_revoked(client, add=[row])
-    return Outcome(held=True, detail=f"{client.thumbprint} is on the list")
+    return Outcome(held=True, detail=f"{client.thumbprint} is revoked")
 
 
 async def reinstate(step: Reinstate, world: World) -> Outcome:
-    """Take the thumbprint off the gateway's list."""
+    """Remove the thumbprint from the gateway's revocation list."""
     client = world.clients[step.reinstate]
     await _change_revoked(client, add=[])
-    return Outcome(held=True, detail=f"{client.thumbprint} is off the list")
+    return Outcome(held=True, detail=f"{client.thumbprint} is no longer revoked")
 
 
 async def _change_revoked(client: ClientComputer, add: list[dict[str, Any]]) -> None:
@@ -60,7 +60,7 @@ async def disconnect(step: Disconnect, world: World) -> Outcome:
 
 
 async def hang_up(step: HangUp, world: World) -> Outcome:
-    """The user ends the tunnel."""
+    """The user disconnects the tunnel."""
     await world.clients[step.hangUp].hang_up()
     return Outcome(held=True, detail="hung up")
 
@@ -72,23 +72,23 @@ async def restart(step: Restart, world: World) -> Outcome:
 
 
 async def update(step: Update, world: World) -> Outcome:
-    """Change the gateway's document."""
+    """Merge the step's properties into the gateway's document."""
     gateway = world.gateways[step.update]
     resource = await gateway.get()
     resource["properties"] = merge(resource["properties"], step.properties)
     await gateway.put(resource)
-    return Outcome(held=True, detail="the gateway has taken the document")
+    return Outcome(held=True, detail="the gateway accepted the document")
 
 
 async def fault(step: Fault, world: World) -> Outcome:
-    """Something goes wrong."""
+    """Begin a fault."""
     return Outcome(held=True, detail=await world.faults.begin(step))
 
 
 async def end_fault(step: EndFault, world: World) -> Outcome:
-    """It is put right."""
+    """End a fault."""
     await world.faults.end(step.endFault)
-    return Outcome(held=True, detail="put right")
+    return Outcome(held=True, detail="ended")
 
 
 def merge(target: Any, patch: Any) -> Any:

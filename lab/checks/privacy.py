@@ -1,4 +1,4 @@
-"""`noCleartext`: what others on the access network see while a client uses its tunnel."""
+"""`noCleartext`: the access network sees no cleartext while a client uses its tunnel."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FETCH_LIMIT = 5
 ACCESS_LINK = "eth0"
 """A client computer's only interface besides its tunnel."""
 LISTED = 5
-"""Packets named in the outcome."""
+"""Packets quoted in the outcome."""
 
 
 async def no_cleartext(step: NoCleartext, world: World) -> Outcome:
-    """Fetch a marked page through the tunnel; neither the marker, nor the answer, nor an inner
-    address may be seen by the access network's router."""
+    """Fetch a page with a marker in its URL through the tunnel. The access network's router must
+    see neither the marker, nor the response, nor an inner address."""
     client = world.clients[step.noCleartext]
     inside = world.addresses[step.host]
     connection = await client.connection()
@@ -35,12 +35,12 @@ async def no_cleartext(step: NoCleartext, world: World) -> Outcome:
     inner = [inside, *([connection.address] if connection else [])]
     answer = fetched.stdout.strip()
     mac = (await client.node.read(f"/sys/class/net/{ACCESS_LINK}/address")).decode().strip()
-    words = [
+    arguments = [
         *("--mac", mac, "--text", marker),
         *(("--text", answer) if answer else ()),
         *(word for address in inner for word in ("--address", address)),
     ]
-    return await _look(client.access, path.name, words, _not_fetched(client, fetched))
+    return await _search(client.access, path.name, arguments, _not_fetched(client, fetched))
 
 
 def _not_fetched(client: ClientComputer, fetched: Completed) -> str:
@@ -49,13 +49,13 @@ def _not_fetched(client: ClientComputer, fetched: Completed) -> str:
     return f"{client.name} got no page through its tunnel: {fetched.stderr.strip()}"
 
 
-async def _look(node: Node, file: str, words: list[str], not_fetched: str) -> Outcome:
-    """Let scapy read the capture, in a process of its own: it costs 0.3 s and 60 MB to import."""
-    argv = [sys.executable, "-m", "lab.observe.cleartext", f"/run/{file}", *words]
-    told = await node.run(argv)
-    if told.code:
-        return Outcome(held=False, detail=f"the capture could not be read: {told.stderr.strip()}")
-    found = json.loads(told.stdout)
+async def _search(node: Node, file: str, arguments: list[str], not_fetched: str) -> Outcome:
+    """Search the capture with scapy in a separate process: importing it costs 0.3 s and 60 MB."""
+    argv = [sys.executable, "-m", "lab.observe.cleartext", f"/run/{file}", *arguments]
+    done = await node.run(argv)
+    if done.code:
+        return Outcome(held=False, detail=f"the capture could not be read: {done.stderr.strip()}")
+    found = json.loads(done.stdout)
     seen: list[str] = found["seen"]
     if seen:
         listed = "; ".join(seen[:LISTED])
@@ -64,7 +64,7 @@ async def _look(node: Node, file: str, words: list[str], not_fetched: str) -> Ou
     if not_fetched:
         return Outcome(held=False, detail=not_fetched, evidence=found)
     if not found["packets"]:
-        return Outcome(held=False, detail="nothing at all was captured", evidence=found)
+        return Outcome(held=False, detail="no packet was captured", evidence=found)
     return Outcome(held=True, detail=f"none of it in {found['packets']} packets", evidence=found)
 
 

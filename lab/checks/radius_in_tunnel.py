@@ -1,4 +1,4 @@
-"""`radiusInTunnel`: what the Internet sees of RADIUS while a client dials."""
+"""`radiusInTunnel`: the Internet sees no RADIUS in the clear while a client dials."""
 
 from __future__ import annotations
 
@@ -14,46 +14,45 @@ from lab.vpn_client import RefusedError
 from lab.world import Outcome, Work, World
 
 LISTED = 5
-"""Packets named in the outcome."""
+"""Packets quoted in the outcome."""
 
 
 async def radius_in_tunnel(step: RadiusInTunnel, world: World) -> Outcome:
-    """Dial anew; the Internet's router must see the tunnel's packets and no RADIUS."""
+    """Dial again; the Internet's router must see packets of the tunnel and no RADIUS."""
     client = world.clients[step.radiusInTunnel]
     internet = world.nodes[INTERNET]
     path = internet.run_directory / f"radius-{client.name}.pcap"
     async with capture(internet, path):
         try:
             await client.dial()
-            told = "connected"
+            result = "connected"
         except RefusedError as error:
-            told = f"refused ({error.reason})"
+            result = f"refused ({error.reason})"
     gateways = {name: world.addresses[name] for name in (client.gateway.name,)}
     sites = [s for s, plan in connected_sites(world.plan).items() if plan.name in gateways]
-    words = [
+    arguments = [
         *(word for server in radius_servers(world.plan) for word in ("--server", server)),
         *(word for name in (*gateways, *sites) for word in ("--device", world.addresses[name])),
         *("--user", client.user),
     ]
-    argv = [sys.executable, "-m", "lab.observe.radius_packets", f"/run/{path.name}", *words]
-    looked = await internet.run(argv)
-    if looked.code:
-        said = looked.stderr.strip()
-        return Outcome(held=False, detail=f"the capture could not be read: {said}")
-    return _judged(json.loads(looked.stdout), told)
+    argv = [sys.executable, "-m", "lab.observe.radius_packets", f"/run/{path.name}", *arguments]
+    done = await internet.run(argv)
+    if done.code:
+        return Outcome(held=False, detail=f"the capture could not be read: {done.stderr.strip()}")
+    return _judged(json.loads(done.stdout), result)
 
 
-def _judged(found: dict[str, Any], told: str) -> Outcome:
+def _judged(found: dict[str, Any], dialled: str) -> Outcome:
     seen: list[str] = found["seen"]
     if seen:
         listed = "; ".join(seen[:LISTED])
         detail = f"{len(seen)} of {found['packets']} packets in the clear: {listed}"
         return Outcome(held=False, detail=detail, evidence=found)
     if not found["tunnelled"]:
-        detail = f"{told}, but nothing passed between gateway and site"
+        detail = f"{dialled}, but no packet passed between gateway and site"
         return Outcome(held=False, detail=detail, evidence=found)
-    detail = f"{told}; none of it in {found['packets']} packets, {found['tunnelled']} of the tunnel"
-    return Outcome(held=True, detail=detail, evidence=found)
+    counts = f"{found['packets']} packets, {found['tunnelled']} of the tunnel"
+    return Outcome(held=True, detail=f"{dialled}; none of it in {counts}", evidence=found)
 
 
 WORK: dict[type[Step], Work] = {RadiusInTunnel: radius_in_tunnel}

@@ -1,4 +1,4 @@
-"""`reaches`, `cannotReach` and `resolves`: from inside a node, with its own routes and resolver."""
+"""`reaches`, `cannotReach` and `resolves`, run in a node with its own routes and resolver."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lab.world import Outcome, Work, World
 
 Probe = Reaches | CannotReach
 GRACE = 5.0
-"""Seconds for the way into a node and out of it."""
+"""Seconds to enter a node and to leave it."""
 RESOLVE_LIMIT = 10.0
 
 
 class UnreachableError(Exception):
-    """Nothing answered; the message says what happened."""
+    """The target did not answer; the message says why."""
 
 
 async def reaches(step: Reaches, world: World) -> Outcome:
-    """Something answers within the time."""
+    """The target answers within the time."""
     try:
         return Outcome(held=True, detail=await _probe(world.nodes[step.reaches], step, world))
     except UnreachableError as error:
@@ -40,7 +40,7 @@ async def cannot_reach(step: CannotReach, world: World) -> Outcome:
 
 
 async def resolves(step: Resolves, world: World) -> Outcome:
-    """The node's own resolver gives an address, or the one expected."""
+    """The node's own resolver returns an address, or the expected one."""
     try:
         found = await _resolve(world.nodes[step.resolves], step.name)
     except UnreachableError as error:
@@ -50,12 +50,12 @@ async def resolves(step: Resolves, world: World) -> Outcome:
 
 
 async def _probe(node: Node, step: Probe, world: World) -> str:
-    """How it answered; UnreachableError if it did not."""
+    """The answer in a line; UnreachableError if there was none."""
     target = world.addresses[step.host] if step.host else str(step.address)
     if not _is_address(target):
         target = (await _resolve(node, target))[0]
     try:
-        async with patience(step.within + GRACE):  # each keeps to `within` by itself
+        async with patience(step.within + GRACE):  # each probe keeps `within` itself
             if step.protocol == "icmp":
                 return await _icmp(node, target, step.within)
             assert step.port is not None
@@ -78,17 +78,17 @@ def _is_address(text: str) -> bool:
 
 async def _icmp(node: Node, target: str, within: float) -> str:
     argv = ["ping", "-n", "-c", "1", "-i", "0.2", "-w", str(max(1, round(within))), target]
-    told = await node.run(argv, limit=within + 2)
-    if told.code:
-        raise UnreachableError(f"{target}: {told.said.splitlines()[-1]}")
-    return next(line for line in told.stdout.splitlines() if "time=" in line)
+    done = await node.run(argv, limit=within + 2)
+    if done.code:
+        raise UnreachableError(f"{target}: {done.said.splitlines()[-1]}")
+    return next(line for line in done.stdout.splitlines() if "time=" in line)
 
 
 async def _resolve(node: Node, name: str) -> list[str]:
-    told = await node.run(["getent", "ahosts", name], limit=RESOLVE_LIMIT)
-    found = list(dict.fromkeys(line.split()[0] for line in told.stdout.splitlines()))
+    done = await node.run(["getent", "ahosts", name], limit=RESOLVE_LIMIT)
+    found = list(dict.fromkeys(line.split()[0] for line in done.stdout.splitlines()))
     if not found:
-        raise UnreachableError(f"{name} is not known to {node.name}'s resolver")
+        raise UnreachableError(f"{node.name}'s resolver does not know {name}")
     return found
 
 

@@ -1,8 +1,8 @@
-"""Carry out steps: actions one by one, the checks between them side by side.
+"""Execute steps: actions one at a time, the checks between them concurrently.
 
-An action is a barrier, and so is a site's tunnel, which many use. Between two of them, checks that
-concern different computers disturb nobody and run together; those of one computer keep their
-order. What a user says on the telephone runs beside the user's own dialling.
+An action is a barrier, and so is a check of a site's tunnel, which many clients share. Between two
+barriers, checks of different computers run concurrently; those of one computer keep their order.
+`approve` and `deny` run concurrently with the user's own dialling.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from lab.checks import (
     session,
     tunnel,
 )
-from lab.failure import told, words
+from lab.failure import error_report, error_text
 from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Tunnel, verb_of
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
 
-Tell = Callable[[int, Step, Outcome, float], None]
-"""Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
+StepDone = Callable[[int, Step, Outcome, float], None]
+"""Called after each step: its index, the step, its outcome, its seconds."""
 
 WORK: dict[type[Step], Work] = {
     **connect.WORK,
@@ -45,67 +45,68 @@ WORK: dict[type[Step], Work] = {
     **actions.WORK,
 }
 NOTABLE = 0.5
-"""The part of a step's time without a turn from which the machine may be what failed it."""
+"""If a failed step waited for the CPU for this share of its time, the machine may be the cause."""
 Chain = list[tuple[int, Step]]
 
 
-async def run_steps(steps: Sequence[Step], world: World, tell: Tell) -> bool:
-    """Carry out all of them, whatever happens; whether all held."""
+async def run_steps(steps: Sequence[Step], world: World, step_done: StepDone) -> bool:
+    """Execute all steps, also after one has failed; whether all held."""
     held = True
-    for chains in stretches(steps):
+    for chains in concurrent_chains(steps):
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_chain(chain, world, tell)) for chain in chains]
+            tasks = [group.create_task(_chain(chain, world, step_done)) for chain in chains]
         held = all([held, *(task.result() for task in tasks)])
     return held
 
 
-def stretches(steps: Sequence[Step]) -> Iterator[list[Chain]]:
-    """What runs side by side, stretch after stretch, each as chains that keep their order."""
+def concurrent_chains(steps: Sequence[Step]) -> Iterator[list[Chain]]:
+    """Groups of chains, one group after the other; the chains of a group run concurrently."""
     numbered = list(enumerate(steps))
-    for alone, stretch in groupby(numbered, lambda pair: isinstance(pair[1], (*ACTIONS, Tunnel))):
-        if alone:
-            yield from ([[pair]] for pair in stretch)
+    for barrier, group in groupby(numbered, lambda pair: isinstance(pair[1], (*ACTIONS, Tunnel))):
+        if barrier:
+            yield from ([[pair]] for pair in group)
         else:
             chains: dict[str, Chain] = {}
-            for pair in stretch:
+            for pair in group:
                 chains.setdefault(_concerns(pair[1]), []).append(pair)
             yield list(chains.values())
 
 
 def _concerns(step: Step) -> str:
-    """The name that stands behind the step's verb; of a user's telephone, not the computer's."""
+    """The node that the step is about; a second factor is separate from the user's computer."""
     verb = verb_of(step)
     assert verb is not None
     name: str = getattr(step, verb)
-    return f"telephone of {name}" if isinstance(step, SECOND_FACTOR) else name
+    return f"second factor of {name}" if isinstance(step, SECOND_FACTOR) else name
 
 
-async def _chain(chain: Chain, world: World, tell: Tell) -> bool:
+async def _chain(chain: Chain, world: World, step_done: StepDone) -> bool:
     held = True
     for index, step in chain:
         began = time.monotonic()
-        outcome = await _carry_out(step, world)
-        tell(index, step, outcome, round(time.monotonic() - began, 3))
+        outcome = await _execute(step, world)
+        step_done(index, step, outcome, round(time.monotonic() - began, 3))
         held = held and outcome.held
     return held
 
 
-async def _carry_out(step: Step, world: World) -> Outcome:
-    """A check that fails in a way it did not foresee has not held; the others go on."""
+async def _execute(step: Step, world: World) -> Outcome:
+    """The outcome; that of a failed step mentions a busy machine if that may be the cause."""
     async with patience(math.inf) as counted:
         outcome = await _outcome(step, world)
-    blamed = counted.left_out > max(SLICE, NOTABLE * (counted.passed + counted.lag))
-    if outcome.held or not blamed:
+    was_busy = counted.left_out > max(SLICE, NOTABLE * (counted.passed + counted.lag))
+    if outcome.held or not was_busy:
         return outcome
     return replace(outcome, detail=f"{outcome.detail}; {busy(counted)}")
 
 
 async def _outcome(step: Step, world: World) -> Outcome:
+    """An unexpected exception in a step is an outcome that did not hold; other steps go on."""
     try:
         return await WORK[type(step)](step, world)
-    except Exception as error:  # noqa: BLE001 (the outcome tells of it)
-        failure = told(error)
-        if not words(error):
+    except Exception as error:  # noqa: BLE001 (the outcome reports it)
+        report = error_report(error)
+        if not error_text(error):
             traceback.print_exception(error)  # into the supervisor's log
-        said = [failure["message"].replace("\n", " "), failure["remedy"]]
-        return Outcome(held=False, detail="; ".join(filter(None, said)))
+        texts = [report["message"].replace("\n", " "), report["remedy"]]
+        return Outcome(held=False, detail="; ".join(filter(None, texts)))

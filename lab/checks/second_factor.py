@@ -1,6 +1,6 @@
-"""`approve` and `deny`: what a user says on the telephone when a second factor asks.
+"""`approve` and `deny`: the user's answer to a second factor.
 
-Beside the client's own steps, not after them: somebody is dialling meanwhile and waits for it.
+They run concurrently with the client's own steps: its dialling waits for the answer.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from radius.reasons import bare
 
 
 async def approve(step: Approve, world: World) -> Outcome:
-    """Yes."""
-    return await _word(step.approve, step, world, approve=True)
+    """The user approves."""
+    return await _answer(step.approve, step, world, approve=True)
 
 
 async def deny(step: Deny, world: World) -> Outcome:
-    """No."""
-    return await _word(step.deny, step, world, approve=False)
+    """The user denies."""
+    return await _answer(step.deny, step, world, approve=False)
 
 
-async def _word(user: str, step: Approve | Deny, world: World, *, approve: bool) -> Outcome:
+async def _answer(user: str, step: Approve | Deny, world: World, *, approve: bool) -> Outcome:
     began = time.monotonic()
 
     async def asked() -> bool:
@@ -36,23 +36,23 @@ async def _word(user: str, step: Approve | Deny, world: World, *, approve: bool)
         await wait_until(f"{user} is asked", step.within, asked)
     except TimeoutError:
         return Outcome(held=False, detail=f"{user} was not asked within {step.within:g} s")
-    rang = time.monotonic() - began
+    asked_after = time.monotonic() - began
     if step.after:
         await asyncio.sleep(step.after)  # the user takes that long
     servers = await decide(world.radius, user, approve=approve)
-    word = "approved" if approve else "denied"
-    detail = f"asked after {rang:.2f} s, {word} {step.after or 0:g} s later; {', '.join(servers)}"
+    answer = f"{'approved' if approve else 'denied'} {step.after or 0:g} s later"
+    detail = f"asked after {asked_after:.2f} s, {answer}; {', '.join(servers)}"
     return Outcome(held=True, detail=detail)
 
 
 async def waiting(servers: Mapping[str, RadiusServer]) -> list[str]:
-    """The users who are asked now, as they signed in."""
+    """The users with a pending prompt, by the names they signed in with."""
     found = [name for server in servers.values() if server.asks for name in await server.waiting()]
     return sorted(set(found))
 
 
 async def decide(servers: Mapping[str, RadiusServer], user: str, *, approve: bool) -> list[str]:
-    """The word of a user to every server that asks; those, or UsageError where none does."""
+    """Send a user's answer to every server that asks; their names, or UsageError if none asks."""
     asking = {name: server for name, server in servers.items() if server.asks}
     if not asking:
         raise UsageError("no RADIUS server here asks for a second factor", "see `secondFactor:`")
@@ -64,7 +64,7 @@ async def decide(servers: Mapping[str, RadiusServer], user: str, *, approve: boo
     }
     if not found:
         names = ", ".join(await waiting(asking)) or "nobody"
-        raise UsageError(f"{user} is asked for nothing now", f"asked now: {names}")
+        raise UsageError(f"no server is asking {user} now", f"asked now: {names}")
     for server in found.values():
         await server.decide(user, approve=approve)
     return list(found)

@@ -1,4 +1,4 @@
-"""`survivesRekey`, `disconnected` and `staysDisconnected`: the life of a tunnel."""
+"""`survivesRekey`, `disconnected` and `staysDisconnected`: the lifetime of a tunnel."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lab.world import ClientComputer, Outcome, Work, World
 
 INTERVAL = 0.02
 BEFORE = AFTER = 10
-"""Pings that must be answered before the keys are renewed, and once they are."""
+"""Pings that must be answered before the rekey, and after it."""
 PING_LIMIT = 15.0
 LOG_LIMIT = 2.0
 _ANSWER = re.compile(r"icmp_seq=(\d+) .*time=")
 
 
 async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
-    """Ping all the while the keys are renewed, however long it takes; none may be lost."""
+    """Ping during the whole rekey, however long it takes; no ping may be lost."""
     client = world.clients[step.survivesRekey]
     address = world.addresses[step.host]
     ping = await client.node.spawn(
@@ -38,7 +38,7 @@ async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
         )
         await client.rekey()
         renewed_at = max(answered())
-        # It may have begun before we knew its log.
+        # ping may have started before the log's position was read.
         sent = set(range(min(answered()), renewed_at + AFTER + 1))
         with suppress(TimeoutError):
             await wait_until("the answers to all of them", PING_LIMIT, lambda: sent <= answered())
@@ -50,22 +50,23 @@ async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
 
 
 async def disconnected(step: Disconnected, world: World) -> Outcome:
-    """The tunnel is down within the time, for the reason that the gateway's log gives."""
+    """The tunnel is down within the time, for the expected reason in the gateway's log."""
     client = world.clients[step.disconnected]
     try:
-        words = await client.ended(step.within)
+        client_text = await client.ended(step.within)
     except TimeoutError:
         return Outcome(held=False, detail=f"is still connected after {step.within:g} s")
     if step.because is None:
-        return Outcome(held=True, detail=f"the client: {words}")
+        return Outcome(held=True, detail=f"the client: {client_text}")
     record = await _record(client)
-    told = f"{record['reason']} {record['message']}" if record else "nothing"
-    held = step.because in told
-    return Outcome(held=held, detail=f"the gateway's log: {told.strip()}; the client: {words}")
+    logged = f"{record['reason']} {record['message']}" if record else "nothing"
+    held = step.because in logged
+    detail = f"the gateway's log: {logged.strip()}; the client: {client_text}"
+    return Outcome(held=held, detail=detail)
 
 
 async def _record(client: ClientComputer) -> dict[str, Any] | None:
-    """The gateway's last word on this client, once it is that of a session's end."""
+    """The gateway's last record of this client, once that is the end of a session."""
 
     async def written() -> dict[str, Any] | None:
         own = [record for record in await client.gateway.log() if concerns(record, client)]
@@ -78,10 +79,10 @@ async def _record(client: ClientComputer) -> dict[str, Any] | None:
 
 
 async def stays_disconnected(step: StaysDisconnected, world: World) -> Outcome:
-    """For that time the client has no tunnel, and the gateway no new session of it.
+    """During that time the client has no tunnel, and the gateway no new session of the client.
 
-    An old one may linger: a computer that was switched off does not say goodbye, and the gateway
-    finds out by dead peer detection.
+    An old session may remain: a computer that was switched off does not close it, and the gateway
+    only notices by dead peer detection.
     """
     client = world.clients[step.staysDisconnected]
     old = {row["vpnConnectionId"] for row in await client.gateway.sessions()}
@@ -104,7 +105,7 @@ def concerns_row(row: dict[str, Any], client: ClientComputer) -> bool:
     """Whether a row of getVpnClientConnectionHealth is this client's."""
     if row["thumbprint"]:
         return bool(row["thumbprint"] == client.thumbprint)
-    return bool(row["vpnUserName"] == client.user)  # whom RADIUS vouched for
+    return bool(row["vpnUserName"] == client.user)  # authenticated by RADIUS
 
 
 WORK: dict[type[Step], Work] = {

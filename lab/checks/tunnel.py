@@ -1,4 +1,4 @@
-"""`tunnel`: a site-to-site tunnel, as the gateway tells of it."""
+"""`tunnel`: the status of a site-to-site tunnel at its gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.world import Outcome, Work, World
 
 
 async def tunnel(step: Tunnel, world: World) -> Outcome:
-    """The connection has the status, and where both ends see one tunnel, they agree."""
+    """The connection has the status within the time; the outcome has the device's state too."""
     gateway = world.gateways[gateway_of_site(world.plan, step.tunnel)]
     seen: dict[str, Any] = {}
 
@@ -34,7 +34,7 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
 
 
 async def _why(site: str, world: World) -> str:
-    """The newest reason in the gateway's log."""
+    """The latest reason in the gateway's log."""
     gateway = world.gateways[gateway_of_site(world.plan, site)]
     own = [row for row in await gateway.tunnel_log() if row["connection"] == site]
     return str(own[-1]["message"]) if own else ""

@@ -32,19 +32,19 @@ def main() -> int:
     except KeyboardInterrupt as end:
         sys.stderr.write(line(end))
         return getattr(end, "code", 130)
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a fault of ours)
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a bug in p2slab)
         return _unforeseen(error)
     return code
 
 
 def _unforeseen(error: Exception) -> int:
     """Tell of it; the traceback goes into a file, for who mends it."""
-    from lab.failure import told, written_down  # noqa: PLC0415 (few need it)
+    from lab.failure import error_report, save_traceback  # noqa: PLC0415 (few need it)
 
-    failure = told(error)
+    failure = error_report(error)
     remedy = failure["remedy"]
     if failure["code"] == OURS:
-        remedy = f"please report it, with {written_down(error)}"
+        remedy = f"please report it, with {save_traceback(error)}"
     _say(str(LabError(failure["message"], remedy)))
     return int(failure["code"])
 

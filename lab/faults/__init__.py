@@ -1,1 +1,1 @@
-"""Named faults: what goes wrong on purpose, and how each ends."""
+"""Named faults that a lab injects, and how each ends."""

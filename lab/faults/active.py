@@ -1,4 +1,4 @@
-"""Which faults there are now. A fault is begun, and ended: by a step, after its time, or never."""
+"""The active faults. A fault ends by a step, after its time, or with the lab."""
 
 from __future__ import annotations
 
@@ -24,37 +24,38 @@ class Faults:
         self._ends: dict[str, Callable[[], Awaitable[None]]] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._until: dict[str, float] = {}
-        self._coming: list[asyncio.Task[None]] = []
+        self._scheduled: list[asyncio.Task[None]] = []
         self.failures: list[str] = []
-        """Faults that could not begin or end when their time had come."""
+        """Scheduled faults that could not begin or end."""
 
     async def begin_all(self, faults: Iterable[TimedFault]) -> None:
-        """Begin those of the topology: at once, or when their time has come."""
+        """Begin the topology's faults: at once, or at their time."""
         for fault in faults:
             if fault.after is None:
                 await self.begin(fault)
             else:
-                self._coming.append(asyncio.create_task(self._soon(fault, fault.after)))
+                task = asyncio.create_task(self._begin_after(fault, fault.after))
+                self._scheduled.append(task)
 
     async def begin(self, step: Fault) -> str:
-        """Begin it; what was done, in words. UsageError if it is there already."""
+        """Begin a fault; a description of its effect. UsageError if it is already active."""
         name = step.fault
         if name in self._ends:
             raise UsageError(
-                f"{name} is there already", f"endFault: {name}, or p2slab fault {name} --end"
+                f"{name} is already active", f"endFault: {name}, or p2slab fault {name} --end"
             )
-        words, self._ends[name] = await KINDS[name](self._world, step)
+        effect, self._ends[name] = await KINDS[name](self._world, step)
         if step.seconds is None:
-            return words
+            return effect
         self._until[name] = time.time() + step.seconds
-        self._timers[name] = asyncio.create_task(self._later(name, step.seconds))
-        return f"{words}; ends in {step.seconds:g} s"
+        self._timers[name] = asyncio.create_task(self._end_after(name, step.seconds))
+        return f"{effect}; ends in {step.seconds:g} s"
 
     async def end(self, name: str) -> None:
-        """Put right what is wrong; UsageError if it is not there."""
+        """End a fault; UsageError if it is not active."""
         if name not in self._ends:
-            there = ", ".join(self._ends) or "no fault"
-            raise UsageError(f"{name} is not there", f"there is {there}")
+            active = ", ".join(self._ends) or "none"
+            raise UsageError(f"{name} is not active", f"active faults: {active}")
         timer = self._timers.pop(name, None)
         if timer and timer is not asyncio.current_task():
             timer.cancel()
@@ -62,7 +63,7 @@ class Faults:
         await self._ends.pop(name)()
 
     def document(self) -> list[dict[str, object]]:
-        """Those that are there, and in how many seconds they end."""
+        """[{name, endsIn: seconds or None}] of the active faults."""
         now = time.time()
         return [
             {"name": name, "endsIn": round(self._until[name] - now, 1) if name in self._until
@@ -70,16 +71,16 @@ class Faults:
             for name in self._ends
         ]  # fmt: skip
 
-    async def _soon(self, fault: TimedFault, seconds: float) -> None:
+    async def _begin_after(self, fault: TimedFault, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
             await self.begin(fault)
         except Exception as error:  # noqa: BLE001 (as below)
             self.failures.append(f"{fault.fault} could not begin: {error}")
 
-    async def _later(self, name: str, seconds: float) -> None:
+    async def _end_after(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
             await self.end(name)
-        except Exception as error:  # noqa: BLE001 (told of with the lab's status and by `endFault`)
-            self.failures.append(f"{name} could not be ended: {error}")
+        except Exception as error:  # noqa: BLE001 (the lab's status and `endFault` report it)
+            self.failures.append(f"{name} could not end: {error}")

@@ -1,4 +1,4 @@
-"""What each fault does, as a table from its name."""
+"""The faults: a table from the name of each to the function that begins it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 End = Callable[[], Awaitable[None]]
 Begun = tuple[str, End]
-"""What was done, in words, and what undoes it."""
+"""A description of the effect, and a function that ends it."""
 
 
 async def s2s_cut(world: World, step: Fault) -> Begun:
-    """The Internet's router drops what the two VPN devices say to each other."""
-    site = one(connected_sites(world.plan), step.at, "a site with a connection")
+    """The Internet's router drops all packets between the two VPN devices."""
+    site = one(connected_sites(world.plan), step.at, "site with a connection")
     ours = world.addresses[connected_sites(world.plan)[site].name]
     theirs = world.addresses[site]
     rules = [f"ip saddr {a} ip daddr {b} drop" for a, b in ((ours, theirs), (theirs, ours))]
@@ -35,15 +35,15 @@ async def s2s_cut(world: World, step: Fault) -> Begun:
 
 
 async def s2s_wrong_psk(world: World, step: Fault) -> Begun:
-    """The site's device has another key, and has to set the tunnel up anew."""
-    site = one(connected_sites(world.plan), step.at, "a site with a connection")
+    """The site's device has a wrong key, and has to set up the tunnel again."""
+    site = one(connected_sites(world.plan), step.at, "site with a connection")
     device = world.devices[site]
     await device.use_key(secrets.token_hex(16))
     return f"the device of {site} has another pre-shared key", device.use_key
 
 
 async def radius_down(world: World, step: Fault) -> Begun:
-    """FreeRADIUS is not there, on any of the servers."""
+    """FreeRADIUS is stopped on the servers."""
     servers = servers_at(world, step.at)
     await _each(server.stop() for server in servers.values())
 
@@ -56,40 +56,40 @@ async def radius_down(world: World, step: Fault) -> Begun:
 async def radius_slow(world: World, step: Fault) -> Begun:
     """Every answer is late."""
     if step.by is None:
-        raise UsageError("radius-slow does not say by how much", "by: 5s, or --by 5s")
+        raise UsageError("radius-slow needs a delay", "by: 5s, or --by 5s")
     late, servers = step.by, servers_at(world, step.at)
     await _each(server.become(slow=late) for server in servers.values())
-    return f"answers of {', '.join(servers)} are {late:g} s late", _as_before(servers)
+    return f"answers of {', '.join(servers)} are {late:g} s late", _restore(servers)
 
 
 async def wrong_shared_secret(world: World, step: Fault) -> Begun:
-    """Servers and gateway no longer have the same secret."""
+    """The servers' shared secret differs from the gateway's."""
     servers = servers_at(world, step.at)
     await _each(server.become(secret=secrets.token_hex(16)) for server in servers.values())
-    return f"another shared secret at {', '.join(servers)}", _as_before(servers)
+    return f"another shared secret at {', '.join(servers)}", _restore(servers)
 
 
 async def one_server_dead(world: World, step: Fault) -> Begun:
-    """Of several servers, the one that a gateway asks first is not there."""
+    """The first of several servers that a gateway asks is stopped."""
     servers = {world.addresses[name]: name for name in servers_at(world, step.at)}
     asked = [servers[address] for address in radius_servers(world.plan) if address in servers]
     if len(asked) < 2:
-        raise UsageError("there are not several RADIUS servers", "use radius-down")
+        raise UsageError("one-server-dead needs two RADIUS servers", "use radius-down")
     server = world.radius[asked[0]]
     await server.stop()
     return f"no RADIUS server at {asked[0]}", server.begin
 
 
 async def directory_down(world: World, step: Fault) -> Begun:
-    """The domain controller is not there."""
+    """The domain controller is stopped."""
     place = directory_name(step.at) if step.at and step.at not in world.directories else step.at
-    name = one(world.directories, place, "a domain controller")
+    name = one(world.directories, place, "domain controller")
     await world.directories[name].stop()
     return f"no Active Directory at {name}", world.directories[name].begin
 
 
 def servers_at(world: World, place: str | None) -> dict[str, RadiusServer]:
-    """The RADIUS servers that are meant: all, those of a site, or one by its own name."""
+    """The RADIUS servers at a place: all (None), those of a site, or one by its own name."""
     chosen = {
         name: server
         for name, server in world.radius.items()
@@ -97,7 +97,8 @@ def servers_at(world: World, place: str | None) -> dict[str, RadiusServer]:
     }
     if not chosen:
         listed = ", ".join(world.radius) or "there is none"
-        raise UsageError(f"no RADIUS server at {place or 'any place'}", f"one of: {listed}")
+        where = f" at {place}" if place else ""
+        raise UsageError(f"there is no RADIUS server{where}", f"one of: {listed}")
     return chosen
 
 
@@ -105,7 +106,7 @@ def _of_site(site: str) -> tuple[str, str]:
     return radius_name(site), radius_name(site, second=True)
 
 
-def _as_before(servers: Mapping[str, RadiusServer]) -> End:
+def _restore(servers: Mapping[str, RadiusServer]) -> End:
     async def end() -> None:
         await _each(server.become() for server in servers.values())
 
@@ -119,7 +120,7 @@ async def _each(work: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 def one(names: Iterable[str], wanted: str | None, what: str) -> str:
-    """The one that is meant; UsageError where that is not said."""
+    """The wanted name, or the only one; UsageError if it is unknown or ambiguous."""
     known = list(names)
     if wanted is not None and wanted in known:
         return wanted
@@ -127,14 +128,14 @@ def one(names: Iterable[str], wanted: str | None, what: str) -> str:
         return known[0]
     listed = ", ".join(known)
     if not known:
-        raise UsageError(f"there is not {what}", "see the topology's `sites:`")
+        raise UsageError(f"the lab has no {what}", "see the topology's `sites:`")
     if wanted is not None:
-        raise UsageError(f"{wanted} is not {what}", f"one of: {listed}")
-    raise UsageError(f"it is not said which of {len(known)}", f"at: (or --at) {what}, of: {listed}")
+        raise UsageError(f"{wanted} is not a {what}", f"one of: {listed}")
+    raise UsageError(f"there are {len(known)}, each a {what}", f"at: (or --at) one of: {listed}")
 
 
 async def drop(node: Node, name: str, hook: str, rules: Iterable[str]) -> End:
-    """Have a node's firewall drop packets, in a table of its own."""
+    """Add rules that drop packets to a node's firewall, in a separate table."""
     table = f"inet fault-{name}"
     lines = "\n".join(f"    {rule}" for rule in rules)
     text = f"""table {table} {{

@@ -18,7 +18,7 @@ from typing import Any
 
 from lab.boot import signals
 from lab.errors import OURS
-from lab.failure import told, written_down
+from lab.failure import error_report, save_traceback
 from lab.kernel import calls
 from lab.report.screen import Screen
 from lab.report.session import verify
@@ -197,7 +197,9 @@ def _work(
         line.send("; ".join(getattr(end, "__notes__", [])))
     except Exception as error:  # noqa: BLE001 (the verdict tells of it)
         verdict = Verdict.of(topology, name or topology.topology.name)
-        failure = told(error) | {"remedy": f"please report it, with {written_down(error)}"}
+        failure = error_report(error) | {
+            "remedy": f"please report it, with {save_traceback(error)}"
+        }
         verdict.add(Failed(**failure))
         line.send(verdict)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lab.failure import told
+from lab.failure import error_report
 from lab.runtime import wire
 from lab.runtime.protocol import Event, Run, Watch, event_as_data, request_of
 
@@ -71,7 +71,7 @@ class Conversation:
         except (EOFError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 (told to who asked)
-            await self._send({"error": told(error)})
+            await self._send({"error": error_report(error)})
             with suppress(OSError):  # the log's disk may be what is full
                 traceback.print_exception(error)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, UsageError
-from lab.failure import raised
+from lab.failure import exception_of
 from lab.nodes.base import Completed, Entrance
 from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
@@ -170,7 +170,7 @@ class Handle:
         except (EOFError, ConnectionError):
             raise LabError(f"lab {self.name} has ended", f"look into {self.logs}") from None
         if "error" in message:
-            raise raised(message["error"])
+            raise exception_of(message["error"])
         return message, descriptors
 
     @contextmanager

@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from lab.boot import own
 from lab.errors import LabError
-from lab.failure import raised, told
+from lab.failure import error_report, exception_of
 from lab.kernel import calls, neighbour_table
 from lab.runtime.directory import RunDirectory, forget_old
 from lab.runtime.handle import Handle
@@ -91,7 +91,7 @@ def start(name: str, make_body: MakeBody) -> Handle:
 
 def _failure(said: str, directory: RunDirectory) -> LabError:
     if said:
-        return raised(json.loads(said))
+        return exception_of(json.loads(said))
     where = directory.outside / "log" / "supervisor.log"
     return LabError(f"lab {directory.name} died while starting", f"look into {where}")
 
@@ -103,7 +103,7 @@ def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
         work()
     except BaseException as error:  # noqa: BLE001 (it must not reach the parent's code)
         with suppress(OSError):  # nobody may be left to hear it, and the log's disk may be full
-            os.write(tell, f"{json.dumps(told(error))}\n".encode())
+            os.write(tell, f"{json.dumps(error_report(error))}\n".encode())
             if not isinstance(error, OSError | LabError | KeyboardInterrupt):
                 traceback.print_exc()
         code = 1

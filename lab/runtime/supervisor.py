@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from gateway.common.rotation import keep_small
 from gateway.common.turns import own_turns
 from lab.errors import UsageError
-from lab.failure import told
+from lab.failure import error_report
 from lab.nodes.base import Node
 from lab.runtime import protocol
 from lab.runtime.conversation import Conversation
@@ -89,7 +89,7 @@ class Supervisor:
             await self._body.build(self.emit)
         except Exception as error:  # noqa: BLE001 (told to everybody who watches)
             self._state = "failed"
-            self.emit(Failed(**told(error)))
+            self.emit(Failed(**error_report(error)))
             with suppress(OSError):  # the log's disk may be what is full
                 traceback.print_exception(error)
         else:

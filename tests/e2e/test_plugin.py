@@ -46,7 +46,7 @@ def test_an_expectation_that_does_not_hold_says_what_was_seen(lab: RunningLab) -
 def test_users_are_approved_and_denied_from_the_command_line(lab: RunningLab) -> None:
     def said(verb: str, user: str) -> str:
         command = import_module(f"lab.cli.{verb}").command
-        with pytest.raises(UsageError, match=f"{user} is asked for nothing now"):
+        with pytest.raises(UsageError, match=f"no server is asking {user} now"):
             lab.handle.decide(user, approve=True)
         with ThreadPoolExecutor() as pool:
             word = "connects" if verb == "approve" else "refused"

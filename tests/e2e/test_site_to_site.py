@@ -123,7 +123,7 @@ def test_a_cut_path_comes_back_by_itself(tmp_path: Path) -> None:
         await becomes(lab, "head-office", "Connected")
         cut = Fault.model_validate({"fault": "s2s-cut", "at": "head-office"})
         await lab.faults.begin(cut)
-        with pytest.raises(UsageError, match="is there already"):
+        with pytest.raises(UsageError, match="is already active"):
             await lab.faults.begin(cut)
         await becomes(lab, "head-office", "NotConnected", 40)
         assert not await reached(lab, "app1", "files")

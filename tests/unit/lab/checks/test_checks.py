@@ -318,5 +318,5 @@ async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: Fake
     told: dict[int, Outcome] = {}
     held = await run_steps(steps, world, lambda i, _s, o, _t: told.update({i: o}))  # type: ignore[arg-type]
     assert not held
-    assert told[0].detail == f"a fault of ours: 'nobody'; {REPORT}"
+    assert told[0].detail == f"a bug in p2slab: 'nobody'; {REPORT}"
     assert told[1].held

@@ -53,5 +53,5 @@ async def test_no_cleartext_holds_only_for_traffic_that_was_there_and_not_seen(
 ) -> None:
     node = FakeNode("home")
     node.prints[sys.executable] = Completed(0, printed, "")
-    outcome = await privacy._look(node, "x.pcap", ["--text", MARKER], not_fetched)  # type: ignore[arg-type]
+    outcome = await privacy._search(node, "x.pcap", ["--text", MARKER], not_fetched)  # type: ignore[arg-type]
     assert outcome.held is held

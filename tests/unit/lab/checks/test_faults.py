@@ -33,16 +33,16 @@ class Switch:
         self.on = False
 
 
-def test_a_fault_is_there_until_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_is_active_until_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         switch, faults = Switch(monkeypatch), Faults(FakeWorld())  # type: ignore[arg-type]
         assert await faults.begin(Fault.model_validate(CUT)) == "it is on"
         assert faults.document() == [{"name": "s2s-cut", "endsIn": None}]
-        with pytest.raises(UsageError, match="there already"):
+        with pytest.raises(UsageError, match="already active"):
             await faults.begin(Fault.model_validate(CUT))
         await faults.end("s2s-cut")
         assert not switch.on
-        with pytest.raises(UsageError, match="is not there"):
+        with pytest.raises(UsageError, match="is not active"):
             await faults.end("s2s-cut")
 
     asyncio.run(test())
@@ -72,7 +72,7 @@ def test_a_fault_that_is_ended_early_does_not_end_again(monkeypatch: pytest.Monk
     asyncio.run(test())
 
 
-def test_faults_by_the_clock_begin_at_once_or_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timed_faults_begin_at_once_or_later(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         switch, faults = Switch(monkeypatch), Faults(FakeWorld())  # type: ignore[arg-type]
         await faults.begin_all([TimedFault.model_validate(CUT | {"for": "10ms"})])
@@ -86,9 +86,9 @@ def test_faults_by_the_clock_begin_at_once_or_later(monkeypatch: pytest.MonkeyPa
     asyncio.run(test())
 
 
-def test_the_one_that_is_meant_must_be_plain() -> None:
-    assert one(["a"], None, "a site") == "a"
-    assert one(["a", "b"], "b", "a site") == "b"
+def test_the_target_must_be_unambiguous() -> None:
+    assert one(["a"], None, "site") == "a"
+    assert one(["a", "b"], "b", "site") == "b"
     for names, wanted in ((["a", "b"], None), ([], None), (["a"], "c")):
         with pytest.raises(UsageError):
-            one(names, wanted, "a site")
+            one(names, wanted, "site")

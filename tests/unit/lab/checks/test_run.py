@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab.checks import run
-from lab.checks.run import run_steps, stretches
+from lab.checks.run import concurrent_chains, run_steps
 from lab.topology.model.steps import Connects, Steps
 from lab.world import Outcome
 from tests.unit.lab.checks.fakes import FakeWorld
@@ -24,7 +24,9 @@ def test_checks_are_chained_by_computer_between_barriers() -> None:
             {"disconnected": "alice"},
         ]
     )
-    order = [[[index for index, _ in chain] for chain in chains] for chains in stretches(steps)]
+    order = [
+        [[index for index, _ in chain] for chain in chains] for chains in concurrent_chains(steps)
+    ]
     assert order == [[[0, 2], [1]], [[3]], [[4]], [[5]]]
 
 

@@ -1,4 +1,4 @@
-"""What users say on the telephone: beside their dialling, to whoever asks them."""
+"""Second factor: users answer while they dial, at every server that asks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.checks import run, second_factor
-from lab.checks.run import run_steps, stretches
+from lab.checks.run import concurrent_chains, run_steps
 from lab.errors import UsageError
 from lab.topology.model.steps import Approve, Connects, Deny, Steps, text_of
 from lab.world import Outcome
@@ -48,7 +48,9 @@ def test_it_runs_beside_the_users_own_steps_and_is_no_barrier() -> None:
             {"deny": "alice"},
         ]
     )
-    order = [[[index for index, _ in chain] for chain in chains] for chains in stretches(steps)]
+    order = [
+        [[index for index, _ in chain] for chain in chains] for chains in concurrent_chains(steps)
+    ]
     assert order == [[[0, 3], [1, 4], [2]]]
     assert text_of(steps[1]) == "approve alice"
 
@@ -93,8 +95,8 @@ async def test_only_servers_that_ask_this_user_hear_the_word_and_are_named() -> 
 @pytest.mark.parametrize(
     ("servers", "said"),
     [
-        ({"nps": FakeServer(["bob"])}, "alice is asked for nothing now (asked now: bob)"),
-        ({"nps": FakeServer()}, "alice is asked for nothing now (asked now: nobody)"),
+        ({"nps": FakeServer(["bob"])}, "no server is asking alice now (asked now: bob)"),
+        ({"nps": FakeServer()}, "no server is asking alice now (asked now: nobody)"),
         ({"nps": FakeServer(asks=False)}, "no RADIUS server here asks for a second factor"),
         ({}, "no RADIUS server here asks for a second factor"),
     ],

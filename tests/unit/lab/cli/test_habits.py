@@ -124,7 +124,7 @@ def test_without_a_terminal_the_password_is_not_asked_for(
     [
         (UsageError("no", "yes"), 2, "p2slab: no\n  try: yes\n"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 3, "No space left on device"),
-        (KeyError("x"), 4, "p2slab: a fault of ours: 'x'\n  try: please report it, with "),
+        (KeyError("x"), 4, "p2slab: a bug in p2slab: 'x'\n  try: please report it, with "),
         (TimeoutError("charon: not within 3 s"), 4, "p2slab: charon: not within 3 s\n"),
         (LabError("the lab has ended"), 4, "p2slab: the lab has ended\n"),
         (KeyboardInterrupt(), 130, "p2slab: interrupted\n"),

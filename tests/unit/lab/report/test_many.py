@@ -103,7 +103,7 @@ def test_a_lab_that_fails_is_a_verdict_and_the_others_go_on(
 
     broken, killed, good = verdicts(verify, ["broken", "killed", "good"], monkeypatch)
     assert broken.failure
-    assert (broken.failure.message, broken.code) == ("a fault of ours: 'x'", OURS)
+    assert (broken.failure.message, broken.code) == ("a bug in p2slab: 'x'", OURS)
     assert "KeyError" in (tmp_path / "fault.log").read_text()
     assert killed.failure
     assert "was killed" in killed.failure.message
