@@ -1,7 +1,7 @@
-"""How much is done side by side: as much as the machine has processors for.
+"""Limit concurrency to what the machine's processors can do.
 
-More at once would only make each of it late, and late is what time limits are about. What waits for
-something else of the lab must not have a place that this else may need.
+More concurrency would only delay each task, and the tasks have time limits. A task must not hold a
+slot while it waits for another task of the lab that may need that slot.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from weakref import WeakKeyDictionary
 Loop = asyncio.AbstractEventLoop
 LEAST = 2
 
-_places: WeakKeyDictionary[Loop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
+_semaphores: WeakKeyDictionary[Loop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 def at_once(what: str, each: int) -> asyncio.Semaphore:
-    """Places for work of this kind, the same for all of an event loop: `each` for each processor
-    that this process may use, two at least."""
-    own = _places.setdefault(asyncio.get_running_loop(), {})
+    """The semaphore for a kind of work, one per event loop: `each` slots per processor that this
+    process may use, at least two."""
+    own = _semaphores.setdefault(asyncio.get_running_loop(), {})
     if what not in own:
         own[what] = asyncio.Semaphore(max(LEAST, each * len(os.sched_getaffinity(0))))
     return own[what]

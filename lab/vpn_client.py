@@ -1,4 +1,4 @@
-"""What a driver of a VPN client program offers, and how a refusal is told."""
+"""The interface of a VPN client program's driver, its connections and refusals."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Connection:
     """The address from the pool."""
     interface: str
     seconds: float
-    """From dialling to tunnel up."""
+    """From the start of the dial to the tunnel's being up."""
     datapath: str
-    """What carries the packets: `kernel ESP`, `kernel-libipsec`, `OpenVPN (TUN)`, `PPP`."""
+    """What forwards the packets: `kernel ESP`, `kernel-libipsec`, `OpenVPN (TUN)`, `PPP`."""
     said: tuple[str, ...] = ()
-    """Lines of the program that prove more than that it is up, such as the crypto binding."""
+    """Log lines of the program as further evidence, such as those on the crypto binding."""
 
 
 class RefusedError(Exception):
-    """The tunnel did not come up; `reason` for the machine, `message` is the client's own words."""
+    """The tunnel did not come up: `reason` for programs, `message` from the client program."""
 
     def __init__(self, protocol: VpnProtocol, reason: Reason, message: str, seconds: float) -> None:
         super().__init__(f"{protocol}: {message}")
@@ -44,13 +44,13 @@ class Driver(Protocol):
         """Dial once; RefusedError if it does not come up."""
 
     async def disconnect(self) -> None:
-        """Hang up, as the user would; nothing happens if there is no tunnel."""
+        """Disconnect as the user would; does nothing if there is no tunnel."""
 
     async def connection(self) -> Connection | None:
-        """The tunnel as it is now, asked of the program."""
+        """The current tunnel according to the program, if any."""
 
     async def rekey(self) -> None:
-        """Renew the keys of the tunnel; returns when the new ones are in use."""
+        """Rekey the tunnel; returns when the new keys are in use."""
 
     async def ended(self, limit: float) -> str:
-        """Wait until the tunnel is down and say why, in the program's words; TimeoutError."""
+        """Wait up to `limit` seconds for the tunnel's end; the program's message. TimeoutError."""

@@ -1,1 +1,1 @@
-"""Client computers: drive the real VPN programs from the profile zip alone."""
+"""Client computers: drivers of real VPN programs, configured only from the profile zip."""

@@ -1,4 +1,4 @@
-"""A client computer: fetches the profile, dials in its operating system's order."""
+"""A client computer: fetches the profile and dials in its operating system's order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lab.vpn_client import Connection, Driver, RefusedError
 from lab.world import GatewayHandle
 
 DIALS = 16
-"""At once on each processor: who asks a user on the telephone has a place for half a minute."""
+"""Concurrent dials per processor: a dial with a second factor may take half a minute."""
 User = UserCertificate | UserPassword
 
 
@@ -44,9 +44,9 @@ class Computer:
         self.access = access
         self.gateway = gateway
         self.user = plan.user or (credential.common_name if credential else plan.name)
-        shown = None if plan.user else credential
-        self.thumbprint = shown.thumbprint if shown else None
-        self.serial = str(shown.certificate.serial_number) if shown else None
+        presented = None if plan.user else credential
+        self.thumbprint = presented.thumbprint if presented else None
+        self.serial = str(presented.certificate.serial_number) if presented else None
         self._plan = plan
         self._credential = credential
         self._radius_root = radius_root
@@ -55,37 +55,40 @@ class Computer:
         self._resolver = Resolver(node)
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
-        """Connect, trying in order; the failures before it. RefusedError of the last if none."""
+        """Connect, trying the protocols in order; the connection and the failures before it.
+
+        RefusedError of the last protocol if none connects.
+        """
         await self.hang_up()
         profile = read_profile(await self.gateway.profile(self._wanted()))
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
-            await self._resolver.remember()
+            await self._resolver.save()
             try:
                 self._driver = await self._set_up(protocol, profile)
                 async with at_once("dials", DIALS):
                     return await self._driver.connect(), failures
             except RefusedError as error:
                 failures.append(error)
-                await self._leave()
+                await self._restore_resolver()
         raise failures[-1]
 
     async def connection(self) -> Connection | None:
-        """The tunnel as it is now."""
+        """The current tunnel, if any."""
         return await self._driver.connection() if self._driver else None
 
     async def hang_up(self) -> None:
         """End the tunnel."""
         if self._driver:
             await self._driver.disconnect()
-        await self._leave()
+        await self._restore_resolver()
 
-    async def _leave(self) -> None:
-        """Whatever a program left behind, the next dial asks the computer's own DNS servers."""
-        await self._resolver.give_back()
+    async def _restore_resolver(self) -> None:
+        """Whatever a program left behind, the next dial uses the computer's own DNS servers."""
+        await self._resolver.restore()
 
     async def restart(self) -> None:
-        """Restart the computer: programs gone, nothing dialled."""
+        """Restart the computer: all programs end, and it dials nothing."""
         self._driver = None
         self._resolver = Resolver(self.node)
         await self.node.reboot()
@@ -95,12 +98,12 @@ class Computer:
         await self._connected().rekey()
 
     async def ended(self, limit: float) -> str:
-        """Wait for the tunnel's end; the client program's words."""
+        """Wait up to `limit` seconds for the tunnel's end; the client program's message."""
         if not self._driver:
             return "nothing was dialled"
-        words = await self._driver.ended(limit)
-        await self._leave()
-        return words
+        message = await self._driver.ended(limit)
+        await self._restore_resolver()
+        return message
 
     def _connected(self) -> Driver:
         if self._driver is None:
@@ -108,7 +111,7 @@ class Computer:
         return self._driver
 
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
-        """The program for a protocol, with the profile and what the user signs in with."""
+        """The program for a protocol, with the profile and the user's certificate or password."""
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(self.node, profile, user, ike_persona(self._plan.os)),
@@ -121,22 +124,22 @@ class Computer:
             offered = ", ".join(profile.protocols)
             message = f"the profile offers {offered}, not {protocol}"
             raise RefusedError(protocol, "no-protocol", message, 0.0)
-        return drivers[protocol](await self._signs_in(protocol))
+        return drivers[protocol](await self._sign_in(protocol))
 
-    async def _signs_in(self, protocol: VpnProtocol) -> User:
+    async def _sign_in(self, protocol: VpnProtocol) -> User:
         if self._plan.user and self._plan.password:
             return UserPassword(self._plan.user, self._plan.password.get_secret_value())
         if self._credential is None:
             message = f"{self.name} has no certificate"
             raise RefusedError(protocol, "no-certificate", message, 0.0)
         if self._user is None:
-            # A password as if it had been sent apart from the file.
+            # The .p12's password, as if it had been sent separately from the file.
             password = secrets.token_urlsafe(12)
             self._user = await open_p12(self.node, self._credential.p12(password), password)
         return self._user
 
     def _wanted(self) -> dict[str, str]:
-        """What the operator generates the profile for (ARM's generatevpnprofile)."""
+        """The parameters of ARM's generatevpnprofile."""
         if self._plan.user:
             return {"authenticationMethod": "EAPMSCHAPv2"}
         root = self._radius_root
@@ -147,4 +150,4 @@ class Computer:
 def _certificate(protocol: VpnProtocol, user: User) -> UserCertificate:
     if isinstance(user, UserCertificate):
         return user
-    raise RefusedError(protocol, "no-certificate", "there is a password and no certificate", 0.0)
+    raise RefusedError(protocol, "no-certificate", "the user has a password, no certificate", 0.0)

@@ -1,7 +1,7 @@
-"""A TLS client of another time, as far as its ClientHello: RC4, DES and 3DES.
+"""The ClientHello of an obsolete TLS client: RC4, DES and 3DES.
 
-No TLS library of today can offer these suites any more, and to be refused takes no more than to
-offer them. Sans-I/O: RFC 5246, sections 6.2.1, 7.2 and 7.4.1.
+No current TLS library can offer these suites, and offering them is all that it takes to be
+refused. Sans-I/O: RFC 5246, sections 6.2.1, 7.2 and 7.4.1.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ VERSIONS: dict[TlsVersion, int] = {"1.0": 0x0301, "1.1": 0x0302, "1.2": 0x0303}
 _ALERT, _HANDSHAKE = 21, 22
 _CLIENT_HELLO, _SERVER_HELLO = 1, 2
 _RANDOM = 32
-LONGEST = 16384
-"""Bytes of an answer that is looked at."""
+MAXIMUM_RECORD = 16384
+"""Bytes of a record that are accepted."""
 _ALERTS = {40: "handshake failure", 47: "illegal parameter", 70: "protocol version",
            71: "insufficient security", 80: "internal error", 112: "unrecognized name"}  # fmt: skip
 """RFC 5246, section 7.2; RFC 6066."""
@@ -25,14 +25,14 @@ _ALERTS = {40: "handshake failure", 47: "illegal parameter", 70: "protocol versi
 
 @dataclass(frozen=True)
 class Alert:
-    """The server will not."""
+    """The server refused with an alert."""
 
     description: str
 
 
 @dataclass(frozen=True)
 class Agreed:
-    """The server took one of the suites (its number)."""
+    """The server chose one of the suites (its number)."""
 
     suite: int
 
@@ -43,9 +43,9 @@ def client_hello(
     server: str,
     entropy: Callable[[int], bytes],
 ) -> bytes:
-    """The record with a ClientHello that offers these suites and no others.
+    """The record with a ClientHello that offers only these suites.
 
-    The server's name stands in it, and that RSA with SHA-1 and SHA-256 is understood.
+    It also has the server's name and the signature algorithms RSA with SHA-1 and SHA-256.
     """
     name = server.encode("idna")
     server_name = struct.pack("!HBH", len(name) + 3, 0, len(name)) + name
@@ -72,11 +72,11 @@ def client_hello(
 
 
 def read_answer(data: bytes) -> Alert | Agreed | None:
-    """What a server's first bytes say; None if more are needed. ValueError if it is not TLS."""
+    """Parse a server's first bytes; None if more are needed. ValueError if they are not TLS."""
     if len(data) < 5:
         return None
     kind, version, length = struct.unpack_from("!BHH", data)
-    if kind not in (_ALERT, _HANDSHAKE) or version >> 8 != 3 or length > LONGEST:
+    if kind not in (_ALERT, _HANDSHAKE) or version >> 8 != 3 or length > MAXIMUM_RECORD:
         raise ValueError(f"this is not TLS: {data[:16].hex()}")
     record = data[5 : 5 + length]
     if len(record) < length:

@@ -1,4 +1,4 @@
-"""A client computer's OpenVPN: the real program, from vpnconfig.ovpn and the .p12 alone."""
+"""A client computer's OpenVPN: the real program, configured from vpnconfig.ovpn and the .p12."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
 PUSH_REPLY = "PUSH: Received control message: 'PUSH_REPLY"
 REACH_LIMIT = 3
-"""Seconds for TCP, and again for the server's first answer, before giving up; more on a machine
-that is busy."""
+"""Seconds to wait for TCP, and again for the server's first answer; longer on a busy machine."""
 
 
 class OpenVpn:
@@ -54,7 +53,7 @@ class OpenVpn:
         self._resolver = Resolver(node)
 
     async def connect(self) -> Connection:
-        """Dial once; RefusedError with openvpn's words if the tunnel does not come up."""
+        """Dial once; RefusedError with openvpn's messages if the tunnel does not come up."""
         began = time.monotonic()
         await self.disconnect()
         self._lines, self._pushed, self._last = [], [], ""
@@ -68,11 +67,11 @@ class OpenVpn:
             reason, message = judge(OPENVPN, self._lines)
             await self.disconnect()
             raise RefusedError(self.protocol, reason, message, self._seconds)
-        await self._resolver.take(self._options_pushed("dhcp-option DNS"))
+        await self._resolver.use(self._options_pushed("dhcp-option DNS"))
         return connection
 
     async def disconnect(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         if self._process is not None:
             await self._process.stop()
             self._process = None
@@ -81,10 +80,10 @@ class OpenVpn:
             with suppress(asyncio.CancelledError):
                 await self._reader
             self._reader = None
-        await self._resolver.give_back()
+        await self._resolver.restore()
 
     async def connection(self) -> Connection | None:
-        """The tunnel as openvpn last told."""
+        """The tunnel in openvpn's last state, if any."""
         running = self._process is not None and self._process.code is None
         if not running or self._last != "CONNECTED":
             return None
@@ -92,22 +91,22 @@ class OpenVpn:
         return Connection(self.protocol, address, INTERFACE, self._seconds, "OpenVPN (TUN)")
 
     async def rekey(self) -> None:
-        """OpenVPN renews its keys by the clock alone: there is no order for it."""
-        raise UsageError("openvpn cannot be told to renew its keys", "use survivesRekey with IkeV2")
+        """OpenVPN rekeys only by a timer: its management interface has no command for it."""
+        raise UsageError("openvpn cannot rekey on demand", "use survivesRekey with IkeV2")
 
     async def ended(self, limit: float) -> str:
-        """Until openvpn is out of its tunnel; its last words."""
+        """Wait until openvpn has no tunnel; its last messages."""
 
         async def gone() -> bool:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the OpenVPN tunnel is down", limit, gone)
-        said = "; ".join(self._lines[-3:]) or "openvpn is not running"
+        message = "; ".join(self._lines[-3:]) or "openvpn is not running"
         await self.disconnect()
-        return said
+        return message
 
     async def _start(self) -> asyncio.Future[None]:
-        """Start openvpn held, listen, then let go, so that no event is missed."""
+        """Start openvpn on hold, listen to its events, then release it: no event is missed."""
         await self._node.write(f"{DIRECTORY}/vpnconfig.ovpn", self._configuration(), 0o600)
         argv = ["openvpn", "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
         process = await self._node.spawn(argv, log="openvpn")
@@ -115,8 +114,8 @@ class OpenVpn:
 
         async def listening() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             if process.code is not None:
-                said = whole(process.log)[-1000:]
-                raise LabError(f"{self._node.name}: openvpn ended with {process.code}: {said}")
+                log = whole(process.log)[-1000:]
+                raise LabError(f"{self._node.name}: openvpn ended with {process.code}: {log}")
             line = await self._node.connect(f"{DIRECTORY}/management.sock")
             return await asyncio.open_unix_connection(sock=line)
 
@@ -128,14 +127,14 @@ class OpenVpn:
         return settled
 
     def _configuration(self) -> str:
-        """Azure's file with the user's certificate and key where its placeholders stand."""
+        """Azure's file with the user's certificate and key in place of its placeholders."""
         chain = b"".join((self._user.certificate_pem, *self._user.intermediates_pem))
         return self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain.decode()).replace(
             "$PRIVATEKEY", self._user.key_pem.decode()
         )
 
     def _options(self) -> list[str]:
-        """What a user of a lab sets besides: where to listen, and to give up soon."""
+        """Options of the lab: the management socket, and short time limits."""
         reach = round(REACH_LIMIT * turns.slowness())
         options = {
             "log": "/dev/stdout",
@@ -162,11 +161,11 @@ class OpenVpn:
         try:
             while data := await reader.read(65536):
                 for event in management.feed(data):
-                    self._take(event, writer)
+                    self._handle(event, writer)
                     if self._last in ("CONNECTED", "EXITING") and not settled.done():
                         settled.set_result(None)
         except ConnectionError:
-            pass  # it is gone, which the end of file would have told as well
+            pass  # openvpn has ended; treated like the end of file
         finally:
             writer.close()
             if self._last == "CONNECTED":
@@ -174,7 +173,7 @@ class OpenVpn:
             if not settled.done():
                 settled.set_result(None)
 
-    def _take(self, event: Event, writer: asyncio.StreamWriter) -> None:
+    def _handle(self, event: Event, writer: asyncio.StreamWriter) -> None:
         if isinstance(event, LogLine) and not event.text.startswith("MANAGEMENT:"):
             self._lines.append(event.text)
             if PUSH_REPLY in event.text:
@@ -182,7 +181,7 @@ class OpenVpn:
         elif isinstance(event, StateLine):
             self._last = event.name
             if event.name == "RECONNECTING":
-                # The seed has it that auto-reconnect is not supported.
+                # Seed: auto-reconnect is not supported.
                 writer.write(b"signal SIGTERM\n")
 
     def _options_pushed(self, name: str) -> list[str]:

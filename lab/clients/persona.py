@@ -1,8 +1,8 @@
-"""What each operating system's native IKEv2 client proposes and how it authenticates. Data.
+"""IKE and ESP proposals of each operating system's native IKEv2 client. Data.
 
-Proposals: strongSwan's documentation of Windows and Apple clients (facts: Windows offers
-MODP1024 only; macOS one suite). All sign in by EAP: Azure's certificate authentication on IKEv2 is
-EAP-TLS.
+Source: strongSwan's documentation of Windows and Apple clients (facts: Windows offers only
+MODP1024; macOS one suite). All clients authenticate by EAP: Azure's certificate authentication on
+IKEv2 is EAP-TLS.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class IkePersona:
-    """IKE and ESP proposals in strongSwan's words, first choice first."""
+    """IKE and ESP proposals in strongSwan's notation, first choice first."""
 
     ike: tuple[str, ...]
     esp: tuple[str, ...]
@@ -36,5 +36,5 @@ _OTHERS = {"macos": _APPLE, "ios": _APPLE, "linux": _STRONGSWAN, "android": _STR
 
 
 def ike_persona(os: str) -> IkePersona:
-    """By operating system; every Windows speaks alike."""
+    """The proposals of an operating system; all versions of Windows have the same."""
     return _WINDOWS if os.startswith("windows") else _OTHERS[os]

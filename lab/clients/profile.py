@@ -1,4 +1,4 @@
-"""The VPN client configuration zip as a client reads it: somebody else's bytes.
+"""Read the VPN client configuration zip as a client does: as untrusted bytes.
 
 Seed: "a VPN client configuration zip file that contains settings required by these native clients
 to connect to Azure ... the VPN gateway address, configured tunnel types, routes, and the root
@@ -20,15 +20,15 @@ from lab.errors import LabError
 from lab.topology.model.vocabulary import VpnProtocol
 
 MAXIMUM_MEMBER = 1_000_000
-"""Bytes of one file, unpacked."""
+"""Bytes of one file, unpacked, that are accepted."""
 SETTINGS, ROOT, OPENVPN = (
     "Generic/VpnSettings.xml",
     "Generic/VpnServerRoot.cer",
     "OpenVPN/vpnconfig.ovpn",
 )
 WINDOWS_SETTINGS, WINDOWS_ROOT = "WindowsLab/VpnSettings.xml", "WindowsLab/VpnServerRoot.cer"
-"""Where there is SSTP alone, Generic/ is not there: Windows reads the folder that stands for
-Azure's own installer."""
+"""A gateway with only SSTP has no Generic/ folder: Windows clients read the folder that replaces
+Azure's installer."""
 RADIUS_ROOT, WINDOWS_RADIUS_ROOT = (
     "Generic/RadiusServerRoot.cer",
     "WindowsLab/RadiusServerRoot.cer",
@@ -45,22 +45,23 @@ class ProfileError(LabError):
 
 @dataclass(frozen=True)
 class Profile:
-    """What the zip offers."""
+    """The content of the zip."""
 
     protocols: tuple[VpnProtocol, ...]
     server: str
-    """The gateway's name, for the native protocols; empty where there are none."""
+    """The gateway's name for IKEv2 and SSTP; empty if neither is offered."""
     routes: tuple[str, ...]
     server_root: bytes
     """PEM."""
     openvpn: str
-    """vpnconfig.ovpn; empty where OpenVPN is not offered."""
+    """vpnconfig.ovpn; empty if OpenVPN is not offered."""
     radius_root: bytes = b""
-    """PEM: for who shows a certificate to the RADIUS server; empty: the gateway judges it."""
+    """PEM: the root of the RADIUS server's certificate, if that server authenticates users by
+    certificate; empty: the gateway does."""
 
 
 def read_profile(data: bytes) -> Profile:
-    """Read the zip; ProfileError on anything that does not look like one."""
+    """Read the zip; ProfileError if it is not a VPN client configuration."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = {name: _member(archive, name) for name in _READ}
@@ -72,7 +73,7 @@ def read_profile(data: bytes) -> Profile:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A file of the zip by its exact name (nothing is unpacked to disk); empty if not there."""
+    """A file of the zip by its exact name (nothing is unpacked to disk); empty if missing."""
     if name not in archive.namelist():
         return b""
     with archive.open(name) as member:

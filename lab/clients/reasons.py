@@ -1,8 +1,8 @@
-"""From what the client programs say to one word, and to the lines worth quoting.
+"""From the messages of the client programs to a reason, and to the lines worth quoting.
 
-Each table is looked through in order; the first pattern found in any line decides. The lines of
-strongSwan are those of 5.9.8, OpenVPN's those of 2.6; of SSTP those of sstpc 1.0.18, which says
-little, pppd 2.4.9, and openssl 3.0, which looks at the gateway before sstpc dials.
+The first pattern of a table that matches any line decides. The messages are those of strongSwan
+5.9.8 and OpenVPN 2.6, and for SSTP of sstpc 1.0.18, which logs little, pppd 2.4.9, and openssl
+3.0, which checks the gateway before sstpc dials.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STRONGSWAN: Table = (
     (r"unable to resolve|could not be resolved", "no-answer"),
     (r"giving up after \d+ retransmits", "no-answer"),
     (r"no trusted .* public key found|to verify TLS server", "server-untrusted"),
-    # before the next: a client does not find the issuer of its own certificate either
+    # before the next pattern: a client does not find the issuer of its own certificate either
     (r"received EAP_FAILURE|received AUTHENTICATION_FAILED", "refused"),
     (r"no issuer certificate found", "server-untrusted"),
     (r"signature validation failed|constraint check failed", "server-untrusted"),
@@ -52,19 +52,19 @@ SSTP: Table = (
 )
 QUOTED = 3
 _PACKETS = re.compile(r"(generating|parsed|sending packet|received packet)\b|SIG[A-Z0-9]+\[")
-"""Lines about packets and the program's own end: nobody learns from them why."""
+"""Lines about packets, which do not explain a failure."""
 
 
 def judge(table: Table, lines: Sequence[str]) -> tuple[Reason, str]:
-    """The reason, and the program's own words: the telling line and the last ones."""
+    """The reason, and the program's messages: the line that matched and the last ones."""
     for pattern, reason in table:
         for number, line in enumerate(lines):
             if re.search(pattern, line):
-                after = _telling(lines[number + 1 :])
+                after = _without_packets(lines[number + 1 :])
                 return reason, "; ".join(dict.fromkeys([line, *after[-QUOTED + 1 :]]))
-    quoted = (_telling(lines) or list(lines))[-QUOTED:]
-    return "refused", "; ".join(quoted) or "the program said nothing"
+    quoted = (_without_packets(lines) or list(lines))[-QUOTED:]
+    return "refused", "; ".join(quoted) or "the program logged nothing"
 
 
-def _telling(lines: Sequence[str]) -> list[str]:
+def _without_packets(lines: Sequence[str]) -> list[str]:
     return [line for line in lines if not _PACKETS.match(line)]

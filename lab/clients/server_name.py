@@ -1,7 +1,8 @@
-"""Is it the gateway that was dialled? Its certificate's name, which sstpc does not compare.
+"""Check the name in the gateway's certificate, which sstpc does not.
 
-sstpc 1.0.18 checks that the certificate leads to the root and no more (measured): a certificate
-of the same authority for another name would do. So openssl asks first, on a connection of its own.
+sstpc 1.0.18 only checks that the certificate chains to the root (measured): it accepts a
+certificate of the same authority for another name. So openssl checks first, on a separate
+connection.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ _ERROR = re.compile(
 
 @dataclass(frozen=True)
 class NameCheck:
-    """`unknown` where there was no certificate to look at, or one that leads to another root."""
+    """`unknown`: there was no certificate, or it chains to another root."""
 
     verdict: Literal["same", "other", "unknown"]
     lines: tuple[str, ...] = ()
-    """openssl's own words on what went wrong."""
+    """openssl's error messages."""
 
 
 async def compare_name(
@@ -42,24 +43,24 @@ async def compare_name(
     proxy: tuple[str, int] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> NameCheck:
-    """Open a TLS connection to the server as the client would, and close it again."""
+    """Open a TLS connection to the server as the client would, and close it."""
     argv = ["openssl", "s_client", "-brief", "-connect", f"{server}:{HTTPS}",
             "-servername", server, "-CAfile", root_file, "-verify_hostname", server,
             "-verify_return_error",
             *(("-proxy", f"{proxy[0]}:{proxy[1]}") if proxy else ())]  # fmt: skip
     try:
-        told = await node.run(argv, limit=LIMIT, env=env)
+        done = await node.run(argv, limit=LIMIT, env=env)
     except TimeoutError:
         return NameCheck("unknown", (f"openssl: {server} gave no answer within {LIMIT:g} s",))
-    return read_check(told)
+    return read_check(done)
 
 
-def read_check(told: Completed) -> NameCheck:
-    """What `openssl s_client -brief` said. A certificate's own words stand behind others in a
-    line, so that they cannot pass for openssl's."""
-    said = told.said
-    found = (next(filter(None, match.groups())) for match in _ERROR.finditer(said))
-    lines = tuple(dict.fromkeys(f"openssl: {words}" for words in found))
-    if _OTHER.search(said):
+def read_check(done: Completed) -> NameCheck:
+    """Parse the output of `openssl s_client -brief`. Text from a certificate never begins a line,
+    so it cannot pass for openssl's own messages."""
+    output = done.said
+    found = (next(filter(None, match.groups())) for match in _ERROR.finditer(output))
+    lines = tuple(dict.fromkeys(f"openssl: {message}" for message in found))
+    if _OTHER.search(output):
         return NameCheck("other", lines)
-    return NameCheck("same" if told.code == 0 and _SAME.search(said) else "unknown", lines)
+    return NameCheck("same" if done.code == 0 and _SAME.search(output) else "unknown", lines)

@@ -1,4 +1,4 @@
-"""A client computer's SSTP: the real sstpc and pppd, from the profile and the user's own alone."""
+"""A client computer's SSTP: the real sstpc and pppd, configured from profile and credentials."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
 
 UNREACHED_LIMIT = 3.0
-"""Seconds for sstpc where openssl has just got no answer: its own limit is half a minute."""
+"""Seconds for sstpc after openssl got no answer; sstpc's own limit is half a minute."""
 LEAVE_LIMIT = 5.0
-"""Seconds for pppd to take leave of the gateway (LCP's Terminate-Request) before it is killed."""
+"""Seconds for pppd to close the link (LCP Terminate-Request) before it is killed."""
 _STAMP = re.compile(r"^\w{3} +\d+ [\d:]+ sstpc\[\d+\]: ")
-_IDLE_WORDS = re.compile(
+_NOISE = re.compile(
     r"(sent|rcvd) \[|[Ss]cript |Waiting for |Plugin |using channel |tcflush |Child process |Sent \d"
     r"|Received \d|Connect time|SSTP session was|Could not remove socket"
 )
-"""pppd's packets, its children's comings and goings, and sums."""
+"""pppd's lines about packets, child processes and totals."""
 _NO_PPP = re.compile(r"lacks kernel support for PPP|/dev/ppp")
 _TOO_FAST = "event loop terminated unsuccessfully"
-_TOO_FAST_REMEDY = "sstpc 1.0.18 fails so where a link has no latency: give it some (tc netem)"
+_TOO_FAST_REMEDY = "sstpc 1.0.18 fails like this on links without latency: add some (tc netem)"
 _ADDRESS = re.compile(r"^local +IP address (\S+)", re.MULTILINE)
 _DNS = re.compile(r"^(?:primary|secondary) +DNS address (\S+)", re.MULTILINE)
 """Of IPCP (RFC 1877)."""
@@ -81,14 +81,14 @@ class Sstp:
         self._resolver = Resolver(node)
 
     async def connect(self) -> Connection:
-        """Dial once; RefusedError with openssl's, sstpc's and pppd's words if it does not come up.
+        """Dial once; RefusedError with the messages of openssl, sstpc and pppd on failure.
 
-        The gateway's name is compared before anything of the user's is shown to it.
+        The gateway's name is checked before it receives any of the user's credentials.
         """
         began = time.monotonic()
         await self.disconnect()
         self._log = None
-        await self._place()
+        await self._write_files()
         check = await compare_name(self._node, self._profile.server, ROOT, self._proxy, self._env)
         if check.verdict != "other":
             await self._start()
@@ -98,31 +98,31 @@ class Sstp:
         connection = await self.connection() if check.verdict == "same" else None
         if connection is None:
             raise await self._refusal(check)
-        await self._take_routes(connection.interface)
-        await self._resolver.take(_DNS.findall(self._said()))
+        await self._set_routes(connection.interface)
+        await self._resolver.use(_DNS.findall(self._output()))
         return connection
 
     async def disconnect(self) -> None:
-        """Hang up: pppd takes leave of the gateway (LCP Terminate), its routes go with ppp0."""
+        """Disconnect: pppd closes the link (LCP Terminate); its routes go with ppp0."""
         if self._process is not None:
-            up = _ADDRESS.search(self._said())
+            up = _ADDRESS.search(self._output())
             await self._process.stop(LEAVE_LIMIT if up else 0.0)
             self._process = None
-        await self._resolver.give_back()
+        await self._resolver.restore()
 
     async def connection(self) -> Connection | None:
-        """The tunnel as pppd told of it and the kernel has it."""
-        said = self._said()
-        found = re.search(r"^Using interface (\S+)", said, re.MULTILINE)
+        """The tunnel in pppd's log, with the address that the kernel has."""
+        output = self._output()
+        found = re.search(r"^Using interface (\S+)", output, re.MULTILINE)
         if self._process is None or self._process.code is not None or not found:
             return None
-        if not _ADDRESS.search(said):
+        if not _ADDRESS.search(output):
             return None
         interface = found[1]
-        told = await self._node.run(["ip", "-json", "address", "show", "dev", interface])
+        done = await self._node.run(["ip", "-json", "address", "show", "dev", interface])
         addresses = [
             str(row["local"])
-            for link in (json.loads(told.stdout) if told.code == 0 else [])
+            for link in (json.loads(done.stdout) if done.code == 0 else [])
             for row in link.get("addr_info", [])
         ]
         if not addresses:
@@ -133,25 +133,25 @@ class Sstp:
             interface,
             self._seconds,
             f"PPP of {self._node.kernel}",
-            self._proof(),
+            self._binding_lines(),
         )
 
     async def rekey(self) -> None:
-        """SSTP has no renewal of keys: TLS renegotiation is not a part of it."""
-        raise UsageError("SSTP does not renew its keys", "use survivesRekey with IkeV2")
+        """SSTP does not rekey: it has no TLS renegotiation."""
+        raise UsageError("SSTP does not rekey", "use survivesRekey with IkeV2")
 
     async def ended(self, limit: float) -> str:
-        """Until pppd has ended; its last words and sstpc's."""
+        """Wait until pppd has ended; the last messages of pppd and sstpc."""
 
         def gone() -> bool:
             return self._process is None or self._process.code is not None
 
         await wait_until(f"{self._node.name}: the SSTP tunnel is down", limit, gone)
-        said = "; ".join(_words(self._said())[-3:]) or "pppd is not running"
+        message = "; ".join(_messages(self._output())[-3:]) or "pppd is not running"
         await self.disconnect()
-        return said
+        return message
 
-    async def _place(self) -> None:
+    async def _write_files(self) -> None:
         files: dict[str, str | bytes] = {
             OPTIONS: pppd_options(self._user, radius=bool(self._profile.radius_root)),
             ROOT: self._profile.server_root,
@@ -167,7 +167,7 @@ class Sstp:
             await self._node.write(path, content, 0o600)
 
     async def _start(self) -> None:
-        """Start pppd; the log is the node's and lives longer than a dial, so that is marked."""
+        """Start pppd; a mark in the log separates this dial from earlier ones."""
         self._mark = f"dial {secrets.token_hex(8)}\n"
         command = f'mkdir -p {IPC_DIRECTORY} && echo "{self._mark.strip()}" && exec "$@"'
         argv = ["sh", "-c", command, "sh", *pppd_command(self._profile.server, self._proxy)]
@@ -175,12 +175,12 @@ class Sstp:
         self._log = self._process.log
 
     async def _settled(self, limit: float) -> None:
-        """Until the tunnel is up, pppd has ended, or the time is."""
+        """Wait until the tunnel is up, pppd has ended, or the time is over."""
         process = self._process
         assert process is not None
 
         def settled() -> bool:
-            return process.code is not None or bool(_ADDRESS.search(self._said()))
+            return process.code is not None or bool(_ADDRESS.search(self._output()))
 
         try:
             await wait_until(f"{self._node.name}: pppd is up or has ended", limit, settled)
@@ -188,49 +188,49 @@ class Sstp:
             return
 
     async def _refusal(self, check: NameCheck) -> RefusedError:
-        """What went wrong, told by whoever knows it best."""
+        """The refusal, from the messages of openssl, sstpc and pppd."""
         process, lines = self._process, [*check.lines]
         if process and process.code is None and check.verdict == "unknown":
             lines.append("the gateway's name could not be compared")
         await self.disconnect()
-        lines += _words(self._said())
+        lines += _messages(self._output())
         if process:
             lines.append(f"pppd ended with {process.code}")
-        self._blame_no_gateway(lines)
+        self._raise_local_errors(lines)
         reason, message = judge(SSTP, lines)
         return RefusedError(self.protocol, reason, message, self._seconds)
 
-    def _blame_no_gateway(self, lines: Sequence[str]) -> None:
-        """Raise what is this side's own fault."""
+    def _raise_local_errors(self, lines: Sequence[str]) -> None:
+        """Raise errors whose cause is the client computer, not the gateway."""
         for line in lines:
             if _NO_PPP.search(line):
                 raise MachineError(f"{self._node.name}: pppd: {line}", "use sstpClient: python")
             if _TOO_FAST in line:
                 raise LabError(f"{self._node.name}: sstpc: {line}", _TOO_FAST_REMEDY)
 
-    async def _take_routes(self, interface: str) -> None:
-        """Split tunnel: the profile's prefixes and nothing else."""
-        orders = "".join(
+    async def _set_routes(self, interface: str) -> None:
+        """Split tunnel: route only the profile's prefixes."""
+        commands = "".join(
             f"route replace {route} dev {interface}\n" for route in self._profile.routes
         )
-        told = await self._node.run(["ip", "-batch", "-"], input=orders)
-        if told.code:
-            raise LabError(f"{self._node.name}: the profile's routes cannot be set: {told.said}")
+        done = await self._node.run(["ip", "-batch", "-"], input=commands)
+        if done.code:
+            raise LabError(f"{self._node.name}: the profile's routes cannot be set: {done.said}")
 
-    def _said(self) -> str:
-        """What this dial's programs said so far."""
+    def _output(self) -> str:
+        """The output of this dial's programs so far."""
         if self._log is None:
             return ""
-        # sstpc ends the names of what it does not know with a zero byte
+        # sstpc ends the names of unknown messages with a zero byte
         text = whole(self._log).replace("\0", "")
         return text.partition(self._mark)[2]
 
-    def _proof(self) -> tuple[str, ...]:
-        """sstpc's lines on the crypto binding."""
-        return tuple(line for line in _words(self._said()) if _BINDING.search(line))
+    def _binding_lines(self) -> tuple[str, ...]:
+        """sstpc's lines about the crypto binding."""
+        return tuple(line for line in _messages(self._output()) if _BINDING.search(line))
 
 
-def _words(said: str) -> Sequence[str]:
+def _messages(output: str) -> Sequence[str]:
     """Lines worth quoting, without sstpc's time stamps."""
-    lines = (_STAMP.sub("", line).strip() for line in said.splitlines())
-    return [line for line in lines if line and not _IDLE_WORDS.match(line)]
+    lines = (_STAMP.sub("", line).strip() for line in output.splitlines())
+    return [line for line in lines if line and not _NOISE.match(line)]

@@ -1,6 +1,6 @@
-"""What sstpc and pppd are given: pppd's option file, the command line, OpenSSL's limits. Text.
+"""Configuration of sstpc and pppd as text: pppd's option file, command lines, OpenSSL's limits.
 
-pppd is the parent and sstpc its pty, so that pppd's exit codes can be used and no request is
+pppd is the parent and sstpc its pty program. So pppd's exit code is available, and no request is
 echoed before pppd listens (facts/sstp-interop.md).
 """
 
@@ -25,31 +25,29 @@ OPTIONS, ROOT, RADIUS_ROOT, CHAIN, KEY, OPENSSL = (
     )
 )
 IPC_DIRECTORY = "/run/sstpc"
-"""Where sstpc and its plugin in pppd meet; sstpc does not make it."""
+"""The directory of the socket between sstpc and its plugin in pppd; sstpc does not create it."""
 CALL = "p2slab"
-"""The name of that socket's pair: one call at a time in a node."""
-PATIENCE = 60
-"""Seconds for EAP or CHAP: a second factor by push takes up to 30, and pppd gives up EAP after 20
-by itself."""
+"""The name of that socket: a node has one call at a time."""
+AUTHENTICATION_LIMIT = 60
+"""Seconds for EAP or CHAP: a push approval takes up to 30, and pppd's default for EAP is 20."""
 
 DIAL_LIMIT = 20.0
-PATIENT_LIMIT = 45.0
-"""Where RADIUS is asked, for which a gateway may take 30 s."""
+RADIUS_DIAL_LIMIT = 45.0
+"""With RADIUS: a gateway may wait 30 s for the server."""
 
 User = UserCertificate | UserPassword
 
 
 def dial_limit(user: User, radius_root: bytes) -> float:
-    """Seconds for a dial; `radius_root` as in the profile."""
-    return PATIENT_LIMIT if isinstance(user, UserPassword) or radius_root else DIAL_LIMIT
+    """The time limit of a dial in seconds; `radius_root` as in the profile."""
+    return RADIUS_DIAL_LIMIT if isinstance(user, UserPassword) or radius_root else DIAL_LIMIT
 
 
 def pppd_options(user: User, *, radius: bool = False) -> str:
-    """pppd's option file. It holds the password: mode 0600. `radius`: a RADIUS server, and not the
-    gateway, is whom it shows the user's certificate.
+    """pppd's option file. It contains the password: mode 0600.
 
-    The routes are the profile's (split tunnel), set by the driver; so is the resolver, in place
-    of Debian's scripts, which know nothing of a node.
+    `radius`: a RADIUS server, not the gateway, authenticates the user's certificate. The driver
+    sets routes (split tunnel) and resolver, in place of Debian's scripts, which do not know nodes.
     """
     return "\n".join((*_COMMON, *_user_options(user, radius=radius), ""))
 
@@ -67,13 +65,13 @@ _COMMON = (
     "refuse-mschap",
     "ip-up-script /bin/true",
     "ip-down-script /bin/true",
-    f"eap-timeout {PATIENCE}",
-    f"chap-timeout {PATIENCE}",
+    f"eap-timeout {AUTHENTICATION_LIMIT}",
+    f"chap-timeout {AUTHENTICATION_LIMIT}",
 )
 
 
 def _user_options(user: User, *, radius: bool) -> Iterator[str]:
-    """A password goes by MS-CHAPv2 itself: there the gateway can say why it refuses."""
+    """A password is sent by MS-CHAPv2 without EAP, where the gateway can give its reason."""
     if isinstance(user, UserPassword):
         yield f"name {_quoted(user.name)}"
         yield f"password {_quoted(user.password)}"
@@ -87,16 +85,16 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A word of pppd's option file, pppd(8): in quotes, with backslashes."""
+    """A quoted word of pppd's option file, pppd(8)."""
     printable = "".join(letter for letter in text if letter.isprintable())
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:
-    """pppd, with sstpc as its pty.
+    """pppd's command line, with sstpc as its pty program.
 
-    The shell between them is there for pppd's way of ending: it would hand the SIGTERM that it got
-    on to its child, and sstpc would be gone before it could carry LCP's Terminate-Request.
+    The shell between them ignores SIGTERM: pppd passes the signal on to its child, and sstpc would
+    end before it could send LCP's Terminate-Request.
     """
     sstpc = ["sstpc", "--nolaunchpppd", "--ipparam", CALL, "--ca-cert", ROOT, "--tls-ext",
              "--log-level", "4", "--log-stderr"]  # fmt: skip
@@ -107,9 +105,9 @@ def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:
 
 
 def openssl_limits(limits: TlsLimits) -> str:
-    """A configuration of OpenSSL (config(5)) that makes it as old as it is to be.
+    """An OpenSSL configuration (config(5)) that limits the TLS version.
 
-    Level 0 allows what TLS 1.1 needs, signatures with SHA-1.
+    Security level 0 allows SHA-1 signatures, which TLS 1.1 needs.
     """
     newest = {"1.0": "TLSv1", "1.1": "TLSv1.1"}.get(limits.maximum or "", "TLSv1.2")
     return f"""openssl_conf = openssl_init

@@ -1,8 +1,8 @@
 """`python -m lab.clients.sstp_python`: the lab's own SSTP client, with a TUN in place of PPP.
 
 For computers without PPP in their kernel. It prints one JSON object a line: `up` with address, DNS
-servers and what was agreed on; `refused` with a reason; `ended`. SIGTERM hangs up. Exit code 0
-for a call that was up, 1 for one that never was.
+servers, TLS and crypto binding; `refused` with a reason; `ended`. SIGTERM disconnects. Exit code 0
+if the call was up, 1 if it never was.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _VERSIONS = {
 }
 
 
-def say(event: str, **about: Any) -> None:
-    """One line for who started us."""
-    print(json.dumps({"event": event, **about}), flush=True)
+def emit(event: str, **fields: Any) -> None:
+    """Print one event."""
+    print(json.dumps({"event": event, **fields}), flush=True)
 
 
 class Tunnel:
-    """A call and the TUN that is its user's side."""
+    """A call and the TUN interface of its user."""
 
     def __init__(self, reactor: Reactor, interface: str, routes: Sequence[IPv4Network]) -> None:
         self.caller: SstpCall | None = None
@@ -60,8 +60,8 @@ class Tunnel:
         self._tun = -1
         self._binding = ""
 
-    def take(self, event: CallEvent) -> None:
-        """What the call tells."""
+    def handle(self, event: CallEvent) -> None:
+        """Handle an event of the call."""
         match event:
             case Bound():
                 self._binding = f"{event.hash_protocol.name}, {event.form}"
@@ -71,12 +71,12 @@ class Tunnel:
                 with suppress(BlockingIOError):
                     os.write(self._tun, event.packet)
             case Refused():
-                say("refused", reason=event.reason, message=event.message)
+                emit("refused", reason=event.reason, message=event.message)
             case Ended():
-                say("ended", why=event.why)
+                emit("ended", why=event.why)
 
     def hang_up(self) -> None:
-        """The user wants to go."""
+        """Disconnect at the user's request."""
         if self.caller:
             self.caller.hang_up("the user hung up")
 
@@ -90,7 +90,7 @@ class Tunnel:
         tun.configure(self._interface, IPv4Interface(address), caller.call.peer_mru, self._routes)
         self._reactor.add(self._tun, READABLE, self._outbound)
         self.was_up = True
-        say(
+        emit(
             "up",
             address=str(address),
             interface=self._interface,
@@ -107,82 +107,82 @@ class Tunnel:
 
 
 def tls_context(root: str, maximum: TlsVersion | None = None) -> ssl.SSLContext:
-    """A client that verifies chain and name; of another time, where `maximum` says so."""
+    """A client's context that verifies chain and name; `maximum` limits the TLS version."""
     context = ssl.create_default_context(cafile=root)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is the point
+        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are intended
         context.maximum_version = _VERSIONS[maximum or "1.2"]
         if maximum in ("1.0", "1.1"):
             context.minimum_version = ssl.TLSVersion.TLSv1
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")  # they sign with SHA-1
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")  # these versions sign with SHA-1
     return context
 
 
 def certificate_user(name: str, certificate: str, key: str, root: str) -> ClientConfig:
-    """Who signs in by EAP-TLS, from PEM files; `root`: of the certificate at the other end."""
+    """A user with EAP-TLS, from PEM files; `root` is the root of the peer's certificate."""
     leaf, *chain = x509.load_pem_x509_certificates(Path(certificate).read_bytes())
     secret = load_pem_private_key(Path(key).read_bytes(), None)
     if not isinstance(secret, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{key}: neither an RSA key nor one of an elliptic curve")
+        raise TypeError(f"{key}: neither an RSA key nor an elliptic-curve key")
     roots = x509.load_pem_x509_certificates(Path(root).read_bytes())
     context = client_context(leaf, secret, tuple(chain), tuple(roots))
     return ClientConfig(name, eap_tls=context, methods=("EAP",))
 
 
 def user_config(options: argparse.Namespace) -> ClientConfig:
-    """By certificate, or by name and password (a file: secrets have no place in argv)."""
+    """A certificate, or name and password (from a file: secrets do not belong in argv)."""
     if options.certificate is None:
         return ClientConfig(options.user, Path(options.password_file).read_text())
-    shown_to = options.eap_root or options.root
-    return certificate_user(options.user, options.certificate, options.key, shown_to)
+    peer_root = options.eap_root or options.root
+    return certificate_user(options.user, options.certificate, options.key, peer_root)
 
 
 def offer_old_suites(options: argparse.Namespace) -> int:
-    """As far as the answer to a ClientHello that no library of today can make."""
+    """Send a ClientHello that no current library can make, and report the answer."""
     hello = client_hello(options.cipher, options.maximum_tls, options.server, os.urandom)
-    heard = b""
+    received = b""
     try:
         with socket.create_connection((options.server, HTTPS), REACH_LIMIT) as line:
             line.sendall(hello)
-            while (answer := read_answer(heard)) is None:
+            while (answer := read_answer(received)) is None:
                 data = line.recv(4096)
                 if not data:
                     break
-                heard += data
+                received += data
     except ConnectionResetError:
         answer = None
     except OSError as error:
-        say("refused", reason="no-answer", message=str(error.strerror or error))
+        emit("refused", reason="no-answer", message=str(error.strerror or error))
         return 1
     if isinstance(answer, Agreed):
-        say("agreed", suite=answer.suite)
+        emit("agreed", suite=answer.suite)
         return 0
-    said = f"TLS alert: {answer.description}" if answer else "the gateway hung up"
-    say("refused", reason="tls", message=said)
+    message = f"TLS alert: {answer.description}" if answer else "the gateway hung up"
+    emit("refused", reason="tls", message=message)
     return 1
 
 
 def call(options: argparse.Namespace) -> int:
-    """Dial, carry packets, and see it end."""
+    """Dial and forward packets until the call ends."""
     try:
-        where = "" if options.proxy else socket.gethostbyname(options.server)
+        address = "" if options.proxy else socket.gethostbyname(options.server)
     except OSError as error:
-        say("refused", reason="no-answer", message=f"{options.server}: {error.strerror}")
+        emit("refused", reason="no-answer", message=f"{options.server}: {error.strerror}")
         return 1
     with Reactor() as reactor:
         tunnel = Tunnel(reactor, options.interface, options.route)
         on_sigterm(reactor, tunnel.hang_up)
         context = tls_context(options.root, options.maximum_tls)
-        target = Target(options.server, where, context, options.proxy)
+        target = Target(options.server, address, context, options.proxy)
         user = user_config(options)
-        tunnel.caller = SstpCall(reactor, target, user, tunnel.take, done=reactor.stop)
+        tunnel.caller = SstpCall(reactor, target, user, tunnel.handle, done=reactor.stop)
         tunnel.caller.dial()
         reactor.run()
     return 0 if tunnel.was_up else 1
 
 
 def on_sigterm(reactor: Reactor, function: Callable[[], None]) -> None:
-    """Let the loop call the function; a signal handler may come at any moment of it."""
+    """Let the reactor call the function: a signal handler may interrupt any code."""
     asked = os.eventfd(0, os.EFD_CLOEXEC)
     signal.signal(signal.SIGTERM, lambda *_: os.eventfd_write(asked, 1))
 
@@ -199,15 +199,15 @@ def _proxy(text: str) -> tuple[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program."""
+    """Run the program; its exit code."""
     parser = argparse.ArgumentParser(prog="sstp_python", description=__doc__)
-    parser.add_argument("server", help="the name its certificate must have")
-    parser.add_argument("--root", required=True, help="the root it leads to (PEM)")
-    parser.add_argument("--user", required=True, help="EAP's identity, or the user's name")
-    parser.add_argument("--certificate", help="the user's, then its issuers (PEM)")
-    parser.add_argument("--key", help="the certificate's private key (PEM)")
-    parser.add_argument("--eap-root", help="of who is shown the certificate; else --root (PEM)")
-    parser.add_argument("--password-file", help="in place of a certificate")
+    parser.add_argument("server", help="gateway name; its certificate must have this name")
+    parser.add_argument("--root", required=True, help="root of the gateway's certificate (PEM)")
+    parser.add_argument("--user", required=True, help="EAP identity, or user name")
+    parser.add_argument("--certificate", help="user certificate, then its issuers (PEM)")
+    parser.add_argument("--key", help="private key of the user certificate (PEM)")
+    parser.add_argument("--eap-root", help="root of the EAP-TLS server; default --root (PEM)")
+    parser.add_argument("--password-file", help="file with the password, without --certificate")
     parser.add_argument("--proxy", type=_proxy, help="HOST:PORT of an HTTP proxy")
     parser.add_argument("--interface", default="sstp0")
     parser.add_argument("--route", type=IPv4Network, action="append", default=[])

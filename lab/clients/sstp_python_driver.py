@@ -1,4 +1,4 @@
-"""A client computer's SSTP where `sstpClient: python`: the lab's own program, driven."""
+"""A client computer's SSTP with `sstpClient: python`: the driver of the lab's own program."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PASSWORD = f"{DIRECTORY}/password"
 
 
 class PythonSstp:
-    """lab.vpn_client.Driver over the program's lines."""
+    """lab.vpn_client.Driver over the program's JSON events."""
 
     protocol: VpnProtocol = "SSTP"
 
@@ -51,11 +51,11 @@ class PythonSstp:
         self._resolver = Resolver(node)
 
     async def connect(self) -> Connection:
-        """Dial once; RefusedError with the program's own words if the tunnel does not come up."""
+        """Dial once; RefusedError with the program's message if the tunnel does not come up."""
         began = time.monotonic()
         await self.disconnect()
         self._log = None
-        await self._start(await self._place())
+        await self._start(await self._arguments())
         limit = dial_limit(self._user, self._profile.radius_root)
         try:
             what = f"{self._node.name}: sstp_python is up or has ended"
@@ -67,100 +67,100 @@ class PythonSstp:
         connection = await self.connection()
         if connection is None:
             raise self._refusal()
-        await self._resolver.take(self._event("up")["dns"])
+        await self._resolver.use(self._event("up")["dns"])
         return connection
 
     async def disconnect(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         if self._process is not None:
             await self._process.stop(10.0)
             self._process = None
-        await self._resolver.give_back()
+        await self._resolver.restore()
 
     async def connection(self) -> Connection | None:
-        """The tunnel as the program told of it."""
+        """The tunnel according to the program's events, if any."""
         up = self._event("up")
         running = self._process is not None and self._process.code is None
         if not up or not running or self._event("ended"):
             return None
-        proof = (f"{up['tls']}, crypto binding {up['binding']}",)
+        binding = (f"{up['tls']}, crypto binding {up['binding']}",)
         return Connection(
-            self.protocol, up["address"], INTERFACE, self._seconds, "Python (TUN)", proof
+            self.protocol, up["address"], INTERFACE, self._seconds, "Python (TUN)", binding
         )
 
     async def rekey(self) -> None:
-        """SSTP has no renewal of keys: TLS renegotiation is not a part of it."""
-        raise UsageError("SSTP does not renew its keys", "use survivesRekey with IkeV2")
+        """SSTP does not rekey: it has no TLS renegotiation."""
+        raise UsageError("SSTP does not rekey", "use survivesRekey with IkeV2")
 
     async def ended(self, limit: float) -> str:
-        """Until the program has no tunnel; its last words."""
+        """Wait until the program has no tunnel; its reason."""
 
         async def gone() -> bool:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the SSTP tunnel is down", limit, gone)
-        said = str(self._event("ended").get("why", "sstp_python is not running"))
+        reason = str(self._event("ended").get("why", "sstp_python is not running"))
         await self.disconnect()
-        return said
+        return reason
 
-    async def _place(self) -> list[str]:
-        """Put the user's secrets into files; the program's arguments."""
+    async def _arguments(self) -> list[str]:
+        """Write the user's secrets into files; the program's arguments."""
         files: dict[str, str | bytes] = {ROOT: self._profile.server_root}
-        words = [self._profile.server, "--root", ROOT, "--interface", INTERFACE]
+        arguments = [self._profile.server, "--root", ROOT, "--interface", INTERFACE]
         if isinstance(self._user, UserCertificate):
             chain = (self._user.certificate_pem, *self._user.intermediates_pem)
             files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}
             if self._profile.radius_root:
                 files[RADIUS_ROOT] = self._profile.radius_root
-                words += ["--eap-root", RADIUS_ROOT]
-            words += [f"--user={self._user.common_name}", "--certificate", CHAIN, "--key", KEY]
+                arguments += ["--eap-root", RADIUS_ROOT]
+            arguments += [f"--user={self._user.common_name}", "--certificate", CHAIN, "--key", KEY]
         else:
             files[PASSWORD] = self._user.password
-            words += [f"--user={self._user.name}", "--password-file", PASSWORD]
+            arguments += [f"--user={self._user.name}", "--password-file", PASSWORD]
         for path, content in files.items():
             await self._node.write(path, content, 0o600)
         return [
-            *words,
+            *arguments,
             *(word for route in self._profile.routes for word in ("--route", route)),
             *(("--proxy", f"{self._proxy[0]}:{self._proxy[1]}") if self._proxy else ()),
             *(("--maximum-tls", self._tls.maximum) if self._tls.maximum else ()),
             *(word for suite in self._tls.ciphers for word in ("--cipher", suite)),
         ]
 
-    async def _start(self, words: list[str]) -> None:
-        """The log is the node's and lives longer than a dial, so that is marked."""
+    async def _start(self, arguments: list[str]) -> None:
+        """Start the program; a mark in the log separates this dial from earlier ones."""
         self._mark = secrets.token_hex(8)
-        program = [sys.executable, "-m", "lab.clients.sstp_python", *words]
+        program = [sys.executable, "-m", "lab.clients.sstp_python", *arguments]
         argv = ["sh", "-c", f'echo "dial {self._mark}" && exec "$@"', "sh", *program]
         self._process = await self._node.spawn(argv, log="sstp")
         self._log = self._process.log
 
     def _settled(self) -> bool:
-        over = self._process is None or self._process.code is not None
-        return over or bool(self._event("up"))
+        ended = self._process is None or self._process.code is not None
+        return ended or bool(self._event("up"))
 
     def _refusal(self) -> RefusedError:
         agreed, refused = self._event("agreed"), self._event("refused")
         if agreed:
-            raise LabError(f"the gateway agreed to cipher suite {agreed['suite']:#06x}, which it "
-                           "should refuse; this client cannot go on from there")  # fmt: skip
+            raise LabError(f"the gateway accepted cipher suite {agreed['suite']:#06x}, which it "
+                           "should refuse; this client cannot continue")  # fmt: skip
         if not refused and not self._event("ended"):
-            raise LabError(f"{self._node.name}: sstp_python: {self._said()[-1000:]}")
-        # Without a refusal it was up for a moment.
+            raise LabError(f"{self._node.name}: sstp_python: {self._output()[-1000:]}")
+        # Without a refusal, the tunnel was up for a moment.
         message = refused.get("message") or str(self._event("ended")["why"])
         reason: Reason = refused.get("reason", "refused")
         return RefusedError(self.protocol, reason, message, self._seconds)
 
-    def _said(self) -> str:
+    def _output(self) -> str:
         if self._log is None:
             return ""
         return whole(self._log).partition(self._mark)[2]
 
     def _events(self) -> Iterator[dict[str, Any]]:
-        for line in self._said().split("\n")[:-1]:  # the last is not whole yet
+        for line in self._output().split("\n")[:-1]:  # the last line may be incomplete
             if line.startswith("{"):
                 yield json.loads(line)
 
     def _event(self, name: str) -> dict[str, Any]:
-        """The last of this name in this dial, or nothing."""
+        """The last event of this name in this dial; empty if there is none."""
         return next((e for e in reversed(list(self._events())) if e["event"] == name), {})

@@ -1,4 +1,4 @@
-"""A client computer's IKEv2: the real charon, configured from the profile and the .p12 alone."""
+"""A client computer's IKEv2: the real charon, configured from the profile and the .p12."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 DIRECTORY = "/run/strongswan"
 START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
-PATIENT_LIMIT = 45.0
-"""Where RADIUS is asked."""
+RADIUS_DIAL_LIMIT = 45.0
+"""With RADIUS: a gateway may wait 30 s for the server."""
 _SILENT = re.compile(rf"retransmit {SILENCE} of request with message ID 0")
 REKEY_LIMIT = 10.0
 DAEMON = "/usr/sbin/charon-systemd"
@@ -61,15 +61,15 @@ class StrongSwan:
         self._seconds = 0.0
 
     async def connect(self) -> Connection:
-        """Dial once; RefusedError with charon's words if the tunnel does not come up."""
+        """Dial once; RefusedError with charon's messages if the tunnel does not come up."""
         began = time.monotonic()
         await self.disconnect()
         await self._start()
         lines: list[str] = []
-        limit = PATIENT_LIMIT if self._is_patient else DIAL_LIMIT
+        limit = RADIUS_DIAL_LIMIT if self._uses_radius else DIAL_LIMIT
         giving_up = asyncio.create_task(self._give_up(lines, limit))
         try:
-            failure = await self._talk(lambda session: _initiate(session, lines, limit))
+            failure = await self._with_session(lambda session: _initiate(session, lines, limit))
         finally:
             giving_up.cancel()
         self._seconds = time.monotonic() - began
@@ -81,29 +81,29 @@ class StrongSwan:
         return connection
 
     async def _give_up(self, lines: list[str], limit: float) -> None:
-        """Who is patient with RADIUS is not so with a gateway that is not there."""
+        """Give up early on a gateway that does not answer at all, despite RADIUS's long limit."""
 
         def silent() -> bool:
             return any(_SILENT.search(line) for line in list(lines))
 
-        if not self._is_patient:
+        if not self._uses_radius:
             return
         import vici.exception  # noqa: PLC0415 (as below)
 
-        # Neither is wrong: it may have heard something after all, or have given up by itself.
+        # Neither is an error: an answer may have arrived, or charon may have given up by itself.
         with suppress(TimeoutError, vici.exception.CommandException):
             await wait_until(f"{self._node.name}: silence", limit, silent)
             lines.append(f"giving up after {SILENCE - 1} retransmits")
             await self._ask("terminate", {"ike": IKE, "force": "yes", "timeout": "-1"})
 
     async def disconnect(self) -> None:
-        """Hang up: charon tells the gateway when it is stopped, and takes its routes with it."""
+        """Disconnect: a stopping charon closes its SAs at the gateway and removes its routes."""
         if self._daemon is not None:
             await self._daemon.stop()
             self._daemon = None
 
     async def connection(self) -> Connection | None:
-        """The tunnel as charon has it."""
+        """The tunnel in charon's list of SAs, if any."""
         if self._daemon is None or self._daemon.code is not None:
             return None
         for association in await self._associations():
@@ -113,38 +113,38 @@ class StrongSwan:
             ):
                 address = association.get("local-vips", [b""])[0].decode()
                 device = datapath.USERSPACE_DEVICE if self._userspace else "eth0"
-                carried = "kernel-libipsec" if self._userspace else "kernel ESP"
-                return Connection(self.protocol, address, device, self._seconds, carried)
+                data = "kernel-libipsec" if self._userspace else "kernel ESP"
+                return Connection(self.protocol, address, device, self._seconds, data)
         return None
 
     async def rekey(self) -> None:
-        """Renew the keys of the CHILD_SA, then of the IKE_SA; returns when both are new."""
-        for order, seen in (({"child": CHILD}, _child_spis), ({"ike": IKE}, _ike_spis)):
-            old = seen(await self._associations())
-            await self._ask("rekey", order)
+        """Rekey the CHILD_SA, then the IKE_SA; returns when both have new SPIs."""
+        for request, spis in (({"child": CHILD}, _child_spis), ({"ike": IKE}, _ike_spis)):
+            old = spis(await self._associations())
+            await self._ask("rekey", request)
 
             async def renewed(
-                old: set[bytes] = old, seen: Callable[[list[Message]], set[bytes]] = seen
+                old: set[bytes] = old, spis: Callable[[list[Message]], set[bytes]] = spis
             ) -> bool:
-                new = seen(await self._associations())
+                new = spis(await self._associations())
                 return bool(new) and not new & old
 
-            await wait_until(f"{self._node.name}: new keys for {order}", REKEY_LIMIT, renewed)
+            await wait_until(f"{self._node.name}: new keys for {request}", REKEY_LIMIT, renewed)
 
     async def ended(self, limit: float) -> str:
-        """Until charon has no tunnel; its last words on it."""
+        """Wait until charon has no tunnel; its last log line about it."""
 
         async def gone() -> bool:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the IKEv2 tunnel is down", limit, gone)
-        said = whole(self._daemon.log).splitlines() if self._daemon else []
-        told = [line for line in said if re.search(r"DELETE|deleting|peer not responding", line)]
-        return told[-1] if told else "charon is not running"
+        log = whole(self._daemon.log).splitlines() if self._daemon else []
+        ends = [line for line in log if re.search(r"DELETE|deleting|peer not responding", line)]
+        return ends[-1] if ends else "charon is not running"
 
     @property
-    def _is_patient(self) -> bool:
-        """Whether RADIUS is asked, for which a gateway may take 30 s."""
+    def _uses_radius(self) -> bool:
+        """Whether the gateway asks a RADIUS server, for which it may wait 30 s."""
         return isinstance(self._user, UserPassword) or bool(self._profile.radius_root)
 
     async def _start(self) -> None:
@@ -153,7 +153,7 @@ class StrongSwan:
         text = strongswan_conf(
             DIRECTORY,
             userspace=self._userspace,
-            patient=self._is_patient,
+            patient=self._uses_radius,
             slowness=turns.slowness(),
         )
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
@@ -162,14 +162,14 @@ class StrongSwan:
 
         async def answers() -> bool:
             if process.code is not None:
-                said = whole(process.log)[-1000:]
-                raise LabError(f"{self._node.name}: charon ended with {process.code}: {said}")
+                log = whole(process.log)[-1000:]
+                raise LabError(f"{self._node.name}: charon ended with {process.code}: {log}")
             await self._ask("version")
             return True
 
         await wait_until(f"{self._node.name}: charon answers", START_LIMIT, answers)
         self._daemon = process
-        await self._talk(self._load)
+        await self._with_session(self._load)
 
     def _load(self, session: vici.Session) -> None:
         for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
@@ -193,36 +193,36 @@ class StrongSwan:
         return [association for row in rows for association in row.values()]
 
     async def _ask(self, command: str, message: Message | None = None) -> list[Message]:
-        """One command on a session of its own; all it answers."""
+        """Send one command in a separate session; all answers."""
 
         def ask(session: vici.Session) -> list[Message]:
             answer = getattr(session, command)(*([message] if message else []))
             return list(answer) if isinstance(answer, Iterator) else [answer]
 
-        return await self._talk(ask)
+        return await self._with_session(ask)
 
-    async def _talk(self, work: Callable[[vici.Session], T]) -> T:
-        """Do this with a session of its own, in a thread: vici waits."""
+    async def _with_session(self, work: Callable[[vici.Session], T]) -> T:
+        """Call `work` with a separate session, in a thread: vici blocks."""
         line = await self._node.connect(f"{DIRECTORY}/charon.vici")
 
-        def talk() -> T:
+        def call() -> T:
             import vici  # noqa: PLC0415 (34 ms that only a dial needs)
 
             with line:
-                line.settimeout(PATIENT_LIMIT + START_LIMIT)
+                line.settimeout(RADIUS_DIAL_LIMIT + START_LIMIT)
                 return work(vici.Session(line))
 
-        return await asyncio.to_thread(talk)
+        return await asyncio.to_thread(call)
 
 
 def _initiate(session: vici.Session, lines: list[str], limit: float) -> str:
-    """Empty when charon says that the tunnel is up, else its one-line refusal."""
+    """Initiate the tunnel; empty if charon reports that it is up, else charon's error."""
     import vici.exception  # noqa: PLC0415 (as above)
 
-    order = {"child": CHILD, "ike": IKE, "loglevel": "1", "timeout": str(int(limit * 1000))}
+    request = {"child": CHILD, "ike": IKE, "loglevel": "1", "timeout": str(int(limit * 1000))}
     try:
-        # Extended one by one: what was said before a refusal is kept.
-        lines.extend(_text(entry) for entry in session.initiate(order))
+        # Extended one by one, so that the lines before an error are kept.
+        lines.extend(_text(entry) for entry in session.initiate(request))
     except vici.exception.CommandException as error:
         return str(error)
     return ""

@@ -1,4 +1,4 @@
-"""Configuration of a client's charon: strongswan.conf as text, the connection as vici's message."""
+"""Configuration of a client's charon: strongswan.conf as text, the connection as a vici message."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _PLUGINS = (
 )
 
 QUICK = (2, 0.5, 1.5)
-"""Retransmits, seconds before the first, and how many times longer each takes than the one before:
-giving up takes 2.4 s (0.5, 0.75 and 1.125 s)."""
+"""Retransmits, seconds before the first one, and the factor between them: charon gives up after
+2.4 s (0.5, 0.75 and 1.125 s)."""
 PATIENT = (50, 0.8, 1.0)
-"""40 s: a gateway may wait 30 s for RADIUS. Who hears nothing at all gives up before (SILENCE)."""
+"""40 s: a gateway may wait 30 s for RADIUS. Without any answer the driver gives up earlier
+(SILENCE)."""
 SILENCE = 3
-"""Retransmits of the first message after which nobody is there: 2.4 s."""
+"""Retransmits of the first message after which the gateway counts as unreachable: 2.4 s."""
 
 
 def strongswan_conf(
     directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
 ) -> str:
-    """strongswan.conf. Windows takes longer to give up, but nobody is to wait for a firewall here;
-    `resolve` writes the node's own resolv.conf. `slowness`: see gateway.common.turns."""
+    """strongswan.conf. Windows gives up later, but a lab should not wait long for a firewall. The
+    plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns."""
     tries, timeout, base = PATIENT if patient else QUICK
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
@@ -68,11 +69,11 @@ charon-systemd {{
 def connection_message(
     profile: Profile, user: User, persona: IkePersona, *, encapsulate: bool
 ) -> dict[str, Any]:
-    """load-conn: as Azure's own instructions for strongSwan say, with the persona's proposals.
+    """load-conn, following Azure's instructions for strongSwan, with the persona's proposals.
 
-    The gateway must prove the name that was dialled (`remote.id`) with a certificate that leads
-    to the profile's root. A client never reconnects by itself (seed: "Auto-reconnect ... not
-    supported"), so nothing restarts when DPD or the gateway closes it.
+    The gateway must prove the dialled name (`remote.id`) with a certificate that chains to the
+    profile's root. A client never reconnects by itself (seed: "Auto-reconnect ... not
+    supported"), so nothing restarts after DPD or the gateway closes the connection.
     """
     return {
         "version": "2",
@@ -98,15 +99,15 @@ def connection_message(
 
 
 def identity(kind: Literal["asn1dn", "email"], value: bytes) -> str:
-    """An identity as bytes: of text charon would guess the kind, and take a name apart at commas
-    and what else it knows."""
+    """An identity as bytes. From text, charon would guess the kind, and split a distinguished name
+    at commas and other separators."""
     return f"{kind}:#{value.hex()}"
 
 
 def _local(profile: Profile, user: User) -> dict[str, Any]:
-    """How the user signs in. With RADIUS it is EAP whatever the system, and EAP's own name is the
-    user's; the TLS server is then the RADIUS server, known by its root alone. A certificate is
-    found by that name: its subject, or the alternative name that those for RADIUS have."""
+    """How the user authenticates. With RADIUS, always by EAP, and the EAP identity is the user's
+    name; the TLS server is then the RADIUS server, verified only by its root. charon finds the
+    certificate by its identity: the subject, or the alternative name of certificates for RADIUS."""
     if isinstance(user, UserPassword):
         return {"auth": "eap-mschapv2", "eap_id": identity("email", user.name.encode())}
     subject = identity("asn1dn", user.subject)

@@ -1,4 +1,4 @@
-"""What the user has besides the profile: a .p12 and its password, or a name and a password."""
+"""The user's credentials besides the profile: a .p12 and its password, or name and password."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _PEM = re.compile(
     r"^-----BEGIN (?P<kind>CERTIFICATE|PRIVATE KEY)-----$.*?^-----END (?P=kind)-----$\n?",
     re.DOTALL | re.MULTILINE,
 )
-"""One item of `openssl pkcs12`'s output. What stands between them are names, and anybody's."""
+"""One item of `openssl pkcs12`'s output. The lines between items are names, which anyone may
+choose."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class UserCertificate:
 
     @property
     def subject(self) -> bytes:
-        """The subject in DER, byte by byte the certificate's."""
-        shown = crypto.load_certificate(crypto.FILETYPE_PEM, self.certificate_pem)
-        return shown.get_subject().der()
+        """The subject in DER, exactly the bytes of the certificate."""
+        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, self.certificate_pem)
+        return certificate.get_subject().der()
 
     @property
     def common_name(self) -> str:
-        """The name by which its user is asked for: EAP's identity; empty where there is none."""
+        """The common name, which is EAP's identity; empty if there is none."""
         certificate = x509.load_pem_x509_certificate(self.certificate_pem)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(names[0].value) if names else ""
@@ -44,7 +45,7 @@ class UserCertificate:
 
 @dataclass(frozen=True)
 class UserPassword:
-    """What a user types who has no certificate."""
+    """The user name and password of a user without a certificate."""
 
     name: str
     password: str = field(repr=False)
@@ -53,26 +54,26 @@ class UserPassword:
 async def open_p12(node: Node, data: bytes, password: str) -> UserCertificate:
     """Open a .p12 on the client computer with openssl, as Azure's instructions for Linux do.
 
-    LabError quotes openssl if it is not one.
+    LabError with openssl's message if it cannot be opened.
     """
     await node.write("/run/user.p12", data, 0o600)
     argv = ["openssl", "pkcs12", "-in", "/run/user.p12", "-nodes", "-passin", "stdin"]
-    told = await node.run(argv, input=f"{password}\n")
-    if told.code:
-        raise LabError(f"{node.name}: the .p12 cannot be opened: {told.stderr.strip()}")
-    return parse_bags(told.stdout)
+    done = await node.run(argv, input=f"{password}\n")
+    if done.code:
+        raise LabError(f"{node.name}: the .p12 cannot be opened: {done.stderr.strip()}")
+    return parse_bags(done.stdout)
 
 
 def parse_bags(text: str) -> UserCertificate:
-    """Sort out what openssl printed; LabError if there is no key with its certificate."""
+    """Parse openssl's output; LabError if there is no key with its certificate."""
     found: dict[str, list[bytes]] = {"CERTIFICATE": [], "PRIVATE KEY": []}
     for item in _PEM.finditer(text):
         found[item["kind"]].append(item[0].encode())
     for key in found["PRIVATE KEY"]:
-        # The test of a 4096-bit key's primes would take 0.4 s.
+        # Validating a 4096-bit key's primes would take 0.4 s.
         ours = load_pem_private_key(key, None, unsafe_skip_rsa_key_validation=True).public_key()
-        for shown in found["CERTIFICATE"]:
-            if x509.load_pem_x509_certificate(shown).public_key() == ours:
-                others = (other for other in found["CERTIFICATE"] if other != shown)
-                return UserCertificate(shown, key, tuple(others))
-    raise LabError("the .p12 holds no private key with its certificate")
+        for certificate in found["CERTIFICATE"]:
+            if x509.load_pem_x509_certificate(certificate).public_key() == ours:
+                others = (other for other in found["CERTIFICATE"] if other != certificate)
+                return UserCertificate(certificate, key, tuple(others))
+    raise LabError("the .p12 has no private key with its certificate")

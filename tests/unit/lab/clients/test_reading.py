@@ -178,7 +178,7 @@ def test_a_programs_words_become_one_reason_and_stay_quoted(
 
 def test_words_that_are_not_known_are_quoted_all_the_same() -> None:
     assert judge(OPENVPN_TABLE, ["a", "b"]) == ("refused", "a; b")
-    assert judge(OPENVPN_TABLE, [])[1] == "the program said nothing"
+    assert judge(OPENVPN_TABLE, [])[1] == "the program logged nothing"
 
 
 def test_every_operating_system_has_a_way_to_speak_ikev2() -> None:

@@ -213,7 +213,7 @@ async def test_the_end_is_told_in_pppds_words(tmp_path: Path) -> None:
 
 
 async def test_sstp_cannot_be_told_to_renew_its_keys(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="does not renew"):
+    with pytest.raises(UsageError, match="does not rekey"):
         await Sstp(FakeNode(tmp_path, SAME, "", None), PROFILE, BOB).rekey()
 
 

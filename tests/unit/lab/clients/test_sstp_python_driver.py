@@ -86,7 +86,7 @@ async def test_a_gateway_that_takes_an_old_cipher_suite_is_no_refusal(tmp_path: 
     node = FakeNode(tmp_path, {"event": "agreed", "suite": 10}, code=0)
     limits = TlsLimits(ciphers=("TLS_RSA_WITH_3DES_EDE_CBC_SHA",))
     driver = PythonSstp(node, PROFILE, BOB, tls=limits)  # type: ignore[arg-type]
-    with pytest.raises(LabError, match="agreed to cipher suite 0x000a"):
+    with pytest.raises(LabError, match="accepted cipher suite 0x000a"):
         await driver.connect()
     assert node.argv[-2:] == ["--cipher", "TLS_RSA_WITH_3DES_EDE_CBC_SHA"]
 
