@@ -26,7 +26,7 @@ class First:
     """A descriptor of the lab's PID namespace."""
     namespace: int
     """And of the node's."""
-    leash: int
+    lifeline: int
     """The first process lives while this is open."""
 
     def __enter__(self) -> None:
@@ -40,7 +40,7 @@ class First:
 def start(proc: Path) -> First:
     """Start it from the node's thread, and let it mount its /proc at `proc`; OSError."""
     home = os.open("/proc/thread-self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    (reading, leash), (hearing, telling) = os.pipe(), os.pipe()
+    (reading, lifeline), (hearing, telling) = os.pipe(), os.pipe()
     calls.unshare(calls.NEWPID)
     try:
         pid = os.fork()
@@ -56,7 +56,7 @@ def start(proc: Path) -> First:
         os.waitpid(pid, 0)
         raise OSError(0, f"the first process: {said}")
     namespace = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    return First(pid, home, namespace, leash)
+    return First(pid, home, namespace, lifeline)
 
 
 def _become_first(proc: Path, reading: int, telling: int) -> NoReturn:

@@ -1,1 +1,1 @@
-"""The lab as one process tree that the kernel takes down."""
+"""A running lab: one process tree, which the kernel ends as a whole."""

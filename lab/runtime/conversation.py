@@ -1,4 +1,4 @@
-"""One connection to the control socket, as the supervisor serves it."""
+"""The supervisor's side of one connection to the control socket."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from lab.runtime.protocol import Answer, Emit, Request
 
 
-class Answering(Protocol):
-    """The supervisor, as the control socket needs it."""
+class RequestHandler(Protocol):
+    """The supervisor's methods that a connection needs."""
 
     def emit(self, event: Event) -> None:
-        """Remember an event and wake those who watch."""
+        """Record an event and notify the watching clients."""
 
     async def answer(self, request: Request) -> Answer:
-        """Answer a request that has one answer."""
+        """Answer a request that has a single answer."""
 
     async def steps(self, request: Run, emit: Emit) -> bool:
-        """Carry out steps: those of one request at a time."""
+        """Execute steps, one request at a time; whether all held."""
 
-    async def history(self, tell: Callable[[Event], Awaitable[None]]) -> None:
-        """Every event from the beginning, and then each as it comes, for ever."""
+    async def history(self, send: Callable[[Event], Awaitable[None]]) -> None:
+        """Send every past event, then each new one; never returns."""
 
 
 class Conversation:
-    """Requests of one client, answered one after the other until it goes."""
+    """A connection: the requests of one client, answered in order until it disconnects."""
 
-    def __init__(self, supervisor: Answering, connection: socket.socket) -> None:
+    def __init__(self, supervisor: RequestHandler, connection: socket.socket) -> None:
         self._supervisor = supervisor
         self._connection = connection
         self._connection.setblocking(False)
 
     async def serve(self) -> None:
-        """Until the client goes."""
+        """Serve requests until the client disconnects."""
         try:
             while True:
                 await self._answer(await self._receive())
@@ -70,32 +70,32 @@ class Conversation:
                         os.close(descriptor)
         except (EOFError, ConnectionError):
             raise
-        except Exception as error:  # noqa: BLE001 (told to who asked)
+        except Exception as error:  # noqa: BLE001 (reported to the client)
             await self._send({"error": error_report(error)})
-            with suppress(OSError):  # the log's disk may be what is full
+            with suppress(OSError):  # the log's disk may be full
                 traceback.print_exception(error)
 
     async def _run(self, request: Run) -> bool:
-        """The steps' results to this client as they come, and into the lab's history."""
+        """Send each step's result to this client, and record it in the lab's history."""
         results: asyncio.Queue[Event | None] = asyncio.Queue()
 
-        def tell(event: Event) -> None:
+        def emit(event: Event) -> None:
             self._supervisor.emit(event)
             results.put_nowait(event)
 
-        work = asyncio.ensure_future(self._supervisor.steps(request, tell))
+        work = asyncio.ensure_future(self._supervisor.steps(request, emit))
         work.add_done_callback(lambda _: results.put_nowait(None))
         try:
             while (event := await results.get()) is not None:
-                await self._tell(event)
+                await self._send_event(event)
             return await work
         finally:
-            work.cancel()  # nobody is left to hear of it
+            work.cancel()  # the client has disconnected
 
     async def _watch(self) -> None:
-        """The history, until the client goes or says something else, which it may not."""
+        """Send the history until the client disconnects; any further message ends it too."""
         tasks = {
-            asyncio.ensure_future(self._supervisor.history(self._tell)),
+            asyncio.ensure_future(self._supervisor.history(self._send_event)),
             asyncio.ensure_future(self._receive()),
         }
         try:
@@ -105,9 +105,9 @@ class Conversation:
         finally:
             for task in tasks:
                 task.cancel()
-        raise EOFError("a watch has no end but the client's")
+        raise EOFError("a watching client may send no further request")
 
-    async def _tell(self, event: Event) -> None:
+    async def _send_event(self, event: Event) -> None:
         await self._send(event_as_data(event))
 
     async def _send(self, message: wire.Message, descriptors: Iterable[int] = ()) -> None:
@@ -138,7 +138,7 @@ async def _until(
     add: Callable[[int, Callable[[], None]], Any],
     remove: Callable[[int], Any],
 ) -> None:
-    """Until the event loop says that the socket can go on."""
+    """Wait until the socket is ready."""
     ready = asyncio.Event()
     add(connection.fileno(), ready.set)
     try:

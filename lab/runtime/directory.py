@@ -1,4 +1,4 @@
-"""A lab's run directory: all of it that is outside its process tree. Lock, control socket, logs."""
+"""A lab's run directory, the only part outside its process tree: lock, control socket, logs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lab.boot import own
 from lab.errors import LabError, MachineError, UsageError
 
 BASE = Path("/run/p2slab")
-"""The machine's directory for labs, as it is seen inside the private root."""
+"""The host's directory for labs, at its path inside the private root."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 MOST_KEPT = 20
 LONGEST_KEPT = 7 * 24 * 3600.0
-"""So many logs of labs that have ended are kept, the newest, and for so many seconds."""
+"""Logs of ended labs: how many of the newest are kept, and for how many seconds."""
 _PARTS = {"lock", "control", "log"}
-"""All that a lab has in its directory: one with anything else in it is somebody's."""
+"""The entries of a lab's directory. A directory with any other entry is not removed."""
 _FLOCK = struct.Struct("hhqqi")
 """struct flock: type, whence, start, length, process (fcntl(2))."""
 _WHOLE = (os.SEEK_SET, 0, 0, 0)
@@ -31,7 +31,7 @@ _WHOLE = (os.SEEK_SET, 0, 0, 0)
 
 @contextmanager
 def _usable(path: Path) -> Iterator[None]:
-    """A full disk or a directory that cannot be written is the machine's lack, not our fault."""
+    """Turn errors such as a full disk into a MachineError: they are no bugs of ours."""
     try:
         yield
     except OSError as error:
@@ -46,13 +46,13 @@ def _usable(path: Path) -> Iterator[None]:
 
 
 class AlreadyUpError(UsageError):
-    """A lab of that name runs."""
+    """A lab of that name is running."""
 
 
 class RunDirectory:
-    """The directory of the lab of that name, whether the lab runs or not.
+    """The directory of a lab, whether the lab runs or not.
 
-    Whatever is opened in it is ours and no link, or MachineError says what it is instead.
+    Every file opened in it must belong to this user and not be a link; MachineError otherwise.
     """
 
     def __init__(self, name: str) -> None:
@@ -65,12 +65,12 @@ class RunDirectory:
         self.path = BASE / name
         self.logs = self.path / "log"
         self.outside = Path(os.environ.get("P2SLAB_RUN", BASE)) / name
-        """The path by which the machine's own programs find it."""
+        """The path on the host."""
         self._lock = self.path / "lock"
         self._control = self.path / "control"
 
     def take(self) -> int:
-        """Make the directory and lock it; the descriptor that holds the lock while it is open."""
+        """Create and lock the directory; a descriptor that holds the lock while it is open."""
         with _usable(self.outside):
             while True:
                 with suppress(FileExistsError):
@@ -92,7 +92,7 @@ class RunDirectory:
                 os.close(descriptor)
 
     def bind(self) -> socket.socket:
-        """The control socket, not yet listening; for who has the lock."""
+        """The control socket, bound and not yet listening. The caller must hold the lock."""
         with _usable(self.outside):
             self._control.unlink(missing_ok=True)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -105,7 +105,7 @@ class RunDirectory:
         return own.connect(str(self._control))
 
     def is_alive(self) -> bool:
-        """Whether somebody holds the lock: the one sign of life that cannot deceive."""
+        """Whether a process holds the lock, which no stale file can pretend."""
         try:
             os.close(own.open_directory(str(self.path)))
             descriptor = own.open_file(str(self._lock), os.O_RDWR)
@@ -118,7 +118,7 @@ class RunDirectory:
             os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove it with its logs, unless a lab has (again) taken it."""
+        """Remove the directory with its logs, unless a lab runs in it again."""
         import shutil  # noqa: PLC0415 (not for `exec`)
 
         with suppress(UsageError):
@@ -128,20 +128,19 @@ class RunDirectory:
 
 
 def forget_old() -> None:
-    """Remove what is left of labs that have ended long ago, or of too many; nothing that is not a
-    lab's."""
+    """Remove directories of labs that ended long ago, or exceed MOST_KEPT; only those of labs."""
     now = time.time()
     ended = sorted(_ended(), reverse=True)
     for number, (began, name) in enumerate(ended):
         if number >= MOST_KEPT or now - began > LONGEST_KEPT:
-            with suppress(OSError, LabError):  # it is in nobody's way
+            with suppress(OSError, LabError):  # the directory may stay
                 RunDirectory(name).remove()
 
 
 def _ended() -> Iterator[tuple[float, str]]:
-    """When each lab began that has ended, and its name."""
+    """Start time and name of each ended lab."""
     for entry in os.scandir(BASE):
-        with suppress(OSError, LabError):  # gone meanwhile, or (own.py) not ours
+        with suppress(OSError, LabError):  # removed meanwhile, or (own.py) not ours
             directory = RunDirectory(entry.name)
             parts = {part.name for part in directory.path.iterdir()}
             if "lock" in parts and parts <= _PARTS and not directory.is_alive():
@@ -153,7 +152,7 @@ def _flock(kind: int) -> bytes:
 
 
 def running() -> list[RunDirectory]:
-    """The directories of all labs that run, by name."""
+    """The directories of all running labs, sorted by name."""
     if not BASE.is_dir():
         return []
     names = sorted(entry.name for entry in BASE.iterdir() if NAME.fullmatch(entry.name))

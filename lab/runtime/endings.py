@@ -1,4 +1,4 @@
-"""How `exec` and `shell` end: as the program that they ran, with its exit code or its signal."""
+"""How `exec` and `shell` end: like the program that they ran, with its exit code or signal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CANNOT_RUN, NOT_FOUND = 126, 127
 
 
 def die_of(number: int) -> int:
-    """The caller's shell shall see the signal; the exit code if it does not kill this process."""
+    """End by the signal, so that the caller's shell sees it; an exit code if it does not kill."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)

@@ -1,9 +1,9 @@
-"""Run a program in a node, as if it were here: terminal, job control, signals, exit code, pipes.
+"""Run a program in a node as if locally: terminal, job control, signals, exit code, pipes.
 
-The descriptors of the node's namespaces come from the lab. This process joins only the PID
-namespace, and that for its children; a child, which has one thread, joins the rest and becomes
-the program. So the program's terminal is the caller's, and this process stands for it before
-the caller's shell: it stops, goes on and dies as the program does.
+The lab provides descriptors of the node's namespaces. This process joins only the PID namespace,
+which affects its children; a single-threaded child joins the others and execs the program. The
+program has the caller's terminal, and this process represents it to the caller's shell: it stops,
+continues and dies with the program.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from lab.runtime.enter_agent import enter_agent
 KINDS = ("net", "mnt", "uts", "pid", "ipc")
 """The order of the descriptors of Handle.enter."""
 JOINED = ("net", "uts", "ipc", "mnt")
-"""By the child, in this order: the view of /proc changes with the last."""
+"""The namespaces that the child joins, in this order: the last one changes /proc."""
 NODES_FIRST = 1
-"""The process in the node's PID namespace whose limits are those of every program there."""
+"""The node's first process, whose capability limits apply to every program in the node."""
 FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
 
 
@@ -48,14 +48,14 @@ def enter(way: Entrance, argv: Sequence[str]) -> int:
             f"cannot enter the lab: {error.strerror}", "enter it as the user who started it"
         ) from None
     watched, held = os.pipe()
-    for number in FROM_THE_TERMINAL:  # the child gets them as well, and it is its to decide
+    for number in FROM_THE_TERMINAL:  # the child gets them too and decides
         signal.signal(number, signal.SIG_IGN)
     child = os.fork()
     if child == 0:
         os.close(held)
         _become(namespaces, argv, watched)
     os.close(watched)
-    return _stand_for(child)
+    return _represent(child)
 
 
 def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoReturn:
@@ -65,13 +65,13 @@ def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoR
             signal.signal(number, signal.SIG_DFL)
         calls.die_with_parent(signal.SIGKILL)
         if select.select([parent], [], [], 0)[0]:
-            os._exit(code)  # it died before we could ask to be told
+            os._exit(code)  # the parent died before die_with_parent
         for kind in JOINED:
-            # nsenter's way back is never taken: exec, or the end of this process, closes it.
+            # Never exited: exec, or the end of this process, closes the old namespace.
             Namespace(f"/proc/self/fd/{namespaces[kind]}", kind).__enter__()
         capabilities.limit_as(NODES_FIRST)
         os.chdir("/")
-        # The launcher's hold on the private root is a way to its files, and others may be.
+        # The launcher's descriptor of the private root would give access to its files.
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         os.execvpe(argv[0], list(argv), environment())  # noqa: S606 (no shell is wanted)
     except FileNotFoundError:
@@ -84,12 +84,12 @@ def _become(namespaces: dict[str, int], argv: Sequence[str], parent: int) -> NoR
         os._exit(code)
 
 
-def _stand_for(child: int) -> int:
-    """Until the child ends; what happens to either happens to both."""
+def _represent(child: int) -> int:
+    """Stop, continue, forward signals and die with the child; its exit code."""
     held = os.pidfd_open(child)
 
     def pass_on(number: int, _: FrameType | None) -> None:
-        with suppress(ProcessLookupError):  # it may just have been collected
+        with suppress(ProcessLookupError):  # it may just have been reaped
             signal.pidfd_send_signal(held, number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -105,14 +105,14 @@ def _stand_for(child: int) -> int:
 
 
 def _stop_with(child: int) -> None:
-    """Let the caller's shell take over until it continues us; the child, too, if only us."""
+    """Stop until the caller's shell continues us; continue the child too if only we were."""
     again = True
     while again:
         os.kill(os.getpid(), signal.SIGSTOP)
         try:
             news = os.waitid(os.P_PID, child, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
-        except ChildProcessError:  # it has ended meanwhile, which is not asked for here
+        except ChildProcessError:  # it has ended meanwhile; waitpid reports it
             return
         if news is None:
             os.kill(child, signal.SIGCONT)
-        again = news is not None and news.si_code == os.CLD_STOPPED  # before we had a turn
+        again = news is not None and news.si_code == os.CLD_STOPPED  # stopped again already

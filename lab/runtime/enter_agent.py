@@ -1,7 +1,7 @@
-"""Run a program in a node with a kernel of its own, as if it were here.
+"""Run a program in a user-mode Linux node as if locally, through its agent (lab.guest.wire).
 
-Through the node's agent (lab.guest.wire). On a terminal the program gets a terminal there, and
-this one passes on every key, Ctrl-C and Ctrl-Z too; else its three streams are ours.
+On a terminal, the program gets a terminal in the node, and this process forwards every key,
+including Ctrl-C and Ctrl-Z; otherwise the program's three streams are forwarded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ INPUT = 0
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 STREAMS = {wire.OUTPUT: 1, wire.ERRORS: 2}
 MOST_AHEAD = 4 * wire.CHUNK
-"""Bytes of input on their way to a program that does not take them; a signal overtakes none."""
+"""Bytes of input in flight to a program that does not read; a signal has to wait behind them."""
 LOST = 255
-"""Exit code when the node went down (as ssh's)."""
+"""Exit code if the node went down (like ssh's)."""
 
 
 def enter_agent(connection: int, argv: Sequence[str]) -> int:
@@ -48,7 +48,7 @@ def enter_agent(connection: int, argv: Sequence[str]) -> int:
             "argv": list(argv),
             "env": environment(),
             "together": False,
-            "input": in_front,  # of a command in the background the keyboard is not
+            "input": in_front,  # a background command does not read the keyboard
             "terminal": [size.lines, size.columns] if terminal else None,
         }
         line.sendall(wire.pack_json(wire.REQUEST, request))
@@ -56,9 +56,9 @@ def enter_agent(connection: int, argv: Sequence[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
         if terminal:
             with _raw(INPUT):
-                code = _Errand(line, argv[0], takes_input=True, terminal=True).work()
+                code = _Relay(line, argv[0], takes_input=True, terminal=True).run()
         else:
-            code = _Errand(line, argv[0], takes_input=in_front, terminal=False).work()
+            code = _Relay(line, argv[0], takes_input=in_front, terminal=False).run()
     return die_of(-code) if code < 0 else code
 
 
@@ -73,8 +73,8 @@ def _raw(terminal: int) -> Iterator[None]:
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
-class _Errand:
-    """Moves bytes both ways until the exit code comes."""
+class _Relay:
+    """Relays bytes in both directions until the exit code arrives."""
 
     def __init__(
         self, line: socket.socket, program: str, *, takes_input: bool, terminal: bool
@@ -85,7 +85,7 @@ class _Errand:
         self._code: int | None = None
         self._unsent = bytearray()
         self._ahead = 0
-        """Bytes of input that the program has not taken yet."""
+        """Bytes of input that the program has not read yet."""
         self._input_ended = not takes_input
         for number in PASSED_ON:
             signal.signal(number, self._pass_on)
@@ -96,8 +96,8 @@ class _Errand:
         self._wake = wake
         signal.set_wakeup_fd(wake.fileno())
 
-    def work(self) -> int:
-        """The exit code."""
+    def run(self) -> int:
+        """Relay until the program ends; its exit code."""
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
         self._line.setblocking(False)
@@ -108,27 +108,27 @@ class _Errand:
                 poll.register(INPUT, select.POLLIN if self._ahead < MOST_AHEAD else 0)
             for descriptor, _ in poll.poll():
                 if descriptor == INPUT:
-                    if self._ahead < MOST_AHEAD and not self._take_input():
+                    if self._ahead < MOST_AHEAD and not self._read_input():
                         poll.unregister(INPUT)
                 elif descriptor == self._woken.fileno():
                     self._woken.recv(256)
                 else:
-                    self._hear()
+                    self._receive()
             self._send()
         return self._code
 
-    def _take_input(self) -> bool:
-        """A piece of our standard input for the program; whether there may be more."""
+    def _read_input(self) -> bool:
+        """Queue a chunk of standard input for the program; whether there may be more."""
         try:
             data = os.read(INPUT, wire.CHUNK)
         except OSError:  # the terminal is gone
             data = b""
-        self._say(wire.BODY, data)
+        self._queue(wire.BODY, data)
         self._ahead += len(data)
         self._input_ended = not data
         return bool(data)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
             data = self._line.recv(wire.CHUNK)
         except BlockingIOError:
@@ -140,11 +140,11 @@ class _Errand:
             self._code = LOST
         try:
             for kind, payload in self._frames.feed(data):
-                self._follow(kind, payload)
+                self._handle(kind, payload)
         except OverflowError as error:
             raise ANSWERS.wrong(str(error)) from None
 
-    def _follow(self, kind: bytes, payload: bytes) -> None:
+    def _handle(self, kind: bytes, payload: bytes) -> None:
         if kind in STREAMS:
             _write(STREAMS[kind], payload)
         elif kind == wire.TAKEN:
@@ -158,11 +158,11 @@ class _Errand:
 
     def _refused(self, error: OSError) -> int:
         missing = isinstance(error, FileNotFoundError)
-        said = "not found in the node" if missing else str(error.strerror)
-        sys.stderr.write(f"p2slab: {self._program}: {said}\r\n")
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_RUN
+        reason = "not found in the node" if missing else str(error.strerror)
+        sys.stderr.write(f"p2slab: {self._program}: {reason}\r\n")
+        return NOT_FOUND if missing else CANNOT_RUN
 
-    def _say(self, kind: bytes, payload: bytes) -> None:
+    def _queue(self, kind: bytes, payload: bytes) -> None:
         self._unsent += wire.pack(kind, payload)
 
     def _send(self) -> None:
@@ -172,16 +172,16 @@ class _Errand:
         except BlockingIOError:
             pass
         except ConnectionError:
-            self._unsent.clear()  # what was said last will be heard
+            self._unsent.clear()  # _receive still gets the node's last messages
 
     def _pass_on(self, number: int, _: FrameType | None) -> None:
-        """A signal for us is the program's; those of the terminal, its whole group's."""
+        """Forward a signal to the program, or to its process group if a terminal sends it."""
         kind = wire.GROUP if number in (signal.SIGINT, signal.SIGQUIT) else wire.SIGNAL
-        self._say(kind, json.dumps(int(number)).encode())
+        self._queue(kind, json.dumps(int(number)).encode())
 
     def _resize(self, *_: Any) -> None:
         size = shutil.get_terminal_size()
-        self._say(wire.SIZE, json.dumps([size.lines, size.columns]).encode())
+        self._queue(wire.SIZE, json.dumps([size.lines, size.columns]).encode())
 
 
 def _write(stream: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A running lab as the verbs and pytest hold it: a client of its control socket."""
+"""A running lab for the verbs and pytest: a client of its control socket."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from lab.runtime.protocol import Event
     from lab.topology.model.steps import Step
 
-__tracebackhide__ = True  # from pytest: a failure is shown where the test asks
+__tracebackhide__ = True  # for pytest: it shows a failure at the test's own line
 _PEER = struct.Struct("iII")
 """struct ucred (unix(7))."""
 ENDING = 10.0
-"""Seconds within which a lab that was told to end has to be gone."""
-LOOK_EVERY = 0.25
-"""Seconds, for who waits for the end of a lab, between looks at what lives of it."""
+"""Seconds that a lab has to end after a request to."""
+POLL_INTERVAL = 0.25
+"""Seconds between checks whether the lab's processes are gone."""
 
 
 class Handle:
-    """One lab. Every request has a connection of its own, so that handles may be shared."""
+    """One lab. Every request uses a separate connection, so that handles may be shared."""
 
-    def __init__(self, directory: RunDirectory, *, leash: int | None = None) -> None:
+    def __init__(self, directory: RunDirectory, *, lifeline: int | None = None) -> None:
         self.name = directory.name
         self.logs: Path = directory.outside / "log"
         self._directory = directory
-        self._leash = leash
+        self._lifeline = lifeline
 
     @classmethod
     def open(cls, name: str | None = None) -> Handle:
-        """The running lab of that name; without a name, the only one that runs. UsageError."""
+        """The running lab of that name; without a name, the only running lab. UsageError."""
         if name is not None and RunDirectory(name).is_alive():
             return cls(RunDirectory(name))
         labs = running()
@@ -57,12 +57,12 @@ class Handle:
         raise UsageError(f"lab {name} is not running", f"one of: {names}")
 
     def release(self) -> None:
-        """From now on the lab lives without the process that started it."""
-        if self._leash is not None:
+        """Let the lab outlive the process that started it."""
+        if self._lifeline is not None:
             with suppress(BrokenPipeError):  # it has ended already
-                os.write(self._leash, b"\0")
-            os.close(self._leash)
-            self._leash = None
+                os.write(self._lifeline, b"\0")
+            os.close(self._lifeline)
+            self._lifeline = None
 
     def status(self, limit: float | None = None) -> dict[str, Any]:
         """State, age in seconds, nodes and clients; TimeoutError after `limit` seconds."""
@@ -70,9 +70,9 @@ class Handle:
         return answer
 
     def watch(self) -> Iterator[Event]:
-        """Every event from the beginning, then each as it comes; LabError when the lab ends.
+        """Every past event, then each new one; LabError when the lab ends.
 
-        The last one of a lab's building is Ready or Failed.
+        Ready or Failed is the last event of building the lab.
         """
         from lab.runtime.protocol import event_of  # noqa: PLC0415 (not for `exec`)
 
@@ -81,20 +81,20 @@ class Handle:
             while True:
                 yield event_of(self._receive(connection)[0])
 
-    def run(self, steps: Sequence[Step], tell: Callable[[Event], None]) -> bool:
-        """Carry out checks and actions, telling each result; whether all held."""
+    def run(self, steps: Sequence[Step], on_result: Callable[[Event], None]) -> bool:
+        """Execute checks and actions; calls `on_result` for each. Whether all held."""
         from lab.runtime.protocol import event_of  # noqa: PLC0415 (as above)
 
-        written = [
+        documents = [
             step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps
         ]
         with self._conversation() as connection:
-            wire.send(connection, {"request": "run", "steps": written})
+            wire.send(connection, {"request": "run", "steps": documents})
             while True:
                 message, _ = self._receive(connection)
                 if "ok" in message:
                     return bool(message["ok"])
-                tell(event_of(message))
+                on_result(event_of(message))
 
     def exec(
         self, node: str, argv: Sequence[str], *, input: str = "", limit: float = 30.0
@@ -104,26 +104,26 @@ class Handle:
         return Completed(**self._ask({**request, "input": input, "limit": limit})[0])
 
     def enter(self, node: str) -> Entrance:
-        """The way into a node, for lab.runtime.enter."""
+        """The entrance to a node, for lab.runtime.enter."""
         kind, descriptors = self._ask({"request": "enter", "node": node})
         return Entrance(kind, tuple(descriptors))
 
     def operate(
         self, gateway: str, action: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What a gateway's operator does: get, put, sessions, log, disconnect, profile."""
+        """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
         request = {"request": "operate", "gateway": gateway, "action": action}
         answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
         return answer
 
     def decide(self, user: str, *, approve: bool) -> list[str]:
-        """What a user says on the telephone; the RADIUS servers that asked, or UsageError."""
+        """Answer a user's second factor; the RADIUS servers that asked, or UsageError."""
         request = {"request": "decide", "user": user, "approve": approve}
         servers: list[str] = self._ask(request)[0]
         return servers
 
     def down(self, *, keep_logs: bool = False) -> None:
-        """End the lab and wait until all of its processes are gone; its directory goes too."""
+        """End the lab, wait until all its processes are gone, and remove its directory."""
         try:
             connection = self._directory.connect()
         except OSError:
@@ -136,17 +136,17 @@ class Handle:
                     self._end(connection, pid, first)
                 finally:
                     os.close(first)
-        if self._leash is not None:
-            os.close(self._leash)
-            self._leash = None
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
         if not keep_logs:
             self._directory.remove()
 
     def _end(self, connection: socket.socket, pid: int, first: int) -> None:
-        """Ask, and wait for PID 1 (`first` is its pidfd), which the kernel keeps until everything
-        below it has gone."""
+        """Request the end, and wait for PID 1 (`first` is its pidfd), which the kernel keeps until
+        all other processes of the lab are gone."""
         connection.settimeout(ENDING)
-        with suppress(EOFError, OSError):  # not answering is no reason to live on
+        with suppress(EOFError, OSError):  # a lab that does not answer is killed
             wire.send(connection, {"request": "down"})
             wire.receive(connection)
         if not _has_ended(pid, first):
@@ -154,7 +154,7 @@ class Handle:
             if not _has_ended(pid, first):
                 raise LabError(
                     f"lab {self.name} does not end: one of its programs cannot be killed now",
-                    "continue or end what you have stopped in it (p2slab exec, a debugger)",
+                    "continue or end programs that you stopped in it (p2slab exec, a debugger)",
                 )
 
     def _ask(self, request: wire.Message, *, limit: float | None = None) -> tuple[Any, list[int]]:
@@ -168,7 +168,7 @@ class Handle:
         try:
             message, descriptors = wire.receive(connection)
         except (EOFError, ConnectionError):
-            raise LabError(f"lab {self.name} has ended", f"look into {self.logs}") from None
+            raise LabError(f"lab {self.name} has ended", f"see {self.logs}") from None
         if "error" in message:
             raise exception_of(message["error"])
         return message, descriptors
@@ -192,8 +192,8 @@ def _has_ended(pid: int, first: int) -> bool:
 
     gone = select.poll()
     gone.register(first, select.POLLIN)
-    for _ in range(round(ENDING / LOOK_EVERY)):
-        if gone.poll(LOOK_EVERY * 1000):
+    for _ in range(round(ENDING / POLL_INTERVAL)):
+        if gone.poll(POLL_INTERVAL * 1000):
             return True
         with suppress(OSError):
             if is_over(pid):
@@ -202,7 +202,7 @@ def _has_ended(pid: int, first: int) -> bool:
 
 
 def _peer(connection: socket.socket) -> int:
-    """The process that listens at the other end: PID 1 of the lab, by our own numbers."""
+    """The process ID of the listener, PID 1 of the lab, in our PID namespace."""
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
     pid: int = _PEER.unpack(peer)[0]
     return pid

@@ -1,4 +1,4 @@
-"""Which nodes need a kernel of their own here, and why; and the nodes that have one."""
+"""Nodes that need a user-mode Linux kernel on this machine, and why."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lab.topology.planning.neighbours import neighbours
 from lab.topology.planning.plan import Need, Plan
 
 KERNELS = 2
-"""That boot at once on each processor."""
+"""Concurrent boots per processor."""
 _PROBES = {"ppp": open_ppp}
 
 
 def lacking(plan: Plan) -> dict[str, str]:
-    """The nodes whose needs this machine's kernel lacks, each with what it lacks, in words."""
+    """The nodes that need features this machine's kernel lacks, each with a text about them."""
     missing = _missing({need for node in plan.nodes for need in node.needs})
     return {
         node.name: "; ".join(missing[need] for need in node.needs if need in missing)
@@ -40,7 +40,7 @@ def _missing(needs: Iterable[Need]) -> Mapping[Need, str]:
 
 
 async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, Node]:
-    """Every node of the plan; those of `own` have a kernel of their own, not yet booted."""
+    """Every node of the plan; the nodes of `own` have their own kernel, not yet booted."""
     names = frozenset(own)
     if not names:
         return {**await build_network(plan, logs)}
@@ -57,7 +57,7 @@ async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, N
 
 
 async def boot(nodes: Iterable[Node]) -> None:
-    """Those with a kernel of their own, side by side."""
+    """Boot all nodes with their own kernel, concurrently."""
     from lab.nodes.uml import UmlNode  # noqa: PLC0415 (as above)
 
     async def one(node: UmlNode) -> None:

@@ -1,4 +1,4 @@
-"""The body of a lab: carries a plan out, with what the kernel, the roles and the clients offer."""
+"""Builds a lab from its plan: nodes, certificates, services, gateways and client computers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PLACEHOLDER = re.compile(r"\$\{([^}.]+)\.(publicCertData|thumbprint)\}")
 
 
 def fill_in(document: Any, credentials: Mapping[str, Credential]) -> Any:
-    """Put the plan's certificates where `${NAME.publicCertData}` and `${NAME.thumbprint}` stand."""
+    """Replace `${NAME.publicCertData}` and `${NAME.thumbprint}` by the plan's certificates."""
     if isinstance(document, dict):
         return {key: fill_in(value, credentials) for key, value in document.items()}
     if isinstance(document, list):
@@ -58,7 +58,7 @@ def _certificate_text(found: re.Match[str], credentials: Mapping[str, Credential
 
 
 class Lab:
-    """A World (lab.world) that builds itself from a plan."""
+    """A World (lab.world) built from a plan."""
 
     def __init__(self, plan: Plan, log_directory: Path) -> None:
         self.plan = plan
@@ -73,10 +73,10 @@ class Lab:
         self._logs = log_directory
         self._credentials: dict[str, Credential] = {}
         self._lacking: Mapping[str, str] = {}
-        """Nodes for which the machine's kernel does not do, and what it lacks."""
+        """Nodes that need features the machine's kernel lacks, and a text about those."""
 
     async def build(self, emit: Emit) -> None:
-        """World and certificates side by side, then every role, then the client computers."""
+        """Build network and certificates concurrently, then all services, then the clients."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._world(emit))
             group.create_task(self._certificates(emit))
@@ -85,14 +85,14 @@ class Lab:
             group.create_task(self._roles(emit))
             for gateway in self.plan.gateways:
                 group.create_task(self._gateway(gateway, emit))
-        self._seat_clients()
+        self._create_clients()
         await self.faults.begin_all(self.plan.faults)
 
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
-        """Carry out checks and actions; whether all held."""
-        from lab.checks.run import run_steps  # noqa: PLC0415 (while the world is built, not before)
+        """Execute checks and actions; whether all held."""
+        from lab.checks.run import run_steps  # noqa: PLC0415 (not before the world is built)
 
-        def tell(index: int, step: Step, outcome: Outcome, seconds: float) -> None:
+        def step_done(index: int, step: Step, outcome: Outcome, seconds: float) -> None:
             emit(
                 StepResult(
                     index=index,
@@ -105,10 +105,10 @@ class Lab:
                 )
             )
 
-        return await run_steps([self._filled(step) for step in steps], self, tell)
+        return await run_steps([self._filled(step) for step in steps], self, step_done)
 
     def _filled(self, step: Step) -> Step:
-        """An `update` may name certificates as a gateway's document does."""
+        """The step with the placeholders of an `update` replaced."""
         if not isinstance(step, Update):
             return step
         properties = fill_in(step.properties, self._credentials)
@@ -136,14 +136,14 @@ class Lab:
         }
 
     async def _tunnel(self, site: str, gateway: str) -> dict[str, Any]:
-        """A tunnel from both ends."""
-        about = (await self.gateways[gateway].connection(site))["properties"]
-        words = ("connectionStatus", "ingressBytesTransferred", "egressBytesTransferred")
+        """A tunnel's status at both ends."""
+        properties = (await self.gateways[gateway].connection(site))["properties"]
+        keys = ("connectionStatus", "ingressBytesTransferred", "egressBytesTransferred")
         device = await self.devices[site].state()
-        return {word: about[word] for word in words} | {"device": device["state"]}
+        return {key: properties[key] for key in keys} | {"device": device["state"]}
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        """What a gateway's operator does: get, put, sessions, log, disconnect, profile."""
+        """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
         handle = self.gateways.get(gateway)
         actions = _operations(handle, body) if handle else {}
         if action not in actions:
@@ -153,13 +153,13 @@ class Lab:
         return {"value": await actions[action]()}
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
-        """The user's word on the telephone; the RADIUS servers that asked."""
+        """Answer a user's second factor; the RADIUS servers that asked."""
         from lab.checks import second_factor  # noqa: PLC0415 (few labs have a second factor)
 
         return await second_factor.decide(self.radius, user, approve=approve)
 
     async def _waiting(self) -> list[str]:
-        """Users whose approval is waited for."""
+        """The users with a pending prompt."""
         if not any(server.asks for server in self.radius.values()):
             return []
         from lab.checks import second_factor  # noqa: PLC0415 (as above)
@@ -168,17 +168,17 @@ class Lab:
 
     async def _runtime(self) -> dict[str, Any]:
         """The gateways' engines, and the memory (RSS, bytes) of supervisor and gateways."""
-        told = {name: await gateway.runtime() for name, gateway in self.gateways.items()}
+        states = {name: await gateway.runtime() for name, gateway in self.gateways.items()}
         return {
             "engines": [
                 {"gateway": name, **engine}
-                for name, about in told.items()
-                for engine in about["engines"]
+                for name, state in states.items()
+                for engine in state["engines"]
             ],
-            "processor": {name: about["processor"] for name, about in told.items()},
+            "processor": {name: state["processor"] for name, state in states.items()},
             "memory": {
-                "supervisor": _resident(),
-                **{name: about["memory"] for name, about in told.items()},
+                "supervisor": _resident_bytes(),
+                **{name: state["memory"] for name, state in states.items()},
             },
         }
 
@@ -194,32 +194,32 @@ class Lab:
         return row | ({"why": self._lacking[name]} if name in self._lacking else {})
 
     async def _world(self, emit: Emit) -> None:
-        async with _stage(emit, "build the world") as say:
+        async with _stage(emit, "build the world") as add_detail:
             self._lacking = lacking(self.plan)
             self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
-            say(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
+            add_detail(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
             if wires := crowded(self.plan):
-                say(f"(too many to know each other without ARP: {', '.join(wires)})")
+                add_detail(f"(too many nodes for static neighbours: {', '.join(wires)})")
 
     async def _boot(self, emit: Emit) -> None:
-        """Nodes that need more than the machine's kernel has: nobody else waits for them."""
+        """Boot the nodes with their own kernel; no other node waits for them."""
         if not self._lacking:
             return
-        async with _stage(emit, "boot user-mode Linux") as say:
+        async with _stage(emit, "boot user-mode Linux") as add_detail:
             await boot(self.nodes[name] for name in self._lacking)
-            say(f"for {', '.join(self._lacking)}: {next(iter(self._lacking.values()))}")
+            add_detail(f"for {', '.join(self._lacking)}: {next(iter(self._lacking.values()))}")
 
     async def _certificates(self, emit: Emit) -> None:
         if not self.plan.certificates:
             return
-        async with _stage(emit, "issue certificates") as say:
-            from lab.pki.authority import issue  # noqa: PLC0415 (beside the world, not before it)
+        async with _stage(emit, "issue certificates") as add_detail:
+            from lab.pki.authority import issue  # noqa: PLC0415 (while the world is built)
 
             self._credentials = await asyncio.to_thread(issue, self.plan.certificates)
-            say(f"{len(self._credentials)} certificates")
+            add_detail(f"{len(self._credentials)} certificates")
 
     async def _roles(self, emit: Emit) -> None:
-        async with _stage(emit, "start services") as say:
+        async with _stage(emit, "start services") as add_detail:
             services = [
                 (node.name, service) for node in self.plan.nodes for service in node.services
             ]
@@ -227,7 +227,7 @@ class Lab:
                 for name, service in services:
                     options = service.options | service.secrets
                     group.create_task(self._role(name, service.role, options))
-            say(f"{len(services)} services")
+            add_detail(f"{len(services)} services")
 
     async def _role(self, node: str, role: str, options: dict[str, Any]) -> None:
         if role in ("radius", "directory"):
@@ -251,7 +251,7 @@ class Lab:
             await handle.put(resource)
             await put_connections(handle, plan)
 
-    def _seat_clients(self) -> None:
+    def _create_clients(self) -> None:
         if not self.plan.clients:
             return
         from lab.clients.computer import Computer  # noqa: PLC0415 (as above)
@@ -283,22 +283,22 @@ def _operations(
     }
 
 
-def _resident() -> int:
-    """Bytes of memory that this process has (proc(5), statm)."""
+def _resident_bytes() -> int:
+    """The resident memory of this process in bytes (proc(5), statm)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @asynccontextmanager
 async def _stage(emit: Emit, name: str) -> AsyncIterator[Callable[[str], None]]:
-    """Tell of a stage's start, end and seconds; what is said within becomes its detail."""
-    said: list[str] = []
+    """Emit a stage's start, and its end with its seconds; yields a function that adds details."""
+    details: list[str] = []
     began = time.monotonic()
     emit(Stage(name=name, state="started"))
     state: Literal["done", "failed"] = "failed"
     try:
-        yield said.append
+        yield details.append
         state = "done"
     finally:
         seconds = round(time.monotonic() - began, 3)
-        emit(Stage(name=name, state=state, seconds=seconds, detail=" ".join(said)))
+        emit(Stage(name=name, state=state, seconds=seconds, detail=" ".join(details)))

@@ -1,4 +1,4 @@
-"""Build a plan's world: namespaces, cables, addresses, routes, firewalls and names; no services."""
+"""Build a plan's network: namespaces, links, addresses, routes, firewalls, names; no services."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from lab.topology.planning.plan import Cable, End, NodePlan, Plan
 from lab.waiting import wait_until
 
 NODES = Path("/run/lab/nodes")
-"""In the lab's private tmpfs."""
+"""The nodes' directories, in the lab's private tmpfs."""
 FIRST_INDEX = 100
-"""Of the lab's links; below are lo and what some kernels put into every new namespace. No two
-links of a lab have the same: the kernel takes a veth whose peer has its own index for a lone
-device, whose carrier may wait a second for its turn (net/core/link_watch.c)."""
+"""The first interface index of the lab's links; lower ones belong to lo and to devices that some
+kernels create in every new namespace. Indexes are unique in a lab: if a veth has the same index as
+its peer, the kernel treats it as a device without a peer, whose carrier may be delayed by a second
+(net/core/link_watch.c)."""
 SETTLING = 10.0
-"""Seconds within which all links must carry."""
+"""Seconds within which all links must have carrier."""
 ADMINISTERING = ("gateway", "directory", "radius")
-"""Kinds of nodes whose programs need SYS_ADMIN: the gateway gives its workers empty namespaces,
-Samba keeps access lists in security attributes of files. User-mode Linux needs it as well."""
+"""Kinds of nodes whose programs need SYS_ADMIN: the gateway creates empty namespaces for its
+workers, Samba stores access lists in security attributes of files. User-mode Linux needs it too."""
 LOCALHOST = "127.0.0.1 localhost\n::1 localhost\n"
 
 
 class _Computer:
-    """A node as it comes together from the plan: what is asked of the kernel, and its network."""
+    """A node under construction: its requests to the kernel, and its network."""
 
     def __init__(self, plan: NodePlan, indexes: Iterator[int], known: Neighbours) -> None:
         self.plan = plan
@@ -43,17 +44,17 @@ class _Computer:
         self._switches = {bridge.name: next(self._indexes) for bridge in plan.bridges}
         self._ends: list[tuple[End, Port]] = []
         self._late: list[int] = []
-        """What is up before the other end of its cable: it does not carry at once."""
+        """Links that are up before their peers: they do not have carrier at once."""
         self._unplugged: list[Port] = []
-        self.births = [
+        self.creations = [
             requests.bridge(name, index, mac(Interface(plan.name, name)))
             for name, index in self._switches.items()
         ]
 
     def connect(self, end: End, *, near: bool) -> Port:
-        """A new end of a cable. The near one is born up and in its switch, the far one not."""
+        """Add an end of a cable. The near end is created up and in its bridge, the far end not."""
         switch = self._switches[end.bridge] if end.bridge else 0
-        # A switch's port has nobody's address: behind it may be a computer that has.
+        # A bridge port needs no fixed MAC address: no neighbour entry refers to it.
         own = "" if switch else mac(Interface(end.node, end.interface))
         port = Port(end.interface, next(self._indexes), switch, own)
         self._ends.append((end, port))
@@ -64,7 +65,7 @@ class _Computer:
         return port
 
     def configure(self) -> None:
-        """Set up what was born; routes last, when their next hops can be reached."""
+        """Configure the created links; routes last, when their next hops are reachable."""
         addressed = [
             (LOOPBACK, self.plan.loopback),
             *((self._switches[bridge.name], bridge.addresses) for bridge in self.plan.bridges),
@@ -88,8 +89,8 @@ class _Computer:
                 yield requests.neighbour(index, other.address, other.mac)
 
     def carries(self) -> bool:
-        """Whether every plugged link works. Asking makes a recent kernel see to it at once;
-        ports before their switches, which work when one of their ports does."""
+        """Whether every link has carrier. The request makes a recent kernel process carrier
+        changes at once. Ports come before their bridges: a bridge has carrier if a port does."""
         used = [*self._late, *{port.master for _, port in self._ends if port.master}]
         answers = self.network.netlink.ask([requests.show(index) for index in used])
         return all(requests.is_running(answer) for answer in answers)
@@ -103,14 +104,15 @@ async def build_network(
     kernels: Collection[str] = (),
     known: Neighbours | None = None,
 ) -> dict[str, NamespaceNode]:
-    """Every node with its network, by name; every link carries when this returns.
+    """Every node with its network, by name; every link has carrier when this returns.
 
-    In the nodes of `kernels` a kernel will run that is a program there. `known`: who knows whom,
-    where that is not to be seen in this plan.
-    KernelError names the request that the kernel refused.
+    The nodes of `kernels` will run user-mode Linux. `known`: the static neighbours, if this plan
+    does not show them all. KernelError names the request that the kernel refused.
     """
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1, thread_name_prefix="build") as thread:  # it ends in a namespace
+    with ThreadPoolExecutor(
+        1, thread_name_prefix="build"
+    ) as thread:  # the thread ends in another namespace
         wires = neighbours(plan) if known is None else known
         computers = await loop.run_in_executor(thread, _build, plan, wires)
     waiting = list(computers.values())
@@ -134,8 +136,8 @@ async def build_network(
 
 
 def _build(plan: Plan, known: Neighbours) -> dict[str, _Computer]:
-    """All links first, then what is on them. One thread, going from namespace to namespace: with
-    more, the kernel's locks and the interpreter's take all that is won."""
+    """Create all links first, then configure them. One thread moves from namespace to namespace:
+    with more threads, the locks of kernel and interpreter cost all that would be gained."""
     computers = {}
     indexes = count(FIRST_INDEX)
     for node in plan.nodes:
@@ -143,10 +145,10 @@ def _build(plan: Plan, known: Neighbours) -> dict[str, _Computer]:
             computers[node.name] = _Computer(node, indexes, known)
     for link in plan.links:
         name, request = _cable(link, computers)
-        computers[name].births.append(request)
+        computers[name].creations.append(request)
     for name, computer in computers.items():
         with _naming(name):
-            computer.network.netlink.apply(computer.births)
+            computer.network.netlink.apply(computer.creations)
     for name, computer in computers.items():
         with _naming(name):
             computer.configure()
@@ -155,7 +157,7 @@ def _build(plan: Plan, known: Neighbours) -> dict[str, _Computer]:
 
 @contextmanager
 def _naming(node: str) -> Iterator[None]:
-    """What is refused is refused in a node."""
+    """Add the node's name to errors."""
     try:
         yield
     except (OSError, LabError) as error:
@@ -170,7 +172,7 @@ def _files(plan: NodePlan) -> dict[str, str]:
 
 
 def _cable(link: Cable, computers: Mapping[str, _Computer]) -> tuple[str, Request]:
-    """The request that makes both ends, and the node whose it is: one that has a switch for it."""
+    """The request that creates both ends, and the node that makes it: one with a bridge if any."""
     near, far = (link.b, link.a) if link.b.bridge and not link.a.bridge else (link.a, link.b)
     here, there = computers[near.node], computers[far.node]
     near_port, far_port = here.connect(near, near=True), there.connect(far, near=False)

@@ -1,11 +1,11 @@
-"""What is said over a lab's control socket: requests, answers and events, one JSON message each.
+"""The protocol of a lab's control socket: requests, answers and events, one JSON message each.
 
-A request is `{"request": ..., ...}`. It is answered by any number of `{"event": ..., ...}` and
-then one `{"ok": ...}` or `{"error": {"message", "remedy", "code"}}`; `watch` has no end of its
-own. `enter` and `namespaces` carry descriptors with their answer (SCM_RIGHTS).
+A request is `{"request": ..., ...}`. The answer is any number of `{"event": ..., ...}` and then
+one `{"ok": ...}` or `{"error": {"message", "remedy", "code"}}`; `watch` never ends by itself. The
+answers to `enter` and `namespaces` have descriptors (SCM_RIGHTS).
 
-Dataclasses, because importing pydantic would take longer than building a world of 50 nodes; steps
-are validated where they are carried out.
+These are dataclasses because importing pydantic would take longer than building a lab of 50 nodes;
+steps are validated before they are executed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A part of the building starts or ends."""
+    """A stage of building the lab has started or ended."""
 
     name: str
     state: Literal["started", "done", "failed"]
@@ -33,7 +33,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """A check or an action is done; `index` is its place in the list of steps."""
+    """A check or an action is done; `index` is its index in the list of steps."""
 
     index: int
     verb: str
@@ -72,44 +72,44 @@ _NAMES = {kind: name for name, kind in _EVENTS.items()}
 
 
 def event_as_data(event: Event) -> dict[str, Any]:
-    """An event as its message."""
+    """An event as a message."""
     return {"event": _NAMES[type(event)], **asdict(event)}
 
 
 def event_of(message: Mapping[str, Any]) -> Event:
-    """The event that a message tells of."""
+    """The event in a message."""
     fields = dict(message)
     return _EVENTS[fields.pop("event")](**fields)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What the lab is and how it does."""
+    """The lab's status."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """All events from the beginning, then each as it happens."""
+    """All past events, then each new one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Carry out steps (lab.topology.model.steps, as data), in order; whether all held."""
+    """Execute steps (lab.topology.model.steps, as data), in order; whether all held."""
 
     steps: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Enter:
-    """A way into a node: answered by `namespaces`, with their descriptors in the order of
-    lab.runtime.enter.KINDS, or by `agent`, with a connection to it (lab.guest.wire)."""
+    """The entrance to a node: `namespaces`, with their descriptors in the order of
+    lab.runtime.enter.KINDS, or `agent`, with a connection to it (lab.guest.wire)."""
 
     node: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Namespaces:
-    """Descriptors of the lab's own user and mount namespaces, in that order."""
+    """Descriptors of the lab's user and mount namespaces, in that order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ class Exec:
 
 @dataclass(frozen=True, kw_only=True)
 class Operate:
-    """What a gateway's operator does."""
+    """An operator's request to a gateway."""
 
     gateway: str
     action: str
@@ -133,8 +133,7 @@ class Operate:
 
 @dataclass(frozen=True, kw_only=True)
 class Decide:
-    """What a user says on the telephone, when a second factor asks; at any time, also while steps
-    are carried out."""
+    """A user's answer to a second factor; allowed at any time, also while steps run."""
 
     user: str
     approve: bool
@@ -160,7 +159,7 @@ _REQUESTS: dict[str, type[Request]] = {
 
 
 def request_of(message: Mapping[str, Any]) -> Request:
-    """The request that a message makes; UsageError if this lab knows none such."""
+    """The request in a message; UsageError if this lab does not know it."""
     fields = dict(message)
     name = fields.pop("request", None)
     if name not in _REQUESTS:
@@ -172,30 +171,30 @@ def request_of(message: Mapping[str, Any]) -> Request:
 
 
 class Body(Protocol):
-    """What a supervisor supervises."""
+    """The lab that a supervisor builds and runs."""
 
     @property
     def nodes(self) -> Mapping[str, Node]:
-        """The computers that exist by now."""
+        """The nodes that exist so far."""
 
     async def build(self, emit: Emit) -> None:
-        """Build it all; an exception means that the lab failed."""
+        """Build the lab; an exception means that it failed."""
 
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
-        """Carry out steps; whether all held."""
+        """Execute steps; whether all held."""
 
     async def status(self) -> dict[str, Any]:
         """At least `nodes` and `clients`, lists of rows with `name`."""
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Do what the operator of a gateway asks."""
+        """Execute an operator's request to a gateway."""
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
-        """The user's word on the telephone; the RADIUS servers that asked."""
+        """Answer a user's second factor; the RADIUS servers that asked."""
 
 
 class Answer(NamedTuple):
-    """What goes with `ok`, and the descriptors that go with the message: ours, or given away."""
+    """The value of `ok`, and descriptors to send: `lent` ones stay open here, `given` ones not."""
 
     value: Any
     lent: tuple[int, ...] = ()

@@ -1,8 +1,8 @@
-"""Start a lab: lock, leash, control socket, PID 1 of a new PID namespace, supervisor.
+"""Start a lab: lock, lifeline, control socket, PID 1 of a new PID namespace, supervisor.
 
-The lab is one process tree. It lives as long as its PID 1, and that as long as its supervisor
-and, until `Handle.release`, as long as who started it: the leash is a pipe whose other end only
-the starter holds, so that its death, by whatever cause, is an end of file in PID 1.
+The lab is one process tree. It lives as long as its PID 1. PID 1 ends with the supervisor and,
+until `Handle.release`, with the starting process: the lifeline is a pipe whose other end only the
+starter has, so that PID 1 reads an end of file when the starter dies for any reason.
 """
 
 from __future__ import annotations
@@ -31,79 +31,79 @@ from lab.kernel import calls, neighbour_table
 from lab.runtime.directory import RunDirectory, forget_old
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
-from lab.runtime.supervisor import READY, Beginning, supervise
+from lab.runtime.supervisor import READY, StartState, supervise
 
 MakeBody = Callable[[Path], Body]
 """Called in the supervisor with the directory for logs."""
 MOST_FILES = 16384
-"""Open files: the supervisor has some four a node, and programs size tables by this limit."""
+"""Open files: the supervisor needs about four per node; programs size tables by this limit."""
 LAB_FILES = "/run/lab"
 """The lab's private tmpfs."""
 
 
 @dataclass(frozen=True)
-class _Ends:
-    """The descriptors that the lab keeps of its starter's."""
+class _Inherited:
+    """The starter's descriptors that the lab keeps."""
 
     listener: socket.socket
     lock: int
     ready: int
-    leash: int
+    lifeline: int
 
     @property
     def numbers(self) -> set[int]:
-        return {self.listener.fileno(), self.lock, self.ready, self.leash}
+        return {self.listener.fileno(), self.lock, self.ready, self.lifeline}
 
 
 def start(name: str, make_body: MakeBody) -> Handle:
-    """Start a lab; it then builds itself, which `Handle.watch` tells of.
+    """Start a lab; it then builds itself, and `Handle.watch` reports the progress.
 
-    The lab dies with the calling process unless released: `verify` never releases it, `up` when
-    it is ready. UsageError if it runs already, MachineError if the machine cannot run it.
+    The lab dies with the calling process unless released: `verify` never releases it, `up` does
+    when it is ready. UsageError if it already runs, MachineError if the machine cannot run it.
     """
-    began = Beginning(time.monotonic(), neighbour_table.refused())
+    began = StartState(time.monotonic(), neighbour_table.refused())
     directory = RunDirectory(name)
     lock = directory.take()
     forget_old()
     listener = directory.bind()
-    (ready, tell), (leash, hold) = os.pipe(), os.pipe()
-    ends = _Ends(listener, lock, tell, leash)
+    (ready, report), (lifeline, hold) = os.pipe(), os.pipe()
+    ends = _Inherited(listener, lock, report, lifeline)
     middle = os.fork()
     if middle == 0:
-        _never_return(lambda: _become_lab(directory, ends, make_body, began), tell)
-    for descriptor in (lock, tell, leash):
+        _never_return(lambda: _become_lab(directory, ends, make_body, began), report)
+    for descriptor in (lock, report, lifeline):
         os.close(descriptor)
     listener.close()
     try:
         os.waitpid(middle, 0)
         with os.fdopen(ready) as pipe:
-            said = pipe.readline()
-            if said != READY:
-                pipe.read()  # until PID 1 has let go of it, and of the lock
+            line = pipe.readline()
+            if line != READY:
+                pipe.read()  # until PID 1 has closed the pipe and released the lock
     except BaseException:
-        os.close(hold)  # and what there is of the lab ends
+        os.close(hold)  # ends all processes of the lab
         raise
-    if said != READY:
+    if line != READY:
         os.close(hold)
-        raise _failure(said, directory)
-    return Handle(directory, leash=hold)
+        raise _failure(line, directory)
+    return Handle(directory, lifeline=hold)
 
 
-def _failure(said: str, directory: RunDirectory) -> LabError:
-    if said:
-        return exception_of(json.loads(said))
+def _failure(line: str, directory: RunDirectory) -> LabError:
+    if line:
+        return exception_of(json.loads(line))
     where = directory.outside / "log" / "supervisor.log"
-    return LabError(f"lab {directory.name} died while starting", f"look into {where}")
+    return LabError(f"lab {directory.name} died while starting", f"see {where}")
 
 
-def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
-    """In a forked child: whatever happens, do not go on in the caller's stack."""
+def _never_return(work: Callable[[], None], report: int) -> NoReturn:
+    """Call `work` in a forked child, report an exception, and end the process in any case."""
     code = 0
     try:
         work()
     except BaseException as error:  # noqa: BLE001 (it must not reach the parent's code)
-        with suppress(OSError):  # nobody may be left to hear it, and the log's disk may be full
-            os.write(tell, f"{json.dumps(error_report(error))}\n".encode())
+        with suppress(OSError):  # the starter may be gone, and the log's disk full
+            os.write(report, f"{json.dumps(error_report(error))}\n".encode())
             if not isinstance(error, OSError | LabError | KeyboardInterrupt):
                 traceback.print_exc()
         code = 1
@@ -112,26 +112,26 @@ def _never_return(work: Callable[[], None], tell: int) -> NoReturn:
 
 
 def _become_lab(
-    directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: Beginning
+    directory: RunDirectory, ends: _Inherited, make_body: MakeBody, began: StartState
 ) -> None:
-    """The process in the middle, which only makes the PID namespace; then PID 1."""
+    """The intermediate process, which only creates the PID namespace; then PID 1."""
     calls.unshare(calls.NEWPID)
     if os.fork():
         os._exit(0)
     _detach(directory.logs, ends.numbers)
-    prepare_ground()
+    isolate_lab()
     ends.listener.listen(64)  # here: a client's SO_PEERCRED then is PID 1
     supervisor = os.fork()
     if supervisor == 0:
-        os.close(ends.leash)
+        os.close(ends.lifeline)
         _never_return(lambda: _supervise(directory, ends, make_body, began), ends.ready)
     ends.listener.close()
-    _reap(supervisor, ends.leash)
+    _reap(supervisor, ends.lifeline)
 
 
 def _detach(logs: Path, kept: set[int]) -> None:
-    """Let go of all that belongs to the starter: session, files, signal handlers, limits."""
-    gc.freeze()  # the starter's objects must not close descriptors that are ours now
+    """Release everything of the starter: session, files, signal handlers, limits."""
+    gc.freeze()  # finalizers of the starter's objects must not close our descriptors
     gc.enable()
     os.setsid()
     os.umask(0o022)
@@ -148,40 +148,42 @@ def _detach(logs: Path, kept: set[int]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core handler would run in the machine
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core handler would run on the host
     allow_files()
 
 
 def allow_files() -> None:
-    """Let this process have so many open as it may be given, but no more than MOST_FILES."""
+    """Raise the limit of open files as far as allowed, but not above MOST_FILES."""
     most = min(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def prepare_ground() -> None:
-    """Namespaces of the lab as a whole: nothing mounted or configured from here on leaks out."""
+def isolate_lab() -> None:
+    """Create the lab's own namespaces: mounts and network settings no longer affect the host."""
     calls.unshare(calls.NEWNS | calls.NEWNET | calls.NEWIPC)
     calls.mount("none", "/", "", calls.MS_REC | calls.MS_PRIVATE)
     quiet = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
     calls.mount("proc", "/proc", "proc", quiet)
     for name in ("hosts", "hostname", "resolv.conf"):
-        if not Path("/etc", name).exists():  # nodes bind their own over them
+        if not Path("/etc", name).exists():  # nodes bind-mount their own files here
             Path("/etc", name).touch()
     Path(LAB_FILES).mkdir(exist_ok=True)
-    # Nodes' files are in there, and what a node has made a link to is theirs, not the machine's:
-    # the supervisor goes through none.
+    # A node may create symbolic links in its files, also to the host's; the supervisor must not
+    # follow them.
     flags = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOSYMFOLLOW
     calls.mount("lab", LAB_FILES, "tmpfs", flags, "mode=0700")
 
 
-def _supervise(directory: RunDirectory, ends: _Ends, make_body: MakeBody, began: Beginning) -> None:
+def _supervise(
+    directory: RunDirectory, ends: _Inherited, make_body: MakeBody, began: StartState
+) -> None:
     supervise(directory, ends.listener, make_body, ready=ends.ready, began=began)
 
 
-def _reap(supervisor: int, leash: int) -> NoReturn:
-    """Be PID 1: collect orphans; end with the supervisor, or when the leash is let go of.
+def _reap(supervisor: int, lifeline: int) -> NoReturn:
+    """Be PID 1: reap orphans; end with the supervisor, or when the lifeline is closed.
 
-    The kernel then kills everything in the lab. A byte on the leash releases it.
+    The kernel then kills everything in the lab. A byte on the lifeline releases it.
     """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -189,7 +191,7 @@ def _reap(supervisor: int, leash: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     poll = select.poll()
     poll.register(woken, select.POLLIN)
-    poll.register(leash, select.POLLIN)
+    poll.register(lifeline, select.POLLIN)
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == supervisor:
@@ -199,7 +201,7 @@ def _reap(supervisor: int, leash: int) -> NoReturn:
         ready = {descriptor for descriptor, _ in poll.poll()}
         if woken in ready:
             os.read(woken, 4096)
-        if leash in ready:
-            if not os.read(leash, 1):
+        if lifeline in ready:
+            if not os.read(lifeline, 1):
                 os._exit(1)
-            poll.unregister(leash)
+            poll.unregister(lifeline)

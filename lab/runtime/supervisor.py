@@ -1,4 +1,4 @@
-"""The supervisor: the lab's Python. Builds the body, keeps its history, answers its socket."""
+"""The supervisor process: builds the lab, records its events, serves the control socket."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from lab.runtime.directory import RunDirectory
 from lab.runtime.protocol import Answer, Body, Event, Failed, Ready
 
 
-class Beginning(NamedTuple):
-    """What was noted when the lab was asked for."""
+class StartState(NamedTuple):
+    """Measured before the lab's processes were started."""
 
     at: float
     """time.monotonic()."""
     refused: int
-    """lab.kernel.neighbour_table.refused(), which no lab can read itself."""
+    """lab.kernel.neighbour_table.refused(), which cannot be read from inside a lab."""
 
 
 READY = "ready\n"
-"""Said through the readiness pipe; anything else is a failure, as data."""
+"""Written to the readiness pipe; any other line is an error report (JSON)."""
 GRACE = 0.01
-"""Seconds for the answer to `down` to leave."""
+"""Seconds for sending the answer to `down`."""
 
 
 def supervise(
@@ -47,17 +47,17 @@ def supervise(
     make_body: Callable[[Path], Body],
     *,
     ready: int,
-    began: Beginning,
+    began: StartState,
 ) -> None:
-    """Until `down`. A line on `ready` says that the control socket is served."""
+    """Supervise a lab until `down`; a line on `ready` reports that the control socket is served."""
     supervisor = Supervisor(directory, make_body(directory.logs), began)
     asyncio.run(supervisor.serve(listener, ready))
 
 
 class Supervisor:
-    """One lab: its body, its state and everything that has happened so far."""
+    """One lab: its body, its state and its history of events."""
 
-    def __init__(self, directory: RunDirectory, body: Body, began: Beginning) -> None:
+    def __init__(self, directory: RunDirectory, body: Body, began: StartState) -> None:
         self._directory = directory
         self._body = body
         self._began = began
@@ -69,7 +69,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket, ready: int) -> None:
-        """Build and answer, until somebody asks for the end."""
+        """Build the lab and serve requests until `down`."""
         listener.setblocking(False)
         os.write(ready, READY.encode())
         self._keep(self._build())
@@ -77,7 +77,7 @@ class Supervisor:
         self._keep(keep_small(lambda: self._directory.logs.rglob("*.log")))
         await self._over.wait()
         sys.stdout.flush()
-        os._exit(0)  # the kernel takes the rest; waiting for threads and programs is not needed
+        os._exit(0)  # PID 1 then ends too, and the kernel kills all other processes
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -87,17 +87,17 @@ class Supervisor:
     async def _build(self) -> None:
         try:
             await self._body.build(self.emit)
-        except Exception as error:  # noqa: BLE001 (told to everybody who watches)
+        except Exception as error:  # noqa: BLE001 (reported to all watching clients)
             self._state = "failed"
             self.emit(Failed(**error_report(error)))
-            with suppress(OSError):  # the log's disk may be what is full
+            with suppress(OSError):  # the log's disk may be full
                 traceback.print_exception(error)
         else:
             self._state = "ready"
             self.emit(Ready(seconds=round(self._age, 3)))
 
     def emit(self, event: Event) -> None:
-        """Remember an event and wake those who watch."""
+        """Record an event and notify the watching clients."""
         self._history.append(event)
         self._news.set()
         self._news = asyncio.Event()
@@ -109,7 +109,7 @@ class Supervisor:
             self._keep(Conversation(self, connection).serve())
 
     async def answer(self, request: protocol.Request) -> Answer:
-        """Answer a request that has one answer."""
+        """Answer a request that has a single answer."""
         match request:
             case protocol.Status():
                 return Answer(await self._status())
@@ -118,15 +118,15 @@ class Supervisor:
             case protocol.Namespaces():
                 return Answer(None, (_namespace("user"), _namespace("mnt")))
             case protocol.Exec() | protocol.Operate() | protocol.Decide():
-                return Answer(await self._order(request))
+                return Answer(await self._execute(request))
             case protocol.Down():
                 asyncio.get_running_loop().call_later(GRACE, self._over.set)
                 return Answer(None)
             case protocol.Watch() | protocol.Run():
-                raise TypeError("answered by its conversation")
+                raise TypeError("its conversation answers it")
 
-    async def _order(self, request: protocol.Exec | protocol.Operate | protocol.Decide) -> Any:
-        """What somebody in the lab's world is to do."""
+    async def _execute(self, request: protocol.Exec | protocol.Operate | protocol.Decide) -> Any:
+        """Execute a request to a node, a gateway or a RADIUS server."""
         match request:
             case protocol.Exec():
                 node = self._node(request.node)
@@ -165,7 +165,7 @@ class Supervisor:
         return time.monotonic() - self._began.at
 
     async def steps(self, request: protocol.Run, emit: protocol.Emit) -> bool:
-        """Carry out steps: those of one request at a time."""
+        """Execute steps, one request at a time; whether all held."""
         from lab.topology.model.steps import Steps  # noqa: PLC0415 (pydantic: after the world is built)
 
         if self._state != "ready":
@@ -174,13 +174,13 @@ class Supervisor:
         async with self._steps:
             return await self._body.run(Steps.validate_python(request.steps), emit)
 
-    async def history(self, tell: Callable[[Event], Awaitable[None]]) -> None:
-        """Every event from the beginning, and then each as it comes, for ever."""
+    async def history(self, send: Callable[[Event], Awaitable[None]]) -> None:
+        """Send every past event, then each new one; never returns."""
         known = 0
         while True:
             news = self._news
             while known < len(self._history):
-                await tell(self._history[known])
+                await send(self._history[known])
                 known += 1
             await news.wait()
 

@@ -1,4 +1,4 @@
-"""Messages on a SOCK_SEQPACKET socket: JSON and descriptors; large ones travel as a file."""
+"""Messages on a SOCK_SEQPACKET socket: JSON and descriptors; large messages are sent as a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 LARGEST = 32 * 1024
-"""Bytes of a plain message; a socket's buffer takes some six of them."""
+"""Bytes of a plain message; a socket's buffer holds about six of them."""
 DESCRIPTORS = 16
 
 _NUMBER = array("i").itemsize
@@ -19,7 +19,7 @@ Message = dict[str, Any]
 
 
 def send(sock: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
-    """One message; BlockingIOError if the socket does not block and is full."""
+    """Send one message; BlockingIOError if the socket is non-blocking and full."""
     data = json.dumps(message).encode()
     if len(data) <= LARGEST:
         socket.send_fds(sock, [data], list(descriptors))
@@ -34,12 +34,12 @@ def send(sock: socket.socket, message: Message, descriptors: Sequence[int] = ())
 
 
 def receive(sock: socket.socket) -> tuple[Message, list[int]]:
-    """One message with its descriptors; EOFError when the other side has gone."""
-    # Not socket.recv_fds: it drops its flags, and the descriptors would reach every program.
+    """Receive one message with its descriptors; EOFError if the peer has disconnected."""
+    # Not socket.recv_fds: it drops its flags, and every program would inherit the descriptors.
     space = socket.CMSG_SPACE(DESCRIPTORS * _NUMBER)
     data, ancillary, _, _ = sock.recvmsg(LARGEST, space, socket.MSG_CMSG_CLOEXEC)
     if not data:
-        raise EOFError("the other side has gone")
+        raise EOFError("the peer has disconnected")
     numbers = b"".join(content for _, kind, content in ancillary if kind == socket.SCM_RIGHTS)
     descriptors = array("i", numbers).tolist()
     message: Message = json.loads(data)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.kernel import calls
-from lab.runtime.start import allow_files, prepare_ground
+from lab.runtime.start import allow_files, isolate_lab
 
 
 def isolated(function: Callable[[], None] | Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -43,7 +43,7 @@ def _do(function: Callable[[], Any], writing: int) -> None:
         first = os.fork()
         if first:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 255)
-        prepare_ground()
+        isolate_lab()
         result = function()
         if asyncio.iscoroutine(result):
             asyncio.run(result)

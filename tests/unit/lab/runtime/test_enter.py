@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from lab.boot import ask
-from lab.runtime.enter import _stand_for
+from lab.runtime.enter import _represent
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -19,7 +19,7 @@ def stand_for() -> int:
     child = os.fork()
     if child == 0:
         os._exit(3)
-    return _stand_for(child)
+    return _represent(child)
 
 
 def launch() -> int:
