@@ -80,7 +80,7 @@ async def _icmp(node: Node, target: str, within: float) -> str:
     argv = ["ping", "-n", "-c", "1", "-i", "0.2", "-w", str(max(1, round(within))), target]
     done = await node.run(argv, limit=within + 2)
     if done.code:
-        raise UnreachableError(f"{target}: {done.said.splitlines()[-1]}")
+        raise UnreachableError(f"{target}: {done.output.splitlines()[-1]}")
     return next(line for line in done.stdout.splitlines() if "time=" in line)
 
 

@@ -58,7 +58,7 @@ async def compare_name(
 def read_check(done: Completed) -> NameCheck:
     """Parse the output of `openssl s_client -brief`. Text from a certificate never begins a line,
     so it cannot pass for openssl's own messages."""
-    output = done.said
+    output = done.output
     found = (next(filter(None, match.groups())) for match in _ERROR.finditer(output))
     lines = tuple(dict.fromkeys(f"openssl: {message}" for message in found))
     if _OTHER.search(output):

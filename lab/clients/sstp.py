@@ -215,7 +215,7 @@ class Sstp:
         )
         done = await self._node.run(["ip", "-batch", "-"], input=commands)
         if done.code:
-            raise LabError(f"{self._node.name}: the profile's routes cannot be set: {done.said}")
+            raise LabError(f"{self._node.name}: the profile's routes cannot be set: {done.output}")
 
     def _output(self) -> str:
         """The output of this dial's programs so far."""

@@ -1,2 +1,2 @@
-"""What runs inside a user-mode Linux node: standard library only, and little of it, because
-starting Python there costs ten times what it costs here."""
+"""Code that runs inside a user-mode Linux node. It imports little of the standard library and
+nothing else, because Python starts ten times slower there."""

@@ -1,7 +1,7 @@
 """PID 1 of a user-mode Linux node: mounts, modules, network; then the agent, and reaping.
 
-The root is the node's own view of the machine's files, read-only, through hostfs. What it must be
-told stands in CONFIGURATION, which its own /run then hides.
+The root file system is the place node's root, read-only, through hostfs. The configuration is in
+CONFIGURATION, which the node's own /run then hides.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "/run/boot.json"
 STAGE = "/mnt"
-"""Where the overlays' upper layers are made; nobody sees it afterwards."""
+"""The overlays' upper layers, unmounted afterwards."""
 MODPROBE = "/etc/p2slab/modprobe"
 MODPROBE_SCRIPT = """#!/bin/sh
-# An algorithm made of others, crypto-gcm(aes), is no module, and modprobe is slow to say so.
+# A composed algorithm, crypto-gcm(aes), is not a module, and modprobe is slow to find that out.
 case "$*" in *"("*) exit 1;; esac
 exec /usr/sbin/modprobe -d {} "$@"
 """
@@ -35,26 +35,26 @@ SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFFLAGS = 0x8916, 0x891C, 0x8914
 IFF_UP = 1
 RTM_NEWLINK, NLM_F_REQUEST, NLM_F_ACK, IFLA_NET_NS_FD = 16, 1, 4, 28
 INDEX_AT = 20
-"""struct nlmsghdr, then ifinfomsg, ifaddrmsg and tcmsg alike have the link's index there."""
-PATIENCE = 10.0
+"""The offset of the link's index: after struct nlmsghdr, in ifinfomsg, ifaddrmsg and tcmsg."""
+CONNECT_LIMIT = 10.0
 
 
 def boot() -> None:
-    """Never returns; the kernel panics when this process ends, which ends the node."""
+    """Boot; never returns. When this process ends, the kernel panics, which ends the node."""
     _mount_kernel()
     with open(CONFIGURATION, "rb") as file:  # noqa: PTH123 (pathlib costs 40 ms here)
-        told = json.load(file)
+        configuration = json.load(file)
     load_modules(MODULES, ["overlay"])
-    _mount_own(told["host"])
-    calls.set_host_name(told["name"])
+    _mount_own(configuration["host"])
+    calls.set_host_name(configuration["name"])
     _allow_modprobe()
-    load_modules(MODULES, told["modules"])
-    _configure_network(told)
-    sys.path += told["path"]
-    os.environ.update(told["environment"])
+    load_modules(MODULES, configuration["modules"])
+    _configure_network(configuration)
+    sys.path += configuration["path"]
+    os.environ.update(configuration["environment"])
     agent = os.fork()
     if agent == 0:
-        _become_agent(told)
+        _become_agent(configuration)
     while True:
         pid, _ = os.wait()
         if pid == agent:
@@ -72,10 +72,10 @@ def _mount_kernel() -> None:
 
 
 def _mount_own(host: str) -> None:
-    """What the node may write: overlays on /etc and /var, and an empty /run and /tmp.
+    """Mount the node's writable files: overlays on /etc and /var, and an empty /run and /tmp.
 
-    `host`, below /var, shows what is the machine's, a checkout say: it is laid upon the overlay as
-    it was, read-only.
+    `host`, below /var, shows files of the host, such as a checkout: it is bind-mounted over the
+    overlay, read-only.
     """
     shown = os.open(host, os.O_PATH | os.O_CLOEXEC) if os.path.isdir(host) else None  # noqa: PTH112
     calls.mount("tmpfs", STAGE, "tmpfs", 0, "mode=755")
@@ -94,7 +94,7 @@ def _mount_own(host: str) -> None:
 
 
 def _allow_modprobe() -> None:
-    """The kernel's own requests for modules: they are not where it would look."""
+    """Let the kernel load modules on demand, from a directory that is not its default."""
     directory = os.path.dirname(MODPROBE)  # noqa: PTH120
     os.makedirs(f"{directory}/lib")  # noqa: PTH103
     os.symlink(MODULES, f"{directory}/lib/modules")  # noqa: PTH211
@@ -105,19 +105,19 @@ def _allow_modprobe() -> None:
         file.write(MODPROBE)
 
 
-def _configure_network(told: dict[str, Any]) -> None:
-    """Encoded netlink requests, each with its words and the link it is about: [words, hex, link].
+def _configure_network(configuration: dict[str, Any]) -> None:
+    """Send encoded netlink requests: [text, hex, link].
 
-    A link's name stands for its index, which only this kernel knows.
+    `link` is a link's name, for the index that only this kernel knows.
     """
-    sysctls.write(told["sysctls"])
+    sysctls.write(configuration["sysctls"])
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
-        for words, encoded, link in told["network"]:
+        for text, encoded, link in configuration["network"]:
             message = bytearray.fromhex(encoded)
             if link:
                 struct.pack_into("=I", message, INDEX_AT, socket.if_nametoindex(link))
             struct.pack_into("=HI", message, 6, NLM_F_ACK | _flags(message), 1)
-            _ask(kernel, bytes(message), words)
+            _ask(kernel, bytes(message), text)
 
 
 def _flags(message: bytearray) -> int:
@@ -125,21 +125,21 @@ def _flags(message: bytearray) -> int:
     return flags
 
 
-def _ask(kernel: socket.socket, message: bytes, words: str) -> None:
+def _ask(kernel: socket.socket, message: bytes, text: str) -> None:
     kernel.send(message)
     code = -struct.unpack_from("=i", kernel.recv(4096), 16)[0]
     if code:
-        raise OSError(code, os.strerror(code), words)
+        raise OSError(code, os.strerror(code), text)
 
 
-def _become_agent(told: dict[str, Any]) -> None:
-    """The agent's own line is in a network namespace of its own: the node's programs see none."""
-    line = told["agent"]
+def _become_agent(configuration: dict[str, Any]) -> None:
+    """Become the agent. Its link is in a separate network namespace, invisible to programs."""
+    line = configuration["agent"]
     home, there = _other_network(line["link"])
     calls.setns(there, calls.NEWNET)
     _address(line["link"], line["address"], line["mask"])
     listener = socket.create_server((line["address"], line["port"]), backlog=64)
-    supervisor = socket.create_connection((line["supervisor"], line["port"]), timeout=PATIENCE)
+    supervisor = socket.create_connection((line["supervisor"], line["port"]), timeout=CONNECT_LIMIT)
     calls.setns(home, calls.NEWNET)
     os.close(home)
     os.close(there)
@@ -168,7 +168,7 @@ def _network() -> int:
 
 
 def _address(link: str, address: str, mask: str) -> None:
-    """The old way (netdevice(7)), for which nothing has to be imported."""
+    """Configure a link by ioctl (netdevice(7)), which needs no imports."""
     name = link.encode()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel:
         for order, text in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, mask)):

@@ -1,7 +1,7 @@
 """The first program of a user-mode Linux node: `python -I -S init.py SOURCE BYTECODE`.
 
-Little more than a way to the modules, which have their bytecode kept; this one is compiled anew
-at every boot.
+It only makes the other modules importable: their bytecode is cached, but this file is compiled at
+every boot.
 """
 
 import sys

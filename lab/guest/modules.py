@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def load_modules(base: str, names: Iterable[str]) -> None:
-    """Load these with what they depend on; `base` has a directory for each kernel release."""
+    """Load modules and their dependencies; `base` has a directory for each kernel release."""
     directory = f"{base}/{os.uname().release}"
     with open(f"{directory}/modules.dep", "rb") as file:  # noqa: PTH123 (pathlib costs 40 ms here)
         table = file.read()
@@ -27,7 +27,7 @@ def load_modules(base: str, names: Iterable[str]) -> None:
 
 
 def _with_needs(table: bytes, name: str) -> list[bytes]:
-    """Paths in the order of loading; a line of modules.dep is `path: need of path, its need...`."""
+    """Paths in loading order; a line of modules.dep is `path: dependency, its dependency...`."""
     at = table.find(f"/{name}.ko:".encode())
     if at < 0:
         raise LookupError(f"this kernel has no module {name}")

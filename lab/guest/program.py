@@ -1,4 +1,4 @@
-"""Run a program for a supervisor: pipes or a terminal of its own, signals, exit code."""
+"""Run a program for a supervisor: pipes or a terminal, signals, exit code."""
 
 from __future__ import annotations
 
@@ -17,54 +17,54 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from lab.guest.errand import Errand
+    from lab.guest.job import Job
 
 DEFAULTS = (signal.SIGPIPE, signal.SIGXFSZ)
-"""Python ignores them; programs shall not."""
+"""Python ignores these signals; programs should not."""
 DRAINED = 32
-"""Pieces of output read at a program's end: more than a pipe or a terminal holds, but not for
-ever, because a process that it left behind may go on writing."""
+"""Chunks of output read after a program's end: more than a pipe or a terminal buffers, but limited,
+because a process that it left behind may go on writing."""
 HANGING = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
-def run(errand: Errand) -> None:
-    """Errand `run`."""
-    Run(errand).work()
+def run(job: Job) -> None:
+    """The job `run`."""
+    Run(job).work()
 
 
 class Run:
-    """One program, and one loop that moves its bytes; no direction ever waits for another."""
+    """One program, and a loop that relays its bytes; no direction waits for another."""
 
-    def __init__(self, errand: Errand) -> None:
-        self._errand = errand
-        self._line = errand.line
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._line = job.line
         self._poll = select.poll()
         self._outputs: dict[int, bytes] = {}
-        """Ours of the program's outputs to the kind of frame."""
+        """Our ends of the program's outputs, with their kinds of frame."""
         self._input = -1
         self._unsent = bytearray()
-        """For the supervisor."""
+        """Bytes for the supervisor."""
         self._unfed = bytearray()
-        """For the program."""
+        """Bytes for the program."""
         self._input_ends = False
-        self._there = True
-        """Whether the supervisor is still there."""
-        terminal = errand.request.get("terminal")
+        self._connected = True
+        """Whether the supervisor is still connected."""
+        terminal = job.request.get("terminal")
         self._actions, self._theirs = self._terminal(terminal) if terminal else self._pipes()
         self.pid = self._start()
         self._end = os.pidfd_open(self.pid)
         self.code: int | None = None
 
-    # ---- beginning
+    # ---- start
 
     def _pipes(self) -> tuple[list[Any], list[int]]:
         ends = []
         apart = ((wire.OUTPUT, [1]), (wire.ERRORS, [2]))
-        for kind, numbers in [(wire.OUTPUT, [1, 2])] if self._errand.request["together"] else apart:
+        for kind, numbers in [(wire.OUTPUT, [1, 2])] if self._job.request["together"] else apart:
             ours, theirs = os.pipe()
             self._outputs[ours] = kind
             ends += [(theirs, number) for number in numbers]
-        if self._errand.request["input"]:
+        if self._job.request["input"]:
             theirs, self._input = os.pipe()
             os.set_blocking(self._input, False)
         else:
@@ -73,7 +73,7 @@ class Run:
         return [(os.POSIX_SPAWN_DUP2, *end) for end in ends], list({theirs for theirs, _ in ends})
 
     def _terminal(self, size: list[int]) -> tuple[list[Any], list[int]]:
-        """A new session's first terminal that it opens is its own (tty_ioctl(4))."""
+        """Open a terminal: the first one that a new session opens is its own (tty_ioctl(4))."""
         ours, theirs = os.openpty()
         _resize(ours, size)
         self._outputs[ours] = wire.OUTPUT
@@ -84,7 +84,7 @@ class Run:
         return [opened, *copies], [theirs]
 
     def _start(self) -> int:
-        request = self._errand.request
+        request = self._job.request
         try:
             return os.posix_spawnp(
                 request["argv"][0],
@@ -104,13 +104,13 @@ class Run:
     # ---- the loop
 
     def work(self) -> None:
-        """Until the program has ended and nobody can write into its outputs any more."""
-        self._say(wire.STARTED, self.pid)
+        """Run until the program has ended and no process can write to its outputs."""
+        self._send_number(wire.STARTED, self.pid)
         self._line.setblocking(False)
         for output in self._outputs:
             os.set_blocking(output, False)
         self._poll.register(self._end, select.POLLIN)
-        self._follow_requests()
+        self._handle_requests()
         while self._outputs or self.code is None or self._unsent:
             self._watch()
             for descriptor, events in self._poll.poll():
@@ -119,72 +119,72 @@ class Run:
             self._close(self._input)
 
     def _watch(self) -> None:
-        """What the next poll is about: an output is read only when its last bytes are sent."""
+        """Set up the next poll: an output is read only after its previous bytes are sent."""
         for output in self._outputs:
             self._poll.register(output, 0 if self._unsent else select.POLLIN)
         if self._input >= 0 and self._unfed:
             self._poll.register(self._input, select.POLLOUT)
-        if self._there:
+        if self._connected:
             wanted = select.POLLIN | select.POLLRDHUP
             self._poll.register(self._line, wanted | (select.POLLOUT if self._unsent else 0))
 
     def _serve(self, descriptor: int, events: int) -> None:
         if descriptor == self._end:
-            self._collect()
+            self._reap()
         elif descriptor in self._outputs:
             if not self._unsent:
-                self._take(descriptor)
+                self._read_output(descriptor)
         elif descriptor == self._input and self._unfed:
             self._feed()
         elif descriptor != self._line.fileno():
-            pass  # closed since poll told of it, or fed by what the line brought
+            pass  # closed since poll returned, or already fed
         elif events & (select.POLLRDHUP | HANGING):
-            self._lose()
-        elif self._hears(events):
-            self._follow_requests()
+            self._disconnect()
+        elif self._receive(events):
+            self._handle_requests()
             self._send()
         else:
-            self._lose()
+            self._disconnect()
 
-    def _hears(self, events: int) -> bool:
+    def _receive(self, events: int) -> bool:
         try:
-            return not events & select.POLLIN or self._errand.receive()
+            return not events & select.POLLIN or self._job.receive()
         except OSError:
             return False
 
-    def _collect(self) -> None:
-        """It has ended: what it had written comes before its exit code."""
+    def _reap(self) -> None:
+        """Reap the program; send its remaining output before its exit code."""
         _, status = os.waitpid(self.pid, 0)
         self.code = os.waitstatus_to_exitcode(status)
         self._poll.unregister(self._end)
         os.close(self._end)
         for output in list(self._outputs):
             for _ in range(DRAINED):
-                if not self._take(output):
+                if not self._read_output(output):
                     break
-        self._say(wire.ENDED, self.code)
+        self._send_number(wire.ENDED, self.code)
 
-    def _take(self, output: int) -> bool:
-        """One piece of output for the supervisor; whether there was one."""
+    def _read_output(self, output: int) -> bool:
+        """Send a chunk of output to the supervisor; whether there was one."""
         try:
             data = os.read(output, wire.CHUNK)
         except BlockingIOError:
             return False
-        except OSError:  # EIO: nobody has the terminal any more
+        except OSError:  # EIO: no process has the terminal open
             data = b""
         if data:
-            self._tell(self._outputs[output], data)
+            self._send_frame(self._outputs[output], data)
             return True
         self._poll.unregister(output)
         del self._outputs[output]
         os.close(output)
         return False
 
-    def _say(self, kind: bytes, value: int) -> None:
-        self._tell(kind, json.dumps(value).encode())
+    def _send_number(self, kind: bytes, value: int) -> None:
+        self._send_frame(kind, json.dumps(value).encode())
 
-    def _tell(self, kind: bytes, payload: bytes) -> None:
-        if self._there:
+    def _send_frame(self, kind: bytes, payload: bytes) -> None:
+        if self._connected:
             self._unsent += wire.pack(kind, payload)
             self._send()
 
@@ -195,7 +195,7 @@ class Run:
             except BlockingIOError:
                 return
             except OSError:
-                self._lose()
+                self._disconnect()
                 return
             del self._unsent[:sent]
 
@@ -206,11 +206,11 @@ class Run:
                 del self._unfed[: os.write(self._input, self._unfed)]
         except BlockingIOError:
             pass
-        except OSError:  # it has closed its input
+        except OSError:  # the program has closed its input
             self._unfed.clear()
             self._input_ends = True
         if before > len(self._unfed):
-            self._say(wire.TAKEN, before - len(self._unfed))
+            self._send_number(wire.TAKEN, before - len(self._unfed))
         if self._unfed:
             return
         if self._input_ends:
@@ -219,11 +219,11 @@ class Run:
         else:
             self._poll.unregister(self._input)
 
-    # ---- what the supervisor wants
+    # ---- the supervisor's frames
 
-    def _follow_requests(self) -> None:
-        while self._errand.arrived:
-            kind, payload = self._errand.arrived.pop(0)
+    def _handle_requests(self) -> None:
+        while self._job.arrived:
+            kind, payload = self._job.arrived.pop(0)
             if kind == wire.BODY:
                 self._accept_input(payload)
             elif kind == wire.SIZE:
@@ -248,11 +248,11 @@ class Run:
             else:
                 kill_session(self.pid)
 
-    def _lose(self) -> None:
-        """The supervisor has closed: nobody holds the program any more."""
-        if not self._there:
+    def _disconnect(self) -> None:
+        """The supervisor has closed the connection: kill the program."""
+        if not self._connected:
             return
-        self._there = False
+        self._connected = False
         self._unsent.clear()
         self._poll.unregister(self._line)
         if self.code is None:
@@ -266,7 +266,7 @@ class Run:
 
 
 def kill_session(session: int) -> None:
-    """SIGKILL to every process of a session; again until there is none, for one may fork."""
+    """SIGKILL to every process of a session, repeated until there is none, as one may fork."""
     while found := [pid for pid in _processes() if _session(pid) == session]:
         for pid in found:
             with suppress(ProcessLookupError):
@@ -278,7 +278,7 @@ def _processes() -> list[int]:
 
 
 def _session(pid: int) -> int:
-    """Of a living process; a zombie has none any more."""
+    """The session of a live process; -1 for a zombie or if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
             state, _, _, session = file.read().rpartition(b")")[2].split()[:4]

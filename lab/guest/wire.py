@@ -1,25 +1,25 @@
-"""What a supervisor and the agent in a user-mode Linux node say to each other.
+"""The protocol between a supervisor and the agent in a user-mode Linux node.
 
-One connection an errand. A frame is one byte of kind, four of length (big endian), the payload.
+Each job has one connection. A frame is one byte of kind, four of length (big endian), the payload.
 The first frame is a REQUEST, a JSON object `{"do": ...}`:
 
 run       argv, env, and `terminal` ([rows, columns], else null) or `input` (whether BODY frames
-          bring standard input; an empty one ends it) and `together` (whether standard error
-          goes where standard output does, so that both keep their order). Answered by STARTED
-          (the process id, JSON), then OUTPUT and ERRORS as they come, TAKEN (how many bytes of
-          input the program has taken, JSON), ENDED (the exit code, JSON) when it has ended. The
-          connection closes when nobody can write any more; if the supervisor closes it before
-          the end, the program's session is killed. Meanwhile SIGNAL, GROUP, KILL, SIZE.
+          with standard input follow; an empty one ends it) and `together` (whether stderr is the
+          same stream as stdout, so that both keep their order). Answers: STARTED (the process id,
+          JSON), then any number of OUTPUT, ERRORS and TAKEN (how many bytes of input the program
+          has read, JSON), and ENDED (the exit code, JSON). The connection closes when no process
+          can write to the outputs any more; if the supervisor closes it earlier, the program's
+          session is killed. The supervisor may send SIGNAL, GROUP, KILL, SIZE.
 read      path. BODY frames, then DONE.
 write     path, mode. Then one BODY. DONE.
 call      function (`module:name`), arguments, keywords. BODY, its result as JSON (a dataclass as
           an object), then DONE; or RAISED, `[kind, errno or null, text]`.
-connect   path of a Unix socket. DONE; from there on the connection is the socket's.
+connect   path of a Unix socket. DONE; then the connection relays the socket's bytes.
 kill      session. SIGKILL to every process of it. DONE.
 
-What the system refuses is answered by FAILED: `[errno, text, path]`, JSON.
+The answer to an error of the system is FAILED: `[errno, text, path]`, JSON.
 
-The agent belongs to root in the node: what it says is checked (lab.nodes.uml_answers).
+Root in the node controls the agent, so its answers are validated (lab.nodes.uml_answers).
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def pack_json(kind: bytes, value: Any) -> bytes:
 
 
 class Frames:
-    """Takes bytes as they come, gives whole frames; OverflowError for one of more than `most`."""
+    """Splits a byte stream into frames; OverflowError for a frame of more than `most` bytes."""
 
     def __init__(self, most: int = 1 << 32) -> None:
         self._buffer = bytearray()
         self._most = most
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The frames that are complete with `data`: kind and payload."""
+        """The frames that `data` completes: kind and payload."""
         self._buffer += data
         while len(self._buffer) >= HEAD.size:
             kind, length = HEAD.unpack_from(self._buffer)

@@ -1,1 +1,1 @@
-"""A node is where programs run."""
+"""Nodes: the computers of a lab, in which programs run."""

@@ -1,4 +1,4 @@
-"""The interface of every node: a namespace today, a kernel of its own where one is needed."""
+"""The interface of every node: a namespace, or a user-mode Linux kernel where one is needed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Completed:
-    """A program that ran to its end; `code` is negative for death by a signal, as in subprocess."""
+    """A program that has ended; `code` is minus the signal's number, as in subprocess."""
 
     code: int
     stdout: str
     stderr: str
 
     @property
-    def said(self) -> str:
-        """Both streams without blank edges, for quoting in an error."""
+    def output(self) -> str:
+        """Both streams, stripped, for quoting in an error."""
         return "\n".join(part for part in (self.stdout.strip(), self.stderr.strip()) if part)
 
 
@@ -30,14 +30,14 @@ class Process(Protocol):
 
     pid: int
     log: Path
-    """Where stdout and stderr go: outside the lab's private files, so that it survives a kill."""
+    """The file of stdout and stderr, outside the lab's private files: it outlives the lab."""
 
     @property
     def code(self) -> int | None:
         """The exit code, or None while it runs."""
 
     async def wait(self) -> int:
-        """Until it ends; its exit code."""
+        """Wait for its end; its exit code."""
 
     def signal(self, number: int) -> None:
         """Send a signal; nothing happens if it has ended."""
@@ -48,12 +48,12 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Entrance:
-    """A way into a node for a process of the machine (lab.runtime.enter)."""
+    """The means to enter a node from a process on the host (lab.runtime.enter)."""
 
     kind: Literal["namespaces", "agent"]
     descriptors: tuple[int, ...]
-    """Network, mount, UTS and PID namespace, which stay the node's; or one connection to its agent,
-    which is the taker's."""
+    """Network, mount, UTS and PID namespace, which the node keeps open; or one connection to its
+    agent, which the caller closes."""
 
 
 class Node(Protocol):
@@ -63,12 +63,12 @@ class Node(Protocol):
 
     @property
     def kernel(self) -> str:
-        """What it runs on, in words: `Linux 6.18.0`, or `user-mode Linux 6.1.176`."""
+        """Its kernel: `Linux 6.18.0`, or `user-mode Linux 6.1.176`."""
 
     @property
     def run_directory(self) -> Path:
-        """The node's own /run, at the path by which the supervisor sees it; LabError in a node
-        with a kernel of its own, whose files nobody else sees."""
+        """The supervisor's path of the node's /run; LabError in a user-mode Linux node, whose files
+        are not visible outside."""
 
     async def run(
         self,
@@ -78,7 +78,7 @@ class Node(Protocol):
         limit: float = 30.0,
         env: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Run a program to its end; TimeoutError, quoting what it had said, after `limit` s."""
+        """Run a program to its end; TimeoutError with its output after `limit` seconds."""
 
     async def spawn(
         self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
@@ -88,30 +88,30 @@ class Node(Protocol):
     async def call(self, function: Callable[[], T]) -> T:
         """Run a short function inside the node: sockets it opens belong to the node.
 
-        To go to a node with a kernel of its own it must be a function of a module, or
-        functools.partial of one with arguments that JSON has; it returns a scalar or a dataclass
-        of scalars, and what it raises comes back as OSError or LabError.
+        For user-mode Linux nodes it must be a function of a module, or functools.partial of one
+        with JSON arguments. It returns a scalar or a dataclass of scalars; its exceptions are
+        raised here as OSError or LabError.
         """
 
     async def wait_for(self, function: Callable[[], T]) -> T:
-        """`call` for a function that may take its time: in a thread of its own, which is in the
-        node's network and sees nothing else of it."""
+        """`call` for a long-running function: in a separate thread that is only in the node's
+        network namespace."""
 
     async def connect(self, path: str) -> socket.socket:
-        """A connection, non-blocking, to the Unix socket at `path` as the node sees it."""
+        """A non-blocking connection to the Unix socket at the node's `path`."""
 
     async def entrance(self) -> Entrance:
-        """For who wants to run a program here with a terminal of their own."""
+        """The entrance, for running a program in the node on the caller's terminal."""
 
     async def sniff(self) -> socket.socket:
-        """A packet socket, non-blocking, that sees all that the node's links carry; of a node on
-        the machine's kernel its tunnels as well."""
+        """A non-blocking packet socket on the node's links, and on its tunnels too unless it is a
+        user-mode Linux node."""
 
     async def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
-        """Put a file at `path` as the node sees it; only /run, /tmp and /etc are the node's own."""
+        """Write a file at the node's `path`; only /run, /tmp and /etc belong to the node."""
 
     async def read(self, path: str) -> bytes:
-        """A file at `path` as the node sees it."""
+        """The content of the file at the node's `path`."""
 
     async def reboot(self) -> None:
-        """Kill every program of the node and empty its /run and /tmp, as a restart would."""
+        """Kill every program of the node, empty its /run and /tmp, and reset its network."""

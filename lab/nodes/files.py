@@ -1,17 +1,17 @@
-"""What a node sees instead of the machine's files: a root directory of its own.
+"""A node's root directory, which replaces the host's files.
 
     /usr             the private root's, read-only
-    /etc /var        overlays on the private root's, the node's own to change
-    /run /tmp        the node's own, empty at first; so are /root, /home and the like
-    /dev             the few devices that programs of a lab need, terminals of its own, shm
+    /etc /var        writable overlays on the private root's
+    /run /tmp        private, empty at first; so are /root, /home and the like
+    /dev             the few devices that programs of a lab need, private terminals, shm
     /sys             of the node's network, read-only
-    /proc            of the node's processes (lab.nodes.first); of what is the machine's, nothing
-                     can be written but /proc/sys/net, which is the node's own
+    /proc            of the node's processes (lab.nodes.first); only /proc/sys/net is writable,
+                     which belongs to the node's network namespace
     the checkout     read-only, for `python -m gateway` and the like
-    the cache        its `native` and `bytecode` only, read-only
+    the cache        only its `native` and `bytecode`, read-only
 
-Nothing else is there: not the home directories, the rest of the cache, the machine's devices, nor
-the sockets of labs. What is not mounted cannot be uncovered either.
+Nothing else is mounted: no home directories, no other part of the cache, no host devices, no
+sockets of labs. So unmounting cannot uncover them either.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DIRECTORIES = (
 )
 OVERLAYS = ("etc", "var")
 SOURCE = Path(os.environ.get("P2SLAB_SOURCE") or Path(__file__).parents[2])
-"""The checkout, by the path by which nodes see it, too (lab.boot.enter.inside_nodes)."""
+"""The checkout, at the same path in nodes (lab.boot.enter.inside_nodes)."""
 OF_THE_CACHE = ("native", "bytecode")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun", "ppp")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",
@@ -45,10 +45,10 @@ READ_ONLY = ("acpi", "bus", "fs", "irq", "scsi", "driver", "mtrr")
 
 
 class PrivateFiles:
-    """A node's own root directory.
+    """A node's root directory.
 
-    `directory` lies below the lab's /run, and `etc` are the contents of files of /etc by name.
-    Every method belongs into the node's thread.
+    `directory` is below the lab's /run; `etc` maps names in /etc to contents. Call every method
+    in the node's thread.
     """
 
     def __init__(self, directory: Path, etc: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class PrivateFiles:
         self._etc_files = etc
 
     def lay_out(self) -> None:
-        """Mount it all, but for /proc; the calling thread has just got its mount namespace."""
+        """Mount everything except /proc; the calling thread has a new mount namespace."""
         root = self._directory
         for part, mode in DIRECTORIES:
             (root / part).mkdir(parents=True, exist_ok=True)
@@ -77,13 +77,13 @@ class PrivateFiles:
             target.mkdir(parents=True, exist_ok=True)
             try:
                 _show(place, target)
-            except OSError:  # an overlay cannot lie upon every file system
+            except OSError:  # not every file system can be a layer of an overlay
                 calls.bind_read_only(str(place), str(target))
         self._write_etc(root / "etc")
 
     def _overlay(self, name: str) -> None:
-        """Beside the launcher's, not upon it: the kernel stacks two, and the machine's root may
-        be one."""
+        """Use the launcher's lower layer, not its overlay: the kernel stacks two overlays at most,
+        and the host's root may be one."""
         upper, work = (self._directory / f".{name}" / part for part in ("upper", "work"))
         for directory in (upper, work):
             directory.mkdir(parents=True)
@@ -105,20 +105,20 @@ class PrivateFiles:
             (place / name).mkdir()
         quiet = calls.MS_NOSUID | calls.MS_NOEXEC
         calls.mount("devpts", str(place / "pts"), "devpts", quiet, "newinstance,ptmxmode=666")
-        # Not noexec: user-mode Linux has its memory there.
+        # Not noexec: user-mode Linux keeps its memory there.
         calls.mount("tmpfs", str(place / "shm"), "tmpfs", QUIET, "mode=1777")
 
     @property
     def proc(self) -> Path:
-        """Where /proc is to be mounted (mount_proc), before `enter`."""
+        """The mount point for /proc (mount_proc), before `enter`."""
         return self._directory / "proc"
 
     def enter(self) -> None:
-        """From now on the calling thread, and all that it starts, sees nothing else."""
+        """Make this the root directory of the calling thread and of all that it starts."""
         calls.become_root_directory(str(self._directory))
 
     def write(self, path: str, content: bytes, mode: int) -> None:
-        """Put a file at `path`; ValueError outside the node's own places."""
+        """Write a file at `path`; ValueError outside the node's own directories."""
         where = refuse_foreign(path)
         where.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
@@ -127,7 +127,7 @@ class PrivateFiles:
             file.write(content)
 
     def restart(self) -> None:
-        """Empty /run and /tmp; the first files of /etc get their first contents again."""
+        """Empty /run and /tmp, and restore the initial files of /etc."""
         for place in ("/run", "/tmp"):  # noqa: S108 (the node's own)
             for entry in Path(place).iterdir():
                 if entry.is_dir() and not entry.is_symlink():
@@ -142,12 +142,12 @@ class PrivateFiles:
 
 
 def mount_proc(place: Path) -> None:
-    """For the first process of a PID namespace: its /proc, in which what is the machine's cannot
-    be written, and what tells of it is covered."""
+    """Mount /proc for the first process of a PID namespace. The host's settings are read-only, and
+    files with information about the host are covered."""
     calls.mount("proc", str(place), "proc", QUIET | calls.MS_NOEXEC)
     settings, network = str(place / "sys"), str(place / "sys/net")
     calls.bind(settings, settings)
-    calls.bind(network, network)  # stays as it is: of the network namespace of who writes
+    calls.bind(network, network)  # stays writable: it shows the writer's network namespace
     calls.make_read_only(settings)
     for name in READ_ONLY:
         if (place / name).exists():
@@ -158,8 +158,8 @@ def mount_proc(place: Path) -> None:
 
 
 def _show(place: Path, target: Path) -> None:
-    """An overlay without a layer that could be written: unlike a mount of the place itself, nobody
-    who may mount can make it writable again."""
+    """Mount a directory as an overlay without a writable layer: unlike a read-only bind mount, it
+    cannot be remounted writable."""
     held = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (place, target)]
     layers = ":".join(f"/proc/self/fd/{number}" for number in held)  # names may have colons
     try:
@@ -170,16 +170,16 @@ def _show(place: Path, target: Path) -> None:
 
 
 def _shown() -> Iterator[Path]:
-    """What of the checkout and the cache a node sees; the latter as far as it can be there."""
+    """The parts of checkout and cache that a node sees; of the cache, those that can be made."""
     yield SOURCE
     for place in (Path(os.environ["P2SLAB_CACHE"], name) for name in OF_THE_CACHE):
-        with suppress(OSError):  # a cache that cannot be written
+        with suppress(OSError):  # a read-only cache
             os.close(own.open_directory(str(place), make=True))
             yield place
 
 
 def refuse_foreign(path: str) -> Path:
-    """The path, made plain; ValueError outside the node's own places."""
+    """The normalized path; ValueError outside the node's own directories."""
     where = Path(os.path.normpath(path))
     if not any(where.is_relative_to(place) for place in OWN_PLACES):
         raise ValueError(f"{path}: only {', '.join(OWN_PLACES)} are a node's own")

@@ -1,4 +1,4 @@
-"""The default node: one thread of the supervisor that lives in namespaces of its own."""
+"""The default node: a thread of the supervisor in separate namespaces."""
 
 from __future__ import annotations
 
@@ -31,46 +31,46 @@ T = TypeVar("T")
 ETH_P_ALL = 3
 """linux/if_ether.h"""
 PACKETS = 8 * 1024 * 1024
-"""Bytes that a packet socket holds."""
+"""Bytes of a packet socket's buffer."""
 QUOTED = 2000
 """Characters of a program's output in an error."""
 
 
 @dataclass
 class Network:
-    """A network namespace, and what was put into it, so that a restart can do it again."""
+    """A network namespace and its configuration, which a restart applies again."""
 
     namespace: int
-    """A descriptor of it; the namespace lives as long as that."""
+    """A descriptor that keeps the namespace alive."""
     netlink: Netlink
     sysctls: Mapping[str, str]
     firewall: str | None = None
     """nft commands."""
     links: tuple[int, ...] = ()
-    """The indexes of its own links."""
+    """The indexes of its links."""
     settings: tuple[Request, ...] = ()
-    """Ports, addresses, ups and routes, in order."""
+    """Requests for ports, addresses, link states and routes, in order."""
 
     @classmethod
     def make(cls, values: Mapping[str, str], firewall: str | None = None) -> Network:
-        """A new one, without links; the calling thread is inside afterwards."""
+        """A new network namespace without links; the calling thread is in it afterwards."""
         calls.unshare(calls.NEWNET)
         network = cls(_here("net"), Netlink(), values, firewall)
         network.prepare()
         return network
 
     def prepare(self) -> None:
-        """Set sysctls and firewall; in a thread that is inside."""
+        """Set sysctls and firewall; call it in a thread inside the namespace."""
         sysctls.write(self.sysctls)
         if self.firewall:
             nft.run(self.firewall)
 
     def configure(self) -> None:
-        """Give the links their settings; in any thread."""
+        """Configure the links; call it in any thread."""
         self.netlink.apply(self.settings)
 
     def restart(self) -> None:
-        """Back to what it was when it was built; in a thread that is inside."""
+        """Reset to the state after building; call it in a thread inside the namespace."""
         from lab.kernel.reset import forget  # noqa: PLC0415 (few nodes ever restart)
 
         forget(self.netlink, self.links)
@@ -80,12 +80,12 @@ class Network:
 
 
 class NamespaceNode:
-    """A computer of the lab (lab.nodes.base.Node), in network, mount, UTS and PID namespaces of its
-    own.
+    """A computer of the lab (lab.nodes.base.Node) in separate network, mount, UTS and PID
+    namespaces.
 
-    Its network is made with the world. Its thread, host name, private files and first process come
-    when something is about to run in it: a computer that is only a cable needs none. Its programs
-    have what capabilities programs of a lab need; `administers`: SYS_ADMIN, too.
+    The network is built with the lab. Thread, host name, private files and first process are
+    created when the first program runs. Programs have only the capabilities that they need in a
+    lab; `administers`: also SYS_ADMIN.
     """
 
     def __init__(
@@ -108,14 +108,14 @@ class NamespaceNode:
         self._administers = administers
         self._others: tuple[int, int] | None = None
         self._first: first.First
-        """Of its processes; there with the others."""
+        """Its first process; set together with `_others`."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     # ---- in the node's thread
 
     def _lay_out(self, loop: asyncio.AbstractEventLoop) -> tuple[int, int]:
-        """Mount and UTS namespace, made by the first who needs them; their descriptors. `loop` is
-        where news of the kernel are listened to."""
+        """Create mount and UTS namespace on first use; their descriptors. `loop` handles the
+        kernel's notifications."""
         if self._others is None:
             calls.setns(self.network.namespace, calls.NEWNET)
             calls.unshare(calls.NEWNS | calls.NEWUTS)
@@ -163,7 +163,7 @@ class NamespaceNode:
         return await loop.run_in_executor(self._thread, self._inside, loop, function)
 
     async def wait_for(self, function: Callable[[], T]) -> T:
-        """`call` for a function that may take its time, in the node's network."""
+        """`call` for a long-running function, in the node's network namespace."""
 
         def there() -> T:
             calls.setns(self.network.namespace, calls.NEWNET)
@@ -176,7 +176,7 @@ class NamespaceNode:
             thread.shutdown(wait=False)
 
     async def connect(self, path: str) -> socket.socket:
-        """A connection, non-blocking, to the Unix socket at `path`, which is below /run."""
+        """A non-blocking connection to the Unix socket at `path`, which is below /run."""
         line = socket.socket(socket.AF_UNIX)
         line.setblocking(False)
         try:
@@ -187,11 +187,11 @@ class NamespaceNode:
         return line
 
     async def sniff(self) -> socket.socket:
-        """A packet socket that sees what all interfaces carry, tunnels included."""
+        """A packet socket on all interfaces, including tunnels."""
         return await self.call(packet_socket)
 
     async def entrance(self) -> Entrance:
-        """Its namespaces."""
+        """Its namespaces' descriptors."""
         loop = asyncio.get_running_loop()
         others = await self.call(lambda: self._lay_out(loop))
         return Entrance("namespaces", (self.network.namespace, *others, self._first.namespace))
@@ -204,12 +204,12 @@ class NamespaceNode:
         limit: float = 30.0,
         env: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Run a program to its end; TimeoutError, quoting what it had said, after `limit` s.
+        """Run a program to its end; TimeoutError with its output after `limit` seconds.
 
-        Whatever ends the wait, the program's whole session is killed then.
+        If the wait ends early for any reason, the program's whole session is killed.
         """
         with ExitStack() as stack:
-            # Files in memory, not pipes, which a child left behind could keep open.
+            # Files in memory, not pipes, which a remaining child process could keep open.
             files = [stack.enter_context(_memory(name)) for name in ("stdin", "stdout", "stderr")]
             stdin, stdout, stderr = files
             stdin.write(input.encode())
@@ -220,8 +220,8 @@ class NamespaceNode:
                 async with patience(limit):
                     code = await program.wait()
             except TimeoutError:
-                said = Completed(0, _text(stdout), _text(stderr)).said[-QUOTED:] or "nothing"
-                message = f"{self.name}: {argv[0]} did not end within {limit:g} s; it said: {said}"
+                output = Completed(0, _text(stdout), _text(stderr)).output[-QUOTED:] or "none"
+                message = f"{self.name}: {argv[0]} did not end within {limit:g} s; output: {output}"
                 raise TimeoutError(message) from None
             finally:
                 if program.code is None:
@@ -249,25 +249,25 @@ class NamespaceNode:
         starting = asyncio.ensure_future(self.call(lambda: self._start(argv, env, streams)))
         try:
             return Program(await asyncio.shield(starting), log)
-        except asyncio.CancelledError:  # nothing may run that nobody holds
+        except asyncio.CancelledError:  # without a Program object, it could not be stopped
             program = Program(await starting, log)
             await program.kill()
             raise
 
     async def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
-        """Put a file at `path` as the node sees it; only /run, /tmp and /etc are the node's own."""
+        """Write a file at the node's `path`; only /run, /tmp and /etc belong to the node."""
         content = data.encode() if isinstance(data, str) else data
         await self.call(lambda: self._files.write(path, content, mode))
 
     async def read(self, path: str) -> bytes:
-        """A file at `path` as the node sees it."""
+        """The content of the file at the node's `path`."""
         return await self.call(Path(path).read_bytes)
 
     async def reboot(self) -> None:
-        """Kill every program of the node, empty its /run and /tmp, make its network anew.
+        """Kill every program of the node, empty its /run and /tmp, and reset its network.
 
-        Programs are found by the namespaces they are in, not by name or parent, which daemons
-        change; again and again until there is none, because one may be about to fork.
+        Programs are found by their namespaces, not by name or parent, which daemons change. This
+        repeats until there is none, because a program may be about to fork.
         """
         await wait_until(f"{self.name}: its programs end", 10.0, self._is_empty)
         await self.call(self._restart)
@@ -281,7 +281,7 @@ class NamespaceNode:
 
 
 def open_log(place: Path, log: str) -> tuple[Path, int]:
-    """A program's log in the directory of a node's, and a descriptor that appends to it."""
+    """A program's log file in a node's log directory, and a descriptor that appends to it."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(own.open_directory(str(place), make=True))
     path = place / f"{log}.log"
@@ -289,7 +289,7 @@ def open_log(place: Path, log: str) -> tuple[Path, int]:
 
 
 def packet_socket(interface: str = "") -> socket.socket:
-    """Sees all interfaces of the calling thread's network, or one."""
+    """A packet socket on all interfaces of the calling thread's network namespace, or on one."""
     line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     line.setblocking(False)
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PACKETS)
@@ -304,7 +304,7 @@ def _here(kind: str) -> int:
 
 
 def _memory(name: str) -> IO[bytes]:
-    """A file that is nowhere; appended to, so that two writers do not overwrite each other."""
+    """A file in memory, in append mode, so that two writers do not overwrite each other."""
     descriptor = os.memfd_create(name)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
     return os.fdopen(descriptor, "w+b", buffering=0)

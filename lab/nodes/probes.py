@@ -1,4 +1,4 @@
-"""What a check does inside a node. Few imports, for a kernel that makes each of them dear."""
+"""Probes that checks run inside a node. Few imports: they are slow in user-mode Linux."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 RESEND = 0.25
-"""Seconds after which a datagram is sent again: one may be lost."""
+"""Seconds after which a datagram is sent again, in case one was lost."""
 PAYLOAD = b"p2slab"
 
 
@@ -20,7 +20,7 @@ def tcp(target: str, port: int, within: float) -> str:
 
 
 def udp(target: str, port: int, within: float) -> str:
-    """Have a datagram answered; TimeoutError after `within` seconds."""
+    """Send datagrams until one is answered; TimeoutError after `within` seconds."""
     deadline = time.monotonic() + within
     with _socket(target, socket.SOCK_DGRAM) as line:
         line.settimeout(RESEND)
@@ -33,7 +33,7 @@ def udp(target: str, port: int, within: float) -> str:
 
 
 def accepts(address: str, port: int) -> bool:
-    """Whether somebody listens."""
+    """Whether a program listens on the port."""
     with suppress(OSError):
         tcp(address, port, 1.0)
         return True

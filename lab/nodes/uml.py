@@ -1,4 +1,4 @@
-"""A node with a kernel of its own: user-mode Linux, for what the machine's kernel lacks."""
+"""A node with user-mode Linux as its own kernel, for features that the machine's kernel lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.nodes.files import refuse_foreign
 from lab.nodes.namespace import QUOTED, NamespaceNode, open_log, packet_socket
 from lab.nodes.uml_answers import Answers, name_of
 from lab.nodes.uml_machine import Machine
-from lab.nodes.uml_network import NOBODY, cables, lay_taps
+from lab.nodes.uml_network import NO_NEIGHBOURS, cables, lay_taps
 from lab.nodes.uml_program import Line, NodeDownError, RemoteProgram, Take
 from lab.topology.planning.neighbours import Neighbours
 from lab.topology.planning.plan import Plan
@@ -26,16 +26,16 @@ T = TypeVar("T")
 
 
 class UmlNode:
-    """A computer of the lab (lab.nodes.base.Node) in the namespace of another node, its place.
+    """A computer of the lab (lab.nodes.base.Node) whose kernel runs in a NamespaceNode, its place.
 
-    Its files: the place's /usr and the rest, read-only; /etc and /var, its own to change; /run and
-    /tmp, empty. Nobody sees them but its own programs.
+    Its files: the place's /usr and others, read-only; /etc and /var, writable; /run and /tmp,
+    empty. Only its own programs see them.
     """
 
     def __init__(
-        self, place: NamespaceNode, plan: Plan, logs: Path, known: Neighbours = NOBODY
+        self, place: NamespaceNode, plan: Plan, logs: Path, known: Neighbours = NO_NEIGHBOURS
     ) -> None:
-        """`place` was built from lab.nodes.uml_network.outside(plan); `known`: who knows whom."""
+        """`place` was built from lab.nodes.uml_network.outside(plan); `known`: its neighbours."""
         self.name = place.name
         self._place = place
         self._logs = logs / place.name
@@ -47,16 +47,16 @@ class UmlNode:
 
     @property
     def kernel(self) -> str:
-        """What it runs on."""
+        """Its kernel."""
         return f"user-mode Linux {self._machine.release if self._machine else ''}".strip()
 
     @property
     def run_directory(self) -> Path:
-        """It has none that the supervisor could see."""
-        raise LabError(f"{self.name} has a kernel of its own: ask it by connect() or read()")
+        """LabError: the supervisor cannot see the node's files."""
+        raise LabError(f"{self.name} has its own kernel: use connect() or read()")
 
     async def boot(self) -> None:
-        """Lay its cables and start it; it answers when this returns."""
+        """Create its taps and start it; the agent answers when this returns."""
         await self._place.call(partial(lay_taps, self._place.network, self._ends))
         await self._start()
 
@@ -72,7 +72,7 @@ class UmlNode:
         return self._machine
 
     async def ask(self, request: Mapping[str, object], *bodies: bytes) -> Line:
-        """A new connection to the agent with a request on it."""
+        """Open a connection to the agent and send a request."""
         return await self._running.ask(request, *bodies)
 
     async def run(
@@ -83,25 +83,23 @@ class UmlNode:
         limit: float = 30.0,
         env: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Run a program to its end; TimeoutError, quoting what it had said, after `limit` s."""
-        said = {wire.OUTPUT: bytearray(), wire.ERRORS: bytearray()}
+        """Run a program to its end; TimeoutError with its output after `limit` seconds."""
+        streams = {wire.OUTPUT: bytearray(), wire.ERRORS: bytearray()}
 
         def take(kind: bytes, data: bytes) -> None:
-            said[kind] += data
-            self._answers.total(sum(map(len, said.values())))
+            streams[kind] += data
+            self._answers.total(sum(map(len, streams.values())))
 
         def completed(code: int) -> Completed:
-            return Completed(
-                code, *(said[kind].decode(errors="replace") for kind in (wire.OUTPUT, wire.ERRORS))
-            )
+            return Completed(code, *(data.decode(errors="replace") for data in streams.values()))
 
         program = await self._program(argv, env, take, input=input.encode())
         try:
             async with patience(limit):
                 return completed(await program.wait())
         except TimeoutError:
-            words = completed(0).said[-QUOTED:] or "nothing"
-            message = f"{self.name}: {argv[0]} did not end within {limit:g} s; it said: {words}"
+            output = completed(0).output[-QUOTED:] or "none"
+            message = f"{self.name}: {argv[0]} did not end within {limit:g} s; output: {output}"
             raise TimeoutError(message) from None
         finally:
             if program.code is None:
@@ -139,28 +137,28 @@ class UmlNode:
         """Run a function inside the node."""
         name, arguments, keywords = name_of(function)
         request = {"do": "call", "function": name, "arguments": arguments, "keywords": keywords}
-        kind, payload = await self._errand(request)
+        kind, payload = await self._request(request)
         if kind == wire.RAISED:
             raise self._answers.raised(payload, name)
         result: T = self._answers.result(payload, function)
         return result
 
     async def wait_for(self, function: Callable[[], T]) -> T:
-        """The same: every call has a thread of its own there."""
+        """Like `call`: the agent runs every call in a separate thread."""
         return await self.call(function)
 
     async def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
-        """Put a file at `path` as the node sees it; only /run, /tmp and /etc are the node's own."""
+        """Write a file at the node's `path`; only /run, /tmp and /etc belong to the node."""
         content = data.encode() if isinstance(data, str) else data
         where = str(refuse_foreign(path))
-        await self._errand({"do": "write", "path": where, "mode": mode}, content)
+        await self._request({"do": "write", "path": where, "mode": mode}, content)
 
     async def read(self, path: str) -> bytes:
-        """A file at `path` as the node sees it."""
-        return (await self._errand({"do": "read", "path": path}))[1]
+        """The content of the file at the node's `path`."""
+        return (await self._request({"do": "read", "path": path}))[1]
 
-    async def _errand(self, request: Mapping[str, object], *bodies: bytes) -> tuple[bytes, bytes]:
-        """What is answered, as a whole; OSError if the guest's system refuses."""
+    async def _request(self, request: Mapping[str, object], *bodies: bytes) -> tuple[bytes, bytes]:
+        """Send a request; the whole answer. OSError if the guest's system refuses it."""
         line = await self.ask(request, *bodies)
         answer = bytearray()
         try:
@@ -176,7 +174,7 @@ class UmlNode:
             line.close()
 
     async def connect(self, path: str) -> socket.socket:
-        """A connection, non-blocking, to the Unix socket at `path` as the node sees it."""
+        """A non-blocking connection to the Unix socket at the node's `path`."""
         line = await self.ask({"do": "connect", "path": path})
         try:
             await line.receive(wire.DONE)
@@ -186,16 +184,16 @@ class UmlNode:
         return line.relay()
 
     async def entrance(self) -> Entrance:
-        """A connection to its agent, on which nothing has been asked yet."""
+        """A new connection to its agent, without a request yet."""
         line = Line(self._answers, *await self._running.connect())
         return Entrance("agent", (line.relay().detach(),))
 
     async def sniff(self) -> socket.socket:
-        """A packet socket that sees what the node's only cable carries."""
+        """A packet socket on the node's only cable."""
         return await self._place.call(partial(packet_socket, self._ends[0].end.interface))
 
     async def reboot(self) -> None:
-        """Switch it off and on again."""
+        """Power the kernel off and boot it again."""
         if self._machine:
             await self._machine.end()
         await self._start()

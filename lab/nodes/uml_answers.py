@@ -1,7 +1,7 @@
-"""What the agent of a user-mode Linux node may say.
+"""Validation of the answers of a user-mode Linux node's agent.
 
-Root in the guest owns that agent. So of what comes from there nothing is believed but shapes with
-bounds, and whatever else comes is an AgentError of that node.
+Root in the guest controls that agent. So every answer is untrusted: it must have an expected shape
+within bounds, or it is an AgentError of that node.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, get_type_hints
 from lab.errors import LabError
 
 MOST_FRAME = 1 << 20
-"""Bytes of a frame; those of an honest agent have 64 kB at most, and a few of head."""
+"""Bytes of a frame; our agent sends at most 64 kB and a header."""
 MOST_ANSWER = 64 << 20
-"""Bytes of an answer: a file, or all that a program that is waited for says."""
+"""Bytes of an answer: a file, or the output of a program run to its end."""
 MOST_JSON = 64 << 10
 MOST_TEXT = 4096
 """Characters of an error's text or path."""
@@ -29,18 +29,18 @@ SCALARS = (str, int, float, bool, type(None))
 
 
 class AgentError(LabError):
-    """The agent said what no agent of ours says."""
+    """The agent sent something that our agent never sends."""
 
     def __init__(self, node: str, what: str) -> None:
         super().__init__(
-            f"{node}: its agent is not to be believed: {what}",
-            "somebody in the node has tampered with it: take the lab down, or restart the node",
+            f"{node}: invalid answer of its agent: {what}",
+            "a program in the node has tampered with it: take the lab down, or restart the node",
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """Reads what the agent of this node says."""
+    """Validates the answers of one node's agent."""
 
     node: str
 
@@ -49,27 +49,27 @@ class Answers:
         return AgentError(self.node, what)
 
     def kind(self, kind: bytes, expected: Sequence[bytes]) -> bytes:
-        """The frame's kind, one of these."""
+        """The frame's kind, which must be one of `expected`."""
         if kind not in expected:
             raise self.wrong(f"a frame of kind {kind!r}")
         return kind
 
     def length(self, length: int) -> int:
-        """Of a frame."""
+        """Check the length of a frame."""
         if length > MOST_FRAME:
             raise self.wrong(f"a frame of {length} bytes")
         return length
 
     def total(self, length: int) -> None:
-        """Of an answer so far."""
+        """Check the length of an answer so far."""
         if length > MOST_ANSWER:
             raise self.wrong(f"an answer of more than {MOST_ANSWER} bytes")
 
-    def release(self, said: bytes) -> str:
-        """The kernel's."""
-        text = said.decode("ascii", "replace")
+    def release(self, data: bytes) -> str:
+        """The kernel's release, which the agent sends first."""
+        text = data.decode("ascii", "replace")
         if not RELEASE.fullmatch(text):
-            raise self.wrong("its first words are no kernel's release")
+            raise self.wrong("its first message is not a kernel release")
         return text.strip()
 
     def started(self, payload: bytes) -> int:
@@ -85,16 +85,16 @@ class Answers:
         return self._number(payload, -64, 255)
 
     def failure(self, payload: bytes) -> OSError:
-        """What the guest's system refused: `[errno, text, path]`."""
+        """An error of the guest's system: `[errno, text, path]`."""
         match self._json(payload):
             case [int(number), str(text), None | str() as path] if (
                 0 <= number < MOST_TEXT and max(len(text), len(path or "")) <= MOST_TEXT
             ):
                 return OSError(number, text, path)
-        raise self.wrong("no refusal of a system's")
+        raise self.wrong("not a system error")
 
     def raised(self, payload: bytes, function: str) -> Exception:
-        """What a called function raised, `[kind, errno, text]`; a LabError if it is no OSError."""
+        """A called function's exception, `[kind, errno, text]`; a LabError unless an OSError."""
         match self._json(payload):
             case [str(kind), None | int() as number, str(text)] if (
                 max(len(kind), len(text)) <= MOST_TEXT and abs(number or 0) < MOST_TEXT
@@ -104,10 +104,10 @@ class Answers:
                 if kind in ("OSError", "TimeoutError"):
                     return {"OSError": OSError, "TimeoutError": TimeoutError}[kind](text)
                 return LabError(f"{self.node}: {function}: {kind}: {text}")
-        raise self.wrong("no exception")
+        raise self.wrong("not an exception")
 
     def result(self, payload: bytes, function: Callable[[], Any]) -> Any:
-        """What the function returned, as it says that it returns: a scalar, or a dataclass."""
+        """The function's result, of its annotated type: a scalar or a dataclass."""
         value = self._json(payload)
         wanted = _returned(function)
         if dataclasses.is_dataclass(wanted):
@@ -118,12 +118,12 @@ class Answers:
                 return make(**value)
         elif type(value) in SCALARS and wanted in (Any, type(value)):
             return value
-        raise self.wrong(f"no result of {name_of(function)[0]}")
+        raise self.wrong(f"not a result of {name_of(function)[0]}")
 
     def _number(self, payload: bytes, least: int, most: int) -> int:
         value = self._json(payload)
         if type(value) is not int or not least <= value <= most:
-            raise self.wrong(f"no number between {least} and {most}")
+            raise self.wrong(f"not a number between {least} and {most}")
         return value
 
     def _json(self, payload: bytes) -> Any:
@@ -132,25 +132,25 @@ class Answers:
         try:
             return json.loads(payload)
         except (ValueError, RecursionError):
-            raise self.wrong("no JSON") from None
+            raise self.wrong("not JSON") from None
 
 
 def name_of(function: Callable[[], object]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """`module:name` of a module's function, and the arguments that a partial gives it.
+    """`module:name` of a module's function, and the arguments of a partial.
 
-    TypeError for a function that has no such name, and cannot be called elsewhere.
+    TypeError for a function without such a name, which cannot be called in the guest.
     """
     bare, arguments, keywords = function, (), {}
     if isinstance(function, partial):
         bare, arguments, keywords = function.func, function.args, function.keywords
     name = getattr(bare, "__qualname__", ".")
     if "." in name or "<" in name:
-        raise TypeError(f"{function!r} is no function of a module")
+        raise TypeError(f"{function!r} is not a function of a module")
     return f"{bare.__module__}:{name}", arguments, keywords
 
 
 def _returned(function: Callable[[], object]) -> Any:
-    """The type of its results; Any where it does not say."""
+    """The annotated type of its result; Any without annotations."""
     bare = function.func if isinstance(function, partial) else function
     if not getattr(bare, "__annotations__", None):
         return Any

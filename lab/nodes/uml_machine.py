@@ -1,4 +1,4 @@
-"""One run of a user-mode Linux kernel, from power-on to its end."""
+"""One run of a user-mode Linux kernel, from power-on to power-off."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ BOOT_LIMIT = 60.0
 END_LIMIT = 10.0
 QUOTED = 2000
 MEMORY = "mem=384M"
-"""At most: what a kernel never touches is nobody's."""
+"""An upper limit: memory that the kernel never touches is not allocated."""
 MODULES = (
     *("ipv6", "sch_netem", "tun", "ppp_async", "ppp_mppe", "ppp_deflate", "bsd_comp"),
-    # What charon asks for one by one, at 0.1 s each, when it asks for ESP.
+    # charon would load these one by one, at 0.1 s each, when it sets up ESP.
     *("xfrm_user", "af_key", "esp4", "gcm", "ghash-generic", "ctr", "seqiv", "cbc", "authenc"),
     *("echainiv", "hmac", "sha512_generic", "drbg"),
 )
 
 
 class Machine:
-    """A kernel that runs in a node's namespace, and the way to its agent."""
+    """A kernel that runs in a node's namespace, and connections to its agent."""
 
     def __init__(self, place: NamespaceNode, plan: NodePlan, ends: tuple[CableEnd, ...]) -> None:
         self._place = place
@@ -59,10 +59,10 @@ class Machine:
         self._process: Process | None = None
         self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
         self.release = ""
-        """Of the kernel."""
+        """The kernel's release."""
 
     async def boot(self) -> None:
-        """Until the agent answers; LabError with the kernel's last words if it does not."""
+        """Boot until the agent answers; LabError with the end of the kernel's log otherwise."""
         listener = await self._place.call(_listen)
         with closing(listener):
             await self._place.write("/run/boot.json", json.dumps(self._configuration()))
@@ -71,7 +71,7 @@ class Machine:
                 log="kernel",
                 env={"TMPDIR": "/dev/shm"},  # noqa: S108
             )
-            self.release = await self._first_words(listener, self._process)
+            self.release = await self._receive_release(listener, self._process)
         self._end = asyncio.ensure_future(self._watch(self._process))
 
     def _command(self) -> Iterator[str]:
@@ -95,7 +95,7 @@ class Machine:
             "environment": environment(),
         }
 
-    async def _first_words(self, listener: socket.socket, process: Process) -> str:
+    async def _receive_release(self, listener: socket.socket, process: Process) -> str:
         loop = asyncio.get_running_loop()
         ended = asyncio.ensure_future(process.wait())
         called = asyncio.ensure_future(loop.sock_accept(listener))
@@ -115,26 +115,26 @@ class Machine:
     async def _fail(self, process: Process) -> None:
         state = "did not boot" if process.code is None else f"ended with {process.code}"
         await process.stop(0)
-        said = _last_words(process)
-        raise LabError(f"{self._plan.name}: user-mode Linux {state}; it said: {said}",
-                       "./p2slab doctor tells whether it can run here")  # fmt: skip
+        log = _log_end(process)
+        raise LabError(f"{self._plan.name}: user-mode Linux {state}; its log ends: {log}",
+                       "./p2slab doctor checks whether it can run here")  # fmt: skip
 
     async def _watch(self, process: Process) -> None:
-        """A kernel that is killed closes none of its connections."""
+        """Close all connections when the kernel ends: a killed kernel closes none."""
         await process.wait()
         for writer in list(self._writers):
             writer.transport.abort()
 
     async def end(self) -> None:
-        """Power off, at once; nothing is left of it when this returns."""
+        """Power off at once; all its processes are gone when this returns."""
         if self._process:
-            # Not its parent, which would be gone before it.
+            # Kill the children, not the parent, which would end before them.
             kill(children(self._process.pid))
             async with patience(END_LIMIT):
                 await self._end
 
     async def ask(self, request: Mapping[str, Any], *bodies: bytes) -> Line:
-        """A new connection to the agent, with a request on it; NodeDownError as below."""
+        """Open a connection to the agent and send a request; NodeDownError as below."""
         reader, writer = await self.connect()
         writer.write(wire.pack_json(wire.REQUEST, request))
         for body in bodies:
@@ -144,8 +144,10 @@ class Machine:
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A new connection to the agent; NodeDownError if the kernel is down."""
         if self._process is None or self._process.code is not None:
-            said = _last_words(self._process) if self._process else "it was not started"
-            raise NodeDownError(f"{self._plan.name}: its kernel is not running; it said: {said}")
+            log = _log_end(self._process) if self._process else "it was not started"
+            raise NodeDownError(
+                f"{self._plan.name}: its kernel is not running; its log ends: {log}"
+            )
         line = await self._place.call(_stream)
         try:
             await asyncio.get_running_loop().sock_connect(line, (AGENT, PORT))
@@ -157,8 +159,8 @@ class Machine:
         return reader, writer
 
 
-def _last_words(process: Process) -> str:
-    return process.log.read_text(errors="replace")[-QUOTED:].strip() or "nothing"
+def _log_end(process: Process) -> str:
+    return process.log.read_text(errors="replace")[-QUOTED:].strip() or "empty"
 
 
 def _listen() -> socket.socket:

@@ -1,8 +1,8 @@
-"""How a user-mode Linux node hangs on its cables.
+"""The network of a user-mode Linux node.
 
-Outside, in the node's own namespace, each cable's end is a port of a switch, and so is a tap;
-inside, behind the tap, the end has its name and its addresses. One more tap, with addresses of
-its own, is the supervisor's line to the agent.
+Outside, in the node's namespace, a bridge connects each cable's end with a tap; inside, the link
+on that tap has the end's name and addresses. One more tap, with separate addresses, connects the
+supervisor to the agent.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x1000, 0x4000
 """linux/if_tun.h"""
 AGENT_TAP = "agent"
 SUPERVISOR, AGENT, MASK, PORT = "169.254.7.1", "169.254.7.2", "255.255.255.252", 7
-"""RFC 3927: the line is nobody's but theirs."""
+"""Link-local addresses (RFC 3927): only supervisor and agent use this link."""
 AGENT_MAC = mac(Interface(AGENT_TAP, AGENT))
-NOBODY: Neighbours = {}
+NO_NEIGHBOURS: Neighbours = {}
 DELAY = 0.002
-"""Seconds that a packet of the node's waits: sstpc 1.0.18 dies when answers come at once."""
+"""Seconds of latency for the node's packets: sstpc 1.0.18 fails on links without latency."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +46,27 @@ class CableEnd:
 
     @property
     def switch(self) -> str:
-        """Of the node's namespace."""
+        """The bridge in the node's namespace."""
         return f"switch{self.number}"
 
     @property
     def tap(self) -> str:
-        """Of the node's namespace."""
+        """The tap in the node's namespace."""
         return f"tap{self.number}"
 
     @property
     def vector(self) -> str:
-        """The link inside, as it is born."""
+        """The initial name of the link inside."""
         return f"vec{self.number}"
 
     @property
     def mac(self) -> str:
-        """The same at every boot: neighbours know it."""
+        """The MAC address, the same at every boot: static neighbour entries have it."""
         return mac(Interface(self.end.node, self.end.interface))
 
 
-def cables(plan: Plan, node: str, known: Neighbours = NOBODY) -> tuple[CableEnd, ...]:
-    """The ends that the plan has in this node."""
+def cables(plan: Plan, node: str, known: Neighbours = NO_NEIGHBOURS) -> tuple[CableEnd, ...]:
+    """The plan's cable ends in this node."""
     ends = [(end, link.mtu) for link in plan.links for end in (link.a, link.b) if end.node == node]
     return tuple(
         CableEnd(end, mtu, number, known.get(Interface(node, end.interface), ()))
@@ -75,7 +75,7 @@ def cables(plan: Plan, node: str, known: Neighbours = NOBODY) -> tuple[CableEnd,
 
 
 def outside(plan: Plan, names: Collection[str]) -> Plan:
-    """The plan with these nodes as nothing but switches: what is to be built for them."""
+    """The plan with these nodes as mere bridges, which is what to build outside."""
     nodes = tuple(_as_switch(plan, node) if node.name in names else node for node in plan.nodes)
     ends = {cable.end: cable for name in names for cable in cables(plan, name)}
     links = tuple(
@@ -86,7 +86,7 @@ def outside(plan: Plan, names: Collection[str]) -> Plan:
 
 def _as_switch(plan: Plan, node: NodePlan) -> NodePlan:
     if node.bridges or node.nftables:
-        raise LabError(f"{node.name}: user-mode Linux has no nftables, and is given no switch")
+        raise LabError(f"{node.name}: user-mode Linux nodes have no nftables and no bridges")
     bridges = tuple(Bridge(cable.switch) for cable in cables(plan, node.name))
     return replace(node, bridges=bridges, loopback=(), routes=(), forwarding=False)
 
@@ -96,7 +96,7 @@ def _plugged(end: End, known: dict[End, CableEnd]) -> End:
 
 
 def lay_taps(network: Network, ends: Iterable[CableEnd]) -> None:
-    """Make the taps; in a thread that is inside the namespace, once."""
+    """Create the taps; call it once, in a thread inside the namespace."""
     sysctls.write(sysctls.SWITCH)
     for cable in ends:
         tap = _tap(cable.tap)
@@ -118,7 +118,7 @@ def lay_taps(network: Network, ends: Iterable[CableEnd]) -> None:
 
 
 def _tap(name: str) -> int:
-    """A tap that stays when nobody has it open; its index."""
+    """Create a persistent tap; its index."""
     descriptor = os.open(TUN, os.O_RDWR | os.O_CLOEXEC)
     try:
         kind = struct.pack("=16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
@@ -130,12 +130,12 @@ def _tap(name: str) -> int:
 
 
 def inside(node: NodePlan, ends: Iterable[CableEnd]) -> list[list[str]]:
-    """What the node's own kernel is asked for: [words, hex, link] for lab.guest.boot."""
+    """Requests to the node's own kernel for lab.guest.boot: [text, hex, link]."""
     return [[request.words, request.data.hex(), link] for request, link in _requests(node, ends)]
 
 
 def _requests(node: NodePlan, ends: Iterable[CableEnd]) -> Iterator[tuple[Request, str]]:
-    """Each with the name of the link whose index it wants."""
+    """Requests, each with the name of the link whose index it needs."""
     yield from ((requests.address(requests.LOOPBACK, cidr), "lo") for cidr in node.loopback)
     yield requests.up(requests.LOOPBACK), "lo"
     for cable in ends:
@@ -163,7 +163,7 @@ def _tap_transport(tap: str, address: str) -> str:
 
 
 def agent_line(ends: Collection[CableEnd]) -> dict[str, Any]:
-    """The agent's line, as lab.guest.boot wants it."""
+    """The agent's link, for lab.guest.boot."""
     return {
         "link": f"vec{len(ends)}",
         "address": AGENT,

@@ -1,4 +1,4 @@
-"""A program in a user-mode Linux node, as the supervisor holds it."""
+"""The supervisor's side of a program in a user-mode Linux node."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from lab.nodes.uml_answers import AgentError, Answers
 from lab.waiting import patience
 
 KILL_LIMIT = 10.0
-HELD: set[asyncio.Task[None]] = set()
-"""Relays, and what listens to programs: whoever is held nowhere is collected, and with it its
-connection, without which the agent ends the program."""
-SAID = (wire.OUTPUT, wire.ERRORS, wire.TAKEN, wire.ENDED)
+TASKS: set[asyncio.Task[None]] = set()
+"""References to running tasks. Without them, the garbage collector could end a task and close its
+connection, and the agent would then kill the program."""
+FROM_PROGRAM = (wire.OUTPUT, wire.ERRORS, wire.TAKEN, wire.ENDED)
 Take = Callable[[bytes, bytes], None]
-"""Told of each piece of output: OUTPUT or ERRORS, and the bytes."""
+"""Called for each chunk of output: OUTPUT or ERRORS, and the bytes."""
 
 
-class Asks(Protocol):
-    """Who opens connections to the agent."""
+class AgentClient(Protocol):
+    """Opens connections to the agent."""
 
     async def ask(self, request: Mapping[str, Any], *bodies: bytes) -> Line:
-        """A new connection with this request on it."""
+        """Open a connection and send this request."""
 
 
 class NodeDownError(LabError):
-    """The kernel of a node is not running, or ended while it was asked."""
+    """The kernel of a node is not running, or ended during a request."""
 
 
 class Line:
@@ -49,8 +49,8 @@ class Line:
         self._writer = writer
 
     async def receive(self, *expected: bytes) -> tuple[bytes, bytes]:
-        """The next frame, of one of these kinds; EOFError at the end, OSError for what the guest's
-        system refused, AgentError for what no agent of ours would say."""
+        """The next frame, of one of these kinds; EOFError at the end, OSError for an error of the
+        guest's system, AgentError for an invalid answer."""
         try:
             kind, length = wire.HEAD.unpack(await self._reader.readexactly(wire.HEAD.size))
             payload = await self._reader.readexactly(self.answers.length(length))
@@ -61,26 +61,26 @@ class Line:
         return self.answers.kind(kind, expected), payload
 
     def send(self, kind: bytes, payload: bytes = b"") -> None:
-        """A frame; nothing happens if the connection is closed."""
+        """Send a frame; does nothing if the connection is closed."""
         if not self._writer.is_closing():
             self._writer.write(wire.pack(kind, payload))
 
     def close(self) -> None:
-        """Let go: the agent ends what the errand was about."""
+        """Close the connection; the agent then ends the program or function of the request."""
         self._writer.close()
 
     def relay(self) -> socket.socket:
-        """From here on the bytes are somebody else's: a socket, non-blocking, which ends with the
-        node, and the connection with it."""
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
+        """Hand the connection over: a non-blocking socket for the following bytes. It ends with
+        the node, and the connection ends with it."""
+        inner, outer = socket.socketpair()
+        for end in (inner, outer):
             end.setblocking(False)
-        task = asyncio.ensure_future(self._relay(ours))
-        _hold(task)
-        return theirs
+        task = asyncio.ensure_future(self._relay(inner))
+        _keep(task)
+        return outer
 
-    async def _relay(self, ours: socket.socket) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+    async def _relay(self, inner: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=inner)
         try:
             await asyncio.gather(_pass_on(reader, self._writer), _pass_on(self._reader, writer))
         finally:
@@ -88,13 +88,13 @@ class Line:
             self._writer.close()
 
 
-def _hold(task: asyncio.Task[None]) -> None:
-    HELD.add(task)
-    task.add_done_callback(HELD.discard)
+def _keep(task: asyncio.Task[None]) -> None:
+    TASKS.add(task)
+    task.add_done_callback(TASKS.discard)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the end of what is read, or the death of either end."""
+    """Copy bytes until the reader's end, or until either side fails."""
     with suppress(ConnectionError):
         while data := await reader.read(wire.CHUNK):
             writer.write(data)
@@ -105,7 +105,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 class RemoteProgram:
     """A started program (lab.nodes.base.Process)."""
 
-    def __init__(self, agent: Asks, line: Line, pid: int, take: Take, log: Path) -> None:
+    def __init__(self, agent: AgentClient, line: Line, pid: int, take: Take, log: Path) -> None:
         self.pid = pid
         self.log = log
         self._agent = agent
@@ -113,12 +113,12 @@ class RemoteProgram:
         self._take = take
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._listening = asyncio.ensure_future(self._listen())
-        _hold(self._listening)
+        _keep(self._listening)
 
     @classmethod
     async def start(
         cls,
-        agent: Asks,
+        agent: AgentClient,
         argv: Sequence[str],
         env: Mapping[str, str] | None,
         take: Take,
@@ -126,9 +126,9 @@ class RemoteProgram:
         input: bytes | None = None,
         log: Path = Path(os.devnull),
     ) -> RemoteProgram:
-        """FileNotFoundError and the like as of a program of one's own.
+        """Start a program; FileNotFoundError and other errors as for a local program.
 
-        With input its two outputs are told apart, without they are one.
+        With input, stdout and stderr are separate streams; without, they are one.
         """
         request = {
             "do": "run",
@@ -143,27 +143,27 @@ class RemoteProgram:
             _, payload = await line.receive(wire.STARTED)
             pid = line.answers.started(payload)
         except BaseException:
-            line.close()  # nothing may run that nobody holds
+            line.close()  # the agent then ends the program, which could not be stopped otherwise
             raise
         return cls(agent, line, pid, take, log)
 
     async def _listen(self) -> None:
         try:
             while True:
-                kind, payload = await self._line.receive(*SAID)
+                kind, payload = await self._line.receive(*FROM_PROGRAM)
                 if kind == wire.ENDED:
                     self._end(self._line.answers.ended(payload))
                 elif kind != wire.TAKEN:
                     self._take(kind, payload)
         except EOFError:
             pass
-        except (AgentError, OSError) as error:  # who waits for it hears why
+        except (AgentError, OSError) as error:  # raised in `wait`
             if not self._ended.done():
                 self._ended.set_exception(error)
-                self._ended.exception()  # or nobody may wait
+                self._ended.exception()  # marks it as retrieved, in case nothing waits
         finally:
             self._line.close()
-            if not self._ended.done():  # the node went down under it
+            if not self._ended.done():  # the node went down
                 self._ended.set_result(-signal.SIGKILL)
 
     def _end(self, code: int) -> None:
@@ -177,7 +177,7 @@ class RemoteProgram:
         return self._ended.result() if self._ended.done() else None
 
     async def wait(self) -> int:
-        """Until it ends; its exit code."""
+        """Wait for its end; its exit code."""
         return await asyncio.shield(self._ended)
 
     def signal(self, number: int) -> None:
@@ -185,7 +185,7 @@ class RemoteProgram:
         self._line.send(wire.SIGNAL, json.dumps(int(number)).encode())
 
     async def stop(self, limit: float = 5.0) -> int:
-        """SIGTERM, after `limit` seconds SIGKILL; what it left in its session is killed too."""
+        """SIGTERM, then SIGKILL after `limit` seconds; the rest of its session is killed too."""
         self.signal(signal.SIGTERM)
         with suppress(TimeoutError):
             async with patience(limit):
@@ -208,5 +208,5 @@ class RemoteProgram:
             raise TimeoutError(message) from None
 
     def forget(self) -> None:
-        """Hear no more of what it left behind."""
+        """Ignore further output, from processes that it left behind."""
         self._line.close()

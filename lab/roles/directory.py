@@ -211,7 +211,7 @@ async def _is_joined(node: Node) -> bool:
     """Whether the member's winbindd reaches its domain; ValueError with its words if not."""
     done = await node.run(["wbinfo", "--ping-dc"])
     if done.code:
-        raise ValueError(done.said)
+        raise ValueError(done.output)
     return True
 
 
@@ -220,7 +220,7 @@ async def group_sid(node: Node, domain: str, group: str) -> str:
     done = await node.run(["wbinfo", "-n", f"{domain}\\{group}"])
     if done.code:
         raise UsageError(
-            f"there is no group {group} in {domain}: {done.said}",
+            f"there is no group {group} in {domain}: {done.output}",
             "give it to a user with `groups:`",
         )
     return done.stdout.split()[0]
@@ -259,7 +259,7 @@ def _impossible(made: Completed) -> LabError:
     for line in made.stderr.splitlines():
         if line.startswith("user "):
             return UsageError(f"Active Directory refuses {line}", "give the user another password")
-    return LabError(f"Active Directory could not be made: {made.said[-2000:]}")
+    return LabError(f"Active Directory could not be made: {made.output[-2000:]}")
 
 
 async def _join(domain: Domain, member: Computer, administrator: str) -> None:
@@ -267,4 +267,4 @@ async def _join(domain: Domain, member: Computer, administrator: str) -> None:
             "-S", domain.host(CONTROLLER)]  # fmt: skip
     joined = await member.node.run(argv, input=f"{administrator}\n", limit=30, env=KERBEROS)
     if joined.code:
-        raise LabError(f"{member.node.name} cannot join {domain.realm}: {joined.said}")
+        raise LabError(f"{member.node.name} cannot join {domain.realm}: {joined.output}")

@@ -146,5 +146,5 @@ class Iperf3:
         told = await client.run(argv, limit=LIMIT)
         data = json.loads(told.stdout or "{}")
         if told.code or "error" in data:
-            raise RuntimeError(f"iperf3 from {source}: {data.get('error', told.said)}")
+            raise RuntimeError(f"iperf3 from {source}: {data.get('error', told.output)}")
         return float(data["end"]["sum_received"]["bits_per_second"]) / 1e9

@@ -63,7 +63,7 @@ def _runner(_: str, plan: Plan, node: str, argv: list[str]) -> tuple[float, floa
     until_ready(lab)
     done = lab.exec(node, argv)
     pinged = time.monotonic()
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     return lab.status()["began"], pinged
 
 

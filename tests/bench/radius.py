@@ -131,7 +131,7 @@ def _run(lab: Running, node: str, how: str, number: int, *more: str) -> dict[str
 
 def _done(done: Completed) -> Completed:
     if done.code:
-        raise RuntimeError(done.said[-2000:])
+        raise RuntimeError(done.output[-2000:])
     return done
 
 

@@ -93,7 +93,7 @@ async def directory(bench: Bench) -> dict[str, float]:
     process = await start_domain(DOMAIN, computers[0], computers[1:])
     argv = ["ntlm_auth", "--helper-protocol=squid-2.5-basic"]
     done = await node.run(argv, input=f"CORP\\alice {PASSWORD}\n")
-    assert done.stdout == "OK\n", done.said
+    assert done.stdout == "OK\n", done.output
     ended = time.perf_counter()
     daemons = time.clock_gettime(time.CLOCK_BOOTTIME) - born(process.pid)
     return {"seconds": ended - began, "of the daemons": daemons}

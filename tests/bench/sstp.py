@@ -101,7 +101,7 @@ async def measure_plain_tls(bench: Bench, rows: Rows, options: argparse.Namespac
     told = await bench.nodes["pc1"].run([*argv, str(options.seconds)], limit=60)
     await server.stop()
     if told.code:
-        raise RuntimeError(told.said)
+        raise RuntimeError(told.output)
     rows.add("plain TLS", "down", Flows(float(told.stdout), 0.0, 1.0))
 
 
@@ -112,7 +112,7 @@ async def measure_openvpn(bench: Bench, rows: Rows, options: argparse.Namespace)
     connection, _ = await computer.dial("OpenVPN")
     for node, device in (("gw", "ovpn0"), ("pc1", connection.interface)):
         told = await bench.nodes[node].run(["ip", "link", "set", device, "mtu", str(MTU)])
-        assert told.code == 0, told.said
+        assert told.code == 0, told.output
     pid = (await bench.engine("OpenVPN"))["pid"]
     await _let_in(bench)
     servers = Iperf3(bench.nodes["gw"], "172.16.201.1", 1)
@@ -283,7 +283,7 @@ async def _let_in(bench: Bench) -> None:
 async def _nft(bench: Bench, *arguments: str) -> Completed:
     done = await bench.nodes["gw"].run(["nft", *arguments])
     if done.code:
-        raise RuntimeError(done.said)
+        raise RuntimeError(done.output)
     return done
 
 

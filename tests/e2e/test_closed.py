@@ -219,7 +219,7 @@ def test_clients_reach_what_is_routed_and_nothing_leaves_in_clear(
 async def through(node: Node, device: str, target: str) -> None:
     """Have the client send this into its tunnel, whatever it was told."""
     done = await node.run(["ip", "route", "replace", f"{target}/32", "dev", device])
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
 
 
 @both

@@ -90,7 +90,7 @@ def test_domain_users_sign_in_and_each_refusal_has_its_reason(tmp_path: Path, ca
             assert await outcome(bench, server, "frank", "wrong", "MS-CHAPv2") == "password"
         assert await outcome(bench, server, "frank", PASSWORD, "MS-CHAPv2") == "locked-out"
         peap = await bench.eapol_test(eap_mschapv2(PASSWORD, "PEAP", "alice"))
-        assert peap.code == 0, peap.said[-2000:]
+        assert peap.code == 0, peap.output[-2000:]
         written = server.written()
         assert (await bench.eapol_test(eap_mschapv2(PASSWORD, "PEAP", "erin"))).code != 0
         refusal = server.refusal("erin", written)

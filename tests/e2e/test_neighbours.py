@@ -100,7 +100,7 @@ def test_a_node_with_a_kernel_of_its_own_is_known_and_knows(tmp_path: Path) -> N
 
 async def _answers(node: Node, address: str) -> None:
     done = await node.run(["ping", "-n", "-c1", "-W1", address])
-    assert done.code == 0, f"{node.name} to {address}: {done.said}"
+    assert done.code == 0, f"{node.name} to {address}: {done.output}"
 
 
 async def _permanent(node: Node) -> set[str]:

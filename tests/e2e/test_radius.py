@@ -86,7 +86,7 @@ def test_peap_lets_the_right_user_in_and_no_other(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await start_radius(bench.nodes["nps1"], plain(bench))
         right = await bench.eapol_test(eap_mschapv2("b", "PEAP", "bob"))
-        assert right.code == 0, right.said[-2000:]
+        assert right.code == 0, right.output[-2000:]
         wrong = await bench.eapol_test(eap_mschapv2("c", "PEAP", "bob"))
         assert wrong.code != 0
         assert "Access-Reject" in wrong.stdout

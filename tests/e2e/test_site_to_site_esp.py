@@ -85,7 +85,7 @@ async def call(gw: Node, method: str, path: str, body: object = None) -> dict[st
     argv += ["--unix-socket", "/run/gateway/api.sock", f"http://localhost{path}", "--data", "@-"]
     done = await gw.run(argv, input=json.dumps(body) if body is not None else "")
     if done.code:
-        raise OSError(done.said)
+        raise OSError(done.output)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

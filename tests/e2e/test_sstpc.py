@@ -60,7 +60,7 @@ def test_sstpc_binds_its_call_to_the_gateways_certificate_and_takes_leave(tmp_pa
         (told,) = await bench.records("connected")
         assert told["message"] == f"assigned {connection.address} (SHA256, pppd)"
         ping = await alice.node.run(["ping", "-c", "2", "-i", "0.2", PRIVATE])
-        assert ping.code == 0, ping.said
+        assert ping.code == 0, ping.output
         await alice.hang_up()
 
         async def left() -> bool:
@@ -100,7 +100,7 @@ def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
         takes = await bench.nodes["pc1"].spawn([*program, "take"], log="burst")
         await wait_until("it listens", PATIENCE, lambda: "ready" in takes.log.read_text())
         sent = await bench.nodes["gw"].run([*program, "send", row["privateIpAddress"]])
-        assert sent.code == 0, sent.said
+        assert sent.code == 0, sent.output
         assert await takes.wait() == 0
         assert takes.log.read_text().split() == ["ready", *map(str, range(COUNT))]
 

@@ -85,7 +85,7 @@ async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]
 
 async def _told(bench: Bench, node: str, argv: list[str]) -> list[dict[str, Any]]:
     told = await bench.nodes[node].run(argv, limit=3 * PATIENCE)
-    assert told.code == 0, told.said
+    assert told.code == 0, told.output
     return [json.loads(line) for line in told.stdout.splitlines()]
 
 

@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 from lab.guest import wire
-from lab.guest.agent import Errand
+from lab.guest.agent import Job
 from lab.guest.program import Run
 
 
@@ -22,7 +22,7 @@ def test_room_for_input_that_was_filled_meanwhile_is_no_reason_to_die() -> None:
     request: dict[str, Any] = {"do": "run", "argv": ["cat"], "env": dict(os.environ)}
     request |= {"input": True, "together": False, "terminal": None}
     ours.sendall(wire.pack_json(wire.REQUEST, request))
-    run = Run(Errand(theirs))
+    run = Run(Job(theirs))
     told = run._input
     run._accept_input(b"all of it")
     run._serve(told, select.POLLOUT)

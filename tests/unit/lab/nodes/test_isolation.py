@@ -49,7 +49,7 @@ async def tried(node: Node, other: Node) -> dict[str, bool]:
     """Whether each attempt of an intruder in this node succeeded."""
     await other.spawn(["sleep", "1000"], log="sleep")
     done = await node.run([*INTRUDER, os.environ["P2SLAB_CACHE"], str(SOURCE)])
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return {name: got is not None for name, got, _ in rows}
 
@@ -107,7 +107,7 @@ def test_what_one_node_writes_no_other_sees(tmp_path: Path) -> None:
         nodes = await build_network(PLAN, tmp_path)
         for place in ("/etc/ld.so.preload", "/var/lib/x", "/run/x", "/tmp/x", "/mnt/x", "/x"):
             made = await nodes["pc"].run(["sh", "-c", f": > {place}"])
-            assert made.code == 0, made.said
+            assert made.code == 0, made.output
             assert not is_outside(place)
             assert (await nodes["gw"].run(["test", "-e", place])).code == 1
 

@@ -77,7 +77,7 @@ def test_a_proxy_of_the_machine_does_not_reach_a_node(
 
 def test_a_program_over_its_limit_is_quoted_and_killed_with_its_session(tmp_path: Path) -> None:
     async def test(pc: NamespaceNode) -> None:
-        with pytest.raises(TimeoutError, match=r"pc: sh did not end within 0\.3 s; it said: hello"):
+        with pytest.raises(TimeoutError, match=r"pc: sh did not end within 0\.3 s; output: hello"):
             await pc.run(["sh", "-c", "echo hello; sleep 70 & sleep 71"], limit=0.3)
         assert await _sleepers(pc) == 0
 
@@ -155,7 +155,7 @@ def test_a_socket_opened_by_a_call_belongs_to_the_node(tmp_path: Path) -> None:
         server = await pc.call(listen)
         server.setblocking(False)
         done = await pc.run(["bash", "-c", "exec 3<>/dev/tcp/10.0.0.2/7777"])
-        assert done.code == 0, done.said
+        assert done.code == 0, done.output
         server.close()
 
     on_a_pc(test, tmp_path)
@@ -205,14 +205,14 @@ STATE = "ip -br link; ip -br -4 addr; ip -4 route show table all; ip rule; nft l
 
 def test_a_restart_makes_the_network_what_it_was(tmp_path: Path) -> None:
     async def test(pc: NamespaceNode) -> None:
-        before = (await pc.run(["sh", "-c", STATE])).said
+        before = (await pc.run(["sh", "-c", STATE])).output
         done = await pc.run(["sh", "-ec", LEFTOVERS])
-        assert done.code == 0, done.said
+        assert done.code == 0, done.output
         if os.access("/dev/net/tun", os.W_OK):
             assert (await pc.run(["ip", "tuntap", "add", "mode", "tun", "name", "tun9"])).code == 0
-        assert (await pc.run(["sh", "-c", STATE])).said != before
+        assert (await pc.run(["sh", "-c", STATE])).output != before
         await pc.reboot()
-        assert (await pc.run(["sh", "-c", STATE])).said == before
+        assert (await pc.run(["sh", "-c", STATE])).output == before
         assert (await pc.run(["ping", "-c1", "-W2", "gate.way"])).code == 0
         assert (await pc.run(["ping", "-6", "-c1", "-W2", "fd00::1"])).code == 0
 

@@ -75,7 +75,7 @@ def test_a_node_has_its_own_kernel_name_files_and_places(tmp_path: Path) -> None
             "/dev/shm:", "/run:", "/tmp:",
         ]  # fmt: skip
         assert (await pc.run(["ls", "/sys/class/net"])).stdout.split() == ["eth0", "lo"]
-        with pytest.raises(LabError, match="a kernel of its own"):
+        with pytest.raises(LabError, match="has its own kernel"):
             pc.run_directory  # noqa: B018 (asking is the test)
         await _files(pc)
         await _kernel(pc)
@@ -103,11 +103,11 @@ async def _kernel(pc: Node) -> None:
     for device in ("/dev/ppp", "/dev/net/tun"):
         assert (await pc.run(["sh", "-c", f": <>{device}"])).code == 0
     ppp = await pc.run(["pppd", "pty", "true", "noauth", "nodetach", "silent", "logfd", "1"])
-    assert "Using interface ppp0" in ppp.stdout, ppp.said
+    assert "Using interface ppp0" in ppp.stdout, ppp.output
     lacked = await pc.run(["modprobe", "-d", "/etc/p2slab", "vrf"])
-    assert lacked.code == 0, lacked.said
+    assert lacked.code == 0, lacked.output
     vrf = await pc.run(["ip", "link", "add", "v0", "type", "vrf", "table", "5"])
-    assert vrf.code == 0, vrf.said
+    assert vrf.code == 0, vrf.output
 
 
 def test_programs_have_their_streams_code_signals_and_limits(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_programs_have_their_streams_code_signals_and_limits(tmp_path: Path) -> 
 
 
 async def _limits(pc: Node) -> None:
-    with pytest.raises(TimeoutError, match=r"pc1: sh did not end within 2 s; it said: hello"):
+    with pytest.raises(TimeoutError, match=r"pc1: sh did not end within 2 s; output: hello"):
         await pc.run(["sh", "-c", "echo hello; sleep 70 & sleep 71"], limit=2)
     assert await _sleepers(pc) == 0
     running = asyncio.ensure_future(pc.run(["sleep", "72"]))
@@ -177,10 +177,10 @@ def test_two_boot_side_by_side_and_talk_to_each_other_and_to_a_namespace(tmp_pat
         for pc, others in (("pc1", ("10.0.0.1", "10.0.0.3", "fd00::3")), ("router", ("10.0.0.2",))):
             for other in others:
                 done = await world[pc].run(["ping", "-c1", "-W2", "-M", "do", "-s1300", other])
-                assert done.code == 0, f"{pc} {other}: {done.said}"
+                assert done.code == 0, f"{pc} {other}: {done.output}"
         assert (await world["pc1"].run(["ping", "-c1", "-W2", "192.0.2.1"])).code == 0
         too_large = await world["pc1"].run(["ping", "-c1", "-M", "do", "-s1373", "10.0.0.1"])
-        assert "mtu=1400" in too_large.said.replace(" ", "")
+        assert "mtu=1400" in too_large.output.replace(" ", "")
         queue = await world["pc1"].run(["tc", "qdisc", "show", "dev", "eth0"])
         assert "netem" in queue.stdout
         assert "delay 2ms" in queue.stdout

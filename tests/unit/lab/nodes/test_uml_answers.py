@@ -37,7 +37,7 @@ class Place:
 
 
 class Hostile(UmlNode):
-    """A node whose agent answers every errand with these bytes."""
+    """A node whose agent answers every request with these bytes."""
 
     def __init__(self, logs: Path, *frames: bytes) -> None:
         place: Any = Place()
@@ -112,7 +112,7 @@ NO_NUMBERS = (b"", b"x", b"null", b"true", b"1.5", b'"1"', b"[1]", b"{}", b"1" *
 async def test_what_is_no_answer_to_a_call_is_an_error_of_that_node(
     tmp_path: Path, said: bytes
 ) -> None:
-    with pytest.raises(AgentError, match=r"^pc: its agent is not to be believed"):
+    with pytest.raises(AgentError, match=r"^pc: invalid answer of its agent"):
         await Hostile(tmp_path, said).call(FIND)
     assert not was_unpickled()
 
@@ -180,5 +180,5 @@ def test_a_function_is_named_and_one_without_a_name_refused() -> None:
     assert name_of(REACH) == ("lab.nodes.probes:tcp", ("10.0.0.1", 80, 1.0), {})
     assert json.dumps(name_of(REACH))
     for function in (lambda: 1, Path("/").exists, NamespaceNode.reboot):
-        with pytest.raises(TypeError, match="no function of a module"):
+        with pytest.raises(TypeError, match="not a function of a module"):
             name_of(function)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ def built(what: Plan, test: Callable[[World], Awaitable[None]], tmp_path: Path) 
 
 async def said(node: NamespaceNode, *argv: str) -> str:
     done = await node.run(argv)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     return done.stdout
 
 
@@ -104,7 +104,7 @@ def test_the_first_packet_of_every_computer_arrives(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         for number in range(30):
             done = await world[f"n{number}"].run(["ping", "-c1", "-W0.5", "10.0.0.1"])
-            assert done.code == 0, f"n{number}: {done.said}"
+            assert done.code == 0, f"n{number}: {done.output}"
 
     size = 30
     built(

@@ -1,4 +1,4 @@
-"""An errand: what a supervisor asks of the agent, on a connection of its own."""
+"""A job that a supervisor sends to the agent, on a separate connection."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Errand:
-    """One connection: the request it began with, and the frames that come after it."""
+class Job:
+    """One connection: its first request, and the frames that follow."""
 
     def __init__(self, line: socket.socket) -> None:
         self.line = line
@@ -21,22 +21,22 @@ class Errand:
         self._frames = wire.Frames()
         kind, payload = self.next()
         if kind != wire.REQUEST:
-            raise ValueError(f"an errand begins with a request, not with {kind!r}")
+            raise ValueError(f"a job begins with a request, not with {kind!r}")
         self.request: dict[str, Any] = json.loads(payload)
 
     def next(self) -> tuple[bytes, bytes]:
-        """The next frame; EOFError when the supervisor has closed."""
+        """The next frame; EOFError if the supervisor has closed the connection."""
         while not self.arrived:
             if not self.receive():
                 raise EOFError
         return self.arrived.pop(0)
 
     def receive(self) -> bool:
-        """Take in what has come; whether there was anything before the end of the connection."""
+        """Receive available bytes; False at the end of the connection."""
         data = self.line.recv(wire.CHUNK)
         self.arrived += self._frames.feed(data)
         return bool(data)
 
     def reply(self, kind: bytes, payload: bytes = b"") -> None:
-        """Send a frame, whole."""
+        """Send a whole frame."""
         self.line.sendall(wire.pack(kind, payload))
