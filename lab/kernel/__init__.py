@@ -1,1 +1,1 @@
-"""The only code that speaks to the kernel: namespaces, netlink, nftables, processes."""
+"""The only code that calls the kernel: namespaces, netlink, nftables, processes."""

@@ -1,4 +1,4 @@
-"""What root may do beyond files and its own network (capabilities(7)), and giving it up."""
+"""Dropping capabilities (capabilities(7)) that programs of a lab do not need."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from lab.kernel import calls
 
 SYS_ADMIN = 21
-"""Mounts, and a hundred other things."""
+"""Mounting, and many other operations."""
 OF_THE_MACHINE = {
-    2: "DAC_READ_SEARCH",  # open_by_handle_at(2): any file of a file system of which one is seen
+    2: "DAC_READ_SEARCH",  # open_by_handle_at(2): any file of a file system
     9: "LINUX_IMMUTABLE",
     16: "SYS_MODULE",
     17: "SYS_RAWIO",
@@ -30,15 +30,15 @@ OF_THE_MACHINE = {
     39: "BPF",
     40: "CHECKPOINT_RESTORE",
 }
-"""Those that no program of a lab needs (linux/capability.h)."""
+"""Capabilities that affect the host and that no program of a lab needs (linux/capability.h)."""
 LAST = 63
 _BOUNDING = re.compile(r"^CapBnd:\t([0-9a-f]+)$", re.MULTILINE)
 
 
 def give_up(numbers: Collection[int]) -> None:
-    """No program that the calling thread starts will have these; the thread itself keeps them.
+    """Remove capabilities from the programs that the calling thread starts; the thread keeps them.
 
-    What the kernel does not know, or nobody has here, is passed over.
+    Capabilities that the kernel does not know, or that are already removed, are skipped.
     """
     for number in numbers:
         if calls.bounds(number):
@@ -46,7 +46,7 @@ def give_up(numbers: Collection[int]) -> None:
 
 
 def limit_as(process: int) -> None:
-    """Programs that the calling thread starts may have no more than those of that process."""
+    """Limit programs that the calling thread starts to the capabilities of a process."""
     found = _BOUNDING.search(Path(f"/proc/{process}/status").read_text())
     mask = int(found[1], 16) if found else 0
     give_up([number for number in range(LAST + 1) if not mask >> number & 1])

@@ -1,4 +1,4 @@
-"""Netlink messages and attributes, packed and taken apart. Sources: linux/netlink.h."""
+"""Encoding and decoding of netlink messages and attributes. Source: linux/netlink.h."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ HEADER = struct.Struct("=IHHII")
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLM_F_ACK_TLVS = 0x200
-"""Of an answer: the kernel has more to say than a number."""
+"""In an answer: attributes follow the error number."""
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLMSGERR_ATTR_MSG = 1
 SOL_NETLINK, NETLINK_EXT_ACK = 270, 11
 
 _ATTRIBUTE = struct.Struct("=HH")
 _PADDING = (b"", bytes(3), bytes(2), bytes(1))
-"""By the length's remainder of four."""
+"""Padding by the length modulo four."""
 
 
 def message(kind: int, flags: int, body: bytes) -> bytes:
-    """A request; its sequence number is left to who sends it."""
+    """A request; the sender fills in its sequence number."""
     return HEADER.pack(HEADER.size + len(body), kind, flags | NLM_F_REQUEST, 0, 0) + body
 
 
@@ -33,17 +33,17 @@ def attribute(kind: int, payload: bytes) -> bytes:
 
 
 def text(kind: int, value: str) -> bytes:
-    """An attribute that is a string."""
+    """A string attribute."""
     return attribute(kind, value.encode() + b"\0")
 
 
 def number(kind: int, value: int) -> bytes:
-    """An attribute that is a number of 32 bits."""
+    """A 32-bit number attribute."""
     return attribute(kind, value.to_bytes(4, sys.byteorder))
 
 
 def messages(data: bytes) -> Iterator[bytes]:
-    """The messages of what was received at once."""
+    """The messages in one received buffer."""
     offset = 0
     while offset + HEADER.size <= len(data):
         length = HEADER.unpack_from(data, offset)[0]

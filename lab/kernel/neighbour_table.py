@@ -1,4 +1,4 @@
-"""The machine's tables of neighbours, which all network namespaces share (net/core/neighbour.c).
+"""The machine's neighbour tables, which all network namespaces share (net/core/neighbour.c).
 
 Standard library only.
 """
@@ -13,8 +13,8 @@ FULL = "table_fulls"
 
 
 def refused() -> int:
-    """How often, since the machine started, an entry was refused because a table was full; 0 where
-    that cannot be read, as in network namespaces other than the machine's first."""
+    """How many entries were refused since boot because a table was full. 0 if that cannot be read,
+    as in network namespaces other than the initial one."""
     return sum(map(_refused, STATISTICS))
 
 

@@ -1,4 +1,4 @@
-"""A namespace's rtnetlink socket: one send a batch, every refusal named."""
+"""A namespace's rtnetlink socket: batched requests, and errors that name their request."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from lab.kernel.encoding import (
 from lab.kernel.requests import Request
 
 BATCH = 128
-"""So many refusals still fit into the socket's receive buffer (400 do not)."""
+"""Requests per batch: their errors fit into the socket's receive buffer (those of 400 do not)."""
 QUESTIONS = 32
-"""The same for answers of some kilobytes each."""
+"""The same for requests with answers of some kilobytes each."""
 RECEIVE = 1 << 18
 
 _ERROR = struct.Struct("=i")
@@ -34,7 +34,7 @@ _ERROR = struct.Struct("=i")
 
 
 class KernelError(OSError):
-    """The kernel refused one request; `request` is what was asked, `hint` the kernel's words."""
+    """The kernel refused one request; `request` is its `ip` command, `hint` the kernel's text."""
 
     def __init__(self, code: int, request: str, hint: str | None) -> None:
         super().__init__(code, f"{request}: {os.strerror(code)}" + (f" ({hint})" if hint else ""))
@@ -43,7 +43,7 @@ class KernelError(OSError):
 
 
 class Netlink:
-    """rtnetlink of the namespace in which the calling thread is when it makes this object."""
+    """An rtnetlink socket in the network namespace of the thread that creates this object."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
@@ -52,23 +52,23 @@ class Netlink:
         self._socket.setblocking(False)  # the kernel has answered when send() returns
 
     def apply(self, requests: Sequence[Request]) -> None:
-        """Send them in order.
+        """Send requests in order.
 
-        The kernel goes on after a refusal: KernelError of the first, with notes for the others
+        The kernel continues after an error: KernelError of the first, with notes for the others
         of its batch.
         """
         for start in range(0, len(requests), BATCH):
             self._exchange(requests[start : start + BATCH])
 
     def ask(self, requests: Sequence[Request]) -> list[bytes]:
-        """Send requests that have one answer each; the answers, in order."""
+        """Send requests with one answer each; the answers, in order."""
         answers: list[bytes] = []
         for start in range(0, len(requests), QUESTIONS):
             answers += self._exchange(requests[start : start + QUESTIONS])
         return answers
 
     def _exchange(self, requests: Sequence[Request]) -> list[bytes]:
-        """One send(), ACK asked on the last only; refusals come unasked and in order."""
+        """One send(). Only the last request asks for an ACK; errors always arrive, in order."""
         batch, last = bytearray(), len(requests) - 1
         for number, request in enumerate(requests):
             length, kind, flags, _, port = HEADER.unpack_from(request.data)
@@ -84,7 +84,7 @@ class Netlink:
                 continue
             code, hint = _verdict(message)
             if code:
-                refusals.append(KernelError(code, requests[number].words, hint))
+                refusals.append(KernelError(code, requests[number].command, hint))
             if number == last:
                 break
         if refusals:
@@ -94,12 +94,12 @@ class Netlink:
         return answers
 
     def _messages(self) -> Iterator[bytes]:
-        """The messages of the answers, for as long as the caller reads."""
+        """The messages of the answers, while the caller iterates."""
         while True:
             yield from messages(self._socket.recv(RECEIVE))
 
-    def dump(self, words: str, kind: int, family: int = socket.AF_UNSPEC) -> list[bytes]:
-        """Every message that the kernel answers to a dump request of this type (RTM_GET*)."""
+    def dump(self, command: str, kind: int, family: int = socket.AF_UNSPEC) -> list[bytes]:
+        """All messages of the answer to a dump request of this type (RTM_GET*)."""
         body = struct.pack("=B15x", family)  # fits ifinfomsg, ifaddrmsg, rtmsg and fib_rule_hdr
         flags = NLM_F_REQUEST | NLM_F_DUMP
         self._socket.send(HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body)
@@ -110,22 +110,22 @@ class Netlink:
                 break
             if answer == NLMSG_ERROR:
                 code, hint = _verdict(message)
-                raise KernelError(code, words, hint)
+                raise KernelError(code, command, hint)
             found.append(message)
         return found
 
     def close(self) -> None:
-        """Let go of the namespace."""
+        """Close the socket, which holds the namespace."""
         self._socket.close()
 
 
 def _verdict(message: bytes) -> tuple[int, str | None]:
-    """Error number, 0 for an acknowledgement, and what the kernel said about it."""
+    """The error number, 0 for an acknowledgement, and the kernel's message about it."""
     (code,) = _ERROR.unpack_from(message, HEADER.size)
     flags = HEADER.unpack_from(message)[2]
     if not code or not flags & NLM_F_ACK_TLVS:
         return abs(code), None
     request = HEADER.size + _ERROR.size
     end = request + ((HEADER.unpack_from(message, request)[0] + 3) & ~3)
-    said = dict(attributes(message, end)).get(NLMSGERR_ATTR_MSG)
-    return abs(code), None if said is None else said.rstrip(b"\0").decode(errors="replace")
+    text = dict(attributes(message, end)).get(NLMSGERR_ATTR_MSG)
+    return abs(code), None if text is None else text.rstrip(b"\0").decode(errors="replace")

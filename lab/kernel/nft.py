@@ -1,4 +1,4 @@
-"""nftables in the process, for whatever namespace the calling thread is in."""
+"""nftables as a library, in the network namespace of the calling thread."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _one_at_a_time = threading.Lock()  # the library does not promise to be thread-s
 
 
 def run(commands: str) -> str:
-    """Carry out nft commands in the calling thread's namespace, as one transaction; its output.
+    """Run nft commands in the calling thread's namespace as one transaction; their output.
 
-    LabError quotes the library: line, caret and reason.
+    LabError has the library's message: line, caret and reason.
     """
     with _one_at_a_time:
-        context = Nft()  # belongs to the namespace in which it is made: a new one each time
+        context = Nft()  # belongs to the namespace in which it is created, so never reused
         try:
             return context.run(commands)
         except NftError as error:

@@ -1,4 +1,4 @@
-"""Whether this kernel has what pppd needs. Standard library only: `doctor` asks, too."""
+"""Check whether this kernel has what pppd needs. Standard library only: `doctor` uses it too."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ DEVICE = "/dev/ppp"
 TIOCSETD = 0x5423
 """asm-generic/ioctls.h"""
 N_PPP = 3
-"""linux/tty.h: the line discipline of asynchronous PPP, in which pppd speaks to sstpc."""
+"""linux/tty.h: the line discipline of asynchronous PPP, which pppd uses with sstpc."""
 
 
 def open_ppp() -> None:
-    """OSError, with what was tried, unless a PPP unit and a PPP line can be had here."""
+    """Open a PPP unit and a PPP terminal, and close them; OSError if the kernel lacks one."""
     os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
     ours, theirs = os.openpty()
     try:

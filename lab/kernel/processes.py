@@ -1,4 +1,4 @@
-"""Programs as the supervisor holds them: started elsewhere, ended by pidfd, killed by session."""
+"""The supervisor's programs: started elsewhere, signalled by pidfd, killed by session."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lab.waiting import patience, wait_until
 
 KILL_LIMIT = 10.0
 DEAD = (b"Z", b"X")
-"""States of who only waits to be collected (proc(5))."""
+"""States of processes that only wait to be reaped (proc(5))."""
 PF_EXITING = 0x4
-"""Of the kernel's flags (linux/sched.h)."""
+"""A process flag of the kernel (linux/sched.h)."""
 NS_GET_PARENT = 0xB702
 """ioctl_ns(2)."""
 
 
 class Program:
-    """A started program (lab.nodes.base.Process); the running event loop learns of its end."""
+    """A started program (lab.nodes.base.Process); the running event loop reaps it."""
 
     def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
         self.pid = popen.pid
@@ -32,9 +32,9 @@ class Program:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._descriptor = os.pidfd_open(self.pid)
-        self._loop.add_reader(self._descriptor, self._collect)
+        self._loop.add_reader(self._descriptor, self._reap)
 
-    def _collect(self) -> None:
+    def _reap(self) -> None:
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
         self._ended.set_result(self._popen.wait())
@@ -45,7 +45,7 @@ class Program:
         return self._popen.poll()
 
     async def wait(self) -> int:
-        """Until it ends; its exit code."""
+        """Wait for its end; its exit code."""
         return await asyncio.shield(self._ended)
 
     def signal(self, number: int) -> None:
@@ -55,7 +55,7 @@ class Program:
                 signal.pidfd_send_signal(self._descriptor, number)
 
     async def stop(self, limit: float = 5.0) -> int:
-        """SIGTERM, after `limit` seconds SIGKILL; what it left in its session is killed too."""
+        """SIGTERM, then SIGKILL after `limit` seconds; the rest of its session is killed too."""
         self.signal(signal.SIGTERM)
         with suppress(TimeoutError):
             async with patience(limit):
@@ -63,7 +63,7 @@ class Program:
         return await self.kill()
 
     async def kill(self) -> int:
-        """SIGKILL to its session, until nothing of that lives; its exit code."""
+        """SIGKILL to its session, until all its processes are gone; its exit code."""
 
         def gone() -> bool:
             left = in_session(self.pid)
@@ -80,7 +80,7 @@ def processes() -> Iterator[int]:
 
 
 def chosen(fits: Callable[[int], bool]) -> list[int]:
-    """The processes that fit; one that ends while it is looked at does not."""
+    """The processes that fit; a process that ends during the check does not."""
     found = []
     for pid in processes():
         with suppress(OSError):
@@ -90,12 +90,12 @@ def chosen(fits: Callable[[int], bool]) -> list[int]:
 
 
 def in_session(session: int) -> list[int]:
-    """The living processes of a session, its leader included."""
+    """The live processes of a session, including its leader."""
     return chosen(lambda pid: _stat(pid)[3] == session and _stat(pid)[0] not in DEAD)
 
 
 def children(parent: int) -> list[int]:
-    """The processes that this one has started."""
+    """The child processes of a process."""
     return chosen(lambda pid: _stat(pid)[1] == parent)
 
 
@@ -107,17 +107,17 @@ def in_namespaces(identities: set[tuple[int, int]]) -> list[int]:
 
 
 def identity(path: str) -> tuple[int, int]:
-    """What tells one namespace from another (namespaces(7))."""
+    """The identity of a namespace (namespaces(7)): st_dev, st_ino."""
     status = Path(path).stat()
     return status.st_dev, status.st_ino
 
 
 def is_over(first: int) -> bool:
-    """Whether nothing lives in the PID namespace whose PID 1 this is, or below it.
+    """Whether no live process is left in the PID namespace with this PID 1, or in nested ones.
 
-    The kernel keeps a PID 1 until every process of its namespace has been collected. One whose
-    parent was outside, and died, is the machine's PID 1 to collect, which in a container may never
-    do so. OSError if `first` is no more or may not be looked at.
+    The kernel keeps a PID 1 until every process of its namespace has been reaped. If a process's
+    parent was outside and has died, the host's PID 1 has to reap it, which in a container may never
+    happen. OSError if `first` has ended or may not be inspected.
     """
     namespace = identity(f"/proc/{first}/ns/pid")
     return _is_exiting(first) and not chosen(
@@ -126,18 +126,18 @@ def is_over(first: int) -> bool:
 
 
 def _is_exiting(pid: int) -> bool:
-    """Whether it is dead, or dies and only waits for others."""
+    """Whether it is dead, or is exiting and only waits for other processes."""
     state, *_, flags = _stat(pid)
     return state in DEAD or bool(flags & PF_EXITING)
 
 
 def _is_within(pid: int, namespace: tuple[int, int]) -> bool:
-    """Whether the process's PID namespace is this one, or one below."""
+    """Whether the process's PID namespace is this one, or nested in it."""
     descriptor = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     while identity(f"/proc/self/fd/{descriptor}") != namespace:
         try:
             parent = fcntl.ioctl(descriptor, NS_GET_PARENT)
-        except PermissionError:  # above is what cannot be seen from here
+        except PermissionError:  # the parent namespace is not visible from here
             return False
         finally:
             os.close(descriptor)
@@ -153,7 +153,7 @@ def _stat(pid: int) -> tuple[bytes, int, int, int, int]:
 
 
 def kill(pids: list[int]) -> None:
-    """SIGKILL to each; those that have ended are passed over."""
+    """SIGKILL to each process; those that have ended are skipped."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

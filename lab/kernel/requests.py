@@ -1,4 +1,4 @@
-"""rtnetlink requests, each with the words that `ip` would have for it.
+"""rtnetlink requests, each with its equivalent `ip` command.
 
 Sources: RFC 3549; linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h, veth.h. Addresses are text;
 the family is that of the text, IPv4 or IPv6.
@@ -30,15 +30,15 @@ ADD = NLM_F_CREATE | NLM_F_EXCL
 LOOPBACK = 1
 MAIN_TABLE, STATIC, UNICAST = 254, 4, 1
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS
-NO_DAD = 0x02  # IFA_F_NODAD: nobody else can have the address, and it must be usable at once
+NO_DAD = 0x02  # IFA_F_NODAD: addresses are unique, and must be usable at once
 PERMANENT = 0x80  # NUD_PERMANENT
 DEFAULT_MTU = 1500
 NO_MAC = "00:00:00:00:00:00"
-"""What `lo` has."""
+"""The MAC address of `lo`."""
 
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 State = tuple[int, int]
-"""Flags of a link, and which of them are meant."""
+"""Flags of a link, and the mask of the flags to change."""
 UP, DOWN, AS_IT_IS = (IFF_UP, IFF_UP), (0, IFF_UP), (0, 0)
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER = 1, 3, 4, 10
 IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_EXT_MASK = 18, 28, 29
@@ -52,8 +52,8 @@ _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBi")
 """struct ifaddrmsg: family, length of the prefix, flags, scope, index."""
 _ROUTE = struct.Struct("=BBBBBBBBI")
-"""struct rtmsg: family, lengths of destination and source, service, table, who made it, scope,
-type, flags."""
+"""struct rtmsg: family, lengths of destination and source, service, table, protocol, scope, type,
+flags."""
 _NEIGHBOUR = struct.Struct("=B3xiHBB")
 """struct ndmsg: family, index, state, flags, type."""
 _FLAGS = struct.Struct("=16x8xI4x")
@@ -61,16 +61,16 @@ _FLAGS = struct.Struct("=16x8xI4x")
 
 
 class Request(NamedTuple):
-    """One encoded message and the words that `ip` would have for it."""
+    """One encoded message and its equivalent `ip` command."""
 
-    words: str
+    command: str
     data: bytes
 
 
 @dataclass(frozen=True)
 class Port:
-    """Where an end of a cable is plugged in: its name, its index, the switch it belongs to, and
-    its MAC address; empty: the kernel's own choice."""
+    """An end of a cable: its name, its index, the bridge that it belongs to (0: none), and its MAC
+    address (empty: chosen by the kernel)."""
 
     name: str
     index: int
@@ -79,10 +79,10 @@ class Port:
 
 
 def _link(
-    words: str, index: int, attributes: bytes = b"", *, flags: int = 0, state: State = AS_IT_IS
+    command: str, index: int, attributes: bytes = b"", *, flags: int = 0, state: State = AS_IT_IS
 ) -> Request:
     body = _LINK.pack(0, 0, index, *state) + attributes
-    return Request(words, message(RTM_NEWLINK, flags, body))
+    return Request(command, message(RTM_NEWLINK, flags, body))
 
 
 def _family(address: str) -> int:
@@ -109,19 +109,19 @@ def up(index: int) -> Request:
 
 @cache
 def down(index: int) -> Request:
-    """Set a link down: its routes, its IPv6 addresses and its neighbours go with that."""
+    """Set a link down, which also deletes its routes, IPv6 addresses and neighbours."""
     return _link(f"link set index {index} down", index, state=DOWN)
 
 
 @cache
 def show(index: int) -> Request:
-    """Ask for a link; from Linux 6.8 on the kernel first carries out what its carrier brings."""
+    """Ask for a link; since Linux 6.8 the kernel first processes pending carrier changes."""
     body = _LINK.pack(0, 0, index, 0, 0) + number(IFLA_EXT_MASK, SKIP_STATISTICS)
     return Request(f"link show index {index}", message(RTM_GETLINK, 0, body))
 
 
 def is_running(answer: bytes) -> bool:
-    """Whether the link of a `show` answer works: up, with carrier, and the stack knows it."""
+    """Whether the link of a `show` answer is operational: up and with carrier."""
     flags: int = _FLAGS.unpack_from(answer)[0]
     return bool(flags & IFF_RUNNING)
 
@@ -129,13 +129,13 @@ def is_running(answer: bytes) -> bool:
 @cache
 def plug(index: int, master: int) -> Request:
     """Make a link a port of a bridge."""
-    words = f"link set index {index} master {master}"
-    return _link(words, index, number(IFLA_MASTER, master))
+    command = f"link set index {index} master {master}"
+    return _link(command, index, number(IFLA_MASTER, master))
 
 
 @cache
 def rename(index: int, name: str) -> Request:
-    """Give a link that is down another name."""
+    """Rename a link that is down."""
     return _link(f"link set index {index} name {name}", index, text(IFLA_IFNAME, name))
 
 
@@ -146,27 +146,27 @@ def size(index: int, mtu: int) -> Request:
 
 
 def bridge(name: str, index: int, mac: str = "") -> Request:
-    """A switch, up. Without STP its ports forward as soon as they have a carrier."""
+    """Create a bridge, up. Without STP its ports forward as soon as they have carrier."""
     info = attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
     attributes = text(IFLA_IFNAME, name) + _mac(mac) + info
     return _link(f"link add {name} type bridge", index, attributes, flags=ADD, state=UP)
 
 
 def veth(near: Port, far: Port, namespace: int, mtu: int = DEFAULT_MTU) -> Request:
-    """A cable: the near end up and in its switch, the far end born down in `namespace` (a
-    descriptor), where its own switch, if any, has to `plug` it: the kernel ignores it here."""
+    """Create a cable: the near end up and in its bridge, the far end down in `namespace` (a
+    descriptor). The kernel ignores the far end's bridge here: `plug` it there afterwards."""
     peer = _LINK.pack(0, 0, far.index, 0, 0) + text(IFLA_IFNAME, far.name) + _mac(far.mac)
     peer += number(IFLA_NET_NS_FD, namespace) + _size(mtu)
     data = attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer))
     attributes = text(IFLA_IFNAME, near.name) + _mac(near.mac)
     attributes += attribute(IFLA_LINKINFO, text(IFLA_INFO_KIND, "veth") + data) + _size(mtu)
     attributes += number(IFLA_MASTER, near.master) if near.master else b""
-    words = f"link add {near.name} type veth peer name {far.name}"
-    return _link(words, near.index, attributes, flags=ADD, state=UP)
+    command = f"link add {near.name} type veth peer name {far.name}"
+    return _link(command, near.index, attributes, flags=ADD, state=UP)
 
 
 def address(index: int, cidr: str) -> Request:
-    """An address in CIDR form on a link."""
+    """Add an address in CIDR form to a link."""
     ip, _, length = cidr.partition("/")
     family = _family(ip)
     packed = socket.inet_pton(family, ip)
@@ -177,7 +177,7 @@ def address(index: int, cidr: str) -> Request:
 
 
 def route(destination: str, via: str) -> Request:
-    """A route in the main table; `destination` is a prefix or `default`."""
+    """Add a route to the main table; `destination` is a prefix or `default`."""
     network, _, length = destination.replace("default", "/0").partition("/")
     family = _family(via)
     body = _ROUTE.pack(family, int(length), 0, 0, MAIN_TABLE, STATIC, 0, UNICAST, 0)
@@ -187,19 +187,19 @@ def route(destination: str, via: str) -> Request:
 
 
 def neighbour(index: int, ip: str, mac: str = "") -> Request:
-    """Who has an address on this link, for good: nobody is asked, and the entry does not count
-    against the kernel's table of 1,024 for all namespaces (net.ipv4.neigh.default.gc_thresh3).
+    """Add a permanent neighbour entry: it needs no ARP, and does not count against the limit of
+    1,024 entries for all namespaces (net.ipv4.neigh.default.gc_thresh3).
 
-    Tunnels have no MAC addresses, and one entry for all, that of 0.0.0.0.
+    Tunnels have no MAC addresses, and a single entry for 0.0.0.0.
     """
     family = _family(ip)
     body = _NEIGHBOUR.pack(family, index, PERMANENT, 0, 0)
     body += attribute(NDA_DST, socket.inet_pton(family, ip))
     body += attribute(NDA_LLADDR, _bytes(mac)) if mac else b""
     at = f" lladdr {mac}" if mac else ""
-    words = f"neighbour replace {ip}{at} dev index {index} nud permanent"
-    return Request(words, message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body))
+    command = f"neighbour replace {ip}{at} dev index {index} nud permanent"
+    return Request(command, message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, body))
 
 
 LOCAL_NEIGHBOURS = (neighbour(LOOPBACK, "0.0.0.0", NO_MAC), neighbour(LOOPBACK, "::1", NO_MAC))
-"""Of `lo`, which has one entry for all addresses of IPv4, as tunnels have."""
+"""Entries of `lo`, which has one for all IPv4 addresses, as tunnels have."""

@@ -1,6 +1,6 @@
-"""Bring a namespace's network back to nothing but its own links, as a restart of a computer would.
+"""Reset a namespace's network to its own links, as restarting a computer would.
 
-Programs that were killed leave tunnels' devices, addresses, rules, routes and IPsec state.
+Killed programs leave tunnel devices, addresses, rules, routes and IPsec state behind.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ IFINFOMSG, FIB_RULE_HDR = 16, 12
 """Bytes of struct ifinfomsg and struct fib_rule_hdr."""
 RECEIVE = 4096
 GONE = (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH, errno.ENOENT, errno.EOPNOTSUPP)
-"""Deleting what went with something deleted before it, or what a tunnel driver keeps for itself
-(fallback devices such as sit0)."""
+"""Errors that are ignored: the object was deleted together with another one, or a tunnel driver
+keeps it (fallback devices such as sit0)."""
 
 
 def forget(netlink: Netlink, own: Collection[int]) -> None:
-    """Links other than `own` and `lo` go, and every address, route, rule and IPsec state.
+    """Delete all links except `own` and `lo`, and every address, route, rule and IPsec state.
 
-    The own links are down afterwards. To be called in a thread that is inside the namespace.
+    The own links are down afterwards. Call it in a thread inside the namespace.
     """
     netlink.apply([down(index) for index in (*own, LOOPBACK)])
     foreign = [
-        message[: HEADER.size + IFINFOMSG]  # the kernel wants none of the attributes back
+        message[: HEADER.size + IFINFOMSG]  # a request to delete must not have the attributes
         for message in netlink.dump("link show", RTM_GETLINK)
         if _link_index(message) not in (*own, LOOPBACK)
     ]
@@ -65,7 +65,7 @@ def forget(netlink: Netlink, own: Collection[int]) -> None:
 
 
 def _delete(netlink: Netlink, what: str, kind: int, messages: list[bytes]) -> None:
-    """A dumped message with another type is the request to delete what it tells of."""
+    """Delete objects: a dumped message with another type is the request to delete its object."""
     for message in messages:
         head = HEADER.pack(len(message), kind, NLM_F_REQUEST, 0, 0)
         try:
@@ -81,13 +81,13 @@ def _link_index(message: bytes) -> int:
 
 
 def _priority(rule: bytes) -> int:
-    """FRA_PRIORITY of a dumped rule; the kernel leaves it out for priority 0."""
-    told = dict(attributes(rule, HEADER.size + FIB_RULE_HDR)).get(FRA_PRIORITY, bytes(4))
-    return int.from_bytes(told, sys.byteorder)
+    """FRA_PRIORITY of a dumped rule; the kernel omits it for priority 0."""
+    priority = dict(attributes(rule, HEADER.size + FIB_RULE_HDR)).get(FRA_PRIORITY, bytes(4))
+    return int.from_bytes(priority, sys.byteorder)
 
 
 def _flush_ipsec() -> None:
-    """Drop security associations and policies; a kernel without IPsec has none."""
+    """Delete security associations and policies; a kernel without IPsec has none."""
     with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_XFRM) as xfrm:
         for kind, body in ((XFRM_MSG_FLUSHSA, ANY_PROTOCOL), (XFRM_MSG_FLUSHPOLICY, b"")):
             flags = NLM_F_REQUEST | NLM_F_ACK

@@ -11,14 +11,14 @@ RTM_NEWQDISC = 36
 TC_H_ROOT = 0xFFFFFFFF
 TCA_KIND, TCA_OPTIONS, TCA_NETEM_LATENCY64 = 1, 2, 10
 QUEUE = 1000
-"""Packets that wait at most, netem's own default."""
+"""The maximum of delayed packets, netem's default."""
 
 
 def delay(index: int, seconds: float) -> Request:
-    """Let every packet that leaves by a link wait (netem)."""
+    """Delay every packet that leaves through a link (netem)."""
     settings = struct.pack("=6I", 0, QUEUE, 0, 0, 0, 0)  # struct tc_netem_qopt
     latency = attribute(TCA_NETEM_LATENCY64, struct.pack("=q", round(seconds * 1e9)))
     body = struct.pack("=B3xiIII", 0, index, 0, TC_H_ROOT, 0)  # struct tcmsg
     body += attribute(TCA_KIND, b"netem\0") + attribute(TCA_OPTIONS, settings + latency)
-    words = f"qdisc add dev index {index} root netem delay {seconds * 1000:g}ms"
-    return Request(words, message(RTM_NEWQDISC, ADD, body))
+    command = f"qdisc add dev index {index} root netem delay {seconds * 1000:g}ms"
+    return Request(command, message(RTM_NEWQDISC, ADD, body))

@@ -1,5 +1,5 @@
-"""A neighbour for every tunnel: its device has one entry for all addresses, which its first packet
-makes, and which that packet does without where the machine's table is full: it is lost."""
+"""Permanent neighbour entries for tunnels. A tunnel device has one entry for all addresses. Without
+a permanent one, its first packet would create it, and be lost if the machine's table is full."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LINK = struct.Struct("=4xiI")
 
 
 class TunnelWatch:
-    """Of the network namespace in which the calling thread is when it makes this object.
+    """Watches the network namespace of the thread that creates this object.
 
-    Who has it calls `look` whenever the socket can be read.
+    The owner calls `look` whenever the socket is readable.
     """
 
     def __init__(self) -> None:
@@ -33,18 +33,18 @@ class TunnelWatch:
         return self._socket.fileno()
 
     def look(self) -> None:
-        """Give tunnels that have come up their entry, for good."""
-        for index in self._risen():
+        """Give tunnels that have come up their permanent entry."""
+        for index in self._come_up():
             self._socket.send(neighbour(index, "0.0.0.0").data)
 
-    def _risen(self) -> set[int]:
+    def _come_up(self) -> set[int]:
         found: set[int] = set()
         while True:
             try:
                 data = self._socket.recv(RECEIVE)
             except BlockingIOError:
                 return found
-            except OSError as error:  # some news were lost: those devices do as all do elsewhere
+            except OSError as error:  # lost messages: those devices get no permanent entry
                 if error.errno != errno.ENOBUFS:
                     raise
                 continue

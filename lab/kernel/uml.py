@@ -1,6 +1,6 @@
-"""User-mode Linux as a program: its arguments, and whether it runs here.
+"""User-mode Linux as a program: its arguments, and a trial boot.
 
-Standard library only and fit for Python 3.9: `doctor` asks, too.
+Standard library only, and runs on Python 3.9: `doctor` uses it too.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ import os
 import subprocess
 
 COMMAND = (
-    # Its ptrace children die with it, whoever kills it. Not the kernel but a shell is the first
-    # process there: the kernel's abort() would not end a first one.
+    # Its ptrace children die with it, however it ends. PID 1 is a shell, not the kernel: abort()
+    # would not end the kernel as PID 1.
     *("unshare", "--pid", "--fork", "--kill-child", "sh", "-c", '"$@"; exit $?', "sh"),
     *("linux.uml", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"),
     # The private root's /run, or a node's: a kernel that panics leaves a directory behind.
     *("quiet", "loglevel=3", "con=null", "con0=null,fd:1", "uml_dir=/run/"),
-    # Of a boot of 1.2 s, a second went into finding the fastest RAID 6 and making 256 terminals.
+    # Selecting a RAID 6 algorithm and creating 256 terminals took 1 s of a boot of 1.2 s.
     *("initcall_blacklist=raid6_select_algo", "zswap.enabled=0", "pty.legacy_count=0"),
 )
 ENVIRONMENT = {"TMPDIR": "/dev/shm"}  # noqa: S108 (where its memory is; never looked up by name)
 TRIAL = ("mem=64M", "init=/usr/bin/true")
 BOOTED = "Attempted to kill init! exitcode=0x00000000"
-"""What a kernel says whose first program has ended well."""
+"""The kernel's message when its first program has ended with 0."""
 LIMIT = 20.0
 
 
 def try_boot() -> None:
-    """Boot a kernel whose first program ends at once; OSError with its last words if it cannot.
+    """Boot a kernel whose first program ends at once; OSError with its last message on failure.
 
-    To be called in the private root, whose /run is nobody else's.
+    Call it in the private root, which has its own /run.
     """
     env = {**os.environ, **ENVIRONMENT}
     try:
@@ -43,8 +43,8 @@ def try_boot() -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise OSError(0, f"it did not end within {LIMIT:g} s") from error
-    said = ended.stdout.decode(errors="replace")
-    if BOOTED not in said:
-        lines = said.strip().splitlines()
+    output = ended.stdout.decode(errors="replace")
+    if BOOTED not in output:
+        lines = output.strip().splitlines()
         ends = [line for line in lines if "panic" in line] or lines[-1:]
         raise OSError(0, ends[0] if ends else f"it ended with {ended.returncode}")

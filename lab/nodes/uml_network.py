@@ -131,7 +131,7 @@ def _tap(name: str) -> int:
 
 def inside(node: NodePlan, ends: Iterable[CableEnd]) -> list[list[str]]:
     """Requests to the node's own kernel for lab.guest.boot: [text, hex, link]."""
-    return [[request.words, request.data.hex(), link] for request, link in _requests(node, ends)]
+    return [[request.command, request.data.hex(), link] for request, link in _requests(node, ends)]
 
 
 def _requests(node: NodePlan, ends: Iterable[CableEnd]) -> Iterator[tuple[Request, str]]:

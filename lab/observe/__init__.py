@@ -1,1 +1,1 @@
-"""Looking at a lab: captures, fingerprints."""
+"""Observing a lab: packet captures and fingerprints of the machine."""

@@ -1,4 +1,4 @@
-"""Capture what a node sees: a packet socket of the node's, written as pcap by our event loop."""
+"""Capture a node's packets: the event loop writes a packet socket's packets as pcap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ETHERNET = 1
 """LINKTYPE_ETHERNET."""
 LONGEST = 65535
 MOST_BYTES = 64 * 1024 * 1024
-"""A capture stops growing there; what it looks for is in the first packets."""
+"""The maximum size of a capture; the packets of interest are the first ones."""
 _FILE = struct.Struct("=IHHiIII")
 _PACKET = struct.Struct("=IIII")
 _LOOPBACK = "lo"
@@ -25,7 +25,7 @@ _LOOPBACK = "lo"
 
 @asynccontextmanager
 async def capture(node: Node, path: Path) -> AsyncIterator[None]:
-    """All packets on all interfaces of the node but the loopback, from before the block begins.
+    """Capture all packets on all interfaces of the node except loopback during the block.
 
     The file is complete when the block has ended.
     """
@@ -42,7 +42,7 @@ async def capture(node: Node, path: Path) -> AsyncIterator[None]:
 
 
 def _drain(line: socket.socket, file: IO[bytes]) -> None:
-    """Write down everything that has arrived."""
+    """Write all packets that have arrived."""
     while True:
         try:
             packet, where = line.recvfrom(LONGEST)

@@ -1,7 +1,7 @@
-"""Does a capture show what should have been in a tunnel? `python -m lab.observe.cleartext FILE ...`
+"""Search a capture for cleartext of a tunnel: `python -m lab.observe.cleartext FILE ...`
 
-Prints {"packets": how many were captured, "seen": a line for each that shows one of the texts, or,
-on the link of the computer with that MAC address, an IP header with one of the inner addresses}.
+Prints {"packets": number captured, "seen": a line for each packet that contains one of the texts,
+or has an IP header with an inner address and the MAC address as sender or receiver}.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from scapy.utils import RawPcapReader
 def examine(
     path: Path, texts: Sequence[str], addresses: Sequence[str], mac: str
 ) -> dict[str, object]:
-    """Look for texts in every packet, and for addresses in any IP header of one computer's.
+    """Search every packet for texts, and the IP headers of one computer's packets for addresses.
 
-    Its neighbours may well try to reach an inner address without a tunnel.
+    Its neighbours may try to reach an inner address without a tunnel.
     """
     wanted = [text.encode() for text in texts]
     inner = frozenset(addresses)
@@ -42,7 +42,7 @@ def examine(
 
 
 def _addresses(frame: Packet) -> Iterator[str]:
-    """Of every IP header that scapy finds, also of one inside another."""
+    """The addresses of every IP header that scapy finds, including nested ones."""
     layer = frame
     while layer:
         if isinstance(layer, IP | IPv6):

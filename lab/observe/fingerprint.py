@@ -1,6 +1,6 @@
-"""What of the machine a lab must not change, as lines of text that can be compared.
+"""The machine's state that a lab must not change, as lines of text to compare.
 
-Taken in the caller's own network namespace, which for every verb is the machine's.
+It is read in the caller's network namespace, which for every verb is the host's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lab.errors import LabError
 from lab.kernel import nft
 
 Fingerprint = dict[str, list[str]]
-"""Section to its lines, sorted."""
+"""Section names to sorted lines."""
 
 UNREADABLE = "(not readable by this user)"
 _BRIEF = {
@@ -26,9 +26,9 @@ _BRIEF = {
     "routes": ("family", "table", "type", "RTA_DST", "dst_len", "RTA_GATEWAY", "RTA_OIF"),
     "rules": ("family", "action", "FRA_PRIORITY", "FRA_TABLE", "FRA_SRC", "FRA_DST"),
 }
-"""What is compared of each message: nothing that changes by itself, such as lifetimes."""
-_LIVELY = re.compile(r"count$|/route/|mem$|/neigh/|random|nf_log")
-"""Sysctls that are readings or change by themselves."""
+"""The fields of each message to compare: none that change by themselves, such as lifetimes."""
+_CHANGING = re.compile(r"count$|/route/|mem$|/neigh/|random|nf_log")
+"""Sysctls that are counters or change by themselves."""
 
 
 def fingerprint() -> Fingerprint:
@@ -50,7 +50,7 @@ def fingerprint() -> Fingerprint:
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
-    """What came and what went, one line each; empty if the machine is as it was."""
+    """Added and removed lines; empty if the machine is unchanged."""
     return [
         f"{what}: {sign} {line}"
         for what in before
@@ -74,7 +74,7 @@ def _ruleset() -> list[str]:
 
 
 def _mounts() -> list[str]:
-    """Of the machine's first process if it may be read, else of this process."""
+    """The mounts of the host's PID 1 if readable, else of this process."""
     try:
         table = Path("/proc/1/mountinfo").read_text()
     except PermissionError:
@@ -85,7 +85,7 @@ def _mounts() -> list[str]:
 def _sysctls() -> Iterator[str]:
     for directory, _, names in os.walk("/proc/sys/net"):
         for path in (Path(directory, name) for name in names):
-            if _LIVELY.search(str(path)):
+            if _CHANGING.search(str(path)):
                 continue
             try:
                 yield f"{path}={path.read_text().strip()}"

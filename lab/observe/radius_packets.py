@@ -1,8 +1,7 @@
-"""Does a capture of the Internet show RADIUS? `python -m lab.observe.radius_packets FILE ...`
+"""Search a capture of the Internet for RADIUS: `python -m lab.observe.radius_packets FILE ...`
 
-Prints {"packets": how many were captured, "seen": a line for each that is RADIUS, speaks with a
-RADIUS server's own address or shows a user's name, "tunnelled": how many the VPN devices sent to
-each other}.
+Prints {"packets": number captured, "seen": a line for each packet that is RADIUS, has a RADIUS
+server's address or contains the user's name, "tunnelled": number of packets between VPN devices}.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapReader
 
 PORTS = frozenset((1812, 1813, 1645, 1646, 3799))
-"""RFC 2865, RFC 2866, RFC 5176, and the numbers of before."""
+"""RFC 2865, RFC 2866, RFC 5176, and the older port numbers."""
 
 
 def examine(
     path: Path, servers: Sequence[str], user: str, devices: Sequence[str]
 ) -> dict[str, object]:
-    """Look at every packet; `devices` are the addresses of VPN devices and gateways."""
+    """Search every packet; `devices` are the addresses of VPN devices and gateways."""
     packets, tunnelled, seen = 0, 0, []
     with RawPcapReader(str(path)) as reader:
         for data, _ in reader:

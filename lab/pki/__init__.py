@@ -1,1 +1,1 @@
-"""Certificate authorities and certificates, as the seed says they are made."""
+"""Certificate authorities and certificates, made as the seed describes."""

@@ -20,26 +20,25 @@ from lab.topology.planning.plan import CertificatePlan
 
 Key = rsa.RSAPrivateKey
 PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
-"""The user principal name (UPN) of Microsoft's certificates, a UTF8String."""
+"""The user principal name (UPN) in Microsoft's certificates, a UTF8String."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A certificate with its private key and the way up to its root.
+    """A certificate with its private key and its chain.
 
-    An authority of the user's own may stand here without its key, if it has issued already all
-    that it is to issue.
+    An authority from the user's own file may have no key if it does not have to issue anything.
     """
 
     name: str
     certificate: x509.Certificate
     private: Key | None
     issuers: tuple[x509.Certificate, ...] = ()
-    """From the one that issued it to the root; empty for a root."""
+    """The chain from its issuer to the root; empty for a root."""
 
     @property
     def key(self) -> Key:
-        """The private key; UsageError if it is not there."""
+        """The private key; UsageError if it is missing."""
         if self.private is None:
             raise UsageError(
                 f"certificate {self.name} has no key", "name its private key with `key:`"
@@ -48,7 +47,7 @@ class Credential:
 
     @property
     def common_name(self) -> str:
-        """The subject's common name; the whole subject where there is none."""
+        """The subject's common name; the whole subject if it has none."""
         names = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(names[0].value) if names else self.certificate.subject.rfc4514_string()
 
@@ -59,19 +58,19 @@ class Credential:
 
     @property
     def chain_pem(self) -> bytes:
-        """What a peer needs that has the root: the certificate, then the intermediates."""
+        """The certificate, then the intermediates: all that a peer with the root needs."""
         chain = (self.certificate, *self._intermediates)
         return b"".join(link.public_bytes(serialization.Encoding.PEM) for link in chain)
 
     @property
     def root_pem(self) -> bytes:
-        """The root it leads to; itself for a root."""
+        """The root of its chain; for a root, the certificate itself."""
         root = self.issuers[-1] if self.issuers else self.certificate
         return root.public_bytes(serialization.Encoding.PEM)
 
     @property
     def key_pem(self) -> bytes:
-        """The private key, PKCS #8, not encrypted: for files of mode 0600."""
+        """The private key, PKCS #8, unencrypted: only for files of mode 0600."""
         return self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -85,13 +84,13 @@ class Credential:
 
     @property
     def thumbprint(self) -> str:
-        """SHA-1 over the DER in upper-case hexadecimal: Azure's name for a certificate."""
+        """SHA-1 of the DER in upper-case hexadecimal: Azure's name for a certificate."""
         return self.certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 (Azure's)
 
     def p12(self, password: str, *, rounds: int = 1) -> bytes:
-        """What a user installs: certificate, key and intermediates (PKCS #12).
+        """A PKCS #12 file for the user: certificate, key and intermediates.
 
-        One round of key derivation is enough inside a lab, which the file never leaves.
+        One round of key derivation is enough, because the file never leaves the lab.
         """
         encryption = (
             serialization.PrivateFormat.PKCS12.encryption_builder()
@@ -110,7 +109,7 @@ class Credential:
 
 
 def issue(plans: Sequence[CertificatePlan]) -> dict[str, Credential]:
-    """Issue them in order, issuers first; UsageError where a user's own file is wrong."""
+    """Issue certificates in order, issuers first; UsageError if a user's own file is wrong."""
     made: dict[str, Credential] = {}
     wanted = [plan for plan in plans if plan.certificate_file is None]
     keys = iter(stock.take(len(wanted)))
@@ -124,7 +123,7 @@ def issue(plans: Sequence[CertificatePlan]) -> dict[str, Credential]:
 
 
 def sign(plan: CertificatePlan, key: Key, issuer: Credential | None) -> Credential:
-    """One certificate; without an issuer it is self-signed."""
+    """Sign one certificate; without an issuer it is self-signed."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, plan.subject)])
     signer = issuer.key if issuer else key
     now = datetime.now(UTC)
@@ -144,7 +143,7 @@ def sign(plan: CertificatePlan, key: Key, issuer: Credential | None) -> Credenti
 
 
 def _purpose(plan: CertificatePlan) -> list[tuple[x509.ExtensionType, bool]]:
-    """Basic constraints and key usages; for clients those of OpenSSL's usr_cert (seed)."""
+    """Basic constraints and key usages; for clients, those of OpenSSL's usr_cert (seed)."""
     if plan.kind in ("root", "intermediate"):
         length = 0 if plan.kind == "intermediate" else None
         return [
@@ -168,7 +167,7 @@ def _purpose(plan: CertificatePlan) -> list[tuple[x509.ExtensionType, bool]]:
 
 
 def _utf8_string(text: str) -> bytes:
-    """In DER."""
+    """A UTF8String in DER."""
     data = text.encode()
     size = len(data).to_bytes((len(data).bit_length() + 7) // 8, "big")
     long = bytes((0x80 | len(size),)) if len(data) > 127 else b""
@@ -197,21 +196,21 @@ def _identifiers(key: Key, signer: Key) -> list[tuple[x509.ExtensionType, bool]]
 
 
 def _users_own(plan: CertificatePlan, issuer: Credential | None) -> Credential:
-    """The user's certificate and key; an issuer that the plan does not know is not needed."""
+    """The user's own certificate and key; the plan need not know its issuer."""
     assert plan.certificate_file is not None
     certificate = load_certificate(plan.name, Path(plan.certificate_file))
     key = load_key(plan.name, Path(plan.key_file)) if plan.key_file else None
     if key and certificate.public_key() != key.public_key():
         raise UsageError(
             f"{plan.key_file} is not the private key of {plan.certificate_file}",
-            "name the key that was made with the certificate",
+            "give the private key of this certificate",
         )
     above = (issuer.certificate, *issuer.issuers) if issuer else ()
     return Credential(plan.name, certificate, key, above)
 
 
 def load_certificate(name: str, path: Path) -> x509.Certificate:
-    """A PEM or DER file; UsageError in Azure's words if it is neither."""
+    """Load a PEM or DER file; UsageError with Azure's message if it is neither."""
     data = _read(path)
     pem = b"-----BEGIN" in data
     try:
@@ -224,7 +223,7 @@ def load_certificate(name: str, path: Path) -> x509.Certificate:
 
 
 def load_key(name: str, path: Path) -> Key:
-    """An RSA private key in PEM, not encrypted; UsageError if it is something else."""
+    """Load an unencrypted RSA private key in PEM; UsageError if it is not one."""
     try:
         key = serialization.load_pem_private_key(_read(path), None)
     except TypeError as error:

@@ -14,7 +14,7 @@ LASTS = timedelta(days=365)
 
 
 def revocation_list(authority: Credential, revoked: Iterable[Credential]) -> bytes:
-    """PEM, signed by the authority; it may be empty."""
+    """The revocation list in PEM, signed by the authority; it may be empty."""
     now = datetime.now(UTC)
     builder = (
         x509.CertificateRevocationListBuilder()

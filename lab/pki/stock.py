@@ -1,7 +1,7 @@
-"""A stock of RSA keys: made once and kept, so that nobody waits for a 4096-bit prime.
+"""A stock of RSA keys, made once and reused, because generating 4096-bit keys takes long.
 
-Seed: "Client certificate: when creating the private key, specify the length as 4096." Keys serve
-one lab after the other, never two certificates of one lab. `python -m lab.pki.stock` fills it.
+Seed: "Client certificate: when creating the private key, specify the length as 4096." Different
+labs share the keys; two certificates of one lab never do. `python -m lab.pki.stock` fills it.
 """
 
 from __future__ import annotations
@@ -22,45 +22,45 @@ from lab.errors import MachineError
 
 BITS = 4096
 USUAL = 10
-"""As many certificates as an ordinary topology has."""
+"""The number of certificates in a typical topology."""
 
 
 def fresh_key() -> rsa.RSAPrivateKey:
-    """A key that nobody else will ever have."""
+    """A new key that is not in the stock."""
     return rsa.generate_private_key(public_exponent=65537, key_size=BITS)
 
 
 def directory() -> Path:
-    """Where the keys lie; 0700."""
+    """The directory of the keys; mode 0700."""
     path = Path(os.environ["P2SLAB_CACHE"], "keys")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(own.open_directory(str(path), make=True))
     return path
 
 
-def take(count: int, say: Callable[[str], None] = lambda _: None) -> list[rsa.RSAPrivateKey]:
-    """The first `count` keys; what the stock lacks is made now, after saying so."""
-    return [_load(path) for path in fill(count, say)]
+def take(count: int, log: Callable[[str], None] = lambda _: None) -> list[rsa.RSAPrivateKey]:
+    """The first `count` keys. Missing ones are made now, after a message to `log`."""
+    return [_load(path) for path in fill(count, log)]
 
 
-def fill(count: int, say: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Make the stock hold at least `count` keys, side by side on the cores; their files."""
+def fill(count: int, log: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Fill the stock to at least `count` keys, on all cores; their files."""
     place = directory()
     wanted = [place / f"rsa{BITS}-{number:03}.pem" for number in range(count)]
     if all(path.exists() for path in wanted):
         return wanted
-    with _locked(place, say):
+    with _locked(place, log):
         missing = [path for path in wanted if not path.exists()]
-        say(f"making {len(missing)} RSA keys of {BITS} bits, once for all labs")
+        log(f"making {len(missing)} RSA keys of {BITS} bits, once for all labs")
         with ProcessPoolExecutor(os.cpu_count()) as workers:
             for done, _ in enumerate(workers.map(_make, missing), 1):
-                say(f"key {done} of {len(missing)}")
+                log(f"key {done} of {len(missing)}")
     return wanted
 
 
 @contextmanager
-def _locked(place: Path, say: Callable[[str], None]) -> Iterator[None]:
-    lock = own.lock(str(place / "lock"), "making keys", say)
+def _locked(place: Path, log: Callable[[str], None]) -> Iterator[None]:
+    lock = own.lock(str(place / "lock"), "making keys", log)
     try:
         yield
     finally:
@@ -69,7 +69,7 @@ def _locked(place: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _make(path: Path) -> None:
-    """One key, whole or not at all."""
+    """Make one key; the file appears only when it is complete."""
     key = fresh_key()
     partial = path.with_suffix(".partial")
     descriptor = own.open_file(str(partial), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -86,7 +86,7 @@ def _make(path: Path) -> None:
 
 def _load(path: Path) -> rsa.RSAPrivateKey:
     try:
-        # Checking the primes takes 70 ms a key; they are our own, and each signature is verified.
+        # Validation takes 70 ms per key; the keys are our own, and each signature is verified.
         key = serialization.load_pem_private_key(
             path.read_bytes(), None, unsafe_skip_rsa_key_validation=True
         )

@@ -41,13 +41,13 @@ REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.words)
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.command)
 def test_a_request_is_encoded_as_recorded(request_: Request) -> None:
-    assert request_.data.hex() == VECTORS[request_.words]
+    assert request_.data.hex() == VECTORS[request_.command]
 
 
 def test_every_recorded_vector_is_compared() -> None:
-    assert {request.words for request in REQUESTS} == set(VECTORS)
+    assert {request.command for request in REQUESTS} == set(VECTORS)
 
 
 def test_a_request_tells_its_own_length() -> None:
