@@ -1,3 +1,3 @@
-"""The runner: a topology in, a verdict out."""
+"""The lab runner: builds labs from topology files and checks what they expect."""
 
 VERSION = "0.1.0"

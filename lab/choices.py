@@ -1,4 +1,4 @@
-"""Words to choose from, in a sentence. Standard library only: the launcher knows its verbs."""
+"""Lists of choices in messages. Standard library only: the launcher uses it for verbs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 _MOST_TO_COMPARE = 200
-"""Comparing takes 10 us a word, and a file may have thousands of mistakes."""
+"""Comparing takes 10 us per word, and a file may have thousands of mistakes."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?`, or what there is to choose from."""
+    """`did you mean 'x'?`, or the list of known words."""
     words = sorted(known) if isinstance(known, AbstractSet) else list(known)
     if not words:
         return "there are none"
     folded = {word.casefold(): word for word in words}
     if len(words) > _MOST_TO_COMPARE:
         return f"there are {listing(words)}"
-    from difflib import get_close_matches  # noqa: PLC0415 (most calls of the launcher go right)
+    from difflib import get_close_matches  # noqa: PLC0415 (most calls need no suggestion)
 
     close = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
     if close:

@@ -1,6 +1,6 @@
-"""Errors that reach a person: what happened, where, what to try; and the exit code they end in.
+"""Errors for people: what happened, what to try, and the exit code.
 
-Standard library only and fit for Python 3.9: the launcher raises them too.
+Standard library only, and runs on Python 3.9: the launcher raises them too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ OURS = 4
 
 
 class LabError(Exception):
-    """Something a person must hear about; `remedy` says what to try. Exit code 4: our fault."""
+    """An error for people; `remedy` says what to try. Exit code 4: a bug of ours."""
 
     code = OURS
 

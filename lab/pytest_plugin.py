@@ -1,12 +1,12 @@
-"""The `lab` fixture: a topology brought up for a test, for our tests and for users' own.
+"""The pytest fixture `lab`, which brings up a topology for a test.
 
     @pytest.mark.topology("topologies/quickstart.yaml")
     def test_alice_sees_the_app(lab):
         lab.expect({"connects": "alice", "over": "IkeV2"})
         assert "hello" in lab.exec("alice", ["curl", "-s", "http://app1.contoso.internal/"]).stdout
 
-The file is named from the test's own directory, or from the one where pytest was started. A lab
-lives as long as its test; it dies with pytest, however pytest ends.
+The file name is relative to the test's directory, or to the one where pytest was started. A lab
+lives as long as its test, and dies with pytest, however pytest ends.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from lab.topology.load import TopologyFile, load
 from lab.topology.model.steps import Step, Steps
 from lab.topology.reading.error_text import problem_of
 
-__tracebackhide__ = True  # a failure is shown where the test is, not in here
+__tracebackhide__ = True  # pytest shows a failure at the test's own line
 _UNSET = '.*"asyncio_default_fixture_loop_scope" is unset'
-"""pytest-asyncio warns of it before every run, and a user has not asked for pytest-asyncio."""
+"""A warning of pytest-asyncio, which users of this plugin do not necessarily use."""
 
 
 class RunningLab:
-    """What a test may do with a lab: the words of `expect:`, programs in nodes, the operator."""
+    """A lab for a test: steps of `expect:`, programs in nodes, the gateways' operator."""
 
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
 
     def expect(self, *steps: dict[str, Any]) -> list[StepResult]:
-        """Carry out checks and actions; the test fails with the details of what did not hold."""
+        """Execute checks and actions; AssertionError with the details of those that failed."""
         results: list[StepResult] = []
 
-        def take(event: Event) -> None:
+        def add(event: Event) -> None:
             if isinstance(event, StepResult):
                 results.append(event)
 
-        self.handle.run(_parsed(steps), take)
+        self.handle.run(_parsed(steps), add)
         failed = [f"{result.text}: {result.detail}" for result in results if not result.held]
         if failed:
             raise AssertionError("\n".join(failed))
@@ -61,18 +61,18 @@ class RunningLab:
         return self.handle.exec(node, argv, input=input, limit=limit)
 
     def operate(self, gateway: str, action: str, body: dict[str, Any] | None = None) -> Any:
-        """What the gateway's operator does: get, put, sessions, log, disconnect, profile."""
+        """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
         return self.handle.operate(gateway, action, body)["value"]
 
 
 def _parsed(steps: tuple[dict[str, Any], ...]) -> list[Step]:
-    """The steps; the test fails with what is wrong with one."""
+    """Parse steps; AssertionError with their problems."""
     try:
         return Steps.validate_python(steps)
     except ValidationError as error:
-        written = {"expect": list(steps)}
-        flaws = [{**flaw, "loc": ("expect", *flaw["loc"])} for flaw in error.errors()]
-        problems = [problem_of(flaw, written) for flaw in flaws]  # type: ignore[arg-type]
+        document = {"expect": list(steps)}
+        errors = [{**one, "loc": ("expect", *one["loc"])} for one in error.errors()]
+        problems = [problem_of(one, document) for one in errors]  # type: ignore[arg-type]
     lines = [
         f"step {int(problem.path[1]) + 1}: {problem.message}; {problem.remedy}".strip("; ")
         for problem in problems
@@ -82,18 +82,18 @@ def _parsed(steps: tuple[dict[str, Any], ...]) -> list[Step]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark `topology`."""
     config.addinivalue_line("markers", "topology(file): the topology that the `lab` fixture builds")
     warnings.filterwarnings("ignore", message=_UNSET)
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
-    """The lab of the test's topology mark, built; its name is the test's, so that many can run."""
+    """The built lab of the test's topology mark; its name is unique, so that many can run."""
     handle, failure = None, ""
     try:
         try:
-            file = _named_by(request)
+            file = _marked_topology(request)
             handle = start_lab(file, f"{file.topology.name}-test-{os.getpid()}")
             _build(handle, file)
         except LabError as error:
@@ -106,7 +106,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
             handle.down()
 
 
-def _named_by(request: pytest.FixtureRequest) -> TopologyFile:
+def _marked_topology(request: pytest.FixtureRequest) -> TopologyFile:
     """The topology of the test's mark."""
     mark = request.node.get_closest_marker("topology")
     if mark is None or not mark.args:
@@ -116,7 +116,7 @@ def _named_by(request: pytest.FixtureRequest) -> TopologyFile:
 
 
 def _build(handle: Handle, file: TopologyFile) -> None:
-    """Until it is ready; LabError if it cannot be built."""
+    """Wait until the lab is ready; LabError if it cannot be built."""
     verdict = Verdict(handle.name, str(file.path))
     if not build(handle, verdict, lambda _: None):
         assert verdict.failure
@@ -127,5 +127,5 @@ def _build(handle: Handle, file: TopologyFile) -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    """The test's failure in these words, without a way through our code."""
+    """Fail the test with this message, without a traceback of our code."""
     pytest.fail(message, pytrace=False)

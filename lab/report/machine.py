@@ -1,4 +1,4 @@
-"""What the machine did to a lab, in sentences: of a lab's status, for verdicts and `status`."""
+"""Remarks about the machine that ran a lab, for verdicts and `status`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from lab.kernel import neighbour_table
 
 NOTABLE = 0.5
-"""Seconds of waiting that are told of, if they are more than the program ran."""
+"""Seconds of waiting worth a remark, if the program waited longer than it ran."""
 
 
 def remarks(about: Mapping[str, Any]) -> Iterator[str]:
-    """Nothing for a machine that had time and room for it."""
+    """Remarks from a lab's status; none if the machine was not overloaded."""
     for program, turns in about.get("processor", {}).items():
         if turns["waited"] > max(NOTABLE, turns["ran"]):
             yield (
@@ -22,6 +22,6 @@ def remarks(about: Mapping[str, Any]) -> Iterator[str]:
     refused = neighbour_table.refused() - about.get("neighboursRefusedBefore", 0)
     if "neighboursRefusedBefore" in about and refused > 0:
         yield (
-            f"the machine's table of neighbours was full {refused} times meanwhile: whom a lab "
-            "does not know by heart could not be reached (net.ipv4.neigh.default.gc_thresh3)"
+            f"the machine's neighbour table was full {refused} times meanwhile: neighbours without "
+            "a static entry could not be reached (net.ipv4.neigh.default.gc_thresh3)"
         )

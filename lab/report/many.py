@@ -1,7 +1,7 @@
-"""Several topologies: a process for each lab, as many at once as the machine carries.
+"""Verify several topologies: a process for each lab, as many at once as the machine can run.
 
-The processes are forked from one without threads. A lab dies with its process, and that with
-this one; a failure of one is its own verdict, and the others go on.
+The processes are forked from one without threads. A lab dies with its process, and that process
+with this one. If one fails, its verdict says so, and the others go on.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from lab.runtime.protocol import Event, Failed, StepResult
 from lab.topology.load import TopologyFile
 
 A_LAB = 1_000_000_000
-"""Bytes of memory that a lab may take: quickstart 130 MB before anybody dials, active-directory,
-with user-mode Linux for three clients, 820 MB."""
+"""Bytes of memory that a lab may need: quickstart needs 130 MB before clients dial;
+active-directory, with user-mode Linux for three clients, 820 MB."""
 STOP = signal.SIGUSR1
-"""From the parent alone: take the lab down, and say what had been seen."""
+"""Sent only by the parent: take the lab down, and report the steps done so far."""
 _FORK = multiprocessing.get_context("fork")
 
 
 def usual_jobs() -> int:
-    """How many labs this machine carries side by side: by its cores and free memory."""
+    """How many labs this machine can run concurrently, by its cores and free memory."""
     return max(1, min(len(os.sched_getaffinity(0)), _available() // A_LAB))
 
 
 def lab_names(topologies: Sequence[TopologyFile], name: str | None) -> list[str | None]:
-    """A name for each lab of one run, None for the topology's own: a number behind it where
-    another file's lab has the same."""
+    """A name for each lab of one run, None for the topology's own name; later labs of the same
+    name get a number."""
     numbers: dict[str, int] = {}
     names: list[str | None] = []
     for topology in topologies:
@@ -54,25 +54,25 @@ def lab_names(topologies: Sequence[TopologyFile], name: str | None) -> list[str 
 def verify_all(
     topologies: Sequence[TopologyFile], *, name: str | None, keep: bool, jobs: int
 ) -> Iterator[Verdict]:
-    """The verdicts in the order of the topologies, each as soon as it and all before it are there.
+    """The verdicts in the order of the topologies, each as soon as it and all before it are done.
 
-    A KeyboardInterrupt takes all labs down, and its notes say what had been seen.
+    A KeyboardInterrupt takes all labs down; its notes list the results so far.
     """
-    crew = _Crew(topologies, lab_names(topologies, name), keep=keep)
+    pool = _WorkerPool(topologies, lab_names(topologies, name), keep=keep)
     try:
         for place in range(len(topologies)):
-            while place not in crew.verdicts:
-                crew.fill(jobs)
-                crew.listen()
-            crew.show("")
-            yield crew.verdicts[place]
+            while place not in pool.verdicts:
+                pool.fill(jobs)
+                pool.receive()
+            pool.show("")
+            yield pool.verdicts[place]
     except KeyboardInterrupt as end:
-        for note in crew.stop():
+        for note in pool.stop():
             end.add_note(note)
         raise
     finally:
-        crew.show("")
-        crew.stop()
+        pool.show("")
+        pool.stop()
 
 
 @dataclass
@@ -86,8 +86,8 @@ class _Worker:
     failed: int = 0
 
 
-class _Crew:
-    """Who works on what."""
+class _WorkerPool:
+    """The processes that verify topologies, and the verdicts so far."""
 
     def __init__(
         self, topologies: Sequence[TopologyFile], names: Sequence[str | None], *, keep: bool
@@ -101,60 +101,59 @@ class _Crew:
         self._screen = Screen.err()
 
     def fill(self, jobs: int) -> None:
-        """Begin so many that `jobs` are at work."""
+        """Start workers until `jobs` are running."""
         while self._next < len(self._topologies) and len(self._workers) < jobs:
             place, self._next = self._next, self._next + 1
-            ours, theirs = _FORK.Pipe(duplex=False)
-            work = (self._topologies[place], self._names[place], self._keep, theirs, os.getpid())
+            reading, writing = _FORK.Pipe(duplex=False)
+            work = (self._topologies[place], self._names[place], self._keep, writing, os.getpid())
             process = _FORK.Process(target=_work, args=work)
-            signals.hold()  # until the new process takes them as its own
+            signals.hold()  # until the new process has set its own handlers
             process.start()
-            self._workers.append(_Worker(place, process, ours))
+            self._workers.append(_Worker(place, process, reading))
             signals.let_go()
-            theirs.close()
+            writing.close()
 
-    def listen(self) -> list[str]:
-        """Wait for news, and take them; what interrupted ones say they had seen."""
+    def receive(self) -> list[str]:
+        """Wait for messages and handle them; the notes of interrupted workers."""
         by_line: dict[Any, _Worker] = {worker.line: worker for worker in self._workers}
         notes: list[str] = []
         ready = wait(list(by_line))
-        signals.hold()  # a message is read whole
+        signals.hold()  # no interruption within a message
         try:
             for line in ready:
-                notes += self._take(by_line[line])
+                notes += self._handle(by_line[line])
         finally:
             signals.let_go()
-        self.show(", ".join(self._doing(worker) for worker in self._workers))
+        self.show(", ".join(self._progress(worker) for worker in self._workers))
         return notes
 
-    def _take(self, worker: _Worker) -> list[str]:
+    def _handle(self, worker: _Worker) -> list[str]:
         try:
-            news = worker.line.recv()
+            message = worker.line.recv()
         except EOFError:
             self._end(worker)
             return []
-        if isinstance(news, Verdict):
-            self.verdicts[worker.place] = news
-        elif isinstance(news, StepResult):
+        if isinstance(message, Verdict):
+            self.verdicts[worker.place] = message
+        elif isinstance(message, StepResult):
             worker.seen += 1
-            worker.failed += not news.held
-        return [news] if isinstance(news, str) else []
+            worker.failed += not message.held
+        return [message] if isinstance(message, str) else []
 
     def stop(self) -> list[str]:
-        """End those at work and wait for them; what they and those before them had seen."""
+        """Stop all workers and wait for them; notes about the results so far."""
         held = sum(verdict.code == 0 for verdict in self.verdicts.values())
         notes = [f"{len(self.verdicts)} of {len(self._topologies)} files done, {held} held"]
         for worker in self._workers:
-            # One that has ended may have been collected by the start of another, and its number be
-            # somebody else's.
+            # An ended process may have been reaped, and its process ID be in use again.
             if worker.process.pid is not None and worker.process.exitcode is None:
                 os.kill(worker.process.pid, STOP)
         while self._workers:
-            notes += self.listen()
+            notes += self.receive()
         return notes
 
     def show(self, text: str) -> None:
-        """What is going on, on a terminal."""
+        """Show the progress, on a terminal."""
         done = f"{len(self.verdicts)} of {len(self._topologies)} files done; "
         self._screen.move(done + text if text else "")
 
@@ -165,11 +164,11 @@ class _Crew:
         if worker.place not in self.verdicts:
             topology = self._topologies[worker.place]
             verdict = Verdict.of(topology, self._names[worker.place] or topology.topology.name)
-            message = "the process that watched the lab was killed, and the lab with it"
+            message = "the lab's process was killed, and the lab with it"
             verdict.add(Failed(message=message, remedy="is there enough memory?", code=OURS))
             self.verdicts[worker.place] = verdict
 
-    def _doing(self, worker: _Worker) -> str:
+    def _progress(self, worker: _Worker) -> str:
         topology = self._topologies[worker.place].topology
         failed = f" {worker.failed} FAILED" if worker.failed else ""
         return f"{topology.name} {worker.seen}/{len(topology.expect)}{failed}"
@@ -178,7 +177,7 @@ class _Crew:
 def _work(
     topology: TopologyFile, name: str | None, keep: bool, line: Connection, parent: int
 ) -> None:
-    """The life of a worker. Only its parent interrupts it: of Ctrl-C it would hear twice."""
+    """Run a worker. Only its parent interrupts it: otherwise Ctrl-C would arrive twice."""
     signal.signal(STOP, signal.default_int_handler)
     for number in signals.HELD:
         signal.signal(number, signal.SIG_IGN)
@@ -186,16 +185,16 @@ def _work(
     if os.getppid() != parent:
         os._exit(1)
 
-    def tell(event: Event) -> None:
+    def send(event: Event) -> None:
         if isinstance(event, StepResult):
             line.send(event)
 
     try:
         signals.let_go()
-        line.send(verify(topology, name=name, keep=keep, tell=tell))
+        line.send(verify(topology, name=name, keep=keep, on_event=send))
     except KeyboardInterrupt as end:
         line.send("; ".join(getattr(end, "__notes__", [])))
-    except Exception as error:  # noqa: BLE001 (the verdict tells of it)
+    except Exception as error:  # noqa: BLE001 (the verdict reports it)
         verdict = Verdict.of(topology, name or topology.topology.name)
         failure = error_report(error) | {
             "remedy": f"please report it, with {save_traceback(error)}"
@@ -205,7 +204,7 @@ def _work(
 
 
 def _available() -> int:
-    """Bytes of memory that nobody needs now (proc(5), meminfo)."""
+    """Bytes of available memory (proc(5), meminfo)."""
     for row in Path("/proc/meminfo").read_text().splitlines():
         if row.startswith("MemAvailable:"):
             return int(row.split()[1]) * 1024

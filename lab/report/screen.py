@@ -1,4 +1,4 @@
-"""A stream as a person has it before them: how wide it is, whether it has colours or can move."""
+"""Output on a terminal or into a file: width, colours, and a progress line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 from radius.printable import printable
 
 USUAL_WIDTH = 80
-"""Columns where neither a terminal nor COLUMNS says how many there are."""
+"""Columns if neither a terminal nor COLUMNS gives a width."""
 NARROWEST = 40
 COLOURS = {"green": "32", "red": "31", "dim": "2"}
 LONGEST = 20_000
@@ -25,23 +25,23 @@ class Screen:
         self._stream = stream
         terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
         self.moves = terminal
-        """Whether a line can be written anew."""
+        """Whether a line can be overwritten."""
         self.width = _width(stream)
         forced = bool(os.environ.get("FORCE_COLOR"))
         self._coloured = not os.environ.get("NO_COLOR") and (forced or terminal)
 
     @classmethod
     def out(cls) -> Screen:
-        """Of what is data."""
+        """stdout, for data."""
         return cls(sys.stdout)
 
     @classmethod
     def err(cls) -> Screen:
-        """Of what is talk."""
+        """stderr, for messages."""
         return cls(sys.stderr)
 
     def row(self, text: str, colour: str = "", *, coloured: int | None = None) -> None:
-        """One line of at most the width; the colour is that of the first `coloured` characters."""
+        """One line, cut to the width; the colour applies to the first `coloured` characters."""
         text = clean(text)
         if len(text) > self.width:
             text = text[: self.width - 1] + "…"
@@ -50,18 +50,18 @@ class Screen:
     def paragraph(
         self, text: str, colour: str = "", *, coloured: int | None = None, indent: int = 0
     ) -> None:
-        """As many lines as it takes; the second and further ones are indented."""
+        """Wrapped text; all lines but the first are indented."""
         room = max(self.width, NARROWEST)
         wrap = TextWrapper(room, subsequent_indent=" " * indent)
-        wrap.break_on_hyphens = wrap.break_long_words = False  # names of files stay whole
+        wrap.break_on_hyphens = wrap.break_long_words = False  # file names stay whole
         self._write(wrap.wrap(clean(text)) or [""], colour, coloured)
 
     def flush(self) -> None:
-        """Before the other stream goes on."""
+        """Flush, before the other stream is written."""
         self._stream.flush()
 
     def move(self, text: str) -> None:
-        """The line that moves, anew; an empty text takes it away."""
+        """Overwrite the progress line; an empty text removes it."""
         if self.moves:
             self._stream.write(f"\r\x1b[K{clean(text)[: self.width - 1]}")
             self._stream.flush()
@@ -75,13 +75,13 @@ class Screen:
 
 
 def clean(text: str) -> str:
-    """One line that does nothing to a terminal, whoever has written what is in it."""
+    """The text on one line, without control characters: it may come from untrusted programs."""
     return printable(" ".join(text.split("\n")).replace("\t", " "), LONGEST)
 
 
 def _width(stream: TextIO) -> int:
     columns = os.environ.get("COLUMNS", "")
-    said = int(columns) if columns.isdecimal() else 0
-    with suppress(OSError, ValueError):  # no terminal, or no file at all
-        said = os.get_terminal_size(stream.fileno()).columns or said
-    return max(said or USUAL_WIDTH, NARROWEST)
+    width = int(columns) if columns.isdecimal() else 0
+    with suppress(OSError, ValueError):  # not a terminal, or not a file
+        width = os.get_terminal_size(stream.fileno()).columns or width
+    return max(width or USUAL_WIDTH, NARROWEST)

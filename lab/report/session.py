@@ -1,4 +1,4 @@
-"""Start a lab from a topology file, and gather its verdict: what `verify` and `up` share."""
+"""Start a lab from a topology file and collect its verdict, for `verify` and `up`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from lab.runtime.protocol import Body, Event, Failed, Ready
 from lab.runtime.start import start
 from lab.topology.load import TopologyFile
 
-Tell = Callable[[Event], None]
-ANSWER = 10.0
-"""Seconds for a lab to say how it was."""
+OnEvent = Callable[[Event], None]
+STATUS_LIMIT = 10.0
+"""Seconds for a lab to answer `status`."""
 
 
 def start_lab(topology: TopologyFile, name: str | None) -> Handle:
-    """The lab's process tree; it dies with this process until released. MachineError without TUN
-    or capabilities: better said here than by every daemon."""
+    """Start the lab's process tree, which dies with this process until released.
+
+    MachineError without TUN or capabilities, before daemons fail for lack of them.
+    """
     from lab.boot.preflight import require_capabilities, require_tun  # noqa: PLC0415 (8 ms)
     from lab.boot.users import require_ids  # noqa: PLC0415 (as above)
 
@@ -43,21 +45,21 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     return start(name or plan.name, body)
 
 
-def build(handle: Handle, verdict: Verdict, tell: Tell) -> bool:
-    """Watch it being built; whether it was."""
+def build(handle: Handle, verdict: Verdict, on_event: OnEvent) -> bool:
+    """Watch the lab until it is built or has failed; whether it was built."""
     for event in handle.watch():
         verdict.add(event)
-        tell(event)
+        on_event(event)
         if isinstance(event, Ready | Failed):
             return isinstance(event, Ready)
     raise AssertionError("watching ends with an exception or not at all")
 
 
-def verify(topology: TopologyFile, *, name: str | None, keep: bool, tell: Tell) -> Verdict:
-    """Build, carry out every step, take it down. With `keep` a lab that failed stays up.
+def verify(topology: TopologyFile, *, name: str | None, keep: bool, on_event: OnEvent) -> Verdict:
+    """Build a lab, execute every step, take it down. With `keep`, a failed lab stays up.
 
-    Without a `name` it is the topology's, with a number behind it while another lab has that.
-    A KeyboardInterrupt takes the lab down too, and its note says what had been seen.
+    The default `name` is the topology's, with a number if a lab of that name is running.
+    A KeyboardInterrupt takes the lab down too; its note has the results so far.
     """
     began = time.monotonic()
     verdict = Verdict.of(topology, name or topology.topology.name)
@@ -66,9 +68,9 @@ def verify(topology: TopologyFile, *, name: str | None, keep: bool, tell: Tell) 
         handle = start_lab(topology, name) if name else _start_named(topology)
         verdict.name = handle.name
         try:
-            if build(handle, verdict, tell):
+            if build(handle, verdict, on_event):
                 verdict.lab = handle.status()
-                handle.run(topology.topology.expect, lambda event: _both(event, verdict, tell))
+                handle.run(topology.topology.expect, lambda event: _both(event, verdict, on_event))
         except KeyboardInterrupt:
             keep = False
             raise
@@ -79,7 +81,7 @@ def verify(topology: TopologyFile, *, name: str | None, keep: bool, tell: Tell) 
         verdict.add(Failed(message=error.message, remedy=error.remedy, code=error.code))
     except KeyboardInterrupt as end:
         if handle is not None:
-            handle.down(keep_logs=bool(verdict.code))  # it may have been on its way
+            handle.down(keep_logs=bool(verdict.code))  # _end may have been interrupted
         seen = f"{len(verdict.results)} of {verdict.expected} seen, {verdict.held} held"
         end.add_note(f"{verdict.name}: {seen}; its lab was taken down")
         raise
@@ -87,28 +89,28 @@ def verify(topology: TopologyFile, *, name: str | None, keep: bool, tell: Tell) 
 
 
 def _start_named(topology: TopologyFile) -> Handle:
-    """Under the topology's name, or the first with a number that is free."""
+    """Start a lab with the topology's name, or the first free numbered one."""
     name = topology.topology.name
     for other in (f"{name}-{number}" for number in itertools.count(2)):
         try:
             return start_lab(topology, name)
         except AlreadyUpError:
-            Screen.err().row(f"lab {name} is up already: this one will be {other}, if it is free")
+            Screen.err().row(f"lab {name} is up already: trying the name {other}")
             name = other
     raise AssertionError("numbers do not end")
 
 
-def _both(event: Event, verdict: Verdict, tell: Tell) -> None:
+def _both(event: Event, verdict: Verdict, on_event: OnEvent) -> None:
     verdict.add(event)
-    tell(event)
+    on_event(event)
 
 
 def _end(handle: Handle, verdict: Verdict, *, keep: bool) -> None:
-    """Nothing stays of a lab whose expectations held; the logs of one that failed do."""
+    """Take the lab down, or release it with `keep`; keep the logs of a failed lab."""
     if verdict.code:
         _save_daemon_logs(handle, verdict)
         with suppress(LabError, TimeoutError):  # as below
-            verdict.machine = list(remarks(handle.status(ANSWER)))
+            verdict.machine = list(remarks(handle.status(STATUS_LIMIT)))
     if verdict.code and keep:
         verdict.kept = True
         handle.release()
@@ -118,10 +120,10 @@ def _end(handle: Handle, verdict: Verdict, *, keep: bool) -> None:
 
 
 def _save_daemon_logs(handle: Handle, verdict: Verdict) -> None:
-    """What the gateways' daemons wrote in their nodes, which end with the lab, as evidence."""
+    """Save the logs of the gateways' daemons, which are in files that end with the lab."""
     for gateway in {engine["gateway"] for engine in verdict.lab.get("engines", [])}:
-        with suppress(LabError):  # it may be the lab's end that is looked into
-            told = handle.exec(gateway, ["sh", "-c", "tail -n +1 /run/gateway/*/*.log*"])
+        with suppress(LabError):  # the lab may have ended
+            done = handle.exec(gateway, ["sh", "-c", "tail -n +1 /run/gateway/*/*.log*"])
             kept = RunDirectory(handle.name).logs / gateway / "daemons.log"
-            kept.write_text(told.stdout)
+            kept.write_text(done.stdout)
             kept.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The verdict and the progress towards it, for a person: rows that fit a terminal and a log."""
+"""The verdict and the progress as text, for terminals and logs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from lab.report.screen import Screen
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
 
-BESIDE = 8
-"""Columns that what belongs to a failure is indented by."""
-LAST_WORDS = 3
-"""Lines of a program that are quoted."""
+INDENT = 8
+"""Columns of indentation of a failure's details."""
+QUOTED_LINES = 3
+"""Lines of a program's log that are quoted."""
 
 
 class Progress:
-    """Tells on stderr what one lab is doing: a line that moves, or in a log one for each stage."""
+    """One lab's progress on stderr: a progress line on a terminal, a line per stage in a log."""
 
     def __init__(self, expected: int = 0) -> None:
         self._screen = Screen.err()
@@ -54,7 +54,7 @@ class Progress:
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """A row for each expectation on stdout, and what programs said where one did not hold."""
+    """Print a row for each step on stdout, with the programs' messages for failed ones."""
     screen = Screen.out()
     if verdict.failure is not None:
         screen.flush()
@@ -64,19 +64,19 @@ def print_verdict(verdict: Verdict) -> None:
     for result in verdict.in_order:
         _print_result(screen, verdict, result)
     for engine in verdict.lab.get("engines", ()):
-        said = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
-        screen.paragraph(said, "dim", indent=2)
+        line = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
+        screen.paragraph(line, "dim", indent=2)
     for line in (*_kernels(verdict.lab.get("clients", ())), *verdict.machine):
         screen.paragraph(line, "dim", indent=2)
     if verdict.results or verdict.failure is None:
-        _print_sum(screen, verdict)
-    for line in _way_in(verdict):
+        _print_total(screen, verdict)
+    for line in _next_steps(verdict):
         screen.paragraph(line, indent=4)
     screen.flush()
 
 
 def print_summary(verdicts: Sequence[Verdict], seconds: float) -> None:
-    """After several files: a row for each, and what they come to."""
+    """Print a row for each of several files, and the totals."""
     screen = Screen.out()
     screen.row("")
     for verdict in verdicts:
@@ -97,7 +97,7 @@ def print_summary(verdicts: Sequence[Verdict], seconds: float) -> None:
 
 
 def print_failure(verdict: Verdict) -> None:
-    """Why a lab was not built, on stderr."""
+    """Print on stderr why a lab was not built."""
     assert verdict.failure is not None
     screen = Screen.err()
     named = f"{verdict.name}:"
@@ -114,23 +114,23 @@ def _print_result(screen: Screen, verdict: Verdict, result: StepResult) -> None:
         row = f"{start}{result.text}: {result.detail}"
         screen.row(row, colour, coloured=len(mark))
         return
-    said = f"{start}{verdict.place(result)}: {result.text}"
-    screen.paragraph(said, colour, coloured=len(mark), indent=BESIDE)
+    title = f"{start}{verdict.place(result)}: {result.text}"
+    screen.paragraph(title, colour, coloured=len(mark), indent=INDENT)
     for line in (result.detail, *_quoted(result)):
-        screen.paragraph(f"{'':{BESIDE}}{line}", indent=BESIDE + 2)
+        screen.paragraph(f"{'':{INDENT}}{line}", indent=INDENT + 2)
 
 
 def _quoted(result: StepResult) -> Iterator[str]:
-    """What programs said about it, as far as the detail does not."""
+    """Messages in the evidence that are not already in the detail."""
     for name, value in result.evidence.items():
         if isinstance(value, Mapping):
-            said = str(value.get("message", ""))
+            text = str(value.get("message", ""))
         elif isinstance(value, list):
-            said = "; ".join(map(str, value[-LAST_WORDS:]))
+            text = "; ".join(map(str, value[-QUOTED_LINES:]))
         else:
-            said = str(value)
-        if said and said not in result.detail:
-            yield f"{name}: {said}"
+            text = str(value)
+        if text and text not in result.detail:
+            yield f"{name}: {text}"
 
 
 def _word(verdict: Verdict) -> tuple[str, str]:
@@ -139,7 +139,7 @@ def _word(verdict: Verdict) -> tuple[str, str]:
 
 
 def _kernels(clients: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Who ran on which kernel, and why it was not the machine's."""
+    """The clients of each kernel, and why it is not the machine's."""
     of: dict[tuple[str, str], list[str]] = {}
     for client in clients:
         of.setdefault((client["kernel"], client.get("why", "")), []).append(client["name"])
@@ -147,14 +147,14 @@ def _kernels(clients: Iterable[Mapping[str, str]]) -> Iterator[str]:
         yield f"{', '.join(names)}: on {kernel}{f': {why}' if why else ''}"
 
 
-def _print_sum(screen: Screen, verdict: Verdict) -> None:
+def _print_total(screen: Screen, verdict: Verdict) -> None:
     word, colour = ("HELD", "green") if verdict.code == HELD else ("NOT HELD", "red")
     of = max(verdict.expected, len(verdict.results))
     row = f"{word}: {verdict.held} of {of} in {verdict.seconds:.1f} s"
     screen.row(row, colour, coloured=len(word))
 
 
-def _way_in(verdict: Verdict) -> list[str]:
+def _next_steps(verdict: Verdict) -> list[str]:
     if verdict.kept:
         name = verdict.name
         return [f"  it is still up: p2slab shell --name {name} NODE; p2slab down {name}"]

@@ -1,4 +1,4 @@
-"""The verdict on one topology, gathered from the events of its lab."""
+"""The verdict on one topology, collected from the events of its lab."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Verdict:
-    """What happened, from the first stage to the last check."""
+    """The results of one lab, from the first stage to the last check."""
 
     name: str
     file: str
     expected: int = 0
-    """How many steps `expect:` has."""
+    """The number of steps in `expect:`."""
     lines: Sequence[int] = ()
-    """The line of each in the file."""
+    """The line of each step in the file."""
     results: list[StepResult] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
     failure: Failed | None = None
@@ -31,20 +31,20 @@ class Verdict:
     """The lab's status when it was built: engines with their datapaths, clients with their
     kernels, memory."""
     kept: bool = False
-    """Whether it was left up for a look."""
+    """Whether the lab was left up."""
     machine: list[str] = field(default_factory=list)
-    """What the machine did to it, in sentences; only of what did not hold."""
+    """Remarks about the machine; only if the lab did not hold."""
     logs: str | None = None
-    """Where its logs are, if they were kept."""
+    """The directory of its logs, if they were kept."""
 
     @classmethod
     def of(cls, topology: TopologyFile, name: str) -> Self:
-        """Of the lab of that name, before anything has happened."""
+        """An empty verdict for a lab of that name."""
         expected = len(topology.topology.expect)
         return cls(name, str(topology.path), expected, topology.lines)
 
     def add(self, event: Event) -> None:
-        """Take in one event of the lab."""
+        """Add an event of the lab."""
         if isinstance(event, StepResult):
             self.results.append(event)
         elif isinstance(event, Stage) and event.state != "started":
@@ -61,16 +61,16 @@ class Verdict:
 
     @property
     def held(self) -> int:
-        """How many steps held."""
+        """The number of steps that held."""
         return sum(result.held for result in self.results)
 
     def place(self, result: StepResult) -> str:
-        """The step's FILE:LINE, as compilers have it; the file's name alone if it is not known."""
+        """The step's FILE:LINE, as compilers print it; only the file if the line is unknown."""
         known = result.index < len(self.lines)
         return f"{self.file}:{self.lines[result.index]}" if known else self.file
 
     def as_data(self) -> dict[str, Any]:
-        """For `--json`: seconds of each stage, every result with what was measured and quoted."""
+        """The document of `--json`: stages with seconds, results with evidence."""
         return {
             "topology": self.name,
             "file": self.file,
@@ -89,5 +89,5 @@ class Verdict:
 
     @property
     def in_order(self) -> list[StepResult]:
-        """The results in the order of the file (side by side, they arrive as they end)."""
+        """The results in the order of the file; concurrent steps arrive as they end."""
         return sorted(self.results, key=lambda result: result.index)

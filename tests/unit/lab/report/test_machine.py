@@ -47,4 +47,4 @@ def test_of_a_machine_with_time_and_room_nothing_is_said(status: dict[str, Any])
 def test_who_had_no_turn_and_a_full_table_are_named() -> None:
     busy, full = remarks(about(waited=2.5, refused=30))
     assert busy == ("the machine was busy: gw waited 2.5 s of 9.0 s for a processor, and ran 0.6 s")
-    assert full.startswith("the machine's table of neighbours was full 6 times meanwhile: ")
+    assert full.startswith("the machine's neighbour table was full 6 times meanwhile: ")
