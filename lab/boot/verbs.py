@@ -1,4 +1,4 @@
-"""The verbs and what each does. Standard library only: the launcher lists them too."""
+"""The verbs and their summaries. Standard library only: the launcher lists them too."""
 
 VERBS = {
     "verify": "Build the lab, connect the clients, check every expectation, take it down.",
@@ -7,11 +7,11 @@ VERBS = {
     "status": "Show running labs, or one lab in detail.",
     "exec": "Run a program in a node of a running lab.",
     "shell": "Open a shell in a node of a running lab.",
-    "fault": "Have something go wrong in a running lab, for a time or until it is ended.",
-    "approve": "Say yes on a user's telephone, when a second factor asks.",
-    "deny": "Say no.",
+    "fault": "Begin or end a fault in a running lab.",
+    "approve": "Approve a user's second factor.",
+    "deny": "Deny a user's second factor.",
     "validate": "Check topology files without building anything.",
-    "doctor": "Say what this machine can do, and what to install for the rest.",
+    "doctor": "Check what this machine can do, and what to install for the rest.",
     "pki": "Make certificate authorities and client certificates.",
     "schema": "Print the JSON Schema of topology files.",
     "root": "Show, prune, export or import the private root.",
@@ -21,4 +21,4 @@ VERBS = {
 }
 
 OF_THE_LAUNCHER = ("doctor", "root", "image")
-"""Carried out before there is a private root, with parsers of their own."""
+"""Verbs that run without a private root; their help texts are in lab/boot."""

@@ -1,4 +1,4 @@
-"""`p2slab approve USER`: yes, on the user's telephone."""
+"""`p2slab approve USER`: approve a user's second factor."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lab.cli.labs import name_option, opened
 @name_option
 @click.argument("user")
 def command(name: str | None, user: str) -> None:
-    """Say yes on USER's telephone, when a second factor asks.
+    """Approve USER's second factor, as on the user's phone.
 
-    Who is asked now, `p2slab status NAME` says.
+    `p2slab status NAME` shows the users who are asked now.
     """
     servers = opened(name).decide(user, approve=True)
     click.echo(f"{user} approves: {', '.join(servers)}")

@@ -1,4 +1,4 @@
-"""`p2slab bench NAME`: one of tests/bench, each a program of its own that prints ratios."""
+"""`p2slab bench NAME`: run one of the programs in tests/bench, which print ratios."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from lab.cli.signals import give_back
+from lab.cli.signals import restore
 from lab.cli.words import listing, refuse_unknown
 
 
 def benchmarks() -> dict[str, str]:
-    """Their names, and what each measures: its first sentence. The other programs there do not
-    name a command of their own, for they are parts of these."""
+    """The benchmarks' names and first sentences. A program is a benchmark if its docstring has its
+    `p2slab bench` command; the other files in the directory are parts of benchmarks."""
     directory = Path(os.environ["P2SLAB_SOURCE"], "tests/bench")
     found = {}
     for path in sorted(directory.glob("[a-z]*.py")):
@@ -41,6 +41,6 @@ def command(name: str, arguments: tuple[str, ...]) -> None:
     refuse_unknown("benchmark", name, benchmarks(), "bench")
     os.chdir(os.environ["P2SLAB_SOURCE"])
     module = f"tests.bench.{name.replace('-', '_')}"
-    give_back()
+    restore()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

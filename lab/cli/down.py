@@ -9,11 +9,11 @@ from lab.cli.labs import name_argument, one_name, opened
 
 @click.command()
 @name_argument
-@click.option("--keep-logs", is_flag=True, help="Leave the logs of its programs.")
+@click.option("--keep-logs", is_flag=True, help="Keep the logs of its programs.")
 def command(named: str | None, name: str | None, keep_logs: bool) -> None:
-    """Take a running lab down: the named one, or the only one that runs.
+    """Take a running lab down: the named one, or the only running one.
 
-    NAME may stand alone or behind --name.
+    NAME may be given alone or with --name.
     """
     lab = opened(one_name(named, name))
     lab.down(keep_logs=keep_logs)

@@ -17,12 +17,12 @@ from lab.runtime.enter import enter
 def command(ctx: click.Context, name: str | None, node: str, argv: tuple[str, ...]) -> None:
     """Run a program in a node of a running lab.
 
-    Its terminal, pipes, signals and exit code are those of this command. A -- before CMD is left
-    out, as elsewhere.
+    The program has this command's terminal, pipes, signals and exit code. A -- before CMD is
+    dropped.
 
     Example: p2slab exec alice -- ip address
     """
     program = argv[1:] if argv[0] == "--" else argv
     if not program:
-        raise UsageError("no program is named", f"p2slab exec {node} -- ls /")
+        raise UsageError("no program is given", f"p2slab exec {node} -- ls /")
     ctx.exit(enter(opened(name).enter(node), program))

@@ -1,4 +1,4 @@
-"""`p2slab fault WORD [--for 20s]`: break something in a running lab, and put it right again."""
+"""`p2slab fault WORD [--for 20s]`: begin or end a fault in a running lab."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def faults() -> dict[str, str]:
-    """What each does, from the docstring of what does it."""
+    """The faults' names and docstrings."""
     from lab.faults.kinds import KINDS  # noqa: PLC0415 (not when one is named)
 
     return {name: (work.__doc__ or "").split("\n")[0] for name, work in KINDS.items()}
@@ -23,10 +23,10 @@ def faults() -> dict[str, str]:
 
 @click.command(cls=listing("Faults", faults))
 @click.argument("word")
-@click.option("--for", "time", help="After how long it ends by itself, as 20s; default: never.")
-@click.option("--at", help="The site or the RADIUS server, where there is more than one.")
-@click.option("--by", help="Of radius-slow: by how much, as 5s.")
-@click.option("--end", is_flag=True, help="Put right what is wrong.")
+@click.option("--for", "time", help="How long it lasts, such as 20s; default: until --end.")
+@click.option("--at", help="The site or the RADIUS server, if there is more than one.")
+@click.option("--by", help="The delay of radius-slow, such as 5s.")
+@click.option("--end", is_flag=True, help="End the fault.")
 @name_option
 @click.pass_context
 def command(  # noqa: PLR0917 (click: one for each option)
@@ -38,7 +38,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
     end: bool,
     name: str | None,
 ) -> None:
-    """Have something go wrong in a running lab; --end puts it right.
+    """Begin a fault in a running lab; --end ends it.
 
     Example: p2slab fault s2s-cut --for 20s
     """
@@ -49,8 +49,8 @@ def command(  # noqa: PLR0917 (click: one for each option)
     from lab.topology.reading.error_text import problem_of  # noqa: PLC0415 (as above)
 
     refuse_unknown("fault", word, faults(), "fault")
-    said = {"fault": word, "for": time, "at": at, "by": by}
-    given = {key: value for key, value in said.items() if value is not None}
+    options = {"fault": word, "for": time, "at": at, "by": by}
+    given = {key: value for key, value in options.items() if value is not None}
     try:
         step = EndFault.model_validate({"endFault": word}) if end else Fault.model_validate(given)
     except ValidationError as error:
@@ -59,10 +59,10 @@ def command(  # noqa: PLR0917 (click: one for each option)
         raise UsageError(
             f"{option}{problem.message}", problem.remedy or "p2slab fault --help"
         ) from None
-    ctx.exit(HELD if opened(name).run([step], _tell) else EXPECTATION_FAILED)
+    ctx.exit(HELD if opened(name).run([step], _print) else EXPECTATION_FAILED)
 
 
-def _tell(event: Event) -> None:
+def _print(event: Event) -> None:
     from lab.runtime.protocol import StepResult  # noqa: PLC0415 (as above)
 
     if isinstance(event, StepResult):

@@ -1,6 +1,6 @@
-"""Files that are made from the code, so that the launcher can answer without the private root.
+"""Files generated from the code, so that the launcher can answer without the private root.
 
-`./p2slab test --generate` writes them anew; a test holds them equal to what they are made from.
+`./p2slab test --generate` regenerates them; a test compares them with the code.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _KINDS: tuple[tuple[type[click.ParamType[Any]], str], ...] = (
 
 
 def generated() -> dict[str, str]:
-    """What each file has to hold; names are relative to the checkout."""
+    """The generated files' contents; their names are relative to the checkout."""
     made = {"lab/cli/commands.json": commands(), "topologies/schema.json": schema()}
     return {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
 
 
 def write(checkout: Path) -> None:
-    """Write them all."""
+    """Write all generated files."""
     for name, content in generated().items():
         (checkout / name).write_text(content, encoding="utf-8")
 
 
 def commands() -> dict[str, Any]:
-    """The table for lab.boot.arguments: of every verb its help, options and arguments.
+    """The table for lab.boot.arguments: help, options and arguments of every verb.
 
-    `first` and `last` of an argument: how many there must and may be when all of this one are
-    there; no `last` means any number.
+    `first` and `last` of an argument: how many arguments are required and allowed up to and
+    including this one; no `last` means any number.
     """
     table: dict[str, Any] = {}
     settings = {**p2slab.context_settings, "terminal_width": HELP_WIDTH}

@@ -12,7 +12,7 @@ from lab.boot.verbs import OF_THE_LAUNCHER, VERBS
 
 
 class _Verbs(click.Group):
-    """Lists the verbs from the table and imports the one that is called."""
+    """Lists the verbs from the table, and imports a verb's module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(VERBS)
@@ -29,7 +29,7 @@ class _Verbs(click.Group):
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(  # the launcher takes it out of the command line; here it is only told of
+@click.option(  # the launcher removes it from the command line; here it is only documented
     "--no-install",
     is_flag=True,
     expose_value=False,
@@ -44,9 +44,9 @@ def p2slab() -> None:
 
 
 def run() -> int:
-    """Run the verb that the command line names; its exit code.
+    """Run the verb of the command line; its exit code.
 
-    Not by click's own main, which turns interrupts and closed pipes into answers of its own.
+    This replaces click's main, which handles interrupts and closed pipes in its own way.
     """
     try:
         with p2slab.make_context("p2slab", sys.argv[1:]) as ctx:
@@ -56,6 +56,6 @@ def run() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:  # Ctrl-C or Ctrl-D where a password is asked for
+    except click.Abort:  # Ctrl-C or Ctrl-D at a password prompt
         raise KeyboardInterrupt from None
     return 0

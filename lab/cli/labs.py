@@ -1,4 +1,4 @@
-"""Which running lab a verb means, in one way for all verbs: --name NAME."""
+"""Selection of a running lab, the same for all verbs: --name NAME."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ MOST_SHOWN = 10
 def name_option(function: F) -> F:
     """The option of verbs that work on a running lab."""
     return click.option(
-        "--name", metavar="NAME", help="Name of the lab; default: the only one that runs."
+        "--name", metavar="NAME", help="Name of the lab; default: the only running one."
     )(function)
 
 
 def name_argument(function: F) -> F:
-    """The same as an argument, where nothing else could be meant; one_name() takes both."""
+    """The option, and an optional argument NAME; one_name() combines both."""
     return click.argument("named", metavar="[NAME]", required=False)(name_option(function))
 
 
 def one_name(named: str | None, name: str | None) -> str | None:
-    """The name that was given either way."""
+    """The name that was given as argument or option."""
     if named and name and named != name:
-        raise UsageError(f"two labs are named: {named} and {name}", "name one, either way")
+        raise UsageError(f"two labs are named: {named} and {name}", "name only one")
     return named or name
 
 
 def opened(name: str | None) -> Handle:
-    """The running lab that is meant; where it is not said which, UsageError with the command to
-    type for each."""
+    """The running lab of that name, or the only one; if several are running, UsageError with the
+    command for each."""
     labs = running() if name is None else []
     if len(labs) <= 1:
         return Handle.open(name)

@@ -1,6 +1,6 @@
-"""`p2slab` in the private root: whatever happens ends in one message and the right exit code.
+"""`p2slab` in the private root: every failure ends in one message and the right exit code.
 
-Nothing is imported here that takes time: Ctrl-C may come while it is.
+Slow modules are not imported here, because Ctrl-C is not handled yet.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from lab.errors import OURS, LabError
 def main() -> int:
     """Run the verb; its exit code."""
     streams.prepare()
-    gc.disable()  # it would look at all that a verb imports again and again; a lab has it
+    gc.disable()  # it would scan a verb's imports repeatedly; a lab enables it
     expect_no_plugins()
     try:
         take_over()
-        from lab.cli.group import run  # noqa: PLC0415 (where Ctrl-C is expected)
+        from lab.cli.group import run  # noqa: PLC0415 (Ctrl-C is handled now)
 
         code = run()
         sys.stdout.flush()
     except LabError as error:
-        _say(str(error))
+        _print_error(str(error))
         return error.code
     except KeyboardInterrupt as end:
         sys.stderr.write(line(end))
         return getattr(end, "code", 130)
     except Exception as error:  # noqa: BLE001 (the last line of defence: a bug in p2slab)
-        return _unforeseen(error)
+        return _unexpected(error)
     return code
 
 
-def _unforeseen(error: Exception) -> int:
-    """Tell of it; the traceback goes into a file, for who mends it."""
-    from lab.failure import error_report, save_traceback  # noqa: PLC0415 (few need it)
+def _unexpected(error: Exception) -> int:
+    """Print an unexpected exception; for a bug of ours, save the traceback. The exit code."""
+    from lab.failure import error_report, save_traceback  # noqa: PLC0415 (rarely needed)
 
-    failure = error_report(error)
-    remedy = failure["remedy"]
-    if failure["code"] == OURS:
+    report = error_report(error)
+    remedy = report["remedy"]
+    if report["code"] == OURS:
         remedy = f"please report it, with {save_traceback(error)}"
-    _say(str(LabError(failure["message"], remedy)))
-    return int(failure["code"])
+    _print_error(str(LabError(report["message"], remedy)))
+    return int(report["code"])
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"p2slab: {text}\n")
 
 

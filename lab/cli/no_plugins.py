@@ -1,7 +1,7 @@
-"""pydantic without plug-ins, of which the private root has none.
+"""Disable pydantic's plug-ins: the private root has none.
 
-It would look for them in the metadata of every installed package, whatever
-PYDANTIC_DISABLE_PLUGINS says, which takes a tenth of the time of a verb that reads a topology.
+pydantic would search the metadata of every installed package for them, even with
+PYDANTIC_DISABLE_PLUGINS; that takes a tenth of the time of a verb that reads a topology.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LOADER = "pydantic.plugin._loader"
 
 
 def expect_no_plugins() -> None:
-    """To be called before the first model is made."""
+    """Disable the search; call it before the first model is defined."""
     loader = ModuleType(LOADER)
     loader.__dict__["get_plugins"] = tuple
     sys.modules.setdefault(LOADER, loader)

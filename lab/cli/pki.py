@@ -1,4 +1,4 @@
-"""`p2slab pki`: certificate authorities and client certificates of one's own.
+"""`p2slab pki`: make certificate authorities and client certificates.
 
 Seed: "You can use a root certificate that was generated using an Enterprise solution, or you can
 generate a self-signed certificate"; "Client certificates are generated from a trusted root".
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from lab.pki.authority import Credential
 
 P12_ROUNDS = 20_000
-"""Of the key derivation: openssl's 2,048 are from another age."""
+"""Rounds of key derivation: openssl's default of 2,048 is too low today."""
 VARIABLE = "P2SLAB_P12_PASSWORD"
-THUMBPRINT = "(SHA-1 over the whole DER, the signature included: issued anew, it has another)"
+THUMBPRINT = "(SHA-1 of the whole DER, including the signature: it changes when issued again)"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _common(function: F) -> F:
     """Options of every kind of certificate."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="What was made, as JSON."),
-        click.option("--days", default=365, show_default=True, help="How long it is valid."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--days", default=365, show_default=True, help="Days of validity."),
         click.option("--subject", help="The common name; default: NAME."),
         click.option("--out", default=".", show_default=True, help="The directory to write to.",
                      type=click.Path(path_type=Path, file_okay=False)),
@@ -49,8 +49,8 @@ _ISSUER = click.option(
 def command() -> None:
     """Make certificate authorities and client certificates.
 
-    Each gives NAME.pem, NAME.cer (Base64 as Azure takes it: publicCertData), NAME.key (mode 0600)
-    and, for clients, NAME.p12. Name them in a topology with `certificate:` and `key:`.
+    Each makes NAME.pem, NAME.cer (Base64 for Azure's publicCertData), NAME.key (mode 0600) and,
+    for clients, NAME.p12. Use them in a topology with `certificate:` and `key:`.
     """
 
 
@@ -74,26 +74,27 @@ def intermediate(name: str, issuer: str, **options: Any) -> None:
 @command.command()
 @click.argument("name")
 @_ISSUER
-@click.option("--password", envvar=VARIABLE, help="Of the .p12; others can read it in `ps`.")
+@click.option("--password", envvar=VARIABLE, help="Password of the .p12; visible in `ps`.")
 @click.option("--password-file", type=click.File(), metavar="FILE",
-              help="The password is this file's first line; - is stdin.")  # fmt: skip
+              help="File with the password in its first line; - is stdin.")  # fmt: skip
 @_common
 def client(
     name: str, issuer: str, password: str | None, password_file: TextIO | None, **options: Any
 ) -> None:
     """The certificate of a VPN user.
 
-    The password of NAME.p12 is P2SLAB_P12_PASSWORD, or that of an option; else you are asked.
+    The password of NAME.p12 comes from an option or P2SLAB_P12_PASSWORD; otherwise you are asked
+    for it.
     """
     if password_file is not None:
         password = password_file.readline().rstrip("\r\n")
-    _make(name, "client", issuer, password=password or _asked(), **options)
+    _make(name, "client", issuer, password=password or _prompt(), **options)
 
 
-def _asked() -> str:
+def _prompt() -> str:
     if not sys.stdin.isatty():
         raise UsageError(
-            "the .p12 needs a password, and there is no terminal to ask at",
+            "the .p12 needs a password, and there is no terminal to ask for it",
             f"--password-file FILE, or {VARIABLE} in the environment",
         )
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -116,9 +117,7 @@ def _make(
     from lab.topology.planning.plan import CertificatePlan  # noqa: PLC0415 (as above)
 
     if name != Path(name).name or not name:
-        raise UsageError(
-            f"{name!r} cannot be a file's name", "give a plain name, such as corp-root"
-        )
+        raise UsageError(f"{name!r} cannot be a file name", "give a plain name, such as corp-root")
     plan = CertificatePlan(name, subject or name, issuer, kind, days_after=days)
     signer = _read(out, issuer) if issuer else None
     made = sign(plan, fresh_key(), signer)
@@ -132,7 +131,7 @@ def _make(
 
 
 def _read(out: Path, name: str) -> Credential:
-    """An issuer that an earlier call has made, with the way up to its root where that is here."""
+    """An issuer made by an earlier call, with those certificates of its chain that are in `out`."""
     from lab.pki.authority import Credential, load_certificate, load_key  # noqa: PLC0415 (as above)
 
     certificate = load_certificate(name, out / f"{name}.pem")
@@ -149,7 +148,7 @@ def _read(out: Path, name: str) -> Credential:
 
 
 def _write(out: Path, made: Credential, password: str | None) -> list[str]:
-    """The files of a credential; UsageError if one of that name is there already."""
+    """Write the files of a credential; UsageError if one of them already exists."""
     contents = {
         "pem": (made.certificate_pem, 0o644),
         "cer": (f"{made.public_cert_data}\n".encode(), 0o644),
@@ -157,9 +156,9 @@ def _write(out: Path, made: Credential, password: str | None) -> list[str]:
         **({} if password is None else {"p12": (made.p12(password, rounds=P12_ROUNDS), 0o600)}),
     }
     files = {out / f"{made.name}.{ending}": content for ending, content in contents.items()}
-    there = [str(path) for path in files if path.exists()]
-    if there:
-        raise UsageError(f"{', '.join(there)}: there already", "remove it, or use another name")
+    existing = [str(path) for path in files if path.exists()]
+    if existing:
+        raise UsageError(f"{', '.join(existing)}: already exists", "remove it, or use another name")
     out.mkdir(parents=True, exist_ok=True)
     for path, (content, mode) in files.items():
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

@@ -1,4 +1,4 @@
-"""`p2slab schema`: the JSON Schema of topology files, so that editors complete and check them."""
+"""`p2slab schema`: the JSON Schema of topology files, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 def command() -> None:
     """Print the JSON Schema of topology files.
 
-    Put it into a file, and name that in the first line of a topology:
+    Write it to a file, and refer to that in the first line of a topology:
 
     \b
         p2slab schema > schema.json

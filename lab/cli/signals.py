@@ -1,7 +1,7 @@
-"""How a verb ends when it is interrupted: with one line, at whatever moment.
+"""How a verb ends when it is interrupted: with one line, at any time.
 
-The launcher holds these signals back while Python starts (lab.boot.signals); they come when there
-is somebody to take them.
+The launcher blocks these signals while Python starts (lab.boot.signals); they are delivered when
+the handlers are set.
 """
 
 from __future__ import annotations
@@ -12,55 +12,53 @@ from types import FrameType
 
 from lab.boot import signals
 
-WORDS = {
+TEXTS = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "ended by SIGTERM",
     signal.SIGHUP: "its terminal was closed",
 }
-_came: list[int] = []
+_received: list[int] = []
 
 
 class Interrupted(KeyboardInterrupt):
-    """One of the signals that end a verb has come; `code` as a shell has it. Its notes say what
-    became of the work."""
+    """A signal that ends a verb; `code` is a shell's exit code for it. Its notes say what has been
+    done."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(WORDS[signal.Signals(number)])
+        super().__init__(TEXTS[signal.Signals(number)])
         self.code = 128 + number
 
 
 def take_over() -> None:
-    """From now on a signal that ends is an Interrupted; one that is ignored (nohup) stays so."""
-    for number in WORDS:
+    """Turn the signals into Interrupted; those that are ignored (nohup) stay ignored."""
+    for number in TEXTS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
     signals.let_go()
 
 
-def give_back() -> None:
-    """As Python has them: for a program of its own in this process, whose children are ended by
-    SIGTERM."""
+def restore() -> None:
+    """Restore Python's handlers, for a program in this process whose children end by SIGTERM."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 def line(end: KeyboardInterrupt) -> str:
-    """What is said of an interrupted verb."""
-    return f"p2slab: {'; '.join([str(end) or WORDS[signal.SIGINT], *notes(end)])}\n"
+    """The message of an interrupted verb."""
+    return f"p2slab: {'; '.join([str(end) or TEXTS[signal.SIGINT], *notes(end)])}\n"
 
 
 def notes(error: BaseException) -> list[str]:
-    """What was added to an exception on its way."""
+    """The notes of an exception."""
     return getattr(error, "__notes__", [])
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    """The second time at once, whatever is being taken down: the kernel takes a lab with its
-    starter."""
+    """Raise Interrupted; a second signal ends the process at once, and the kernel ends its lab."""
     end = Interrupted(number)
-    _came.append(number)
-    if len(_came) > 1:
+    _received.append(number)
+    if len(_received) > 1:
         os.write(2, line(end).encode())
         os._exit(end.code)
     raise end

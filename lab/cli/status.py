@@ -1,4 +1,4 @@
-"""`p2slab status [NAME]`: what runs."""
+"""`p2slab status [NAME]`: show running labs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.runtime.directory import running
 from lab.runtime.handle import Handle
 from radius.reasons import bare
 
-PATIENCE = 2.0
+STATUS_LIMIT = 2.0
 """Seconds for a lab to answer."""
 
 
@@ -25,7 +25,7 @@ PATIENCE = 2.0
 def command(named: str | None, name: str | None, as_json: bool) -> None:
     """Show the running labs, or one of them in detail.
 
-    NAME may stand alone or behind --name.
+    NAME may be given alone or with --name.
     """
     name = one_name(named, name)
     labs = [Handle.open(name)] if name else [Handle(directory) for directory in running()]
@@ -43,9 +43,9 @@ def command(named: str | None, name: str | None, as_json: bool) -> None:
 
 def _row(lab: Handle) -> dict[str, Any]:
     try:
-        return lab.status(PATIENCE)
+        return lab.status(STATUS_LIMIT)
     except (LabError, TimeoutError) as error:
-        problem = str(error) or f"no answer within {PATIENCE:g} s"
+        problem = str(error) or f"no answer within {STATUS_LIMIT:g} s"
         return {"name": lab.name, "state": "not answering", "problem": problem}
 
 
@@ -66,18 +66,18 @@ def _detail(row: dict[str, Any]) -> None:
         click.echo(f"  {node['name']:<20} {about} {node.get('kernel') or ''}".rstrip())
     for client in row.get("clients", ()):
         over = client.get("connection")
-        words = f"connected over {over['over']}, {over['address']}" if over else "not connected"
-        click.echo(f"  {client['name']}: {words}")
+        state = f"connected over {over['over']}, {over['address']}" if over else "not connected"
+        click.echo(f"  {client['name']}: {state}")
     for gateway in row.get("gateways", ()):
         click.echo(f"  {gateway['name']}: {len(gateway['sessions'])} sessions")
     for tunnel in row.get("tunnels", ()):
-        carried = f"in {tunnel['ingressBytesTransferred']}, out {tunnel['egressBytesTransferred']}"
-        click.echo(f"  {tunnel['site']}: tunnel {tunnel['connectionStatus']}, {carried} bytes")
+        counted = f"in {tunnel['ingressBytesTransferred']}, out {tunnel['egressBytesTransferred']}"
+        click.echo(f"  {tunnel['site']}: tunnel {tunnel['connectionStatus']}, {counted} bytes")
     for fault in row.get("faults", ()):
         end = "" if fault["endsIn"] is None else f", ends in {fault['endsIn']:g} s"
         click.echo(f"  fault {fault['name']}{end}")
     asked = [
-        f"{user} is asked on the telephone: p2slab approve {bare(user)}"
+        f"{user} is asked for a second factor: p2slab approve {bare(user)}"
         for user in row.get("waiting", ())
     ]
     for line in (*asked, *remarks(row)):

@@ -1,4 +1,4 @@
-"""`p2slab test`: formatting, types, then every test; what pytest is given is handed on to it."""
+"""`p2slab test`: linters, types and all tests; arguments are passed on to pytest."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CHECKS = (
     "--fuzz",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MINUTES",
-    help="Fuzz what takes bytes from strangers, on all cores; exit code 1 if anything is found.",
+    help="Fuzz the parsers of untrusted bytes on all cores; exit code 1 if anything is found.",
 )
-@click.option("--generate", is_flag=True, help="Write the files that are made from the code anew.")
+@click.option("--generate", is_flag=True, help="Regenerate the files that are made from the code.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(
@@ -43,7 +43,7 @@ def command(
     if fuzz is not None:
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
         ctx.exit(_run(argv, Path(os.environ["P2SLAB_SOURCE"])))
-    # A caller's own paths are theirs; ours are the checkout's.
+    # A caller's paths are relative to the caller's directory, ours to the checkout.
     here = _here() if _name_a_file(pytest_arguments) else Path(os.environ["P2SLAB_SOURCE"])
     checks = [] if pytest_arguments else [Check(name, argv, here) for name, argv in CHECKS]
     arguments = pytest_arguments or ("--durations=10",)
@@ -55,8 +55,8 @@ def command(
 
 
 def _run(argv: list[str], here: Path) -> int:
-    """The exit code of a program that hears of Ctrl-C itself, as it is at the same terminal, and
-    has the time that it needs to end; of other signals it is told."""
+    """Run a program; its exit code. Ctrl-C reaches it by itself, because it is on the same
+    terminal; other signals are forwarded. It has all the time that it needs to end."""
     with subprocess.Popen(argv, cwd=here) as program:
         try:
             return program.wait()
@@ -72,8 +72,8 @@ def _name_a_file(arguments: tuple[str, ...]) -> bool:
 
 
 def _here() -> Path:
-    """The current directory; if it is in the checkout, by the path by which nodes see it, too:
-    modules that are imported from there name files for them."""
+    """The current directory; if it is in the checkout, at the path that nodes see too, because
+    modules imported from there name files for nodes."""
     source, here = Path(os.environ["P2SLAB_SOURCE"]), Path.cwd()
     for parent in (here, *here.parents):
         if parent.samefile(source):
@@ -82,7 +82,7 @@ def _here() -> Path:
 
 
 class Check:
-    """A linter at work beside the tests."""
+    """A linter that runs beside the tests."""
 
     def __init__(self, name: str, argv: list[str], here: Path) -> None:
         self.name = name
@@ -91,8 +91,8 @@ class Check:
         )
 
     def passes(self) -> bool:
-        """Whether it ended with nothing to complain of; what it says is shown."""
-        said, _ = self._program.communicate()
+        """Wait for it and print its output; whether it found no problem."""
+        output, _ = self._program.communicate()
         passed = self._program.returncode == 0
-        click.echo(f"{self.name}: {'ok' if passed else 'failed'}\n{said}", err=True, nl=False)
+        click.echo(f"{self.name}: {'ok' if passed else 'failed'}\n{output}", err=True, nl=False)
         return passed

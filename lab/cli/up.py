@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the lab; default: the topology's own.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; build nothing.")
-@click.option("--json", "as_json", is_flag=True, help="The plan, or the lab's status, as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the plan, or the lab's status, as JSON."
+)
 @click.pass_context
 def command(ctx: click.Context, file: Path, name: str | None, dry_run: bool, as_json: bool) -> None:
     """Build the lab and return; it runs until `p2slab down`."""

@@ -14,13 +14,13 @@ from lab.errors import HELD, USAGE
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One object a file, on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file.")
 @click.pass_context
 def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
     """Check topology files. Needs no privileges and builds nothing.
 
-    Every problem of every file is printed as FILE:LINE:COLUMN: what is wrong; what would be
-    right. Exit code 2 if there is any.
+    Every problem of every file is printed as FILE:LINE:COLUMN: PROBLEM; REMEDY. Exit code 2 if
+    there is any.
     """
     answers = [_answer(file) for file in files]
     if as_json:

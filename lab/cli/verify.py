@@ -1,4 +1,4 @@
-"""`p2slab verify FILE...`: the main job."""
+"""`p2slab verify FILE...`: build labs and check what their topologies expect."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
-              help="Labs side by side; default: by cores and free memory.")  # fmt: skip
+              help="Concurrent labs; default: by cores and free memory.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the lab; default: the topology's own.")
-@click.option("--keep", is_flag=True, help="Leave a lab that failed up, and say how to enter it.")
-@click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON on stdout.")
+@click.option("--keep", is_flag=True, help="Leave a failed lab up, and print how to enter it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0917 (click: one for each option)
     ctx: click.Context,
@@ -35,7 +35,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
 
     Several files end with a row for each and a total. Exit code 0 only if everything held in
     every file; 1: an expectation did not; 2: a file cannot be used, or expects nothing; 3: the
-    machine lacks something; 4: our fault; else the highest of the files' codes; 130: Ctrl-C.
+    machine lacks something; 4: a bug in p2slab; of several files, the highest; 130: Ctrl-C.
     """
     from lab.boot import ask  # noqa: PLC0415 (not for --help)
     from lab.report.terminal import print_summary, print_verdict  # noqa: PLC0415 (as above)
@@ -73,5 +73,5 @@ def _verdict(topology: TopologyFile, name: str | None, *, keep: bool) -> Iterato
     from lab.report.terminal import Progress  # noqa: PLC0415 (as above)
 
     with Progress(len(topology.topology.expect)) as progress:
-        verdict = verify(topology, name=name, keep=keep, tell=progress.add)
+        verdict = verify(topology, name=name, keep=keep, on_event=progress.add)
     yield verdict

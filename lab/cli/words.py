@@ -1,4 +1,4 @@
-"""A verb whose argument is one of some words: --help lists them, and a mistyped one is told."""
+"""Verbs whose argument is one of several words: --help lists them, errors suggest one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lab.errors import UsageError
 
 
 def listing(heading: str, words: Callable[[], Mapping[str, str]]) -> type[click.Command]:
-    """A command whose help lists `words` (each with what it means) under a heading."""
+    """A command class whose help lists `words` and their descriptions under a heading."""
 
     class Listing(click.Command):
-        """As above."""
+        """A command whose help lists words."""
 
         def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
             with formatter.section(heading):
@@ -24,9 +24,9 @@ def listing(heading: str, words: Callable[[], Mapping[str, str]]) -> type[click.
 
 
 def refuse_unknown(what: str, word: str, known: Mapping[str, str], where: str) -> None:
-    """UsageError with the word that was probably meant, or with all of them."""
+    """UsageError for an unknown word, with a suggestion or all known words."""
     if word not in known:
         from lab.choices import did_you_mean  # noqa: PLC0415 (difflib, if needed)
 
-        meant = did_you_mean(word, known)
-        raise UsageError(f"there is no {what} {word!r}", f"{meant} (p2slab {where} --help)")
+        remedy = did_you_mean(word, known)
+        raise UsageError(f"there is no {what} {word!r}", f"{remedy} (p2slab {where} --help)")

@@ -118,7 +118,7 @@ def test_a_file_that_is_verified_twice_at_once_is_so_under_two_names(
     first = start(file)
     until(first, "start services")
     second = start(file)
-    assert f"lab {name} is up already: this one will be {name}-2" in until(second, "already")
+    assert f"lab {name} is up already: trying the name {name}-2" in until(second, "already")
     until(second, "start services")
     code, _, err = run(file, "--name", name)
     assert (code, f"lab {name} is already up" in err) == (2, True)
