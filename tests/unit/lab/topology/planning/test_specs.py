@@ -123,7 +123,9 @@ def test_a_role_starts_what_its_spec_says(spec: type[ServiceSpec], module: str) 
 
 
 def test_the_secrets_of_a_gateways_document_are_not_printed() -> None:
-    radius = f"[Radius]\n        radiusServerAddress: 10.1.1.9\n        radiusServerSecret: {HIDDEN}"
+    radius = (
+        f"[Radius]\n        radiusServerAddress: 10.1.1.9\n        radiusServerSecret: {HIDDEN}"
+    )
     text, _ = spoil(("[IkeV2, OpenVPN]", "[IkeV2]"), ("[Certificate]", radius))
     plan = plan_of(text)
     configuration = plan.gateways[0].resource.properties.vpnClientConfiguration
