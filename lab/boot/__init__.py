@@ -1,1 +1,1 @@
-"""The launcher: makes the private root and enters it. Standard library only, Python 3.9."""
+"""The launcher: makes and enters the private root. Standard library only, Python 3.9."""

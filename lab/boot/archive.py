@@ -1,4 +1,4 @@
-"""Carrying a private root to a machine without mmdebstrap or network, and into caches of CI."""
+"""Export and import of a private root, for machines without mmdebstrap or network, and for CI."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lab.boot.progress import megabytes, say, step
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError, UsageError
 
-# The rest of a Debian tree is never looked at: a lab sees the machine's.
+# The rest of a Debian tree is not used: a lab sees the machine's directories instead.
 _CARRIED = ("usr", "etc", "var")
 
 
 def export_root(cache: Cache, key: str, file: str) -> None:
-    """Write the private root to a gzipped tarball, its label first; owners as seen inside."""
+    """Write the private root to a gzipped tarball, label first, with the owners seen inside."""
     tree = cache.best(key)
     if not tree:
         raise UsageError("there is no private root to export", "./p2slab root make")
@@ -43,7 +43,7 @@ def export_root(cache: Cache, key: str, file: str) -> None:
 
 
 def import_root(cache: Cache, key: str, source: str, file: str) -> None:
-    """Unpack an exported private root, if it is the one this checkout wants."""
+    """Unpack an exported private root; UsageError if it is not the one that this checkout needs."""
     layers = _layers(file, key)
     tarball = os.path.abspath(file)
 
@@ -55,24 +55,24 @@ def import_root(cache: Cache, key: str, source: str, file: str) -> None:
     with locked(cache):
         there = cache.best(key)
         if there and layers <= layers_of(there):
-            say(f"p2slab: {there} is there already, with {', '.join(in_order(layers))}")
+            say(f"p2slab: {there} already exists, with {', '.join(in_order(layers))}")
         else:
             fill_root(cache, cache.tree(key, layers), fill, key, source)
 
 
 def _layers(file: str, key: str) -> frozenset[str]:
-    """Those in the tarball, which is to be this checkout's."""
+    """The layers in the tarball; UsageError if it is not this checkout's."""
     label = _label(file)
     if label.get("key") != key:
         raise UsageError(
-            f"{file} holds the private root {label.get('key', '(none)')}, and this checkout wants "
-            f"{key}: it is of another version of p2slab, or for another processor",
+            f"{file} has the private root {label.get('key', '(none)')}, and this checkout needs "
+            f"{key}: it is from another version of p2slab, or for another processor",
             "export it from the same version of p2slab",
         )
     said = label.get("layers")
     layers = [name for name in ORDER if isinstance(said, list) and name in said]
     if said != layers or layers[:2] != [*ORDER[:2]]:
-        raise UsageError(f"{file}: its label does not say which layers it has", "export it anew")
+        raise UsageError(f"{file}: its label does not list its layers", "export it again")
     return frozenset(layers)
 
 
@@ -103,7 +103,7 @@ def _tar(*arguments: str) -> None:
         check=False,
     )
     if run.returncode:
-        said = run.stderr.strip().splitlines() or ["it said nothing"]
+        said = run.stderr.strip().splitlines() or ["no output"]
         raise MachineError(
-            f"tar failed: {said[0]}", "is the disk full, or the file cut short? Bring it once more"
+            f"tar failed: {said[0]}", "is the disk full, or the file truncated? Copy it again"
         )

@@ -1,8 +1,7 @@
-"""A look at the command line: what it asks for, and whether it can be right.
+"""A first check of the command line, before anything is made.
 
-The verbs parse it once more inside the root. Here it is held against a table of their options and
-arguments (lab/cli/commands.json), which is made from the verbs themselves, so that whatever is
-wrong is told before anything is made.
+The verbs parse it again inside the root. This check uses a table of their options and arguments
+(lab/cli/commands.json), which is generated from the verbs.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ _ENTERING = ("exec", "shell")
 RUNNING = ("down", "status", "exec", "shell", "fault", "approve", "deny")
 HELP, VERSION, NO_INSTALL = ("--help", "-h"), "--version", "--no-install"
 _NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
-    "integer": (int, "no whole number"),
-    "number": (float, "no number"),
+    "integer": (int, "not a whole number"),
+    "number": (float, "not a number"),
 }
 
 
@@ -31,26 +30,26 @@ class File(NamedTuple):
     """A word of the command line that names a file, or a directory to write to."""
 
     at: int
-    """Which word of Call.arguments."""
+    """The index in Call.arguments."""
     start: int
-    """Where in the word the name begins."""
+    """The position in the word at which the name begins."""
     read: bool
-    """Whether it has to be there."""
+    """Whether it must exist."""
 
 
 class Call(NamedTuple):
-    """A command line that the verbs understand."""
+    """A valid command line."""
 
     arguments: list[str]
-    """All that is handed on."""
+    """All words that are passed on."""
     verb: str = ""
-    own: list[str] = []  # noqa: RUF012 (a named tuple's default; nobody writes into it)
-    """What follows the verb."""
+    own: list[str] = []  # noqa: RUF012 (a named tuple's default; never modified)
+    """The words after the verb."""
     install: bool = True
     asked: str = ""
-    """`help`, `version` or nothing."""
+    """`help`, `version` or empty."""
     command: str = ""
-    """The verb, with the word that pki has below it."""
+    """The verb, with its subcommand if it has one (pki)."""
     files: tuple[File, ...] = ()
 
     @property
@@ -74,13 +73,13 @@ class Call(NamedTuple):
 
 
 def read(arguments: list[str], table: dict[str, Any]) -> Call:
-    """Take a command line apart; UsageError says what is wrong and what would be right.
+    """Parse a command line; UsageError with a remedy.
 
-    `--no-install` is the launcher's own, wherever it stands, and is not handed on; what exec's
-    program is given is the program's.
+    `--no-install` is an option of the launcher at any position, and is not passed on, except among
+    the arguments of exec's program.
     """
     words = arguments or ["--help"]
-    if words[0] in ("help", "version"):  # as other tools have it
+    if words[0] in ("help", "version"):  # as in other tools
         words = [*words[1:2], f"--{words[0]}"]
     return _Reader(words, table).call()
 
@@ -93,10 +92,10 @@ def load_table(source: str) -> dict[str, Any]:
 
 
 def shown_elsewhere(call: Call, shown: list[str]) -> tuple[list[str], list[str]]:
-    """The arguments with names that hold in the private root, and the directories to be shown.
+    """The arguments with file names as seen in the private root, and the directories to show there.
 
-    A file under a directory that the private root replaces is seen below /var/host. `shown` are
-    directories whose relative names hold anyhow.
+    A file in a directory that the private root replaces appears below /var/host. `shown` are
+    directories in which relative names stay valid.
     """
     below = tuple(
         os.path.realpath(directory) + "/" for directory in shown if is_replaced(directory)
@@ -113,7 +112,7 @@ def shown_elsewhere(call: Call, shown: list[str]) -> tuple[list[str], list[str]]
 
 
 def refuse_missing(call: Call) -> None:
-    """Raise UsageError if a file that is to be read cannot be."""
+    """Raise UsageError if an input file cannot be read."""
     for file in call.files:
         path = call.file(file)
         if not file.read:
@@ -122,14 +121,14 @@ def refuse_missing(call: Call) -> None:
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             raise UsageError(
-                f"{path}: {error.strerror}", "topologies/quickstart.yaml is one to start from"
+                f"{path}: {error.strerror}", "start from topologies/quickstart.yaml"
             ) from None
         if os.path.isdir(path):
             raise UsageError(f"{path} is a directory", "name a file in it")
 
 
 class _Reader:
-    """One command line on its way through the table."""
+    """Parses one command line by the table."""
 
     def __init__(self, words: list[str], table: dict[str, Any]) -> None:
         self._words = words
@@ -200,7 +199,7 @@ class _Reader:
         if value is None:
             start = 0
             if self._at == len(self._words) or self._words[self._at] == NO_INSTALL:
-                self._refuse(f"{name} wants a value")
+                self._refuse(f"{name} needs a value")
             value = self._next()
             self._keep(value)
         if kind == "path":
@@ -222,11 +221,11 @@ class _Reader:
                 if rule["last"] is None or self._given < rule["last"])  # fmt: skip
         taken = next(free, None)
         if taken is None:
-            self._refuse(f"{word!r} is one word too many")
+            self._refuse(f"unexpected argument {word!r}")
         elif taken["file"]:
             self._files.append(File(len(self._kept) - 1, 0, read=True))
         self._given += 1
-        if not self._rules["interspersed"]:  # what is left is the program's
+        if not self._rules["interspersed"]:  # the rest belongs to the program
             left = self._words[self._at :]
             self._kept += left
             self._given += len(left)
@@ -246,7 +245,7 @@ class _Reader:
             self._at = len(self._words)
 
     def _refuse_too_few(self) -> None:
-        """Whatever has to be there and is not."""
+        """Refuse a command line that lacks a required argument."""
         if self._command in OF_THE_LAUNCHER:
             return
         if self._rules["commands"]:
@@ -269,7 +268,7 @@ class _Reader:
 
 
 def _nearest_directory(path: str) -> str:
-    """The file's directory, or what there is of the way to it."""
+    """The file's directory, or its nearest existing ancestor."""
     directory = os.path.dirname(path)
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)

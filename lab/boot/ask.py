@@ -1,8 +1,8 @@
-"""A verb that finds out inside the private root that it needs layers that are not there.
+"""Verbs that find out inside the private root that it lacks layers.
 
-The launcher starts it in a child, with a pipe. Before it builds anything the verb writes the names
-into the pipe and ends; the launcher makes the layers and starts it again. Where every layer is
-there, there is no child and no pipe.
+The launcher starts such a verb in a child process with a pipe. Before the verb builds anything, it
+writes the names of missing layers into the pipe and ends; the launcher makes the layers and starts
+it again. If no layer is missing, there is no child and no pipe.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 MAY_ASK = ("verify", "up")
 LAYERS = "P2SLAB_LAYERS"
-"""In the environment: those that are there, with spaces between."""
+"""Environment variable: the existing layers, separated by spaces."""
 PIPE = "P2SLAB_ASK"
-"""In the environment: the descriptor to write to, for a verb that may ask."""
+"""Environment variable: the descriptor of the pipe, for verbs that may ask."""
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 _LEFT_TO_THE_CHILD = (signal.SIGINT, signal.SIGQUIT)
-"""A terminal sends these to both."""
+"""A terminal sends these signals to both processes."""
 _LONGEST = 4096
 
 
 class Ended(NamedTuple):
-    """How the child has ended: its exit code, and the layers it has asked for."""
+    """How the child ended: its exit code, and the layers that it asked for."""
 
     code: int
     lacking: frozenset[str]
 
 
 def run(enter: Callable[[], NoReturn]) -> Ended:
-    """Call `enter`, which becomes the verb, in a child, and wait for its end. A signal that ends
-    the child ends this process, too."""
+    """Call `enter`, which becomes the verb, in a child process, and wait for its end. A signal that
+    kills the child kills this process too."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     launcher = os.getpid()
@@ -54,7 +54,7 @@ def run(enter: Callable[[], NoReturn]) -> Ended:
         os.environ[PIPE] = str(writing)
         _become(launcher, enter)
     os.close(writing)
-    held = os.pidfd_open(child)  # its number may be another's once it was collected
+    held = os.pidfd_open(child)  # its process ID may be reused once it is reaped
     for number in _FORWARDED:
         signal.signal(number, lambda got, _frame: _pass_on(held, got))
     with os.fdopen(reading, "rb") as pipe:
@@ -76,14 +76,14 @@ def _pass_on(child: int, number: int) -> None:
 
 
 def require(layers: Iterable[str]) -> None:
-    """Inside the private root, before anything is built: end this process, to be started again, if
-    one of these layers is not there. MachineError where nobody can make it."""
+    """Call this in the private root before building anything. If a layer is missing, end this
+    process; the launcher makes the layer and starts it again. MachineError without a launcher."""
     lacking = sorted(set(layers) - set(os.environ[LAYERS].split()))
     pipe = int(os.environ.pop(PIPE, -1))
     names = " ".join(lacking)
     if not lacking:
         if pipe >= 0:
-            os.close(pipe)  # the launcher waits for its end, and a lab outlives this process
+            os.close(pipe)  # the launcher waits for it, and a lab outlives this process
         return
     if pipe < 0:
         raise MachineError(

@@ -1,4 +1,4 @@
-"""What is done to make layers of a private root: programs, run side by side where they can be."""
+"""Making layers of a private root: the programs to run, concurrently where possible."""
 
 from __future__ import annotations
 
@@ -30,14 +30,13 @@ _PIP_INSTALL = ("-m", "pip", "install", "--require-hashes", "--no-deps", "--no-i
                 "--disable-pip-version-check", "--root-user-action=ignore",
                 "--progress-bar=off")  # fmt: skip
 _APT_OPTIONS = ('APT::Install-Recommends "false"', 'Acquire::Languages "none"')
-# Nobody reads these in a lab, and they are a third of the files.
+# A third of the files, and not needed in a lab.
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-# What is fetched stays in the cache until it has been unpacked: a making that was cut short goes on
-# from there.
+# Downloads stay in the cache until they are unpacked: an interrupted run continues from there.
 _FETCHED = {"lists": "/var/lib/apt/lists", "debs": "/var/cache/apt/archives"}
 _SKIPPED = "check/empty,cleanup/apt/lists,cleanup/apt/cache"
-# Written by the one mmdebstrap and in the way of the next, or of no use: the machine's proxy and
-# mirror, with passwords perhaps, devices, apt's index of what can be had.
+# Files that mmdebstrap leaves behind, useless or in the way of its next run: the host's proxy and
+# mirror, perhaps with passwords, devices, apt's package index.
 _PASSING = ("etc/apt/apt.conf.d/99mmdebstrap", "etc/apt/sources.list", "etc/resolv.conf",
             "etc/hostname", "dev", "var/cache/apt/pkgcache.bin",
             "var/cache/apt/srcpkgcache.bin")  # fmt: skip
@@ -59,16 +58,16 @@ class Task(NamedTuple):
     step: Step
     command: list[str]
     watch: Callable[[Step, str], None]
-    """Told each line that the program says."""
+    """Called for each line of the program's output."""
     env: dict[str, str] | None = None
     enter: Callable[[], None] | None = None
     """Called in the new process, before the program."""
     wanted: bool = False
-    """What fails is told of and left at that: the root is whole without it."""
+    """Optional: a failure is reported and ignored, because the root is complete without it."""
 
 
 class Builder:
-    """Makes layers in the directory `tree`, in a process that has its mounts to itself."""
+    """Makes layers in the directory `tree`, in a process with its own mount namespace."""
 
     def __init__(self, cache: Cache, tree: str) -> None:
         self.cache = cache
@@ -82,8 +81,8 @@ class Builder:
         self._clear_passing()
 
     def grow(self, layers: Iterable[str], source: str, *, listed: bool) -> None:
-        """These layers, on top of what is there: Debian's packages beside Python's. `listed`: what
-        the archive has was asked just now."""
+        """Add layers: Debian packages and Python packages concurrently. `listed`: the package lists
+        are fresh."""
         names = in_order(layers)
         self._clear_passing()
         self._hold_fetched()
@@ -101,11 +100,11 @@ class Builder:
         self._clear_passing()
 
     def keys(self, source: str) -> None:
-        """The stock of RSA keys, so that nobody waits for one later."""
+        """Fill the stock of RSA keys, which takes long later."""
         self.run([self._keys(source)])
 
     def run(self, *side_by_side: Sequence[Task]) -> None:
-        """Run each sequence of programs in order, the sequences side by side.
+        """Run the programs of each sequence in order, and the sequences concurrently.
 
         Raises MachineError if one fails; the others are killed then.
         """
@@ -172,7 +171,7 @@ class Builder:
     # ------------------------------------------------------------------------------------- places
 
     def _hold_fetched(self) -> None:
-        """Have apt's files in the cache; the mounts go with this process."""
+        """Bind-mount apt's directories to the cache; the mounts end with this process."""
         for name, place in _FETCHED.items():
             os.makedirs(self.tree + place, exist_ok=True)
             bind(self.cache.fetched(name), self.tree + place)
@@ -187,14 +186,14 @@ class Builder:
                 os.unlink(path)
 
     def failure(self, program: str, said: list[str]) -> MachineError:
-        """What a person needs to know of a program that failed."""
+        """The error for a failed program, from its output."""
         if any(_FULL_WORDS.search(line) for line in said):
             return full_disk(self.cache.directory)
         network = [line for line in said if _NETWORK_WORDS.search(line)]
         if network:
             return MachineError(
                 f"the package archives cannot be reached: {network[0].strip()}",
-                f"{NO_ARCHIVES}; what has been fetched is kept",
+                f"{NO_ARCHIVES}; downloads are kept",
             )
         log = os.path.join(self.cache.directory, "make.log")
         descriptor = own.open_file(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -202,15 +201,15 @@ class Builder:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in said)
         complaints = [line for line in said if _COMPLAINT.match(line)]
-        quoted = (complaints or said or ["it said nothing"])[-1].strip()
+        quoted = (complaints or said or ["no output"])[-1].strip()
         return MachineError(
             f"{program} failed while making the private root: {quoted}",
-            f"all that it said is in {log}; what has been fetched is kept, run it again",
+            f"its output is in {log}; downloads are kept, run it again",
         )
 
 
 class _Running:
-    """A sequence of programs, one of which runs. It is killed when the stack is left."""
+    """A running sequence of programs; the current one is killed when the stack is left."""
 
     def __init__(
         self,
@@ -228,12 +227,12 @@ class _Running:
         self._next()
 
     def fileno(self) -> int:
-        """Of the pipe from the program."""
+        """The descriptor of the pipe from the program."""
         assert self._child.stdout
         return self._child.stdout.fileno()
 
     def goes_on(self) -> bool:
-        """Take what the program has said; whether there is more to come of the sequence."""
+        """Read the program's output; whether the sequence goes on."""
         chunk = os.read(self.fileno(), _CHUNK)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if not chunk and self._rest:
@@ -278,7 +277,7 @@ class _Running:
             raise self._builder.failure(name, self._said)
         if failed:
             say(f"  {self._task.step.title}: {(self._said or ['failed'])[-1].strip()}; "
-                "they are made when they are wanted")  # fmt: skip
+                "they are made when they are needed")  # fmt: skip
         self._board.finish(self._task.step)
 
     def _kill(self) -> None:
@@ -290,7 +289,7 @@ class _Running:
 
 
 class AptWatch:
-    """Reads what apt says: each package is fetched, unpacked and set up."""
+    """Progress from apt's output: each package is fetched, unpacked and set up."""
 
     _STAGES = (("Get:", "fetching", 4), ("Unpacking ", "unpacking", 1),
                ("Setting up ", "setting up", 2))  # fmt: skip
@@ -313,7 +312,7 @@ class AptWatch:
 
 
 class PipWatch:
-    """Reads what pip says: each package is collected, then all are installed."""
+    """Progress from pip's output: each package is collected, then all are installed."""
 
     def __init__(self, packages: int) -> None:
         self._packages = packages

@@ -1,4 +1,4 @@
-"""Where things are: the cache, the private root of this checkout, the run base."""
+"""Locations: the cache, the private roots, the run base."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lab.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# In the name of a root that is being made.
+# A part of the name of an unfinished root.
 HALF_MADE = ".making-"
 _REMEDY = (
-    "chmod go-w what others may write, or name a directory of your own: P2SLAB_CACHE "
+    "remove others' write permission (chmod go-w), or set P2SLAB_CACHE to a directory of yours "
     "(and unset XDG_CACHE_HOME)"
 )
 
 
 class Cache:
-    """One user's cache: private roots (`root-KEY`), `keys`, and what else is worth keeping."""
+    """One user's cache: private roots (`root-KEY`), `keys` and other reusable files."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -43,13 +43,12 @@ class Cache:
         return cache
 
     def refuse_others(self) -> None:
-        """Raise MachineError when the cache is there and another user owns it or may write in it,
-        or may put another in its place."""
+        """Raise MachineError if another user owns the cache, or may write in it or replace it."""
         if os.path.lexists(self.directory):
             own.refuse(self.directory, "the cache", _REMEDY)
 
     def make(self) -> None:
-        """Make it (0700) if it is not there; MachineError if it cannot be, or is not ours."""
+        """Create it (0700) if it does not exist; MachineError if that fails or it is not ours."""
         try:
             own.make_directory(self.directory, "the cache", _REMEDY)
         except OSError as error:
@@ -74,20 +73,20 @@ class Cache:
         return finished[-1] if finished else ""
 
     def in_use(self, tree: str) -> str:
-        """The lock file that everybody holds who is in that private root."""
+        """The lock file that every process in that private root holds."""
         return os.path.join(self.directory, f"{os.path.basename(tree)[len('root-') :]}.in-use")
 
     def fetched(self, name: str = "") -> str:
-        """Where a making keeps what it has fetched until it is done; made."""
+        """The directory for downloads of an unfinished root; created."""
         place = os.path.join(self.directory, "fetched", name)
         os.makedirs(place, 0o755, exist_ok=True)
         return place
 
     def run_base(self) -> str:
-        """Where the run directories of labs lie: on disk or tmpfs of the machine, not of a lab.
+        """The directory of the labs' run directories, on the host.
 
-        An XDG_RUNTIME_DIR that others may write, or that is another user's, is passed over, as its
-        specification wants, with a line on stderr.
+        An XDG_RUNTIME_DIR that belongs to or is writable by another user is not used, as its
+        specification demands; a line on stderr says so.
         """
         if os.geteuid() == 0:
             return "/run/p2slab"
@@ -102,10 +101,9 @@ class Cache:
         return instead
 
     def made_run_base(self) -> str:
-        """The same, made if it was not there; MachineError if others may write in it, or in what
-        leads to it."""
+        """`run_base`, created; MachineError if others may write in it or in a parent directory."""
         base = self.run_base()
-        remedy = f"look who has made it, then remove it: rm -r {base}"
+        remedy = f"check who created it, then remove it: rm -r {base}"
         try:
             return own.make_directory(base, "the run directory", remedy)
         except OSError as error:
@@ -121,18 +119,18 @@ def layers_of(tree: str) -> frozenset[str]:
 
 
 def free_bytes(directory: str) -> int:
-    """Bytes that this user may still write on the directory's file system."""
+    """Bytes available to this user on the directory's file system."""
     file_system = os.statvfs(directory)
     return file_system.f_bavail * file_system.f_frsize
 
 
 def needed_bytes(layers: Iterable[str]) -> int:
-    """Room on the disk that the making of these layers takes at its peak."""
+    """Disk space in bytes for making these layers, at its peak."""
     return sum(NEEDED[name] for name in layers)
 
 
 def full_disk(directory: str, needed: int = 0) -> MachineError:
-    """The error for a cache with too little room; `needed`: bytes, 0 where nobody knows."""
+    """The error for a cache with too little room; `needed`: bytes, 0 if unknown."""
     left = f"{free_bytes(directory) / 1e6:.0f} MB and {os.statvfs(directory).f_favail} files"
     wanted = f"; making the private root takes {needed / 1e6:.0f} MB" if needed else ""
     return MachineError(

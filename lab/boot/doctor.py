@@ -1,7 +1,7 @@
 """`p2slab doctor`: what this machine can do, and what to install for the rest.
 
-Standard library only and fit for Python 3.9: it runs before there is a private root. What can be
-tried is tried, in a child process that ends with it; settings are read only to explain a refusal.
+Standard library only, and runs on Python 3.9: it works without a private root. Features are tried
+in a child process; settings are read only to explain a failure.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_FILES = 16384
-"""What a lab's supervisor gives itself, if it may (lab/runtime/start.py)."""
+"""The limit that a lab's supervisor sets if allowed (lab/runtime/start.py)."""
 _NETLINK_NETFILTER = 12
 _NFT_GETGEN = (10 << 8) | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN
 _OLDEST_KERNEL = (5, 11)
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, whether it is there, what it is for, what to do if it is not.
+    """One line: a feature, whether it is available, its purpose, and a remedy if it is not.
 
-    A lab can run without what is not `needed`.
+    A lab can run without features that are not `needed`.
     """
 
     what: str
@@ -52,7 +52,7 @@ class Finding(NamedTuple):
 
 
 def run(source: str, arguments: list[str]) -> int:
-    """Carry out `p2slab doctor ARGUMENTS`; exit code 0 if labs can run here, else 3."""
+    """Run `p2slab doctor ARGUMENTS`; exit code 0 if labs can run here, else 3."""
     parser = Options(
         prog="p2slab doctor",
         description="What this machine can do, and what to install for the rest. "
@@ -73,7 +73,7 @@ def run(source: str, arguments: list[str]) -> int:
 
 
 def examine(source: str) -> list[Finding]:
-    """Everything a lab needs or profits from."""
+    """All features that a lab needs or can use."""
     cache = Cache.of_this_user()
     tree = cache.best(root_key(f"{source}/lab/boot"))
     made = bool(tree)
@@ -85,8 +85,8 @@ def examine(source: str) -> list[Finding]:
     making = [] if made else [*_programs(), _room(cache)]
     namespaces = _tried("namespaces", "every node of a lab", make_namespaces, "")
     inside = _inside(tree, made=made)
-    if not namespaces.ok:  # no module and no package brings what is in them
-        said = "not tried, for want of namespaces"
+    if not namespaces.ok:  # the features inside namespaces cannot be tried
+        said = "not tried: no namespaces"
         inside = [finding._replace(ok=False, detail=said, remedy="") for finding in inside]
     return [
         _kernel(),
@@ -101,7 +101,7 @@ def examine(source: str) -> list[Finding]:
 
 
 def _inside(tree: str, *, made: bool) -> list[Finding]:
-    """What can be tried in namespaces only."""
+    """The features that can only be tried in namespaces."""
     return [
         _private_root(tree, made=made),
         _tried("nftables", "firewalls and NAT of access networks", _nftables,
@@ -124,7 +124,7 @@ def _open_files() -> Finding:
 
 
 def _neighbours(proc: Path = Path("/proc")) -> list[Finding]:
-    """The kernel's table of neighbours, one for all namespaces; it can be seen in the first."""
+    """The kernel's neighbour table, shared by all namespaces; visible only in the initial one."""
     try:
         limit = int((proc / "sys/net/ipv4/neigh/default/gc_thresh3").read_text())
         titles, *rows = (proc / "net/stat/arp_cache").read_text().splitlines()
@@ -141,7 +141,7 @@ def _neighbours(proc: Path = Path("/proc")) -> list[Finding]:
 
 
 def _ppp(tree: str, *, made: bool) -> list[Finding]:
-    """Where SSTP clients will run: on this kernel, else on user-mode Linux, which is tried then."""
+    """Where SSTP clients run: on this kernel, else on user-mode Linux, which is then tried."""
     ppp = _tried("PPP", "SSTP clients (sstpc, pppd) on this kernel", open_ppp,
                  "sudo modprobe -a ppp_generic ppp_async; without it an SSTP client's computer "
                  "is user-mode Linux", needed=False)  # fmt: skip
@@ -245,7 +245,7 @@ def _own_network() -> None:
 def _tried(
     what: str, purpose: str, attempt: Callable[[], None], remedy: str, *, needed: bool = True
 ) -> Finding:
-    """What came of `attempt` in a child process; a LabError brings its own remedy."""
+    """The result of `attempt` in a child process; a LabError has its own remedy."""
     refusal = attempted(attempt)
     if refusal is None:
         return Finding(what, ok=True, detail="", purpose=purpose, needed=needed)

@@ -1,4 +1,4 @@
-"""How a program ends: with an exit code and, if something went wrong, one message."""
+"""The end of a program: an exit code and, after an error, one message."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORBIDDEN = (errno.EPERM, errno.EACCES)
 
 
 def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.9)
-    """The error to tell of where the machine lacks or forbids something; None if it is ours."""
+    """The MachineError for something that the machine lacks or forbids; None for a bug of ours."""
     remedy = _REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None
@@ -37,12 +37,12 @@ def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.
     if lacking:
         return MachineError(f"{message}: root here {lacks(lacking)}", CONTAINER)
     if place and error.errno in _FORBIDDEN:
-        remedy = f"look whose it is: ls -ld {os.fsdecode(error.filename)}"
+        remedy = f"check its owner: ls -ld {os.fsdecode(error.filename)}"
     return MachineError(message, remedy)
 
 
 def end_with(work: Callable[[], int]) -> NoReturn:
-    """Run `work` and end with its exit code; whatever goes wrong ends in one message and a code."""
+    """Run `work` and end with its exit code; every failure ends in one message and a code."""
     try:
         code = _code_of(work)
         sys.stdout.flush()

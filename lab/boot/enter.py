@@ -1,6 +1,6 @@
-"""Entering the private root: mounts of this process alone, then the tree's own Python.
+"""Entering the private root: mounts in this process's namespace, then the tree's own Python.
 
-/usr, /etc, /var and /run become the tree's; the rest of the machine's files stay where they are.
+/usr, /etc, /var and /run become the tree's; the other files of the host stay where they are.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from lab.errors import MachineError
 REPLACED = ("/usr", "/etc", "/var", "/run")
 PYTHON = "/usr/lib/p2slab/venv/bin/python"
 PATH = "/usr/lib/p2slab/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Where a file of the machine's is shown that lies under a replaced directory: the same path below.
-# Not in /run, which every node has of its own, as it has /tmp.
+# Files of the host in replaced directories are shown below this directory, at the same path. It is
+# not in /run or /tmp, because every node has its own.
 HOST = "/var/host"
 RUN_BASE = "/run/p2slab"
-# The tree as it is, read-only: what nodes lay their own /etc and /var upon.
+# The unmodified tree, read-only: the lower layer of nodes' /etc and /var.
 LOWER = "/run/.root"
 
-# What of the caller's environment reaches a lab; a proxy or a PYTHONPATH would change what it does.
+# Variables of the caller's environment that a lab keeps; a proxy or PYTHONPATH would affect it.
 _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "HOME", "USER",
          "LOGNAME", "SHELL", "PAGER", "TZ", "P2SLAB_MIRROR", "P2SLAB_NATIVE",
          "P2SLAB_P12_PASSWORD", "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS", "SUDO_UID", "SUDO_GID",
@@ -41,18 +41,18 @@ _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI
 
 
 def is_replaced(path: str) -> bool:
-    """Whether the machine's `path` is hidden by the private root's directories."""
+    """Whether the private root's directories hide the host's `path`."""
     real = os.path.realpath(path)
     return any(real == directory or real.startswith(directory + "/") for directory in REPLACED)
 
 
 def inside(path: str) -> str:
-    """Where the machine's file `path`, given to replace_root as visible, is seen inside."""
+    """The path inside of the host's file `path`, given to replace_root as visible."""
     return HOST + os.path.realpath(path) if is_replaced(path) else path
 
 
 def inside_nodes(path: str) -> str:
-    """Where the machine's file `path`, given as `everywhere`, is seen inside, in nodes as well."""
+    """The path inside, also in nodes, of the host's file `path`, given as `everywhere`."""
     real = os.path.realpath(path)
     return HOST + real if is_replaced(path) or real.startswith("/tmp/") else path  # noqa: S108 (nodes have their own)
 
@@ -97,9 +97,9 @@ def replace_root(
 
 
 def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
-    """`shown`: where a directory of the machine's is to be seen, and which."""
-    # Descriptors, since the mounts below hide the names; opened in the new mount namespace, or
-    # the kernel would not bind them.
+    """`shown`: mount points inside to directories of the host."""
+    # Descriptors, since the following mounts hide the names; opened in the new mount namespace,
+    # because the kernel binds no others.
     descriptors: list[int] = []
 
     def held(path: str) -> str:
@@ -107,7 +107,7 @@ def _mount_tree(tree: str, shown: dict[str, str], writable: bool) -> None:
         return f"/proc/self/fd/{descriptors[-1]}"
 
     base = held(tree)
-    # As they are now: what is mounted over /var below is not to be seen in a /var that is shown.
+    # Cloned now, so that a shown /var does not include the mounts that follow.
     sources = {target: clone_tree(path) for target, path in sorted(shown.items())}
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
     _overlay(base, "etc")
@@ -129,7 +129,7 @@ def _overlay(base: str, name: str) -> None:
     os.makedirs(upper)
     os.mkdir(work)
     options = f"lowerdir={base}/{name},upperdir={upper},workdir={work}"
-    # Without attributes that it may write, an overlay cannot remove a directory of the lower layer.
+    # An overlay needs writable attributes to remove a directory of the lower layer.
     options += "" if is_machines_root() else ",userxattr"
     mount("overlay", f"/{name}", "overlay", 0, options)
 
@@ -145,7 +145,7 @@ def refuse_unmerged() -> None:
 
 
 def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
-    """What the private root's programs see as their environment."""
+    """The environment of the private root's programs."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if os.stat(source).st_uid != os.geteuid():
         # No bytecode of root's in a user's checkout.
@@ -164,7 +164,7 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
 def execute(module: str, arguments: list[str], env: dict[str, str], directory: str) -> NoReturn:
     """Become the private root's Python, running a module of the checkout in `directory`.
 
-    Not with that directory's modules (-P): anybody may have put some into /tmp.
+    -P excludes that directory's modules: in /tmp they may be another user's.
     """
     os.chdir(directory)
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""The machine's settings for reaching package archives: authorities, proxies, pip's files, apt's.
+"""The host's settings for reaching package archives: CA bundles, proxies, pip's and apt's files.
 
-They are carried into the private root while its Python packages are installed, and into nothing
-else: a lab sees none of them.
+They are copied into the private root only while its Python packages are installed: a lab sees none
+of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lab.boot.enter import is_replaced
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Where distributions keep the authorities that a machine trusts.
+# The CA bundles of the distributions.
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -41,15 +41,15 @@ _APT_KEYS = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire:
 
 
 class Settings:
-    """Environment variables, and the contents of files that the private root would hide."""
+    """Environment variables, and the contents of files that the private root hides."""
 
     def __init__(self, env: dict[str, str], files: dict[str, bytes]) -> None:
         self.env = env
         self.files = files
 
     def save(self, directory: str) -> None:
-        """Keep them all below `directory`: the files at their paths, the variables in env.json."""
-        mask = os.umask(0o022)  # a copy is for an ordinary user too; the directory is ours alone
+        """Save them below `directory`: the files at their paths, the variables in env.json."""
+        mask = os.umask(0o022)  # readable for other users, but the directory is not
         try:
             self.write(directory)
         finally:
@@ -59,7 +59,7 @@ class Settings:
             json.dump(self.env, file)
 
     def write(self, below: str = "") -> None:
-        """Put the files at their own paths, or at the same paths below a directory."""
+        """Write the files to their own paths, or to the same paths below a directory."""
         for path, content in self.files.items():
             target = below + path
             os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -87,13 +87,13 @@ def collect() -> Settings:
 
 @contextlib.contextmanager
 def apt_settings(directory: str) -> Iterator[tuple[list[str], str]]:
-    """What mmdebstrap is told about reaching archives: apt options, and the mirror if one is named.
+    """mmdebstrap's settings for reaching archives: apt options, and the mirror if one is set.
 
-    An argument list can be read by every user, and proxies have passwords, as mirrors may. They
-    stand in files below `directory` that are ours alone and are removed afterwards.
+    Every user can read an argument list, and URLs of proxies and mirrors may have passwords. So
+    they are in private files below `directory`, which are removed afterwards.
     """
     for remains in glob.glob(os.path.join(glob.escape(directory), f"{_APT_FILES}*")):
-        shutil.rmtree(remains)  # of a making that was killed
+        shutil.rmtree(remains)  # left by a killed run
     mirror, login = _without_login(os.environ.get("P2SLAB_MIRROR", ""))
     options = apt_options()
     with tempfile.TemporaryDirectory(prefix=_APT_FILES, dir=directory) as place:
@@ -105,12 +105,12 @@ def apt_settings(directory: str) -> Iterator[tuple[list[str], str]]:
 
 
 def without_logins(text: str) -> str:
-    """The text with what stands before the @ of its URLs left out."""
+    """The text without the user names and passwords of its URLs."""
     return _LOGIN.sub("://", text)
 
 
 def _without_login(url: str) -> tuple[str, str]:
-    """A URL without user and password, and these as apt_auth.conf(5) has them, or nothing."""
+    """A URL without user and password, and these in the form of apt_auth.conf(5), or empty."""
     parts = urlsplit(url)
     if parts.username is None:
         return url, ""
@@ -126,7 +126,7 @@ def _private(place: str, name: str, lines: list[str]) -> str:
 
 
 def apt_options() -> list[str]:
-    """The machine's own apt settings for reaching archives, as `Key "value"` lines."""
+    """The host's apt settings for reaching archives, as `Key "value"` lines."""
     try:
         run = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -1,11 +1,11 @@
 """`p2slab image`: the private root and the checkout as an OCI image, for podman and docker.
 
-The private root lies in a cache, as everywhere, and /usr of the container is a link into it; /etc
-and /var are the container's own, for the launcher mounts others over them. Nothing of the machine's
-goes in: no settings for reaching archives, no keys, no logs.
+The private root is in a cache, as on a host, and /usr of the container is a link into it; /etc and
+/var are the container's own, because the launcher mounts others over them. The image has nothing of
+the host: no settings for reaching archives, no keys, no logs.
 
     oci-layout, index.json     OCI Image Layout 1.0.0
-    manifest.json              the same for docker versions that know only their own archives
+    manifest.json              the same for docker versions without OCI support
     blobs/sha256/DIGEST        manifest, configuration, layers (gzip)
 """
 
@@ -40,7 +40,7 @@ _TREE = (LABEL, "usr", "etc", "var", *_LINKS)
 _ETC = ("passwd", "group", "ld.so.cache", "os-release")
 _EMPTY = ("dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "var")
 _MODES = {"tmp": 0o1777, "root": 0o700}
-# Of the machine on which the root was made, or of nobody's use.
+# Files of the machine on which the root was made, or useless ones.
 _LEFT_OUT = (
     "etc/apt/apt.conf*", "etc/apt/auth.conf*", "etc/apt/sources.list*", "etc/fstab",
     "etc/hostname", "etc/hosts", "etc/machine-id", "etc/pip.conf", "etc/resolv.conf",
@@ -58,23 +58,23 @@ _OCI = "application/vnd.oci.image"
 
 
 class Blob(NamedTuple):
-    """A finished part of the image: its digest, bytes, and what it is."""
+    """A finished part of the image: its digest, size in bytes and media type."""
 
     digest: str
     size: int
     kind: str
     content_digest: str = ""
-    """Of a layer: of the tar inside the gzip."""
+    """For a layer: the digest of the tar inside the gzip."""
     path: str = ""
-    """Of a layer: where it is now."""
+    """For a layer: its file."""
 
     def descriptor(self) -> dict[str, Any]:
-        """As manifests name it."""
+        """Its descriptor in manifests."""
         return {"mediaType": self.kind, "digest": f"sha256:{self.digest}", "size": self.size}
 
 
 def run(key: str, source: str, arguments: list[str], made_tree: Callable[[], str]) -> int:
-    """Carry out `p2slab image ARGUMENTS`; the exit code. `made_tree` makes the private root."""
+    """Run `p2slab image ARGUMENTS`; the exit code. `made_tree` makes the private root."""
     options = _parser().parse_args(arguments)
     target = os.path.abspath(options.file)
     if not os.path.isdir(os.path.dirname(target)):
@@ -101,7 +101,7 @@ def _parser() -> Options:
 
 
 def write(tree: str, key: str, source: str, target: str, tag: str) -> None:
-    """Write the image; nothing is left of one that could not be written."""
+    """Write the image; on failure no partial file is left."""
     unfinished = f"{target}.part"
     root, own = f"{unfinished}-root", f"{unfinished}-checkout"
     files = _files_of(source)
@@ -159,7 +159,7 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 class _Counted(io.RawIOBase):
-    """Hands on what is written, and knows its digest and length."""
+    """Passes on written data and counts its digest and length."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
@@ -184,7 +184,7 @@ def _layer(path: str, fill: Callable[[tarfile.TarFile], None]) -> Blob:
     """A gzipped tar of what `fill` adds."""
     with open(path, "wb") as file:
         outer = _Counted(file)
-        # Without a time of its own: what is the same has the same digest.
+        # Without a time stamp, so that equal content has an equal digest.
         with gzip.GzipFile("", "wb", _LEVEL, outer, mtime=0) as packed:
             inner = _Counted(packed)  # type: ignore[arg-type]
             with tarfile.open(fileobj=inner, mode="w|", format=tarfile.PAX_FORMAT) as archive:
@@ -194,7 +194,7 @@ def _layer(path: str, fill: Callable[[tarfile.TarFile], None]) -> Blob:
 
 
 def _add_root(archive: tarfile.TarFile, tree: str) -> None:
-    """The tree in its cache, and what a container needs to start a program of it."""
+    """Add the tree in its cache, and the files that a container needs to start its programs."""
     place = f"{_CACHE}/{os.path.basename(tree)}"
 
     def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -218,7 +218,7 @@ def _add_root(archive: tarfile.TarFile, tree: str) -> None:
 
 
 def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str]) -> None:
-    """Root's, whoever owns them here, so that the image is nobody's."""
+    """Add the checkout's files, owned by root whoever owns them here."""
 
     def roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0

@@ -1,4 +1,4 @@
-"""What lies in the cache: private roots, their layers and sizes, the versions in them."""
+"""The content of the cache: private roots, their layers, sizes and versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Other(NamedTuple):
 
 
 class Inventory(NamedTuple):
-    """What `p2slab root` tells; sizes in bytes on disk, `made` is local time or empty."""
+    """What `p2slab root` shows; sizes in bytes on disk, `made` is local time or empty."""
 
     root: str
     key: str
@@ -33,7 +33,7 @@ class Inventory(NamedTuple):
 
 
 def take(cache: Cache, key: str) -> Inventory:
-    """Look at the cache. A root that shares files with a larger one counts them too."""
+    """Inspect the cache. Hard-linked files count in the size of every root that has them."""
     tree = cache.best(key)
     others = [
         Other(other, size_of(other), HALF_MADE not in other)

@@ -1,7 +1,7 @@
 """Joining a running lab: a verb that enters a node has to be in the lab's user namespace first.
 
-A user namespace cannot be entered from a sibling, only from the machine's own, where the launcher
-still is; so the launcher asks the lab for its namespaces over the control socket.
+A user namespace cannot be entered from a sibling, only from the host's, where the launcher still
+is; so the launcher asks the lab for its namespaces over the control socket.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def lab_named(arguments: list[str]) -> str | None:
 
 
 def join_lab(run_base: str, name: str | None) -> bool:
-    """Move this process into the namespaces of a running lab; False when there is none to join.
+    """Move this process into the namespaces of a running lab; False if there is none to join.
 
-    Without a name the lab must be the only one that runs. What is wrong with the name or the lab
-    is for the verb to say.
+    Without a name the lab must be the only running one. The verb reports errors of the name or the
+    lab.
     """
     running = running_labs(run_base)
     names = [name] if name else running
@@ -57,7 +57,7 @@ def join_lab(run_base: str, name: str | None) -> bool:
 
 
 def running_labs(run_base: str) -> list[str]:
-    """The names of this user's labs whose control socket somebody listens at."""
+    """The names of this user's labs that listen on their control sockets."""
     running = []
     for name in _directories(run_base):
         connection = _connect(run_base, name)
@@ -68,7 +68,7 @@ def running_labs(run_base: str) -> list[str]:
 
 
 def _join(descriptor: int, kind: int) -> None:
-    # Root's labs have the machine's user namespace, and the kernel refuses to enter one's own.
+    # Root's labs use the host's user namespace, and the kernel refuses to enter the current one.
     ours = os.stat("/proc/self/ns/user")
     theirs = os.fstat(descriptor)
     if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
@@ -83,11 +83,11 @@ def _directories(run_base: str) -> list[str]:
 
 
 def _connect(run_base: str, lab: str) -> socket.socket | None:
-    """None if nobody listens; MachineError if what is there is not ours."""
+    """Connect; None if no process listens, MachineError if the socket is not ours."""
     try:
         directory = own.open_directory(os.path.join(run_base, lab))
         try:
-            # A socket's path has at most 107 bytes; by the directory's descriptor it is short.
+            # A socket's path has at most 107 bytes; through the descriptor it is short.
             short = f"/proc/self/fd/{directory}/control"
             connection = own.connect("control", within=directory, shown=short)
         finally:
@@ -99,7 +99,7 @@ def _connect(run_base: str, lab: str) -> socket.socket | None:
 
 
 def _ask(connection: socket.socket) -> list[int]:
-    """The descriptors of the lab's user and mount namespaces; empty if it gives none."""
+    """The descriptors of the lab's user and mount namespaces; empty if it sends none."""
     descriptors = array.array("i")
     try:
         connection.send(json.dumps({"request": "namespaces"}).encode())

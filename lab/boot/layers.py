@@ -1,4 +1,4 @@
-"""What the private root is made of: layers, each made when something first needs it.
+"""The layers of the private root; each is made when it is first needed.
 
     base        Debian with Python
     runner      the Python packages of p2slab itself: enough for `validate`, `schema`, `pki`
@@ -6,7 +6,7 @@
     sstp        SSTP's client, and a kernel with PPP for machines that have none
     build       the C compiler for the compiled part of the gateway's SSTP
     directory   Active Directory
-    test        what the test suite needs besides
+    test        additional packages for the test suite
 
 A layer is a set of Debian packages (packages.txt), of Python packages (a lock file), or both.
 """
@@ -33,7 +33,7 @@ _OF_VERBS = {
     "image": ORDER[:-1],  # in a container nobody makes more
     **dict.fromkeys(("test", "bench"), ORDER),
 }
-# Measured: bytes that a layer takes on the disk at the peak of its making, downloads included.
+# Measured: peak disk space in bytes for making a layer, including downloads.
 NEEDED = {
     "base": 300_000_000,
     "runner": 200_000_000,
@@ -53,18 +53,18 @@ def of_verb(verb: str) -> frozenset[str]:
 
 
 def closed(names: Iterable[str]) -> frozenset[str]:
-    """These layers and those that every root has."""
+    """These layers and the ones in every root."""
     return frozenset((*ORDER[:2], *names))
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """From the lowest to the highest."""
+    """The layers sorted from lowest to highest."""
     wanted = set(names)
     return [name for name in ORDER if name in wanted]
 
 
 def debian_packages(name: str, lists: str = _LISTS) -> list[str]:
-    """Of one layer, sorted."""
+    """The Debian packages of one layer, sorted."""
     return _sections(lists).get(name, [])
 
 
@@ -74,7 +74,7 @@ def lock_file(name: str, lists: str = _LISTS) -> str:
 
 
 def wheels(name: str, lists: str = _LISTS) -> list[str]:
-    """`package==version`, sorted, of one layer."""
+    """The Python packages of one layer as `package==version`, sorted."""
     path = lock_file(name, lists)
     if not path:
         return []
@@ -84,9 +84,9 @@ def wheels(name: str, lists: str = _LISTS) -> list[str]:
 
 
 def root_key(lists: str = _LISTS) -> str:
-    """Twelve hex digits that change with what is to be installed, and with nothing else.
+    """Twelve hex digits that identify what is installed in the private root.
 
-    Comments and order do not count; the recipe, the suite and the machine's architecture do.
+    They depend on packages, recipe, suite and architecture, not on comments or order in the lists.
     """
     digest = hashlib.sha256(f"{RECIPE} {SUITE} {os.uname().machine}\n".encode())
     for name in ORDER:

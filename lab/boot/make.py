@@ -1,8 +1,8 @@
-"""Making the private root layer by layer, removing what is old or half made.
+"""Making the private root layer by layer, and removing old and unfinished ones.
 
-A root is made in a directory of its own and renamed at the end, so a tree with the right name is
-whole. One with more layers begins as hard links to the one with fewer, which stays as it is for
-who is in it. Whoever makes or removes one holds the cache's lock.
+A root is made in a temporary directory and renamed at the end, so a tree with the final name is
+complete. A root with more layers starts as hard links to the one with fewer, which stays unchanged
+for its users. Making and removing hold the cache's lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lab.errors import MachineError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# First in an exported root, so that an import can tell at once whether it is the right one.
+# First in an exported root, so that an import can check it before unpacking.
 LABEL = "p2slab-root.json"
 
 
@@ -41,9 +41,9 @@ def make_root(
     install: bool,
     for_lab: bool = False,
 ) -> str:
-    """The private root with this key and at least these layers; made, unless it is there.
+    """The private root with this key and at least these layers; made if it does not exist.
 
-    `for_lab`: what a lab needs and the making does not is asked for first, too.
+    `for_lab`: first check what a lab needs in addition to making the root.
     """
     tree = cache.best(key)
     there = layers_of(tree) if tree else frozenset()
@@ -79,10 +79,9 @@ def make_root(
 
 
 def fill_root(cache: Cache, tree: str, fill: Callable[[str], None], key: str, source: str) -> None:
-    """Let `fill` put a whole root into a directory, label it, and call it `tree` when that has
-    worked.
+    """Let `fill` write a whole root into a directory, label it, and rename it to `tree`.
 
-    The caller holds the lock. What earlier attempts left unfinished is removed first.
+    The caller holds the lock. Unfinished roots of earlier attempts are removed first.
     """
     unfinished = f"{tree}{HALF_MADE}{os.getpid()}"
 
@@ -99,15 +98,15 @@ def fill_root(cache: Cache, tree: str, fill: Callable[[str], None], key: str, so
 
 
 def prune(cache: Cache, keep: str) -> list[str]:
-    """Remove every root but the tree `keep` (empty: none is kept); the directories that went.
+    """Remove every root except the tree `keep` (empty: none); the removed directories.
 
-    Refused while a lab runs, for it may run in one of them. One that another process of the
-    launcher's is in stays, and is told of.
+    UsageError while a lab runs, because it may use one of them. A root in use by another process of
+    the launcher stays, with a message.
     """
     running = running_labs(cache.run_base())
     if running:
         raise UsageError(
-            f"labs run, and private roots are in use: {', '.join(running)}",
+            f"running labs use private roots: {', '.join(running)}",
             f"take them down first: ./p2slab down {running[0]}",
         )
     with locked(cache):
@@ -115,12 +114,12 @@ def prune(cache: Cache, keep: str) -> list[str]:
 
 
 def unfinished_trees(cache: Cache) -> list[str]:
-    """Roots whose making was cut short (none of them still runs if the caller holds the lock)."""
+    """Unfinished roots; if the caller holds the lock, no process is making one of them."""
     return [tree for tree in cache.trees() if HALF_MADE in tree]
 
 
 def label_of(tree: str) -> dict[str, object]:
-    """What the label of a root says; empty if it cannot be read."""
+    """The label of a root; empty if it cannot be read."""
     try:
         with open(os.path.join(tree, LABEL), encoding="utf-8") as file:
             said = json.load(file)
@@ -131,7 +130,7 @@ def label_of(tree: str) -> dict[str, object]:
 
 @contextlib.contextmanager
 def locked(cache: Cache) -> Iterator[None]:
-    """Hold the cache's lock; say so when another process has it."""
+    """Hold the cache's lock; print a message while another process has it."""
     cache.make()
     path = os.path.join(cache.directory, "root.lock")
     try:
@@ -149,7 +148,7 @@ def locked(cache: Cache) -> Iterator[None]:
 
 
 def _link(tree: str, new: str) -> None:
-    """Have all files of a tree in another, too."""
+    """Hard-link all files of a tree into another one."""
     copied = subprocess.run(
         ["cp", "--archive", "--link", f"{tree}/.", new],
         stdin=subprocess.DEVNULL,
@@ -160,12 +159,12 @@ def _link(tree: str, new: str) -> None:
     if copied.returncode:
         raise MachineError(
             f"{tree} cannot be hard-linked: {copied.stderr.strip().splitlines()[:1]}",
-            "name a cache on a file system of Linux's own with P2SLAB_CACHE",
+            "set P2SLAB_CACHE to a directory on a native Linux file system",
         )
 
 
 def _tell_of_newer(old: str, new: str) -> None:
-    """The archive goes on: what a new layer needs may be newer than what there was."""
+    """Print packages that a new layer has updated: the archive may have newer versions."""
     before, after = label_of(old).get("versions"), label_of(new).get("versions")
     if isinstance(before, dict) and isinstance(after, dict):
         newer = [f"{name} {after[name]}" for name in before if after.get(name, "") != before[name]]
@@ -188,9 +187,8 @@ def _label(tree: str, key: str, layers: frozenset[str], source: str) -> None:
 
 
 def _clear(cache: Cache, made: str, source: str) -> None:
-    """Remove what a new root has made useless: what was fetched for it, and, unless a lab runs
-    that may be in one of them, the roots that it grew from and those of an earlier state of this
-    checkout."""
+    """Remove what a new root has made useless: its downloads and, unless a lab runs, the roots with
+    fewer layers and those of an earlier state of this checkout."""
     if running_labs(cache.run_base()):
         _remove([cache.fetched()])
         return
@@ -205,8 +203,8 @@ def _clear(cache: Cache, made: str, source: str) -> None:
 
 
 def _remove_free(cache: Cache, condemned: list[str], *, tell: bool) -> list[str]:
-    """Remove these roots, and what was fetched for any, but not those that somebody is in."""
-    with contextlib.ExitStack() as stack:  # whoever comes now waits until they are gone
+    """Remove the roots that are not in use, and all downloads; the removed roots."""
+    with contextlib.ExitStack() as stack:  # new users wait until they are removed
         free = [tree for tree in condemned if _nobodys(cache, tree, stack, tell=tell)]
         _remove([*free, cache.fetched()])
     return free
@@ -221,14 +219,14 @@ def _remove(directories: list[str]) -> None:
 
 
 def _nobodys(cache: Cache, tree: str, stack: contextlib.ExitStack, *, tell: bool) -> bool:
-    """Whether nobody is in the tree (the launcher holds it with a shared lock); then nobody will
-    be until the stack is left."""
+    """Whether no process uses the tree (the launcher has a shared lock on it). If so, it is locked
+    until the stack is left."""
     if HALF_MADE in tree:
         return True
     held = own.lock(cache.in_use(tree), "", say, wait=False)
     if held is None:
         if tell:
-            say(f"p2slab: {tree} stays, somebody is in it")
+            say(f"p2slab: {tree} stays, it is in use")
         return False
     stack.callback(os.close, held)
     return True

@@ -1,4 +1,4 @@
-"""The parser of the launcher's own verbs, whose refusals look like those of every other verb."""
+"""The parser of the launcher's own verbs, with errors in the form of the other verbs'."""
 
 from __future__ import annotations
 

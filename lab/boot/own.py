@@ -1,8 +1,8 @@
-"""Directories, files, locks and sockets that are this user's alone, or refused.
+"""Directories, files, locks and sockets that only this user may write; others are refused.
 
-What another user may write or replace is not used: a link prepared there would have us write into
-a file of ours, a socket would have us obey somebody else. As ssh does with its files, all that
-leads to a place counts, too.
+Files that another user may write or replace are not used: a planted link could make us overwrite a
+file of ours, a planted socket could send us commands. As in ssh, all parent directories are checked
+too.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Say = Callable[[str], None]
 
 
 def why_not(directory: str) -> str:
-    """Why the directory is not this user's alone, in words; empty if it is.
+    """The reason why another user may write in the directory or replace it; empty if none may.
 
-    Of what leads to it every entry is root's or ours, and nobody else may replace it: its
-    directory is not writable by others, or sticky as /tmp is.
+    Every parent directory must belong to root or us, and must not be writable by others unless it
+    is sticky, as /tmp is.
     """
     try:
         steps = list(_steps(directory))
@@ -52,24 +52,23 @@ def why_not(directory: str) -> str:
 
 
 def refuse(directory: str, what: str, remedy: str) -> None:
-    """Raise MachineError unless the directory is this user's alone; `what` it is in words."""
+    """Raise MachineError if `why_not` has a reason; `what` describes the directory."""
     reason = why_not(directory)
     if reason:
         raise MachineError(f"{what} {directory} is not used: {reason}", remedy)
 
 
 def make_directory(directory: str, what: str, remedy: str) -> str:
-    """The directory, made (0700) with all that leads to it if it is not there; MachineError if it
-    is not this user's alone, OSError."""
+    """The directory, created (0700) with its parents; MachineError as in `refuse`, OSError."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     refuse(directory, what, remedy)
     return directory
 
 
 def open_directory(name: str, *, within: int | None = None, make: bool = False) -> int:
-    """A descriptor of a directory that is ours, and no link; MachineError if it is not, OSError.
+    """A descriptor of a directory of ours; MachineError if it is a link or not ours, OSError.
 
-    `within`: the descriptor of the directory in which the name stands, to be trusted already.
+    `within`: the descriptor of the trusted directory that the name is relative to.
     """
     if make:
         with contextlib.suppress(FileExistsError):
@@ -79,16 +78,15 @@ def open_directory(name: str, *, within: int | None = None, make: bool = False) 
 
 
 def open_file(name: str, flags: int, *, within: int | None = None) -> int:
-    """A descriptor of an ordinary file that is ours, 0600 if it is made: no link of either kind.
-
-    It neither waits nor follows; MachineError if it is another thing, OSError.
+    """A descriptor of a regular file of ours, created with 0600; MachineError if it is a link, has
+    hard links, is another kind of file or is not ours; OSError. Opening never blocks.
     """
 
     def wrong(status: os.stat_result) -> str:
         if not stat.S_ISREG(status.st_mode):
-            return f"{name} is no file"
+            return f"{name} is not a regular file"
         if status.st_nlink > 1:
-            return f"{name} is a second name (link) of another file"
+            return f"{name} is a hard link to another file"
         return "" if status.st_uid == os.geteuid() else f"it belongs to user {status.st_uid}"
 
     descriptor = _opened(name, flags | os.O_NONBLOCK, within, wrong)
@@ -97,10 +95,10 @@ def open_file(name: str, flags: int, *, within: int | None = None) -> int:
 
 
 def lock(path: str, doing: str, say: Say, *, shared: bool = False, wait: bool = True) -> int | None:
-    """The descriptor that holds this lock file's lock; 0600, so that no other user can hold it.
+    """A descriptor that holds the lock of a lock file; 0600, so that no other user can lock it.
 
-    While another process of ours has it `say` tells that that one is `doing` something. None if
-    it is not to be waited for.
+    If another process of ours has the lock, `say` prints that it is `doing` something. None if the
+    lock is taken and `wait` is false.
     """
     descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
     os.fchmod(descriptor, 0o600)
@@ -123,10 +121,10 @@ def lock(path: str, doing: str, say: Say, *, shared: bool = False, wait: bool = 
 
 def connect(path: str, *, within: int | None = None, shown: str = "") -> socket.socket:
     """A connection to the SOCK_SEQPACKET socket of a process of ours; OSError if there is none,
-    MachineError if it is not ours. `shown`: a shorter path to connect by, or the same."""
+    MachineError if it is not ours. `shown`: a shorter path of the same socket, if any."""
     status = os.stat(path, dir_fd=within, follow_symlinks=False)
     if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
-        raise _foreign(path, "it is no socket of yours")
+        raise _foreign(path, "it is not a socket of yours")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         connection.connect(shown or path)
@@ -149,8 +147,8 @@ def _opened(
     except OSError as error:
         if error.errno == errno.ELOOP or (error.errno == errno.ENOTDIR and _is_link(name, within)):
             raise _foreign(name, "it is a link") from None
-        if error.errno == errno.ENXIO:  # a fifo that nobody reads, or a socket
-            raise _foreign(name, "it is no file") from None
+        if error.errno == errno.ENXIO:  # a fifo without a reader, or a socket
+            raise _foreign(name, "it is not a regular file") from None
         raise
     reason = wrong(os.fstat(descriptor))
     if reason:
@@ -160,9 +158,7 @@ def _opened(
 
 
 def _foreign(name: str, reason: str) -> MachineError:
-    return MachineError(
-        f"{name} is not used: {reason}", "somebody else has prepared it, or you have: remove it"
-    )
+    return MachineError(f"{name} is not used: {reason}", "check who created it, and remove it")
 
 
 def _is_link(name: str, within: int | None) -> bool:
@@ -171,14 +167,14 @@ def _is_link(name: str, within: int | None) -> bool:
 
 def _why_not_ours(path: str, status: os.stat_result) -> str:
     if not stat.S_ISDIR(status.st_mode):
-        return f"{path} is no directory"
+        return f"{path} is not a directory"
     if status.st_uid != os.geteuid():
         return f"it belongs to user {status.st_uid}, and you are {os.geteuid()}"
     return f"others may write in it (mode {status.st_mode & 0o7777:o})" if _writable(status) else ""
 
 
 def _writable(status: os.stat_result) -> bool:
-    """By others; a group that is the user's own, with nobody else in it, is nobody."""
+    """Whether others may write; the user's own group without other members does not count."""
     others = status.st_mode & _OTHERS_WRITE
     if others == 0o020:
         return not _is_own_group(status.st_gid)
@@ -195,7 +191,7 @@ def _is_own_group(number: int) -> bool:
 
 
 def _trusted() -> set[int]:
-    """Whose entries may lead to a place of ours. In a user namespace root may have no number."""
+    """The users that may own parent directories. In a user namespace root may be unmapped."""
     with open("/proc/self/uid_map", encoding="ascii") as file:
         whole = file.read().split() == _EVERYBODY
     trusted = {_ROOT, os.geteuid()}
@@ -206,7 +202,7 @@ def _trusted() -> set[int]:
 
 
 def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every directory and link that leads to the directory, from the root, and at last itself."""
+    """Every directory and link on the path, from the root to the directory itself."""
     rest = [part for part in reversed(os.path.abspath(path).split("/")) if part]
     here, links = "/", 0
     yield here, os.lstat(here)
@@ -225,4 +221,4 @@ def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
         here = "/" if os.path.isabs(target) else here
         rest += [part for part in reversed(target.split("/")) if part]
     if links:
-        yield here, os.lstat(here)  # what the last link was for
+        yield here, os.lstat(here)  # the target of the last link

@@ -1,4 +1,4 @@
-"""What a machine has to have, found out before anybody waits for the private root to be made."""
+"""Checks of the machine's requirements, before the private root is made."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ NO_ARCHIVES = (
     "bring a private root from another machine: ./p2slab root import FILE"
 )
 _DEBIANS = "http://deb.debian.org/debian"
-_PATIENCE = 1.0  # seconds; an archive that does not answer so soon is apt's to wait for
+_PATIENCE = 1.0  # seconds; apt waits for slower archives
 _IFF_UP = 1
 _IFREQ = struct.Struct("16sh14x")
 _SIOCSIFFLAGS = 0x8914
 
 Refusal = Optional["tuple[str, str]"]
-"""What is wrong, and what to try."""
+"""A problem and its remedy."""
 
 
 def refuse_machine(cache: Cache, needed: int, *, for_lab: bool) -> None:
@@ -67,8 +67,8 @@ def refuse_machine(cache: Cache, needed: int, *, for_lab: bool) -> None:
 
 
 def make_namespaces() -> None:
-    """Make what every lab is made of, with a mount and an interface in it; MachineError. For a
-    child process, which then ends."""
+    """Make a lab's namespaces, a mount and an interface; MachineError. Call it in a child process
+    that then ends."""
     become_root(whole_range=False)
     require_capabilities()
     try:
@@ -82,14 +82,14 @@ def make_namespaces() -> None:
 
 
 def require_capabilities() -> None:
-    """Raise MachineError where this root, or a user in a namespace, is less than a lab needs."""
+    """Raise MachineError if root, here or in a user namespace, lacks capabilities for a lab."""
     lacking = lacking_capabilities()
     if lacking:
         raise MachineError(f"no namespaces for a lab: this root {lacks(lacking)}", CONTAINER)
 
 
 def require_tun() -> None:
-    """Raise MachineError if who asks may not make TUN devices."""
+    """Raise MachineError if this user may not create TUN devices."""
     try:
         os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
@@ -100,7 +100,7 @@ def require_tun() -> None:
 
 
 def attempted(attempt: Callable[[], None]) -> Refusal:
-    """What came of `attempt` in a child process, which ends with it; None if it went well."""
+    """The failure of `attempt` in a child process; None if it succeeded."""
     answer, say = os.pipe()
     child = os.fork()
     if child == 0:
@@ -113,20 +113,20 @@ def attempted(attempt: Callable[[], None]) -> Refusal:
 
 
 def raise_from(refusal: Refusal) -> None:
-    """Raise it, if there is one, as MachineError."""
+    """Raise a MachineError for a refusal, if any."""
     if refusal:
         raise MachineError(*refusal)
 
 
 def existing(directory: str) -> str:
-    """The directory, or what there is of the way to it."""
+    """The directory, or its nearest existing ancestor."""
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
     return directory
 
 
 def _attempt(attempt: Callable[[], None], say: int) -> NoReturn:
-    """The child's whole life."""
+    """Run `attempt` in the child, report the result, and end."""
     try:
         try:
             attempt()
@@ -166,8 +166,8 @@ def _refuse_place(cache: Cache, needed: int) -> None:
 
 
 def _refuse_without_archives() -> None:
-    """Only what is certain: no way there, no such name, nobody listens. Whatever goes through a
-    proxy that cannot be told in advance is apt's to find out."""
+    """Refuse only certain failures: no route, unknown name, connection refused. apt reports those
+    behind a proxy."""
     settings = host_settings.apt_options()
     proxy = os.environ.get("http_proxy", "") or next(
         (line.split('"')[1] for line in settings if "Proxy" in line), ""

@@ -1,4 +1,4 @@
-"""What the making of the private root says while it works: steps, seconds, sizes; on stderr."""
+"""Progress of making the private root on stderr: steps, seconds, sizes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _BAR = 20
 
 
 class Step:
-    """One step of a work; `weight` is its share of the time that the whole takes."""
+    """One step; `weight` is its share of the total time."""
 
     def __init__(self, title: str, weight: float = 1.0) -> None:
         self.title = title
         self.weight = weight
         self.result = ""
         self.note = ""
-        """What it is at."""
+        """What it is doing now."""
         self.done = 0.0
-        """How far it is, from 0 to 1."""
+        """Its progress, from 0 to 1."""
         self.began = 0.0
-        """time.monotonic(), once it is under way."""
+        """time.monotonic() of its start; 0 before."""
 
     def seconds(self) -> float:
         """Seconds since the step began."""
@@ -35,10 +35,9 @@ class Step:
 
 
 class Board:
-    """Steps, of which several may be under way, and the line that shows how far all are.
+    """Steps, several of which may run concurrently, and a line with their total progress.
 
-    On a terminal that line is a bar; elsewhere each step has a line when it begins and when it
-    ends.
+    On a terminal that line is a bar; elsewhere each step prints a line when it begins and ends.
     """
 
     def __init__(self, *steps: Step) -> None:
@@ -47,7 +46,7 @@ class Board:
         self._drawn = 0.0
 
     def begin(self, step: Step) -> None:
-        """This step is under way."""
+        """Begin a step."""
         step.began = time.monotonic()
         if self._live:
             self.draw(at_once=True)
@@ -55,7 +54,7 @@ class Board:
             say(f"  {step.title} ...")
 
     def finish(self, step: Step) -> None:
-        """This step has been done: tell its result, or the last thing it noted."""
+        """Finish a step: print its result, or its last note."""
         step.done = 1.0
         lead = "\r\x1b[K" if self._live else ""
         sys.stderr.write(
@@ -64,7 +63,7 @@ class Board:
         self.draw(at_once=True)
 
     def close(self, *, failed: bool) -> None:
-        """No more is drawn; what was under way in a work that failed stays to be seen."""
+        """Stop drawing; after a failure the last line stays visible."""
         if self._live:
             sys.stderr.write("\n" if failed else "\r\x1b[K")
             sys.stderr.flush()
@@ -89,7 +88,7 @@ class Board:
 
 @contextmanager
 def board(*steps: Step) -> Iterator[Board]:
-    """A board for a work; its bar is gone when the work has been done."""
+    """A board for steps; its bar is removed when they are done."""
     shown = Board(*steps)
     failed = True
     try:
@@ -101,7 +100,7 @@ def board(*steps: Step) -> Iterator[Board]:
 
 @contextmanager
 def step(title: str) -> Iterator[Step]:
-    """A work of one step."""
+    """A board with a single step."""
     only = Step(title)
     with board(only) as shown:
         shown.begin(only)
@@ -110,7 +109,7 @@ def step(title: str) -> Iterator[Step]:
 
 
 def say(text: str) -> None:
-    """A line for a person."""
+    """Print a line on stderr."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

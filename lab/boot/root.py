@@ -1,4 +1,4 @@
-"""`p2slab root`: where the private root is, its size, the versions in it; what else it can do."""
+"""`p2slab root`: show, make, prune, export and import the private root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.errors import UsageError
 
 
 def run(source: str, arguments: list[str], *, install: bool) -> int:
-    """Carry out `p2slab root ARGUMENTS`; the exit code."""
+    """Run `p2slab root ARGUMENTS`; the exit code."""
     options = _parser().parse_args(arguments)
     cache, key = Cache.of_this_user(), root_key()
     if options.action == "make":
@@ -41,26 +41,26 @@ def _parser() -> Options:
     )
     parser.add_argument("--json", action="store_true", help="as JSON on stdout")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    make = actions.add_parser("make", help="make layers now that are not there")
+    make = actions.add_parser("make", help="make missing layers now")
     make.add_argument("layers", metavar="LAYER", nargs="*",
                       help=f"{', '.join(ORDER)}, or all; default: core")  # fmt: skip
     make.add_argument("--no-install", action="store_true",
                       help="print the command that installs what is missing, and stop")  # fmt: skip
     prune_ = actions.add_parser("prune", help="remove old and half-made ones")
-    prune_.add_argument("--all", action="store_true", help="the one in use by this checkout too")
+    prune_.add_argument("--all", action="store_true", help="also the one of this checkout")
     export = actions.add_parser("export", help="write it to a tarball")
     export.add_argument("file", metavar="FILE.tar.gz")
     import_ = actions.add_parser(
         "import",
-        help="unpack an exported one, instead of making it; its programs will run as you, and "
-        "nothing tells whether they are Debian's: import only what you or yours have exported",
+        help="unpack an exported one instead of making it; its programs run as you, and are not "
+        "verified: import only files from a source that you trust",
     )
     import_.add_argument("file", metavar="FILE.tar.gz")
     return parser
 
 
 def _layers(names: list[str]) -> frozenset[str]:
-    """Those named on the command line, with those that every root has."""
+    """The layers on the command line, and the ones in every root."""
     unknown = [name for name in names if name not in (*ORDER, "all")]
     if unknown:
         raise UsageError(f"there is no layer {unknown[0]}", f"one of: {', '.join(ORDER)}, or all")

@@ -1,5 +1,5 @@
-"""The signals that end a verb wait until there is somebody who takes them: no traceback of Python's
-start, one line instead."""
+"""Block the signals that end a verb until their handlers are set, so that an interruption while
+Python starts ends in one line, not in a traceback."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def hold() -> None:
-    """They wait, in the next program of this process too (execve(2) keeps the mask)."""
+    """Block the signals, also in the next program of this process (execve(2) keeps the mask)."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
 
 
 def let_go() -> None:
-    """They come, also those that have come meanwhile."""
+    """Unblock the signals; pending ones are delivered now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)

@@ -1,4 +1,4 @@
-"""Standard input, output and error as this program wants them, whatever the caller has given."""
+"""Set up standard input, output and error, whatever the caller has passed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from lab.errors import MachineError
 
 READER_GONE = 141
-"""The exit code, as a shell has it, of a program that died of SIGPIPE."""
+"""A shell's exit code for a program that died of SIGPIPE."""
 
 
 class _Output(io.FileIO):
-    """Standard output: data. If it cannot be written the verb ends, with one message or none."""
+    """Standard output, for data. If it cannot be written, the verb ends."""
 
     _given_up = False
 
     def write(self, data: Any) -> int:
-        """As FileIO's; after a failure everything is taken and dropped."""
+        """Like FileIO's; after a failure all data is discarded."""
         if not self._given_up:
             try:
                 return super().write(data)
@@ -29,7 +29,7 @@ class _Output(io.FileIO):
         return memoryview(data).nbytes
 
     def _failed(self, error: OSError) -> None:
-        if isinstance(error, BrokenPipeError):  # who reads has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader has closed the pipe
             raise SystemExit(READER_GONE)
         raise MachineError(
             f"standard output cannot be written: {error.strerror}",
@@ -38,18 +38,18 @@ class _Output(io.FileIO):
 
 
 class _Talk(_Output):
-    """Standard error: who cannot be told need not stop working."""
+    """Standard error, for messages. The verb goes on if it cannot be written."""
 
     def _failed(self, error: OSError) -> None:
         pass
 
 
 def prepare() -> None:
-    """Open /dev/null for 0, 1 and 2 where they are closed, so that no file gets these numbers;
-    then let a failure to write end in one message. To be called before anything is opened."""
+    """Open /dev/null for 0, 1 and 2 if they are closed, so that no file gets these numbers; then
+    let write errors end in one message. Call this before opening any file."""
     for number in range(3):
         if not _is_open(number):
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, this one
             os.set_inheritable(number, True)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 (for as long as this process)
     sys.stdout = _text(_Output(1, "w", closefd=False))
@@ -69,6 +69,6 @@ def _text(raw: _Output, *, always_lines: bool = False) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=present.encoding if present else "utf-8",
-        errors="backslashreplace",  # a file's name may be no text
+        errors="backslashreplace",  # file names may not be text
         line_buffering=always_lines or raw.isatty(),
     )

@@ -58,7 +58,7 @@ def setns(descriptor: int, kind: int) -> None:
 def die_with_parent(signal: int) -> None:
     """Let the kernel send `signal` to this process when its parent dies.
 
-    A change of user, group or capabilities takes it back: call it after those.
+    A change of user, group or capabilities resets it: call it after those.
     """
     _done(_libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
@@ -76,7 +76,7 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, options: s
 
 
 def bind(source: str, target: str, *, read_only: bool = False) -> None:
-    """Show the directory or file `source` at `target`, with what is mounted below it."""
+    """Bind-mount the directory or file `source` at `target`, including mounts below it."""
     mount(source, target, None, MS_BIND | MS_REC)
     if read_only:
         present = os.statvfs(target).f_flag
@@ -85,8 +85,8 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
 
 
 def clone_tree(directory: str) -> int:
-    """A descriptor of what is mounted at the directory and below it now, as a tree of its own that
-    attach_tree puts somewhere: open_tree(2), of which this libc may know nothing."""
+    """A descriptor of a copy of the mounts at and below the directory, for attach_tree. It calls
+    open_tree(2), which this libc may not have."""
     flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
     tree: int = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(directory), flags)
     _done(min(tree, 0), f"open_tree {directory}")
@@ -94,7 +94,7 @@ def clone_tree(directory: str) -> int:
 
 
 def attach_tree(tree: int, target: str) -> None:
-    """Show what clone_tree has given at `target`, and close it."""
+    """Mount the tree of clone_tree at `target`, and close it."""
     result = _libc.syscall(
         _MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH
     )

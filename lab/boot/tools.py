@@ -1,4 +1,4 @@
-"""The programs that the machine itself must have to make a private root, and getting them."""
+"""The host's programs for making a private root, and their installation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages that this machine lacks to make a private root as this user."""
+    """The missing Debian packages for making a private root as this user."""
     missing = []
     if not shutil.which("mmdebstrap"):
         missing.append("mmdebstrap")
@@ -27,9 +27,9 @@ def missing_packages() -> list[str]:
 
 
 def provide(packages: list[str], *, install: bool) -> None:
-    """Install `packages` with apt-get, through sudo for a user, saying so first.
+    """Install `packages` with apt-get, with sudo for an ordinary user, after a message.
 
-    Without `install`, or where that cannot be done, raise MachineError with the command to type.
+    Without `install`, or if it is impossible, raise MachineError with the command.
     """
     names = " ".join(packages)
     if not shutil.which("apt-get"):
@@ -44,7 +44,7 @@ def provide(packages: list[str], *, install: bool) -> None:
     if not install or (sudo and not shutil.which("sudo")):
         raise advice
     say(f"p2slab: this machine lacks {names}; installing with: {shlex.join(command)}")
-    # A fresh machine has no package lists, and old ones name files that are gone.
+    # A new machine has no package lists, and old lists name files that no longer exist.
     update = [*sudo, "apt-get", "update"]
     if _run(command) and (_run(update) or _run(command)):
         raise MachineError(f"{names} could not be installed, see above", shlex.join(command))

@@ -1,4 +1,4 @@
-"""Becoming root without being root: a user namespace, and the reasons why there may be none."""
+"""Becoming root in a user namespace, and the reasons why that may fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTAINER = (
     "start the container with --privileged, or as root with "
     "--security-opt seccomp=unconfined --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add NET_RAW"
 )
-# What of root's a lab is made with (capabilities(7)): number and name.
+# Capabilities for building a lab (capabilities(7)): number and name.
 _NEEDED = {12: "NET_ADMIN", 13: "NET_RAW", 21: "SYS_ADMIN"}
 
 _RESTRICTED = "kernel.apparmor_restrict_unprivileged_userns"
@@ -42,7 +42,7 @@ def _profile() -> str:
     )
 
 
-# (file in /proc, value that forbids, what it means and how it is allowed)
+# (file in /proc, forbidding value, message, remedy)
 _SETTINGS = (
     (
         "sys/user/max_user_namespaces",
@@ -66,11 +66,11 @@ _SETTINGS = (
 
 
 def become_root(*, whole_range: bool = True) -> None:
-    """Move this process into a user namespace in which it is root; nothing to do for root.
+    """Move this process into a user namespace in which it is root; does nothing for root.
 
-    There 0 is the user and 1-65535 the user's subordinate ids, so that files in the home directory
+    There 0 is the user and 1-65535 are the user's subordinate ids, so files in the home directory
     belong to the user. Without `whole_range` only 0 is mapped, which needs neither newuidmap nor
-    ids. Raises MachineError, with the setting to change, where the machine does not allow it.
+    subordinate ids. MachineError, with the setting to change, if the machine does not allow it.
     """
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
@@ -105,7 +105,7 @@ def become_root(*, whole_range: bool = True) -> None:
     )
     if not (shutil.which("newuidmap") and shutil.which("newgidmap")):
         raise MachineError(
-            "this machine lacks newuidmap, with which an ordinary user's lab gets its ids",
+            "this machine lacks newuidmap, which maps ids for labs of ordinary users",
             f"sudo apt-get install uidmap, or {WITH_SUDO}",
         )
     mapped = _mapper(commands)
@@ -117,12 +117,12 @@ def become_root(*, whole_range: bool = True) -> None:
 
 
 def is_machines_root() -> bool:
-    """Whether this process is root, and of the machine, not of a user's namespace."""
+    """Whether this process is root on the host, not in a user namespace."""
     return os.geteuid() == 0 and "".join(_lines("/proc/self/uid_map")).split() == _EVERYBODY
 
 
 def can_map_range() -> bool:
-    """Whether newuidmap and a range of subordinate ids are there (root needs neither)."""
+    """Whether newuidmap and a range of subordinate ids exist (root needs neither)."""
     if os.geteuid() == 0:
         return True
     try:
@@ -147,26 +147,25 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
         if owner in (name, str(number)) and count.isdigit() and int(count) >= WANTED:
             return first
     raise MachineError(
-        f"{file} gives {name} no range of {WANTED} ids, which a lab of an ordinary user needs",
+        f"{file} has no range of {WANTED} ids for {name}, which an ordinary user's lab needs",
         f"sudo usermod --add-sub{kind}s 1000000-1065535 {name}, or {WITH_SUDO}",
     )
 
 
 def require_ids(proc: str = "/proc") -> None:
-    """Raise MachineError where root has too few ids for the accounts of a lab's daemons."""
+    """Raise MachineError if root has too few ids for the accounts of a lab's daemons."""
     for kind in ("uid", "gid"):
         there = sum(int(line.split()[2]) for line in _lines(f"{proc}/self/{kind}_map"))
         if there <= WANTED:
             raise MachineError(
-                f"this root is of a user namespace with {there} {kind}s, and a lab needs "
-                f"{WANTED + 1}",
-                f"give it a range: /etc/sub{kind} of who starts the container, podman's "
-                f"--{kind}map, or unshare --map-auto",
+                f"this user namespace has {there} {kind}s, and a lab needs {WANTED + 1}",
+                f"map a range: /etc/sub{kind} of the container's user, podman's --{kind}map, or "
+                "unshare --map-auto",
             )
 
 
 def why_no_namespace(*, root: bool, proc: str = "/proc") -> tuple[str, str]:
-    """Why root, or an ordinary user, gets no namespaces here, and what to change."""
+    """Why root, or an ordinary user, cannot create namespaces here, and the remedy."""
     lacking = lacking_capabilities(proc) if root else []
     if lacking:
         return f"this root {lacks(lacking)}", CONTAINER
@@ -180,20 +179,20 @@ def why_no_namespace(*, root: bool, proc: str = "/proc") -> tuple[str, str]:
 
 
 def lacking_capabilities(proc: str = "/proc") -> list[str]:
-    """The capabilities that a lab needs and this process lacks, as root in a container may."""
+    """The capabilities for a lab that this process lacks, as root in a container may."""
     lines = _lines(f"{proc}/self/status")
     effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
     return [name for number, name in _NEEDED.items() if not int(effective, 16) >> number & 1]
 
 
 def lacks(capabilities: list[str]) -> str:
-    """In words."""
+    """`lacks the capability X`, as text."""
     what = "capability" if len(capabilities) == 1 else "capabilities"
     return f"lacks the {what} {', '.join(capabilities)}"
 
 
 def no_namespace(said: OSError) -> MachineError:
-    """The error for a refused namespace, quoting the kernel."""
+    """The MachineError for a refused namespace, with the kernel's message."""
     meaning, remedy = why_no_namespace(root=os.geteuid() == 0)
     return MachineError(f"no namespaces for a lab: {meaning} ({said.strerror})", remedy)
 
@@ -206,7 +205,8 @@ def _unshare_user() -> None:
 
 
 def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
-    """Fork a helper that stays in the present user namespace; what is returned lets it map ours."""
+    """Fork a helper that stays in the current user namespace; the returned function lets it map
+    the ids of our new one."""
     ready, go = os.pipe()
     answer, say = os.pipe()
     helper = os.fork()
@@ -224,14 +224,14 @@ def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
         if status:
             raise MachineError(
                 f"the user namespace got no ids: {said or 'newuidmap failed'}",
-                f"install uidmap, look at /etc/subuid and /etc/subgid, or {WITH_SUDO}",
+                f"install uidmap, check /etc/subuid and /etc/subgid, or {WITH_SUDO}",
             )
 
     return mapped
 
 
 def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> None:
-    """The helper's whole life: wait, run the commands, exit 0 if both did."""
+    """Run the helper: wait, run the commands, exit 0 if both succeed."""
     status = 1
     try:
         os.close(go)

@@ -1,11 +1,11 @@
-"""The versions of what is in a private root."""
+"""The versions of packages in a private root."""
 
 from __future__ import annotations
 
 import glob
 import os
 
-# The programs and packages whose versions matter to who reads a verdict.
+# The programs and packages whose versions matter for a verdict.
 MAIN = ("charon-systemd", "openvpn", "squid", "dnsmasq-base", "nginx-light", "iperf3",
         "nftables", "iproute2", "tcpdump", "curl", "openssl", "python3",
         "sstp-client", "ppp", "user-mode-linux", "freeradius", "samba",
@@ -19,7 +19,7 @@ def versions_in(tree: str) -> dict[str, str]:
 
 
 def _debian(tree: str) -> dict[str, str]:
-    """From dpkg's status."""
+    """Versions from dpkg's status file."""
     found: dict[str, str] = {}
     name = ""
     with open(f"{tree}/var/lib/dpkg/status", encoding="utf-8") as file:
@@ -32,7 +32,7 @@ def _debian(tree: str) -> dict[str, str]:
 
 
 def _python(tree: str) -> dict[str, str]:
-    """From the names of their metadata directories."""
+    """Versions from the names of metadata directories."""
     venv = f"{glob.escape(tree)}/usr/lib/p2slab/venv"
     infos = glob.glob(f"{venv}/lib/python3*/site-packages/*.dist-info")
     pairs = (os.path.basename(info)[: -len(".dist-info")].rsplit("-", 1) for info in infos)

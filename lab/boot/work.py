@@ -1,10 +1,10 @@
-"""Work on a private root's files: as root of the user's namespaces, in a process tree of its own.
+"""Work on a private root's files: as root in a user namespace, in a separate process tree.
 
     launcher
-      └ middle: in the user namespace; undoes after a failure, when all below it is dead
-          └ PID 1 of a PID namespace, with mounts of its own: does the work
+      └ middle: in the user namespace; undoes after a failure, when all its children are dead
+          └ PID 1 of a PID namespace, with its own mounts: does the work
 
-If the launcher dies, the kernel ends both, and every program that PID 1 has started with them.
+If the launcher dies, the kernel kills both, and every program that PID 1 has started.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lab.errors import OURS, LabError, MachineError
 
 
 def as_pid_one(work: Callable[[], None], undo: Callable[[], None]) -> None:
-    """Do `work`; a LabError in it is raised here, after `undo`."""
+    """Call `work` as PID 1; a LabError in it is raised here, after `undo`."""
     result, report = os.pipe()
     launcher = os.getpid()
     middle = os.fork()
@@ -55,12 +55,12 @@ def as_pid_one(work: Callable[[], None], undo: Callable[[], None]) -> None:
 
 
 def _listen(result: int) -> tuple[bytes, bool]:
-    """What comes through the pipe until all below have ended, and whether Ctrl-C was pressed."""
+    """Read the pipe until all child processes have ended; also whether Ctrl-C was pressed."""
     said, interrupted = b"", False
     while True:
         try:
             chunk = os.read(result, 65536)
-        except KeyboardInterrupt:  # those below were told by the terminal too, and clean up
+        except KeyboardInterrupt:  # the children get it from the terminal too, and clean up
             interrupted = True
             continue
         said += chunk
@@ -100,14 +100,14 @@ def _first(leash: int, work: Callable[[], None]) -> None:
         os._exit(1)  # end of file: the middle died before die_with_parent
     except BlockingIOError:
         pass
-    unshare(CLONE_NEWNS)  # mmdebstrap's mounts shall be gone when the middle removes its tree
+    unshare(CLONE_NEWNS)  # so that mmdebstrap's mounts are gone before the middle removes the tree
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     work()
 
 
 def _end_with(report: int, work: Callable[[], None]) -> NoReturn:
-    """Run `work` and end this process; a failure goes through the pipe as JSON."""
+    """Run `work` and end this process; a failure is sent through the pipe as JSON."""
     status = 1
     try:
         work()

@@ -330,7 +330,7 @@ def test_a_root_in_which_a_lab_runs_is_not_pruned() -> None:
     )
     done = run("sh", "-c", script)
     assert done.returncode == 0, done.stderr
-    assert "labs run, and private roots are in use: pruned" in done.stderr
+    assert "running labs use private roots: pruned" in done.stderr
     assert "alice" in done.stdout.splitlines()
 
 
@@ -342,7 +342,7 @@ def test_a_root_in_which_a_verb_is_at_work_is_not_pruned(cache: str) -> None:
         "./p2slab root prune --all; exec 9>&-; wait $!; ./p2slab root"
     )
     done = run("sh", "-c", script)
-    assert "stays, somebody is in it" in done.stderr
+    assert "stays, it is in use" in done.stderr
     assert "openvpn" in done.stdout, "the versions in it can be told"
 
 

@@ -76,7 +76,7 @@ def test_when_one_fails_the_others_are_killed(builder: Builder, tmp_path: Path) 
 
 def test_what_is_only_wanted_may_fail(builder: Builder, capsys: pytest.CaptureFixture[str]) -> None:
     builder.run([shell("echo no luck; exit 1", wanted=True), shell("true")])
-    assert "no luck; they are made when they are wanted" in capsys.readouterr().err
+    assert "no luck; they are made when they are needed" in capsys.readouterr().err
 
 
 def test_a_step_tells_its_title_seconds_and_result(capsys: pytest.CaptureFixture[str]) -> None:

@@ -158,7 +158,7 @@ def test_a_link_in_place_of_a_socket_is_refused(place: Path) -> None:
     with closing(bound(place / "elsewhere")) as listener:
         listener.listen()
         (place / "control").symlink_to("elsewhere")
-        assert "no socket of yours" in refused(lambda: own.connect(str(place / "control")))
+        assert "not a socket of yours" in refused(lambda: own.connect(str(place / "control")))
         own.connect(str(place / "elsewhere")).close()
 
 

@@ -125,7 +125,7 @@ def test_a_link_prepared_in_place_of_the_control_socket_is_refused(tmp_path: Pat
     elsewhere.bind(str(tmp_path / "elsewhere"))
     elsewhere.listen()
     (lab.path / "control").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(MachineError, match="no socket of yours"):
+    with pytest.raises(MachineError, match="not a socket of yours"):
         lab.connect()
     with lab.bind() as listener:  # who has the lock puts its own there
         listener.listen()
