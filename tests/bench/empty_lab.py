@@ -1,4 +1,4 @@
-"""A lab that is only its world: no daemons, no clients."""
+"""A lab that is only its network: no daemons, no clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes of a gateway take: memory and processor time, from proc(5)."""
+"""Memory and processor time of a gateway's processes, from proc(5)."""
 
 from __future__ import annotations
 

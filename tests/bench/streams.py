@@ -1,4 +1,4 @@
-"""Many TCP streams in one process: 256 of iperf3 would measure their own scheduling."""
+"""Many TCP streams in one process: 256 iperf3 processes would measure their own scheduling."""
 
 from __future__ import annotations
 

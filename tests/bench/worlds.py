@@ -1,4 +1,4 @@
-"""The worlds that are built: as plans, so that every way of building gets the same one."""
+"""The networks to build, as plans, so that every method of building gets the same one."""
 
 from __future__ import annotations
 

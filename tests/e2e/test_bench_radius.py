@@ -1,4 +1,4 @@
-"""A short run of `p2slab bench radius`: everybody comes in, and the figures are there."""
+"""A short run of `p2slab bench radius`: all users connect, and the figures are printed."""
 
 from __future__ import annotations
 

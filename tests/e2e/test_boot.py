@@ -104,7 +104,7 @@ def start_making(cache: str) -> subprocess.Popen[str]:
     )
 
 
-async def test_a_root_whose_making_was_killed_is_removed_and_begun_anew(cache: str) -> None:
+async def test_a_root_whose_making_was_killed_is_removed_and_begun_again(cache: str) -> None:
     first = start_making(cache)
 
     def growing() -> bool:

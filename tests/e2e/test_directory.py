@@ -149,7 +149,7 @@ def test_a_domain_that_went_away_comes_back(tmp_path: Path, cache: Path) -> None
     on_a_bench(tmp_path, test)
 
 
-def test_an_impossible_password_is_told_by_the_users_name_and_not_kept(
+def test_an_impossible_password_is_reported_by_the_users_name_and_not_kept(
     tmp_path: Path, cache: Path
 ) -> None:
     async def test(bench: Bench) -> None:

@@ -124,20 +124,20 @@ async def test_a_killed_command_takes_its_program_along(lab: Handle) -> None:
     await wait_until("the program is gone", PATIENCE, gone)
 
 
-def test_a_program_that_is_not_there_is_told_as_a_shell_would(lab: Handle) -> None:
+def test_a_missing_program_is_reported_as_a_shell_would(lab: Handle) -> None:
     done = run(*EXEC, "pc1", "nosuchprogram")
     assert done.returncode == 127
     assert done.stderr == b"p2slab: nosuchprogram: not found in the node\n"
     assert run(*EXEC, "pc1", "/etc/hosts").returncode == 126
 
 
-def test_an_unknown_node_is_told_with_those_there_are(lab: Handle) -> None:
+def test_an_unknown_node_is_reported_with_the_known_ones(lab: Handle) -> None:
     done = run(*EXEC, "alice", "true")
     assert done.returncode == 2
     assert b"no node alice\n  try: one of: pc1, pc2, pc3, router" in done.stderr
 
 
-def test_an_unknown_lab_is_told_with_those_there_are(lab: Handle) -> None:
+def test_an_unknown_lab_is_reported_with_the_known_ones(lab: Handle) -> None:
     done = run(*P2SLAB, "shell", "--name", "nosuchlab", "pc1")
     assert done.returncode == 2
     assert LAB.encode() in done.stderr

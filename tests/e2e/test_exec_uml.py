@@ -1,4 +1,4 @@
-"""`exec` and `shell` in a node with a kernel of its own: streams, terminal, signals, exit code."""
+"""`exec` and `shell` in a user-mode Linux node: streams, terminal, signals, exit code."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_a_killed_command_takes_its_program_along(lab: Handle) -> None:
     await wait_until("the program is gone", PATIENCE, lambda: not sleepers(lab, "2112"))
 
 
-def test_a_program_that_is_not_there_is_told_as_a_shell_would(lab: Handle) -> None:
+def test_a_missing_program_is_reported_as_a_shell_would(lab: Handle) -> None:
     done = run(*EXEC, "nosuchprogram")
     assert done.returncode == 127
     assert done.stderr.split() == b"p2slab: nosuchprogram: not found in the node".split()

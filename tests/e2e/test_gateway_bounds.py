@@ -1,4 +1,4 @@
-"""What strangers can make the gateway do is bounded, and honest clients get in meanwhile."""
+"""The gateway limits what strangers can cost it, and honest clients connect meanwhile."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_users_whose_radius_server_is_silent_do_not_stop_charon(tmp_path: Path) 
     on_a_gateway(tmp_path, test)
 
 
-def test_charon_is_told_of_two_hundred_at_once(tmp_path: Path) -> None:
+def test_charon_terminates_two_hundred_at_once(tmp_path: Path) -> None:
     """Of 150 that were to be put out 6 stayed in: vici's listen queue was full."""
 
     async def test(bench: Bench) -> None:

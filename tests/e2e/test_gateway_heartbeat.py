@@ -1,4 +1,4 @@
-"""A daemon that lives and does not answer is replaced; one that is only not asked is not."""
+"""A daemon that runs but does not answer is replaced; one that is not asked is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway program with SSTP: as many sessions as it has, and far more strangers."""
+"""The gateway program with SSTP: its maximum of sessions, and far more strangers."""
 
 from __future__ import annotations
 

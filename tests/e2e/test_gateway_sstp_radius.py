@@ -1,4 +1,4 @@
-"""The gateway program with SSTP and a real FreeRADIUS: users whom RADIUS lets in, and whom not."""
+"""The gateway program with SSTP and a real FreeRADIUS: accepted and refused users."""
 
 from __future__ import annotations
 

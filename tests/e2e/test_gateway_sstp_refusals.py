@@ -1,4 +1,4 @@
-"""The gateway program with SSTP: who is turned away, and what strangers send."""
+"""The gateway program with SSTP: refused users, and invalid data from strangers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SSTP worker as a process of the gateway program: its rights, its death, its ground."""
+"""The SSTP worker as a process of the gateway program: its rights, its death, its namespaces."""
 
 from __future__ import annotations
 

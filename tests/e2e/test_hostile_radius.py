@@ -1,4 +1,4 @@
-"""A RADIUS server that says anything, and a user of the gateway whom that does not concern."""
+"""A RADIUS server that sends arbitrary answers, and a user of the gateway who is not affected."""
 
 from __future__ import annotations
 

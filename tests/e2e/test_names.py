@@ -1,4 +1,4 @@
-"""Certificates with any legal name, at the real daemons: who comes in, and what the records say."""
+"""Certificates with any legal name, at the real daemons: who is accepted, and the records."""
 
 from __future__ import annotations
 

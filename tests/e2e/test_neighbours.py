@@ -1,4 +1,4 @@
-"""Labs do not need the machine's table of neighbours, which has 1,024 entries for everybody."""
+"""Labs do not need the machine's neighbour table, whose 1,024 entries all namespaces share."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_who_is_known_is_known_after_a_restart_and_who_is_not_is_asked_for(tmp_p
     isolated(there)
 
 
-def test_a_tunnel_has_its_entry_when_it_is_up_and_again_when_it_is_made_anew(
+def test_a_tunnel_has_its_entry_when_it_is_up_and_again_when_it_is_made_again(
     tmp_path: Path,
 ) -> None:
     async def there() -> None:

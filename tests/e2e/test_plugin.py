@@ -1,4 +1,4 @@
-"""The `lab` fixture on a real lab; and checks that must be able to fail, seen to fail."""
+"""The `lab` fixture on a real lab; and checks that are seen to fail."""
 
 from __future__ import annotations
 

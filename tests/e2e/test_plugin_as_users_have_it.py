@@ -1,4 +1,4 @@
-"""The plug-in in a user's directory: files are found beside the test, failures are short."""
+"""The plug-in in a user's directory: it finds files beside the test, and failures are short."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ async def test_a_released_lab_outlives_its_front_and_ends_with_down(watch: Names
     await front.is_gone(watch)
 
 
-async def test_labs_stand_side_by_side_with_the_same_nodes_and_addresses(
+async def test_labs_run_concurrently_with_the_same_nodes_and_addresses(
     watch: NamespaceWatch,
 ) -> None:
     fronts = [Front(f"side-{number}", "up") for number in range(3)]

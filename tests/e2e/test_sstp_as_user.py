@@ -1,4 +1,4 @@
-"""The SSTP worker gives up its rights although nobody may read an ordinary user's home."""
+"""The SSTP worker drops its rights although no other user may read an ordinary user's home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strangers and insiders at the real gateway program, beside honest clients who notice nothing."""
+"""Hostile strangers and users at the real gateway program; honest clients are not affected."""
 
 from __future__ import annotations
 

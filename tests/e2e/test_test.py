@@ -1,4 +1,4 @@
-"""The verb `test`: where it looks for tests, and what happens to them when it is interrupted."""
+"""The verb `test`: where it finds tests, and how it ends when interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A machine whose PID 1 collects no orphans, as in a container without an init."""
+"""A machine whose PID 1 reaps no orphans, as in a container without an init."""
 
 from __future__ import annotations
 

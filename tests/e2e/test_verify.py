@@ -69,7 +69,7 @@ def run(*arguments: str, **env: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_files_side_by_side_are_told_whole_in_their_order(name: str, tmp_path: Path) -> None:
+def test_concurrent_files_are_reported_in_their_order(name: str, tmp_path: Path) -> None:
     fails = "  - {cannotReach: app2, host: app1, port: 80}"
     files = [
         written(tmp_path / "1.yaml", name, REACHES, "  - {reaches: app2, host: app1, port: 81}"),

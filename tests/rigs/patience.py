@@ -1,4 +1,4 @@
-"""How long a test waits for what has to happen."""
+"""Time limits for waits in tests."""
 
 from __future__ import annotations
 

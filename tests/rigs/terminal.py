@@ -1,4 +1,4 @@
-"""A program on a terminal of its own, as a person would have it."""
+"""A program on its own terminal, as for a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether anything is left of a lab: its processes, and the network namespaces they had."""
+"""Remains of a lab: processes and network namespaces."""
 
 from __future__ import annotations
 

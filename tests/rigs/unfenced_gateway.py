@@ -1,4 +1,4 @@
-"""`python -m gateway` without a fence, for kernels that have none: the program itself refuses them.
+"""`python -m gateway` without a fence, for kernels without support; the program refuses them.
 
 User-mode Linux of Debian 12 has ESP and no nftables for IP.
 """

@@ -1,4 +1,4 @@
-"""A whole lab from the text of a topology, in the hands of a test."""
+"""A whole lab for a test, built from the text of a topology."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def test_a_machine_without_time_has_more_of_it(monkeypatch: pytest.MonkeyP
     assert await wait_until("the late one", 0.02, lambda: len(looks) > 6)
 
 
-async def test_but_not_for_ever_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_but_not_for_ever_and_it_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     starving(monkeypatch)
     said = r"the door: not within 0\.02 s; last seen: None; the machine was busy: for 0\.\d s of 0"
     with pytest.raises(TimeoutError, match=said):

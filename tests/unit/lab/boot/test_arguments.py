@@ -38,7 +38,7 @@ def test_a_call_is_taken_apart_at_its_verb() -> None:
         (["pki", "--no-install", "root", "x"], ["pki", "root", "x"]),
     ],
 )
-def test_no_install_is_obeyed_wherever_it_stands(words: list[str], handed_on: list[str]) -> None:
+def test_no_install_is_obeyed_at_any_position(words: list[str], handed_on: list[str]) -> None:
     made = call(*words)
     assert not made.install
     assert made.arguments == handed_on
@@ -52,7 +52,7 @@ def test_no_install_is_obeyed_wherever_it_stands(words: list[str], handed_on: li
         ["test", "--", "--no-install"],
     ],
 )
-def test_what_a_program_is_given_is_the_programs(words: list[str]) -> None:
+def test_the_arguments_of_a_program_are_not_parsed(words: list[str]) -> None:
     made = call(*words)
     assert made.install
     assert made.arguments == words
@@ -95,7 +95,7 @@ def test_a_programs_help_is_the_programs() -> None:
         ([__file__], "there is no verb", f"p2slab verify {__file__}"),
     ],
 )
-def test_what_is_wrong_is_told_with_what_would_be_right(
+def test_a_wrong_command_line_is_reported_with_a_remedy(
     words: list[str], said: str, remedy: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -151,7 +151,7 @@ def test_a_link_or_a_relative_name_that_leads_there_is_treated_alike(
     assert moved == "/var/host/usr/lib/os-release"
 
 
-def test_a_relative_name_in_a_directory_that_stays_visible_is_left_as_it_is(
+def test_a_relative_name_in_a_directory_that_stays_visible_is_left_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir("/usr/share")
@@ -175,7 +175,7 @@ def test_files_of_a_node_and_ordinary_files_stay_where_they_are(
     assert shown_elsewhere(call(*words), []) == (words, [])
 
 
-def test_a_file_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     for name, said in (("none.yaml", "No such file"), (".", "is a directory")):
         with pytest.raises(UsageError, match=said):
             refuse_missing(call("verify", str(tmp_path / name)))

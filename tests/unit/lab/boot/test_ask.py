@@ -66,7 +66,7 @@ def test_a_verb_dies_with_its_launcher() -> None:
     os.close(child)
 
 
-def test_without_a_launcher_that_can_make_them_the_command_is_said(
+def test_without_a_launcher_the_command_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(LAYERS, "base runner core")

@@ -29,7 +29,7 @@ def failing(builder: Builder, *says: str) -> MachineError:
     return caught.value
 
 
-def test_no_network_is_told_from_other_failures(builder: Builder, tmp_path: Path) -> None:
+def test_no_network_is_distinguished_from_other_failures(builder: Builder, tmp_path: Path) -> None:
     error = failing(
         builder,
         "Err:1 http://deb.debian.org/debian bookworm InRelease",
@@ -41,7 +41,7 @@ def test_no_network_is_told_from_other_failures(builder: Builder, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_from_other_failures(builder: Builder, tmp_path: Path) -> None:
+def test_a_full_disk_is_distinguished_from_other_failures(builder: Builder, tmp_path: Path) -> None:
     error = failing(builder, "E: Failed to fetch X", "write error: No space left on device")
     assert error.message.startswith("the disk is full")
     assert list(tmp_path.iterdir()) == []
@@ -56,7 +56,7 @@ def test_any_other_failure_quotes_the_complaint_and_keeps_all_that_was_said(
     assert (tmp_path / "make.log").read_text().splitlines()[0] == "working"
 
 
-def test_sequences_run_side_by_side_and_each_in_its_order(builder: Builder, tmp_path: Path) -> None:
+def test_sequences_run_concurrently_and_each_in_its_order(builder: Builder, tmp_path: Path) -> None:
     """Each half of the first waits for a half of the second."""
     here = f"cd {tmp_path}; mkfifo a b 2>/dev/null;"
     (tmp_path / "log").touch()
@@ -79,7 +79,7 @@ def test_what_is_only_wanted_may_fail(builder: Builder, capsys: pytest.CaptureFi
     assert "no luck; they are made when they are needed" in capsys.readouterr().err
 
 
-def test_a_step_tells_its_title_seconds_and_result(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_prints_its_title_seconds_and_result(capsys: pytest.CaptureFixture[str]) -> None:
     with step("Debian") as progress:
         progress.result = "288 MB"
     lines = capsys.readouterr().err.splitlines()

@@ -38,7 +38,7 @@ def test_another_users_cache_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pat
         Cache.of_this_user()
 
 
-def test_half_made_roots_are_told_from_whole_ones(tmp_path: Path) -> None:
+def test_unfinished_roots_are_distinguished_from_whole_ones(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path))
     names = ("root-aaaa", "root-bbbb", "root-bbbb+runner.making-12", "keys")
     for name in names:

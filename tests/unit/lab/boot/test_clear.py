@@ -55,7 +55,7 @@ def test_nothing_that_a_lab_may_run_in_goes(cache: Cache, monkeypatch: pytest.Mo
     assert left(cache) == {*ROOTS, "root-dddd"}
 
 
-def test_nothing_that_somebody_is_in_goes(cache: Cache) -> None:
+def test_nothing_in_use_is_removed(cache: Cache) -> None:
     tree = f"{cache.directory}/root-bbbb+runner"
     held = own.lock(cache.in_use(tree), "", lambda _: None, shared=True)
     assert held is not None

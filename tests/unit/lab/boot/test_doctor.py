@@ -9,7 +9,7 @@ from lab.errors import MachineError
 
 
 @pytest.mark.parametrize(("fulls", "ok"), [(("00000000", "00000000"), True), (("0a", "01"), False)])
-def test_a_table_of_neighbours_that_was_full_is_told_of(
+def test_a_full_neighbour_table_is_reported(
     tmp_path: Path, fulls: tuple[str, str], ok: bool
 ) -> None:
     settings = tmp_path / "sys/net/ipv4/neigh/default"

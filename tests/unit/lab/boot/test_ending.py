@@ -123,7 +123,7 @@ def test_an_unknown_architecture_and_a_bin_of_its_own_are_refused(
         preflight.refuse_machine(cache, 0, for_lab=False)
 
 
-def test_a_proxy_that_nobody_listens_at_is_told_of_at_once(
+def test_a_proxy_without_a_listener_is_reported_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")

@@ -1,4 +1,4 @@
-"""What of the caller's environment gets into a lab."""
+"""The part of the caller's environment that a lab keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that other people's programs read: Vagrant's and CI's."""
+"""Files for other programs: Vagrant and CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the image, byte by byte: digests that fit, and nothing of the machine's."""
+"""The content of the image: correct digests, and nothing of the host."""
 
 from __future__ import annotations
 

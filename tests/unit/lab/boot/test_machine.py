@@ -1,4 +1,4 @@
-"""What the launcher finds out about the machine, from files and programs put in their places."""
+"""What the launcher finds out about the machine, with fake files and programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def test_a_range_of_subordinate_ids_is_found_by_name_or_number(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", ["", "somebody:100000:65536\n", "{uid}:200000:1000\n", "x\n"])
-def test_no_range_or_too_short_a_one_is_said_with_the_command(tmp_path: Path, content: str) -> None:
+def test_no_range_or_too_short_a_one_is_reported_with_the_command(
+    tmp_path: Path, content: str
+) -> None:
     (tmp_path / "subgid").write_text(content.format(uid=os.geteuid()))
     with pytest.raises(MachineError) as caught:
         users.subordinate_ids("gid", etc=str(tmp_path))
@@ -47,7 +49,9 @@ def test_the_setting_that_forbids_user_namespaces_is_named(
     assert remedy
 
 
-def test_a_root_without_namespaces_is_told_of_its_container_not_of_sudo(tmp_path: Path) -> None:
+def test_root_without_namespaces_gets_the_container_remedy_not_sudo(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "sys" / "user").mkdir(parents=True)
     (tmp_path / "sys" / "user" / "max_user_namespaces").write_text("0")
     meaning, remedy = users.why_no_namespace(root=True, proc=str(tmp_path))

@@ -1,4 +1,4 @@
-"""Places that another user could write or has prepared are refused; root plays the other user."""
+"""Files that another user could write or has planted are refused; root plays the other user."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_directory_of_ours_below_a_sticky_one_is_ours(place: Path) -> None:
     assert own.why_not(str(place)) == ""
 
 
-def test_what_others_may_write_is_told_with_its_mode(place: Path) -> None:
+def test_what_others_may_write_is_reported_with_its_mode(place: Path) -> None:
     for mode in (0o777, 0o1777, 0o702):
         place.chmod(mode)
         assert f"others may write in it (mode {mode:o})" in own.why_not(str(place))
@@ -62,7 +62,7 @@ def test_a_parent_that_others_may_write_counts(place: Path) -> None:
 
 
 @as_root
-def test_another_users_directory_or_parent_is_told_with_the_user(place: Path) -> None:
+def test_another_users_directory_or_parent_is_reported_with_the_user(place: Path) -> None:
     inner = place / "inner"
     inner.mkdir()
     os.chown(place, OTHER, OTHER)
@@ -89,7 +89,7 @@ def test_what_a_link_leads_through_counts(place: Path) -> None:
     assert f"others may write in {through}" in own.why_not(str(link / "end"))
 
 
-def test_links_in_a_circle_and_what_is_not_there_are_told(place: Path) -> None:
+def test_link_cycles_and_missing_directories_are_reported(place: Path) -> None:
     (place / "a").symlink_to("b")
     (place / "b").symlink_to("a")
     assert "Too many levels" in own.why_not(str(place / "a"))

@@ -1,4 +1,4 @@
-"""The launcher runs on any Python from 3.9, with its standard library alone."""
+"""The launcher runs on any Python from 3.9, with only its standard library."""
 
 from __future__ import annotations
 

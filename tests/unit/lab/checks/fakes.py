@@ -1,4 +1,4 @@
-"""A world in memory: what checks see of computers and gateways, without either."""
+"""A world in memory: the interfaces of computers and gateways that checks use."""
 
 from __future__ import annotations
 

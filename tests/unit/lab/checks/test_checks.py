@@ -1,4 +1,4 @@
-"""Each check holds when what it says is so, and does not when it is not."""
+"""Each check holds when its statement is true, and fails when it is not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def outcome(world: FakeWorld, **step: Any) -> Outcome:
     return one
 
 
-def test_every_word_of_the_vocabulary_has_its_work() -> None:
+def test_every_step_has_a_function() -> None:
     assert set(WORK) == {*CHECKS, *ACTIONS, *SECOND_FACTOR}
 
 
@@ -110,7 +110,7 @@ async def test_connects_after_lets_the_operating_system_choose(world: FakeWorld)
     assert world.alice.dialled == [None]
 
 
-async def test_connects_fails_with_the_clients_words_when_refused(world: FakeWorld) -> None:
+async def test_connects_fails_with_the_clients_message_when_refused(world: FakeWorld) -> None:
     world.alice.answers = refusal()
     found = await outcome(world, connects="alice")
     assert not found.held

@@ -1,4 +1,4 @@
-"""What a capture gives away, by scapy, and what `noCleartext` makes of it."""
+"""Cleartext that scapy finds in a capture, and the outcome of `noCleartext`."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ async def test_only_servers_that_ask_this_user_hear_the_word_and_are_named() -> 
         ({}, "no RADIUS server here asks for a second factor"),
     ],
 )
-async def test_a_word_that_nobody_waits_for_is_an_error_with_a_remedy(
+async def test_an_answer_without_a_prompt_is_an_error_with_a_remedy(
     servers: dict[str, FakeServer], said: str
 ) -> None:
     with pytest.raises(UsageError) as error:

@@ -1,4 +1,4 @@
-"""`tunnel` and `radiusInTunnel`: they hold when it is so, and say what is seen when it is not."""
+"""`tunnel` and `radiusInTunnel`: they hold when true, and report what was seen when not."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def step(**fields: Any) -> Tunnel:
     return Tunnel.model_validate({"tunnel": "office", "within": 0.05, **fields})
 
 
-def test_a_tunnel_holds_by_the_gateways_word_and_tells_the_devices() -> None:
+def test_a_tunnel_holds_by_the_gateways_status_and_reports_the_devices() -> None:
     outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(Gateway("Connected"))))
     assert outcome.held
     assert outcome.detail == "Connected, in 10, out 20 bytes; the device: NotConnected"
 
 
-def test_a_tunnel_that_is_not_so_is_told_with_its_reason() -> None:
+def test_a_tunnel_with_another_status_is_reported_with_its_reason() -> None:
     gateway = Gateway("NotConnected", "the pre-shared keys differ")
     outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(gateway)))
     assert not outcome.held

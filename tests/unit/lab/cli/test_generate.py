@@ -16,6 +16,6 @@ def test_a_file_made_from_the_code_is_as_the_code_is(name: str) -> None:
     assert present == generated()[name], "write it anew: ./p2slab test --generate"
 
 
-def test_every_verb_is_carried_out_by_somebody() -> None:
+def test_every_verb_is_implemented() -> None:
     modules = {path.stem for path in (CHECKOUT / "lab" / "cli").glob("[a-z]*.py")}
     assert set(VERBS) <= modules | {*OF_THE_LAUNCHER}

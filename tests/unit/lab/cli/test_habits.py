@@ -1,4 +1,4 @@
-"""What a person types by habit, and what is said when it is not right."""
+"""Habitual variants of the command line, and the messages for wrong ones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def two_labs(monkeypatch: pytest.MonkeyPatch) -> None:
         ("down --keep-logs", "down --name shop --keep-logs"),
     ],
 )
-def test_where_several_labs_run_the_command_to_type_is_told(
+def test_where_several_labs_run_the_command_to_type_is_reported(
     typed: str, completed: str, two_labs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import shlex
@@ -82,7 +82,7 @@ def test_exec_of_nothing_says_how_it_is_written() -> None:
     assert "p2slab exec alice -- ls /" in refused("exec", "alice", "--")
 
 
-def test_faults_are_listed_and_a_mistyped_one_is_told() -> None:
+def test_faults_are_listed_and_a_mistyped_one_is_reported() -> None:
     said = invoke("fault", "--help").output
     assert all(f"  {name}  " in said for name in KINDS)
     assert "did you mean 's2s-cut'?" in refused("fault", "s2scut")
@@ -92,13 +92,13 @@ def test_faults_are_listed_and_a_mistyped_one_is_told() -> None:
     ("option", "words"),
     [("--for", "--for: '3' is not a time; write it like"), ("--by", "--by: '3' is not a time")],
 )
-def test_a_wrong_time_of_a_fault_is_told_with_its_option(option: str, words: str) -> None:
+def test_a_wrong_time_of_a_fault_is_reported_with_its_option(option: str, words: str) -> None:
     said = refused("fault", "radius-slow", option, "3")
     assert said.startswith(words)
     assert "Value error" not in said
 
 
-def test_benchmarks_are_listed_without_their_parts_and_a_mistyped_one_is_told() -> None:
+def test_benchmarks_are_listed_without_their_parts_and_a_mistyped_one_is_reported() -> None:
     said = invoke("bench", "--help").output
     assert all(f"  {name}  " in said for name in ("lab", "soak", "sstp-soak", "ike-crowd"))
     assert not any(part in said for part in ("radius-labs", "plain-tls", "`", "()"))

@@ -1,4 +1,4 @@
-"""What charon is told of its user: names as bytes, of which it parses nothing."""
+"""The user's identity for charon: names as bytes, which it does not parse."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def local(user: UserCertificate | UserPassword, profile: Profile = PROFILE) -> d
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_subject_is_told_in_der(name: str) -> None:
+def test_a_subject_is_passed_in_der(name: str) -> None:
     shown = certificate(name)
     user = UserCertificate(shown.certificate_pem, b"", ())
     said = f"asn1dn:#{shown.certificate.subject.public_bytes().hex()}"

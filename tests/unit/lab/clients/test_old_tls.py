@@ -1,4 +1,4 @@
-"""A ClientHello of another time, against a TLS library of today."""
+"""An obsolete ClientHello against a current TLS library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients are given, a profile and a .p12, and what the programs say, is read with care."""
+"""Careful parsing of profile, .p12 and the programs' messages."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_profile_of_sstp_alone_has_only_the_folder_for_windows(authority: Cred
     ],
     ids=["empty", "torn", "no-type", "no-certificate", "no-prefix", "no-text", "zip-bomb"],
 )
-def test_what_is_no_profile_is_refused_in_words(files: dict[str, bytes]) -> None:
+def test_an_invalid_profile_is_refused_with_a_message(files: dict[str, bytes]) -> None:
     with pytest.raises(ProfileError, match="not a VPN client configuration"):
         read_profile(zipped(files))
 
@@ -119,7 +119,7 @@ def alice(authority: Credential) -> Credential:
     return sign(CertificatePlan("alice", HOSTILE[:64], "root", "client"), key, authority)
 
 
-def test_a_p12s_own_certificate_is_told_from_its_issuers(
+def test_a_p12s_own_certificate_is_distinguished_from_its_issuers(
     alice: Credential, authority: Credential
 ) -> None:
     own, other, key = (
@@ -168,7 +168,7 @@ SAID: list[tuple[Table, list[str], str]] = [
 
 
 @pytest.mark.parametrize(("table", "lines", "reason"), SAID)
-def test_a_programs_words_become_one_reason_and_stay_quoted(
+def test_a_programs_messages_become_one_reason_and_stay_quoted(
     table: Table, lines: list[str], reason: str
 ) -> None:
     found, message = judge(table, ["something before", *lines])
@@ -176,7 +176,7 @@ def test_a_programs_words_become_one_reason_and_stay_quoted(
     assert any(line in message for line in lines)
 
 
-def test_words_that_are_not_known_are_quoted_all_the_same() -> None:
+def test_unknown_messages_are_quoted_too() -> None:
     assert judge(OPENVPN_TABLE, ["a", "b"]) == ("refused", "a; b")
     assert judge(OPENVPN_TABLE, [])[1] == "the program logged nothing"
 

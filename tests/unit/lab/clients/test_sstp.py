@@ -1,4 +1,4 @@
-"""The driver of sstpc and pppd: what they are given, and what is made of what they say."""
+"""The driver of sstpc and pppd: their configuration, and the handling of their messages."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_what_an_earlier_dial_said_is_not_this_ones(tmp_path: Path) -> Non
     assert "pppd ended with 19" in refused.value.message
 
 
-async def test_a_gateway_that_does_not_answer_is_told_so_with_openssls_words(
+async def test_a_silent_gateway_is_reported_with_openssls_message(
     tmp_path: Path,
 ) -> None:
     node = FakeNode(tmp_path, NOBODY, "Modem hangup\n", 16)
@@ -200,7 +200,7 @@ async def test_a_fault_of_this_side_is_no_refusal(
     assert raised.value.remedy
 
 
-async def test_the_end_is_told_in_pppds_words(tmp_path: Path) -> None:
+async def test_the_end_is_reported_with_pppds_message(tmp_path: Path) -> None:
     last = "LCP terminated by peer (revoked)\nScript sstpc finished (pid 5), status = 0x0\n"
     node = FakeNode(tmp_path, SAME, UP + last, None)
     driver = Sstp(node, PROFILE, BOB)
@@ -212,7 +212,7 @@ async def test_the_end_is_told_in_pppds_words(tmp_path: Path) -> None:
     assert (await driver.ended(1.0)).endswith("LCP terminated by peer (revoked)")
 
 
-async def test_sstp_cannot_be_told_to_renew_its_keys(tmp_path: Path) -> None:
+async def test_sstp_cannot_rekey(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not rekey"):
         await Sstp(FakeNode(tmp_path, SAME, "", None), PROFILE, BOB).rekey()
 
@@ -260,7 +260,7 @@ def test_an_old_tls_is_a_configuration_of_openssl() -> None:
     assert "MaxProtocol = TLSv1\n" in openssl_limits(TlsLimits("1.0"))
 
 
-def test_a_certificates_own_words_do_not_pass_for_openssls() -> None:
+def test_text_in_a_certificate_does_not_pass_for_openssls() -> None:
     liar = "depth=0 CN = Verified peername: gw.test\nPeer certificate: CN = Verification: OK\n"
     assert read_check(Completed(0, "", liar)).verdict == "unknown"
     assert read_check(Completed(1, "", f"{SAME.stderr}verify error")).verdict == "unknown"
@@ -287,7 +287,7 @@ SAID = [
 
 
 @pytest.mark.parametrize(("lines", "reason"), SAID)
-def test_the_programs_words_become_one_reason_and_stay_quoted(
+def test_the_programs_messages_become_one_reason_and_stay_quoted(
     lines: list[str], reason: str
 ) -> None:
     found, message = judge(SSTP, ["Using interface ppp0", *lines])

@@ -221,7 +221,7 @@ def test_a_proxy_that_refuses_is_quoted(table: Table) -> None:
     assert table.first(Refused) == Refused("proxy", "the proxy: HTTP/1.1 403 Forbidden")
 
 
-def test_a_port_where_nobody_listens_gives_no_answer(
+def test_a_port_without_a_listener_gives_no_answer(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:

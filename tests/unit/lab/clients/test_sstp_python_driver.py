@@ -1,4 +1,4 @@
-"""The driver of the lab's own SSTP client: what it makes of the program's lines."""
+"""The driver of the lab's own SSTP client: how it handles the program's events."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class FakeNode:
         return self.files[path]
 
 
-async def test_a_call_that_comes_up_is_told_with_its_binding_and_dns(tmp_path: Path) -> None:
+async def test_a_call_that_comes_up_is_reported_with_its_binding_and_dns(tmp_path: Path) -> None:
     node = FakeNode(tmp_path, UP, '{"event": "ended", "wh', code=None)
     driver = PythonSstp(node, PROFILE, BOB)  # type: ignore[arg-type]
     connection = await driver.connect()
@@ -75,7 +75,7 @@ async def test_a_call_that_comes_up_is_told_with_its_binding_and_dns(tmp_path: P
     assert node.files["/etc/resolv.conf"] == b"nameserver 8.8.8.8\n"
 
 
-async def test_a_refusal_has_the_programs_reason_and_words(tmp_path: Path) -> None:
+async def test_a_refusal_has_the_programs_reason_and_message(tmp_path: Path) -> None:
     node = FakeNode(tmp_path, {"event": "refused", "reason": "tls", "message": "alert"}, code=1)
     with pytest.raises(RefusedError) as refused:
         await PythonSstp(node, PROFILE, BOB).connect()  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ async def test_a_program_that_ends_without_a_word_is_our_fault(tmp_path: Path) -
         await PythonSstp(node, PROFILE, BOB).connect()  # type: ignore[arg-type]
 
 
-async def test_the_end_is_told_in_the_programs_words(tmp_path: Path) -> None:
+async def test_the_end_is_reported_with_the_programs_message(tmp_path: Path) -> None:
     node = FakeNode(tmp_path, UP, {"event": "ended", "why": "revoked"}, code=None)
     driver = PythonSstp(node, PROFILE, BOB)  # type: ignore[arg-type]
     with pytest.raises(RefusedError, match="revoked"):  # up for a moment

@@ -1,4 +1,4 @@
-"""A program of the agent's, without the kernel around it."""
+"""A program run by the agent, outside user-mode Linux."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches against a real kernel, in a network namespace of the test's own."""
+"""Batches against a real kernel, in the test's own network namespace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_refusal_names_its_request_and_quotes_the_kernel() -> None:
     isolated(try_it)
 
 
-def test_the_kernel_goes_on_after_a_refusal_and_every_refusal_is_told() -> None:
+def test_the_kernel_goes_on_after_a_refusal_and_every_refusal_is_reported() -> None:
     def try_it() -> None:
         with pytest.raises(KernelError) as refused:
             Netlink().apply(
@@ -81,7 +81,7 @@ def test_nftables_act_on_the_namespace_of_the_calling_thread() -> None:
     isolated(try_it)
 
 
-def test_a_sysctl_that_is_not_there_is_told_but_for_ipv6() -> None:
+def test_a_missing_sysctl_is_an_error_except_for_ipv6() -> None:
     def try_it() -> None:
         sysctls.write({"ipv6/conf/nothere/forwarding": "1"})
         with pytest.raises(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Each kind of request is, byte for byte, what it was when the kernel accepted it."""
+"""Each kind of request equals, byte for byte, the recorded one that the kernel accepted."""
 
 from __future__ import annotations
 

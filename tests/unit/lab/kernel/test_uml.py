@@ -1,4 +1,4 @@
-"""Whether user-mode Linux and PPP are there is tried, not guessed."""
+"""User-mode Linux and PPP are detected by trying them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_kernel_that_does_not_come_to_its_first_program_is_quoted(
         uml.try_boot()
 
 
-def test_a_kernel_program_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_program_that_does_not_exist_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uml, "COMMAND", ("sh", "-c", "echo no such kernel; exit 127", "sh"))
     with pytest.raises(OSError, match="no such kernel"):
         uml.try_boot()

@@ -1,4 +1,4 @@
-"""What a program in a node can do to the machine: the table of docs/lab-security.md, tried out."""
+"""What a program in a node can do to the machine: tests of the table in docs/lab-security.md."""
 
 from __future__ import annotations
 

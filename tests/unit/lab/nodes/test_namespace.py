@@ -1,4 +1,4 @@
-"""The default node, on the ground of a lab."""
+"""The default node, in a lab's namespaces."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_cancelled_run_leaves_no_program_behind(tmp_path: Path) -> None:
     on_a_pc(test, tmp_path)
 
 
-def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_program_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     async def test(pc: NamespaceNode) -> None:
         with pytest.raises(FileNotFoundError, match="nosuchprogram"):
             await pc.run(["nosuchprogram"])

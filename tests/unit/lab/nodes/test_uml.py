@@ -1,4 +1,4 @@
-"""A node with a kernel of its own, on the ground of a lab; one boot serves many questions."""
+"""A user-mode Linux node in a lab's namespaces; one boot serves several tests."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ async def _spawned(pc: Node, logs: Path) -> None:
     assert (await last.wait(), last.log.read_text().split()) == (4, both)
 
 
-def test_two_boot_side_by_side_and_talk_to_each_other_and_to_a_namespace(tmp_path: Path) -> None:
+def test_two_boot_concurrently_and_talk_to_each_other_and_to_a_namespace(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         for pc, others in (("pc1", ("10.0.0.1", "10.0.0.3", "fd00::3")), ("router", ("10.0.0.2",))):
             for other in others:

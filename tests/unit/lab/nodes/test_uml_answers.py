@@ -1,4 +1,4 @@
-"""A guest's agent that is not ours: whatever it says ends as an error of that node."""
+"""A guest's agent that is not ours: every invalid answer is an error of that node."""
 
 from __future__ import annotations
 
@@ -151,13 +151,13 @@ async def test_a_frame_out_of_place_ends_the_program_with_an_error(
         assert program.code
 
 
-async def test_a_program_that_nobody_waits_for_ends_quietly(tmp_path: Path) -> None:
+async def test_a_program_that_is_not_awaited_ends_quietly(tmp_path: Path) -> None:
     node = Hostile(tmp_path, frame(STARTED, 7), frame(ENDED, 0), frame(ENDED, 1))
     assert await (await node.spawn(["true"], log="x")).wait() == 0
 
 
 @pytest.mark.parametrize("said", [b"", b"x", b"6.1\n; rm -rf", b"\xff\n", b"6" * 70 + b"\n"])
-def test_first_words_that_are_no_release_are_refused(said: bytes) -> None:
+def test_a_first_message_that_is_not_a_release_is_refused(said: bytes) -> None:
     with pytest.raises(AgentError):
         Answers("pc").release(said)
     assert Answers("pc").release(b"6.1.176\n") == "6.1.176"

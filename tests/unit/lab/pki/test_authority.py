@@ -1,4 +1,4 @@
-"""Certificates as the seed says they are made, from keys that nobody waits for."""
+"""Certificates made as the seed describes, from keys of the stock."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_damaged_key_is_named_with_what_to_do(tmp_path: Path) -> None:
         stock.take(1)
 
 
-def test_a_users_own_certificate_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_users_own_certificate_is_used_unchanged(tmp_path: Path) -> None:
     own = sign(CertificatePlan("corp", "Corp", None, "root"), stock.fresh_key(), None)
     (tmp_path / "corp.pem").write_bytes(own.certificate_pem)
     (tmp_path / "corp.key").write_bytes(own.key_pem)
@@ -144,7 +144,7 @@ def test_an_authority_without_its_key_stands_there_and_issues_nothing(tmp_path: 
         issue((plan, CertificatePlan("alice", "alice", "root", "client")))
 
 
-def test_what_is_not_a_certificate_is_refused_in_azures_words(tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_refused_with_azures_message(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
     with pytest.raises(UsageError, match="Data for certificate corp is invalid"):
         load_certificate("corp", tmp_path / "x")
@@ -163,7 +163,7 @@ def test_an_encrypted_key_is_refused_with_the_command_that_opens_it(tmp_path: Pa
         load_key("corp", tmp_path / "k")
 
 
-def test_a_certificate_with_somebody_elses_key_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_with_a_foreign_key_is_refused(tmp_path: Path) -> None:
     own = sign(ROOT, stock.fresh_key(), None)
     (tmp_path / "c.pem").write_bytes(own.certificate_pem)
     (tmp_path / "c.key").write_bytes(sign(ROOT, stock.fresh_key(), None).key_pem)

@@ -1,4 +1,4 @@
-"""The end of `verify` says on which kernel each client ran."""
+"""The end of `verify` shows each client's kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OWN = "user-mode Linux 6.1.176"
 WHY = "no PPP in this machine's kernel"
 
 
-def test_clients_are_told_by_kernel_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_clients_are_reported_by_kernel_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     verdict = Verdict("office", "office.yaml")
     verdict.lab = {
         "clients": [

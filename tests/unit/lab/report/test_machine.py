@@ -1,4 +1,4 @@
-"""What a report says of the machine."""
+"""Remarks of a report about the machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_kernel_s_counts_are_of_all_processors_and_both_versions(table: Path
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("status", [{}, about(), about(waited=0.6), about(refused=40)])
-def test_of_a_machine_with_time_and_room_nothing_is_said(status: dict[str, Any]) -> None:
+def test_a_machine_that_is_not_overloaded_gets_no_remark(status: dict[str, Any]) -> None:
     assert list(remarks(status)) == []
 
 

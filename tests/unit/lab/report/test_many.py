@@ -1,4 +1,4 @@
-"""Several labs side by side, played by functions: order, names, failures, interrupts."""
+"""Several labs concurrently, replaced by functions: order, names, failures, interrupts."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_an_interrupt_ends_all_and_gathers_what_they_had_seen(
 
 
 @pytest.mark.parametrize(("memory", "jobs"), [(0, 1), (10**13, os.cpu_count())])
-def test_labs_side_by_side_are_as_many_as_cores_and_memory_allow(
+def test_as_many_labs_run_concurrently_as_cores_and_memory_allow(
     memory: int, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(many, "_available", lambda: memory)

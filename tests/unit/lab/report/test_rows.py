@@ -1,4 +1,4 @@
-"""What `verify` prints: rows that fit, each failure once, plain where nobody looks at colours."""
+"""The output of `verify`: rows that fit, each failure once, no colours outside terminals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def verdict(*results: StepResult) -> Verdict:
 
 
 @pytest.mark.parametrize(("columns", "width"), [(None, 80), ("60", 60), ("132", 132), ("3", 40)])
-def test_in_a_pipe_rows_have_the_width_that_is_said(
+def test_in_a_pipe_rows_have_the_width_of_columns(
     columns: str | None,
     width: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -58,7 +58,7 @@ def test_in_a_pipe_rows_have_the_width_that_is_said(
     assert all(line.endswith("…") for line in held)
 
 
-def test_a_failure_is_told_once_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_reported_once_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     own = {"the client's own message": WORDS, "the gateway's log": {"message": "it is revoked"}}
     told = verdict(result(0, held=True, detail="yes"), result(1, held=False, **own))
     with Progress(2) as progress:

@@ -30,7 +30,7 @@ def test_names_that_could_leave_the_directory_or_a_terminal_are_refused(name: st
         RunDirectory(name)
 
 
-def test_a_lab_is_alive_while_somebody_holds_its_lock() -> None:
+def test_a_lab_is_alive_while_its_lock_is_held() -> None:
     lab = RunDirectory("office")
     assert not lab.is_alive()
     lock = lab.take()

@@ -1,4 +1,4 @@
-"""Standing for a program in a node; the program is a child of this process."""
+"""Representing a program in a node; here the program is a child of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which nodes get a kernel of their own."""
+"""Which nodes get their own kernel."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ PLAN = Plan(
 )  # fmt: skip
 
 
-def test_nobody_does_where_the_machine_s_kernel_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_node_does_if_the_machines_kernel_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kernels._PROBES, "ppp", lambda: None)
     assert kernels.lacking(PLAN) == {}
 
 
-def test_who_needs_what_it_lacks_does_and_it_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_needs_a_missing_feature_gets_its_own_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def lacks() -> None:
         raise FileNotFoundError(2, os.strerror(2), "/dev/ppp")
 

@@ -1,4 +1,4 @@
-"""Worlds built from plans, on the ground of a lab."""
+"""Networks built from plans, in a lab's namespaces."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_read_only_run_directory_is_the_machine_s_lack() -> None:
 
 
 @pytest.mark.parametrize("inodes", [1, 2, 3, 4, 5])
-def test_a_run_directory_that_fills_up_at_any_step_is_told(inodes: int) -> None:
+def test_a_run_directory_that_fills_up_at_any_step_is_reported(inodes: int) -> None:
     """The directory takes that many files; the lab's are directory, log, lock, control, log."""
 
     def test() -> None:
@@ -106,7 +106,7 @@ def test_a_log_prepared_as_a_link_is_refused_and_the_victims_file_stays(tmp_path
     assert victim.read_text() == "mine"
 
 
-def test_a_disk_that_is_full_when_daemons_start_is_told() -> None:
+def test_a_disk_that_is_full_when_daemons_start_is_reported() -> None:
     def test() -> None:
         lab = start("small", SmallLab)
         word = last_word(lab)
@@ -119,7 +119,7 @@ def test_a_disk_that_is_full_when_daemons_start_is_told() -> None:
     on(test, "nr_inodes=7")
 
 
-def test_a_body_that_cannot_be_made_is_told_by_the_start() -> None:
+def test_a_body_that_cannot_be_made_is_reported_by_the_start() -> None:
     def test() -> None:
         def broken(_: Path) -> Body:
             raise LabError("nothing to build", "a topology")
@@ -130,7 +130,7 @@ def test_a_body_that_cannot_be_made_is_told_by_the_start() -> None:
     on(test)
 
 
-def test_a_supervisor_that_dies_at_once_is_told() -> None:
+def test_a_supervisor_that_dies_at_once_is_reported() -> None:
     def test() -> None:
         def deadly(_: Path) -> Body:
             os.kill(os.getpid(), 9)
@@ -146,7 +146,7 @@ def test_a_supervisor_that_dies_at_once_is_told() -> None:
     on(test)
 
 
-def test_what_fails_in_the_building_is_told_with_remedy_and_code() -> None:
+def test_a_build_failure_is_reported_with_remedy_and_code() -> None:
     def test() -> None:
         lab = start("small", lambda logs: SmallLab(logs, fails=True))
         assert last_word(lab) == Failed(

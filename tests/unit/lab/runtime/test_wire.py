@@ -61,7 +61,7 @@ def _open() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_the_other_side_s_end_is_told(pair: Pair) -> None:
+def test_the_other_side_s_end_is_reported(pair: Pair) -> None:
     pair[0].close()
     with pytest.raises(EOFError):
         wire.receive(pair[1])
@@ -97,7 +97,7 @@ def test_a_request_has_its_defaults() -> None:
         ({"request": "down", "now": True}, "unexpected keyword argument 'now'"),
     ],
 )
-def test_a_request_that_is_none_is_told(message: dict[str, object], word: str) -> None:
+def test_an_unknown_request_is_reported(message: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError) as refused:
         request_of(message)
     assert word in str(refused.value)

@@ -1,4 +1,4 @@
-"""A small sound topology, and a way to spoil it at a place that the test points at."""
+"""A small valid topology, and a function that spoils it at a place that the test marks."""
 
 from __future__ import annotations
 

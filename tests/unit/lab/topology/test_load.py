@@ -1,4 +1,4 @@
-"""What is not a topology file at all ends in one clear message, quickly, whatever the bytes."""
+"""Bytes that are not a topology file end quickly in one clear message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file may say of RADIUS servers and Active Directory."""
+"""RADIUS servers and Active Directory in topology files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On-premises sites: what is refused, who gets which address, and that no key is shown."""
+"""On-premises sites: what is refused, the addresses, and that no key is shown."""
 
 from __future__ import annotations
 

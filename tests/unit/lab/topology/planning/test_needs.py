@@ -1,4 +1,4 @@
-"""Which client computers want PPP of their kernel."""
+"""Which client computers need PPP in their kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who knows whom by MAC address, from the plan alone."""
+"""Static neighbours by MAC address, computed from the plan."""
 
 from __future__ import annotations
 

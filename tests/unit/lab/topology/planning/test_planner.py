@@ -1,4 +1,4 @@
-"""Plans hang together, are the same every time, and say what the topology said."""
+"""Plans are consistent, deterministic, and correspond to the topology."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_an_issuer_stands_before_what_it_issues_wherever_the_file_has_it() -> No
     assert (kinds["contoso-root"], kinds["staff"]) == ("root", "intermediate")
 
 
-def test_validity_is_told_in_days() -> None:
+def test_validity_is_given_in_days() -> None:
     text, _ = spoil(("{issuer: contoso-root}", "{issuer: contoso-root, validFrom: +2d}"))
     [alice] = [c for c in plan_of(text).certificates if c.name == "alice"]
     assert (alice.days_before, alice.days_after) == (-2, 365)

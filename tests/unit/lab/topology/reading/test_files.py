@@ -1,4 +1,4 @@
-"""Certificates that a user brings along: what is wrong with them is told with the file's name."""
+"""The user's own certificates: problems are reported with the file's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of a topology: where they are refused, and by which words."""
+"""Faults of a topology: where they are refused, and with which message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def with_step(*steps: str) -> str:
     return WITH_FAULTS.replace(STEP, "\n  - ".join(steps))
 
 
-def test_faults_by_the_clock_and_in_an_order_are_accepted() -> None:
+def test_timed_and_ordered_faults_are_accepted() -> None:
     (fault,) = check(WITH_FAULTS).faults
     assert (fault.after, fault.seconds) == (5, 0.5)
     text = with_step("{fault: radius-slow, by: 5s}", "{endFault: radius-slow}", STEP)

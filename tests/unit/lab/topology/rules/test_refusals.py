@@ -1,4 +1,4 @@
-"""Every refusal: at the very place, and in words that say what is wrong and what would be right."""
+"""Every refusal: its position, its message and its remedy."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_more_than_64_access_networks_are_refused() -> None:
     assert words == "192.0.2.0/24 has room for 64, and there are 65; use fewer access"
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     text, places = spoil(
         ("story:", "«colour: red\nstory:"),
         ("app: 10.1.1.0/24", "app: «10.9.1.0/24"),
