@@ -58,27 +58,27 @@ class Table:
         user: ClientConfig = ALICE,
         *,
         name: str = "gw.test",
-        then: Callable[[SstpCall, CallEvent], None] = lambda _caller, _event: None,
+        then: Callable[[SstpCall, CallEvent], None] = lambda _call, _event: None,
         tamper: Tamper = HONEST,
         context: ssl.SSLContext | None = None,
         proxy: tuple[str, int] | None = None,
     ) -> SstpCall:
         """Dial; `then` is given every event. The loop runs until the call is over."""
         target = Target(name, "127.0.0.1", context or tls_context(str(self.root)), proxy)
-        caller: SstpCall
+        call: SstpCall
 
         def tell(event: CallEvent) -> None:
             self.told.append(event)
-            then(caller, event)
+            then(call, event)
 
-        caller = SstpCall(
+        call = SstpCall(
             self.reactor, target, user, tell, done=self.reactor.stop, manner=Manner(tamper, SOON)
         )
-        caller.dial()
+        call.dial()
         late = self.reactor.call_at(time.monotonic() + LIMIT, lambda: pytest.fail("too late"))
         self.reactor.run()
         late.cancel()
-        return caller
+        return call
 
     def first(self, kind: type[CallEvent]) -> CallEvent:
         return next(event for event in self.told if isinstance(event, kind))
@@ -116,11 +116,10 @@ def table(
 def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
     servers: list[IPv4Address] = []
 
-    def look(caller: SstpCall, event: CallEvent) -> None:
+    def look(call: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
-            assert caller.link
-            servers.extend(caller.link.dns)
-            caller.hang_up("enough")
+            servers.extend(call.layers.link.dns)
+            call.hang_up("enough")
 
     table.call(then=look)
     assert table.first(Connected) == Connected(ADDRESS)
@@ -134,11 +133,11 @@ def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
 def test_a_packet_goes_through_and_comes_back(table: Table) -> None:
     packet = bytes.fromhex("45000014000000004001000000000000") + bytes(4)
 
-    def echo(caller: SstpCall, event: CallEvent) -> None:
+    def echo(call: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
-            caller.send(packet)
+            call.send(packet)
         elif isinstance(event, Data):
-            caller.hang_up("enough")
+            call.hang_up("enough")
 
     table.call(then=echo)
     assert table.first(Data) == Data(packet)
@@ -205,9 +204,9 @@ def http_proxy(answer: bytes, port: int = 0) -> Iterator[tuple[str, int]]:
 
 
 def test_a_proxy_that_connects_is_gone_through(table: Table) -> None:
-    def leave(caller: SstpCall, event: CallEvent) -> None:
+    def leave(call: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
-            caller.hang_up("enough")
+            call.hang_up("enough")
 
     with http_proxy(b"HTTP/1.1 200 OK\r\n\r\n", sstp_call.HTTPS) as proxy:
         table.call(then=leave, proxy=proxy)
