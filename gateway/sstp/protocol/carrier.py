@@ -219,11 +219,10 @@ class Carrier(ABC, Generic[M]):
         if isinstance(state, _Http) and due:
             self._http_timed_out(now)
         elif isinstance(state, _Running):
-            if due:
+            state.machine.tick(now)
+            if due and state.machine.carries:
                 why = f"no IP address agreed on within {self._limit:g} s"
                 state.machine.abort(Status.NEGOTIATION_TIMEOUT, why, now, fault="timeout")
-            else:
-                state.machine.tick(now)
             if state.machine.carries:
                 state.link.tick(now)
             self._settle(now)
