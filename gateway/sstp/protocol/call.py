@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from gateway.sstp.protocol.binding import BOTH
 from gateway.sstp.protocol.carrier import Carrier
-from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.protocol.events import Requested
 from gateway.sstp.protocol.http import Refusal, RequestReader, accepted, refused
 from gateway.sstp.protocol.link import CallLink
@@ -20,8 +19,6 @@ from gateway.sstp.protocol.server import ServerMachine
 
 if TYPE_CHECKING:
     from gateway.ppp.events import Authenticated, Verdict
-
-__all__ = ["CallConfig", "ClientCall", "ClientCallConfig", "ServerCall"]
 
 
 @dataclass(frozen=True)

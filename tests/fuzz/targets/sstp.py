@@ -10,8 +10,9 @@ from gateway.ppp.frames import CHAP, IPCP, LCP, encode_packet
 from gateway.ppp.options import Option, encode_options
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.binding import BOTH, Bound
-from gateway.sstp.protocol.call import ClientCall, ServerCall
+from gateway.sstp.protocol.call import ServerCall
 from gateway.sstp.protocol.carrier import MOST_UNSENT
+from gateway.sstp.protocol.client_call import ClientCall
 from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
 from gateway.sstp.protocol.http import LONGEST_HEADER, METHOD, PATH
 from gateway.sstp.protocol.packets import (
