@@ -6,20 +6,20 @@ gateway.sstp.protocol.events; what happens before SSTP, as Refused with a client
 
 Theory of operation
 -------------------
-A call is in one Phase, and its state holds what that phase needs and nothing else. `TRANSITIONS`
-holds every legal event of every phase; another one raises IllegalEvent, for it is a fault of the
-lab's own: whatever a server or a proxy does ends the call as refused.
+A call is in one Phase. Its state is one value, which holds what that phase needs and nothing else.
+`TRANSITIONS` lists every legal event of every phase; any other event raises IllegalEvent, because
+only a fault of the lab's own can cause it: whatever a server or a proxy does is legal or refused.
 
 NEW          Nothing has been sent; `dial` begins.
-TCP          A connection to the server, or to the proxy, is being made.
+TCP          A connection to the server or to the proxy is being made.
 PROXY        CONNECT has been sent; at most _LONGEST_ANSWER bytes of an answer are read.
 TLS          The handshake.
-CALL         The ClientCall gets all that is read, and says what is sent and when to wake it.
-HANDED_OVER  Connection and call belong to somebody else.
-OVER         The connection is closed. What its user still asks for is ignored.
+CALL         The ClientCall receives all that is read; it decides what is sent and when to wake.
+HANDED_OVER  Connection and call belong to another data plane.
+OVER         The connection is closed. Sending and hanging up are ignored.
 
-The reactor moves a call on up to CALL, then what the call itself says. One timer runs: TCP, PROXY
-and TLS together last REACH_LIMIT; in CALL it is the call's own deadline.
+The reactor moves a call on as far as CALL; from there its ClientCall does. One timer runs: TCP,
+PROXY and TLS together last REACH_LIMIT; in CALL it is the call's own deadline.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """What a call is made of once TLS is there."""
+    """What a call consists of after the TLS handshake."""
 
     tls: TlsConnection
     call: ClientCall
@@ -197,12 +197,12 @@ class SstpCall:
 
     @property
     def phase(self) -> Phase:
-        """Where the call is."""
+        """The phase of the call."""
         return self._state.phase
 
     @property
     def layers(self) -> Layers:
-        """TLS, SSTP and PPP of a call that has got so far and is not over; else IllegalEvent."""
+        """TLS, SSTP and PPP, in the phase CALL; IllegalEvent in any other."""
         if not isinstance(self._state, _Call):
             raise IllegalEvent(f"no layers in phase {self.phase.value}")
         return self._state.layers
@@ -357,7 +357,7 @@ class SstpCall:
             tls.write([data])
         for event in call.events():
             self._tell(event)
-        if not isinstance(self._state, _Call):  # whoever was told has closed it, or taken it over
+        if not isinstance(self._state, _Call):  # `tell` has closed it or handed it over
             return
         if call.closed or tls.ended:
             self._close()
@@ -381,7 +381,7 @@ class SstpCall:
         self._close(Refused(reason, message), Ended(message))
 
     def _close(self, *last: CallEvent) -> None:
-        """Be over; `last` is still to be told."""
+        """Close the connection, then report `last`."""
         tls = self._secured()
         self._move(Event.CLOSE, _Over(self.connected_packet))
         self._alarm.set(None)

@@ -2,30 +2,30 @@
 
 Theory of operation
 -------------------
-A call is in one Phase. `TRANSITIONS` holds every legal event of every phase; an event that it does
-not hold ends the call as "protocol".
+A call is in one Phase. `TRANSITIONS` lists every legal event of every phase; any other event ends
+the call with the reason "protocol".
 
 HTTP           The header is being read; there is neither machine nor link. The subclass reads it
-               and, with the answer 200, makes the machine; the link is made with it.
+               and makes the machine once the answer is 200; the link is made at the same time.
 REQUEST        SSTP negotiates (Call Connect Request and Acknowledge). No PPP frame passes.
-LINK           PPP has been opened: LCP and authentication. Attempts are told to the owner.
-BINDING        PPP has let the user in. A server waits for Call Connected, a client has sent it.
-REFUSED        Authentication has failed; PPP takes its link down by itself.
-NETWORK        The call is bound; IPCP has to agree on an address.
-ESTABLISHED    IP packets pass, here and in no other phase.
-RENEGOTIATING  The peer has begun IPCP anew; as NETWORK, but it has been connected once.
-ENDING         `Ended` has been told. PPP and SSTP are taken down; nothing more is told.
+LINK           LCP and authentication. The owner receives the attempts.
+BINDING        PPP has authenticated the user. A server waits for Call Connected, a client sends it.
+REFUSED        Authentication has failed, and `Refused` has been reported. PPP closes its link.
+NETWORK        The call is bound. IPCP has to agree on an address.
+ESTABLISHED    IP packets pass, in this phase only.
+RENEGOTIATING  The peer has started IPCP again. As NETWORK, but `Connected` has been reported.
+ENDING         `Ended` has been reported, the last event of a call. PPP and SSTP are torn down.
 CLOSED         Input is ignored. What is left in `outgoing` may still be sent.
 
-Three things move a call on: the bytes of the peer (`receive`), its owner (`end`, `lost`, and
-`answer` of a server) and the clock (`tick`). Each of them moves machine or link; `_settle` then
-looks at both and carries out what follows, until nothing moves. Machine and link never see each
+The peer's bytes (`receive`), the owner (`end`, `lost`, a server's `answer`) and the clock (`tick`)
+move a call on. Each changes the machine or the link; `_settle` then passes packets, frames and
+events between them and the owner until nothing is left to pass. Machine and link do not know each
 other.
 
-Timers: HTTP and NETWORK last `limit` seconds each, CLOSED lasts LINGER. REQUEST, LINK, BINDING and
-ENDING are bounded by the machine's timers (gateway.sstp.protocol.machine), which abort the call;
-LINK, REFUSED and ENDING also by the link's counts of tries. ESTABLISHED and RENEGOTIATING last as
-long as the peer lives (the machine's hello timer). Memory: less than one packet waits in the
+Timers: HTTP and NETWORK last `limit` seconds each, CLOSED lasts LINGER. The machine's timers
+(gateway.sstp.protocol.machine) bound REQUEST, LINK, REFUSED, BINDING and ENDING; the link's limited
+number of tries bounds LINK, REFUSED and ENDING as well. ESTABLISHED and RENEGOTIATING last as long
+as the peer is heard within the machine's hello time. Memory: less than one packet waits in the
 framer, at most MOST_UNSENT bytes in `outgoing`.
 """
 
@@ -119,7 +119,7 @@ TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
 _OVER = frozenset({Phase.ENDING, Phase.CLOSED})
 _UNBOUND = frozenset({Phase.REQUEST, Phase.LINK, Phase.BINDING, Phase.REFUSED})
 _MAY_BE_REFUSED = frozenset({Phase.HTTP, Phase.REQUEST, Phase.LINK, Phase.BINDING, Phase.NETWORK})
-"""The peer has not been connected yet, and has not been told to be refused."""
+"""Neither Connected nor Refused has been reported."""
 
 M = TypeVar("M", bound=Machine)
 
@@ -138,7 +138,7 @@ class _Running(Generic[M]):
     machine: M
     link: CallLink
     due: float | None
-    """The end of the phase's own time."""
+    """When the phase has to be over, if it has a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Carrier(ABC, Generic[M]):
 
     @property
     def phase(self) -> Phase:
-        """Where the call is."""
+        """The phase of the call."""
         return self._state.phase
 
     @property
@@ -332,7 +332,7 @@ class Carrier(ABC, Generic[M]):
             self.dropped += 1
 
     def _settle(self, now: float) -> None:
-        """Let machine, link and owner know of each other until nothing moves."""
+        """Pass on what machine and link have for each other and the owner."""
         while isinstance(self._state, _Running):
             machine, link = self._state.machine, self._state.link
             self._follow_machine(machine, link, now)
@@ -384,7 +384,7 @@ class Carrier(ABC, Generic[M]):
             machine.disconnect(event.why, now)
 
     def _follow_network(self, link: CallLink, now: float) -> None:
-        """IPCP opens and closes as often as the peer likes; `Connected` is told once."""
+        """IPCP may open and close several times; `Connected` is reported once."""
         phase = self.phase
         if phase is Phase.ESTABLISHED and not link.network_open:
             self._move(Event.NETWORK_DOWN, now)
@@ -405,7 +405,7 @@ class Carrier(ABC, Generic[M]):
         self._unsent += len(packet)
 
     def _end(self, why: str, now: float, reason: str = "") -> None:
-        """Tell that the call ends, unless that has been told."""
+        """Report that the call ends, once."""
         phase = self.phase
         if phase in _OVER:
             return
@@ -421,7 +421,7 @@ class Carrier(ABC, Generic[M]):
             self._move(Event.CLOSE, now)
 
     def _move(self, event: Event, now: float) -> bool:
-        """Into the next phase; whether the event is legal in this one. If not, it is the end."""
+        """Enter the next phase. An illegal event ends the call; then False."""
         try:
             phase = after(TRANSITIONS, self.phase, event)
         except IllegalEvent as error:

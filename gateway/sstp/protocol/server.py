@@ -24,7 +24,7 @@ RETRIES = 3
 
 
 class ServerMachine(Machine):
-    """The server's end of one call. The caller starts PPP when `carries` is true."""
+    """The server's end of one call. The owner starts PPP when `carries` is true."""
 
     peer = "client"
 

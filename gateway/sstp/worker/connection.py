@@ -2,28 +2,28 @@
 
 Theory of operation
 -------------------
-A connection is in one Phase, and its state holds what that phase needs and nothing else.
-`TRANSITIONS` holds every legal event of every phase; an event that it does not hold is a fault of
-our own and ends the connection (`_safely`).
+A connection is in one Phase. Its state is one value, which holds what that phase needs and nothing
+else. `TRANSITIONS` lists every legal event of every phase; any other event is a fault of our own
+and ends the connection (`_safely`).
 
 HANDSHAKE  TLS. There is no call yet, and the gateway has not been asked anything.
-CALL       The ServerCall (HTTP, SSTP, PPP) gets all that is read, here. This is so before a call
-           is established, while IPCP is negotiated anew, and while the call is taken down.
-PLANE      The call is established: the connection is a Flow of the plane, which reads and writes
-           it. The call gets control packets only, and when the client was last heard.
-LEAVING    The call is established no more, but the plane may be in the middle of this flow: the
-           connection is taken back in the reactor's next round.
-CLOSED     What was on its way here when the connection was closed is ignored.
+CALL       We read and write the connection; all that is read goes to the ServerCall (HTTP, SSTP,
+           PPP). This is the phase before a call is established, while IPCP is negotiated again,
+           and while the call is torn down.
+PLANE      The call is established. The connection is a Flow of the plane, which reads and writes
+           it; the call gets control packets, and the time at which the client was last heard.
+LEAVING    The call is no longer established. The plane may be in the middle of this flow, so we
+           take the connection back in the reactor's next round.
+CLOSED     Readiness, verdicts and control packets that were still on their way are ignored.
 
-The reactor (a socket that is ready), the plane (a control packet, the end of the connection), the
-gateway (`answer`, `end`) and the worker (`throw_out`) move a connection on. After whatever has
-happened to the call, `_settle` tells its events, sends what it wants sent, and moves the
-connection into the plane or out of it.
+The reactor (the socket is ready), the plane (a control packet, the connection has ended), the
+gateway (`answer`, `end`) and the worker (`throw_out`) move a connection on. After each of them
+`_settle` reports the call's events, sends what the call has to send, and moves the connection
+into the plane or out of it.
 
-One timer runs: HANDSHAKE_LIMIT in HANDSHAKE, afterwards the call's deadline, which bounds all of
-its phases (gateway.sstp.protocol.carrier). What is not sent waits in the call, or in the plane's
-queue of this flow; both are bounded. IP packets that come before the flow exists are those of one
-read.
+One timer runs: HANDSHAKE_LIMIT in HANDSHAKE, then the call's deadline, which bounds all phases of
+the call (gateway.sstp.protocol.carrier). Bytes that cannot be sent yet wait in the call or in the
+flow's queue, both bounded. IP packets that arrive before the flow exists come from a single read.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Phase(Enum):
     HANDSHAKE = "TLS handshake"
     CALL = "call"
     PLANE = "plane"
-    LEAVING = "leaving the plane"
+    LEAVING = "leaving"
     CLOSED = "closed"
 
 
@@ -81,11 +81,11 @@ class Event(Enum):
 
     SECURED = "the end of the TLS handshake"
     VERDICT = "a verdict"
-    EARLY_PACKET = "an IP packet"
+    EARLY_PACKET = "an IP packet outside the plane"
     ESTABLISHED = "an established call"
     CONTROL = "a control packet"
-    DOWN = "a call that is established no more"
-    TAKEN_BACK = "the way back from the plane"
+    DOWN = "a call that is no longer established"
+    TAKEN_BACK = "leaving the plane"
     CLOSE = "closing"
 
 
@@ -131,7 +131,7 @@ class _Leaving:
     call: ServerCall
     flow: Flow
     timer: Timer
-    """It takes the connection back."""
+    """Takes the connection back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class ClientConnection:
 
     @property
     def phase(self) -> Phase:
-        """Where the connection is."""
+        """The phase of the connection."""
         return self._state.phase
 
     @property
@@ -255,7 +255,7 @@ class ClientConnection:
         self._safely(self._go_on, events)
 
     def _go_on(self, events: int) -> None:
-        """The socket is ready, or a look at it that was put off: late, if it is the plane's now."""
+        """The socket may be ready; a deferred look may find that the plane has it."""
         if self.phase not in (Phase.HANDSHAKE, Phase.CALL):
             return
         if events & WRITABLE:
@@ -381,7 +381,7 @@ class ClientConnection:
         self._services.plane.add(flow)
 
     def _leave(self, call: ServerCall, flow: Flow) -> _Leaving:
-        """Not now: the plane may be calling."""
+        """In the next round, since the plane may be calling us."""
         timer = self._reactor.call_at(0.0, lambda: self._safely(self._take_back, leaving))
         leaving = _Leaving(call, flow, timer)
         self._move(Event.DOWN, leaving)
@@ -407,7 +407,7 @@ class ClientConnection:
             self._settle(call)
 
     def _called(self, event: Event) -> ServerCall | None:
-        """The call that an event is for; None: the connection is closed. Raises IllegalEvent."""
+        """The call that an event is for; None if the connection is closed. Raises IllegalEvent."""
         match self._state:
             case _Closed():
                 return None
