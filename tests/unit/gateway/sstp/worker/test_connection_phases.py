@@ -231,3 +231,5 @@ def test_every_phase_may_be_thrown_out(bench: Bench, phase: Phase) -> None:
     ended = [("ended", "too many")] if phase is not Phase.HANDSHAKE else []
     told = [("refused", "timeout", "too many"), *ended, ("gone",)]
     assert bench.services.told == ([] if phase is Phase.CLOSED else told)
+    with_a_call = phase in (Phase.CALL, Phase.PLANE, Phase.LEAVING)
+    assert bench.connection.barred == (7 if with_a_call else 0)
