@@ -15,7 +15,7 @@ PIECE = 65536
 
 
 def serve(address: str, certificate: str, key: str) -> None:
-    """Send to the one who connects until that one goes; `ready` on stdout when it listens."""
+    """Send to the client until it disconnects; `ready` on stdout when it listens."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)

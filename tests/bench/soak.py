@@ -219,12 +219,12 @@ class Honest:
         return {name: gone for one in self._pings.values() for name, gone in one.missing().items()}
 
     async def all_in(self) -> bool:
-        """Whether nobody was put out."""
+        """Whether no client was disconnected."""
         return self._fared["up"] == SSTP and len(await self._ike.inside()) == IKE
 
 
 class Comers:
-    """An honest user who dials again and again, and hangs up when in."""
+    """An honest user who dials repeatedly, and hangs up when connected."""
 
     def __init__(self, first: Dialling, second: Dialling, user: Forged) -> None:
         self._ways: tuple[tuple[Dialling, VpnProtocol, str], ...] = (

@@ -75,7 +75,7 @@ class Rows:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, what: str, direction: str, flows: Flows) -> None:
-        """A row, told at once."""
+        """A row, printed at once."""
         row = {"what": what, "direction": direction, **asdict(flows)}
         row["cores_per_gbit"] = flows.cores_per_gbit
         self.rows.append(row)

@@ -36,7 +36,7 @@ NETWORK = IPv4Network("10.1.0.0/16")
 
 
 class OnePassword:
-    """An Authenticator: MS-CHAPv2, the same password for everybody."""
+    """An Authenticator: MS-CHAPv2, the same password for all users."""
 
     methods: tuple[Method, ...] = ("MS-CHAPv2",)
 

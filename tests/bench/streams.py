@@ -35,7 +35,7 @@ def _prepared(stream: socket.socket) -> socket.socket:
 
 
 def send(streams: Sequence[socket.socket]) -> None:
-    """Zeros without end, to whoever takes them."""
+    """Endless zeros, for any receiver."""
     piece = bytes(_PIECE)
     ready = selectors.EpollSelector()
     for stream in streams:

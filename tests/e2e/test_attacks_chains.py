@@ -60,7 +60,7 @@ async def let_in(dialling: Dialling, protocol: VpnProtocol, shown: Forged, node:
 
 
 def test_plain_certificates_that_cost_hang_nothing_and_let_nobody_in(tmp_path: Path) -> None:
-    """Seven authorities a message, three messages, and a leaf of theirs."""
+    """Seven authorities per message, three messages, and a leaf that the last one issued."""
 
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("IkeV2", revoked=("carol",)))

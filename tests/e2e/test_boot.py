@@ -217,7 +217,7 @@ def test_a_root_without_capabilities_is_told_what_its_container_lacks() -> None:
 
 @pytest.mark.usefixtures("made")
 def test_a_directory_of_the_private_roots_etc_may_be_replaced() -> None:
-    """An overlay in a user namespace has to be told where it may keep its notes."""
+    """An overlay in a user namespace needs the option userxattr."""
     script = (
         "from lab.boot.users import become_root; from lab.boot.enter import replace_root\n"
         "from lab.boot.cache import Cache; from lab.boot.layers import root_key\n"
@@ -348,7 +348,7 @@ def test_a_root_in_which_a_verb_is_at_work_is_not_pruned(cache: str) -> None:
 
 @pytest.mark.usefixtures("made")
 def test_a_runtime_directory_that_others_may_write_is_passed_over_with_a_line(cache: str) -> None:
-    """And with it the log that somebody has prepared there as a link (audit, finding 12)."""
+    """And with it the log, which another user has planted as a link (audit, finding 12)."""
     script = (
         f"mkdir -p ~/{cache}/p2slab/quickstart/log; chmod -R 777 ~/{cache}; touch ~/{cache}/mine; "
         f"ln -s ~/{cache}/mine ~/{cache}/p2slab/quickstart/log/supervisor.log; "

@@ -70,7 +70,7 @@ PRIVATE = "10.1.255.4"
 
 
 class Scene:
-    """The lab with everybody in, and a stranger whose provider routes whatever he likes."""
+    """The lab with all clients connected, and a stranger whose provider routes any address."""
 
     def __init__(self, lab: Lab, second: VpnProtocol) -> None:
         self.lab = lab
@@ -135,7 +135,7 @@ def _send_raw(packet: bytes) -> None:
 
 
 def heard(own: socket.socket) -> list[str]:
-    """From whom something came."""
+    """The senders of received packets."""
     found = []
     while True:
         try:
@@ -217,7 +217,7 @@ def test_clients_reach_what_is_routed_and_nothing_leaves_in_clear(
 
 
 async def through(node: Node, device: str, target: str) -> None:
-    """Have the client send this into its tunnel, whatever it was told."""
+    """Have the client send this into its tunnel, whatever its routes."""
     done = await node.run(["ip", "route", "replace", f"{target}/32", "dev", device])
     assert done.code == 0, done.output
 

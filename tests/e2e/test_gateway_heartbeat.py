@@ -19,7 +19,7 @@ from tests.rigs.sstp_bench import connected
 
 
 async def come_in(bench: Bench, name: str, node: str, over: VpnProtocol) -> object:
-    """Who is in; keep it."""
+    """Record the connected clients."""
     if over == "SSTP":
         return await connected(bench, name, node)
     computer = bench.computer(node, name)

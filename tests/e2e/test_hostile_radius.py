@@ -42,7 +42,7 @@ IGNORED = (
 
 
 class Hostile:
-    """Answers with what it is told, from its own address and from another."""
+    """Sends configured answers, from its own address and from another."""
 
     def __init__(self, own: socket.socket, other: socket.socket) -> None:
         self.answers: Answers = lambda _request: []

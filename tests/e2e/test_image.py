@@ -22,7 +22,7 @@ PROGRAMS = ("podman", "runc")
 
 
 def on_the_machine() -> tuple[str, ...]:
-    """What puts a program into the mounts of who has started the tests, outside the root."""
+    """A command that runs a program in the mounts of the tests' caller, outside the root."""
     pid, ours = os.getpid(), Path("/proc/self/ns/mnt").readlink()
     while pid > 1 and Path(f"/proc/{pid}/ns/mnt").readlink() == ours:
         stat = Path(f"/proc/{pid}/stat").read_text()

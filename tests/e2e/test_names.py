@@ -101,7 +101,7 @@ KINDS = (*COMMON_NAMES, *SUBJECTS)
 async def all_connect(
     bench: Bench, over: VpnProtocol, sstp: SstpClient = "python", kinds: Sequence[str] = KINDS
 ) -> None:
-    """One after another, and each with its own certificate; who is refused is told."""
+    """One after another, each with its own certificate; refusals are reported."""
     await bench.gateway.put(bench.document(over))
     root = bench.credentials["root"]
     for kind, subject in SUBJECTS.items():

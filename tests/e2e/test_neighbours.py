@@ -109,7 +109,7 @@ async def _permanent(node: Node) -> set[str]:
 
 
 def _other_network() -> Netlink:
-    """A network of its own for this thread, with a link that reaches nobody."""
+    """A separate network namespace for this thread, with a link without a peer."""
     calls.unshare(calls.NEWNET)
     netlink = Netlink()
     netlink.apply([requests.bridge("full", LINK), requests.address(LINK, "10.128.0.1/9")])

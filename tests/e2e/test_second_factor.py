@@ -21,7 +21,7 @@ from tests.rigs.radius_bench import Bench, on_a_bench
 
 
 async def decided(bench: Bench, server: RadiusServer, how: Method, *, approve: bool) -> Dialled:
-    """Dial, and have a word on the telephone as soon as one is asked for."""
+    """Dial, and answer the second factor as soon as the user is asked."""
 
     async def word() -> None:
         async def is_asked() -> bool:

@@ -229,7 +229,7 @@ def test_a_verb_that_is_interrupted_before_it_begins_says_one_line(
 
 def test_the_launcher_that_is_interrupted_before_it_begins_says_one_line() -> None:
     def held() -> None:
-        """Ctrl-C is there already, and waits for who takes it."""
+        """Ctrl-C is already pending."""
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         os.kill(os.getpid(), signal.SIGINT)
 

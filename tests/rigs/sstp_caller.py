@@ -40,7 +40,7 @@ class SstpCaller:
     credential: Credential
     server_root: x509.Certificate
     user: ClientConfig | None = None
-    """In place of the certificate, told to the gateway alone."""
+    """In place of the certificate, sent only to the gateway."""
     tamper: Tamper = HONEST
     key_form: Any = "specification"
     events: list[Any] = field(default_factory=list)

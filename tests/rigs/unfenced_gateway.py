@@ -16,7 +16,7 @@ from gateway.forwarding.reach import Reach
 
 
 class Unfenced:
-    """A gateway.forwarding.fence.Fence that keeps nobody out."""
+    """A gateway.forwarding.fence.Fence that drops no packets."""
 
     encloses = True
 
@@ -29,7 +29,7 @@ class Unfenced:
     def admit(
         self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
     ) -> None:
-        """Everybody passes."""
+        """All packets pass."""
 
     def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
         """And goes on to."""

@@ -164,7 +164,7 @@ def test_a_link_in_place_of_a_socket_is_refused(place: Path) -> None:
 
 @as_root
 def test_a_socket_at_which_another_user_listens_is_refused(place: Path) -> None:
-    """The socket is ours, and who listens is not (the descriptor was passed on, or stolen)."""
+    """The socket is ours, but not the listener (the descriptor was passed on, or stolen)."""
     listener = bound(place / "control")
     reading, writing = os.pipe()
     child = os.fork()
@@ -220,7 +220,7 @@ def test_a_cache_is_made_for_us_alone(place: Path) -> None:
 
 @pytest.fixture
 def user(place: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    """An ordinary user's cache; that user is whoever runs the test."""
+    """An ordinary user's cache; the user is the one who runs the test."""
 
     class NotRoot:
         def __getattr__(self, name: str) -> object:

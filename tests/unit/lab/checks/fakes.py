@@ -88,7 +88,7 @@ class FakeGateway:
 
 
 class FakeClient:
-    """Dials as it is told to."""
+    """Dials with a given result."""
 
     user = "alice"
     thumbprint = ALICE

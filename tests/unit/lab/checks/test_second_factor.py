@@ -16,7 +16,7 @@ from tests.unit.lab.checks.fakes import FakeWorld
 
 
 class FakeServer:
-    """Asks whom it is told to ask."""
+    """Asks a fixed list of users."""
 
     def __init__(self, waiting: Iterable[str] = (), *, asks: bool = True) -> None:
         self.asks = asks

@@ -49,7 +49,7 @@ class Untidy:
         return Connection("OpenVPN", "172.16.0.1", "tun0", 0.1, "OpenVPN (TUN)")
 
     async def disconnect(self) -> None:
-        """Leaves everything as it is."""
+        """Changes nothing."""
 
     async def ended(self, _: float) -> str:
         return "over"

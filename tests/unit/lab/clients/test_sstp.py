@@ -67,7 +67,7 @@ class FakeProcess:
 
 
 class FakeNode:
-    """A computer where openssl, pppd and ip say what they are told to say."""
+    """A computer whose openssl, pppd and ip print given output."""
 
     name = "pc"
     kernel = "Linux 6.1"

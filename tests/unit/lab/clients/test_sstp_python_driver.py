@@ -35,7 +35,7 @@ class FakeProgram:
 
 
 class FakeNode:
-    """A computer where the program says what it is told to say."""
+    """A computer whose program prints given output."""
 
     name = "pc"
 

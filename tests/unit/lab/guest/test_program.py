@@ -14,7 +14,7 @@ from lab.guest.program import Run
 
 
 def test_room_for_input_that_was_filled_meanwhile_is_no_reason_to_die() -> None:
-    """One poll told of both the line and the program's input: the line, served first, filled it.
+    """One poll returned both the line and the program's input: the line, served first, filled it.
 
     The agent's thread died of a KeyError, and the connection with it.
     """

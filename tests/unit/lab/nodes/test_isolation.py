@@ -84,7 +84,7 @@ def test_the_document_names_the_capabilities_that_are_out_of_bounds() -> None:
 
 
 def is_outside(path: str) -> bool:
-    """Whether everybody else sees it."""
+    """Whether other processes see it."""
     return Path(path).exists()
 
 
@@ -144,7 +144,7 @@ def test_the_supervisor_goes_through_no_link_that_a_node_has_made(
 
 
 def listen(path: Path) -> socket.socket:
-    """Somebody else's socket."""
+    """Another process's socket."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()

@@ -178,7 +178,7 @@ def test_a_restart_leaves_no_program_and_no_file(tmp_path: Path) -> None:
 
 
 def _outside(path: str) -> str:
-    """The file that everybody else sees."""
+    """The file that other processes see."""
     return Path(path).read_text()
 
 
@@ -187,7 +187,7 @@ async def _both(pc: NamespaceNode) -> bool:
 
 
 async def _sleepers(pc: NamespaceNode) -> int:
-    """Living ones: nobody collects orphans here."""
+    """Live processes: orphans are not reaped here."""
     return len((await pc.run(["pgrep", "-x", "sleep", "-r", "R,S"])).stdout.split())
 
 

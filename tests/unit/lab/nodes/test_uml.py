@@ -144,7 +144,7 @@ async def _limits(pc: Node) -> None:
 
 
 async def _unheld(pc: Node) -> None:
-    """A program runs on although nobody keeps what spawn gave."""
+    """A program runs on without a reference to spawn's result."""
     await pc.spawn(["tail", "-f", "/dev/null"], log="unheld")
     for _ in range(3):
         await pc.run(["sleep", "0.1"])  # the agent hears of it meanwhile
@@ -238,7 +238,7 @@ def test_a_reboot_leaves_no_program_and_no_file_and_the_network_works_again(tmp_
 
 
 async def _killed(pc: Node) -> None:
-    """A kernel that dies takes its programs along, is told of, and can be started again."""
+    """If a kernel dies, its programs die; this is reported, and it can be started again."""
     program = await pc.spawn(["sleep", "78"], log="x")
     running = asyncio.ensure_future(pc.run(["sleep", "79"]))
     await wait_until("both run", 30, partial(_sleeps, pc, 2))
@@ -279,7 +279,7 @@ def test_a_node_is_nothing_but_a_switch_outside() -> None:
 
 
 def _outside(path: str) -> bytes:
-    """The file that everybody else sees."""
+    """The file that other processes see."""
     file = Path(path)
     return file.read_bytes() if file.exists() else b""
 

@@ -111,7 +111,7 @@ def test_a_lab_that_fails_is_a_verdict_and_the_others_go_on(
 
 
 def test_a_worker_that_was_collected_is_sent_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start of another collects it; its number may be somebody else's."""
+    """Starting another process reaps it; its process ID may be in use again."""
     many_wait = many.wait
 
     def wait(lines: list[Any]) -> list[Any]:
