@@ -79,7 +79,7 @@ class IkeCrowd:
         self._daemon: Process | None = None
 
     async def start(self, profile: Profile) -> None:
-        """charon runs, and has all certificates loaded."""
+        """charon runs, and knows everybody."""
         userspace = (await self._node.call(datapath.find)).userspace
         text = _CONF.replace("IPSEC", "kernel-libipsec" if userspace else "")
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
@@ -119,7 +119,7 @@ class IkeCrowd:
         return failures
 
     async def inside(self) -> dict[int, tuple[str, bytes]]:
-        """The connected clients: address and the IKE_SA's SPI."""
+        """Who is in: his address and the IKE_SA's SPI."""
 
         def ask(session: vici.Session) -> dict[int, tuple[str, bytes]]:
             found = {}

@@ -1,4 +1,4 @@
-"""A PPP call authenticated by a real RADIUS server, between two links in memory."""
+"""A PPP call whose user a RADIUS server judges: two links in memory, the server's really asked."""
 
 from __future__ import annotations
 

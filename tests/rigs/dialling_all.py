@@ -49,7 +49,7 @@ def tls_context(shown: Forged) -> SSL.Context:
 
 @dataclass
 class Inside:
-    """A connected client: `alive` asks, `leave` hangs up."""
+    """Somebody who is in: `alive` asks, `leave` hangs up."""
 
     address: str
     alive: Callable[[], Any]

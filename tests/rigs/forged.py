@@ -286,7 +286,7 @@ def ladder(
 
 
 def with_anothers_signature(certificate: Forged) -> Forged:
-    """All valid except the client's own signature, which is another key's."""
+    """All in order but for the client's own signature, which is somebody else's."""
     parsed = certificate.certificate
     issuer = str(parsed.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
     other = sign("mallory", issuer=issuer, key=certificate.key)

@@ -1,4 +1,4 @@
-"""IKE_SA_INITs from spoofed addresses, built by hand (RFC 7296)."""
+"""IKE_SA_INITs of nobody's: RFC 7296 by hand, from addresses of the sender's choice."""
 
 from __future__ import annotations
 

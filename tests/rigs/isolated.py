@@ -1,4 +1,4 @@
-"""Run a test's function in the namespaces of a lab, in a separate process."""
+"""Run a test's function on the ground of a lab: new namespaces, in a process of its own."""
 
 from __future__ import annotations
 

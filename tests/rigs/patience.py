@@ -1,4 +1,4 @@
-"""Time limits for waits in tests."""
+"""How long a test waits for what has to happen."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ async def outcome(bench: Bench, name: str, node: str = "pc1", **options: Any) ->
 
 
 async def connected(bench: Bench, name: str, node: str = "pc1", **options: Any) -> SstpCaller:
-    """A connected caller."""
+    """A caller who is in."""
     one = await caller(bench, name, node, **options)
     event = await off(one.dial)
     assert isinstance(event, Connected), (event, await bench.gateway.log())

@@ -54,7 +54,7 @@ class Target:
         return socket.create_connection((self.address, 443), LIMIT)
 
     def context(self) -> ssl.SSLContext:
-        """A client that verifies the server."""
+        """A client that verifies the server, as everybody should."""
         return ssl.create_default_context(cafile=self.root)
 
 
@@ -350,7 +350,7 @@ def run(target: Target, names: Sequence[str]) -> Iterator[dict[str, object]]:
 
 
 def half_open(target: Target, count: int) -> None:
-    """Open connections, print their number, and keep them until this program is ended."""
+    """Open connections, tell how many, and keep them until somebody ends this program."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, count + 100), most))
     lines = [target.connect() for _ in range(count)]

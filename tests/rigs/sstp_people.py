@@ -52,7 +52,7 @@ def echo_number(packet: bytes) -> int | None:
 
 @dataclass
 class Person:
-    """A client's call: its events, and pings that must be answered."""
+    """Somebody's call: what was told, and pings that are to be answered."""
 
     reactor: Reactor
     aim: IPv4Address
@@ -129,7 +129,7 @@ class Crowd:
         on_up: Callable[[Person], None] = lambda _person: None,
         on_answer: Callable[[Person], None] = lambda _person: None,
     ) -> Person:
-        """Add a client, which dials at once."""
+        """One more, who dials at once."""
         person = Person(self.reactor, self._aim, on_up=on_up, on_answer=on_answer)
         person.call = SstpCall(
             self.reactor,
@@ -210,7 +210,7 @@ def _and_leaves(person: Person) -> None:
 
 
 def _spoofs(person: Person) -> None:
-    """Sends from another client's address; such a packet must be dropped."""
+    """Sends from somebody else's address; such a packet must go nowhere."""
     assert person.call is not None
     assert person.address is not None
     for number in range(50):
@@ -252,7 +252,7 @@ INSIDERS: dict[str, tuple[Tamper, Callable[[Person], None], str]] = {
 
 
 def insiders(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """All kinds at once, then a client that replays another one's data."""
+    """All kinds at once, then one who replays what another had sent."""
     crowd = Crowd(options)
     people = {
         name: crowd.bring(tamper, on_up, _and_leaves)
@@ -274,7 +274,7 @@ HUNG_UP = r"(ended: (the server|closed by|the peer|PPP|LCP|IPCP).*|refused: .*)"
 
 
 def silent(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Clients that fall silent, one at each step; the server must disconnect all of them."""
+    """One who falls silent at each step; the server must hang up on all of them."""
     crowd = Crowd(options)
     people = {step: crowd.bring(Tamper(silent_at=step)) for step in SILENT}
     crowd.run_until(lambda: all(p.over for p in people.values()), 150.0)

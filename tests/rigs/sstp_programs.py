@@ -17,7 +17,7 @@ DIRECTORY = "/run/people"
 
 
 async def files(bench: Bench, node: str, name: str) -> list[str]:
-    """Write a certificate into a node; the options that name it."""
+    """Put somebody's certificate into a node; the options that name it."""
     credential = bench.credentials[name]
     at = {
         "root": bench.credentials["public-root"].certificate_pem,

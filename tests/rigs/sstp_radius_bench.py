@@ -75,7 +75,7 @@ class Bench(gateway_bench.Bench):
         return await start_radius(self.nodes[NODES[address]], instance)
 
     def certificate(self, name: str) -> ClientConfig:
-        """A user with this certificate for the RADIUS server."""
+        """Somebody who shows this certificate to the RADIUS server."""
         root = self.credentials["radius-root"].certificate
         return with_certificate(self.credentials[name], root)
 

@@ -1,4 +1,4 @@
-"""Remains of a lab: processes and network namespaces."""
+"""Whether anything is left of a lab: its processes, and the network namespaces they had."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m gateway` without a fence, for kernels without support; the program refuses them.
+"""`python -m gateway` without a fence, for kernels that have none: the program itself refuses them.
 
 User-mode Linux of Debian 12 has ESP and no nftables for IP.
 """
@@ -16,7 +16,7 @@ from gateway.forwarding.reach import Reach
 
 
 class Unfenced:
-    """A gateway.forwarding.fence.Fence that drops no packets."""
+    """A gateway.forwarding.fence.Fence that keeps nobody out."""
 
     encloses = True
 
@@ -29,7 +29,7 @@ class Unfenced:
     def admit(
         self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
     ) -> None:
-        """All packets pass."""
+        """Everybody passes."""
 
     def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
         """And goes on to."""

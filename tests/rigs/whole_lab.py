@@ -1,4 +1,4 @@
-"""A whole lab for a test, built from the text of a topology."""
+"""A whole lab from the text of a topology, in the hands of a test."""
 
 from __future__ import annotations
 
