@@ -1,4 +1,4 @@
-"""The launcher: a look at the arguments, then the private root, then the verb inside it."""
+"""The launcher: check the arguments, make and enter the private root, run the verb in it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def main(source: str, words: list[str]) -> NoReturn:
     """Run `./p2slab WORDS` from the checkout `source`; a failure is one message and a code."""
 
     def work() -> int:
-        signals.let_go()  # the program p2slab has held them
+        signals.let_go()  # the program p2slab has blocked them
         return _run(source, words)
 
     end_with(work)
 
 
 def enter_module(source: str, module: str, arguments: list[str]) -> NoReturn:
-    """Run another module of the checkout in the private root, as the test harness does."""
+    """Run another module of the checkout in the private root, for the test harness."""
     cache = Cache.of_this_user()
     call = Call(arguments, "test", arguments)
     _enter(source, cache, _made_tree(cache, frozenset(ORDER), source, call), module, call)
@@ -67,7 +67,7 @@ def _run(source: str, words: list[str]) -> int:
 
 
 def _carry_out(source: str, call: Call) -> int:
-    """A verb of the launcher's own."""
+    """Run a verb of the launcher."""
     if call.verb == "doctor":
         from lab.boot import doctor
 
@@ -115,7 +115,7 @@ def _labs_run(cache: Cache) -> bool:
 
 
 def _none_runs(call: Call) -> int:
-    """For verbs of running labs on a machine that cannot have one yet."""
+    """The answer of verbs for running labs on a machine without a private root."""
     if call.verb != "status":
         raise UsageError("no lab is running", "p2slab up topologies/quickstart.yaml")
     if "--json" in call.own:
@@ -129,11 +129,11 @@ def _here() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError:
-        raise UsageError("the current directory is gone", "cd to one that is there") from None
+        raise UsageError("the current directory is gone", "cd to one that exists") from None
 
 
 def _made_tree(cache: Cache, wanted: frozenset[str], source: str, call: Call) -> str:
-    """A private root with these layers, made if it is not there."""
+    """A private root with these layers, made if it does not exist."""
     from lab.boot.make import make_root
 
     return make_root(
@@ -142,8 +142,8 @@ def _made_tree(cache: Cache, wanted: frozenset[str], source: str, call: Call) ->
 
 
 def _asked(source: str, cache: Cache, tree: str, call: Call) -> int:
-    """Run the verb in a child, which may find that it needs layers that are not there; make them,
-    and run it anew."""
+    """Run the verb in a child process; if it needs layers that are missing, make them and run it
+    again."""
     from lab.boot import ask
 
     ended = ask.run(lambda: _enter(source, cache, tree, _CLI, call))
@@ -154,7 +154,7 @@ def _asked(source: str, cache: Cache, tree: str, call: Call) -> int:
 
 
 def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoReturn:
-    """Become the private root's Python in its mounts, or in those of the lab that is entered."""
+    """Become the private root's Python in its own mounts, or in those of a lab to enter."""
     run_base = cache.made_run_base()
     here = _here()
     directory = inside(here)
@@ -162,7 +162,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     env = environment(source, cache.directory, run_base)
     env[LAYERS] = " ".join(in_order(layers_of(tree)))
     env.update({name: os.environ[name] for name in (PIPE,) if name in os.environ})
-    # The test suite plays an ordinary user, who makes a private root of their own.
+    # The test suite plays an ordinary user, who makes another private root.
     settings = _host_settings() if call.verb == "test" else None
     _hold(cache, tree)
     if _joined(run_base, call):
@@ -174,7 +174,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         if settings:
             settings.save("/run/host-settings")
     if module == _CLI:
-        signals.hold()  # it takes them when it can
+        signals.hold()  # lab.cli.main unblocks them
     execute(module, arguments, env, directory)
 
 
@@ -187,7 +187,7 @@ def _joined(run_base: str, call: Call) -> bool:
 
 
 def _hold(cache: Cache, tree: str) -> None:
-    """Keep the tree from `root prune` while the verb runs (a lab is known by its socket)."""
+    """Protect the tree from `root prune` while the verb runs; labs are detected by their sockets."""
     held = own.lock(cache.in_use(tree), "removing the private root", say, shared=True)
     if held is None or not os.path.isdir(tree):
         raise MachineError("another p2slab has just removed the private root", "run it once more")
