@@ -187,7 +187,7 @@ def _joined(run_base: str, call: Call) -> bool:
 
 
 def _hold(cache: Cache, tree: str) -> None:
-    """Protect the tree from `root prune` while the verb runs; labs are detected by their sockets."""
+    """Protect the tree from `root prune` while the verb runs; labs are found by their sockets."""
     held = own.lock(cache.in_use(tree), "removing the private root", say, shared=True)
     if held is None or not os.path.isdir(tree):
         raise MachineError("another p2slab has just removed the private root", "run it once more")
