@@ -2,7 +2,7 @@
 loop.
 
 Many of them share one loop (gateway.dataplane.reactor). What happens is told in the words of
-gateway.sstp.protocol.events; what happens before SSTP, as Refused with a client's reason.
+gateway.sstp.protocol.events; what happens before SSTP, as NotReached.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from gateway.ppp.config import ClientConfig
 from gateway.ppp.link import PppLink
 from gateway.sstp.protocol.binding import certificate_hashes
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
-from gateway.sstp.protocol.events import CallEvent, Ended, Refused
+from gateway.sstp.protocol.events import CallEvent, Ended
 from gateway.sstp.protocol.machine import TIMERS, Timers
 from gateway.sstp.protocol.tamper import HONEST, Tamper
+from lab.topology.model.vocabulary import Reason
 
 HTTPS = 443
 REACH_LIMIT = 5.0
@@ -34,7 +35,7 @@ LITTLE_ROOM = 4096
 _LONGEST_ANSWER = 8192
 """Bytes of a proxy's."""
 _PROXIED = re.compile(rb"HTTP/1\.[01] (?P<status>\d{3})[^\r\n]*")
-_TLS_REASONS = (
+_TLS_REASONS: tuple[tuple[str, Reason], ...] = (
     (r"CERTIFICATE_VERIFY_FAILED", "server-untrusted"),
     (r"PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS", "tls"),
     (r"HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_CIPHERS", "tls"),
@@ -60,6 +61,17 @@ class Manner:
     timers: Timers = TIMERS
 
 
+@dataclass(frozen=True)
+class NotReached:
+    """There was no call: TCP, the proxy or TLS failed. Told at most once; Ended follows."""
+
+    reason: Reason
+    message: str
+
+
+DialEvent = CallEvent | NotReached
+
+
 class SstpCall:
     """One call. `tell` gets its events, the last of which is always Ended; `done` is called when
     nothing is left of it.
@@ -72,7 +84,7 @@ class SstpCall:
         reactor: Reactor,
         target: Target,
         user: ClientConfig,
-        tell: Callable[[CallEvent], None],
+        tell: Callable[[DialEvent], None],
         *,
         done: Callable[[], None] = lambda: None,
         manner: Manner = Manner(),
@@ -254,10 +266,10 @@ class SstpCall:
         elif not self._over:
             self._fail("no-answer", f"no TLS within {REACH_LIMIT:g} s")
 
-    def _fail(self, reason: str, message: str) -> None:
+    def _fail(self, reason: Reason, message: str) -> None:
         """Before there was a call."""
         if not self._over:
-            self._tell(Refused(reason, message))
+            self._tell(NotReached(reason, message))
             self._tell(Ended(message))
             self._close()
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ipaddress import IPv4Address
 
+    from gateway.common.vocabulary import Reason
     from gateway.ppp.events import LinkEvent
     from gateway.sstp.protocol.events import CallEvent
     from gateway.sstp.protocol.http import RequestReader, ResponseReader
@@ -252,7 +253,7 @@ class Carrier(ABC, Generic[M]):
             self._refuse(event.reason, event.message)
         elif isinstance(event, LinkDown):
             # Who leaves before it was connected was not turned away; who falls silent was.
-            self._end(event.why, "timeout" if event.why.endswith(": no answer") else "")
+            self._end(event.why, event.reason)
             machine.disconnect(event.why, now)
 
     def _announce(self, machine: M | None) -> None:
@@ -275,12 +276,12 @@ class Carrier(ABC, Generic[M]):
         self._outgoing.append(packet)
         self._unsent += len(packet)
 
-    def _refuse(self, reason: str, message: str) -> None:
+    def _refuse(self, reason: Reason, message: str) -> None:
         if not self._refused and not self._told_connected:
             self._refused = True
             self._events.append(Refused(reason, message, self._user))
 
-    def _end(self, why: str, reason: str = "") -> None:
+    def _end(self, why: str, reason: Reason | None = None) -> None:
         if self._ended:
             return
         if reason:
@@ -290,7 +291,7 @@ class Carrier(ABC, Generic[M]):
         self.established = False
         self._events.append(Ended(why))
 
-    def _give_up(self, reason: str, why: str, now: float) -> None:
+    def _give_up(self, reason: Reason, why: str, now: float) -> None:
         """Close without a word (3.1.5.1)."""
         self._end(why, reason)
         self._close(now)

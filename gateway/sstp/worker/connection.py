@@ -55,7 +55,7 @@ class WorkerServices(Protocol):
     def opened(self, caller: ClientConnection, binding: str) -> None:
         """Packets go."""
 
-    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
+    def refused(self, caller: ClientConnection, reason: Reason, message: str, user: str) -> None:
         """It was turned away."""
 
     def ended(self, caller: ClientConnection, why: str) -> None:

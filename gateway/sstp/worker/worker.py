@@ -9,10 +9,9 @@ import sys
 import traceback
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING
 
 from gateway.common.rate_limit import RateLimit
-from gateway.common.vocabulary import Reason
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.ppp.config import ServerConfig
 from gateway.ppp.link import PppLink
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
+    from gateway.common.vocabulary import Reason
     from gateway.dataplane.plane import Plane
     from gateway.dataplane.reactor import Reactor
     from gateway.ppp.events import Attempt
@@ -61,7 +61,6 @@ _AT_ONCE = 64
 GOODBYE = 1.0
 """Seconds for the calls to end when the worker is told to."""
 _SUMMARY = 10.0
-_REASONS = frozenset(get_args(Reason))
 
 
 class Worker:
@@ -155,15 +154,14 @@ class Worker:
         self._totals["opened"] += 1
         self._tell(Opened(call=caller.number, binding=binding))
 
-    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
+    def refused(self, caller: ClientConnection, reason: Reason, message: str, user: str) -> None:
         """One line in the log, unless there are too many."""
-        word = cast("Reason", reason if reason in _REASONS else "refused")
         name, thumbprint = self._users.get(caller.number, (user, ""))
-        self._totals[f"refused: {word}"] += 1
-        if self._may_tell(word, known=bool(name)):
+        self._totals[f"refused: {reason}"] += 1
+        if self._may_tell(reason, known=bool(name)):
             self._tell(
                 Refused(
-                    reason=word,
+                    reason=reason,
                     message=printable(message),
                     address=caller.address,
                     user=printable(name),
