@@ -228,6 +228,7 @@ class SstpEngine:
                     user=message.user,
                     address=message.address,
                     thumbprint=message.thumbprint,
+                    radius_server=message.radius_server,
                 )
             case Noted():
                 self._context.log.add("engine", self.protocol, message.message)

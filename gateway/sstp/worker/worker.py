@@ -92,8 +92,8 @@ class Worker:
         self._numbers = itertools.count(1)
         self._callers: dict[int, ClientConnection] = {}
         self._asked: set[int] = set()
-        self._users: dict[int, tuple[str, str]] = {}
-        """Name and thumbprint, by call, of those about whom the gateway has told."""
+        self._denied: dict[int, Denied] = {}
+        """By call: what the gateway has said of it."""
         self._half_open: HalfOpen[ClientConnection] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
         self._limits = {known: RateLimit(reactor.now) for known in (False, True)}
         self._totals: Counter[str] = Counter()
@@ -156,7 +156,8 @@ class Worker:
 
     def refused(self, caller: ClientConnection, reason: Reason, message: str, user: str) -> None:
         """One line in the log, unless there are too many."""
-        name, thumbprint = self._users.get(caller.number, (user, ""))
+        denied = self._denied.get(caller.number)
+        name = (denied and denied.user) or user
         self._totals[f"refused: {reason}"] += 1
         if self._may_tell(reason, known=bool(name)):
             self._tell(
@@ -165,7 +166,8 @@ class Worker:
                     message=printable(message),
                     address=caller.address,
                     user=printable(name),
-                    thumbprint=thumbprint,
+                    thumbprint=denied.thumbprint if denied else "",
+                    radius_server=denied.radius_server if denied else "",
                 )
             )
 
@@ -180,7 +182,7 @@ class Worker:
         self.ended(caller, "the connection was closed")
         self._callers.pop(caller.number, None)
         self._totals.update(translation.losses(caller.counters, caller.barred))
-        self._users.pop(caller.number, None)
+        self._denied.pop(caller.number, None)
         self._half_open.remove(caller, caller.address)
         if not self._callers and self._stopping:
             self.reactor.stop()
@@ -266,8 +268,8 @@ class Worker:
             return
         if isinstance(order, Admitted):
             self._half_open.remove(caller, caller.address)
-        if isinstance(order, Denied) and order.user:
-            self._users[caller.number] = (order.user, order.thumbprint)
+        if isinstance(order, Denied):
+            self._denied[caller.number] = order
         caller.answer(translation.verdict(order))
 
     def _counts(self) -> Counts:
