@@ -58,7 +58,7 @@ class Program:
     log: Path
     prepare: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]]
-    gone: Callable[[str], Awaitable[None]]
+    gone: Callable[[EngineError | StorageError], Awaitable[None]]
     env: Mapping[str, str]
     inherits: Callable[[], Mapping[str, int]] = dict
     alive: Callable[[], Awaitable[None]] | None = None
@@ -124,8 +124,8 @@ class Daemon:
                 await self._run()
             except (EngineError, StorageError) as error:
                 self._state = "failed"
-                self.death = brief(error.message)
-                await self._program.gone(error.message)
+                self.death = error.what
+                await self._program.gone(error)
                 self._tell(error)
             except BaseException as error:  # a fault of our own: who waits must hear of it too
                 self._tell(EngineError(f"{self._program.name}: {error!r}"))
@@ -181,9 +181,9 @@ class Daemon:
                 watching.cancel()
             await self._end(process)
         if silent:
-            raise EngineError(f"{self._program.name} {silent} and was killed: {self._said()}")
+            raise EngineError(f"{self._program.name} {silent} and was killed", said=self._said())
         if not self._stopping.is_set():
-            raise EngineError(f"{self._program.name} {_ended(process)}: {self._said()}")
+            raise EngineError(f"{self._program.name} {_ended(process)}", said=self._said())
 
     async def _until_silent(self) -> str:
         """What the heartbeat says once it is lost; for ever where nobody asks."""
@@ -209,16 +209,16 @@ class Daemon:
             await asyncio.wait_for(asyncio.shield(ending), 0.5)
         if ending.done():
             raise EngineError(
-                f"{name} died while starting (code {ending.result()}): {self._said()}"
+                f"{name} died while starting (code {ending.result()})", said=self._said()
             )
         why = ready.exception() if ready in done else f"no answer within {START_LIMIT:g} s"
-        raise EngineError(f"{name} does not start: {why}: {self._said()}")
+        raise EngineError(f"{name} does not start", said=f"{why}: {self._said()}")
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         try:
             descriptor = os.open(self._program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
-            raise StorageError(f"cannot write {self._program.log}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self._program.log}", said=error.strerror) from error
         inherited = self._program.inherits()
         options = (f"--{name}={number}" for name, number in inherited.items())
         try:
@@ -233,7 +233,7 @@ class Daemon:
                 preexec_fn=_begin,
             )
         except OSError as error:
-            raise EngineError(f"cannot run {self._program.argv[0]}: {error.strerror}") from error
+            raise EngineError(f"cannot run {self._program.argv[0]}", said=error.strerror) from error
         finally:
             os.close(descriptor)
 
@@ -251,11 +251,6 @@ class Daemon:
 
     def _said(self) -> str:
         return tail(self._program.log)
-
-
-def brief(why: str) -> str:
-    """Of what `gone` is told, what happened; the rest is the log's."""
-    return why.partition(":")[0]
 
 
 def _begin() -> None:

@@ -100,7 +100,7 @@ class Clients:
             await self._link.apart("terminate", order)
         except EngineError as error:
             # it had gone by itself, or its client never confirmed and it was destroyed
-            if not any(words in error.message for words in ("no matching", "terminating SA")):
+            if not any(words in error.said for words in ("no matching", "terminating SA")):
                 raise
 
     def all_gone(self, why: str) -> None:
