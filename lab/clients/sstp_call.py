@@ -189,9 +189,9 @@ class SstpCall:
         assert self.tls is not None
         done = self.tls.handshake()
         if self.tls.ended:
-            words = self.tls.ended
-            reason = next((r for pattern, r in _TLS_REASONS if re.search(pattern, words)), None)
-            self._fail(reason or "refused", words)
+            said = self.tls.openssl_reason
+            reason = next((r for pattern, r in _TLS_REASONS if re.search(pattern, said)), None)
+            self._fail(reason or "refused", self.tls.ended)
         elif done:
             self._begin(self.tls.peer_certificate)
         else:

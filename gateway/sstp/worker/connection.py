@@ -161,7 +161,8 @@ class ClientConnection:
             self._reactor.call_at(0.0, lambda: self._ready(READABLE))
             return True
         if self._tls.ended:
-            self._services.refused(self, *handshakes.reason(self._tls.ended), "")
+            why = handshakes.reason(self._tls.openssl_reason, self._tls.ended)
+            self._services.refused(self, *why, "")
             self._close()
         else:
             self._watch()
