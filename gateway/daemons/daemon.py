@@ -8,7 +8,6 @@ its ports.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import resource
 import signal
@@ -17,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gateway.common import calls
 from gateway.common.errors import EngineError, StorageError
 from gateway.common.files import tail
 from gateway.common.rotation import keep_small
@@ -35,8 +35,6 @@ START_LIMIT = 30.0
 """Seconds; each starts in less than one, on a machine that has nothing else to do."""
 STOP_LIMIT = 3.0
 DESCRIPTORS = 65536
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 State = Literal["stopped", "starting", "running", "failed"]
 
@@ -258,7 +256,7 @@ def _begin() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    calls.die_with_parent(signal.SIGTERM)
 
 
 def _ended(process: asyncio.subprocess.Process) -> str:

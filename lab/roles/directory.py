@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.common import calls
 from lab.errors import LabError, UsageError
-from lab.kernel import calls
 from lab.nodes.base import Completed, Node, Process
 from lab.roles.daemon import last_words
 from lab.roles.kept_domain import archive_of, keep, restore

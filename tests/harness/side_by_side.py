@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-from lab.kernel import calls
+from gateway.common import calls
 from lab.runtime.directory import BASE
 
 FOR_EACH_CORE = 2
