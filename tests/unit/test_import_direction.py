@@ -138,3 +138,13 @@ def having(text: str) -> set[str]:
         for path in modules(package)
         if text in path.read_text()
     }
+
+
+def test_the_framing_of_sstp_stands_once() -> None:
+    numbers = {"4095", "0x0FFF", "0xFFF"}
+    assert {
+        str(path.relative_to(SOURCE))
+        for package in ("gateway/sstp", "gateway/dataplane")
+        for path in modules(package)
+        if numbers & {word.strip("(),:;") for word in path.read_text().split()}
+    } == {"gateway/dataplane/framing.py"}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from gateway.dataplane.framing import HEADER
 from gateway.ppp.events import Attempt, Authenticated, AuthenticationFailed, LinkDown
 from gateway.ppp.frames import ip_packet, split
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.events import Connected, Data, Ended, Refused, user_of
 from gateway.sstp.protocol.machine import Machine
-from gateway.sstp.protocol.packets import HEADER, Framer, Status, is_control
+from gateway.sstp.protocol.packets import Framer, Status, is_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
