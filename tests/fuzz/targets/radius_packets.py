@@ -170,7 +170,7 @@ START, ASK, ANSWER, DECIDE, WAIT = range(5)
 DECISIONS = 5
 
 
-def door_seeds() -> list[bytes]:
+def proxy_seeds() -> list[bytes]:
     def ask(*more: bytes) -> tuple[int, bytes]:
         body = b"".join((attribute(1, b"CORP\\alice"), attribute(31, b"192.0.2.9"), *more))
         return ASK, b"\0\1\7" + body
@@ -242,5 +242,5 @@ TARGETS = (
     Target("radius-answers", answer_seeds, read_answer, ("radius/",), OF_ATTRIBUTES, quick=1000),
     Target("radius-exchange", exchange_seeds, exchange, ("radius/",), of_steps(6), quick=400,
            cpu=0.5),
-    Target("radius-proxy", door_seeds, proxy, ("radius/",), of_steps(6), quick=300, cpu=0.5),
+    Target("radius-proxy", proxy_seeds, proxy, ("radius/",), of_steps(6), quick=300, cpu=0.5),
 )  # fmt: skip
