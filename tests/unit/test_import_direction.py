@@ -140,6 +140,10 @@ def having(text: str) -> set[str]:
     }
 
 
+def test_one_module_says_what_can_be_shown() -> None:
+    assert having(".isprintable()") == {"radius/printable.py"}
+
+
 def test_the_framing_of_sstp_stands_once() -> None:
     numbers = {"4095", "0x0FFF", "0xFFF"}
     assert {
