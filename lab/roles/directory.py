@@ -8,6 +8,7 @@ domain is made of. From there the first login is possible within a second.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
@@ -256,9 +257,9 @@ async def _make(domain: Domain, controller: Computer, members: list[Computer]) -
 
 
 def _impossible(made: Completed) -> LabError:
-    for line in made.stderr.splitlines():
-        if line.startswith("user "):
-            return UsageError(f"Active Directory refuses {line}", "give the user another password")
+    if made.code == os.EX_DATAERR:
+        said = made.stderr.splitlines()[-1]
+        return UsageError(f"Active Directory refuses {said}", "give the user another password")
     return LabError(f"Active Directory could not be made: {made.said[-2000:]}")
 
 
