@@ -34,6 +34,8 @@ class NameCheck:
     verdict: Literal["same", "other", "unknown"]
     lines: tuple[str, ...] = ()
     """openssl's error messages."""
+    reached: bool = True
+    """Whether openssl ended in time; if not, `lines` are ours."""
 
 
 async def compare_name(
@@ -51,7 +53,8 @@ async def compare_name(
     try:
         done = await node.run(argv, limit=LIMIT, env=env)
     except TimeoutError:
-        return NameCheck("unknown", (f"openssl: {server} gave no answer within {LIMIT:g} s",))
+        line = f"openssl: {server} gave no answer within {LIMIT:g} s"
+        return NameCheck("unknown", (line,), reached=False)
     return read_check(done)
 
 
