@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import ValidationError
 
+from lab.boot.enter import outside
 from lab.errors import LabError
 from lab.failure import raised
 from lab.nodes.base import Completed
@@ -117,7 +118,7 @@ def _named_by(request: pytest.FixtureRequest) -> TopologyFile:
 
 def _build(handle: Handle, file: TopologyFile) -> None:
     """Until it is ready; LabError if it cannot be built."""
-    verdict = Verdict(handle.name, str(file.path))
+    verdict = Verdict(handle.name, outside(file.path))
     if not build(handle, verdict, lambda _: None):
         assert verdict.failure
         failure = verdict.failure

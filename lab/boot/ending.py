@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Callable, NoReturn, Optional
 
+from lab.boot.enter import outside
 from lab.boot.users import CONTAINER, lacking_capabilities, lacks
 from lab.errors import OURS, LabError, MachineError
 
@@ -30,14 +31,15 @@ def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.
     remedy = _REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None
-    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
-    message = place + (error.strerror or str(error))
+    named = isinstance(error.filename, (str, bytes))
+    place = outside(os.fsdecode(error.filename)) if named else ""
+    message = ": ".join(filter(None, [place, error.strerror or str(error)]))
     ask = error.errno in _FORBIDDEN and os.geteuid() == 0
     lacking = lacking_capabilities() if ask else []
     if lacking:
         return MachineError(f"{message}: root here {lacks(lacking)}", CONTAINER)
     if place and error.errno in _FORBIDDEN:
-        remedy = f"look whose it is: ls -ld {os.fsdecode(error.filename)}"
+        remedy = f"look whose it is: ls -ld {place}"
     return MachineError(message, remedy)
 
 

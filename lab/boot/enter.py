@@ -51,6 +51,12 @@ def inside(path: str) -> str:
     return HOST + os.path.realpath(path) if is_replaced(path) else path
 
 
+def outside(path: str | os.PathLike[str]) -> str:
+    """The machine's own name of a file that is named as it is seen inside: the one for people."""
+    name = os.fspath(path)
+    return name[len(HOST) :] if name.startswith(f"{HOST}/") else name
+
+
 def inside_nodes(path: str) -> str:
     """Where the machine's file `path`, given as `everywhere`, is seen inside, in nodes as well."""
     real = os.path.realpath(path)
