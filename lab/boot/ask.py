@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, NoReturn
 
+from lab.boot.source import PROGRAM
 from lab.boot.syscalls import die_with_parent
 from lab.errors import MachineError
 
@@ -87,7 +88,7 @@ def require(layers: Iterable[str]) -> None:
         return
     if pipe < 0:
         raise MachineError(
-            f"the private root lacks the layers {names}", f"./p2slab root make {names}"
+            f"the private root lacks the layers {names}", f"{PROGRAM} root make {names}"
         )
     os.write(pipe, names.encode())
     sys.exit(0)

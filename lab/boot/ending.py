@@ -8,6 +8,7 @@ import sys
 from typing import Callable, NoReturn, Optional
 
 from lab.boot.enter import outside
+from lab.boot.source import PROGRAM
 from lab.boot.users import CONTAINER, lacking_capabilities, lacks
 from lab.errors import OURS, LabError, MachineError
 
@@ -20,8 +21,8 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "raise fs.file-max",
     errno.ENOMEM: "free some memory",
-    errno.EPERM: "./p2slab doctor",
-    errno.EACCES: "./p2slab doctor",
+    errno.EPERM: f"{PROGRAM} doctor",
+    errno.EACCES: f"{PROGRAM} doctor",
 }
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
 

@@ -15,8 +15,9 @@ from lab.boot.ending import end_with
 from lab.boot.enter import environment, execute, inside, replace_root
 from lab.boot.layers import ORDER, in_order, of_verb, root_key
 from lab.boot.progress import say
+from lab.boot.source import commit_of, is_checkout, topologies
 from lab.boot.users import become_root, can_map_range
-from lab.boot.verbs import OF_THE_LAUNCHER
+from lab.boot.verbs import OF_A_CHECKOUT, OF_THE_LAUNCHER
 from lab.errors import HELD, MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ASKABLE = frozenset(ORDER) - {"test"}
 
 
 def main(source: str, words: list[str]) -> NoReturn:
-    """Run `./p2slab WORDS` from the checkout `source`; a failure is one message and a code."""
+    """Run `p2slab WORDS` from `source` (lab.boot.source); a failure is one message and a code."""
 
     def work() -> int:
         signals.let_go()  # the program p2slab has held them
@@ -50,6 +51,8 @@ def _run(source: str, words: list[str]) -> int:
     if answer is not None:
         sys.stdout.write(answer)
         return HELD
+    if not is_checkout(source):
+        _refuse_what_is_not_installed(call)
     if call.verb in OF_THE_LAUNCHER:
         return _carry_out(source, call)
     _here()
@@ -91,21 +94,24 @@ def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:
     if call.asked == "version":
         return f"p2slab {_version(source)}\n"
     if call.verb == "schema":
-        with open(os.path.join(source, "topologies", "schema.json"), encoding="utf-8") as file:
+        with open(os.path.join(topologies(source), "schema.json"), encoding="utf-8") as file:
             return file.read()
     return None
 
 
 def _version(source: str) -> str:
-    """The release, and the commit where git can tell it."""
-    import subprocess
+    """The release, and the commit where it is known."""
+    commit = commit_of(source)
+    return f"{VERSION} ({commit})" if commit else VERSION
 
-    try:
-        told = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
-                              capture_output=True, text=True, check=True)  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return VERSION
-    return f"{VERSION} ({told.stdout.strip()})"
+
+def _refuse_what_is_not_installed(call: Call) -> None:
+    """UsageError for what wants our tests, benchmarks or the program p2slab."""
+    names_tests = any(os.path.exists(word.partition("::")[0]) for word in call.own)
+    if call.verb in OF_A_CHECKOUT or (call.verb == "test" and not names_tests):
+        instead = "name tests of yours, or " if call.verb == "test" else ""
+        raise UsageError(f"{call.verb} needs p2slab's own source, and this is an installed one",
+                         f"{instead}type ./p2slab {call.verb} in a checkout")  # fmt: skip
 
 
 def _labs_run(cache: Cache) -> bool:
@@ -158,7 +164,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     run_base = cache.made_run_base()
     here = _here()
     directory = inside(here)
-    arguments, named = shown_elsewhere(call, [source, here])
+    arguments, named = shown_elsewhere(call, [source, here] if is_checkout(source) else [here])
     env = environment(source, cache.directory, run_base)
     env[LAYERS] = " ".join(in_order(layers_of(tree)))
     env.update({name: os.environ[name] for name in (PIPE,) if name in os.environ})
@@ -169,8 +175,8 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
         directory = directory if os.path.isdir(directory) else "/"
     else:
         become_root(whole_range=not call.unprivileged or can_map_range())
-        everywhere = [source, cache.directory]
-        replace_root(tree, visible=[here, *named], everywhere=everywhere, run_base=run_base)
+        replace_root(tree, visible=[here, *named], code=source, everywhere=[cache.directory],
+                     run_base=run_base)  # fmt: skip
         if settings:
             settings.save("/run/host-settings")
     if module == _CLI:

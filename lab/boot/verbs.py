@@ -22,3 +22,6 @@ VERBS = {
 
 OF_THE_LAUNCHER = ("doctor", "root", "image")
 """Carried out before there is a private root, with parsers of their own."""
+
+OF_A_CHECKOUT = ("bench", "image")
+"""Not there where p2slab was installed by pip; nor is `test` without tests of the user's."""
