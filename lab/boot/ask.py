@@ -20,7 +20,6 @@ from lab.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAY_ASK = ("verify", "up")
 LAYERS = "P2SLAB_LAYERS"
 """In the environment: those that are there, with spaces between."""
 PIPE = "P2SLAB_ASK"

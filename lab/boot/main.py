@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lab import VERSION
 from lab.boot import own, signals
-from lab.boot.arguments import RUNNING, Call, load_table, read, refuse_missing, shown_elsewhere
-from lab.boot.ask import LAYERS, MAY_ASK, PIPE
+from lab.boot.arguments import Call, load_table, read, refuse_missing, shown_elsewhere
+from lab.boot.ask import LAYERS, PIPE
 from lab.boot.cache import Cache, layers_of
 from lab.boot.ending import end_with
 from lab.boot.enter import environment, execute, inside, replace_root
-from lab.boot.layers import ORDER, in_order, of_verb, root_key
+from lab.boot.layers import ORDER, in_order, root_key
 from lab.boot.progress import say
 from lab.boot.source import commit_of, is_checkout, topologies
 from lab.boot.users import become_root, can_map_range
-from lab.boot.verbs import OF_A_CHECKOUT, OF_THE_LAUNCHER
+from lab.boot.verbs import of_verb
 from lab.errors import HELD, MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _run(source: str, words: list[str]) -> int:
         return HELD
     if not is_checkout(source):
         _refuse_what_is_not_installed(call)
-    if call.verb in OF_THE_LAUNCHER:
+    if call.row.of_the_launcher:
         return _carry_out(source, call)
     _here()
     cache = Cache.of_this_user()
@@ -61,10 +61,10 @@ def _run(source: str, words: list[str]) -> int:
     tree = cache.best(root_key())
     if not (tree and wanted <= layers_of(tree)):
         refuse_missing(call)
-        if call.verb in RUNNING and not _labs_run(cache):
+        if call.row.running and not _labs_run(cache):
             return _none_runs(call)
         tree = _made_tree(cache, wanted, source, call)
-    if call.verb in MAY_ASK and not layers_of(tree) >= ASKABLE:
+    if call.row.may_ask and not layers_of(tree) >= ASKABLE:
         return _asked(source, cache, tree, call)
     return _enter(source, cache, tree, _CLI, call)
 
@@ -89,7 +89,7 @@ def _carry_out(source: str, call: Call) -> int:
 
 def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:
     """What is answered from files of the checkout; None for the rest."""
-    if call.asked == "help" and call.verb not in OF_THE_LAUNCHER:
+    if call.asked == "help" and not (call.verb and call.row.of_the_launcher):
         return f"{table[call.command]['help']}\n"
     if call.asked == "version":
         return f"p2slab {_version(source)}\n"
@@ -108,7 +108,7 @@ def _version(source: str) -> str:
 def _refuse_what_is_not_installed(call: Call) -> None:
     """UsageError for what wants our tests, benchmarks or the program p2slab."""
     names_tests = any(os.path.exists(word.partition("::")[0]) for word in call.own)
-    if call.verb in OF_A_CHECKOUT or (call.verb == "test" and not names_tests):
+    if call.row.of_a_checkout or (call.verb == "test" and not names_tests):
         instead = "name tests of yours, or " if call.verb == "test" else ""
         raise UsageError(f"{call.verb} needs p2slab's own source, and this is an installed one",
                          f"{instead}type ./p2slab {call.verb} in a checkout")  # fmt: skip
@@ -174,7 +174,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     if _joined(run_base, call):
         directory = directory if os.path.isdir(directory) else "/"
     else:
-        become_root(whole_range=not call.unprivileged or can_map_range())
+        become_root(whole_range=not call.row.unprivileged or can_map_range())
         replace_root(tree, visible=[here, *named], code=source, everywhere=[cache.directory],
                      run_base=run_base)  # fmt: skip
         if settings:
@@ -185,7 +185,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
 
 
 def _joined(run_base: str, call: Call) -> bool:
-    if not call.enters_lab:
+    if not call.row.enters:
         return False
     from lab.boot.join import join_lab, lab_named
 
