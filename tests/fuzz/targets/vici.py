@@ -13,7 +13,6 @@ from vici.protocol import FiniteStream, Message
 from gateway.charon import vici_messages
 from gateway.ikev2.refusals import MOST_REMEMBERED, Refusals
 from gateway.policy.diagnostics import DiagnosticLog
-
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_steps, split
 
