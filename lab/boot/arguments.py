@@ -12,6 +12,7 @@ import os
 from typing import Any, Callable, NamedTuple, NoReturn
 
 from lab.boot.enter import HOST, is_replaced
+from lab.boot.source import EXAMPLE
 from lab.boot.verbs import VERBS, Verb
 from lab.choices import did_you_mean, listing
 from lab.errors import UsageError
@@ -113,7 +114,7 @@ def refuse_missing(call: Call) -> None:
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             raise UsageError(
-                f"{path}: {error.strerror}", "topologies/quickstart.yaml is one to start from"
+                f"{path}: {error.strerror}", f"{EXAMPLE} is one to start from"
             ) from None
         if os.path.isdir(path):
             raise UsageError(f"{path} is a directory", "name a file in it")

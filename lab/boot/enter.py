@@ -10,7 +10,7 @@ import os
 import sys
 from typing import NoReturn
 
-from lab.boot.source import PACKAGES, PROGRAM, is_checkout
+from lab.boot.source import EXAMPLE, PACKAGES, PROGRAM, is_checkout
 from lab.boot.syscalls import (
     CLONE_NEWNS,
     MS_PRIVATE,
@@ -181,6 +181,7 @@ def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
         "P2SLAB_SOURCE": code_inside(source),
         "P2SLAB_CACHE": inside_nodes(cache),
         "P2SLAB_RUN": run_base,
+        "P2SLAB_EXAMPLE": EXAMPLE,
     }
 
 

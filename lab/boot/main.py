@@ -15,7 +15,7 @@ from lab.boot.ending import end_with
 from lab.boot.enter import environment, execute, inside, replace_root
 from lab.boot.layers import ORDER, in_order, root_key
 from lab.boot.progress import say
-from lab.boot.source import commit_of, is_checkout, topologies
+from lab.boot.source import EXAMPLE, PROGRAM, commit_of, is_checkout, topologies
 from lab.boot.users import become_root, can_map_range
 from lab.boot.verbs import of_verb
 from lab.errors import HELD, MachineError, UsageError
@@ -123,11 +123,11 @@ def _labs_run(cache: Cache) -> bool:
 def _none_runs(call: Call) -> int:
     """For verbs of running labs on a machine that cannot have one yet."""
     if call.verb != "status":
-        raise UsageError("no lab is running", "p2slab up topologies/quickstart.yaml")
+        raise UsageError("no lab is running", f"{PROGRAM} up {EXAMPLE}")
     if "--json" in call.own:
         sys.stdout.write("[]\n")
     else:
-        sys.stderr.write("no lab is running (p2slab up topologies/quickstart.yaml)\n")
+        sys.stderr.write(f"no lab is running ({PROGRAM} up {EXAMPLE})\n")
     return HELD
 
 

@@ -44,6 +44,12 @@ def topologies(source: str) -> str:
     return os.path.join(source, "topologies" if is_checkout(source) else "lab/topologies")
 
 
+EXAMPLE = os.environ.get("P2SLAB_EXAMPLE") or (
+    "topologies/quickstart.yaml" if is_checkout(HERE) else f"{topologies(HERE)}/quickstart.yaml"
+)
+"""The topology to start from; the launcher hands the machine's name of it to the verbs."""
+
+
 def commit_of(source: str) -> str:
     """The commit, with `-dirty` where files differ from it; empty if nobody can tell."""
     try:

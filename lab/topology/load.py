@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from lab.boot.enter import outside
+from lab.boot.source import EXAMPLE
 from lab.topology.model.topology import Topology
 from lab.topology.planning.plan import Plan
 from lab.topology.planning.planner import make_plan
@@ -24,7 +25,7 @@ from lab.topology.rules import rule_problems
 from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
-_STARTING_POINT = "topologies/quickstart.yaml is one to start from"
+_STARTING_POINT = f"{EXAMPLE} is one to start from"
 
 
 @dataclass(frozen=True)

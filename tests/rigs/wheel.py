@@ -27,8 +27,9 @@ def install(wheel: Path, environment: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """What a program of that environment may be started with: not with the checkout's packages."""
-    return {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    """What a program of that environment may be started with: nothing of the checkout's."""
+    checkouts = ("PYTHONPATH", "P2SLAB_EXAMPLE")
+    return {name: text for name, text in os.environ.items() if name not in checkouts}
 
 
 def _pip(*arguments: str) -> None:

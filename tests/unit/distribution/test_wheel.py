@@ -78,13 +78,24 @@ def test_what_is_installed_answers_from_its_own_files(program: Path) -> None:
     assert "Verbs:" in answer(program, "--help").stdout
 
 
-@pytest.mark.skipif(
+as_root = pytest.mark.skipif(
     not as_user.possible(), reason="only root can enter a private root in one; run it with sudo"
 )
+
+
+@as_root
 def test_what_is_installed_checks_a_topology_in_the_private_root(program: Path) -> None:
     said = answer(program, "validate", str(CHECKOUT / "topologies/quickstart.yaml"))
     assert said.returncode == 0, said.stderr
     assert "quickstart.yaml: ok" in said.stdout
+
+
+@as_root
+def test_what_is_installed_names_a_topology_of_its_own_to_start_from(program: Path) -> None:
+    said = answer(program, "validate", "/missing.yaml")
+    assert said.returncode == 2
+    (named,) = re.findall(r"/\S+/lab/topologies/quickstart.yaml", said.stderr + said.stdout)
+    assert Path(named).is_relative_to(program.parents[1])
 
 
 @pytest.mark.parametrize("words", [["test"], ["test", "--lf"], ["bench", "lab"], ["image", "x"]])
