@@ -19,6 +19,7 @@ from lab.faults.kinds import KINDS
 from lab.roles import ROLES
 from lab.topology.model import steps
 from lab.topology.model.vocabulary import FaultName, Serves
+from lab.topology.planning.specs import ServiceSpec
 
 CHECKOUT = Path(__file__).parents[2]
 BENCH = CHECKOUT / "tests/bench"
@@ -52,13 +53,13 @@ def test_every_fault_has_a_kind_and_a_line_of_help() -> None:
     assert all(faults().values())
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_every_role_has_a_module_that_starts_it(role: str) -> None:
-    assert callable(import_module(ROLES[role]).start)
+def test_every_service_of_the_plan_has_a_role_that_starts_it() -> None:
+    assert set(ROLES) == set(get_args(ServiceSpec))
+    assert all(callable(import_module(name).start) for name in ROLES.values())
 
 
 def test_whatever_a_computer_may_serve_is_a_role() -> None:
-    assert set(get_args(Serves)) <= set(ROLES)
+    assert set(get_args(Serves)) <= {spec.role for spec in ROLES}
 
 
 @pytest.mark.parametrize("verb", VERBS)
