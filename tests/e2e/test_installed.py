@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_an_installed_p2slab_verifies_the_quickstart(tmp_path: Path) -> None:
-    program = rig.install(rig.build(tmp_path), tmp_path / "environment")
+    program = rig.install(rig.build(tmp_path), environment=tmp_path / "environment")
     (site_packages,) = (tmp_path / "environment/lib").glob("python3*/site-packages")
     (site_packages / "pydantic.py").write_text("raise ImportError('made for another Python')")
     done = subprocess.run(

@@ -19,10 +19,10 @@ def build(directory: Path) -> Path:
     return wheel
 
 
-def install(wheel: Path, environment: Path) -> Path:
-    """The console script of an environment, made here, that has the wheel and nothing else."""
+def install(*what: str | Path, environment: Path) -> Path:
+    """The console script of an environment, made here, that has that and nothing else."""
     subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", environment], check=True)
-    _pip("--python", str(environment), "install", "--no-deps", "--no-index", str(wheel))
+    _pip("--python", str(environment), "install", "--no-deps", "--no-index", *map(str, what))
     return environment / "bin/p2slab"
 
 

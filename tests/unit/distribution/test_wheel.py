@@ -40,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return rig.install(wheel, tmp_path_factory.mktemp("environment"))
+    return rig.install(wheel, environment=tmp_path_factory.mktemp("environment"))
 
 
 def answer(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +115,13 @@ def test_every_pytest_of_the_environment_finds_the_fixture(program: Path) -> Non
     )
     said = subprocess.check_output([python, "-I", "-c", entry_point], text=True)
     assert said == "['lab.pytest_plugin']\n"
+
+
+def test_an_editable_install_is_the_checkout(tmp_path: Path) -> None:
+    program = rig.install("--editable", CHECKOUT, environment=tmp_path)
+    assert "bench: no benchmark is named" in answer(program, "bench").stderr
+    commit = commit_of(str(CHECKOUT))
+    assert (f"({commit})" if commit else VERSION) in answer(program, "--version").stdout
 
 
 def test_an_sdist_has_the_checkout_and_the_commit(tmp_path: Path) -> None:
