@@ -25,7 +25,7 @@ from typing import IO, Any, Callable, NamedTuple
 from lab.boot.make import LABEL
 from lab.boot.options import Options
 from lab.boot.progress import megabytes, step
-from lab.boot.source import files_of, matches
+from lab.boot.source import COMMIT, commit_of, files_of, matches
 from lab.boot.work import as_pid_one
 from lab.errors import UsageError
 
@@ -97,14 +97,14 @@ def write(tree: str, key: str, source: str, target: str, tag: str) -> None:
     """Write the image; nothing is left of one that could not be written."""
     unfinished = f"{target}.part"
     root, own = f"{unfinished}-root", f"{unfinished}-checkout"
-    files = files_of(source)
+    files, commit = files_of(source), commit_of(source)
 
     def work() -> None:
         with step("layer of the private root") as progress:
             first = _layer(root, lambda archive: _add_root(archive, tree))
             progress.result = megabytes(first.size)
         with step("layer of the checkout") as progress:
-            second = _layer(own, lambda archive: _add_checkout(archive, source, files))
+            second = _layer(own, lambda archive: _add_checkout(archive, source, files, commit))
             progress.result = megabytes(second.size)
         with step(f"writing {os.path.basename(target)}") as progress:
             _write_archive(unfinished, [first, second], key, tag)
@@ -182,8 +182,8 @@ def _add_root(archive: tarfile.TarFile, tree: str) -> None:
     archive.addfile(link)
 
 
-def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str]) -> None:
-    """Root's, whoever owns them here, so that the image is nobody's."""
+def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str], commit: str) -> None:
+    """Root's, whoever owns them here, so that the image is nobody's; and the commit."""
 
     def roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
@@ -199,6 +199,8 @@ def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str]) -> No
                 known.add(directory)
                 _add_directory(archive, f"{PLACE}/{directory}", 0o755)
         archive.add(os.path.join(source, path), f"{PLACE}/{path}", recursive=False, filter=roots)
+    if commit:
+        _add_bytes(archive, f"{PLACE}/{COMMIT}", f"{commit}\n".encode())
 
 
 def _above(path: str) -> list[str]:
