@@ -21,7 +21,7 @@ def faults() -> dict[str, str]:
     return {name: (work.__doc__ or "").split("\n")[0] for name, work in KINDS.items()}
 
 
-@click.command(cls=listing("Faults", faults))
+@click.command(cls=listing("fault", faults))
 @click.argument("word")
 @click.option("--for", "time", help="How long it lasts, such as 20s; default: until --end.")
 @click.option("--at", help="The site or the RADIUS server, if there is more than one.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
+from lab.boot.enter import outside
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _write(out: Path, made: Credential, password: str | None) -> list[str]:
         **({} if password is None else {"p12": (made.p12(password, rounds=P12_ROUNDS), 0o600)}),
     }
     files = {out / f"{made.name}.{ending}": content for ending, content in contents.items()}
-    existing = [str(path) for path in files if path.exists()]
+    existing = [outside(path) for path in files if path.exists()]
     if existing:
         raise UsageError(f"{', '.join(existing)}: already exists", "remove it, or use another name")
     out.mkdir(parents=True, exist_ok=True)
@@ -164,4 +165,4 @@ def _write(out: Path, made: Credential, password: str | None) -> list[str]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(path, flags, mode), "wb") as file:
             file.write(content)
-    return [str(path) for path in files]
+    return [outside(path) for path in files]

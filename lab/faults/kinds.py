@@ -1,4 +1,7 @@
-"""The faults: a table from the name of each to the function that begins it."""
+"""The faults: a table from the name of each to the function that begins it.
+
+A new fault is a name in lab/topology/model/vocabulary.py, a function here and a row of KINDS.
+"""
 
 from __future__ import annotations
 

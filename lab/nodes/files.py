@@ -7,7 +7,7 @@
     /sys             of the node's network, read-only
     /proc            of the node's processes (lab.nodes.first); only /proc/sys/net is writable,
                      which belongs to the node's network namespace
-    the checkout     read-only, for `python -m gateway` and the like
+    our code         read-only, for `python -m gateway` and the like
     the cache        only its `native` and `bytecode`, read-only
 
 Nothing else is mounted: no home directories, no other part of the cache, no host devices, no
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from gateway.common import calls
 from lab.boot import own
-from lab.boot.enter import LOWER
+from lab.boot.enter import LOWER, code_shown
 from lab.boot.users import is_machines_root
 
 OWN_PLACES = ("/run", "/tmp", "/etc")  # noqa: S108 (the node's own)
@@ -34,7 +34,7 @@ DIRECTORIES = (
 )
 OVERLAYS = ("etc", "var")
 SOURCE = Path(os.environ.get("P2SLAB_SOURCE") or Path(__file__).parents[2])
-"""The checkout, at the same path in nodes (lab.boot.enter.inside_nodes)."""
+"""Our code, at the same path in nodes (lab.boot.enter.code_inside)."""
 OF_THE_CACHE = ("native", "bytecode")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun", "ppp")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",
@@ -170,8 +170,8 @@ def _show(place: Path, target: Path) -> None:
 
 
 def _shown() -> Iterator[Path]:
-    """The parts of checkout and cache that a node sees; of the cache, those that can be made."""
-    yield SOURCE
+    """The parts of code and cache that a node sees; of the cache, those that can be made."""
+    yield from map(Path, code_shown(str(SOURCE)).values())
     for place in (Path(os.environ["P2SLAB_CACHE"], name) for name in OF_THE_CACHE):
         with suppress(OSError):  # a read-only cache
             os.close(own.open_directory(str(place), make=True))

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from lab.boot.enter import HOST
+from lab.boot.source import PROGRAM
 from lab.errors import LabError
 from lab.guest import wire
 from lab.kernel import sysctls
@@ -117,7 +118,7 @@ class Machine:
         await process.stop(0)
         log = _log_end(process)
         raise LabError(f"{self._plan.name}: user-mode Linux {state}; its log ends: {log}",
-                       "./p2slab doctor checks whether it can run here")  # fmt: skip
+                       f"{PROGRAM} doctor checks whether it can run here")  # fmt: skip
 
     async def _watch(self, process: Process) -> None:
         """Close all connections when the kernel ends: a killed kernel closes none."""
