@@ -44,7 +44,7 @@ def test_every_step_of_the_model_is_carried_out() -> None:
 
 def test_every_step_has_a_place_of_its_own_in_the_table() -> None:
     assert len({work.__qualname__ for work in WORK.values()}) == len(WORK)  # type: ignore[attr-defined]
-    assert set(WORK) == {*steps.CHECKS, *steps.ACTIONS, *steps.TELEPHONE}
+    assert set(WORK) == {*steps.CHECKS, *steps.ACTIONS, *steps.SECOND_FACTOR}
 
 
 def test_every_fault_has_a_kind_and_a_line_of_help() -> None:

@@ -11,7 +11,7 @@ from lab.boot import enter
 from lab.boot.ending import machines_fault
 from lab.boot.enter import environment, outside
 from lab.boot.source import PACKAGES
-from lab.failure import words
+from lab.failure import error_text
 from lab.nodes.environment import environment as of_a_node
 from lab.topology.load import load
 from lab.topology.reading.problems import LoadError
@@ -62,7 +62,7 @@ def test_messages_have_the_machines_own_names(
         load(tmp_path / "usr/lab.yaml")
     assert str(missing.value).startswith("/usr/lab.yaml cannot be used: 1 problem\n/usr/lab.yaml:1")
     refused = OSError(errno.EACCES, "Permission denied", str(tmp_path / "etc/x"))
-    assert words(refused) == "/etc/x: Permission denied"
+    assert error_text(refused) == "/etc/x: Permission denied"
     assert str(machines_fault(refused)).startswith("/etc/x: Permission denied")
 
 
