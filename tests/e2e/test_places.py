@@ -185,10 +185,10 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
         "root make", MACHINE, "NET_ADMIN.*--privileged"),
     "root of one id": (
         "run='unshare --user --map-root-user'",
-        "up /mnt/place.yaml", MACHINE, "with 1 uids.*--map-auto"),
+        "up /mnt/place.yaml", MACHINE, "has 1 uids.*--map-auto"),
     "root of one id, nothing made": (
         f"{EMPTY}; run='unshare --user --map-root-user'",
-        "root make", MACHINE, "with 1 uids.*--map-auto"),
+        "root make", MACHINE, "has 1 uids.*--map-auto"),
     "no files left": (
         "ulimit -n 8",
         "up /mnt/place.yaml", MACHINE, "Too many open files.*ulimit"),
