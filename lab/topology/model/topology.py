@@ -193,7 +193,7 @@ class Topology(_Model):
     """What goes wrong by the clock, such as {fault: s2s-cut, after: 5s, for: 20s}; what goes wrong
     in an order stands in `expect`."""
     expect: tuple[Step, ...] = ()
-    """Checks, and actions between them, in order: see the README's words of `expect:`."""
+    """Checks, and actions between them, in order: docs/topology-language.md describes them."""
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""
