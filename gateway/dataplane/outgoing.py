@@ -2,7 +2,7 @@
 
 The real sstpc takes one SSTP packet per wake-up of its socket: what came in the same TLS record
 waits for the next one. So a burst must end with a record that holds one packet only; the socket
-then stays readable until sstpc has come that far (facts/sstp-dataplane.md, item 1).
+then stays readable until sstpc has come that far (docs/facts.md §5).
 """
 
 from __future__ import annotations

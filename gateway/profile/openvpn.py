@@ -1,4 +1,4 @@
-"""OpenVPN/vpnconfig.ovpn: Azure's published directives (facts/azure-p2s.md, section 2).
+"""OpenVPN/vpnconfig.ovpn: Azure's published directives (docs/facts.md §1).
 
 The user puts certificate and key where $CLIENTCERTIFICATE and $PRIVATEKEY stand. The name that is
 checked is the gateway's id, not the name that is connected to.

@@ -1,7 +1,7 @@
 """What sstpc and pppd are given: pppd's option file, the command line, OpenSSL's limits. Text.
 
 pppd is the parent and sstpc its pty, so that pppd's exit codes can be used and no request is
-echoed before pppd listens (facts/sstp-interop.md).
+echoed before pppd listens (docs/facts.md §6).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a call sends, cut into TLS records: one SSTP packet each.
 
-The real sstpc takes one SSTP packet per wake-up of its socket (facts/sstp-dataplane.md, item 1),
+The real sstpc takes one SSTP packet per wake-up of its socket (docs/facts.md §5),
 and before a call is established each packet may be the last for a while.
 """
 

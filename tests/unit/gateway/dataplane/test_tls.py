@@ -37,7 +37,7 @@ AZURES = {
       for bits, digest in ((128, 256), (256, 384))),
     *("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA256", "AES256-SHA256"),
 }  # fmt: skip
-"""Azure's suites (facts/azure-p2s.md section 3.1), as OpenSSL calls them."""
+"""Azure's suites (docs/facts.md §3), as OpenSSL calls them."""
 
 
 def test_the_cipher_suites_are_azures_and_no_others() -> None:
