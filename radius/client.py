@@ -4,7 +4,7 @@
     verdict = await client.mschapv2(Call("203.0.113.9", 7), attempt)
 
 The event loop never waits for a server. Sockets are bound to the gateway's private address,
-because a RADIUS server knows its clients by the GatewaySubnet (facts: azure-p2s, 4.2). Answers
+because a RADIUS server knows its clients by the GatewaySubnet (docs/facts.md §13). Answers
 that are not authentic are counted and passed over, as RFC 2865 has it: the right one may follow.
 """
 

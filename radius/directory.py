@@ -1,6 +1,6 @@
 """An Active Directory domain of Samba 4.17: its controller and its members, as text. Pure.
 
-What is written here was measured (facts: active-directory): few services and one process, no TLS
+What is written here was measured (docs/facts.md §16): few services and one process, no TLS
 keys, winbind that is back a second after the controller, an idmap range that a user namespace
 has, and nothing that outlives its daemon.
 """

@@ -32,7 +32,7 @@ class File:
 
 def command(directory: str, instance: Instance) -> list[str]:
     """How it is started. With a domain in one thread: else it looks after a program only every
-    100 ms (facts: 24 ms in place of 125), and there is one question at a time (radius.winbind)."""
+    100 ms (docs/facts.md §16), and there is one question at a time (radius.winbind)."""
     argv = ["freeradius", "-f", "-l", "stdout", "-d", directory, "-n", NAME]
     return [*argv, "-s"] if instance.domain else argv
 

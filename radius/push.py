@@ -2,7 +2,7 @@
 
 A request goes on to the server; when that accepts, the proxy asks the user and keeps the answer
 until there is a word from the telephone. The gateway does not know of it: it waits, 30 s at most
-(facts: azure-p2s, 4.2). A code that would have to be typed is asked for with an Access-Challenge,
+(docs/facts.md §13). A code that would have to be typed is asked for with an Access-Challenge,
 for which neither PPP nor EAP-MSCHAPv2 has a place: it fails, as it does at Azure.
 """
 

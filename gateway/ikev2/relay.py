@@ -4,7 +4,7 @@ charon's eap-radius asks here about every client, and here it is decided: with c
 EAP-TLS ends in gateway.eap_tls.worker, with RADIUS the servers of the document are asked. charon
 could ask those itself, but would wait in one of its threads, know nothing of scores within an
 authentication, say things of the gateway that Azure's does not, and keep sockets of a source
-address that a tunnel later changes (facts: ikev2-openvpn-radius, section 3).
+address that a tunnel later changes (docs/facts.md §11).
 
 An Access-Accept has the address that admission has reserved, and a Class of ours. charon gives it
 back in its Accounting-Request, which it sends when it has taken the address and before the client

@@ -1,7 +1,7 @@
 """What each operating system's native IKEv2 client proposes and how it authenticates. Data.
 
-Proposals: strongSwan's documentation of Windows and Apple clients (facts: Windows offers
-MODP1024 only; macOS one suite). All sign in by EAP: Azure's certificate authentication on IKEv2 is
+Proposals: strongSwan's documentation of Windows and Apple clients (docs/facts.md §15: Windows
+offers MODP1024 only; macOS one suite). All sign in by EAP: Azure's certificate authentication on IKEv2 is
 EAP-TLS.
 """
 

@@ -1,7 +1,7 @@
 """Many honest clients of one computer, each with a certificate of its own.
 
-IKEv2: one real charon with a connection a user (shared facts: scale.md section 2). OpenVPN: a
-program a user, each with a TUN of its own and no routes (section 3). Who is in pings the gateway
+IKEv2: one real charon with a connection a user (docs/facts.md §17). OpenVPN: a
+program a user, each with a TUN of its own and no routes (§18). Who is in pings the gateway
 from his own address.
 """
 

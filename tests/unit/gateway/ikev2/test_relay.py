@@ -167,7 +167,7 @@ def test_a_reject_without_an_eap_packet_is_an_eap_failure() -> None:
 
 
 def test_a_servers_request_has_the_attributes_of_azures_and_no_others() -> None:
-    """The captured request of Azure's gateway, second round of EAP (facts: azure-p2s, 4.1)."""
+    """The captured request of Azure's gateway, second round of EAP (docs/facts.md §4)."""
     call = Call("192.0.2.2", 12, "IkeV2")
     pairs = [("User-Name", b"alice"), *of_call(Nas("RD0123456789AB", "10.1.255.4"), call)]
     written = Question([*pairs, ("State", bytes(16))], eap=ANSWER)
