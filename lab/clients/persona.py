@@ -1,8 +1,8 @@
 """What each operating system's native IKEv2 client proposes and how it authenticates. Data.
 
 Proposals: strongSwan's documentation of Windows and Apple clients (docs/facts.md §15: Windows
-offers MODP1024 only; macOS one suite). All sign in by EAP: Azure's certificate authentication on IKEv2 is
-EAP-TLS.
+offers MODP1024 only; macOS one suite). All sign in by EAP: Azure's certificate authentication on
+IKEv2 is EAP-TLS.
 """
 
 from __future__ import annotations
