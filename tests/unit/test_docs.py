@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from gateway.common import errors
 from gateway.control import application
-from lab.boot import arguments
+from lab.boot import arguments, image, root
 from lab.cli.bench import benchmarks
 from lab.topology.load import load_bytes
 from lab.topology.model.steps import Steps
@@ -120,14 +120,23 @@ def names_something(name: str) -> bool:
 
 
 def commands() -> list[str]:
-    lines = (block.text for block in blocks("console"))
-    return [found["words"].strip() for text in lines for found in COMMAND.finditer(text)]
+    """In blocks, and in the middle of sentences, but for mere names of verbs; without `p2slab`."""
+    named = arguments.load_table(str(SOURCE))
+    lines = [block.text for block in blocks("console")]
+    lines += [found[1] for document in DOCUMENTS for found in CODE.finditer(prose_of(document))]
+    words = (found["words"].strip() for text in lines for found in COMMAND.finditer(text))
+    said = {word.partition(" > ")[0] for word in words} - {*named}
+    return sorted(word for word in said if "VERB" not in word)
 
 
 @pytest.mark.parametrize("words", commands())
 def test_commands_are_understood(words: str) -> None:
-    table = arguments.load_table(str(SOURCE))
-    arguments.read(shlex.split(words.replace("$PWD", "/x")), table)
+    """By the table of the verbs, or by the parsers of the launcher's own."""
+    argv = shlex.split(words.replace("$PWD", "/x").replace("MINUTES", "1"))
+    call = arguments.read(argv, arguments.load_table(str(SOURCE)))
+    parsers = {"root": root._parser, "image": image._parser}
+    if call.verb in parsers:
+        parsers[call.verb]().parse_args(call.own)
 
 
 def test_blocks_of_python_compile() -> None:
@@ -168,7 +177,8 @@ def test_the_readme_leads_to_every_page_and_every_topology() -> None:
 def test_the_readme_has_every_verb() -> None:
     text = text_of(Path("README.md"))
     verbs = arguments.load_table(str(SOURCE))[""]["commands"]
-    assert [verb for verb in verbs if not re.search(rf"`{verb}\b", text)] == []
+    rows = "".join(re.findall(r"^\| `.*?\|", text, re.MULTILINE))
+    assert [verb for verb in verbs if not re.search(rf"`{verb}\b", rows)] == []
 
 
 def test_every_benchmark_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
