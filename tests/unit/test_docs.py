@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from gateway.common import errors
 from gateway.control import application
 from lab.boot import arguments, image, root
+from lab.boot.verbs import OF_THE_LAUNCHER
 from lab.cli.bench import benchmarks
 from lab.topology.load import load_bytes
 from lab.topology.model.steps import Steps
@@ -125,7 +126,7 @@ def commands() -> list[str]:
     lines = [block.text for block in blocks("console")]
     lines += [found[1] for document in DOCUMENTS for found in CODE.finditer(prose_of(document))]
     words = (found["words"].strip() for text in lines for found in COMMAND.finditer(text))
-    said = {word.partition(" > ")[0] for word in words} - {*named}
+    said = {word.partition(" > ")[0] for word in words} - {*named, *OF_THE_LAUNCHER}
     return sorted(word for word in said if "VERB" not in word)
 
 
