@@ -48,7 +48,7 @@ class Reactor:
         self._callbacks: dict[int, Ready] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
-        self._running = False
+        self._stopped = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.now = clock()
         """Seconds, of when the loop last woke up."""
@@ -80,10 +80,9 @@ class Reactor:
         return timer
 
     def run(self) -> None:
-        """Go on until stop()."""
-        self._running = True
+        """Go on until stop(), which may have been called already: a signal comes when it likes."""
         callbacks, poll = self._callbacks, self._epoll.poll
-        while self._running:
+        while not self._stopped:
             ready = poll(self._patience(), _EVENTS)
             self.now = self._clock()
             self.rounds += 1
@@ -94,10 +93,11 @@ class Reactor:
                     callback(events)
             if self._timers:
                 self._call_timers()
+        self._stopped = False
 
     def stop(self) -> None:
         """Let run() return after the callbacks of this round."""
-        self._running = False
+        self._stopped = True
         os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:

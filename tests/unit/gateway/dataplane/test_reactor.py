@@ -89,6 +89,15 @@ def test_adding_again_changes_events_and_callback() -> None:
         theirs.close()
 
 
+def test_a_stop_before_the_loop_begins_counts() -> None:
+    with Reactor() as reactor:
+        reactor.stop()
+        reactor.run()
+        reactor.call_at(reactor.now, reactor.stop)
+        reactor.run()
+        assert reactor.rounds == 1
+
+
 def test_a_signal_handler_and_another_thread_can_stop_it() -> None:
     with Reactor() as reactor:
         before = signal.signal(signal.SIGUSR1, lambda *_: reactor.stop())
