@@ -112,6 +112,17 @@ class VpnClientConfiguration(ArmModel):
     aadIssuer: Unsupported = None
     vngClientConnectionConfigurations: Unsupported = None
 
+    @property
+    def servers(self) -> tuple[RadiusServer, ...]:
+        """The RADIUS servers, whether the document names one of them or a list."""
+        if self.radiusServerAddress is None:
+            return self.radiusServers
+        single = RadiusServer(
+            radiusServerAddress=self.radiusServerAddress,
+            radiusServerSecret=self.radiusServerSecret,
+        )
+        return (single, *self.radiusServers)
+
     def with_secrets_of(self, other: VpnClientConfiguration) -> VpnClientConfiguration:
         """With the other's secret for each server that has none here: GET does not return them,
         so that what GET returned can be put again. (What Azure does then is not documented.)"""
