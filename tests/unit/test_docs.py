@@ -7,11 +7,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from textwrap import dedent
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import pytest
@@ -21,6 +22,8 @@ from pydantic import TypeAdapter
 
 from gateway.common import errors
 from gateway.control import application
+from gateway.engine import EngineReport
+from gateway.policy.diagnostics import Record, TunnelRecord
 from lab.boot import arguments, image, root
 from lab.boot.verbs import OF_THE_LAUNCHER
 from lab.cli.bench import benchmarks
@@ -207,6 +210,12 @@ def test_the_api_s_errors_are_described_as_they_are() -> None:
     assert {(int(status), code) for status, code in rows} == {
         (kind.status, kind.code) for kind in kinds
     }
+
+
+@pytest.mark.parametrize("kind", [Record, TunnelRecord, EngineReport])
+def test_the_api_s_records_are_described(kind: type[Any]) -> None:
+    named = {found[1] for found in CODE.finditer(text_of(Path("docs/gateway-api.md")))}
+    assert {field.name for field in fields(kind)} - named == set()
 
 
 def test_every_floor_is_described() -> None:
