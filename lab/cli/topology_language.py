@@ -57,8 +57,9 @@ def page(checkout: Path) -> str:
     parts = [_INTRODUCTION, "## Keys\n"]
     parts += [_section(rules, path, rule, known) for path, rule, _ in described]
     parts += ["## The words of `expect:`\n", _ORDER]
-    kinds = (("Checks", steps.CHECKS), ("Actions", steps.ACTIONS),
-             ("The telephone", steps.TELEPHONE))  # fmt: skip
+    ordered = (*steps.CHECKS, *steps.ACTIONS)
+    others = tuple(model for model in steps.VERBS.values() if model not in ordered)
+    kinds = (("Checks", steps.CHECKS), ("Actions", steps.ACTIONS), ("Second factor", others))
     for title, models in kinds:
         parts.append(f"### {title}\n")
         for model in models:
