@@ -228,16 +228,20 @@ def test_every_floor_is_described() -> None:
     assert set(there) - short - within == {"lab/topology"}
 
 
-def test_cited_facts_are_there() -> None:
-    numbers = set(re.findall(r"^## §([0-9]+) ", text_of(Path("docs/facts.md")), re.MULTILINE))
-    sources = chain.from_iterable(
+def sources() -> dict[Path, str]:
+    packages = chain.from_iterable(
         (SOURCE / package).rglob("*.py") for package in ("gateway", "lab", "radius", "tests")
     )
-    cited = {
-        found["number"]
-        for path in sources
-        if path != Path(__file__)
-        for found in CITED.finditer(path.read_text(encoding="utf-8"))
-    }
+    return {path: path.read_text(encoding="utf-8") for path in packages if path != Path(__file__)}
+
+
+def test_cited_facts_are_there() -> None:
+    numbers = set(re.findall(r"^## §([0-9]+) ", text_of(Path("docs/facts.md")), re.MULTILINE))
+    cited = {found["number"] for text in sources().values() for found in CITED.finditer(text)}
     assert cited
     assert cited <= numbers
+
+
+def test_no_fact_is_cited_that_only_its_author_has() -> None:
+    wrong = re.compile(r"(?<!docs/)\bfacts(/|: |\.md|, pitfall)")
+    assert [str(path) for path, text in sources().items() if wrong.search(text)] == []
