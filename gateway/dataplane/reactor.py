@@ -36,6 +36,28 @@ class Timer:
         self.function = None
 
 
+class Alarm:
+    """Calls a function of a reactor's at one time, which may be moved."""
+
+    def __init__(self, reactor: Reactor, function: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._function = function
+        self._set: tuple[float, Timer] | None = None
+
+    def set(self, due: float | None) -> None:
+        """Call at this time and at no other; None: never."""
+        if self._set:
+            when, timer = self._set
+            if when == due:
+                return
+            timer.cancel()
+        self._set = None if due is None else (due, self._reactor.call_at(due, self._ring))
+
+    def _ring(self) -> None:
+        self._set = None
+        self._function()
+
+
 class Reactor:
     """Calls back for descriptors that are ready (level-triggered) and for times that have come.
 

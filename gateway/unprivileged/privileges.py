@@ -11,9 +11,15 @@ import os
 import resource
 import signal
 import struct
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.unprivileged import namespaces, system_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
@@ -43,12 +49,13 @@ def confine() -> str:
     Nothing can be opened, connected, listened on, started or mapped executable afterwards (see
     system_calls for what is left): epoll, sockets and pipes of a loop, and callbacks of C code
     (cffi), are to be made before. Accepting at a listener, TUN and channels go on: they belong to
-    the namespace that they were opened in.
+    the namespace that they were opened in. Importing a module raises ImportError from now on.
 
     Returns what could not be given up, for people; empty for nothing. OSError, RuntimeError.
     """
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise RuntimeError("other threads would keep their rights")
+    sys.meta_path.insert(0, _NoImports())
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     kept = [namespaces.empty(), drop()]
     for limit, most in _LIMITS.items():
@@ -74,6 +81,17 @@ def drop() -> str:
     _prctl(_PR_SET_DUMPABLE, 0)
     die_with_parent()
     return kept
+
+
+class _NoImports:
+    """A module may be out of reach after root is gone, which depends on where the program lies; so
+    an import that comes too late fails everywhere, and in the tests first.
+    """
+
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> None:
+        raise ImportError(f"{name} is imported after privileges were dropped")
 
 
 def die_with_parent() -> None:
