@@ -462,8 +462,8 @@ class ClientConnection:
 def records(data: bytes) -> list[bytes]:
     """What a call sends, cut into TLS records: one SSTP packet each, our HTTP answer first.
 
-    The real sstpc takes one SSTP packet per wake-up of its socket (facts/sstp-dataplane.md, item
-    1), and before a call is established each packet may be the last for a while.
+    The real sstpc takes one SSTP packet per wake-up of its socket (docs/facts.md §5), and before
+    a call is established each packet may be the last for a while.
     """
     at = 0
     pieces = []
