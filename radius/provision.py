@@ -2,13 +2,15 @@
 
 Reads what radius.directory.provisioning writes from stdin, and works on /etc/samba and
 /var/lib/samba, where no domain may be yet. Samba's modules are the distribution's, so this is a
-program of its own. The group's and users' names are in its messages, passwords are not.
+program of its own. The group's and users' names are in its messages, passwords are not. Where a
+user is what cannot be added, it exits with os.EX_DATAERR, and its last line says which and why.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from typing import Any
@@ -62,7 +64,8 @@ def main() -> None:
             add(database, user)
         except (ldb.LdbError, RuntimeError) as error:
             database.transaction_cancel()
-            sys.exit(f"user {user['name']}: {error}")
+            sys.stderr.write(f"user {user['name']}: {' '.join(str(error).split())}\n")
+            sys.exit(os.EX_DATAERR)
     database.transaction_commit()
 
 

@@ -3,7 +3,8 @@
 FILE is JSON (mode 0600): {"listen": [address, port], "server": [address, port, secret],
 "clients": [[prefix, secret], ...], "control": path, "factor": null | "asked" | "never" | "typed"
 | seconds, "deniers": [users], "slow": seconds}. The control socket takes a line, `approve USER` or
-`deny USER` or `waiting`, and answers with one of JSON. What happens is told on stdout.
+`deny USER` or `waiting`, and answers with one of JSON. What happens is told on stdout, and what
+happens to a user as JSON: {"user": name, "reason": null | a reason to refuse, "message": words}.
 """
 
 from __future__ import annotations

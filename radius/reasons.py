@@ -38,9 +38,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 DENIED = "The second factor was denied"
 LATE = "The second factor came too late"
 TYPED = "A code would have to be typed"
-"""the push proxy's own words in a Reply-Message."""
-OUTSIDE = "not in the required group"
-"""radius.winbind's."""
+"""What the push proxy says in a Reply-Message, the only place in RADIUS for a reason."""
 
 _ERRORS: dict[int, Reason] = {
     646: "outside-hours",
@@ -52,7 +50,7 @@ _ERRORS: dict[int, Reason] = {
 """RFC 2759, section 6; 649 is the dial-in permission that an account lacks."""
 
 _PHRASES: dict[Reason, tuple[str, ...]] = {
-    "not-in-group": (re.escape(OUTSIDE),),
+    "not-in-group": (r"0xc000015b",),
     "disabled": (r"account (has been |is )?disabled", r"0xc0000072"),
     "locked-out": (r"account (has been |is )?(automatically )?locked", r"0xc0000234"),
     "account-expired": (r"account (has )?expired", r"0xc0000193"),
@@ -67,7 +65,6 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
     "certificate-revoked": (r"certificate revoked",),
     "certificate": (r"certificate", r"unknown ca\b", r"eap_tls"),
     "second-factor-denied": (re.escape(DENIED),),
-    "second-factor-late": (re.escape(LATE),),
     "typed-code": (re.escape(TYPED),),
     "password": (
         r"logon failure",
@@ -81,7 +78,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
         r"no Auth-Type",  # FreeRADIUS does not know the user
     ),
 }
-"""Of FreeRADIUS, winbind and the push proxy; the first that fits."""
+"""Of FreeRADIUS, winbindd's NTSTATUS, and Reply-Messages; the first that fits."""
 _WORDS = [
     (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
 ]
@@ -126,7 +123,6 @@ _ECHO = "eap_peap: The users session was previously rejected"
 """What FreeRADIUS says of the outer user, when it has refused the inner one."""
 _NAMED = re.compile(r"(?:\w+: )?(?:\(TLS\) )?Certificate CN \(")
 """How a message begins that has a certificate's and a user's name in it."""
-_DOOR = re.compile(r'second factor of (?P<user>"(?:[^"\\]|\\.)*"): (?P<why>.*)')
 
 
 def of_freeradius(log: str) -> Iterator[Refusal]:
@@ -143,11 +139,16 @@ def of_freeradius(log: str) -> Iterator[Refusal]:
 
 
 def of_push_proxy(log: str) -> Iterator[Refusal]:
-    """Of radius.push_proxy's lines, in order."""
+    """Of the lines of radius.push_proxy that have a reason, in order."""
     for line in log.splitlines():
-        found = _DOOR.fullmatch(line)
-        if found and (reason := of_words(found["why"])):
-            yield Refusal(bare(json.loads(found["user"])), reason, found["why"])
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        match told:
+            case {"user": str(user), "reason": reason, "message": str(message)}:
+                if reason in REASONS:
+                    yield Refusal(bare(user), reason, message)
 
 
 def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:

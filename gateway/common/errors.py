@@ -9,14 +9,21 @@ if TYPE_CHECKING:
 
 
 class GatewayError(Exception):
-    """Something the caller must hear; `code` and `status` are what the API answers."""
+    """Something the caller must hear; `code` and `status` are what the API answers.
+
+    `what`: what happened; `said`: what a program or the kernel said of it. `message` has both.
+    """
 
     code = "InternalServerError"
     status = 500
 
-    def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self, what: str, details: Sequence[Detail] = (), *, said: str | None = None
+    ) -> None:
+        self.what = what
+        self.said = said or ""
+        self.message = f"{what}: {said}" if said is not None else what
+        super().__init__(self.message)
         self.details = tuple(details)
 
     def document(self) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class TlsConnection(ABC):
 
     ended = ""
     """Why there is nothing more: "closed by the peer", what the kernel or OpenSSL said."""
+    openssl_reason = ""
+    """OpenSSL's own name of what ended it, such as "NO_SHARED_CIPHER"; empty for all else."""
     wants_write = False
     """Something is not sent yet: watch for WRITABLE, then call flush()."""
 
@@ -122,6 +124,8 @@ class TlsConnection(ABC):
         if isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
             self.ended = self.ended or "closed by the peer"
         elif isinstance(error, ssl.SSLError):
+            if not self.ended:
+                self.openssl_reason = error.reason or ""
             self.ended = self.ended or f"TLS: {error.reason or error}"
         else:
             self.ended = self.ended or f"TCP: {error.strerror or error}"

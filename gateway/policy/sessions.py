@@ -37,6 +37,10 @@ class Peer:
     authentication: AuthenticationType = "Certificate"
     """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprints and root are
     empty."""
+    radius_server: str = ""
+    """The address of the RADIUS server that accepted it."""
+    method: str = ""
+    """What that server was asked by, such as "MS-CHAPv2", where the log says so."""
 
     @property
     def who(self) -> str:
@@ -47,6 +51,12 @@ class Peer:
     def thumbprint(self) -> str:
         """The certificate's own; empty without one."""
         return self.thumbprints[0] if self.thumbprints else ""
+
+    @property
+    def accepted_by(self) -> str:
+        """Method and RADIUS server, for people; empty where no RADIUS server was asked."""
+        server = f"RADIUS server {self.radius_server}" if self.radius_server else ""
+        return ", ".join(filter(None, (self.method, server)))
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp.keys import BindingKey
 
 
@@ -66,7 +67,7 @@ class Refuse:
     `text`: what the peer itself is told; None: the message.
     """
 
-    reason: str
+    reason: Reason
     message: str
     eap: bytes = b""
     error: int = 691
@@ -84,7 +85,7 @@ class EapReply:
     """The next EAP-Request, whole. `silence`: reason and message where the peer says no more."""
 
     packet: bytes = field(repr=False)
-    silence: tuple[str, str] | None = None
+    silence: tuple[Reason, str] | None = None
 
 
 Verdict = Accept | Refuse | EapReply
@@ -103,7 +104,7 @@ class Authenticated:
 class AuthenticationFailed:
     """`reason`: of the Refuse, or "tls", "no-certificate", "password", "refused"."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -117,9 +118,13 @@ class NetworkUp:
 
 @dataclass(frozen=True)
 class LinkDown:
-    """The link has ended; nothing comes after it."""
+    """The link has ended; nothing comes after it.
+
+    `reason`: "timeout" where the peer did not answer; None where one of the ends left.
+    """
 
     why: str
+    reason: Reason | None = None
 
 
 LinkEvent = Attempt | Authenticated | AuthenticationFailed | NetworkUp | LinkDown

@@ -200,11 +200,11 @@ class Lcp(Negotiation):
             return packet.code in _IGNORED
         return True
 
-    def reason(self) -> str:
-        """Why it finished."""
-        if self._loops >= LOOPS and self.gave_up == "no answer":
-            return "nothing but our own requests comes back"
-        return self.gave_up
+    def _unanswered(self) -> None:
+        if self._loops < LOOPS:
+            super()._unanswered()
+        else:
+            self.gave_up = "nothing but our own requests comes back"
 
     _JUDGES: ClassVar[dict[int, Callable[[Lcp, Option], Option | None]]] = {
         Kind.MRU: _judge_mru,

@@ -45,6 +45,8 @@ class Machine(ABC):
         self.deadline: float | None = None
         self.gave_up = ""
         """Why it finished, where it was not the owner's wish."""
+        self.timed_out = False
+        """Whether it finished because the peer did not answer."""
         self._wire = wire
         self._happenings: list[Happening] = []
         self._left = 0
@@ -79,9 +81,13 @@ class Machine(ABC):
         if self._left > 0:
             self._event(Event.TIMEOUT, now)
             return
-        if self.state not in (State.CLOSING, State.STOPPING):
-            self.gave_up = self.gave_up or "no answer"
+        if self.state not in (State.CLOSING, State.STOPPING) and not self.gave_up:
+            self._unanswered()
         self._event(Event.TRIES_USED, now)
+
+    def _unanswered(self) -> None:
+        """The last try has had no answer."""
+        self.gave_up, self.timed_out = "no answer", True
 
     def take(self) -> list[Happening]:
         """What has happened since the last time."""

@@ -42,16 +42,13 @@ class Vouched:
         eap: bytes = b"",
         *,
         failure: bytes = b"",
-        voucher: str = "",
     ) -> None:
-        """`failure`: the EAP-Failure for when admission says no. `voucher`: who says so, for the
-        log."""
+        """`failure`: the EAP-Failure for when admission says no."""
         self.peer = peer
         self.keys = keys
         self.text = text
         self.eap = eap
         self.failure = failure
-        self.voucher = voucher
 
 
 class Gate:
@@ -70,8 +67,8 @@ class Gate:
         """By call: a call keeps to the one that it began with."""
         self._tell = tell
         self._asking: set[int] = set()
-        # by call, let in and not open yet: its place, and who vouches for it
-        self._admitted: dict[int, tuple[Reservation, str]] = {}
+        # by call, let in and not open yet: its place
+        self._admitted: dict[int, Reservation] = {}
 
     async def asked(self, asked: Asked) -> None:
         """Answer; a call that has gone meanwhile gets none."""
@@ -94,7 +91,7 @@ class Gate:
 
     def opened(self, message: Opened) -> None:
         """The reservation becomes a session, unless the desired state has changed meanwhile."""
-        reservation, voucher = self._admitted.pop(message.call, (None, ""))
+        reservation = self._admitted.pop(message.call, None)
         context = self._context
         if reservation is None or not context.sessions.holds(reservation):
             self._tell(End(call=message.call, why="its place had lapsed"))
@@ -106,8 +103,8 @@ class Gate:
         except FenceError as error:
             self._tell(End(call=message.call, why=f"the gateway's own fault: {error.message}"))
             return
-        words = f"assigned {session.private_address} ({message.binding}){voucher}"
-        self._log("connected", session, words)
+        words = f"assigned {session.private_address} ({message.binding})", session.peer.accepted_by
+        self._log("connected", session, "; ".join(filter(None, words)))
         objection = context.admission.objection_to_session(session)
         if objection:
             session.ending = objection.message
@@ -118,8 +115,7 @@ class Gate:
         self._asking.discard(call)
         if chosen := self._authenticators.pop(call, None):
             chosen.forget(call)
-        reservation, _ = self._admitted.pop(call, (None, ""))
-        if reservation:
+        if reservation := self._admitted.pop(call, None):
             self._context.sessions.release(reservation)
         session = self._context.sessions.by_handle("SSTP", str(call))
         if session:
@@ -144,7 +140,7 @@ class Gate:
                 user=vouched.peer.user,
                 thumbprint=vouched.peer.thumbprint,
             )
-        self._admitted[call] = decision.reservation, vouched.voucher
+        self._admitted[call] = decision.reservation
         return Admitted(
             call=call,
             address=decision.reservation.address,
@@ -165,6 +161,7 @@ class Gate:
             user=session.peer.user,
             address=session.peer.address,
             thumbprint=session.peer.thumbprint,
+            radius_server=session.peer.radius_server,
         )
 
 

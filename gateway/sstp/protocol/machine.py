@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Rule = Callable[[Any, Control, float], None]
 """What a machine does with a message: machine, message, now."""
 
-Fault = Literal["", "protocol", "timeout", "binding"]
-"""Why we gave a call up; empty when nobody is to blame."""
+Fault = Literal["protocol", "timeout", "binding"]
+"""Of gateway.common.vocabulary.Reason, why we gave a call up."""
 
 
 class State(Enum):
@@ -79,10 +79,10 @@ TIMERS = Timers()
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a call is being torn down."""
+    """Why a call is being torn down. `fault`: None where nobody is to blame."""
 
     why: str
-    fault: Fault = ""
+    fault: Fault | None = None
 
 
 class Machine:

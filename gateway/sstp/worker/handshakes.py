@@ -24,11 +24,11 @@ _ALERTS = ("_ALERT_", "CERTIFICATE_UNKNOWN")
 """The client breaks off: mostly because it does not trust the gateway's certificate."""
 
 
-def reason(said: str) -> tuple[Reason, str]:
-    """Of TlsConnection.ended: reason and message."""
+def reason(openssl_reason: str, said: str) -> tuple[Reason, str]:
+    """Of TlsConnection.openssl_reason and TlsConnection.ended: reason and message."""
     message = f"the TLS handshake failed: {said}"
-    if any(word in said for word in _NOTHING_IN_COMMON):
+    if any(word in openssl_reason for word in _NOTHING_IN_COMMON):
         return "tls", message
-    if any(word in said for word in _ALERTS):
+    if any(word in openssl_reason for word in _ALERTS):
         return "refused", f"the client broke the TLS handshake off: {said}"
     return "protocol", message

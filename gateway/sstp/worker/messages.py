@@ -98,6 +98,7 @@ class Refused(Message):
     address: Word
     user: Word = ""
     thumbprint: Word = ""
+    radius_server: Word = ""
 
 
 class Noted(Message):
@@ -178,7 +179,7 @@ class Admitted(Message):
 class Denied(Message):
     """Turn it away. `error`: RFC 2759 section 6; `retry`: it may try again on the same call;
     `text`: what the client itself is told, None: the message. `user`, `thumbprint`: who it is,
-    where the worker cannot know."""
+    where the worker cannot know. `radius_server`: the address of the one that refused."""
 
     kind: Literal["denied"] = "denied"
     call: int
@@ -190,6 +191,7 @@ class Denied(Message):
     text: str | None = None
     user: str = ""
     thumbprint: str = ""
+    radius_server: str = ""
 
 
 class Continue(Message):
