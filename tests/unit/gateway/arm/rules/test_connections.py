@@ -76,7 +76,7 @@ def test_a_policy_based_gateway_has_no_connection_yet() -> None:
 
 def test_a_device_is_connected_once() -> None:
     (message,) = judge(connection("again", "o3"), others=1)
-    assert message == "198.51.100.3 is connected already, by c3"
+    assert message == "c3 already connects to 198.51.100.3"
 
 
 @pytest.mark.parametrize(
