@@ -65,7 +65,7 @@ class Gateway:
         self._admission = Admission(self.sessions)
         self._engines: dict[VpnProtocol, Engine] = {}
         self._charon = Charon(state / "ikev2", self.log)
-        self._eap_tls = EapTls(placement, state / "eap-tls", self._say_of_eapd)
+        self._eap_tls = EapTls(placement, state / "eap-tls", self._log_eapd)
         self.site_to_site = Connections(placement, self._charon)
         self._radius = RadiusPath(placement, self.site_to_site, datapath.fence)
         self._resource: VirtualNetworkGateway | None = None
@@ -240,7 +240,7 @@ class Gateway:
         else:
             await self._eap_tls.stop()
 
-    def _say_of_eapd(self, words: str) -> None:
+    def _log_eapd(self, words: str) -> None:
         """For every protocol."""
         for protocol in self._engines:
             self.log.add("engine", protocol, words)

@@ -1,7 +1,7 @@
-"""No module is imported after the worker has given up root.
+"""Forbids imports after the worker has dropped privileges.
 
-It may not be able to read them any more, and whether it is depends on where the program lies; so
-a forgotten import fails everywhere, and in the tests first.
+Whether it could still read modules depends on where the program is installed. With this, a
+forgotten import fails everywhere, and first of all in the tests.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ class _Forbidden:
 
 
 def forbid() -> None:
-    """From now on."""
+    """Forbid all further imports (ImportError)."""
     sys.meta_path.insert(0, _Forbidden())

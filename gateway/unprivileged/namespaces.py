@@ -1,4 +1,4 @@
-"""Namespaces with nothing in them: what is open stays open, and there is no way to anything else.
+"""Empty namespaces: open descriptors stay usable, and nothing else can be reached.
 
 Numbers: linux/sched.h, linux/mount.h.
 """
@@ -13,12 +13,13 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REC, _MS_PRIVATE = 16384, 1 << 18
 _MNT_DETACH = 2
 _COVERED = b"/dev"
-"""A directory that every system has, and that is not there any more afterwards."""
+"""A directory that every system has; it is covered by the new root."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def empty() -> str:
-    """Enter them, as root of the machine or of a user namespace; what could not be left, or ""."""
+    """Enter empty namespaces, as root of the machine or of a user namespace. Returns what could not
+    be left, or ""."""
     kept = []
     for what, leave in (("the network", _leave_network), ("the files", _leave_files)):
         try:
@@ -33,7 +34,7 @@ def _leave_network() -> None:
 
 
 def _leave_files() -> None:
-    """An empty directory becomes the root; the old one is unmounted, also from below it."""
+    """Make an empty directory the root; the old root is stacked below it and unmounted."""
     _check(_libc.unshare(_NEWNS), "unshare")
     _mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
     options = b"mode=0555,size=4k,nr_inodes=1"
