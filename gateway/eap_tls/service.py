@@ -209,7 +209,7 @@ class EapTls:
                 os.kill(pid, signal.SIGKILL)
 
     async def _ask(self, order: BaseModel, *kinds: type[M], limit: float | None = None) -> M:
-        """Send an order and wait `limit` seconds for the answer. EngineError: none, or a wrong one."""
+        """Send an order and wait `limit` seconds for the answer. EngineError: none, or wrong."""
         key = _key(order)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         if key in self._waiting:

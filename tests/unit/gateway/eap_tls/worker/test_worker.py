@@ -145,7 +145,7 @@ def test_one_that_takes_too_much_computing_is_over(
 ) -> None:
     monkeypatch.setattr(workers, "DEAREST", -1.0)
     failed = gateway.respond(IDENTITY)
-    assert (failed.reason, "computing" in failed.message) == ("refused", True)
+    assert (failed.reason, "processor time" in failed.message) == ("refused", True)
 
 
 def test_the_rehearsal_is_a_whole_one() -> None:
