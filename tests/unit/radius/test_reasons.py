@@ -133,13 +133,13 @@ def test_no_name_changes_a_reason_or_makes_a_refusal_of_another(name: str) -> No
 
 
 @given(HOSTILE)
-def test_no_name_makes_the_door_say_something_else(name: str) -> None:
+def test_no_user_name_changes_the_push_proxys_line(name: str) -> None:
     at = PushProxy([(IPv4Network("192.0.2.0/24"), b"s")], b"s", bytes)
     request = AuthPacket(1, secret=b"s", authenticator=bytes(16), dict=dictionary())
     request[1] = [name.encode(errors="replace")]
     visit = Visit(("192.0.2.9", 1), request, 0.0)
-    at._say(visit, "asked")
+    at._log(visit, "asked")
     assert list(of_push_proxy("\n".join(at.lines))) == []
-    at._say(visit, DENIED)
+    at._log(visit, DENIED)
     (found,) = of_push_proxy("\n".join(at.lines))
     assert (found.user, found.reason) == (bare(visit.user), "second-factor-denied")
