@@ -165,7 +165,7 @@ def test_rounds_without_an_end_are_ended() -> None:
         end.answer(EapReply(encode_packet(REQUEST, identifier, b"\x1amore")))
     assert len(end.of(EapAttempt)) == 200
     respond(end, identifier, b"\x1aagain")
-    assert end.of(AuthenticationFailed) == [AuthenticationFailed("refused", "EAP without an end")]
+    assert end.of(AuthenticationFailed) == [AuthenticationFailed("refused", "too many EAP rounds")]
 
 
 def client(**changes: object) -> ByHand:

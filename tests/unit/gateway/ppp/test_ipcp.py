@@ -113,7 +113,7 @@ def test_a_peer_that_will_not_have_its_address_is_sent_away(wanted: tuple[Option
         (LCP, TERMINATE),
     ]
     end.say(LCP, TERMINATE_ACK, 9)
-    assert end.of(LinkDown) == [LinkDown("IPCP: the peer does not take the address it is given")]
+    assert end.of(LinkDown) == [LinkDown("IPCP: the peer does not accept its assigned address")]
     assert end.of(NetworkUp) == []
 
 

@@ -168,7 +168,7 @@ def test_a_peer_that_takes_none_of_our_methods_fails_and_is_sent_away() -> None:
     assert only(end.nak(Option(AUTHENTICATION, PAP_VALUE))).code == TERMINATE
     (failed,) = end.of(AuthenticationFailed)
     assert failed == AuthenticationFailed(
-        "refused", "the peer takes none of the methods allowed, last MS-CHAPv2"
+        "refused", "the peer accepts none of the allowed methods, last MS-CHAPv2"
     )
 
 
@@ -215,7 +215,7 @@ def test_a_line_that_is_a_loop_is_given_up_as_one() -> None:
     for _ in range(10):
         end.say(LCP, *end.request)
         end.pass_time(3.0)
-    assert end.of(LinkDown) == [LinkDown("LCP: nothing but our own requests comes back")]
+    assert end.of(LinkDown) == [LinkDown("LCP: the line only echoes our own requests")]
 
 
 def test_a_silent_peer_is_asked_ten_times_and_then_given_up() -> None:
@@ -315,7 +315,7 @@ def test_a_new_negotiation_on_an_open_network_ends_the_link() -> None:
     pair.server.receive(b"\xff\x03\xc0\x21" + request, pair.now)
     pair.settle()
     assert not pair.server.network_open
-    assert pair.of_server(LinkDown) == [LinkDown("the peer began LCP anew")]
+    assert pair.of_server(LinkDown) == [LinkDown("the peer restarted LCP")]
 
 
 @pytest.mark.parametrize("protocol", [0x8057, 0x80FD, 0x0057, 0xC025])
@@ -389,7 +389,7 @@ def test_a_client_asked_for_what_it_does_not_take_says_what_it_takes() -> None:
 def test_a_client_leaves_a_server_that_asks_for_no_authentication() -> None:
     end = ByHand(client_config())
     assert only(end.establish(MAGIC)).code == TERMINATE
-    assert end.of(AuthenticationFailed)[0].message == "the server asks for no authentication"
+    assert end.of(AuthenticationFailed)[0].message == "the server requires no authentication"
 
 
 def test_a_link_that_is_ended_before_it_was_begun_is_down_without_a_word() -> None:
