@@ -370,7 +370,7 @@ def test_a_client_that_takes_no_answers_is_closed(way: Way) -> None:
         in_reactor(rig.reactor, flood)
         assert len(flow.outgoing) <= QUEUE_BYTES + CONTROL_BYTES
         rig.wait(lambda: rig.closed)
-        assert rig.closed == ["the client takes no answers"]
+        assert rig.closed == ["the client does not read answers"]
 
     with_rig(test, way)
 
