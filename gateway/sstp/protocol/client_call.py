@@ -26,15 +26,15 @@ _SILENT: dict[str, frozenset[int]] = {
     "authentication": frozenset((*frames.AUTHENTICATION, frames.IPCP)),
     "network": frozenset((frames.IPCP,)),
 }
-"""PPP protocols that a client sends nothing of, by the step at which it falls silent."""
+"""PPP protocols that a client does not send, by the step at which it falls silent."""
 
 
 @dataclass(frozen=True)
 class ClientCallConfig:
-    """`certificate_hashes`: binding.certificate_hashes of the leaf that the server showed in TLS.
+    """`certificate_hashes`: binding.certificate_hashes of the server's own certificate in TLS.
 
-    `key_form`: which of the forms of the key the call is bound with, where authentication gives
-    several (keys.from_msk); the specification's unless told otherwise.
+    `key_form`: the form of the key for the binding if authentication yields several
+    (keys.from_msk).
     """
 
     host: str
@@ -47,7 +47,7 @@ class ClientCallConfig:
 
 
 class ClientCall(Carrier[ClientMachine]):
-    """The client's end of one call; its request is in `outgoing` at once."""
+    """The client's end of one call; `outgoing` has its request from the start."""
 
     def __init__(
         self, config: ClientCallConfig, *, now: float, entropy: Callable[[int], bytes]
@@ -62,7 +62,7 @@ class ClientCall(Carrier[ClientMachine]):
 
     @property
     def connected_packet(self) -> bytes:
-        """The Call Connected that was sent, empty before; to be replayed in another call."""
+        """The Call Connected that was sent, empty before; for replay in another call."""
         return self._machine.connected_packet if self._machine else b""
 
     def _read_http(self, data: bytes, now: float) -> bytes:

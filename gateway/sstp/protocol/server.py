@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from gateway.sstp.protocol.packets import Control
 
 RETRIES = 3
-"""Call Connect Requests that a client may try after its first ([MS-SSTP] section 6, note 2)."""
+"""Call Connect Requests that a client may send after its first ([MS-SSTP] section 6, note 2)."""
 
 
 class ServerMachine(Machine):
-    """The server's end of one call. The caller starts PPP when `carries` is true."""
+    """The server's end of one call. Its owner starts PPP when `carries` is true."""
 
     peer = "client"
 
@@ -41,7 +41,7 @@ class ServerMachine(Machine):
         self._early: Control | None = None
 
     def authenticated(self, keys: tuple[binding.Key, ...], now: float) -> None:
-        """PPP has let the user in; only with these keys may the call be bound."""
+        """PPP authentication has succeeded; only these keys are accepted for the binding."""
         self._keys = keys
         if self._early is not None:
             self._bind(self._early, now)
@@ -60,8 +60,8 @@ class ServerMachine(Machine):
             self.abort(Status.RETRY_COUNT_EXCEEDED, why, now)
 
     def on_connected(self, control: Control, now: float) -> None:
-        """3.3.5.2.3. A client sends it as soon as it knows that it is let in, which may be before
-        our side has heard so: then it waits, and a second one is one too many.
+        """3.3.5.2.3. A client sends it when it learns that it is admitted, which may be before this
+        machine does: then the message is kept, and a second one aborts the call.
         """
         if self._early is not None:
             why = f"a second {control.message.name}"

@@ -1,6 +1,6 @@
-"""What a call sends, cut into TLS records: one SSTP packet each.
+"""Splits the output of a call into TLS records of one SSTP packet each.
 
-The real sstpc takes one SSTP packet per wake-up of its socket (facts/sstp-dataplane.md, item 1),
+The real sstpc handles one SSTP packet per wake-up of its socket (facts/sstp-dataplane.md, item 1),
 and before a call is established each packet may be the last for a while.
 """
 
@@ -12,7 +12,7 @@ _HTTP, _END = b"HTTP/", b"\r\n\r\n"
 
 
 def records(data: bytes) -> list[bytes]:
-    """Whole packets of our own, perhaps with our HTTP answer before them."""
+    """Split our own complete packets, which an HTTP answer may precede."""
     at = 0
     pieces = []
     while at < len(data):

@@ -1,4 +1,4 @@
-"""The worker: accepts connections, asks the gateway about them and obeys it."""
+"""The worker: accepts connections, asks the gateway about them and executes its decisions."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ if TYPE_CHECKING:
 
 MOST_HALF_OPEN = 1024
 SHARE = 256
-"""Half-open connections of one source: many clients may stand behind one NAT."""
+"""Maximum half-open connections per source: many clients may be behind one NAT."""
 _AT_ONCE = 64
-"""Connections accepted before others have their turn."""
+"""Connections accepted before other events' turn."""
 GOODBYE = 1.0
-"""Seconds for the calls to end when the worker is told to."""
+"""Seconds that calls get to end when the worker stops."""
 _SUMMARY = 10.0
 _REASONS = frozenset(get_args(Reason))
 
 
 class Worker:
-    """Everything in one thread; `run` returns when the gateway is gone or SIGTERM came."""
+    """Runs in one thread; `run` returns when the gateway has exited or sent SIGTERM."""
 
     def __init__(
         self,
@@ -94,14 +94,14 @@ class Worker:
         self._callers: dict[int, ClientConnection] = {}
         self._asked: set[int] = set()
         self._users: dict[int, tuple[str, str]] = {}
-        """Name and thumbprint, by call, of those about whom the gateway has told."""
+        """Name and thumbprint, by call, as sent by the gateway."""
         self._half_open: HalfOpen[ClientConnection] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
         self._limits = {known: RateLimit(reactor.now) for known in (False, True)}
         self._totals: Counter[str] = Counter()
         reactor.add(channel.fileno(), READABLE, self._on_channel)
 
     def run(self) -> None:
-        """Until the reactor is stopped; then hang up on everybody."""
+        """Run until the reactor is stopped, then end all calls."""
         self.reactor.run()
         self._stopping = True
         for end in (self._listener, self._channel):
@@ -132,7 +132,7 @@ class Worker:
 
     def _throw_out(self, caller: ClientConnection | None) -> None:
         if caller:
-            caller.throw_out("timeout", "thrown out: too many half-open connections")
+            caller.throw_out("timeout", "closed: too many half-open connections")
 
     def _link(self, now: float) -> PppLink:
         assert self._ppp
@@ -142,7 +142,7 @@ class Worker:
     # caller.WorkerServices
 
     def asks(self, caller: ClientConnection, attempt: Attempt) -> None:
-        """Whatever it is, the gateway is asked."""
+        """Ask the gateway about an attempt."""
         message = Asked(
             call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
         )
@@ -151,16 +151,16 @@ class Worker:
         self._tell(message)
 
     def opened(self, caller: ClientConnection, binding: str) -> None:
-        """The gateway keeps a session from now on."""
+        """Tell the gateway to open a session."""
         self._totals["opened"] += 1
         self._tell(Opened(call=caller.number, binding=binding))
 
     def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
-        """One line in the log, unless there are too many."""
+        """Report a refusal for the log, unless there are too many."""
         word = cast("Reason", reason if reason in _REASONS else "refused")
         name, thumbprint = self._users.get(caller.number, (user, ""))
         self._totals[f"refused: {word}"] += 1
-        if self._may_tell(word, known=bool(name)):
+        if self._may_log(word, known=bool(name)):
             self._tell(
                 Refused(
                     reason=word,
@@ -172,13 +172,13 @@ class Worker:
             )
 
     def ended(self, caller: ClientConnection, why: str) -> None:
-        """No packet passes any more."""
+        """Tell the gateway that the call carries no more packets."""
         if caller.number in self._asked:
             self._asked.remove(caller.number)
             self._tell(Closed(call=caller.number, why=printable(why)))
 
     def gone(self, caller: ClientConnection) -> None:
-        """The connection is closed."""
+        """Forget a closed connection."""
         self.ended(caller, "the connection was closed")
         self._callers.pop(caller.number, None)
         self._totals.update(translation.losses(caller.counters, caller.barred))
@@ -188,15 +188,15 @@ class Worker:
             self.reactor.stop()
 
     def fault(self, caller: ClientConnection) -> None:
-        """The traceback is in the worker's own log."""
+        """Report a fault of our own; its traceback is written to the worker's log."""
         self._totals["faults"] += 1
-        if self._may_tell("fault", known=False):
+        if self._may_log("fault", known=False):
             traceback.print_exc()
-            said = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
-            self._tell(Noted(message=f"call {caller.number}: {said}"))
+            fault = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
+            self._tell(Noted(message=f"call {caller.number}: {fault}"))
 
-    def _may_tell(self, word: str, *, known: bool) -> bool:
-        """Whether it gets a line of its own; what does not is summed up soon."""
+    def _may_log(self, word: str, *, known: bool) -> bool:
+        """Whether a record may be logged on its own; the others are summed up later."""
         limit = self._limits[known]
         if limit.allows(word, self.reactor.now):
             return True
@@ -231,11 +231,11 @@ class Worker:
                 self._channel.flush()
                 self._watch_channel()
             for order in self._channel.receive():
-                self._obey(order)
-        except ChannelError:  # without the gateway there is nothing to do here
+                self._handle(order)
+        except ChannelError:  # the gateway has exited
             self.reactor.stop()
 
-    def _obey(self, order: ToWorker) -> None:
+    def _handle(self, order: ToWorker) -> None:
         match order:
             case Configure():
                 self._configure(order)
@@ -281,6 +281,6 @@ class Worker:
         totals = self._totals.copy()
         for caller in self._callers.values():
             totals.update(translation.losses(caller.counters, caller.barred))
-        totals.update(translation.losses_of_nobody(self.plane.counters))
+        totals.update(translation.losses_without_call(self.plane.counters))
         totals["half-open"] = len(self._half_open)
         return Counts(traffic=traffic, totals=totals)
