@@ -24,7 +24,7 @@ from radius.exchange import Question
 from radius.packet import LONGEST_EAP, LONGEST_VALUE, Answer, Flaw, Request, Server
 from radius.printable import printable
 from radius.schedule import LIMIT, in_order
-from radius.sockets import Wires, told
+from radius.sockets import Wires, ignored
 from radius.verdict import EapVerdict, NoAnswer, Reject, Verdict, of_eap, of_mschapv2, of_pap
 
 MOST_ROUNDS = 50
@@ -183,7 +183,7 @@ class RadiusClient:
     def _unanswered(self, question: Question, error: str) -> NoAnswer:
         asked = ", ".join(question.asked) or "any server"
         silence = f"no answer from {asked} within {question.limit:.3g} s"
-        verdict = NoAnswer("; ".join(filter(None, (silence, told(question.flaws), error))))
+        verdict = NoAnswer("; ".join(filter(None, (silence, ignored(question.flaws), error))))
         self._log(f"RADIUS: {verdict.message}")
         return verdict
 

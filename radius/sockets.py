@@ -113,7 +113,7 @@ class Wires:
         self._wires.clear()
 
 
-def told(flaws: Counter[Flaw]) -> str:
+def ignored(flaws: Counter[Flaw]) -> str:
     """`2 answers ignored (authenticator)`; empty for none."""
     if not flaws:
         return ""

@@ -127,9 +127,7 @@ class Daemon:
                 self.death = brief(error.message)
                 await self._program.gone(error.message)
                 self._resolve(error)
-            except (
-                BaseException
-            ) as error:  # a fault of our own: callers of start() must get it, too
+            except BaseException as error:  # a fault of our own: start() must raise it, too
                 self._resolve(EngineError(f"{self._program.name}: {error!r}"))
                 raise
             if time.monotonic() - began > PROVEN:

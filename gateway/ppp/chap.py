@@ -96,9 +96,8 @@ class ChapServer(ServerEnd):
         self._tries += 1
         again = verdict.retry and self._tries < MOST_TRIES
         self._challenge = self._wire.entropy(mschapv2.CHALLENGE_LENGTH)
-        message = mschapv2.failure_message(
-            verdict.error, self._challenge, verdict.said[:LONGEST_MESSAGE], retry=again
-        )
+        text = verdict.text_for_peer[:LONGEST_MESSAGE]
+        message = mschapv2.failure_message(verdict.error, self._challenge, text, retry=again)
         packet = encode_packet(Code.FAILURE, self._identifier, message)
         if again:
             self._resend.send(packet, now)

@@ -74,7 +74,7 @@ class Refuse:
     text: str | None = None
 
     @property
-    def said(self) -> str:
+    def text_for_peer(self) -> str:
         """The text for the peer, in methods that can send one."""
         return self.message if self.text is None else self.text
 

@@ -72,7 +72,7 @@ class PapServer(ServerEnd):
             self._send(Code.ACK, verdict.message)
             self._pass(attempt.user, METHOD, keys.zeros(), verdict.address)
         elif isinstance(verdict, Refuse):
-            self._send(Code.NAK, verdict.said)
+            self._send(Code.NAK, verdict.text_for_peer)
             self._fail(verdict.reason, verdict.message)
         else:
             self._fail("refused", "an EAP packet cannot answer PAP")
@@ -103,5 +103,6 @@ class PapClient(ClientEnd):
         if packet.code == Code.ACK:
             self._pass(self._user, METHOD, keys.zeros())
         elif packet.code == Code.NAK:
-            said = _parse_counted(packet.data)
-            self._fail("password", said[0] if said and said[0] else "the server refuses")
+            message = _parse_counted(packet.data)
+            text = message[0] if message else ""
+            self._fail("password", text or "the server refuses")
