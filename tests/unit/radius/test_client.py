@@ -84,7 +84,7 @@ def accepts(request: bytes) -> list[bytes]:
     return [servers.reply(request, ACCEPT, success + servers.keys(request, RECV, SEND))]
 
 
-async def test_ms_chapv2_goes_out_as_rfc_2548_has_it_and_brings_keys(bench: Bench) -> None:
+async def test_ms_chapv2_is_sent_as_in_rfc_2548_and_yields_keys(bench: Bench) -> None:
     client = await bench.asks(accepts)
     verdict = await client.mschapv2(CALL, Attempt())
     assert isinstance(verdict, Accept)
@@ -107,7 +107,7 @@ async def test_ms_chapv2_goes_out_as_rfc_2548_has_it_and_brings_keys(bench: Benc
         ([b"al\xe2\x80\xaeice\n\xff"], "al?ice?\ufffd"),
     ],
 )
-async def test_who_the_server_says_it_is_stands_in_the_verdict(
+async def test_the_verdict_contains_the_servers_user_name(
     bench: Bench, names: list[bytes], user: str
 ) -> None:
     name = b"".join(attribute(1, each) for each in names)
@@ -164,7 +164,7 @@ async def test_pap_hides_the_password_and_needs_no_keys(bench: Bench) -> None:
     assert len(bench.seen) == 1
 
 
-async def test_a_typed_code_is_refused_and_said(bench: Bench) -> None:
+async def test_a_typed_code_is_refused_and_reported(bench: Bench) -> None:
     challenge = attribute(24, b"s") + attribute(18, b"Enter your code")
     client = await bench.asks(lambda request: [servers.reply(request, CHALLENGE, challenge)])
     verdict = await client.mschapv2(CALL, Attempt())
@@ -295,7 +295,7 @@ async def test_a_conversation_has_thirty_seconds_in_all_and_not_for_each_packet(
     assert len(bench.seen) == sent
 
 
-async def test_no_answer_says_who_was_asked_and_what_came_instead(bench: Bench) -> None:
+async def test_no_answer_names_the_servers_asked_and_ignored_answers(bench: Bench) -> None:
     client = await bench.asks(
         lambda request: [servers.reply(request, ACCEPT, secret=b"wrong")], limit=0.1
     )
@@ -310,7 +310,7 @@ async def test_no_answer_says_who_was_asked_and_what_came_instead(bench: Bench) 
     ]
 
 
-async def test_who_is_asking_when_the_servers_are_changed_hears_at_once(bench: Bench) -> None:
+async def test_pending_requests_fail_at_once_when_the_servers_change(bench: Bench) -> None:
     asked = asyncio.Event()
 
     def silence(_request: bytes) -> list[bytes]:
@@ -326,7 +326,7 @@ async def test_who_is_asking_when_the_servers_are_changed_hears_at_once(bench: B
     assert verdict.message.endswith("the servers to ask were changed meanwhile")
 
 
-async def test_hostile_answers_are_counted_and_told_once_and_the_right_one_counts(
+async def test_hostile_answers_are_counted_and_logged_once_and_the_right_one_counts(
     bench: Bench,
 ) -> None:
     def answers(request: bytes) -> list[bytes]:
@@ -345,7 +345,7 @@ async def test_hostile_answers_are_counted_and_told_once_and_the_right_one_count
     assert len([line for line in bench.log if "flood" in line]) == 1
 
 
-async def test_an_address_that_the_gateway_has_not_is_told(bench: Bench) -> None:
+async def test_a_missing_local_address_is_reported(bench: Bench) -> None:
     server = await bench.server(accepts)
     client = bench.client(server, nas=replace(NAS, address="192.0.2.250"))
     verdict = await client.mschapv2(CALL, Attempt())

@@ -58,7 +58,7 @@ def test_an_answer_is_read_or_is_a_flaw(attributes: bytes, *, code: int, signed:
 
 
 @given(attributes=ATTRIBUTES, code=st.sampled_from([2, 3, 11, 1, 40]), signed=st.booleans())
-def test_the_door_passes_an_answer_on_or_does_not(
+def test_the_push_proxy_forwards_or_ignores_an_answer(
     attributes: bytes, *, code: int, signed: bool
 ) -> None:
     proxy = PushProxy([(IPv4Network("192.0.2.0/24"), SECRET)], b"inner", os.urandom)

@@ -39,6 +39,6 @@ def test_a_password_and_a_response_are_asked_of_the_domain() -> None:
         [b"alice", b"", b"", b""],
     ],
 )
-def test_anything_else_is_not_asked(fields: list[bytes]) -> None:
+def test_other_fields_are_not_asked(fields: list[bytes]) -> None:
     with pytest.raises(ValueError, match=r"^(not a user name|neither a password nor a response)"):
         params(fields, "CORP")

@@ -67,7 +67,7 @@ async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
     assert sum(seen) == heartbeat.LIMIT, "a thread that has just begun has waited for nothing"
 
 
-def test_a_process_that_waits_for_its_turn_is_seen_to() -> None:
+def test_the_waiting_time_of_a_busy_process_is_measured() -> None:
     """Two that are busy on one processor."""
     cpu = min(os.sched_getaffinity(0))
     script = f"import os; os.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
@@ -109,7 +109,7 @@ async def test_an_error_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exc
     assert await heartbeat.until_silent("d", fails) == "gave no answer for 2 s"
 
 
-async def test_who_is_not_waited_for_any_more_asks_no_more() -> None:
+async def test_a_cancelled_heartbeat_asks_no_more() -> None:
     cancelled = asyncio.Event()
 
     async def hangs() -> None:

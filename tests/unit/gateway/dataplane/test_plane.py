@@ -144,7 +144,7 @@ def test_a_packet_may_come_in_any_pieces(way: Way) -> None:
     with_rig(test, way)
 
 
-def test_what_the_owner_took_but_did_not_parse_is_not_lost(way: Way) -> None:
+def test_bytes_read_but_not_parsed_by_the_owner_are_not_lost(way: Way) -> None:
     def test(rig: Rig) -> None:
         stream = framed(udp(2, b"one")) + framed(udp(2, b"two"))
         _, client = rig.client(2, received=stream[:45])
@@ -155,7 +155,7 @@ def test_what_the_owner_took_but_did_not_parse_is_not_lost(way: Way) -> None:
     with_rig(test, way)
 
 
-def test_what_is_no_ip_is_handed_out_whole_and_in_its_place(way: Way) -> None:
+def test_other_packets_are_handed_out_complete_and_in_order(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         echo, lcp = b"\x10\x01\x00\x08\x00\x08\x00\x00", b"\x10\x00\x00\x0a\xff\x03\xc0\x21\x09\x01"
@@ -191,7 +191,7 @@ def test_a_flood_of_odd_packets_is_handled_by_turns_and_loses_none(way: Way) -> 
     isolated(there)
 
 
-def test_only_sound_ipv4_from_its_own_address_is_let_in(way: Way) -> None:
+def test_only_valid_ipv4_from_its_own_address_is_accepted(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         other, _ = rig.client(3)
@@ -336,7 +336,7 @@ def one_round(reactor: Reactor) -> None:
     reactor.run()
 
 
-def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(way: Way) -> None:
+def test_a_client_that_does_not_read_stalls_no_other_and_loses_only_the_tail(way: Way) -> None:
     def test(rig: Rig) -> None:
         slow, slow_client = rig.client(2)
         _, client = rig.client(3)
@@ -358,7 +358,7 @@ def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(way: 
     with_rig(test, way)
 
 
-def test_a_client_that_takes_no_answers_is_closed(way: Way) -> None:
+def test_a_client_that_does_not_read_answers_is_closed(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, _ = rig.client(2)
         echo = b"\x10\x01\x00\x08\x00\x09\x00\x00"
@@ -391,7 +391,7 @@ def test_a_stream_that_cannot_be_delimited_closes_that_flow_alone(way: Way) -> N
     with_rig(test, way)
 
 
-def test_a_client_that_goes_is_told_and_its_address_is_free(way: Way) -> None:
+def test_a_client_that_disconnects_is_reported_and_its_address_is_free(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         client.send(framed(udp(2, b"last words")))
@@ -443,7 +443,7 @@ def test_a_flow_that_finishes_sends_what_waits_and_carries_no_more_ip(way: Way) 
     with_rig(test, way)
 
 
-def test_what_stands_behind_the_last_word_is_not_carried(way: Way) -> None:
+def test_packets_after_the_last_control_packet_are_not_carried(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         flow.control = lambda _: flow.finish("disconnected")
@@ -455,7 +455,7 @@ def test_what_stands_behind_the_last_word_is_not_carried(way: Way) -> None:
     with_rig(test, way)
 
 
-def test_nobody_is_called_back_from_within_his_own_call(way: Way) -> None:
+def test_callbacks_are_never_called_from_within_a_call(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, _ = rig.client(2)
 

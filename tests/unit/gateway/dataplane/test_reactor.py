@@ -37,7 +37,7 @@ def test_a_timer_may_cancel_another_of_the_same_moment() -> None:
         assert said == []
 
 
-def test_a_timer_that_orders_itself_again_lets_descriptors_have_their_turn() -> None:
+def test_a_timer_that_reschedules_itself_does_not_starve_descriptors() -> None:
     with Reactor() as reactor:
         ours, theirs = socket.socketpair()
         theirs.send(b"x")

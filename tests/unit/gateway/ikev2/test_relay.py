@@ -94,7 +94,7 @@ def test_a_request_of_charons_is_read() -> None:
         bytes(20),
     ],
 )
-def test_what_is_not_charons_is_nothing(data: bytes) -> None:
+def test_requests_that_are_not_charons_are_ignored(data: bytes) -> None:
     assert wire.read(data, SECRET) is None
 
 
@@ -106,7 +106,7 @@ def test_what_is_not_charons_is_nothing(data: bytes) -> None:
         (accounting(0x100, b"t"), SECRET),
     ],
 )
-def test_accounting_that_is_not_charons_or_says_nothing_is_nothing(
+def test_accounting_that_is_not_charons_or_has_no_status_is_ignored(
     packet: AcctPacket, secret: bytes
 ) -> None:
     assert wire.read_accounting(packet.RequestPacket(), secret) is None
@@ -121,7 +121,7 @@ def test_a_start_and_a_stop_are_read() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_do_any_harm(data: bytes) -> None:
+def test_no_bytes_raise(data: bytes) -> None:
     assert wire.read_accounting(b"\x04" + data, SECRET) is None
     assert wire.read(data, SECRET) is None
     assert wire.read(b"\x01" + data, SECRET) is None
@@ -329,7 +329,7 @@ def test_a_refusal_of_the_server_is_logged_with_its_reason() -> None:
     on_a_relay(Bench(Reject("10.1.1.9", "password", "Logon failure")), test)
 
 
-def test_silence_is_told_with_the_tunnels_that_are_down() -> None:
+def test_silence_is_logged_with_the_tunnels_that_are_down() -> None:
     async def test(bench: Bench) -> None:
         bench.path.down = "the tunnel of head-office is NotConnected"
         assert (await bench.ask(IDENTITY)).code == AccessReject
@@ -352,7 +352,7 @@ def test_a_server_that_cannot_be_reached_is_not_asked() -> None:
     on_a_relay(Bench(), test)
 
 
-def test_whoever_radius_lets_in_is_refused_when_the_gateway_is_full() -> None:
+def test_a_user_accepted_by_radius_is_refused_when_the_gateway_is_full() -> None:
     async def test(bench: Bench) -> None:
         assert (await bench.ask(IDENTITY)).code == AccessAccept
         assert (await bench.ask(IDENTITY, number=8)).code == AccessReject
@@ -363,7 +363,7 @@ def test_whoever_radius_lets_in_is_refused_when_the_gateway_is_full() -> None:
     on_a_relay(Bench(Accept("10.1.1.9", KEYS, eap=SUCCESS)), test)
 
 
-def test_a_state_that_nobody_gave_out_is_refused() -> None:
+def test_an_unknown_state_is_refused() -> None:
     async def test(bench: Bench) -> None:
         assert (await bench.ask(ANSWER, State=b"made up")).code == AccessReject
         assert bench.client.heard == []
@@ -371,7 +371,7 @@ def test_a_state_that_nobody_gave_out_is_refused() -> None:
     on_a_relay(Bench(), test)
 
 
-def test_without_radius_in_the_document_nobody_comes_in() -> None:
+def test_without_radius_in_the_document_nobody_is_admitted() -> None:
     async def test(bench: Bench) -> None:
         bench.path.enabled = False
         assert (await bench.ask(IDENTITY)).code == AccessReject
@@ -379,7 +379,7 @@ def test_without_radius_in_the_document_nobody_comes_in() -> None:
     on_a_relay(Bench(), test)
 
 
-def test_a_question_that_is_open_is_not_asked_twice() -> None:
+def test_a_retransmission_of_an_open_request_is_ignored() -> None:
     async def test(bench: Bench) -> None:
         held = asyncio.Event()
 
@@ -418,7 +418,7 @@ def certificates(*steps: Any) -> Bench:
     return bench
 
 
-def test_a_certificate_comes_in_with_its_address_and_the_keys_of_the_handshake() -> None:
+def test_a_certificate_is_admitted_with_an_address_and_the_handshakes_keys() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.ask(IDENTITY)
         second = await bench.ask(ANSWER, number=8, State=first[24][0])
@@ -435,7 +435,7 @@ def test_a_certificate_comes_in_with_its_address_and_the_keys_of_the_handshake()
     on_a_relay(certificates(Request(conversation=1, packet=QUESTION), shown()), test)
 
 
-def test_who_is_revoked_is_refused_before_anything_is_established() -> None:
+def test_a_revoked_client_is_refused_before_anything_is_established() -> None:
     async def test(bench: Bench) -> None:
         answer = await bench.ask(IDENTITY)
         assert (answer.code, answer[79]) == (AccessReject, [FAILURE])
@@ -475,7 +475,7 @@ def test_an_alert_is_logged_at_once_and_its_refusal_only_once() -> None:
     on_a_relay(certificates(alert, failed), test)
 
 
-def test_a_full_gateway_begins_with_nobody() -> None:
+def test_a_full_gateway_begins_no_conversation() -> None:
     async def test(bench: Bench) -> None:
         assert (await bench.ask(IDENTITY)).code == AccessAccept
         assert (await bench.ask(IDENTITY, number=9)).code == AccessReject
@@ -485,7 +485,7 @@ def test_a_full_gateway_begins_with_nobody() -> None:
     on_a_relay(certificates(shown()), test)
 
 
-def test_a_fault_of_our_own_means_no_and_is_told() -> None:
+def test_a_fault_of_our_own_refuses_and_is_logged() -> None:
     async def test(bench: Bench) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         assert (await bench.ask(IDENTITY)).code == AccessReject
@@ -508,7 +508,7 @@ def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.Monkey
     on_a_relay(certificates(*steps), test)
 
 
-def test_who_goes_on_from_another_address_leaves_nothing_behind_that_shuts_others_out(
+def test_a_client_that_continues_from_another_address_leaves_no_half_open_entry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def test(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from gateway.openvpn.link import ManagementLink
 from gateway.openvpn.management import client_deny, client_pending
 
 
-async def test_that_it_will_be_decided_and_the_decision_are_one_write(tmp_path: Path) -> None:
+async def test_the_pending_notice_and_the_decision_are_one_write(tmp_path: Path) -> None:
     """In two, one connect in fifteen took a second: openvpn acted when a timer of its was due."""
     path = tmp_path / "management.sock"
     link = ManagementLink(path, lambda _event: None)

@@ -88,7 +88,7 @@ def test_a_root_renewed_under_its_name_serves_beside_the_old_one(pki: Any) -> No
         }
 
 
-def test_an_intermediate_that_has_expired_is_told(pki: Any) -> None:
+def test_an_expired_intermediate_is_reported(pki: Any) -> None:
     pki.issue("old", "root", authority=True, days=(-9, -2))
     pki.issue("dora", "old")
     finding = look(pki, "dora", others=("old",))
@@ -243,9 +243,7 @@ def _keyed(pki: Any, key: Any) -> bytes:
     [(1024, 65537, True), (4096, 3, True), (4104, 65537, False), (16384, 65537, False),
      (512, 65537, False), (2048, 2**63 + 1, False), (2048, 5, False)],
 )  # fmt: skip
-def test_keys_that_would_cost_much_are_not_looked_at(
-    pki: Any, bits: int, exponent: int, taken: bool
-) -> None:
+def test_expensive_keys_are_not_used(pki: Any, bits: int, exponent: int, taken: bool) -> None:
     modulus = (1 << (bits - 1)) | random.Random(bits).getrandbits(bits - 1) | 1
     key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
     finding = examine((_keyed(pki, key),), Roots((pki["root"],)), pki.now)

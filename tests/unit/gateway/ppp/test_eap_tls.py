@@ -36,7 +36,7 @@ def tls_flags(pair: Pair, who: str) -> list[int]:
     return [f[9] for w, f in pair.said if w == who and f[2:4] == b"\xc2\x27" and f[8:9] == b"\x0d"]
 
 
-def test_what_is_shown_is_whose_certificate_it_is_and_the_root_it_leads_to() -> None:
+def test_shown_contains_the_certificates_owner_and_its_root() -> None:
     judge = LocalEapTls()
     links(client_tls(), judge).open()
     (shown,) = judge.shown
@@ -66,7 +66,7 @@ def test_fragments_keep_to_the_peers_mru() -> None:
     assert max(len(frame) for who, frame in pair.said if who == "s") <= 600 + 4
 
 
-def test_an_untrusted_certificate_is_refused_before_the_handshake_takes_it() -> None:
+def test_an_untrusted_certificate_is_refused_before_the_handshake_uses_it() -> None:
     judge = LocalEapTls(roots=Roots((credential("another root").certificate,)))
     pair = links(client_tls(), judge).open()
     (failed,) = pair.of_server(AuthenticationFailed)
@@ -265,7 +265,7 @@ def test_a_handshake_that_stops_with_an_alert_keeps_its_reason_when_the_peer_is_
     assert end.of(AuthenticationFailed)[0].reason == "no-certificate"
 
 
-def test_a_peer_that_speaks_on_after_the_handshake_fails() -> None:
+def test_a_peer_that_sends_data_after_the_handshake_fails() -> None:
     end, identifier = server()
     identifier = shake_by_hand(end, identifier, client_tls())
     end.say(EAP, RESPONSE, identifier, b"\x0d\0\x15\3\3\0\2\2\x14")
@@ -297,7 +297,7 @@ def test_a_lost_fragment_is_sent_again() -> None:
     assert pair.client.network_open
 
 
-def test_pieces_put_together_are_what_was_cut() -> None:
+def test_fragments_reassemble_to_the_message() -> None:
     sender, receiver = Fragments(100), Fragments(100)
     sender.load(bytes(range(256)))
     pieces = []

@@ -98,7 +98,7 @@ attempt("sendmsg", lambda: listener.sendmsg([b"x"], [], 0x20000000, other.getsoc
     assert confined(script) == {"sendto": "EPERM", "sendmsg": "EPERM"}
 
 
-def test_what_is_open_goes_on() -> None:
+def test_open_descriptors_still_work() -> None:
     """Accept at the listener, talk, watch, wait, sleep, take memory and random numbers."""
     script = """
 poll = loop
@@ -176,7 +176,7 @@ results["kept"] = namespaces.empty()
         (TOO_LATE, "the network: unshare: Operation not permitted; the files: unshare: Operation"),
     ],
 )
-def test_what_could_not_be_given_up_is_said(confine: str, words: str) -> None:
+def test_privileges_that_could_not_be_dropped_are_reported(confine: str, words: str) -> None:
     assert words in confined("", confine)["kept"]
 
 

@@ -40,7 +40,7 @@ def judge(one: Connection, others: int = 0, **gateway: Any) -> list[str]:
     return [violation.message for rule in CONNECTION_RULES for violation in rule(case)]
 
 
-def test_a_sound_connection_passes() -> None:
+def test_a_valid_connection_passes() -> None:
     assert judge(connection(), others=29) == []
 
 

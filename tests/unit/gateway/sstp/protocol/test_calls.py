@@ -114,13 +114,13 @@ def test_a_bound_call_without_an_address_is_not_established() -> None:
     assert "Data" not in kinds(pair.server.events())
 
 
-def test_a_client_in_a_hurry_may_send_its_request_behind_the_http_header() -> None:
+def test_a_client_may_send_its_request_directly_after_the_http_header() -> None:
     server = Pair().server
     server.receive(request("gw.example", "") + building.connect_request(), 0)
     assert messages(server.outgoing())[0] == Message.CALL_CONNECT_ACK
 
 
-def test_a_server_in_a_hurry_may_send_packets_behind_the_http_header() -> None:
+def test_a_server_may_send_packets_directly_after_the_http_header() -> None:
     client = Pair().client
     client.receive(accepted("p2slab", 0) + building.connect_ack(BOTH, bytes(32)), 0)
     frames = Framer().feed(client.outgoing().partition(b"\r\n\r\n")[2])
@@ -240,13 +240,13 @@ def test_a_wrong_password_is_refused_with_its_reason() -> None:
     assert pair.client.closed
 
 
-def test_a_refusal_is_told_once_whatever_the_client_does_next() -> None:
+def test_a_refusal_is_reported_once_whatever_the_client_does_next() -> None:
     pair = Pair(client=replace(ALICE, password="wrong")).run()
     pair.server.receive(building.ECHO_REQUEST, 0)
     assert only(pair.run().server_saw, Refused).reason == "password"
 
 
-def test_a_refusal_of_the_gate_is_told_with_its_reason() -> None:
+def test_a_refusal_by_admission_is_reported_with_its_reason() -> None:
     server, client, make = certificates()
     judge = make()
     judge.decide = lambda _shown: Refuse("revoked", "it is on the list")
@@ -291,7 +291,7 @@ def test_a_request_that_never_ends_is_answered_with_408_after_sixty_seconds() ->
     assert only(server.events(), Refused).reason == "timeout"
 
 
-def test_a_stream_that_cannot_be_cut_is_closed_without_a_word() -> None:
+def test_an_invalid_stream_is_closed_silently() -> None:
     pair = Pair().run()
     pair.server.receive(b"\x47ET / HTTP/1.1\r\n", 1)
     assert pair.server.closed
@@ -381,7 +381,7 @@ def test_data_that_went_past_the_call_keeps_it_alive() -> None:
     assert pair.server.deadline() == 110
 
 
-def test_data_that_is_told_of_again_and_again_keeps_no_call_alive() -> None:
+def test_data_that_is_reported_repeatedly_keeps_no_call_alive() -> None:
     pair = Pair().run()
     for now in (60, 120):
         pair.server.heard(50)
@@ -475,7 +475,7 @@ def test_a_verdict_for_a_call_that_has_ended_is_ignored() -> None:
     assert pair.server.outgoing() == b""
 
 
-def test_an_ended_call_says_so_once() -> None:
+def test_an_ended_call_reports_it_once() -> None:
     pair = Pair().run()
     pair.server.end("first", 0)
     pair.server.end("second", 0)

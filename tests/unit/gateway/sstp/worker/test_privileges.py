@@ -63,7 +63,7 @@ def test_root_becomes_nobody_without_capabilities() -> None:
     nothing_left(seen)
 
 
-def test_where_no_other_id_is_mapped_the_capabilities_go_and_it_is_said() -> None:
+def test_where_no_other_id_is_mapped_capabilities_are_dropped_and_it_is_reported() -> None:
     alone = """
 import os, ctypes
 libc = ctypes.CDLL(None)
