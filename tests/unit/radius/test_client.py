@@ -1,4 +1,4 @@
-"""The client against servers on loopback that answer with what a test says."""
+"""The client against servers on loopback, whose answers the test defines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Attempt:
 
 @dataclass
 class Bench:
-    """Servers that are told what to answer."""
+    """Servers with predefined answers."""
 
     log: list[str] = field(default_factory=list)
     seen: list[tuple[str, bytes]] = field(default_factory=list)

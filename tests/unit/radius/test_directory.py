@@ -1,4 +1,4 @@
-"""The text of an Active Directory; that Samba takes it is tests/e2e/test_directory.py's."""
+"""The text of an Active Directory; tests/e2e/test_directory.py shows that Samba accepts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The push proxy: requests go on, answers come back, and the user has a word in it."""
+"""The push proxy: it forwards requests and answers, and asks the user."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def asked(*, password: str | None = None, eap: bytes | None = None, number: int 
 
 
 def through(at: PushProxy, request: Sent, now: float = 0.0) -> bytes:
-    """To the server behind: what it gets."""
+    """Send to the server; return what it gets."""
     at.receive(request.data, GATEWAY, now)
     (data, address) = at.outgoing.pop()
     assert address == TO_SERVER
@@ -43,7 +43,7 @@ def through(at: PushProxy, request: Sent, now: float = 0.0) -> bytes:
 
 
 def accepted(at: PushProxy, request: Sent, now: float = 0.0, body: bytes = b"") -> None:
-    """The server behind accepts."""
+    """The server accepts."""
     inner = through(at, request, now)
     keys = servers.vendor(17, servers.hidden(RECV, inner, secret=INNER))
     keys += servers.vendor(16, servers.hidden(SEND, inner, b"\x80\x07", secret=INNER))
@@ -51,7 +51,7 @@ def accepted(at: PushProxy, request: Sent, now: float = 0.0, body: bytes = b"") 
 
 
 def got(at: PushProxy, request: Sent) -> Answer:
-    """What the gateway reads in the only answer."""
+    """The gateway's parse of the only answer."""
     [(data, address)] = at.outgoing
     assert address == GATEWAY
     at.outgoing.clear()

@@ -1,4 +1,4 @@
-"""Servers' own words; the messages are FreeRADIUS 3.2.1's and winbindd 4.17's."""
+"""Servers' messages; they are FreeRADIUS 3.2.1's and winbindd 4.17's."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_users_are_matched_by_the_bare_name() -> None:
 
 
 def line(user: str | bytes, why: str) -> str:
-    """As radius.freeradius has it written."""
+    """A line as written by FreeRADIUS with radius.freeradius's configuration."""
     name = user if isinstance(user, bytes) else user.encode()
     return f"{name.hex()} {why.encode(errors='replace').hex()}\n"
 

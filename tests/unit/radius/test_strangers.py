@@ -1,4 +1,4 @@
-"""What pyrad makes of anybody's bytes: a value or nothing, at each place where they come in."""
+"""What pyrad makes of untrusted bytes: a value or nothing, at each place where they are parsed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ATTRIBUTES = st.lists(
 
 
 def request(attributes: bytes, *, signed: bool) -> bytes:
-    """An Access-Request; signed, it is from who has the secret."""
+    """An Access-Request; `signed`: by someone who has the secret."""
     body = (attribute(80, bytes(16)) if signed else b"") + attributes
     head = struct.pack("!BBH", 1, 7, 20 + len(body)) + bytes(16)
     if signed:

@@ -1,4 +1,4 @@
-"""What winbindd is asked; that it answers is tests/e2e/test_directory.py's."""
+"""The requests to winbindd; tests/e2e/test_directory.py shows that it answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document: nothing ignored, no secret returned."""
+"""The document: no field is ignored, no secret returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs of a bounded size, and who remembers a place in one."""
+"""Logs of bounded size, and places in them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_link_is_not_followed(log: Path) -> None:
 
 @pytest.mark.parametrize("limits", [(), (3,), (3, 3)])
 def test_what_came_since_a_place_survives_rotation(log: Path, limits: tuple[int, ...]) -> None:
-    """Of two rotations the older part may be lost, never the newer, and nothing older comes."""
+    """After two rotations the older part may be lost, but not the newer; nothing older comes."""
     append(log, "before ")
     then = rotation.place(log)
     append(log, "one ")

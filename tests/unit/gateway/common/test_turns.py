@@ -1,4 +1,4 @@
-"""Which of the time counts that somebody is waited for."""
+"""How much of the waiting time counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.common.turns import LONGEST, SLICE, Patience, Slowness
 
 
 def spent(patience: Patience, slice_: float) -> int:
-    """How many slices of this length it has."""
+    """How many slices of this length the patience lasts."""
     return next(number for number in count(1) if patience.spend(slice_) >= 0 and patience.is_over)
 
 

@@ -1,4 +1,4 @@
-"""Keeping a program alive; the programs are real, small ones."""
+"""Supervision of a program; the programs are real and small."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.daemons.daemon import Daemon, Program
 
 
 class Bench:
-    """A daemon that is a shell script; it is ready when it has made its file."""
+    """A shell script as daemon; it is ready when it has created its file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

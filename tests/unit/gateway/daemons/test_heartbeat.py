@@ -1,4 +1,4 @@
-"""How long a daemon's silence is."""
+"""When a daemon counts as silent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_time_in_which_the_gateway_stood_still_does_not_count(
 async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of each slice its slowest thread waits four fifths."""
+    """In each slice, its slowest thread waits four fifths."""
     seen = slices(monkeypatch, lambda _: 0.125)
     waited = count()
     said = await heartbeat.until_silent("d", never, lambda: {"1": 0.0, "2": next(waited) * 0.1})
@@ -68,7 +68,7 @@ async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
 
 
 def test_the_waiting_time_of_a_busy_process_is_measured() -> None:
-    """Two that are busy on one processor."""
+    """Two busy processes on one processor."""
     cpu = min(os.sched_getaffinity(0))
     script = f"import os; os.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
     busy = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]

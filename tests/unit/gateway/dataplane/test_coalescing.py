@@ -1,4 +1,4 @@
-"""From a client to the TUN: what is written as one packet, and what never is."""
+"""From a client to the TUN: which packets are merged, and which never are."""
 
 from __future__ import annotations
 

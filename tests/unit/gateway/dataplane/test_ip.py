@@ -1,4 +1,4 @@
-"""What is done to IPv4 packets, against scapy's arithmetic."""
+"""Changes of IPv4 packets, compared with scapy's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue of one client: order, bound, and the last packet by itself."""
+"""The queue of one client: order, bound, and the record of the last packet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.gateway.dataplane.pieces import framed
 
 
 class Wire:
-    """Remembers what it is given; takes nothing more after `patience` writes."""
+    """Records what is written; accepts nothing more after `patience` writes."""
 
     def __init__(self) -> None:
         self.writes: list[list[bytes]] = []

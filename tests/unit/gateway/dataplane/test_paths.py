@@ -47,7 +47,7 @@ def plain_written(stream: bytes, side: Side = GATEWAY) -> tuple[int, list[bytes]
 
 
 def by_flow(packets: list[bytes]) -> dict[bytes, list[bytes]]:
-    """In their order, which counts within a flow only; an identification under DF means nothing."""
+    """Packets by flow, in order; the identification of packets with DF is ignored."""
     flows: dict[bytes, list[bytes]] = {}
     for packet in packets:
         meant = packet

@@ -46,7 +46,7 @@ MTU = 1400
 def a_flow(
     connection: TlsConnection, number: int, *, mru: int = MTU, received: bytes = b""
 ) -> Flow:
-    """The flow of 172.16.0.`number`; nobody hears what it has to say."""
+    """The flow of 172.16.0.`number`; its callbacks do nothing."""
     return Flow(
         connection,
         address=IPv4Address(f"172.16.0.{number}"),
@@ -516,7 +516,7 @@ def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way, behi
 
 
 def nobody(flow: Flow, chunks: object, last: object) -> None:
-    """No flow takes what comes from the TUN."""
+    """No flow accepts packets from the TUN."""
 
 
 @settings(max_examples=200)

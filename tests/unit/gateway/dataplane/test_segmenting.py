@@ -43,7 +43,7 @@ def scapy_segments(
 
 
 def whole(segments: list[bytes], header: int) -> bytes:
-    """One packet of all their payload, as the sender makes it."""
+    """One unsegmented packet with all their payload, as the sender makes it."""
     first = bytearray(segments[0][:header])
     body = b"".join(segment[header:] for segment in segments)
     struct.pack_into(">H", first, 2, header + len(body))

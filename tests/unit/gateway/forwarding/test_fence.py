@@ -1,4 +1,4 @@
-"""The session table and its fence, and what the reconciler asks of it: no kernel here."""
+"""The session table, its fence and the reconciler, without a kernel."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ async def test_sstp_ends_a_call_that_the_fence_does_not_admit(
 
 
 class Engine:
-    """One that remembers, beside the fence, in which order it was asked."""
+    """An engine that records calls, in one list with the fence's."""
 
     def __init__(self, told: list[str]) -> None:
         self._told = told

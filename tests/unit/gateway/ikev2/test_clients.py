@@ -1,4 +1,4 @@
-"""IKEv2 sessions: begun and ended by charon's accounting, by its events, and by its death."""
+"""IKEv2 sessions: opened and closed by charon's accounting, its events and its death."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLICY = Policy(
 
 
 class Link:
-    """vici that remembers whom it was to end."""
+    """A vici link that records the IKE_SAs to be terminated."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []

@@ -1,4 +1,4 @@
-"""The relay that charon asks about every client: what it is asked, and what it answers."""
+"""The RADIUS relay: charon's requests and the answers."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_no_bytes_raise(data: bytes) -> None:
 
 
 def reply(data: bytes) -> AuthPacket:
-    """As charon reads it: authentic, or the test fails."""
+    """The reply as charon reads it; it must be authentic."""
     packet = request(IDENTITY)
     packet.RequestPacket()
     answer = packet.CreateReply(packet=data)
@@ -218,7 +218,7 @@ class FakePath:
 
 
 class Bench:
-    """A relay with everything around it, and a socket where charon's would be."""
+    """A relay with its context, and a socket in place of charon's."""
 
     def __init__(self, *verdicts: EapVerdict) -> None:
         self.client = FakeClient(list(verdicts))

@@ -1,4 +1,4 @@
-"""Certificates that openvpn exports: kept by a real shell, read by their own digest alone."""
+"""Certificates exported by openvpn: stored by a real shell, read by their digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def digest(der: bytes) -> str:
 
 
 class Bench:
-    """What openvpn does at each certificate."""
+    """Does what openvpn does for each certificate."""
 
     def __init__(self, state: Path, pki: Any) -> None:
         self.state, self.pki = state, pki

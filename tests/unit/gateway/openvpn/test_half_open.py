@@ -1,4 +1,4 @@
-"""Who among openvpn's clients has to go."""
+"""Which of openvpn's half-open clients are closed."""
 
 from __future__ import annotations
 

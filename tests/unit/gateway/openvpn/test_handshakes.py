@@ -109,7 +109,7 @@ def test_a_name_is_the_true_one_or_empty_and_the_reason_is_openvpns(
 
 @given(_NAMES)
 def test_client_text_in_a_line_never_yields_a_refusal(name: str) -> None:
-    """After openvpn's own; a name never stands before them, as the serial number does."""
+    """Client text comes after openvpn's; unlike the serial number, a name is never the prefix."""
     for line in (
         f"{PEER} VERIFY OK: depth=0, CN={name}, serial=33",
         f"{PEER} peer info: IV_GUI_VER={name}",

@@ -1,4 +1,4 @@
-"""One gate for all protocols: revoked, untrusted, limit, address."""
+"""Admission control for all protocols: revoked, untrusted, limit, address."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def flood(log: refusals.BoundedLog, count: int = FLOOD, **who: str) -> None:
 
 
 async def settled(log: refusals.BoundedLog) -> list[str]:
-    """Events, once the summary is there."""
+    """The records, once the summary is logged."""
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return [row["event"] for row in log.documents()]

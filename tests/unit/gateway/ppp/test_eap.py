@@ -1,4 +1,4 @@
-"""EAP passed through to a RADIUS server, and what is common to both kinds of authenticator."""
+"""EAP passed through to a RADIUS server, and the common part of both authenticators."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_client_with_a_certificate_says_that_it_wants_eap_tls() -> None:
 
 
 def server() -> tuple[ByHand, int]:
-    """A server's end that asks who we are, and the identifier it uses."""
+    """A server's end that requests our identity, and the identifier it uses."""
     end = ByHand(server_config(methods=("EAP",)))
     end.ask(MAGIC)
     ((protocol, packet),) = end.ack()

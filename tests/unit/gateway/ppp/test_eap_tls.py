@@ -1,4 +1,4 @@
-"""EAP-TLS ended at the server: fragments, refusals, alerts, and no way round the certificate."""
+"""EAP-TLS terminated at the server: fragments, refusals, alerts; no way around the certificate."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_client_that_wants_another_method_is_told_there_is_none() -> None:
 
 
 class Judged(ByHand):
-    """A server's end whose attempts are answered as gateway.eap_tls.worker does."""
+    """A server's end whose attempts are answered as by gateway.eap_tls.worker."""
 
     def hear(self) -> list[Said]:
         said = super().hear()
@@ -241,7 +241,7 @@ def test_a_flight_that_never_ends_is_cut_at_32_kb() -> None:
 
 
 def shake_by_hand(end: ByHand, identifier: int, client: SSL.Context) -> int:
-    """The client's part of the handshake until it has no more to say; the last identifier."""
+    """Run the client's handshake until it sends no more; return the last identifier."""
     handshake, fragments = Handshake(client, server=False), Fragments(4000)
     flight = handshake.step(b"")
     while flight:
@@ -334,7 +334,7 @@ def test_a_session_is_not_resumed_without_the_certificate() -> None:
 
 
 def shake(connection: SSL.Connection, context: SSL.Context) -> tuple[Handshake, int]:
-    """A client of OpenSSL's own against our server; how many flights it took (resumed: one)."""
+    """Run an OpenSSL client against our server; return the number of flights (resumed: one)."""
     end, flights = Handshake(context, server=True), 0
     connection.set_connect_state()
     while True:

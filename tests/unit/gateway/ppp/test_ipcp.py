@@ -1,4 +1,4 @@
-"""IPCP: the address and the name servers, and what is refused."""
+"""IPCP: the address and the name servers, and refused options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def only(said: list[Said]) -> Packet:
 
 
 def server(**changes: object) -> tuple[ByHand, Packet]:
-    """A server's end that has just let us in, and its Configure-Request."""
+    """A server's end that has just authenticated us, and its Configure-Request."""
     end = ByHand(server_config(methods=("PAP",), **changes))
     end.establish(MAGIC)
     end.say(PAP, 1, 1, b"\5alice\4word")

@@ -1,4 +1,4 @@
-"""LCP, by hand: every option asked for, Nak'd and rejected, and the codes around."""
+"""LCP, by hand: every option requested, Nak'd and rejected, and the other codes."""
 
 from __future__ import annotations
 

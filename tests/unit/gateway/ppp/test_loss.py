@@ -37,7 +37,7 @@ def nth(number: int) -> Lost:
 
 
 def is_unacknowledged(frame: bytes) -> bool:
-    """CHAP's and EAP's last word, which nobody repeats unasked (RFC 1994 4.2, 3748 4.2)."""
+    """CHAP's and EAP's last packet, which is never retransmitted (RFC 1994 4.2, 3748 4.2)."""
     protocol, code = int.from_bytes(frame[2:4], "big"), frame[4]
     return (protocol == CHAP and code in (2, 3, 4)) or (protocol == EAP and code == 4)
 

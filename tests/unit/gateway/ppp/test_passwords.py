@@ -1,4 +1,4 @@
-"""MS-CHAPv2 inside CHAP, and PAP: retries, repetitions, verdicts that come late."""
+"""MS-CHAPv2 inside CHAP, and PAP: retries, retransmissions, late verdicts."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_an_eap_packet_is_no_verdict_on_a_password() -> None:
 
 
 def test_a_new_negotiation_while_a_verdict_is_awaited_ends_the_link() -> None:
-    """Else the verdict on one attempt might be taken for another's."""
+    """Otherwise the verdict on one attempt might be applied to another."""
     end, challenge = server()
     respond(end, challenge.identifier)
     end.ask(Option(5, b"othr"), identifier=2)

@@ -1,4 +1,4 @@
-"""What charon is told of a site-to-site tunnel, and how its refusals are told."""
+"""charon's configuration of a site-to-site tunnel, and the reasons for refusals."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Bench:
         return [order for order in map(json.loads, lines) if order["kind"] == kind]
 
     async def says(self, *messages: Any) -> None:
-        """The worker sends these before it answers a report."""
+        """Have the worker send these before it answers a report."""
         text = "\n".join(m if isinstance(m, str) else json.dumps(m) for m in messages)
         (self.place / "say").write_text(text)
         await self.engine.refresh()

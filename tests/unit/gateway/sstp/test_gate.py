@@ -1,4 +1,4 @@
-"""SSTP's questions and the gateway's answers, with a worker that only the test plays."""
+"""SSTP's admission requests and the answers, with the test as the worker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POLICY = Policy(roots=frozenset(("ROOT",)), limits={"SSTP": 2}, parts={"SSTP": (
 
 
 class Bench:
-    """A gate, and everything it told the worker."""
+    """A gate, and everything it sent to the worker."""
 
     def __init__(self, authenticator: Any = None) -> None:
         self.eap_tls = FakeEapTls()
@@ -207,7 +207,7 @@ async def test_when_the_worker_is_gone_everything_is_given_back() -> None:
 
 
 class Slow:
-    """An authenticator that answers when the test says so."""
+    """An authenticator that answers when the test allows it."""
 
     methods: tuple[Method, ...] = ("EAP",)
 

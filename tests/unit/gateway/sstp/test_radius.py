@@ -1,4 +1,4 @@
-"""SSTP's attempts as questions to RADIUS, and what becomes of the answers; RADIUS is a fake."""
+"""SSTP's attempts as RADIUS requests, and the resulting verdicts; RADIUS is a fake."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_eap_goes_back_and_forth_and_the_method_decides_on_the_keys(
 
 
 async def test_the_session_has_the_servers_user_name_or_else_the_identity() -> None:
-    """Within PEAP the EAP identity is what anybody could read, such as anonymous@corp.test."""
+    """With PEAP the outer EAP identity may be anonymous, such as anonymous@corp.test."""
     named = Accept(SERVER, Keys(*LONG), eap=SUCCESS, user="CORP\\alice")
     for outcome, user in ((named, "CORP\\alice"), (replace(named, user=""), "anonymous")):
         bench = Bench(Challenge(SERVER, QUESTION), outcome)

@@ -50,7 +50,7 @@ os._exit(0)
 
 
 def confined(script: str, confine: str = "kept = privileges.confine()") -> dict[str, Any]:
-    """What the script found; it starts with sockets of its own network."""
+    """The script's results; it starts with sockets of its own network."""
     program = f"{PROLOGUE}\n{confine}\n{script}\n{EPILOGUE}"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30
@@ -99,7 +99,7 @@ attempt("sendmsg", lambda: listener.sendmsg([b"x"], [], 0x20000000, other.getsoc
 
 
 def test_open_descriptors_still_work() -> None:
-    """Accept at the listener, talk, watch, wait, sleep, take memory and random numbers."""
+    """Accept on the listener, send, receive, poll, sleep, allocate memory, get random numbers."""
     script = """
 poll = loop
 def accepted():

@@ -1,4 +1,4 @@
-"""What is refused of connections and local network gateways, and that keys do not come back."""
+"""Which connections and local network gateways are refused; GET never returns keys."""
 
 from __future__ import annotations
 

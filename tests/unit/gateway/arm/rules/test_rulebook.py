@@ -1,4 +1,4 @@
-"""Every rule refuses what it is for, and the document that breaks none passes."""
+"""Every rule refuses its violation, and a valid document passes."""
 
 from __future__ import annotations
 

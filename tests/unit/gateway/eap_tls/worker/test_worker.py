@@ -1,4 +1,4 @@
-"""gateway.eap_tls.worker's worker on a real channel, spoken to as the gateway does."""
+"""gateway.eap_tls.worker's Worker on a real channel, with the test as the gateway."""
 
 from __future__ import annotations
 

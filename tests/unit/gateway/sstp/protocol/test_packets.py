@@ -1,4 +1,4 @@
-"""SSTP packets: bytes of the specification, both ways, and what is wrong with others."""
+"""SSTP packets: the specification's bytes, both ways, and the faults of others."""
 
 from __future__ import annotations
 

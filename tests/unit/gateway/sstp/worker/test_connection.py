@@ -1,4 +1,4 @@
-"""One connection in the worker, over TCP on the loopback, with a services that the test plays."""
+"""One connection in the worker, over TCP on the loopback, with the test as WorkerServices."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LIMIT = 5.0
 
 
 class Plane:
-    """Carries nothing; a flow that is in it tells its owner that the connection has ended."""
+    """Carries nothing; its flows report to their owner that the connection has ended."""
 
     def __init__(self) -> None:
         self.rests: list[bytes] = []
@@ -53,7 +53,7 @@ class Plane:
 
 @dataclass
 class WorkerServices:
-    """Remembers what it is told; `until` runs the reactor."""
+    """Records calls; `until` runs the reactor."""
 
     reactor: Reactor
     tls: ssl.SSLContext

@@ -1,4 +1,4 @@
-"""The worker's small parts: channel, half-open table, ration of log lines, records, handshakes."""
+"""The worker's small parts: channel, half-open table, rate limit, records, handshakes."""
 
 from __future__ import annotations
 
