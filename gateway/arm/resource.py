@@ -112,6 +112,17 @@ class VpnClientConfiguration(ArmModel):
     aadIssuer: Unsupported = None
     vngClientConnectionConfigurations: Unsupported = None
 
+    @property
+    def servers(self) -> tuple[RadiusServer, ...]:
+        """The RADIUS servers, whether the document names one of them or a list."""
+        if self.radiusServerAddress is None:
+            return self.radiusServers
+        single = RadiusServer(
+            radiusServerAddress=self.radiusServerAddress,
+            radiusServerSecret=self.radiusServerSecret,
+        )
+        return (single, *self.radiusServers)
+
     def with_secrets_of(self, other: VpnClientConfiguration) -> VpnClientConfiguration:
         """A copy in which each server without a secret takes the other's. GET omits secrets, so a
         client can thus PUT back what it got. (Azure does not document this case.)"""

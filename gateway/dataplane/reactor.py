@@ -36,6 +36,28 @@ class Timer:
         self.function = None
 
 
+class Alarm:
+    """A single timer of a reactor, whose time may be changed."""
+
+    def __init__(self, reactor: Reactor, function: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._function = function
+        self._set: tuple[float, Timer] | None = None
+
+    def set(self, due: float | None) -> None:
+        """Call the function at this time only; None: never."""
+        if self._set:
+            when, timer = self._set
+            if when == due:
+                return
+            timer.cancel()
+        self._set = None if due is None else (due, self._reactor.call_at(due, self._ring))
+
+    def _ring(self) -> None:
+        self._set = None
+        self._function()
+
+
 class Reactor:
     """Calls back for ready descriptors (level-triggered) and for timers that are due.
 
@@ -48,7 +70,7 @@ class Reactor:
         self._callbacks: dict[int, Ready] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
-        self._running = False
+        self._stopped = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.now = clock()
         """The clock's time, in seconds, when the loop last woke up."""
@@ -80,10 +102,9 @@ class Reactor:
         return timer
 
     def run(self) -> None:
-        """Run until stop()."""
-        self._running = True
+        """Run until stop(), which a signal handler may have called already."""
         callbacks, poll = self._callbacks, self._epoll.poll
-        while self._running:
+        while not self._stopped:
             ready = poll(self._patience(), _EVENTS)
             self.now = self._clock()
             self.rounds += 1
@@ -94,10 +115,11 @@ class Reactor:
                     callback(events)
             if self._timers:
                 self._call_timers()
+        self._stopped = False
 
     def stop(self) -> None:
         """Let run() return after the callbacks of this round."""
-        self._running = False
+        self._stopped = True
         os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:

@@ -11,9 +11,15 @@ import os
 import resource
 import signal
 import struct
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.unprivileged import namespaces, system_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
@@ -41,14 +47,15 @@ def confine() -> str:
     import and before the first untrusted byte.
 
     Afterwards nothing can be opened, connected, listened on, started or mapped executable (see
-    system_calls for what is left). An event loop's epoll, sockets and pipes, and callbacks of C
-    code (cffi), must be made before. Open listeners, TUN devices and channels still work: they
-    belong to the namespace in which they were opened.
+    system_calls for what is left), and imports raise ImportError. An event loop's epoll, sockets
+    and pipes, and callbacks of C code (cffi), must be made before. Open listeners, TUN devices and
+    channels still work: they belong to the namespace in which they were opened.
 
     Returns what could not be dropped, as text; empty: everything was. OSError, RuntimeError.
     """
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise RuntimeError("other threads would keep their rights")
+    sys.meta_path.insert(0, _NoImports())
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     kept = [namespaces.empty(), drop()]
     for limit, most in _LIMITS.items():
@@ -74,6 +81,17 @@ def drop() -> str:
     _prctl(_PR_SET_DUMPABLE, 0)
     die_with_parent()
     return kept
+
+
+class _NoImports:
+    """Forbids imports. Whether modules are readable without root depends on where the program is
+    installed; with this, a forgotten import fails everywhere, and first of all in the tests.
+    """
+
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> None:
+        raise ImportError(f"{name} is imported after privileges were dropped")
 
 
 def die_with_parent() -> None:

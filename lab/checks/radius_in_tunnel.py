@@ -8,7 +8,6 @@ from typing import Any
 
 from lab.observe.capture import capture
 from lab.topology.model.steps import RadiusInTunnel, Step
-from lab.topology.planning.lookup import connected_sites, radius_servers
 from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import RefusedError
 from lab.world import Outcome, Work, World
@@ -29,9 +28,9 @@ async def radius_in_tunnel(step: RadiusInTunnel, world: World) -> Outcome:
         except RefusedError as error:
             told = f"refused ({error.reason})"
     gateways = {name: world.addresses[name] for name in (client.gateway.name,)}
-    sites = [s for s, plan in connected_sites(world.plan).items() if plan.name in gateways]
+    sites = [s for s, plan in world.plan.connected_sites.items() if plan.name in gateways]
     words = [
-        *(word for server in radius_servers(world.plan) for word in ("--server", server)),
+        *(word for server in world.plan.radius_servers for word in ("--server", server)),
         *(word for name in (*gateways, *sites) for word in ("--device", world.addresses[name])),
         *("--user", client.user),
     ]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from lab.topology.model.steps import Step, Tunnel
-from lab.topology.planning.lookup import gateway_of_site
 from lab.waiting import wait_until
 from lab.world import Outcome, Work, World
 
 
 async def tunnel(step: Tunnel, world: World) -> Outcome:
     """The connection has the status, and where both ends see one tunnel, they agree."""
-    gateway = world.gateways[gateway_of_site(world.plan, step.tunnel)]
+    gateway = world.gateways[world.plan.gateway_of_site(step.tunnel)]
     seen: dict[str, Any] = {}
 
     async def reached() -> bool:
@@ -35,7 +34,7 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
 
 async def _why(site: str, world: World) -> str:
     """The newest reason in the gateway's log."""
-    gateway = world.gateways[gateway_of_site(world.plan, site)]
+    gateway = world.gateways[world.plan.gateway_of_site(site)]
     own = [row for row in await gateway.tunnel_log() if row["connection"] == site]
     return str(own[-1]["message"]) if own else ""
 

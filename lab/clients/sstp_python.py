@@ -49,10 +49,17 @@ def say(event: str, **about: Any) -> None:
 
 
 class Tunnel:
-    """A call and the TUN that is its user's side."""
+    """A call and the TUN that is its user's side; the reactor is stopped when both are over."""
 
-    def __init__(self, reactor: Reactor, interface: str, routes: Sequence[IPv4Network]) -> None:
-        self.caller: SstpCall | None = None
+    def __init__(
+        self,
+        reactor: Reactor,
+        target: Target,
+        user: ClientConfig,
+        interface: str,
+        routes: Sequence[IPv4Network],
+    ) -> None:
+        self.call = SstpCall(reactor, target, user, self.take, done=reactor.stop)
         self.was_up = False
         self._reactor = reactor
         self._interface = interface
@@ -77,33 +84,27 @@ class Tunnel:
 
     def hang_up(self) -> None:
         """The user wants to go."""
-        if self.caller:
-            self.caller.hang_up("the user hung up")
+        self.call.hang_up("the user hung up")
 
     def _up(self, address: IPv4Address) -> None:
-        caller = self.caller
-        assert caller is not None
-        assert caller.call is not None
-        assert caller.link is not None
-        assert caller.tls is not None
+        layers = self.call.layers
         self._tun = tun.open_tun(self._interface, vnet_hdr=False)
-        tun.configure(self._interface, IPv4Interface(address), caller.call.peer_mru, self._routes)
+        tun.configure(self._interface, IPv4Interface(address), layers.call.peer_mru, self._routes)
         self._reactor.add(self._tun, READABLE, self._outbound)
         self.was_up = True
         say(
             "up",
             address=str(address),
             interface=self._interface,
-            dns=[str(server) for server in caller.link.dns],
-            tls=f"{caller.tls.version} {caller.tls.cipher}",
+            dns=[str(server) for server in layers.link.dns],
+            tls=f"{layers.tls.version} {layers.tls.cipher}",
             binding=self._binding,
         )
 
     def _outbound(self, _events: int) -> None:
-        assert self.caller is not None
         with suppress(BlockingIOError):
             while True:
-                self.caller.send(os.read(self._tun, LARGEST_PACKET))
+                self.call.send(os.read(self._tun, LARGEST_PACKET))
 
 
 def tls_context(root: str, maximum: TlsVersion | None = None) -> ssl.SSLContext:
@@ -170,13 +171,11 @@ def call(options: argparse.Namespace) -> int:
         say("refused", reason="no-answer", message=f"{options.server}: {error.strerror}")
         return 1
     with Reactor() as reactor:
-        tunnel = Tunnel(reactor, options.interface, options.route)
-        on_sigterm(reactor, tunnel.hang_up)
         context = tls_context(options.root, options.maximum_tls)
         target = Target(options.server, where, context, options.proxy)
-        user = user_config(options)
-        tunnel.caller = SstpCall(reactor, target, user, tunnel.take, done=reactor.stop)
-        tunnel.caller.dial()
+        tunnel = Tunnel(reactor, target, user_config(options), options.interface, options.route)
+        on_sigterm(reactor, tunnel.hang_up)
+        tunnel.call.dial()
         reactor.run()
     return 0 if tunnel.was_up else 1
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from lab.errors import UsageError
 from lab.kernel import nft
 from lab.topology.planning.addressing import directory_name, radius_name
-from lab.topology.planning.lookup import connected_sites, radius_servers
 from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ Begun = tuple[str, End]
 
 async def s2s_cut(world: World, step: Fault) -> Begun:
     """The Internet's router drops what the two VPN devices say to each other."""
-    site = one(connected_sites(world.plan), step.at, "a site with a connection")
-    ours = world.addresses[connected_sites(world.plan)[site].name]
+    site = one(world.plan.connected_sites, step.at, "a site with a connection")
+    ours = world.addresses[world.plan.connected_sites[site].name]
     theirs = world.addresses[site]
     rules = [f"ip saddr {a} ip daddr {b} drop" for a, b in ((ours, theirs), (theirs, ours))]
     end = await drop(world.nodes[INTERNET], "s2s-cut", "forward", rules)
@@ -36,7 +35,7 @@ async def s2s_cut(world: World, step: Fault) -> Begun:
 
 async def s2s_wrong_psk(world: World, step: Fault) -> Begun:
     """The site's device has another key, and has to set the tunnel up anew."""
-    site = one(connected_sites(world.plan), step.at, "a site with a connection")
+    site = one(world.plan.connected_sites, step.at, "a site with a connection")
     device = world.devices[site]
     await device.use_key(secrets.token_hex(16))
     return f"the device of {site} has another pre-shared key", device.use_key
@@ -72,7 +71,7 @@ async def wrong_shared_secret(world: World, step: Fault) -> Begun:
 async def one_server_dead(world: World, step: Fault) -> Begun:
     """Of several servers, the one that a gateway asks first is not there."""
     servers = {world.addresses[name]: name for name in servers_at(world, step.at)}
-    asked = [servers[address] for address in radius_servers(world.plan) if address in servers]
+    asked = [servers[address] for address in world.plan.radius_servers if address in servers]
     if len(asked) < 2:
         raise UsageError("there are not several RADIUS servers", "use radius-down")
     server = world.radius[asked[0]]

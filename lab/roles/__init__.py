@@ -1,29 +1,52 @@
-"""What a node runs: one module a role, started by name with the options of the plan."""
+"""The services of nodes: one module for each role, which starts what a class of the plan's
+services (lab.topology.planning.specs) says."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lab.topology.planning.specs import (
+    DirectorySpec,
+    DnsSpec,
+    EchoSpec,
+    HttpSpec,
+    Iperf3Spec,
+    ProxySpec,
+    RadiusSpec,
+    ServiceSpec,
+    VpnDeviceSpec,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.nodes.base import Node, Process
+    from lab.pki.authority import Credential
 
-ROLES = {
-    "dns": "lab.roles.dns",
-    "http": "lab.roles.http",
-    "iperf3": "lab.roles.iperf3",
-    "echo": "lab.roles.echo",
-    "proxy": "lab.roles.proxy",
-    "site": "lab.roles.site",
-    "radius": "lab.roles.radius_server",
-    "directory": "lab.roles.directory",
+ROLES: dict[type[ServiceSpec], str] = {
+    DnsSpec: "lab.roles.dns",
+    HttpSpec: "lab.roles.http",
+    Iperf3Spec: "lab.roles.iperf3",
+    EchoSpec: "lab.roles.echo",
+    ProxySpec: "lab.roles.proxy",
+    VpnDeviceSpec: "lab.roles.site",
+    RadiusSpec: "lab.roles.radius_server",
+    DirectorySpec: "lab.roles.directory",
 }
-"""By the name that the plan has for it: the module whose `start` starts it."""
+"""The module whose `start(node, spec, context)` starts such a service."""
 
 
-async def start_role(role: str, node: Node, options: dict[str, Any]) -> Process:
-    """Start a role; it serves when this returns. TimeoutError with the last thing seen."""
-    if role not in ROLES:
-        raise ValueError(f"there is no role {role!r}")
-    process: Process = await import_module(ROLES[role]).start(node, options)
+@dataclass(frozen=True)
+class RoleContext:
+    """What exists only at run time, by the names that the plan has for it."""
+
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
+
+
+async def start_role(node: Node, spec: ServiceSpec, context: RoleContext) -> Process:
+    """Start a service; it serves when this returns. TimeoutError with the last thing seen."""
+    process: Process = await import_module(ROLES[type(spec)]).start(node, spec, context)
     return process

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab.errors import LabError, UsageError
 from lab.kernel import calls
@@ -34,6 +34,10 @@ from radius.directory import (
     member_conf,
     provisioning,
 )
+
+if TYPE_CHECKING:
+    from lab.roles import RoleContext
+    from lab.topology.planning.specs import DirectorySpec
 
 STATE = "domain"
 """Below a node's /run, by NetBIOS name: what Samba takes for its places in /etc and /var."""
@@ -103,13 +107,15 @@ class DomainController:
         return await self._samba.stop(limit)
 
 
-async def start(node: Node, options: dict[str, Any]) -> DomainController:
-    """Options: domain (radius.directory.Domain), addresses (NetBIOS name to address), nodes
-    (NetBIOS name to node, of the members)."""
-    addresses: Mapping[str, str] = options["addresses"]
-    members = [Computer(name, member, addresses[name]) for name, member in options["nodes"].items()]
-    controller = Computer(CONTROLLER, node, addresses[CONTROLLER])
-    return await start_domain(options["domain"], controller, members)
+async def start(node: Node, spec: DirectorySpec, context: RoleContext) -> DomainController:
+    """Start the domain, controller and members; its users can log in when this returns."""
+    domain = Domain(spec.realm, spec.users, tuple(spec.members), spec.lockout_threshold)
+    members = [
+        Computer(name, context.nodes[member], spec.addresses[name])
+        for name, member in spec.members.items()
+    ]
+    controller = Computer(CONTROLLER, node, spec.addresses[CONTROLLER])
+    return await start_domain(domain, controller, members)
 
 
 async def start_domain(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import start_daemon
 
+if TYPE_CHECKING:
+    from lab.roles import RoleContext
+    from lab.topology.planning.specs import DnsSpec
+
 CONFIGURATION = "/run/dnsmasq.conf"
 
 
-async def start(node: Node, options: dict[str, Any]) -> Process:
-    """Options: listen (addresses), records (name to addresses), forward (addresses)."""
-    await node.write(CONFIGURATION, configuration(options))
+async def start(node: Node, spec: DnsSpec, _context: RoleContext) -> Process:
+    """Start it; it serves when this returns."""
+    await node.write(CONFIGURATION, configuration(spec))
     argv = ["dnsmasq", "--keep-in-foreground", f"--conf-file={CONFIGURATION}"]
-    return await start_daemon(node, "dns", argv, address=options["listen"][0], port=53)
+    return await start_daemon(node, "dns", argv, address=spec.listen[0], port=53)
 
 
-def configuration(options: dict[str, Any]) -> str:
+def configuration(spec: DnsSpec) -> str:
     """dnsmasq's own file."""
     return "\n".join(
         (
@@ -29,13 +33,13 @@ def configuration(options: dict[str, Any]) -> str:
             "group=root",
             "pid-file",
             "log-facility=-",
-            *(f"listen-address={address}" for address in options["listen"]),
+            *(f"listen-address={address}" for address in spec.listen),
             *(
                 f"host-record={name},{address}"
-                for name, addresses in options["records"].items()
+                for name, addresses in spec.records.items()
                 for address in addresses
             ),
-            *(f"server={address}" for address in options.get("forward", ())),
+            *(f"server={address}" for address in spec.forward),
             "",
         )
     )

@@ -8,20 +8,22 @@ import http.client
 import json
 import socket
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gateway.arm.secrets import with_secrets
+from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
 from gateway.dataplane import native
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.nodes.files import SOURCE
-from lab.pki.authority import Credential
 from lab.roles.daemon import last_words
-from lab.topology.planning.plan import GatewayPlan
 from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from gateway.arm.placement import Placement
+    from lab.pki.authority import Credential
+    from lab.topology.planning.plan import GatewayPlan
 
 PACKAGES = ("gateway", "radius")
 DIRECTORY = "/run/gateway"
@@ -44,24 +46,22 @@ class GatewayRefusedError(UsageError):
         super().__init__("\n  ".join([f"{gateway}: {error['message']}", *details]))
 
 
-async def start_gateway(
-    node: Node, plan: GatewayPlan, credentials: Mapping[str, Credential]
-) -> UnixGateway:
-    """Start the program where the plan puts it; returns when its API answers."""
+async def start_gateway(node: Node, placement: Placement, server: Credential) -> UnixGateway:
+    """Start the program; returns when its API answers. `server`: its certificate and key."""
     await asyncio.to_thread(make_ready)
-    await _place(node, plan, credentials)
+    await _place(node, placement, server)
     argv = [sys.executable, "-m", "gateway", "--placement", f"{DIRECTORY}/placement.json",
             "--socket", f"{DIRECTORY}/api.sock", "--state", DIRECTORY]  # fmt: skip
     process = await node.spawn(argv, log="gateway")
-    handle = UnixGateway(plan.name, node.run_directory / "gateway/api.sock")
+    handle = UnixGateway(node.name, node.run_directory / "gateway/api.sock")
 
     async def answers() -> bool:
         if process.code is not None:
             said = last_words(process)
-            raise LabError(f"{plan.name}: the gateway ended with {process.code}: {said}")
+            raise LabError(f"{node.name}: the gateway ended with {process.code}: {said}")
         return await handle.answers()
 
-    await wait_until(f"{plan.name}: the gateway's API answers", START_LIMIT, answers)
+    await wait_until(f"{node.name}: the gateway's API answers", START_LIMIT, answers)
     return handle
 
 
@@ -76,19 +76,18 @@ def make_ready() -> None:
 async def put_connections(gateway: UnixGateway, plan: GatewayPlan) -> None:
     """The site-to-site part of the plan."""
     for local in plan.local_network_gateways:
-        await gateway.put_local_network_gateway(local)
+        await gateway.put_local_network_gateway(local.document())
     for connection in plan.connections:
-        key = ("properties", "sharedKey"), plan.keys[connection["name"]]
-        await gateway.put_connection(with_secrets(connection, [key]))
+        document = with_secrets(connection.document(), secrets_in(connection))
+        await gateway.put_connection(document)
 
 
-async def _place(node: Node, plan: GatewayPlan, credentials: Mapping[str, Credential]) -> None:
-    server = credentials[f"{plan.name}-server"]
-    files = plan.placement["serverCertificate"]
-    await node.write(f"{DIRECTORY}/placement.json", json.dumps(plan.placement))
-    await node.write(files["certificate"], server.chain_pem)
-    await node.write(files["privateKey"], server.key_pem, 0o600)
-    await node.write(files["root"], server.root_pem)
+async def _place(node: Node, placement: Placement, server: Credential) -> None:
+    files = placement.serverCertificate
+    await node.write(f"{DIRECTORY}/placement.json", placement.model_dump_json())
+    await node.write(str(files.certificate), server.chain_pem)
+    await node.write(str(files.privateKey), server.key_pem, 0o600)
+    await node.write(str(files.root), server.root_pem)
 
 
 class _UnixConnection(http.client.HTTPConnection):

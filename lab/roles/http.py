@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import start_daemon
 
+if TYPE_CHECKING:
+    from lab.roles import RoleContext
+    from lab.topology.planning.specs import HttpSpec
+
 CONFIGURATION = "/run/nginx/nginx.conf"
 
 
-async def start(node: Node, options: dict[str, Any]) -> Process:
-    """Options: port, text."""
-    await node.write(CONFIGURATION, configuration(options["port"], options["text"]))
+async def start(node: Node, spec: HttpSpec, _context: RoleContext) -> Process:
+    """Start it; it serves when this returns."""
+    await node.write(CONFIGURATION, configuration(spec))
     argv = ["nginx", "-p", "/run/nginx", "-e", "stderr", "-c", CONFIGURATION]
-    return await start_daemon(node, "http", argv, address="127.0.0.1", port=options["port"])
+    return await start_daemon(node, "http", argv, address="127.0.0.1", port=spec.port)
 
 
-def configuration(port: int, text: str) -> str:
+def configuration(spec: HttpSpec) -> str:
     """nginx's own file: one process, nothing written outside the node's /run."""
     scratch = "".join(
         f"  {kind}_temp_path /run/nginx/{kind};\n"
@@ -28,5 +32,6 @@ def configuration(port: int, text: str) -> str:
         "events { worker_connections 512; }\n"
         "http {\n  access_log off;\n  default_type text/plain;\n"
         f"{scratch}"
-        f"  server {{ listen {port}; listen [::]:{port}; return 200 '{text}\\n'; }}\n}}\n"
+        f"  server {{ listen {spec.port}; listen [::]:{spec.port};"
+        f" return 200 '{spec.text}\\n'; }}\n}}\n"
     )

@@ -6,10 +6,14 @@ import grp
 import os
 import pwd
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import start_daemon
+
+if TYPE_CHECKING:
+    from lab.roles import RoleContext
+    from lab.topology.planning.specs import ProxySpec
 
 DIRECTORY = "/run/squid"
 CONFIGURATION = f"{DIRECTORY}/squid.conf"
@@ -17,21 +21,21 @@ USER = "proxy"
 """Debian's user of squid, which drops root at once."""
 
 
-async def start(node: Node, options: dict[str, Any]) -> Process:
-    """Options: port, allow (ports)."""
-    await node.write(CONFIGURATION, configuration(options["port"], options["allow"]))
+async def start(node: Node, spec: ProxySpec, _context: RoleContext) -> Process:
+    """Start it; it serves when this returns."""
+    await node.write(CONFIGURATION, configuration(spec))
     user, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
     await node.call(partial(os.chown, DIRECTORY, user, group))
     argv = ["squid", "-N", "-f", CONFIGURATION]
-    return await start_daemon(node, "proxy", argv, address="127.0.0.1", port=options["port"])
+    return await start_daemon(node, "proxy", argv, address="127.0.0.1", port=spec.port)
 
 
-def configuration(port: int, allow: list[int]) -> str:
+def configuration(spec: ProxySpec) -> str:
     """squid's own file: no cache, no helper processes, logs in the node's /run."""
     return "\n".join(
         (
-            f"http_port {port}",
-            f"acl tunnels port {' '.join(map(str, allow))}",
+            f"http_port {spec.port}",
+            f"acl tunnels port {' '.join(map(str, spec.allow))}",
             "acl CONNECT method CONNECT",
             "http_access allow CONNECT tunnels",
             "http_access deny all",

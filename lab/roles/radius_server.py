@@ -14,19 +14,25 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.common.rotation import Place, place, since, whole
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
+from lab.pki.revocation import revocation_list
 from lab.roles.daemon import last_words
 from lab.roles.directory import group_sid, is_member
 from lab.waiting import patience, wait_until
 from radius.freeradius import command, files
-from radius.freeradius_instance import Client, Domain, Instance
+from radius.freeradius_instance import Authority, Client, Domain, Instance, Tls
 from radius.freeradius_sections import REFUSALS
 from radius.push import Approved
 from radius.reasons import Refusal, of_freeradius, of_push_proxy, telling
+
+if TYPE_CHECKING:
+    from lab.pki.authority import Credential
+    from lab.roles import RoleContext
+    from lab.topology.planning.specs import RadiusSpec
 
 DIRECTORY = "/run/freeradius"
 PUSH_PROXY = "/run/push-proxy"
@@ -52,14 +58,36 @@ class Settings:
         return self.factor is not None or self.slow > 0
 
 
-async def start(node: Node, options: dict[str, Any]) -> RadiusServer:
-    """Options: instance (radius.freeradius.Instance), domain and group (names, or None), factor
-    (radius.push.Approved, or None), deniers (users)."""
-    instance: Instance = options["instance"]
-    if options["domain"]:
-        member = await _joined(node, options["domain"], options["group"])
+async def start(node: Node, spec: RadiusSpec, context: RoleContext) -> RadiusServer:
+    """Start it, once its node is a member of its domain; it answers when this returns."""
+    instance = instance_of(spec, context.credentials)
+    if spec.domain:
+        member = await _joined(node, spec.domain, spec.group)
         instance = replace(instance, domain=member)
-    return await start_radius(node, instance, options["factor"], tuple(options["deniers"]))
+    return await start_radius(node, instance, spec.factor, spec.deniers)
+
+
+def instance_of(spec: RadiusSpec, credentials: Mapping[str, Credential]) -> Instance:
+    """With the certificates that the spec names; without a domain."""
+    own = credentials[spec.certificate] if spec.certificate else None
+    secret = spec.secret.get_secret_value()
+    return Instance(
+        address=spec.address,
+        clients=tuple(Client(prefix, secret) for prefix in spec.clients),
+        users={name: password.get_secret_value() for name, password in spec.users.items()},
+        methods=spec.methods,
+        tls=Tls(own.chain_pem, own.key_pem) if own else None,
+        authority=_authority(spec, credentials),
+        signs_all=spec.signs_all,
+    )
+
+
+def _authority(spec: RadiusSpec, credentials: Mapping[str, Credential]) -> Authority | None:
+    if spec.authority is None:
+        return None
+    authority = credentials[spec.authority]
+    revoked = [credentials[name] for name in spec.revoked]
+    return Authority(authority.certificate_pem, revocation_list(authority, revoked))
 
 
 async def start_radius(

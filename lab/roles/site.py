@@ -18,6 +18,9 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     import vici
 
+    from lab.roles import RoleContext
+    from lab.topology.planning.specs import VpnDeviceSpec
+
 DIRECTORY = "/run/strongswan"
 DAEMON = "/usr/sbin/charon-systemd"
 TUNNEL, KEY = "azure", "azure-key"
@@ -36,9 +39,9 @@ Message = dict[str, Any]
 class Device:
     """The VPN device as its own administrator sees it; also the running program."""
 
-    def __init__(self, node: Node, options: dict[str, Any], process: Process) -> None:
+    def __init__(self, node: Node, spec: VpnDeviceSpec, process: Process) -> None:
         self._node = node
-        self._options = options
+        self._spec = spec
         self._process = process
         self.pid = process.pid
         self.log = process.log
@@ -80,18 +83,19 @@ class Device:
 
     async def use_key(self, key: str | None = None) -> None:
         """Put in a pre-shared key, and end what stands by the old one; None: the right one."""
-        await asyncio.to_thread(self._share, self._options["sharedKey"] if key is None else key)
+        await asyncio.to_thread(self._share, key)
         await asyncio.to_thread(self._end)
 
     async def load(self) -> None:
         """Tell the program its key and its connection."""
         userspace = (await self._node.call(datapath.find)).userspace
-        await asyncio.to_thread(self._share, self._options["sharedKey"])
-        message = connection_message(self._options, encapsulate=userspace)
+        await asyncio.to_thread(self._share)
+        message = connection_message(self._spec, encapsulate=userspace)
         await asyncio.to_thread(self._ask, "load_conn", {TUNNEL: message})
 
-    def _share(self, key: str) -> None:
-        owners = [self._options["public"], self._options["peer"]]
+    def _share(self, other: str | None = None) -> None:
+        key = self._spec.shared_key.get_secret_value() if other is None else other
+        owners = [self._spec.public, self._spec.peer]
         self._ask("load_shared", {"id": KEY, "type": "IKE", "data": key, "owners": owners})
 
     def _end(self) -> None:
@@ -118,14 +122,14 @@ class Device:
             yield vici.Session(line)
 
 
-async def start(node: Node, options: dict[str, Any]) -> Process:
-    """Options: public, peer (addresses), lan (prefix), sharedKey. The gateway does the dialling."""
+async def start(node: Node, spec: VpnDeviceSpec, _context: RoleContext) -> Device:
+    """Start it; it answers when this returns. The gateway sets the tunnel up."""
     userspace = (await node.call(datapath.find)).userspace
     await node.write(f"{DIRECTORY}/strongswan.conf", strongswan_conf(userspace=userspace))
     _socket(node).unlink(missing_ok=True)
     env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}
     process = await node.spawn([DAEMON], log="charon", env=env)
-    device = Device(node, options, process)
+    device = Device(node, spec, process)
 
     async def loaded() -> bool:
         if process.code is not None:
@@ -174,10 +178,10 @@ charon-systemd {{
 """
 
 
-def connection_message(options: dict[str, Any], *, encapsulate: bool) -> dict[str, Any]:
+def connection_message(spec: VpnDeviceSpec, *, encapsulate: bool) -> dict[str, Any]:
     """load-conn: what is behind the gateway is the gateway's to say, so its selectors narrow."""
     child = {
-        "local_ts": [options["lan"]],
+        "local_ts": [spec.lan],
         "remote_ts": ["0.0.0.0/0"],
         "esp_proposals": list(ESP),
         "start_action": "none",
@@ -186,13 +190,13 @@ def connection_message(options: dict[str, Any], *, encapsulate: bool) -> dict[st
     }
     return {
         "version": "2",
-        "local_addrs": [options["public"]],
-        "remote_addrs": [options["peer"]],
+        "local_addrs": [spec.public],
+        "remote_addrs": [spec.peer],
         "encap": "yes" if encapsulate else "no",
         "proposals": list(IKE),
         "dpd_delay": "10s",
         "unique": "replace",
-        "local": {"auth": "psk", "id": options["public"]},
-        "remote": {"auth": "psk", "id": options["peer"]},
+        "local": {"auth": "psk", "id": spec.public},
+        "remote": {"auth": "psk", "id": spec.peer},
         "children": {TUNNEL: child},
     }

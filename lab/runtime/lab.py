@@ -12,17 +12,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.arm.secrets import with_secrets
+from gateway.arm.secrets import secrets_in, with_secrets
 from lab.errors import UsageError
 from lab.faults.active import Faults
 from lab.nodes.base import Node
-from lab.roles import start_role
+from lab.roles import RoleContext, start_role
 from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.topology.model.steps import Step, Update, text_of, verb_of
-from lab.topology.planning.lookup import connected_sites
 from lab.topology.planning.neighbours import crowded
+from lab.topology.planning.pki import server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
+from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
 from lab.world import (
     ClientComputer,
     Daemon,
@@ -127,7 +128,7 @@ class Lab:
             ],
             "tunnels": [
                 {"site": site, "gateway": gateway.name, **await self._tunnel(site, gateway.name)}
-                for site, gateway in connected_sites(self.plan).items()
+                for site, gateway in self.plan.connected_sites.items()
             ],
             "faults": self.faults.document(),
             "failedFaults": self.faults.failures,
@@ -225,30 +226,29 @@ class Lab:
             ]
             async with asyncio.TaskGroup() as group:
                 for name, service in services:
-                    options = service.options | service.secrets
-                    group.create_task(self._role(name, service.role, options))
+                    group.create_task(self._role(name, service))
             say(f"{len(services)} services")
 
-    async def _role(self, node: str, role: str, options: dict[str, Any]) -> None:
-        if role in ("radius", "directory"):
-            from lab.runtime import site_services  # noqa: PLC0415 (few labs have one)
-
-            options = site_services.ready(role, options, self.nodes, self._credentials)
-        process: Any = await start_role(role, self.nodes[node], options)
-        kept: dict[str, dict[str, Any]] = {
-            "site": self.devices, "radius": self.radius, "directory": self.directories
-        }  # fmt: skip
-        if role in kept:
-            kept[role][node] = process
+    async def _role(self, node: str, spec: ServiceSpec) -> None:
+        context = RoleContext(self.nodes, self._credentials)
+        process: Any = await start_role(self.nodes[node], spec, context)
+        kept: dict[type[ServiceSpec], dict[str, Any]] = {
+            VpnDeviceSpec: self.devices,
+            RadiusSpec: self.radius,
+            DirectorySpec: self.directories,
+        }
+        if type(spec) in kept:
+            kept[type(spec)][node] = process
 
     async def _gateway(self, plan: GatewayPlan, emit: Emit) -> None:
         from lab.roles.gateway import put_connections, start_gateway  # noqa: PLC0415 (as above)
 
         async with _stage(emit, f"start {plan.name}"):
-            handle = await start_gateway(self.nodes[plan.node], plan, self._credentials)
+            server = self._credentials[server_name(plan.name)]
+            handle = await start_gateway(self.nodes[plan.node], plan.placement, server)
             self.gateways[plan.name] = handle
-            resource = with_secrets(fill_in(plan.resource, self._credentials), plan.secrets)
-            await handle.put(resource)
+            document = fill_in(plan.resource.document(), self._credentials)
+            await handle.put(with_secrets(document, secrets_in(plan.resource)))
             await put_connections(handle, plan)
 
     def _seat_clients(self) -> None:

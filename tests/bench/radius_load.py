@@ -86,11 +86,11 @@ class SstpLoad:
             if isinstance(event, Ended):
                 self.failures.append(f"u{number}: {event.why}")
             else:
-                self._reactor.call_at(0.0, lambda: caller.hang_up("enough"))
+                self._reactor.call_at(0.0, lambda: call.hang_up("enough"))
             self._reactor.call_at(0.0, self.more)
 
-        caller = SstpCall(self._reactor, self._target, user, on)
-        caller.dial()
+        call = SstpCall(self._reactor, self._target, user, on)
+        call.dial()
 
 
 def sstp(number: int, name: str, root: str) -> None:

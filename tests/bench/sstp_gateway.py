@@ -76,6 +76,7 @@ async def serve(placement: Placement, state: Path, limit: int) -> None:
         log=log,
         eap_tls=cast("Any", None),  # the password is asked for alone
         radius=cast("Any", None),
+        charon=cast("Any", None),
     )
     engine = SstpEngine(around, OnePassword())
     await engine.configure(Settings(roots=(), pool=(POOL,), routes=(), dns=(), radius=True))

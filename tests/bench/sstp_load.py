@@ -67,10 +67,10 @@ class _Call:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.up = False
-        self.caller = SstpCall(load.reactor, load.target, load.user, self.on, done=self.done)
+        self.call = SstpCall(load.reactor, load.target, load.user, self.on, done=self.done)
 
     def dial(self) -> None:
-        self.caller.dial()
+        self.call.dial()
 
     def on(self, event: CallEvent) -> None:
         load = self.load
@@ -84,7 +84,7 @@ class _Call:
             load.failures.append(event.why)
 
     def hang_up(self) -> None:
-        self.caller.hang_up("enough")
+        self.call.hang_up("enough")
 
     def done(self) -> None:
         if not self.up:
@@ -99,7 +99,7 @@ class _Call:
         load = self.load
         number = len(load.addresses)
         load.addresses.append(str(address))
-        connection, call = self.caller.hand_over()
+        connection, call = self.call.hand_over()
         device = f"c{number}"
         descriptor = tun.open_tun(device, vnet_hdr=load.compiled is not None)
         configure(device, str(address), TABLE + number)

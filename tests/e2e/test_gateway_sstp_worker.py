@@ -132,7 +132,7 @@ def test_port_443_in_use_is_said_and_taken_when_free(tmp_path: Path) -> None:
 
 
 def test_no_module_is_missing_after_root_is_gone(tmp_path: Path) -> None:
-    """late_imports would have killed the worker: a call through all its stages, refused ones and
+    """a late import would have killed the worker: a call through all its stages, refused ones and
     a goodbye leave the first one running."""
 
     async def test(bench: Bench) -> None:

@@ -15,10 +15,12 @@ import vici
 
 from lab.errors import UsageError
 from lab.nodes.base import Node
+from lab.roles import RoleContext
 from lab.roles.gateway import GatewayRefusedError, UnixGateway
 from lab.roles.site import TUNNEL, Device, start
 from lab.runtime.lab import Lab
 from lab.topology.model.steps import Fault
+from lab.topology.planning.specs import VpnDeviceSpec
 from lab.waiting import wait_until
 from tests.rigs.patience import PATIENCE
 from tests.rigs.whole_lab import in_a_lab
@@ -151,14 +153,14 @@ def test_the_tunnel_comes_back_after_either_end_was_killed(tmp_path: Path) -> No
         assert isinstance(device, Device)
         device.signal(signal.SIGKILL)
         await device.wait()
-        (service,) = [
-            service
+        (spec,) = [
+            spec
             for node in lab.plan.nodes
             if node.name == "head-office"
-            for service in node.services
-            if service.role == "site"
+            for spec in node.services
+            if isinstance(spec, VpnDeviceSpec)
         ]
-        await start(lab.nodes["head-office"], service.options | service.secrets)
+        await start(lab.nodes["head-office"], spec, RoleContext())
 
         async def again() -> bool:
             return await reached(lab, "app1", "files")

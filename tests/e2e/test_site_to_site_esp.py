@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from lab.nodes.base import Node, Process
 from lab.observe.capture import capture
 from lab.pki.authority import issue
+from lab.roles import RoleContext
 from lab.roles.echo import start as start_echo
 from lab.roles.site import start as start_device
 from lab.runtime.kernels import boot, build_nodes
 from lab.topology.planning.plan import Bridge, Cable, CertificatePlan, End, NodePlan, Plan, Route
+from lab.topology.planning.specs import EchoSpec, VpnDeviceSpec
 from lab.waiting import wait_until
 from tests.rigs.isolated import isolated
 
@@ -161,9 +164,9 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         nodes = await build_nodes(PLAN, ["gw"], tmp_path)
         await boot(nodes.values())
         gw, office, net = nodes["gw"], nodes["office"], nodes["net"]
-        await start_echo(nodes["files"], {"port": 7})
-        options = {"public": OFFICE, "peer": GATEWAY, "lan": LAN, "sharedKey": KEY}
-        device = await start_device(office, options)
+        await start_echo(nodes["files"], EchoSpec(), RoleContext())
+        spec = VpnDeviceSpec(OFFICE, GATEWAY, LAN, SecretStr(KEY))
+        device = await start_device(office, spec, RoleContext())
         fenced = await start_gateway(gw, "gateway")
         with pytest.raises(OSError, match="the kernel needs nf_tables with the family inet"):
             await call(gw, "PUT", "/gateway", DOCUMENT)
@@ -190,7 +193,7 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         assert b"in the clear" not in seen
         assert len(seen) > 1000, "IKE's own packets are in it"
         await gw.run(["kill", "-CONT", charon])
-        await start_device(office, options)
+        await start_device(office, spec, RoleContext())
         await becomes(gw, "Connected")
         assert await gw.call(partial(echoed, FILES))
 

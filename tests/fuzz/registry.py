@@ -16,7 +16,7 @@ MODULES = {
     "ppp-client": "ppp",
     "radius-answers": "radius_packets",
     "radius-exchange": "radius_packets",
-    "radius-door": "radius_packets",
+    "radius-push": "radius_packets",
     "ikev2-wire": "ikev2",
     "ikev2-relay": "ikev2",
     "worker-messages": "daemons",

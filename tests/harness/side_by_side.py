@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from lab.kernel import calls
 from lab.runtime.directory import BASE
@@ -80,6 +81,17 @@ class Files(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A process has ended: the test that it was at failed, and is not begun again."""
+        units = self.assigned_work.get(node, {}).values()
+        unit = next((unit for unit in units if not all(unit.values())), None)
+        if unit is None:
+            return super().remove_node(node)
+        crashed = next(test for test, done in unit.items() if not done)
+        unit[crashed] = True
+        super().remove_node(node)
+        return str(crashed)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:

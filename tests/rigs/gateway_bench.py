@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.arm.placement import Placement
 from lab.clients.computer import Computer
 from lab.kernel.processes import chosen
 from lab.nodes.base import Entrance, Node
@@ -19,7 +20,6 @@ from lab.topology.planning.plan import (
     CertificatePlan,
     ClientPlan,
     End,
-    GatewayPlan,
     NodePlan,
     Plan,
     Route,
@@ -196,9 +196,8 @@ def on_a_gateway(
         nodes = await build_nodes(plan, lacking(plan), logs)
         await boot(nodes.values())
         credentials = issue(plans)
-        gateway = await start_gateway(
-            nodes["gw"], GatewayPlan("gw", "gw", PLACEMENT, {}), credentials
-        )
+        placement = Placement.model_validate(PLACEMENT)
+        gateway = await start_gateway(nodes["gw"], placement, credentials["gw-server"])
         await test(Bench(nodes, gateway, credentials))
 
     isolated(there)

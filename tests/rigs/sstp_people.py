@@ -56,7 +56,7 @@ class Person:
 
     reactor: Reactor
     aim: IPv4Address
-    caller: SstpCall | None = None
+    call: SstpCall | None = None
     address: IPv4Address | None = None
     sent: int = 0
     answered: int = 0
@@ -89,10 +89,10 @@ class Person:
         """Send one, if the tunnel is up."""
         if self.address is None or self.over:
             return
-        assert self.caller is not None
+        assert self.call is not None
         self.sent += 1
         self._waiting[self.sent & 0xFFFF] = time.monotonic()
-        self.caller.send(echo(self.address, self.aim, self.sent, size))
+        self.call.send(echo(self.address, self.aim, self.sent, size))
 
     def lost(self) -> int:
         """Pings that were not answered in time."""
@@ -131,7 +131,7 @@ class Crowd:
     ) -> Person:
         """Add a user, who dials at once."""
         person = Person(self.reactor, self._aim, on_up=on_up, on_answer=on_answer)
-        person.caller = SstpCall(
+        person.call = SstpCall(
             self.reactor,
             self._target,
             self._user,
@@ -139,7 +139,7 @@ class Crowd:
             done=person.finish,
             manner=Manner(tamper, PATIENT),
         )
-        person.caller.dial()
+        person.call.dial()
         self.people.append(person)
         return person
 
@@ -205,32 +205,31 @@ def _then_ping(person: Person) -> None:
 
 def _and_leaves(person: Person) -> None:
     person.told.append("lives")
-    assert person.caller is not None
-    person.caller.hang_up("enough")
+    assert person.call is not None
+    person.call.hang_up("enough")
 
 
 def _spoofs(person: Person) -> None:
     """Sends from another client's address; such a packet must be dropped."""
-    assert person.caller is not None
+    assert person.call is not None
     assert person.address is not None
     for number in range(50):
-        person.caller.send(echo(person.address + 1, person.aim, number))
+        person.call.send(echo(person.address + 1, person.aim, number))
     person.ping()
 
 
 def _babbles(person: Person) -> None:
     """Sends malformed PPP into an established tunnel."""
-    caller = person.caller
-    assert caller is not None
-    assert caller.tls is not None
-    caller.tls.write([building.data(frame) for frame in malformed_frames()])
+    call = person.call
+    assert call is not None
+    call.layers.tls.write([building.data(frame) for frame in malformed_frames()])
     person.ping()
 
 
 def _turns_deaf(person: Person, left: int = 100) -> None:
     """Requests much data and reads none of it: 10 packets of 1,300 bytes every 5 ms, 100 times."""
-    assert person.caller is not None
-    person.caller.turn_deaf()
+    assert person.call is not None
+    person.call.turn_deaf()
     for _ in range(10):
         person.ping(1300)
     if left:
@@ -261,10 +260,9 @@ def insiders(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     }
     deaf = people["deaf"]
     crowd.run_until(lambda: all(p.over for p in people.values() if p is not deaf), 20.0)
-    recorded = people["another's address"].caller
+    recorded = people["another's address"].call
     assert recorded is not None
-    assert recorded.call is not None
-    thief = crowd.bring(Tamper(replayed=recorded.call.connected_packet), _then_ping, _and_leaves)
+    thief = crowd.bring(Tamper(replayed=recorded.connected_packet), _then_ping, _and_leaves)
     crowd.run_until(lambda: thief.over, 20.0)
     for name, (_, _, expected) in INSIDERS.items():
         yield _told(name, people[name], expected)

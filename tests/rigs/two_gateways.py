@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.arm.placement import Placement
 from lab.pki.authority import sign
 from lab.pki.stock import fresh_key
 from lab.roles.gateway import start_gateway
@@ -13,7 +14,6 @@ from lab.topology.planning.plan import (
     Cable,
     CertificatePlan,
     End,
-    GatewayPlan,
     NodePlan,
     Plan,
     Route,
@@ -80,9 +80,7 @@ def on_two_gateways(
 
     async def both(bench: Bench) -> None:
         own = sign(server, fresh_key(), bench.credentials["public-root"])
-        credentials = {**bench.credentials, server.name: own}
-        plan = GatewayPlan("gw2", "gw2", placement, {})
-        gateway = await start_gateway(bench.nodes["gw2"], plan, credentials)
+        gateway = await start_gateway(bench.nodes["gw2"], Placement.model_validate(placement), own)
         await test(bench, Bench(bench.nodes, gateway, bench.credentials))
 
     on_a_gateway(logs, both, *certificates, plan=_plan())

@@ -19,7 +19,7 @@ from gateway.eap_tls.worker.messages import TO_WORKER
 from gateway.eap_tls.worker.rehearsal import rehearse
 from gateway.eap_tls.worker.worker import Worker
 from gateway.ppp import tls_contexts
-from gateway.unprivileged import late_imports, privileges
+from gateway.unprivileged import privileges
 from gateway.unprivileged.channel import Channel
 
 
@@ -40,7 +40,6 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway handles the terminal's Ctrl-C
     warnings.simplefilter("ignore")  # else untrusted bytes could flood the log with warnings
     rehearse(context)
-    late_imports.forbid()
     Worker(channel, context, privileges.confine()).run()
     return 0
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from gateway.sstp.protocol.binding import BOTH
 from gateway.sstp.protocol.carrier import Carrier
-from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.protocol.events import Requested
 from gateway.sstp.protocol.http import Refusal, RequestReader, accepted, refused
 from gateway.sstp.protocol.link import CallLink
@@ -20,8 +19,6 @@ from gateway.sstp.protocol.server import ServerMachine
 
 if TYPE_CHECKING:
     from gateway.ppp.events import Authenticated, Verdict
-
-__all__ = ["CallConfig", "ClientCall", "ClientCallConfig", "ServerCall"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,6 @@ class ServerCall(Carrier[ServerMachine]):
         self._config = config
         self._entropy = entropy
         self._request = RequestReader()
-        self._reader = self._request
 
     def answer(self, verdict: Verdict, now: float) -> None:
         """Handle the verdict on the link's pending attempt; ignored if the call is ending."""
@@ -58,29 +54,28 @@ class ServerCall(Carrier[ServerMachine]):
             self._link.answer(verdict, now)
             self._settle(now)
 
-    def _read_http(self, data: bytes, now: float) -> bytes:
+    def _read_http(self, data: bytes, now: float) -> tuple[ServerMachine, bytes] | None:
         answer = self._request.feed(data)
         if answer is None:
-            return b""
+            return None
         config = self._config
         if isinstance(answer, Refusal):
             self._turn_away("protocol", answer, now)
-            return b""
+            return None
         if config.busy():
             full = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "all connections are in use")
             self._turn_away("limit", full, now)
-            return b""
-        self._reader = None
+            return None
         self._put(accepted(config.server_name, config.unix_time()), now)
         self._events.append(Requested(answer.correlation_id, answer.host))
-        self._machine = ServerMachine(
+        machine = ServerMachine(
             offered=config.hash_protocols,
             hashes=config.certificate_hashes,
             entropy=self._entropy,
             now=now,
             timers=config.timers,
         )
-        return self._request.rest
+        return machine, self._request.rest
 
     def _http_timed_out(self, now: float) -> None:
         limit = self._config.timers.negotiation
@@ -92,6 +87,5 @@ class ServerCall(Carrier[ServerMachine]):
         self._put(refused(refusal.status, config.server_name, config.unix_time()), now)
         self._give_up(reason, f"HTTP {refusal.status.value}: {refusal.why}", now)
 
-    def _authenticated(self, event: Authenticated, now: float) -> None:
-        if self._machine:
-            self._machine.authenticated(event.keys, now)
+    def _authenticated(self, machine: ServerMachine, event: Authenticated, now: float) -> None:
+        machine.authenticated(event.keys, now)

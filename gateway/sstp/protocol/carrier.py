@@ -1,10 +1,42 @@
-"""What both ends of a call share: HTTP, then a machine and a PPP link over one stream of bytes."""
+"""What both ends of a call share: HTTP, then a machine and a PPP link over one stream of bytes.
+
+Theory of operation
+-------------------
+A call is in one Phase. `TRANSITIONS` lists every legal event of every phase; any other event ends
+the call with the reason "protocol".
+
+HTTP           The header is being read; there is neither machine nor link. The subclass reads it
+               and makes the machine once the answer is 200; the link is made at the same time.
+REQUEST        SSTP negotiates (Call Connect Request and Acknowledge). No PPP frame passes.
+LINK           LCP and authentication. The owner receives the attempts.
+BINDING        PPP has authenticated the user. A server waits for Call Connected, a client sends it.
+REFUSED        Authentication has failed, and `Refused` has been reported. PPP closes its link.
+NETWORK        The call is bound. IPCP has to agree on an address.
+ESTABLISHED    IP packets pass, in this phase only.
+RENEGOTIATING  The peer has started IPCP again. As NETWORK, but `Connected` has been reported.
+ENDING         `Ended` has been reported, the last event of a call. PPP and SSTP are torn down.
+CLOSED         Input is ignored. What is left in `outgoing` may still be sent.
+
+The peer's bytes (`receive`), the owner (`end`, `lost`, a server's `answer`) and the clock (`tick`)
+move a call on. Each changes the machine or the link; `_settle` then passes packets, frames and
+events between them and the owner until nothing is left to pass. Machine and link do not know each
+other.
+
+Timers: HTTP and NETWORK last `limit` seconds each, CLOSED lasts LINGER. The machine's timers
+(gateway.sstp.protocol.machine) bound REQUEST, LINK, REFUSED, BINDING and ENDING; the link's limited
+number of tries bounds LINK, REFUSED and ENDING as well. ESTABLISHED and RENEGOTIATING last as long
+as the peer is heard within the machine's hello time. Memory: less than one packet waits in the
+framer, at most MOST_UNSENT bytes in `outgoing`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from gateway.common.phases import IllegalEvent, after
 from gateway.ppp.events import Attempt, Authenticated, AuthenticationFailed, LinkDown
 from gateway.ppp.frames import ip_packet, split
 from gateway.sstp.protocol import building
@@ -13,12 +45,11 @@ from gateway.sstp.protocol.machine import Machine
 from gateway.sstp.protocol.packets import HEADER, Framer, Status, is_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from ipaddress import IPv4Address
 
     from gateway.ppp.events import LinkEvent
     from gateway.sstp.protocol.events import CallEvent
-    from gateway.sstp.protocol.http import RequestReader, ResponseReader
     from gateway.sstp.protocol.link import CallLink
 
 MOST_UNSENT = 256 * 1024
@@ -30,36 +61,125 @@ LINGER = 3.0
 _CONTROL_PROTOCOLS = 0x8000
 """Protocol numbers from here on are PPP's own control protocols (RFC 1661 section 2)."""
 
+
+class Phase(Enum):
+    """See the theory of operation above."""
+
+    HTTP = "HTTP"
+    REQUEST = "SSTP request"
+    LINK = "PPP link"
+    BINDING = "crypto binding"
+    REFUSED = "refused"
+    NETWORK = "IPCP"
+    ESTABLISHED = "established"
+    RENEGOTIATING = "IPCP again"
+    ENDING = "ending"
+    CLOSED = "closed"
+
+
+class Event(Enum):
+    """What moves a call from phase to phase."""
+
+    ACCEPTED = "HTTP 200"
+    ACKNOWLEDGED = "Call Connect Acknowledge"
+    ATTEMPT = "an attempt to authenticate"
+    AUTHENTICATED = "authentication"
+    AUTHENTICATION_FAILED = "failed authentication"
+    BOUND = "the binding"
+    NETWORK_UP = "IPCP up"
+    NETWORK_DOWN = "IPCP down"
+    END = "the end"
+    CLOSE = "closing"
+
+
+_TAKEN_DOWN = (
+    Phase.REQUEST,
+    Phase.LINK,
+    Phase.BINDING,
+    Phase.REFUSED,
+    Phase.NETWORK,
+    Phase.ESTABLISHED,
+    Phase.RENEGOTIATING,
+)
+TRANSITIONS: Mapping[tuple[Phase, Event], Phase] = {
+    (Phase.HTTP, Event.ACCEPTED): Phase.REQUEST,
+    (Phase.HTTP, Event.END): Phase.CLOSED,
+    (Phase.REQUEST, Event.ACKNOWLEDGED): Phase.LINK,
+    (Phase.LINK, Event.ATTEMPT): Phase.LINK,
+    (Phase.LINK, Event.AUTHENTICATED): Phase.BINDING,
+    (Phase.LINK, Event.AUTHENTICATION_FAILED): Phase.REFUSED,
+    (Phase.BINDING, Event.BOUND): Phase.NETWORK,
+    (Phase.NETWORK, Event.NETWORK_UP): Phase.ESTABLISHED,
+    (Phase.ESTABLISHED, Event.NETWORK_DOWN): Phase.RENEGOTIATING,
+    (Phase.RENEGOTIATING, Event.NETWORK_UP): Phase.ESTABLISHED,
+    **{(phase, Event.END): Phase.ENDING for phase in _TAKEN_DOWN},
+    (Phase.ENDING, Event.CLOSE): Phase.CLOSED,
+}
+
+_OVER = frozenset({Phase.ENDING, Phase.CLOSED})
+_UNBOUND = frozenset({Phase.REQUEST, Phase.LINK, Phase.BINDING, Phase.REFUSED})
+_MAY_BE_REFUSED = frozenset({Phase.HTTP, Phase.REQUEST, Phase.LINK, Phase.BINDING, Phase.NETWORK})
+"""Neither Connected nor Refused has been reported."""
+
 M = TypeVar("M", bound=Machine)
 
 
-class Carrier(ABC, Generic[M]):
-    """One end of a call. Bytes of TLS in and out, events out; the caller brings the time.
+@dataclass(frozen=True, slots=True)
+class _Http:
+    phase: ClassVar = Phase.HTTP
+    due: float
 
-    `closed`: the connection is to be closed once `outgoing` is sent, or at `deadline()`.
-    `established`: bound and IPCP open. `dropped` counts frames that were not let through.
+
+@dataclass(frozen=True, slots=True)
+class _Running(Generic[M]):
+    """From the answer 200 until the connection is to be closed."""
+
+    phase: Phase
+    machine: M
+    link: CallLink
+    due: float | None
+    """When the phase has to be over, if it has a limit of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    phase: ClassVar = Phase.CLOSED
+    due: float
+
+
+class Carrier(ABC, Generic[M]):
+    """One end of a call. Bytes of TLS in and out, events out; the owner brings the time.
+
+    `dropped` counts frames that were not let through.
     """
 
     def __init__(self, make_link: Callable[[float], CallLink], now: float, limit: float) -> None:
-        self.closed = False
-        self.established = False
         self.dropped = 0
         self._make_link = make_link
-        self._reader: RequestReader | ResponseReader | None = None
         self._limit = limit
-        self._due: float | None = now + limit
-        self._network_due: float | None = None
-        """Until when IPCP has to be open, once the call is bound."""
-        self._machine: M | None = None
-        self._link: CallLink | None = None
+        self._state: _Http | _Running[M] | _Closed = _Http(now + limit)
         self._framer = Framer()
         self._outgoing: list[bytes] = []
         self._unsent = 0
         self._events: list[CallEvent] = []
         self._user = ""
-        self._told_bound = self._told_connected = self._refused = self._ended = False
 
     # ------------------------------------------------------------------------------ the owner's
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the call."""
+        return self._state.phase
+
+    @property
+    def established(self) -> bool:
+        """Bound and IPCP open: IP packets pass."""
+        return self._state.phase is Phase.ESTABLISHED
+
+    @property
+    def closed(self) -> bool:
+        """The connection is to be closed once `outgoing` is sent, or at `deadline()`."""
+        return self._state.phase is Phase.CLOSED
 
     @property
     def ip_header(self) -> bytes:
@@ -78,10 +198,15 @@ class Carrier(ABC, Generic[M]):
 
     def receive(self, data: bytes, now: float) -> None:
         """Bytes out of TLS, cut anywhere. Never raises."""
-        if self.closed:
-            return
-        rest = self._read_http(data, now) if self._reader else data
-        for packet in self._framer.feed(rest):
+        if isinstance(self._state, _Http):
+            accepted = self._read_http(data, now)
+            if accepted is None:
+                return
+            machine, data = accepted
+            self._state = _Running(
+                after(TRANSITIONS, self.phase, Event.ACCEPTED), machine, self._make_link(now), None
+            )
+        for packet in self._framer.feed(data):
             self._packet(packet, now)
         self._settle(now)
         if self._framer.broken:
@@ -89,28 +214,26 @@ class Carrier(ABC, Generic[M]):
 
     def tick(self, now: float) -> None:
         """Timers whose time has come."""
-        if self.closed:
-            return
-        if self._reader and self._due is not None and now >= self._due:
+        state = self._state
+        due = state.due is not None and now >= state.due
+        if isinstance(state, _Http) and due:
             self._http_timed_out(now)
-            return
-        if self._machine:
-            self._machine.tick(now)
-            if self._network_due is not None and now >= self._network_due:
-                self._network_due = None
+        elif isinstance(state, _Running):
+            state.machine.tick(now)
+            if due and state.machine.carries:
                 why = f"no IP address agreed on within {self._limit:g} s"
-                self._machine.abort(Status.NEGOTIATION_TIMEOUT, why, now, fault="timeout")
-            if self._link and self._machine.carries:
-                self._link.tick(now)
-        self._settle(now)
+                state.machine.abort(Status.NEGOTIATION_TIMEOUT, why, now, fault="timeout")
+            if state.machine.carries:
+                state.link.tick(now)
+            self._settle(now)
 
     def deadline(self) -> float | None:
         """When `tick` is wanted; after `closed`, when the connection is closed in any case."""
-        if self.closed or self._reader or not self._machine:
-            return self._due
-        due = self._machine.deadline()
-        links = self._link.deadline() if self._link and self._machine.carries else None
-        times = (due, links, self._network_due)
+        state = self._state
+        if not isinstance(state, _Running):
+            return state.due
+        links = state.link.deadline() if state.machine.carries else None
+        times = (state.due, state.machine.deadline(), links)
         return min((time for time in times if time is not None), default=None)
 
     def outgoing(self) -> bytes:
@@ -133,46 +256,44 @@ class Carrier(ABC, Generic[M]):
 
     def heard(self, now: float) -> None:
         """When packets of the peer last went past the call (the data plane took them): it lives."""
-        if self._machine:
-            self._machine.heard(now)
+        if isinstance(self._state, _Running):
+            self._state.machine.heard(now)
 
     def send(self, packet: bytes, now: float) -> None:
-        """An IP packet for the peer, for callers without a data plane of their own."""
+        """An IP packet for the peer, for owners without a data plane of their own."""
         if self.established:
             self._put(building.data(self.ip_header + packet), now)
 
     def end(self, why: str, now: float) -> None:
         """Our side hangs up: PPP is taken down, then SSTP (3.2.4.2)."""
-        if self.closed or self._ended:
+        if self.phase in _OVER:
             return
-        self._end(why)
-        if self._machine is None:
-            self._close(now)
-        elif self._link and self._machine.carries:
-            self._link.terminate(why, now)
-        else:
-            self._machine.disconnect(why, now)
-        self._settle(now)
+        self._end(why, now)
+        if isinstance(self._state, _Running):
+            if self._state.machine.carries:
+                self._state.link.terminate(why, now)
+            else:
+                self._state.machine.disconnect(why, now)
+            self._settle(now)
 
     def lost(self, why: str, now: float) -> None:
         """The connection below is gone."""
         if not self.closed:
-            self._end(why)
             self._outgoing.clear()
-            self._close(now)
+            self._give_up("", why, now)
 
     # ------------------------------------------------------------------------- each end's own
 
     @abstractmethod
-    def _read_http(self, data: bytes, now: float) -> bytes:
-        """Take the HTTP header; what follows it, or nothing."""
+    def _read_http(self, data: bytes, now: float) -> tuple[M, bytes] | None:
+        """Take the HTTP header: once it is accepted the machine, and what came behind it."""
 
     @abstractmethod
     def _http_timed_out(self, now: float) -> None:
         """No whole HTTP header in time."""
 
     @abstractmethod
-    def _authenticated(self, event: Authenticated, now: float) -> None:
+    def _authenticated(self, machine: M, event: Authenticated, now: float) -> None:
         """PPP has let the user in."""
 
     def _started(self, now: float) -> None:
@@ -185,89 +306,97 @@ class Carrier(ABC, Generic[M]):
 
     # ------------------------------------------------------------------------------- inside
 
+    @property
+    def _link(self) -> CallLink | None:
+        return self._state.link if isinstance(self._state, _Running) else None
+
     def _packet(self, packet: bytes, now: float) -> None:
-        machine = self._machine
-        if machine is None or self.closed:
+        state = self._state
+        if not isinstance(state, _Running):
             return
         if is_control(packet):
-            machine.receive(packet, now)
+            state.machine.receive(packet, now)
             self._settle(now)
             return
-        machine.heard(now)
+        state.machine.heard(now)
         frame = packet[HEADER:]
         if self.established and (inner := ip_packet(frame)) is not None:
             self._events.append(Data(inner))
             return
         parts = split(frame)
         control = parts is not None and parts[0] >= _CONTROL_PROTOCOLS
-        if self._link and machine.carries and (control or self.established):
-            self._link.receive(frame, now)
+        if state.machine.carries and (control or self.established):
+            state.link.receive(frame, now)
             self._settle(now)
         else:
             self.dropped += 1
 
     def _settle(self, now: float) -> None:
-        """Carry between machine, link and owner until nothing moves."""
-        machine = self._machine
-        while machine and not self.closed:
-            for packet in machine.outgoing():
-                self._put(packet, now)
-            if machine.carries and self._link is None:
-                self._link = self._make_link(now)
-                self._link.open(now)
-                self._started(now)
-            if machine.bound and not self._told_bound:
-                self._told_bound = True
-                self._network_due = now + self._limit
-                self._events.append(machine.bound)
-            if machine.ending:
-                self._end(machine.ending.why, machine.ending.fault)
-            if machine.closed:
-                self._close(now)
-            if not self._move(machine, now):
+        """Pass on what machine and link have for each other and the owner."""
+        while isinstance(self._state, _Running):
+            machine, link = self._state.machine, self._state.link
+            self._follow_machine(machine, link, now)
+            if not machine.carries or not self._follow_link(machine, link, now):
                 break
-        self._announce(machine)
+        if isinstance(self._state, _Running):
+            self._follow_network(self._state.link, now)
 
-    def _move(self, machine: M, now: float) -> bool:
-        """Frames and events of the link; whether there were any."""
-        link = self._link
-        if link is None or not machine.carries:
-            return False
+    def _follow_machine(self, machine: M, link: CallLink, now: float) -> None:
+        for packet in machine.outgoing():
+            self._put(packet, now)
+        if machine.carries and self.phase is Phase.REQUEST:
+            self._move(Event.ACKNOWLEDGED, now)
+            link.open(now)
+            self._started(now)
+        if machine.bound and self.phase in _UNBOUND and self._move(Event.BOUND, now):
+            self._events.append(machine.bound)
+        if machine.ending:
+            self._end(machine.ending.why, now, machine.ending.fault)
+        if machine.closed and not self.closed:
+            self._move(Event.CLOSE, now)
+
+    def _follow_link(self, machine: M, link: CallLink, now: float) -> bool:
+        """Whether it had frames or events."""
         frames, events = link.outgoing(), link.events()
         for frame in frames:
             if self._passes(frame):
                 self._put(building.data(frame), now)
         for event in events:
-            self._on(event, machine, now)
+            if not self.closed:
+                self._on(event, machine, now)
         return bool(frames or events)
 
     def _on(self, event: LinkEvent, machine: M, now: float) -> None:
         if isinstance(event, Attempt):
-            self._user = user_of(event) or self._user
-            self._events.append(event)
+            if self._move(Event.ATTEMPT, now):
+                self._user = user_of(event) or self._user
+                self._events.append(event)
         elif isinstance(event, Authenticated):
-            self._user = event.user or self._user
-            self._authenticated(event, now)
+            if self._move(Event.AUTHENTICATED, now):
+                self._user = event.user or self._user
+                self._authenticated(machine, event, now)
         elif isinstance(event, AuthenticationFailed):
-            self._refuse(event.reason, event.message)
+            if self._move(Event.AUTHENTICATION_FAILED, now):
+                self._events.append(Refused(event.reason, event.message, self._user))
         elif isinstance(event, LinkDown):
             # Who leaves before it was connected was not turned away; who falls silent was.
-            self._end(event.why, "timeout" if event.why.endswith(": no answer") else "")
+            self._end(event.why, now, "timeout" if event.why.endswith(": no answer") else "")
             machine.disconnect(event.why, now)
 
-    def _announce(self, machine: M | None) -> None:
-        link = self._link
-        if not machine or not link:
-            return
-        self.established = bool(
-            machine.bound and machine.carries and link.network_open and not self._ended
-        )
-        if self.established and not self._told_connected and link.address:
-            self._told_connected = True
-            self._network_due = None
-            self._events.append(Connected(link.address))
+    def _follow_network(self, link: CallLink, now: float) -> None:
+        """IPCP may open and close several times; `Connected` is reported once."""
+        phase = self.phase
+        if phase is Phase.ESTABLISHED and not link.network_open:
+            self._move(Event.NETWORK_DOWN, now)
+        elif phase is Phase.RENEGOTIATING and link.network_open:
+            self._move(Event.NETWORK_UP, now)
+        elif phase is Phase.NETWORK and link.network_open and (address := link.address):
+            self._move(Event.NETWORK_UP, now)
+            self._events.append(Connected(address))
 
     def _put(self, packet: bytes, now: float) -> None:
+        if self.closed:
+            return
         if self._unsent + len(packet) > MOST_UNSENT:
             self._outgoing.clear()
             self._give_up("protocol", "the peer does not read what is sent to it", now)
@@ -275,26 +404,32 @@ class Carrier(ABC, Generic[M]):
         self._outgoing.append(packet)
         self._unsent += len(packet)
 
-    def _refuse(self, reason: str, message: str) -> None:
-        if not self._refused and not self._told_connected:
-            self._refused = True
-            self._events.append(Refused(reason, message, self._user))
-
-    def _end(self, why: str, reason: str = "") -> None:
-        if self._ended:
+    def _end(self, why: str, now: float, reason: str = "") -> None:
+        """Report that the call ends, once."""
+        phase = self.phase
+        if phase in _OVER:
             return
-        if reason:
-            self._refuse(reason, why)
-        self._ended = True
-        self._network_due = None
-        self.established = False
+        if reason and phase in _MAY_BE_REFUSED:
+            self._events.append(Refused(reason, why, self._user))
         self._events.append(Ended(why))
+        self._move(Event.END, now)
 
     def _give_up(self, reason: str, why: str, now: float) -> None:
         """Close without a word (3.1.5.1)."""
-        self._end(why, reason)
-        self._close(now)
+        self._end(why, now, reason)
+        if not self.closed:
+            self._move(Event.CLOSE, now)
 
-    def _close(self, now: float) -> None:
-        self.closed = True
-        self._due = now + LINGER
+    def _move(self, event: Event, now: float) -> bool:
+        """Enter the next phase. An illegal event ends the call; then False."""
+        try:
+            phase = after(TRANSITIONS, self.phase, event)
+        except IllegalEvent as error:
+            self._give_up("protocol", str(error), now)
+            return False
+        if phase is Phase.CLOSED:
+            self._state = _Closed(now + LINGER)
+        elif isinstance(self._state, _Running):
+            due = now + self._limit if phase is Phase.NETWORK else None
+            self._state = replace(self._state, phase=phase, due=due)
+        return True

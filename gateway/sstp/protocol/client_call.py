@@ -55,45 +55,41 @@ class ClientCall(Carrier[ClientMachine]):
         super().__init__(config.make_link, now, config.timers.negotiation)
         self._config = config
         self._response = ResponseReader()
-        self._reader = self._response
+        self.connected_packet = b""
+        """The Call Connected that was sent, empty before; to be replayed in another call."""
         if config.tamper.silent_at != "http":
             guid = str(uuid.UUID(bytes=entropy(16), version=4)).upper()
             self._put(request(config.host, f"{{{guid}}}"), now)
 
-    @property
-    def connected_packet(self) -> bytes:
-        """The Call Connected that was sent, empty before; for replay in another call."""
-        return self._machine.connected_packet if self._machine else b""
-
-    def _read_http(self, data: bytes, now: float) -> bytes:
+    def _read_http(self, data: bytes, now: float) -> tuple[ClientMachine, bytes] | None:
         answer = self._response.feed(data)
         if answer is None:
-            return b""
+            return None
         if isinstance(answer, Refusal):
             self._give_up("protocol", answer.why, now)
-            return b""
+            return None
         if answer.status != 200:
             reason = "limit" if answer.status == 503 else "refused"
             self._give_up(reason, f"HTTP {answer.status} {answer.phrase}", now)
-            return b""
-        self._reader = None
-        self._machine = ClientMachine(
+            return None
+        machine = ClientMachine(
             hashes=self._config.certificate_hashes,
             supported=self._config.hash_protocols,
             now=now,
             timers=self._config.timers,
             tamper=self._config.tamper,
         )
-        return self._response.rest
+        return machine, self._response.rest
 
     def _http_timed_out(self, now: float) -> None:
         limit = self._config.timers.negotiation
         self._give_up("timeout", f"no HTTP answer within {limit:g} s", now)
 
-    def _authenticated(self, event: Authenticated, now: float) -> None:
+    def _authenticated(self, machine: ClientMachine, event: Authenticated, now: float) -> None:
         wanted = [key for key in event.keys if key.form == self._config.key_form]
-        if self._machine and event.keys:
-            self._machine.authenticated((wanted or list(event.keys))[0], now)
+        if event.keys:
+            machine.authenticated((wanted or list(event.keys))[0], now)
+            self.connected_packet = machine.connected_packet
 
     def _started(self, now: float) -> None:
         if self._config.tamper.early:

@@ -6,19 +6,25 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gateway.sstp.protocol import binding, building
 from gateway.sstp.protocol.machine import COMMON, TIMERS, Machine, Rule, State, Timers
-from gateway.sstp.protocol.packets import NONCE, AttributeId, HashProtocol, Message, Status, faults
+from gateway.sstp.protocol.packets import (
+    NONCE,
+    AttributeId,
+    Control,
+    HashProtocol,
+    Message,
+    Status,
+    faults,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from gateway.sstp.protocol.packets import Control
 
 RETRIES = 3
 """Call Connect Requests that a client may send after its first ([MS-SSTP] section 6, note 2)."""
 
 
 class ServerMachine(Machine):
-    """The server's end of one call. Its owner starts PPP when `carries` is true."""
+    """The server's end of one call. The owner starts PPP when `carries` is true."""
 
     peer = "client"
 
@@ -37,14 +43,16 @@ class ServerMachine(Machine):
         self._hashes = hashes
         self._nonce = entropy(NONCE)
         self._refused = 0
-        self._keys: tuple[binding.Key, ...] | None = None
-        self._early: Control | None = None
+        self._half: tuple[binding.Key, ...] | Control | None = None
+        """The half of the binding that came first: the keys or Call Connected."""
 
     def authenticated(self, keys: tuple[binding.Key, ...], now: float) -> None:
         """PPP authentication has succeeded; only these keys are accepted for the binding."""
-        self._keys = keys
-        if self._early is not None:
-            self._bind(self._early, now)
+        if isinstance(self._half, Control):
+            if self.state is State.CONNECTED_PENDING:
+                self._bind(self._half, keys, now)
+        else:
+            self._half = keys
 
     def on_connect_request(self, control: Control, now: float) -> None:
         """3.3.5.2.2."""
@@ -63,23 +71,21 @@ class ServerMachine(Machine):
         """3.3.5.2.3. A client sends it when it learns that it is admitted, which may be before this
         machine does: then the message is kept, and a second one aborts the call.
         """
-        if self._early is not None:
+        if isinstance(self._half, Control):
             why = f"a second {control.message.name}"
             self.abort(Status.UNACCEPTED_FRAME_RECEIVED, why, now)
-        elif self._keys is None:
-            self._early = control
+        elif self._half is None:
+            self._half = control
         else:
-            self._bind(control, now)
+            self._bind(control, self._half, now)
 
-    def _bind(self, control: Control, now: float) -> None:
-        if self.state is not State.CONNECTED_PENDING:
-            return
+    def _bind(self, control: Control, keys: tuple[binding.Key, ...], now: float) -> None:
         verdict = binding.check(
             control,
             nonce=self._nonce,
             offered=self._offered,
             hashes=self._hashes,
-            keys=self._keys or (),
+            keys=keys,
         )
         if isinstance(verdict, binding.Bound):
             self.bound = verdict

@@ -21,7 +21,7 @@ from gateway.dataplane.tun import has_vnet_hdr
 from gateway.sstp.protocol.binding import certificate_hashes
 from gateway.sstp.worker.messages import TO_WORKER
 from gateway.sstp.worker.worker import Worker
-from gateway.unprivileged import late_imports, privileges
+from gateway.unprivileged import privileges
 from gateway.unprivileged.channel import Channel
 
 
@@ -46,7 +46,6 @@ def main() -> int:
     plane = Plane(arguments.tun, compiled, reactor, arguments.mtu)
     listener = socket.socket(fileno=arguments.listen)
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
-    late_imports.forbid()
     kept = privileges.confine()
     Worker(
         reactor=reactor,

@@ -91,7 +91,7 @@ class Worker:
         self._stopping = False
         self._ppp: ServerConfig | None = None
         self._numbers = itertools.count(1)
-        self._callers: dict[int, ClientConnection] = {}
+        self._connections: dict[int, ClientConnection] = {}
         self._asked: set[int] = set()
         self._users: dict[int, tuple[str, str]] = {}
         """Name and thumbprint, by call, as sent by the gateway."""
@@ -106,9 +106,9 @@ class Worker:
         self._stopping = True
         for end in (self._listener, self._channel):
             self.reactor.remove(end.fileno())
-        for caller in list(self._callers.values()):
-            caller.end("the gateway is being stopped")
-        if self._callers:
+        for connection in list(self._connections.values()):
+            connection.end("the gateway is being stopped")
+        if self._connections:
             self.reactor.call_at(self.reactor.now + GOODBYE, self.reactor.stop)
             self.reactor.run()
 
@@ -126,74 +126,73 @@ class Worker:
                     return
                 continue  # a connection that ended before it was accepted (accept(2))
             self._totals["connections"] += 1
-            caller = ClientConnection(next(self._numbers), stream, source[0], self)
-            self._callers[caller.number] = caller
-            self._throw_out(self._half_open.add(caller, caller.address))
+            connection = ClientConnection(next(self._numbers), stream, source[0], self)
+            self._connections[connection.number] = connection
+            self._throw_out(self._half_open.add(connection, connection.address))
 
-    def _throw_out(self, caller: ClientConnection | None) -> None:
-        if caller:
-            caller.throw_out("timeout", "closed: too many half-open connections")
+    def _throw_out(self, connection: ClientConnection | None) -> None:
+        if connection:
+            connection.throw_out("timeout", "closed: too many half-open connections")
 
     def _link(self, now: float) -> PppLink:
         assert self._ppp
         return PppLink(self._ppp, now=now, entropy=os.urandom)
 
-    # -------------------------------------------------------------------------------
-    # caller.WorkerServices
+    # ----------------------------------------------------------------- connection.WorkerServices
 
-    def asks(self, caller: ClientConnection, attempt: Attempt) -> None:
+    def asks(self, connection: ClientConnection, attempt: Attempt) -> None:
         """Ask the gateway about an attempt."""
         message = Asked(
-            call=caller.number, address=caller.address, attempt=translation.attempt(attempt)
+            call=connection.number, address=connection.address, attempt=translation.attempt(attempt)
         )
-        self._half_open.waits(caller, caller.address)
-        self._asked.add(caller.number)
+        self._half_open.waits(connection, connection.address)
+        self._asked.add(connection.number)
         self._tell(message)
 
-    def opened(self, caller: ClientConnection, binding: str) -> None:
+    def opened(self, connection: ClientConnection, binding: str) -> None:
         """Tell the gateway to open a session."""
         self._totals["opened"] += 1
-        self._tell(Opened(call=caller.number, binding=binding))
+        self._tell(Opened(call=connection.number, binding=binding))
 
-    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
+    def refused(self, connection: ClientConnection, reason: str, message: str, user: str) -> None:
         """Report a refusal for the log, unless there are too many."""
         word = cast("Reason", reason if reason in _REASONS else "refused")
-        name, thumbprint = self._users.get(caller.number, (user, ""))
+        name, thumbprint = self._users.get(connection.number, (user, ""))
         self._totals[f"refused: {word}"] += 1
         if self._may_log(word, known=bool(name)):
             self._tell(
                 Refused(
                     reason=word,
                     message=printable(message),
-                    address=caller.address,
+                    address=connection.address,
                     user=printable(name),
                     thumbprint=thumbprint,
                 )
             )
 
-    def ended(self, caller: ClientConnection, why: str) -> None:
+    def ended(self, connection: ClientConnection, why: str) -> None:
         """Tell the gateway that the call carries no more packets."""
-        if caller.number in self._asked:
-            self._asked.remove(caller.number)
-            self._tell(Closed(call=caller.number, why=printable(why)))
+        if connection.number in self._asked:
+            self._asked.remove(connection.number)
+            self._tell(Closed(call=connection.number, why=printable(why)))
 
-    def gone(self, caller: ClientConnection) -> None:
+    def gone(self, connection: ClientConnection) -> None:
         """Forget a closed connection."""
-        self.ended(caller, "the connection was closed")
-        self._callers.pop(caller.number, None)
-        self._totals.update(translation.losses(caller.counters, caller.barred))
-        self._users.pop(caller.number, None)
-        self._half_open.remove(caller, caller.address)
-        if not self._callers and self._stopping:
+        self.ended(connection, "the connection was closed")
+        self._connections.pop(connection.number, None)
+        self._totals.update(translation.losses(connection.counters, connection.barred))
+        self._users.pop(connection.number, None)
+        self._half_open.remove(connection, connection.address)
+        if not self._connections and self._stopping:
             self.reactor.stop()
 
-    def fault(self, caller: ClientConnection) -> None:
+    def fault(self, connection: ClientConnection) -> None:
         """Report a fault of our own; its traceback is written to the worker's log."""
         self._totals["faults"] += 1
         if self._may_log("fault", known=False):
             traceback.print_exc()
             fault = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
-            self._tell(Noted(message=f"call {caller.number}: {fault}"))
+            self._tell(Noted(message=f"call {connection.number}: {fault}"))
 
     def _may_log(self, word: str, *, known: bool) -> bool:
         """Whether a record may be logged on its own; the others are summed up later."""
@@ -246,8 +245,8 @@ class Worker:
             case Ping():
                 self._tell(Pong())
             case End():
-                if caller := self._callers.get(order.call):
-                    caller.end(order.why)
+                if connection := self._connections.get(order.call):
+                    connection.end(order.why)
             case Admitted() | Denied() | Continue():
                 self._answer(order)
 
@@ -263,24 +262,24 @@ class Worker:
         self._tell(Configured(number=order.number, kept=self._kept))
 
     def _answer(self, order: Admitted | Denied | Continue) -> None:
-        caller = self._callers.get(order.call)
-        if caller is None:
+        connection = self._connections.get(order.call)
+        if connection is None:
             return
         if isinstance(order, Admitted):
-            self._half_open.remove(caller, caller.address)
+            self._half_open.remove(connection, connection.address)
         if isinstance(order, Denied) and order.user:
-            self._users[caller.number] = (order.user, order.thumbprint)
-        caller.answer(translation.verdict(order))
+            self._users[connection.number] = (order.user, order.thumbprint)
+        connection.answer(translation.verdict(order))
 
     def _counts(self) -> Counts:
         traffic = tuple(
-            translation.traffic(number, caller.counters)
-            for number, caller in self._callers.items()
+            translation.traffic(number, connection.counters)
+            for number, connection in self._connections.items()
             if number in self._asked
         )
         totals = self._totals.copy()
-        for caller in self._callers.values():
-            totals.update(translation.losses(caller.counters, caller.barred))
+        for connection in self._connections.values():
+            totals.update(translation.losses(connection.counters, connection.barred))
         totals.update(translation.losses_without_call(self.plane.counters))
         totals["half-open"] = len(self._half_open)
         return Counts(traffic=traffic, totals=totals)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from lab.topology.planning.plan import Cable, End, Route, Service
+from lab.topology.planning.plan import Cable, End, Route
+from lab.topology.planning.specs import DnsSpec, EchoSpec, HttpSpec, Iperf3Spec
 
 if TYPE_CHECKING:
     from lab.topology.model.values import IpAddress, Network
     from lab.topology.model.vocabulary import Serves
     from lab.topology.planning.addressing import Addresses, Pair
+    from lab.topology.planning.specs import ServiceSpec
 
 
 def default_route(pair: Pair) -> Route:
@@ -35,19 +37,19 @@ def hosts_file(name: str, address: IpAddress) -> tuple[tuple[str, tuple[str, ...
 
 
 def dns_service(
-    listen: IpAddress, records: dict[str, list[str]], forward: Iterable[IpAddress] = ()
-) -> Service:
-    """A DNS server with names of its own; `forward`: who knows the others."""
-    options = {"listen": [str(listen)], "records": records, "forward": [str(f) for f in forward]}
-    return Service("dns", options)
+    listen: IpAddress, records: Mapping[str, IpAddress], *forward: IpAddress
+) -> DnsSpec:
+    """A DNS server with names of its own; `forward`: servers that know the others."""
+    known = {name: (str(address),) for name, address in records.items()}
+    return DnsSpec((str(listen),), known, tuple(map(str, forward)))
 
 
-def host_services(name: str, words: Iterable[Serves], dns: Service) -> tuple[Service, ...]:
+def host_services(name: str, words: Iterable[Serves], dns: DnsSpec) -> tuple[ServiceSpec, ...]:
     """What a host `serves`, in the file's words."""
-    services: dict[Serves, Service] = {
-        "http": Service("http", {"port": 80, "text": f"hello from {name}"}),
-        "iperf3": Service("iperf3", {"port": 5201}),
-        "echo": Service("echo", {"port": 7}),
+    services: dict[Serves, ServiceSpec] = {
+        "http": HttpSpec(f"hello from {name}"),
+        "iperf3": Iperf3Spec(),
+        "echo": EchoSpec(),
         "dns": dns,
     }
     return tuple(services[word] for word in words)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
-from lab.topology.model.steps import text_of, without_secrets
-from lab.topology.planning.plan import Cable, CertificatePlan, End, NodePlan, Plan
+from lab.topology.model.steps import text_of
+from lab.topology.planning.specs import is_secret
+
+if TYPE_CHECKING:
+    from lab.topology.planning.plan import (
+        Cable,
+        CertificatePlan,
+        End,
+        GatewayPlan,
+        NodePlan,
+        Plan,
+    )
+    from lab.topology.planning.specs import ServiceSpec
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -17,18 +30,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "nodes": [_node(node, plan) for node in plan.nodes],
         "links": [_link(link) for link in plan.links],
         "certificates": [_certificate(certificate) for certificate in plan.certificates],
-        "gateways": [
-            {
-                "name": gateway.name,
-                "fqdn": gateway.placement["fqdn"],
-                "publicIPAddress": gateway.placement["publicIPAddress"],
-                "privateIPAddress": gateway.placement["privateIPAddress"],
-                "properties": without_secrets(gateway.resource["properties"]),
-                "localNetworkGateways": list(gateway.local_network_gateways),
-                "connections": list(gateway.connections),
-            }
-            for gateway in plan.gateways
-        ],
+        "gateways": [_gateway(gateway) for gateway in plan.gateways],
         "clients": [
             {
                 "name": client.name,
@@ -77,8 +79,42 @@ def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
         "forwarding": node.forwarding,
         "nftables": node.nftables,
         "nameservers": list(node.nameservers),
-        "services": [{"role": service.role, **service.options} for service in node.services],
+        "services": [_service(service) for service in node.services],
         "needs": list(node.needs),
+    }
+
+
+def _service(spec: ServiceSpec) -> dict[str, Any]:
+    """The role and its options, without secrets."""
+    shown = [part.name for part in fields(spec) if not is_secret(part)]
+    return {"role": spec.role, **{_camel(name): _json(getattr(spec, name)) for name in shown}}
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+
+
+def _json(value: Any) -> Any:
+    """TypeError for what is not plain data: it might have a secret in it."""
+    if isinstance(value, Mapping):
+        return {key: _json(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return [_json(part) for part in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"a plan does not print a {type(value).__name__}")
+
+
+def _gateway(gateway: GatewayPlan) -> dict[str, Any]:
+    placement = gateway.placement
+    return {
+        "name": gateway.name,
+        "fqdn": placement.fqdn,
+        "publicIPAddress": str(placement.publicIPAddress),
+        "privateIPAddress": str(placement.privateIPAddress),
+        "properties": gateway.resource.document()["properties"],
+        "localNetworkGateways": [local.document() for local in gateway.local_network_gateways],
+        "connections": [connection.document() for connection in gateway.connections],
     }
 
 

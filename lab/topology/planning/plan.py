@@ -7,15 +7,20 @@ carries it out. Addresses are strings in CIDR form, IPv4 or IPv6 alike.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+from lab.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from gateway.arm.secrets import Secrets
+    from gateway.arm.connections import Connection, LocalNetworkGateway
+    from gateway.arm.placement import Placement
+    from gateway.arm.resource import VirtualNetworkGateway
     from lab.topology.model.steps import Step, TimedFault
     from lab.topology.model.tls import CipherSuite, TlsVersion
     from lab.topology.model.vocabulary import VpnProtocol
+    from lab.topology.planning.specs import ServiceSpec
 
 Kind = Literal[
     "internet",
@@ -70,16 +75,6 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Service:
-    """A role that a node runs, with what the role needs to know."""
-
-    role: str
-    options: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, Any] = field(default_factory=dict, repr=False)
-    """Further options, which nobody is shown."""
-
-
-@dataclass(frozen=True)
 class NodePlan:
     """A computer: its switches, routes, firewall, names and services."""
 
@@ -94,7 +89,7 @@ class NodePlan:
     nameservers: tuple[str, ...] = ()
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""
-    services: tuple[Service, ...] = ()
+    services: tuple[ServiceSpec, ...] = ()
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
 
@@ -122,22 +117,20 @@ class CertificatePlan:
 
 @dataclass(frozen=True)
 class GatewayPlan:
-    """A virtual network gateway; `placement` and `resource` are what `python -m gateway` reads."""
+    """A virtual network gateway: what `python -m gateway` reads and is sent."""
 
-    name: str
     node: str
-    placement: dict[str, Any]
-    """Where the gateway stands: see gateway/arm/placement.py."""
-    resource: dict[str, Any]
-    """Azure's document {name, properties}; `${NAME.publicCertData}` and `${NAME.thumbprint}`
-    stand where a certificate of the plan goes and are filled in before the first PUT."""
-    local_network_gateways: tuple[dict[str, Any], ...] = ()
-    """Azure's documents {name, properties}, as `connections`."""
-    connections: tuple[dict[str, Any], ...] = ()
-    secrets: Secrets = field(default=(), repr=False)
-    """Shared secrets of RADIUS servers, which `resource` lacks."""
-    keys: dict[str, SecretStr] = field(default_factory=dict, repr=False)
-    """Connection to its pre-shared key, which `connections` lack."""
+    placement: Placement
+    resource: VirtualNetworkGateway
+    """`${NAME.publicCertData}` and `${NAME.thumbprint}` stand where a certificate of the plan goes
+    and are filled in before the first PUT."""
+    local_network_gateways: tuple[LocalNetworkGateway, ...] = ()
+    connections: tuple[Connection, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The gateway's name in the topology."""
+        return self.placement.name
 
 
 @dataclass(frozen=True)
@@ -188,3 +181,29 @@ class Plan:
     faults: tuple[TimedFault, ...] = ()
     addresses: dict[str, str] = field(default_factory=dict)
     """Name of a node to the address by which others reach it, for checks."""
+
+    @property
+    def connected_sites(self) -> dict[str, GatewayPlan]:
+        """Site to the gateway to which it has a tunnel."""
+        return {
+            connection.name: gateway
+            for gateway in self.gateways
+            for connection in gateway.connections
+        }
+
+    def gateway_of_site(self, site: str) -> str:
+        """The gateway's name; UsageError if the site has no connection."""
+        found = self.connected_sites.get(site)
+        if found is None:
+            raise UsageError(f"the site {site} has no connection", "a site with `connection:`")
+        return found.name
+
+    @property
+    def radius_servers(self) -> list[str]:
+        """Addresses of all RADIUS servers that gateways are told of, the higher score first."""
+        scores: dict[str, int] = {}
+        for gateway in self.gateways:
+            configuration = gateway.resource.properties.vpnClientConfiguration
+            for server in configuration.servers if configuration else ():
+                scores.setdefault(server.radiusServerAddress, server.radiusServerScore or 0)
+        return sorted(scores, key=lambda address: -scores[address])

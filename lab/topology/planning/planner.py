@@ -6,9 +6,16 @@ The topology must have passed lab.topology.rules; what they guarantee is not che
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gateway.arm.secrets import secrets_in
+from gateway.arm.connections import (
+    Connection,
+    ConnectionProperties,
+    LocalNetworkGateway,
+    LocalNetworkGatewayProperties,
+)
+from gateway.arm.placement import Interfaces, Placement, ServerCertificate, VirtualNetwork
+from gateway.arm.resource import AddressSpace, SubResource, VirtualNetworkGateway
 from lab.topology.planning.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
 from lab.topology.planning.identity import identify
 from lab.topology.planning.pki import certificate_plans
@@ -59,29 +66,6 @@ def _reached_at(addresses: Addresses) -> dict[str, str]:
 def _gateway_plan(
     topology: Topology, name: str, addresses: Addresses, identity: Identity
 ) -> GatewayPlan:
-    gateway = topology.gateways[name]
-    vnet = topology.vnets[gateway.vnet]
-    placement = {
-        "name": name,
-        "gatewayId": identity.gateway_id,
-        "fqdn": identity.fqdn,
-        "publicIPAddress": str(addresses.public[name].device),
-        "privateIPAddress": str(addresses.private[name]),
-        "virtualNetwork": {
-            "name": gateway.vnet,
-            "addressPrefixes": [str(prefix) for prefix in vnet.addressSpace],
-            "dnsServers": [str(server) for server in vnet.dhcpOptions.dnsServers],
-        },
-        "interfaces": {"public": "wan", "private": "lan"},
-        "serverCertificate": {
-            "certificate": "/run/gateway/server.pem",
-            "privateKey": "/run/gateway/server.key",
-            "root": "/run/gateway/root.pem",
-        },
-    }
-    if excepted := not_signing_all(topology, addresses):
-        placement["radiusServersThatDoNotSignAll"] = excepted
-    properties = gateway.properties.model_dump(mode="json", exclude_unset=True)
     sites = {
         site: spec.connection
         for site, spec in topology.sites.items()
@@ -89,32 +73,58 @@ def _gateway_plan(
     }
     return GatewayPlan(
         name,
-        name,
-        placement,
-        {"name": name, "properties": properties},
+        _placement(topology, name, addresses, identity),
+        VirtualNetworkGateway(name=name, properties=topology.gateways[name].properties),
         tuple(_local_network_gateway(topology, site, addresses) for site in sites),
         tuple(_connection(name, site, spec) for site, spec in sites.items()),
-        secrets=tuple(secrets_in(gateway.properties, ("properties",))),
-        keys={site: spec.sharedKey for site, spec in sites.items()},
     )
 
 
-def _local_network_gateway(topology: Topology, site: str, addresses: Addresses) -> dict[str, Any]:
-    properties = {
-        "localNetworkAddressSpace": {"addressPrefixes": [str(topology.sites[site].lan)]},
-        "gatewayIpAddress": str(addresses.public[site].device),
-    }
-    return {"name": site, "properties": properties}
+def _placement(
+    topology: Topology, name: str, addresses: Addresses, identity: Identity
+) -> Placement:
+    vnet_name = topology.gateways[name].vnet
+    vnet = topology.vnets[vnet_name]
+    return Placement(
+        name=name,
+        gatewayId=identity.gateway_id,
+        fqdn=identity.fqdn,
+        publicIPAddress=addresses.public[name].device,
+        privateIPAddress=addresses.private[name],
+        virtualNetwork=VirtualNetwork(
+            name=vnet_name,
+            addressPrefixes=vnet.addressSpace,
+            dnsServers=vnet.dhcpOptions.dnsServers,
+        ),
+        interfaces=Interfaces(public="wan", private="lan"),
+        serverCertificate=ServerCertificate(
+            certificate=Path("/run/gateway/server.pem"),
+            privateKey=Path("/run/gateway/server.key"),
+            root=Path("/run/gateway/root.pem"),
+        ),
+        radiusServersThatDoNotSignAll=not_signing_all(topology, addresses),
+    )
 
 
-def _connection(gateway: str, site: str, spec: SiteConnection) -> dict[str, Any]:
-    properties = {
-        "virtualNetworkGateway1": {"id": f"/virtualNetworkGateways/{gateway}"},
-        "localNetworkGateway2": {"id": f"/localNetworkGateways/{site}"},
-        "connectionType": "IPsec",
-        "dpdTimeoutSeconds": spec.dpdTimeoutSeconds,
-    }
-    return {"name": site, "properties": properties}
+def _local_network_gateway(
+    topology: Topology, site: str, addresses: Addresses
+) -> LocalNetworkGateway:
+    properties = LocalNetworkGatewayProperties(
+        localNetworkAddressSpace=AddressSpace(addressPrefixes=(str(topology.sites[site].lan),)),
+        gatewayIpAddress=str(addresses.public[site].device),
+    )
+    return LocalNetworkGateway(name=site, properties=properties)
+
+
+def _connection(gateway: str, site: str, spec: SiteConnection) -> Connection:
+    properties = ConnectionProperties(
+        virtualNetworkGateway1=SubResource(id=f"/virtualNetworkGateways/{gateway}"),
+        localNetworkGateway2=SubResource(id=f"/localNetworkGateways/{site}"),
+        connectionType="IPsec",
+        dpdTimeoutSeconds=spec.dpdTimeoutSeconds,
+        sharedKey=spec.sharedKey,
+    )
+    return Connection(name=site, properties=properties)
 
 
 def _client_plan(topology: Topology, name: str, client: Client, addresses: Addresses) -> ClientPlan:

@@ -1,28 +1,22 @@
-"""The RADIUS servers of a topology: where they stand, what they know, and who knows whom. Pure.
-
-Service options of `radius`: address; clients (prefixes that may ask); methods; certificate and
-authority (names of certificates of the plan, or None); revoked (names); signsAll; domain (NetBIOS
-name) and group, or None; factor (radius.push.Approved, or None); deniers (users). Secrets: secret,
-users (name to password). Of `directory`: realm; addresses (NetBIOS name to address); members
-(NetBIOS name to node); lockoutThreshold. Secrets: users (of radius.directory).
-"""
+"""The RADIUS servers of a topology: where they stand, what they know, and who knows whom. Pure."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.planning.addressing import radius_name
-from lab.topology.planning.plan import CertificatePlan, Service
+from lab.topology.planning.plan import CertificatePlan
+from lab.topology.planning.specs import DirectorySpec, RadiusSpec
 from radius.directory import CONTROLLER, User
 from radius.reasons import bare
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from lab.topology.model.site_services import RadiusService
     from lab.topology.model.topology import Client, Topology
     from lab.topology.model.values import IpAddress
@@ -74,28 +68,28 @@ def radius_nodes(topology: Topology) -> Iterator[RadiusNode]:
                 yield RadiusNode(second, site.radius, path, name, site.radius.second)
 
 
-def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -> Service:
-    """The role that the node runs."""
+def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -> RadiusSpec:
+    """What runs on the node."""
     at = node.address or addresses.private[node.node]
     certificates, factor = node.service.certificates, node.service.secondFactor
-    options: dict[str, Any] = {
-        "address": str(at),
-        "clients": [
+    return RadiusSpec(
+        address=str(at),
+        clients=tuple(
             str(topology.vnets[gateway.vnet].subnets[GATEWAY_SUBNET])
             for gateway in topology.gateways.values()
-        ],
-        "methods": list(node.methods),
-        "certificate": node.certificate,
-        "authority": certificates.authority if certificates else None,
-        "revoked": list(certificates.revoked) if certificates else [],
-        "signsAll": node.service.signs == "all",
-        "domain": _domain(topology, node),
-        "group": node.service.group,
-        "factor": factor.approved if factor else None,
-        "deniers": list(factor.denied) if factor else [],
-    }
-    users = {name: user.password.get_secret_value() for name, user in node.service.users.items()}
-    return Service("radius", options, {"secret": _secret(topology, at, node), "users": users})
+        ),
+        methods=node.methods,
+        certificate=node.certificate,
+        authority=certificates.authority if certificates else None,
+        revoked=certificates.revoked if certificates else (),
+        signs_all=node.service.signs == "all",
+        domain=_domain(topology, node),
+        group=node.service.group,
+        factor=factor.approved if factor else None,
+        deniers=factor.denied if factor else (),
+        secret=_secret(topology, at, node),
+        users={name: user.password for name, user in node.service.users.items()},
+    )
 
 
 def _domain(topology: Topology, node: RadiusNode) -> str | None:
@@ -104,63 +98,53 @@ def _domain(topology: Topology, node: RadiusNode) -> str | None:
     return directory.domain if directory else None
 
 
-def directory_service(topology: Topology, site: str) -> Service:
-    """The role of a site's domain controller; its RADIUS servers are the members."""
+def directory_service(topology: Topology, site: str) -> DirectorySpec:
+    """A site's domain controller; the site's RADIUS servers are the members."""
     directory = topology.sites[site].directory
     assert directory is not None
     servers = [node for node in radius_nodes(topology) if node.site == site]
     members = {f"NPS{number}": server for number, server in enumerate(servers, 1)}
-    options: dict[str, Any] = {
-        "realm": directory.realm,
-        "addresses": {
+    return DirectorySpec(
+        realm=directory.realm,
+        addresses={
             CONTROLLER: str(directory.address),
             **{name: str(server.address) for name, server in members.items()},
         },
-        "members": {name: server.node for name, server in members.items()},
-        "lockoutThreshold": directory.lockoutThreshold,
-    }
-    users = [
-        User(
-            name,
-            user.password.get_secret_value(),
-            user.groups,
-            user.disabled,
-            user.mustChangePassword,
-            user.expired,
-        )
-        for name, user in directory.users.items()
-    ]
-    return Service("directory", options, {"users": users})
+        members={name: server.node for name, server in members.items()},
+        lockout_threshold=directory.lockoutThreshold,
+        users=tuple(
+            User(
+                name,
+                user.password.get_secret_value(),
+                user.groups,
+                user.disabled,
+                user.mustChangePassword,
+                user.expired,
+            )
+            for name, user in directory.users.items()
+        ),
+    )
 
 
-def not_signing_all(topology: Topology, addresses: Addresses) -> list[str]:
+def not_signing_all(topology: Topology, addresses: Addresses) -> tuple[IpAddress, ...]:
     """Addresses of the servers for which gateways make an exception."""
-    return [
-        str(node.address or addresses.private[node.node])
+    return tuple(
+        node.address or addresses.private[node.node]
         for node in radius_nodes(topology)
         if node.service.signs != "all"
-    ]
+    )
 
 
-def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> str:
+def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> SecretStr:
     """Its own, else the one in a gateway's document; nobody's where no gateway asks it."""
     if node.service.secret:
-        return node.service.secret.get_secret_value()
+        return node.service.secret
     for gateway in topology.gateways.values():
-        for address, secret in gateway_servers(gateway.properties.vpnClientConfiguration):
-            if secret and address == str(at):
-                return secret.get_secret_value()
-    return secrets.token_hex(16)
-
-
-def gateway_servers(configuration: Any) -> Iterator[tuple[str, SecretStr | None]]:
-    """The RADIUS servers of a gateway's document: address and secret."""
-    if configuration is None:
-        return
-    if configuration.radiusServerAddress:
-        yield configuration.radiusServerAddress, configuration.radiusServerSecret
-    for server in configuration.radiusServers:
-        yield server.radiusServerAddress, server.radiusServerSecret
+        configuration = gateway.properties.vpnClientConfiguration
+        for server in configuration.servers if configuration else ():
+            if server.radiusServerSecret and server.radiusServerAddress == str(at):
+                return server.radiusServerSecret
+    return SecretStr(secrets.token_hex(16))
 
 
 def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:

@@ -1,7 +1,4 @@
-"""The computers and cables of on-premises sites, and of their private links.
-
-Service options: site {public, peer: addresses, lan: prefix}, secrets {sharedKey}.
-"""
+"""The computers and cables of on-premises sites, and of their private links."""
 
 from __future__ import annotations
 
@@ -18,14 +15,16 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route, Service
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import directory_service, radius_nodes, radius_service
+from lab.topology.planning.specs import VpnDeviceSpec
 
 if TYPE_CHECKING:
     from lab.topology.model.sites import Site, SiteHost
     from lab.topology.model.topology import Topology
     from lab.topology.planning.plan import Kind
     from lab.topology.planning.radius_servers import RadiusNode
+    from lab.topology.planning.specs import DnsSpec, ServiceSpec
 
 # What is private goes through a tunnel, a private link, or nowhere: it is never hidden behind the
 # device's public address, and on the Internet's side it neither comes nor goes outside IPsec, be it
@@ -79,11 +78,11 @@ class Sites:
             if site.privateLink:
                 yield self._link(name, site)
             for server in self._servers(name):
-                service = radius_service(self.topology, self.addresses, server)
-                yield self._in_lan(server.node, "radius", site, (service,))
+                radius = radius_service(self.topology, self.addresses, server)
+                yield self._in_lan(server.node, "radius", site, (radius,))
             if site.directory:
-                service = directory_service(self.topology, name)
-                yield self._in_lan(directory_name(name), "directory", site, (service,))
+                controller = directory_service(self.topology, name)
+                yield self._in_lan(directory_name(name), "directory", site, (controller,))
             for host, spec in site.hosts.items():
                 yield self._host(host, spec, site)
 
@@ -138,19 +137,18 @@ class Sites:
             services=(self._dns(site), *self._vpn(name, site)),
         )
 
-    def _dns(self, site: Site) -> Service:
-        records = {host: [str(self.addresses.private[host])] for host in site.hosts}
-        return dns_service(site.lan.network_address + 1, records, forward=[PUBLIC_DNS])
+    def _dns(self, site: Site) -> DnsSpec:
+        records = {host: self.addresses.private[host] for host in site.hosts}
+        return dns_service(site.lan.network_address + 1, records, PUBLIC_DNS)
 
-    def _vpn(self, name: str, site: Site) -> Iterator[Service]:
+    def _vpn(self, name: str, site: Site) -> Iterator[VpnDeviceSpec]:
         if site.connection:
-            options = {
-                "public": str(self.addresses.public[name].device),
-                "peer": str(self.addresses.public[site.connection.to].device),
-                "lan": str(site.lan),
-            }
-            secrets = {"sharedKey": site.connection.sharedKey.get_secret_value()}
-            yield Service("site", options, secrets)
+            yield VpnDeviceSpec(
+                public=str(self.addresses.public[name].device),
+                peer=str(self.addresses.public[site.connection.to].device),
+                lan=str(site.lan),
+                shared_key=site.connection.sharedKey,
+            )
 
     def _link(self, name: str, site: Site) -> NodePlan:
         to_vnet, to_site = self.addresses.links[name]
@@ -172,10 +170,12 @@ class Sites:
     def _host(self, name: str, host: SiteHost, site: Site) -> NodePlan:
         address = self.addresses.private[name]
         router = site.lan.network_address + 1
-        dns = dns_service(address, {name: [str(address)]}, forward=[router])
+        dns = dns_service(address, {name: address}, router)
         return self._in_lan(name, "host", site, host_services(name, host.serves, dns))
 
-    def _in_lan(self, name: str, kind: Kind, site: Site, services: tuple[Service, ...]) -> NodePlan:
+    def _in_lan(
+        self, name: str, kind: Kind, site: Site, services: tuple[ServiceSpec, ...]
+    ) -> NodePlan:
         router = site.lan.network_address + 1
         address = self.addresses.private[name]
         return NodePlan(

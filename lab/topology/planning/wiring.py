@@ -1,8 +1,4 @@
-"""The computers and cables of a lab.
-
-Service options, by role: dns {listen: addresses, records: {name: addresses}, forward:
-addresses}; http {port, text}; echo {port}; iperf3 {port}; proxy {port, allow: ports}.
-"""
+"""The computers and cables of a lab."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.topology.model.topology import GATEWAY_SUBNET
+from lab.topology.model.values import IpAddress
 from lab.topology.planning.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
 from lab.topology.planning.builders import (
     alone,
@@ -23,9 +20,10 @@ from lab.topology.planning.builders import (
 )
 from lab.topology.planning.firewall import router_rules
 from lab.topology.planning.needs import needs_of
-from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route, Service
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
 from lab.topology.planning.site_wiring import Sites
+from lab.topology.planning.specs import ProxySpec
 
 if TYPE_CHECKING:
     from lab.topology.model.topology import Access, Client, Gateway, Host, Topology, Vnet
@@ -33,8 +31,8 @@ if TYPE_CHECKING:
     from lab.topology.planning.radius_servers import RadiusNode
 
 INTERNET = "internet"
-Names = dict[str, list[str]]
-"""What a DNS server knows: name to addresses."""
+Names = dict[str, IpAddress]
+"""What a DNS server knows."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Network:
 
     def _internet(self) -> NodePlan:
         records = {
-            identity.fqdn: [str(self.addresses.public[name].device)]
+            identity.fqdn: self.addresses.public[name].device
             for name, identity in self.identities.items()
         }
         routed = [name for name, access in self.topology.access.items() if not access.nat]
@@ -129,7 +127,7 @@ class Network:
 
     def _names_of(self, name: str, vnet: Vnet) -> Names:
         return {
-            known: [str(self.addresses.private[host])]
+            known: self.addresses.private[host]
             for host in vnet.hosts
             for known in (host, f"{host}.{name}.internal")
         }
@@ -138,7 +136,7 @@ class Network:
         self, name: str, host: Host, vnet: Vnet, names: Names, servers: tuple[RadiusNode, ...]
     ) -> NodePlan:
         address = self.addresses.private[name]
-        dns = dns_service(address, names, forward=[AZURE_DNS])
+        dns = dns_service(address, names, AZURE_DNS)
         return NodePlan(
             name,
             "host",
@@ -180,7 +178,6 @@ class Network:
     def _proxy(self, name: str, access: Access) -> NodePlan:
         assert access.proxy is not None
         at = self.addresses.private[proxy_name(name)]
-        options = {"port": access.proxy.port, "allow": list(access.proxy.allow)}
         return NodePlan(
             proxy_name(name),
             "proxy",
@@ -188,7 +185,10 @@ class Network:
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(proxy_name(name), at),
             # Behind a firewall that lets out nothing else, somebody must answer DNS.
-            services=(dns_service(at, {}, forward=[PUBLIC_DNS]), Service("proxy", options)),
+            services=(
+                dns_service(at, {}, PUBLIC_DNS),
+                ProxySpec(access.proxy.port, access.proxy.allow),
+            ),
         )
 
     def _client(self, name: str, client: Client) -> NodePlan:

@@ -154,6 +154,26 @@ def subnets_fit(topology: Topology, declared: Declared) -> Iterator[Problem]:
             )
 
 
+def gateways_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Its VNet, and the DNS servers that it gives its clients: the tunnels carry IPv4 alone."""
+    with_gateway = {gateway.vnet for gateway in topology.gateways.values()}
+    for name, vnet in topology.vnets.items():
+        if name not in with_gateway:
+            continue
+        parts: dict[Path, Sequence[Network | IpAddress]] = {
+            ("addressSpace",): vnet.addressSpace,
+            ("dhcpOptions", "dnsServers"): vnet.dhcpOptions.dnsServers,
+        }
+        for path, values in parts.items():
+            for index, value in enumerate(values):
+                if value.version != 4:
+                    yield Problem(
+                        ("vnets", name, *path, index),
+                        f"{value} is IPv6, and {name!r} has a gateway",
+                        "gateways of this lab carry IPv4 alone: use another VNet",
+                    )
+
+
 def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Wished-for addresses are usable and used once; there is room for the others."""
     for name, vnet in topology.vnets.items():
@@ -287,6 +307,7 @@ RULES = (
     prefixes_do_not_overlap,
     the_labs_own_prefixes_are_left_alone,
     subnets_fit,
+    gateways_are_in_ipv4,
     hosts_fit,
     sites_fit,
     access_networks_fit,

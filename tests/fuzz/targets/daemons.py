@@ -158,12 +158,16 @@ def engine_context(
     pool = (IPv4Network("172.16.9.0/29"),)
     admission.policy = Policy(
         frozenset((kind,)), frozenset(map(trust.thumbprint, ROOTS)),
-        frozenset((trust.thumbprint(REVOKED.certificate),)), LIMIT, LIMIT,
+        frozenset((trust.thumbprint(REVOKED.certificate),)),
+        {"IKEv2/OpenVPN": LIMIT, "SSTP": LIMIT},
         {"SSTP": pool, "OpenVPN": pool, "IkeV2": pool},
     )  # fmt: skip
     radius: Any = FakePath(Client([_ANSWERS[answer % len(_ANSWERS)] for answer in answers]))
     judge = Judge(placement, answers)
-    return EngineContext(placement, state, admission, sessions, DiagnosticLog(), judge, radius)
+    charon: Any = None
+    return EngineContext(
+        placement, state, admission, sessions, DiagnosticLog(), judge, radius, charon
+    )
 
 
 class Tasks:

@@ -170,7 +170,7 @@ START, ASK, ANSWER, DECIDE, WAIT = range(5)
 DECISIONS = 5
 
 
-def door_seeds() -> list[bytes]:
+def push_seeds() -> list[bytes]:
     def ask(*more: bytes) -> tuple[int, bytes]:
         body = b"".join((attribute(1, b"CORP\\alice"), attribute(31, b"192.0.2.9"), *more))
         return ASK, b"\0\1\7" + body
@@ -190,7 +190,7 @@ def door_seeds() -> list[bytes]:
     return made
 
 
-def proxy(data: bytes) -> None:
+def push(data: bytes) -> None:
     """Whatever comes in: no acceptance goes back that the server has not given, and the user's
     telephone not approved; what is kept is bounded; a line is a line.
     """
@@ -242,5 +242,5 @@ TARGETS = (
     Target("radius-answers", answer_seeds, read_answer, ("radius/",), OF_ATTRIBUTES, quick=1000),
     Target("radius-exchange", exchange_seeds, exchange, ("radius/",), of_steps(6), quick=400,
            cpu=0.5),
-    Target("radius-proxy", door_seeds, proxy, ("radius/",), of_steps(6), quick=300, cpu=0.5),
+    Target("radius-push", push_seeds, push, ("radius/",), of_steps(6), quick=300, cpu=0.5),
 )  # fmt: skip

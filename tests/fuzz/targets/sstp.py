@@ -10,7 +10,9 @@ from gateway.ppp.frames import CHAP, IPCP, LCP, encode_packet
 from gateway.ppp.options import Option, encode_options
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.binding import BOTH, Bound
-from gateway.sstp.protocol.carrier import MOST_UNSENT, Carrier
+from gateway.sstp.protocol.call import ServerCall
+from gateway.sstp.protocol.carrier import MOST_UNSENT
+from gateway.sstp.protocol.client_call import ClientCall
 from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
 from gateway.sstp.protocol.http import LONGEST_HEADER, METHOD, PATH
 from gateway.sstp.protocol.packets import (
@@ -135,7 +137,7 @@ class Played:
         begun = server or phase == len(PHASES) - 1
         self.pair = Pair(PASSWORDS, **tamper).run() if begun else Pair()
         self.server = server
-        self.call: Carrier[Any] = self.pair.server if server else self.pair.client
+        self.call: ServerCall | ClientCall = self.pair.server if server else self.pair.client
         self.heard = self.pair.to_server if server else self.pair.to_client
         self.told: list[CallEvent] = list(self.pair.server_saw if server else self.pair.client_saw)
         self.connected = any(isinstance(event, Connected) for event in self.told)
@@ -163,7 +165,8 @@ class Played:
         call = self.call
         assert len(call.outgoing()) <= MOST_UNSENT
         assert len(call._framer._pending) < LONGEST
-        assert call._reader is None or len(call._reader._reader._header) <= LONGEST_HEADER
+        http = call._request if isinstance(call, ServerCall) else call._response
+        assert len(http._reader._header) <= LONGEST_HEADER
         while events := call.events():
             self.told += events
             for event in events:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from gateway.dataplane.reactor import READABLE, WRITABLE, Reactor
+from gateway.dataplane.reactor import READABLE, WRITABLE, Alarm, Reactor
 
 
 def test_timers_come_in_order_and_a_cancelled_one_never() -> None:
@@ -35,6 +35,27 @@ def test_a_timer_may_cancel_another_of_the_same_moment() -> None:
         reactor.call_at(0, reactor.stop)
         reactor.run()
         assert said == []
+
+
+def test_an_alarm_rings_at_the_time_that_was_set_last_and_once() -> None:
+    with Reactor() as reactor:
+        said: list[str] = []
+        moved, never = (
+            Alarm(reactor, lambda n=name: said.append(n)) for name in ("moved", "never")
+        )
+        begun = time.monotonic()
+        for due in (begun + 60, begun + 0.02, begun + 0.02):
+            moved.set(due)
+        never.set(begun)
+        never.set(None)
+        reactor.call_at(begun + 0.01, lambda: said.append("before"))
+        reactor.call_at(begun + 0.03, reactor.stop)
+        reactor.run()
+        assert said == ["before", "moved"]
+        moved.set(begun + 0.02)  # it has rung: the same time counts again
+        reactor.call_at(begun + 0.03, reactor.stop)
+        reactor.run()
+        assert said == ["before", "moved", "moved"]
 
 
 def test_a_timer_that_reschedules_itself_does_not_starve_descriptors() -> None:
@@ -87,6 +108,15 @@ def test_adding_again_changes_events_and_callback() -> None:
         assert seen == [WRITABLE]
         ours.close()
         theirs.close()
+
+
+def test_a_stop_before_the_loop_begins_counts() -> None:
+    with Reactor() as reactor:
+        reactor.stop()
+        reactor.run()
+        reactor.call_at(reactor.now, reactor.stop)
+        reactor.run()
+        assert reactor.rounds == 1
 
 
 def test_a_signal_handler_and_another_thread_can_stop_it() -> None:

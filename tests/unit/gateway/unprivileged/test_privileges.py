@@ -180,6 +180,16 @@ def test_privileges_that_could_not_be_dropped_are_reported(confine: str, words: 
     assert words in confined("", confine)["kept"]
 
 
+def test_no_module_is_imported_any_more() -> None:
+    script = """
+try:
+    import colorsys
+except ImportError as error:
+    results["error"] = str(error)
+"""
+    assert "colorsys is imported after" in confined(script)["error"]
+
+
 def test_a_process_with_threads_is_not_confined_in_part() -> None:
     confine = """
 threading.Thread(target=time.sleep, args=(5,), daemon=True).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +16,11 @@ from lab.checks.radius_in_tunnel import _judged
 from lab.checks.tunnel import tunnel
 from lab.observe.radius_packets import examine
 from lab.topology.model.steps import Tunnel
-from lab.topology.planning.plan import GatewayPlan
 from tests.unit.lab.checks.fakes import FakeGateway, FakeWorld
+from tests.unit.lab.topology.plans import plan_of
+from tests.unit.lab.topology.spoiling import SOUND
 
+SITE = "sites: {office: {lan: 192.168.50.0/24, connection: {to: gw, sharedKey: x}}}\naccess:\n"
 GATEWAY, OFFICE, SERVER = "203.0.113.2", "198.51.100.2", "192.168.50.10"
 
 
@@ -49,8 +50,7 @@ class Device:
 
 def world(gateway: Gateway) -> Any:
     made: Any = FakeWorld()
-    plan = GatewayPlan("gw", "gw", {}, {}, connections=({"name": "office"},))
-    made.plan = SimpleNamespace(gateways=(plan,))
+    made.plan = plan_of(SOUND.replace("contoso-gw:", "gw:").replace("access:\n", SITE))
     made.gateways = {"gw": gateway}
     made.devices = {"office": Device()}
     return made

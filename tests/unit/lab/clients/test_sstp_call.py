@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from gateway.common.phases import IllegalEvent
 from gateway.dataplane.reactor import Reactor
 from gateway.ppp import mschapv2
 from gateway.ppp.config import ClientConfig, ServerConfig
@@ -24,7 +26,7 @@ from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refu
 from gateway.sstp.protocol.machine import Timers
 from gateway.sstp.protocol.tamper import HONEST, Tamper
 from lab.clients import sstp_call
-from lab.clients.sstp_call import Manner, SstpCall, Target
+from lab.clients.sstp_call import Event, Manner, Phase, SstpCall, Target
 from lab.clients.sstp_python import tls_context
 from lab.pki.authority import Credential, sign
 from lab.topology.planning.plan import CertificatePlan
@@ -58,27 +60,27 @@ class Table:
         user: ClientConfig = ALICE,
         *,
         name: str = "gw.test",
-        then: Callable[[SstpCall, CallEvent], None] = lambda _caller, _event: None,
+        then: Callable[[SstpCall, CallEvent], None] = lambda _call, _event: None,
         tamper: Tamper = HONEST,
         context: ssl.SSLContext | None = None,
         proxy: tuple[str, int] | None = None,
     ) -> SstpCall:
         """Dial; `then` is given every event. The loop runs until the call is over."""
         target = Target(name, "127.0.0.1", context or tls_context(str(self.root)), proxy)
-        caller: SstpCall
+        call: SstpCall
 
         def tell(event: CallEvent) -> None:
             self.told.append(event)
-            then(caller, event)
+            then(call, event)
 
-        caller = SstpCall(
+        call = SstpCall(
             self.reactor, target, user, tell, done=self.reactor.stop, manner=Manner(tamper, SOON)
         )
-        caller.dial()
+        call.dial()
         late = self.reactor.call_at(time.monotonic() + LIMIT, lambda: pytest.fail("too late"))
         self.reactor.run()
         late.cancel()
-        return caller
+        return call
 
     def first(self, kind: type[CallEvent]) -> CallEvent:
         return next(event for event in self.told if isinstance(event, kind))
@@ -116,11 +118,10 @@ def table(
 def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
     servers: list[IPv4Address] = []
 
-    def look(caller: SstpCall, event: CallEvent) -> None:
+    def look(call: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
-            assert caller.link
-            servers.extend(caller.link.dns)
-            caller.hang_up("enough")
+            servers.extend(call.layers.link.dns)
+            call.hang_up("enough")
 
     table.call(then=look)
     assert table.first(Connected) == Connected(ADDRESS)
@@ -134,11 +135,11 @@ def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
 def test_a_packet_goes_through_and_comes_back(table: Table) -> None:
     packet = bytes.fromhex("45000014000000004001000000000000") + bytes(4)
 
-    def echo(caller: SstpCall, event: CallEvent) -> None:
+    def echo(call: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
-            caller.send(packet)
+            call.send(packet)
         elif isinstance(event, Data):
-            caller.hang_up("enough")
+            call.hang_up("enough")
 
     table.call(then=echo)
     assert table.first(Data) == Data(packet)
@@ -205,9 +206,9 @@ def http_proxy(answer: bytes, port: int = 0) -> Iterator[tuple[str, int]]:
 
 
 def test_a_proxy_that_connects_is_gone_through(table: Table) -> None:
-    def leave(caller: SstpCall, event: CallEvent) -> None:
+    def leave(call: SstpCall, event: CallEvent) -> None:
         if isinstance(event, Connected):
-            caller.hang_up("enough")
+            call.hang_up("enough")
 
     with http_proxy(b"HTTP/1.1 200 OK\r\n\r\n", sstp_call.HTTPS) as proxy:
         table.call(then=leave, proxy=proxy)
@@ -229,3 +230,79 @@ def test_a_port_where_nobody_listens_gives_no_answer(
     monkeypatch.setattr(sstp_call, "HTTPS", port)
     table.call()
     assert table.told == [Refused("no-answer", "Connection refused"), Ended("Connection refused")]
+
+
+# -------------------------------------------------------------------------------------- phases
+
+LEGAL = {
+    Phase.NEW: "DIAL>TCP CLOSE>OVER",
+    Phase.TCP: "PROXY_ASKED>PROXY TLS_BEGUN>TLS CLOSE>OVER",
+    Phase.PROXY: "TLS_BEGUN>TLS CLOSE>OVER",
+    Phase.TLS: "SECURED>CALL CLOSE>OVER",
+    Phase.CALL: "HAND_OVER>HANDED_OVER CLOSE>OVER",
+    Phase.HANDED_OVER: "",
+    Phase.OVER: "",
+}
+STATES: dict[Phase, Any] = {
+    Phase.NEW: sstp_call._New(),
+    Phase.TCP: sstp_call._Tcp(),
+    Phase.PROXY: sstp_call._Proxy(bytearray()),
+    Phase.TLS: sstp_call._Tls(cast("Any", None)),
+    Phase.CALL: sstp_call._Call(cast("Any", None)),
+    Phase.HANDED_OVER: sstp_call._HandedOver(),
+    Phase.OVER: sstp_call._Over(b""),
+}
+
+
+@pytest.fixture
+def call() -> Iterator[SstpCall]:
+    target = Target("gw.test", "127.0.0.1", ssl.create_default_context())
+    with Reactor() as reactor:
+        call = SstpCall(reactor, target, ALICE, lambda _event: None)
+        yield call
+        call._socket.close()
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("event", Event)
+def test_a_phase_takes_its_own_events_and_any_other_is_an_error(
+    call: SstpCall, phase: Phase, event: Event
+) -> None:
+    legal = dict(pair.split(">") for pair in LEGAL[phase].split())
+    for to in Phase:
+        call._state = STATES[phase]
+        if legal.get(event.name) == to.name:
+            call._move(event, STATES[to])
+            assert call.phase is to
+        else:
+            with pytest.raises(IllegalEvent):
+                call._move(event, STATES[to])
+            assert call.phase is phase
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.CALL])
+def test_only_a_call_has_layers_to_be_looked_at_or_handed_over(
+    call: SstpCall, phase: Phase
+) -> None:
+    call._state = STATES[phase]
+    with pytest.raises(IllegalEvent, match=phase.value):
+        _ = call.layers
+    with pytest.raises(IllegalEvent, match=phase.value):
+        call.hand_over()
+    assert call.connected_packet == b""
+
+
+def test_who_hangs_up_before_dialling_is_over_and_may_do_so_again(call: SstpCall) -> None:
+    call.hang_up("enough")
+    assert call.phase is Phase.OVER
+    call.hang_up("enough")
+    call.turn_deaf()
+    call.send(b"packet")
+    with pytest.raises(IllegalEvent, match="dialling in phase over"):
+        call.dial()
+
+
+def test_a_call_that_was_handed_over_is_nobodys_to_hang_up_here(call: SstpCall) -> None:
+    call._state = STATES[Phase.HANDED_OVER]
+    with pytest.raises(IllegalEvent, match="closing in phase handed over"):
+        call.hang_up("enough")

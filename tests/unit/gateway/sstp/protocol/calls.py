@@ -30,8 +30,9 @@ from gateway.ppp.link import PppLink
 from gateway.ppp.mschapv2 import verify
 from gateway.ppp.tls_contexts import client_context, server_context
 from gateway.sstp.protocol.binding import certificate_hashes
-from gateway.sstp.protocol.call import CallConfig, ClientCall, ClientCallConfig, ServerCall
+from gateway.sstp.protocol.call import CallConfig, ServerCall
 from gateway.sstp.protocol.carrier import Carrier
+from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
 from gateway.sstp.protocol.events import CallEvent
 from tests.unit.gateway.ppp.local_eap_tls import LocalEapTls
 

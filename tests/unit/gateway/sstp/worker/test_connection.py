@@ -29,7 +29,7 @@ from gateway.sstp.protocol import building, http
 from gateway.sstp.protocol.binding import Bound, certificate_hashes
 from gateway.sstp.protocol.call import CallConfig
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
-from gateway.sstp.worker import connection as callers
+from gateway.sstp.worker import connection as connections
 from gateway.sstp.worker.connection import ClientConnection
 from tests.unit.gateway.ppp.local_eap_tls import LocalEapTls
 
@@ -63,26 +63,26 @@ class WorkerServices:
     judge: Callable[[Any], Any] = lambda _attempt: Accept(IPv4Address("172.16.9.2"))
     open: int = 0
 
-    def asks(self, caller: ClientConnection, attempt: Any) -> None:
+    def asks(self, connection: ClientConnection, attempt: Any) -> None:
         self.told.append(("asks", type(attempt).__name__))
-        caller.answer(self.judge(attempt))
+        connection.answer(self.judge(attempt))
 
-    def opened(self, caller: ClientConnection, binding: str) -> None:
+    def opened(self, connection: ClientConnection, binding: str) -> None:
         self.told.append(("opened", binding))
 
-    def refused(self, caller: ClientConnection, reason: str, message: str, user: str) -> None:
+    def refused(self, connection: ClientConnection, reason: str, message: str, user: str) -> None:
         self.told.append(("refused", reason, message))
 
-    def ended(self, caller: ClientConnection, why: str) -> None:
+    def ended(self, connection: ClientConnection, why: str) -> None:
         self.told.append(("ended", why))
 
-    def gone(self, caller: ClientConnection) -> None:
+    def gone(self, connection: ClientConnection) -> None:
         self.told.append(("gone",))
         self.open -= 1
         if not self.open:
             self.reactor.stop()
 
-    def fault(self, caller: ClientConnection) -> None:
+    def fault(self, connection: ClientConnection) -> None:
         self.told.append(("fault",))
 
     def accept(self, listener: socket.socket) -> ClientConnection:
@@ -172,7 +172,7 @@ def test_bytes_that_are_not_tls_are_logged_in_one_line(
 def test_a_client_that_never_finishes_the_handshake_is_closed(
     services: WorkerServices, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callers, "HANDSHAKE_LIMIT", 0.05)
+    monkeypatch.setattr(connections, "HANDSHAKE_LIMIT", 0.05)
 
     def act(stream: socket.socket) -> None:
         stream.sendall(b"\x16\x03\x01\x02\x00")
@@ -232,8 +232,8 @@ def test_ending_a_silent_client_closes_at_once(
     services: WorkerServices, listener: socket.socket
 ) -> None:
     thread = stranger(listener, _quiet)
-    caller = services.accept(listener)
-    services.reactor.call_at(0.0, lambda: caller.end("the gateway is being stopped"))
+    connection = services.accept(listener)
+    services.reactor.call_at(0.0, lambda: connection.end("the gateway is being stopped"))
     services.run()
     thread.join()
     assert services.told == [("gone",)]

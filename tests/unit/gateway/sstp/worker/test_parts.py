@@ -13,6 +13,7 @@ from gateway.common import rate_limit
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.http import accepted
 from gateway.sstp.worker import handshakes
+from gateway.sstp.worker.connection import records
 from gateway.sstp.worker.messages import (
     FROM_WORKER,
     TO_WORKER,
@@ -29,7 +30,6 @@ from gateway.sstp.worker.messages import (
     PapGiven,
     ToWorker,
 )
-from gateway.sstp.worker.records import records
 from gateway.unprivileged import channel as channels
 from gateway.unprivileged.channel import LARGEST, Channel, ChannelError
 from gateway.unprivileged.halfopen import HalfOpen

@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from lab.topology.planning.describe import as_text, describe
 from lab.topology.planning.plan import Route
+from lab.topology.planning.specs import VpnDeviceSpec
 from tests.unit.lab.topology.plans import assert_hangs_together, node, plan_of
 from tests.unit.lab.topology.spoiling import SOUND, check, problems
 
@@ -64,28 +66,29 @@ def test_a_spoiled_site_is_refused_at_its_place(
 def test_no_key_is_shown() -> None:
     plan = plan_of(WITH_SITES)
     assert KEY not in json.dumps(describe(plan)) + as_text(plan) + repr(plan)
-    assert plan.gateways[0].keys["head-office"].get_secret_value() == KEY
-    (vpn,) = [s for s in node(plan, "head-office").services if s.role == "site"]
-    assert vpn.secrets == {"sharedKey": KEY}
+    (connection, _) = plan.gateways[0].connections
+    assert connection.properties.sharedKey == SecretStr(KEY)
+    (vpn,) = [s for s in node(plan, "head-office").services if isinstance(s, VpnDeviceSpec)]
+    assert vpn.shared_key == SecretStr(KEY)
 
 
 def test_the_gateways_connections_are_azures_documents() -> None:
     (gateway,) = plan_of(WITH_SITES).gateways
     local, _ = gateway.local_network_gateways
-    assert local == {
+    assert local.document() == {
         "name": "head-office",
         "properties": {
             "localNetworkAddressSpace": {"addressPrefixes": ["192.168.50.0/24"]},
             "gatewayIpAddress": "198.51.100.2",
         },
     }
-    assert [c["properties"]["dpdTimeoutSeconds"] for c in gateway.connections] == [45, 9]
+    assert [c.properties.dpdTimeoutSeconds for c in gateway.connections] == [45, 9]
 
 
 def test_the_vnet_reaches_a_site_through_its_gateway() -> None:
     plan = plan_of(WITH_SITES)
-    at = plan.gateways[0].placement["privateIPAddress"]
-    assert Route("192.168.50.0/24", at) in node(plan, "contoso").routes
+    at = plan.gateways[0].placement.privateIPAddress
+    assert Route("192.168.50.0/24", str(at)) in node(plan, "contoso").routes
 
 
 def test_the_private_lans_of_access_networks_avoid_sites() -> None:
@@ -105,7 +108,7 @@ def test_a_private_link_is_a_node_between_vnet_and_site() -> None:
     assert [r.via for r in node(plan, "contoso").routes if r.destination == "192.168.50.0/24"] == [
         "100.64.0.2"
     ]
-    assert [c["name"] for c in plan.gateways[0].connections] == ["branch"]
+    assert [c.name for c in plan.gateways[0].connections] == ["branch"]
     assert replace(link, services=()) == link, "nothing runs in it"
 
 
