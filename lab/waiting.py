@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,10 +10,10 @@ from typing import TypeVar, overload
 
 from gateway.common import turns
 from gateway.common.turns import Patience
+from gateway.common.waiting import FIRST_PAUSE, Poll
 
 T = TypeVar("T")
 
-FIRST_PAUSE = 0.002
 LONGEST_PAUSE = 0.1
 WORTH_TELLING = 1.0
 """Seconds of standing still that the log tells of."""
@@ -43,24 +42,13 @@ async def wait_until(
     seconds that count (`patience`) TimeoutError names `what` and the last thing seen. A probe that
     is still running then is cancelled.
     """
-    seen: object = "nothing was asked yet"
-    pause = first
+    poll = Poll(probe, NOT_YET, first, LONGEST_PAUSE)
     counted: Patience | None = None
     try:
         async with patience(limit) as counted:
-            while True:
-                try:
-                    answer = probe()
-                    value: T = await answer if inspect.isawaitable(answer) else answer
-                    if value:
-                        return value
-                    seen = repr(value)
-                except NOT_YET as error:
-                    seen = str(error) or repr(error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE)
+            return await poll.answer()
     except TimeoutError:
-        message = f"{what}: not within {limit:g} s; last seen: {seen}"
+        message = poll.late(what, limit)
         if counted and counted.left_out > turns.SLICE:
             message += f"; {busy(counted)}"
         raise TimeoutError(message) from None

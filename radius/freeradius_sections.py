@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from radius.printable import is_printable
+
 if TYPE_CHECKING:
     from radius.freeradius_instance import Domain, Instance
     from radius.methods import Method
@@ -33,7 +35,7 @@ def quoted(text: str) -> str:
 
 def can_be_quoted(text: str) -> bool:
     """Whether `quoted` accepts the text."""
-    return text.isprintable() and "\\'" not in text and not text.endswith("\\")
+    return is_printable(text) and "\\'" not in text and not text.endswith("\\")
 
 
 def block(name: str, *lines: str | Sequence[str]) -> list[str]:

@@ -13,4 +13,9 @@ def printable(text: str, longest: int = LONGEST) -> str:
     """One line without control characters, marks of direction, other characters that do not show,
     or unpaired surrogates: each is a question mark. Cut at `longest` characters."""
     text = text[:longest]
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    return text if is_printable(text) else "".join(c if is_printable(c) else "?" for c in text)
+
+
+def is_printable(text: str) -> bool:
+    """Whether all of it shows, on one line; an empty text does."""
+    return text.isprintable()

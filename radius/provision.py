@@ -3,13 +3,15 @@
 Reads the output of radius.directory.provisioning on stdin, and writes to /etc/samba and
 /var/lib/samba, which must not contain a domain yet. This is a separate program because Samba's
 modules exist only for the distribution's Python. Its messages contain names of groups and users,
-but no passwords.
+but no passwords. If a user cannot be added, it exits with os.EX_DATAERR, and its last line says
+which one and why.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from typing import Any
@@ -63,7 +65,8 @@ def main() -> None:
             add(database, user)
         except (ldb.LdbError, RuntimeError) as error:
             database.transaction_cancel()
-            sys.exit(f"user {user['name']}: {error}")
+            sys.stderr.write(f"user {user['name']}: {' '.join(str(error).split())}\n")
+            sys.exit(os.EX_DATAERR)
     database.transaction_commit()
 
 

@@ -18,7 +18,7 @@ from pyrad.packet import AccessAccept, AccessChallenge, AccessReject, AuthPacket
 
 from radius import relay
 from radius.printable import printable
-from radius.reasons import DENIED, LATE, TYPED, bare
+from radius.reasons import DENIED, LATE, TYPED, Reason, bare
 from radius.schedule import LIMIT
 
 Approved = Literal["asked", "never", "typed"] | float
@@ -138,7 +138,8 @@ class PushProxy:
                 self._deny(visit, now) if denies else self._approve(visit, now)
             elif now - visit.began >= LIMIT and not visit.told_late:
                 visit.told_late = True
-                self._log(visit, f"{LATE}: no word within {LIMIT:g} s, as long as gateways wait")
+                words = f"{LATE}: no word within {LIMIT:g} s, as long as gateways wait"
+                self._log(visit, words, "second-factor-late")
         for visit in self._visits.values():
             if visit.due is not None and now >= visit.due:
                 visit.due = None
@@ -212,22 +213,25 @@ class PushProxy:
     def _approve(self, visit: Visit, now: float) -> None:
         assert visit.accepted is not None
         waited = now - visit.began
-        late = f"{LATE}: approved after {waited:.1f} s, and gateways wait {LIMIT:g} s"
-        self._log(visit, late if waited >= LIMIT else f"approved after {waited:.1f} s")
+        if waited < LIMIT:
+            self._log(visit, f"approved after {waited:.1f} s")
+        else:
+            words = f"{LATE}: approved after {waited:.1f} s, and gateways wait {LIMIT:g} s"
+            self._log(visit, words, "second-factor-late")
         reply = relay.back(visit.accepted, visit.request)
         visit.accepted = None
         self._ready(visit, reply, now)
 
     def _deny(self, visit: Visit, now: float) -> None:
         assert visit.accepted is not None
-        self._log(visit, DENIED)
+        self._log(visit, DENIED, "second-factor-denied")
         eap = _eap(visit.accepted)
         failure = bytes((EAP_FAILURE, eap[1], 0, 4)) if eap else b""
         visit.accepted = None
         self._ready(visit, relay.made_up(visit.request, AccessReject, DENIED, eap=failure), now)
 
     def _ask_for_code(self, visit: Visit, answer: AuthPacket, now: float) -> None:
-        self._log(visit, TYPED)
+        self._log(visit, TYPED, "typed-code")
         eap = _eap(answer)
         prompt = b""
         if eap:
@@ -246,9 +250,10 @@ class PushProxy:
         else:
             self.outgoing.append((reply, visit.source))
 
-    def _log(self, visit: Visit, words: str) -> None:
-        user = json.dumps(visit.user, ensure_ascii=False)
-        self.lines.append(f"second factor of {user}: {words}")
+    def _log(self, visit: Visit, words: str, reason: Reason | None = None) -> None:
+        """Log a line for radius.reasons.of_push_proxy; `reason`: of a refusal."""
+        record = {"user": visit.user, "reason": reason, "message": words}
+        self.lines.append(json.dumps(record, ensure_ascii=False))
 
 
 def _eap(packet: AuthPacket) -> bytes:

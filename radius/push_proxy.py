@@ -3,7 +3,8 @@
 FILE is JSON (mode 0600): {"listen": [address, port], "server": [address, port, secret],
 "clients": [[prefix, secret], ...], "control": path, "factor": null | "asked" | "never" | "typed"
 | seconds, "deniers": [users], "slow": seconds}. The control socket accepts a line, `approve USER`,
-`deny USER` or `waiting`, and answers with a line of JSON. Events are logged to stdout.
+`deny USER` or `waiting`, and answers with a line of JSON. Events are logged to stdout; those of a
+user as JSON: {"user": name, "reason": null | a reason for refusal, "message": text}.
 """
 
 from __future__ import annotations

@@ -39,9 +39,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 DENIED = "The second factor was denied"
 LATE = "The second factor came too late"
 TYPED = "A code would have to be typed"
-"""The push proxy's texts in a Reply-Message."""
-OUTSIDE = "not in the required group"
-"""Part of radius.winbind's message."""
+"""The push proxy's texts in a Reply-Message, RADIUS's only place for a reason."""
 
 _ERRORS: dict[int, Reason] = {
     646: "outside-hours",
@@ -53,7 +51,7 @@ _ERRORS: dict[int, Reason] = {
 """RFC 2759, section 6; 649: the account has no dial-in permission."""
 
 _PHRASES: dict[Reason, tuple[str, ...]] = {
-    "not-in-group": (re.escape(OUTSIDE),),
+    "not-in-group": (r"0xc000015b",),
     "disabled": (r"account (has been |is )?disabled", r"0xc0000072"),
     "locked-out": (r"account (has been |is )?(automatically )?locked", r"0xc0000234"),
     "account-expired": (r"account (has )?expired", r"0xc0000193"),
@@ -68,7 +66,6 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
     "certificate-revoked": (r"certificate revoked",),
     "certificate": (r"certificate", r"unknown ca\b", r"eap_tls"),
     "second-factor-denied": (re.escape(DENIED),),
-    "second-factor-late": (re.escape(LATE),),
     "typed-code": (re.escape(TYPED),),
     "password": (
         r"logon failure",
@@ -82,7 +79,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
         r"no Auth-Type",  # FreeRADIUS does not know the user
     ),
 }
-"""Phrases in messages of FreeRADIUS, winbind and the push proxy; the first match decides."""
+"""Phrases of FreeRADIUS, winbindd's NTSTATUS, and Reply-Messages; the first match decides."""
 _WORDS = [
     (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
 ]
@@ -128,7 +125,6 @@ _ECHO = "eap_peap: The users session was previously rejected"
 """FreeRADIUS's message about the outer user after it has refused the inner one."""
 _NAMED = re.compile(r"(?:\w+: )?(?:\(TLS\) )?Certificate CN \(")
 """The beginning of a message that contains a certificate's and a user's name."""
-_PUSH_PROXY_LINE = re.compile(r'second factor of (?P<user>"(?:[^"\\]|\\.)*"): (?P<why>.*)')
 
 
 def of_freeradius(log: str) -> Iterator[Refusal]:
@@ -145,11 +141,16 @@ def of_freeradius(log: str) -> Iterator[Refusal]:
 
 
 def of_push_proxy(log: str) -> Iterator[Refusal]:
-    """The refusals in radius.push_proxy's log, in order."""
+    """The refusals in radius.push_proxy's log, its lines with a reason, in order."""
     for line in log.splitlines():
-        found = _PUSH_PROXY_LINE.fullmatch(line)
-        if found and (reason := of_words(found["why"])):
-            yield Refusal(bare(json.loads(found["user"])), reason, found["why"])
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        match record:
+            case {"user": str(user), "reason": reason, "message": str(message)}:
+                if reason in REASONS:
+                    yield Refusal(bare(user), reason, message)
 
 
 def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:

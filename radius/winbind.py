@@ -25,6 +25,8 @@ MSCHAPV2 = 0x10000
 PLAIN, RESPONSE = 1, 3
 """enum wbcAuthUserLevel."""
 NO_LOGON_SERVERS = 0xC000005E
+LOGON_TYPE_NOT_GRANTED = 0xC000015B
+"""NTSTATUS; winbindd itself gives it to nobody who is outside a group."""
 
 
 class _Response(Structure):
@@ -143,7 +145,7 @@ def main(path: str, domain: str, group: str = "") -> int:
         return 1
     found = info.contents
     if group and group not in {str(found.sids[n].sid) for n in range(found.number)}:
-        print("the user is not in the required group")
+        print(f"the user is not in the required group (0x{LOGON_TYPE_NOT_GRANTED:08x})")
         return 1
     print(f"NT_KEY: {bytes(found.user_session_key).hex().upper()}")
     return 0

@@ -19,6 +19,7 @@ from gateway.daemons.daemon import Daemon, Program
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.common.errors import GatewayError
     from gateway.policy.diagnostics import DiagnosticLog
 
 START_LIMIT = 5.0
@@ -34,7 +35,7 @@ class Tenant(Protocol):
     def on_event(self, name: str, message: dict[str, Any]) -> None:
         """A vici event, which may concern another tenant."""
 
-    def gone(self, why: str) -> None:
+    def gone(self, error: GatewayError) -> None:
         """charon has died, and with it all security associations."""
 
 
@@ -167,12 +168,12 @@ class Charon:
                 await tenant.load()
                 self._loaded.add(tenant)
 
-    async def _gone(self, why: str) -> None:
+    async def _gone(self, error: GatewayError) -> None:
         self.link.close()
         self._loaded.clear()
-        self._log.add("engine", "IkeV2", why)
+        self._log.add("engine", "IkeV2", error.message)
         for tenant in list(self._tenants):
-            tenant.gone(why)
+            tenant.gone(error)
 
     def _on_event(self, name: str, message: dict[str, Any]) -> None:
         for tenant in list(self._tenants):

@@ -186,9 +186,9 @@ async def _quoting(command: str, call: Any) -> Any:
     try:
         return await call
     except vici.exception.CommandException as error:
-        raise EngineError(f"charon, {command}: {error}") from error
+        raise EngineError(f"charon, {command}", said=str(error)) from error
     except (OSError, vici.exception.SessionException) as error:
-        raise EngineError(f"charon gave no answer to {command}: {error}") from error
+        raise EngineError(f"charon gave no answer to {command}", said=str(error)) from error
 
 
 def _request(session: vici.Session, command: str, message: dict[str, Any] | None) -> dict[str, Any]:

@@ -9,14 +9,21 @@ if TYPE_CHECKING:
 
 
 class GatewayError(Exception):
-    """An error for the caller; `code` and `status` (HTTP) are part of the API's answer."""
+    """An error for the caller; `code` and `status` (HTTP) are part of the API's answer.
+
+    `what`: what happened; `said`: the message of a program or the kernel. `message` has both.
+    """
 
     code = "InternalServerError"
     status = 500
 
-    def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self, what: str, details: Sequence[Detail] = (), *, said: str | None = None
+    ) -> None:
+        self.what = what
+        self.said = said or ""
+        self.message = f"{what}: {said}" if said is not None else what
+        super().__init__(self.message)
         self.details = tuple(details)
 
     def document(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def make_private_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise StorageError(f"cannot make {path}: {error.strerror}") from error
+        raise StorageError(f"cannot make {path}", said=error.strerror) from error
 
 
 def write_private(path: Path, data: str | bytes) -> None:
@@ -32,7 +32,7 @@ def write_private(path: Path, data: str | bytes) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+        raise StorageError(f"cannot write {path}", said=error.strerror) from error
 
 
 def tail(path: Path, lines: int = 5) -> str:

@@ -5,44 +5,68 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, overload
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
 T = TypeVar("T")
-_FIRST_PAUSE = 0.002
-_LONGEST_PAUSE = 0.05
+FIRST_PAUSE = 0.002
+LONGEST_PAUSE = 0.05
+_GROWTH = 1.5
+
+
+@dataclass
+class Poll(Generic[T]):
+    """Asks `probe` again and again; pauses, in seconds, grow from `first` to `longest`.
+
+    `not_yet`: what the probe may raise to say so. `seen`: what came of it last, for people.
+    """
+
+    probe: Callable[[], T | Awaitable[T]]
+    not_yet: tuple[type[Exception], ...] = (OSError,)
+    first: float = FIRST_PAUSE
+    longest: float = LONGEST_PAUSE
+    seen: str = "nothing was asked yet"
+
+    async def answer(self, over: Callable[[], bool] = lambda: False) -> T:
+        """The first true answer; TimeoutError once `over` is true."""
+        pause = self.first
+        while True:
+            try:
+                answer = self.probe()
+                value: T = await answer if inspect.isawaitable(answer) else answer
+                if value:
+                    return value
+                self.seen = repr(value)
+            except self.not_yet as error:
+                self.seen = str(error) or repr(error)
+            if over():
+                raise TimeoutError
+            await asyncio.sleep(pause)
+            pause = min(pause * _GROWTH, self.longest)
+
+    def late(self, what: str, limit: float) -> str:
+        """The message where it did not come within `limit` seconds."""
+        return f"{what}: not within {limit:g} s; last seen: {self.seen}"
 
 
 @overload
-async def wait_until(what: str, limit: float, probe: Callable[[], Awaitable[T | None]]) -> T: ...
+async def wait_until(what: str, limit: float, probe: Callable[[], Awaitable[T]]) -> T: ...
 
 
 @overload
-async def wait_until(what: str, limit: float, probe: Callable[[], T | None]) -> T: ...
+async def wait_until(what: str, limit: float, probe: Callable[[], T]) -> T: ...
 
 
-async def wait_until(what: str, limit: float, probe: Callable[[], Any]) -> Any:
+async def wait_until(what: str, limit: float, probe: Callable[[], T | Awaitable[T]]) -> T:
     """Ask `probe` until it gives something true, and return that.
 
     `limit` is in seconds; then TimeoutError says what was waited for and what was last seen: the
     probe's last value or exception (OSError only: a socket that is not there yet).
     """
     deadline = time.monotonic() + limit
-    pause = _FIRST_PAUSE
-    while True:
-        seen: object
-        try:
-            answer = probe()
-            value = await answer if inspect.isawaitable(answer) else answer
-        except OSError as error:
-            seen = error
-        else:
-            if value:
-                return value
-            seen = value
-        if time.monotonic() >= deadline:
-            raise TimeoutError(f"{what}: not within {limit:g} s; last seen: {seen!r}")
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+    poll = Poll(probe)
+    try:
+        return await poll.answer(lambda: time.monotonic() >= deadline)
+    except TimeoutError:
+        raise TimeoutError(poll.late(what, limit)) from None

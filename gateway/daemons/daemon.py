@@ -8,7 +8,6 @@ ports.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import resource
 import signal
@@ -17,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gateway.common import calls
 from gateway.common.errors import EngineError, StorageError
 from gateway.common.files import tail
 from gateway.common.rotation import keep_small
@@ -35,8 +35,6 @@ START_LIMIT = 30.0
 """Seconds; on an idle machine each daemon starts in less than one."""
 STOP_LIMIT = 3.0
 DESCRIPTORS = 65536
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 State = Literal["stopped", "starting", "running", "failed"]
 
@@ -58,7 +56,7 @@ class Program:
     log: Path
     prepare: Callable[[], Awaitable[None]]
     ready: Callable[[], Awaitable[None]]
-    gone: Callable[[str], Awaitable[None]]
+    gone: Callable[[EngineError | StorageError], Awaitable[None]]
     env: Mapping[str, str]
     inherits: Callable[[], Mapping[str, int]] = dict
     alive: Callable[[], Awaitable[None]] | None = None
@@ -124,8 +122,8 @@ class Daemon:
                 await self._run()
             except (EngineError, StorageError) as error:
                 self._state = "failed"
-                self.death = brief(error.message)
-                await self._program.gone(error.message)
+                self.death = error.what
+                await self._program.gone(error)
                 self._resolve(error)
             except BaseException as error:  # a fault of our own: start() must raise it, too
                 self._resolve(EngineError(f"{self._program.name}: {error!r}"))
@@ -181,9 +179,9 @@ class Daemon:
                 watching.cancel()
             await self._end(process)
         if silent:
-            raise EngineError(f"{self._program.name} {silent} and was killed: {self._said()}")
+            raise EngineError(f"{self._program.name} {silent} and was killed", said=self._said())
         if not self._stopping.is_set():
-            raise EngineError(f"{self._program.name} {_ended(process)}: {self._said()}")
+            raise EngineError(f"{self._program.name} {_ended(process)}", said=self._said())
 
     async def _until_silent(self) -> str:
         """The heartbeat's message once it fails; without a heartbeat, never returns."""
@@ -209,16 +207,16 @@ class Daemon:
             await asyncio.wait_for(asyncio.shield(ending), 0.5)
         if ending.done():
             raise EngineError(
-                f"{name} died while starting (code {ending.result()}): {self._said()}"
+                f"{name} died while starting (code {ending.result()})", said=self._said()
             )
         why = ready.exception() if ready in done else f"no answer within {START_LIMIT:g} s"
-        raise EngineError(f"{name} does not start: {why}: {self._said()}")
+        raise EngineError(f"{name} does not start", said=f"{why}: {self._said()}")
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         try:
             descriptor = os.open(self._program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
-            raise StorageError(f"cannot write {self._program.log}: {error.strerror}") from error
+            raise StorageError(f"cannot write {self._program.log}", said=error.strerror) from error
         inherited = self._program.inherits()
         options = (f"--{name}={number}" for name, number in inherited.items())
         try:
@@ -233,7 +231,7 @@ class Daemon:
                 preexec_fn=_begin,
             )
         except OSError as error:
-            raise EngineError(f"cannot run {self._program.argv[0]}: {error.strerror}") from error
+            raise EngineError(f"cannot run {self._program.argv[0]}", said=error.strerror) from error
         finally:
             os.close(descriptor)
 
@@ -253,17 +251,12 @@ class Daemon:
         return tail(self._program.log)
 
 
-def brief(why: str) -> str:
-    """What happened, from a message to `gone`, without the quoted log."""
-    return why.partition(":")[0]
-
-
 def _begin() -> None:
     """In the child: raise the soft limit of descriptors, often 1,024; each client needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    calls.die_with_parent(signal.SIGTERM)
 
 
 def _ended(process: asyncio.subprocess.Process) -> str:

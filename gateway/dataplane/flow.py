@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.dataplane import ip
 from gateway.dataplane.counters import Counters
-from gateway.dataplane.framing import HEADER, MAX_PACKET, headers
+from gateway.dataplane.framing import HEADER, LONGEST, headers
 from gateway.dataplane.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Flow:
         self.ip_header = ip_header
         self.headers = headers(ip_header)
         """The SSTP and PPP headers of IP packets sent, by the packet's length."""
-        largest = MAX_PACKET - HEADER - len(ip_header)
+        largest = LONGEST - HEADER - len(ip_header)
         self.mru = min(max(peer_mru, SMALLEST_MTU), largest)
         """Maximum bytes of an IP packet to the client."""
         self.control = control

@@ -13,7 +13,8 @@ from functools import cache
 VERSION = 0x10
 CONTROL = 0x01
 HEADER = 4
-MAX_PACKET = 4095
+LONGEST = 0x0FFF
+"""Bytes of the longest packet: its length has twelve bits, of which this is the mask."""
 
 PPP_HEADERS = (b"\xff\x03\x00\x21", b"\xff\x03\x21", b"\x00\x21", b"\x21")
 """The possible headers of an IPv4 packet; they are unambiguous: none is a prefix of another."""
@@ -59,7 +60,7 @@ def headers(ip_header: bytes) -> tuple[bytes, ...]:
     overhead = HEADER + len(ip_header)
     return tuple(
         bytes((VERSION, 0)) + (overhead + length).to_bytes(2, "big") + ip_header
-        for length in range(MAX_PACKET - overhead + 1)
+        for length in range(LONGEST - overhead + 1)
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.dataplane import ip
 from gateway.dataplane.carrier import CLIENT, GATEWAY, ODD_PACKETS, Carrier
+from gateway.dataplane.framing import HEADER, LONGEST, PPP_HEADERS, VERSION
 
 if TYPE_CHECKING:
     from gateway.dataplane.flow import Flow
@@ -23,7 +24,9 @@ _FAST = {
 }
 """Fields of an SSTP packet with the uncompressed PPP header: SSTP's flags and length, PPP header;
 IP version and header length, total length, protocol, the client's address; TCP's flags."""
-_DATA, _PPP, _PLAIN_HEADER, _OVERHEAD = 0x1000, 0xFF030021, 0x45, 8
+_DATA, _PPP = VERSION << 8, int.from_bytes(PPP_HEADERS[0])
+_OVERHEAD = HEADER + len(PPP_HEADERS[0])
+_PLAIN_HEADER = 0x45
 _SYN = 0x02
 
 
@@ -42,7 +45,7 @@ class PlainTun(Carrier):
                 ppp == _PPP
                 and kind == _DATA
                 and first == _PLAIN_HEADER
-                and 28 <= length == total + _OVERHEAD <= 4095
+                and 28 <= length == total + _OVERHEAD <= LONGEST
                 and client == address
                 and not (protocol == ip.TCP and flags & _SYN)
             ):

@@ -59,6 +59,8 @@ class TlsConnection(ABC):
 
     ended = ""
     """Why the connection has ended: "closed by the peer", or a message of the kernel or OpenSSL."""
+    openssl_reason = ""
+    """OpenSSL's name of the error that ended it, such as "NO_SHARED_CIPHER"; otherwise empty."""
     wants_write = False
     """Whether data waits to be sent: watch for WRITABLE, then call flush()."""
 
@@ -122,6 +124,8 @@ class TlsConnection(ABC):
         if isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
             self.ended = self.ended or "closed by the peer"
         elif isinstance(error, ssl.SSLError):
+            if not self.ended:
+                self.openssl_reason = error.reason or ""
             self.ended = self.ended or f"TLS: {error.reason or error}"
         else:
             self.ended = self.ended or f"TCP: {error.strerror or error}"

@@ -36,12 +36,12 @@ def open_tun(name: str, *, vnet_hdr: bool) -> int:
     try:
         descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise EngineError(f"cannot open /dev/net/tun: {error.strerror}") from error
+        raise EngineError("cannot open /dev/net/tun", said=error.strerror) from error
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
     except OSError as error:
         os.close(descriptor)
-        raise EngineError(f"cannot make the TUN device {name}: {error.strerror}") from error
+        raise EngineError(f"cannot make the TUN device {name}", said=error.strerror) from error
     return descriptor
 
 
@@ -85,4 +85,4 @@ def configure(name: str, address: IPv4Interface, mtu: int, routes: Iterable[IPv4
             for route in routes:
                 kernel.route("replace", dst=str(route), oif=index, prefsrc=str(address.ip))
         except NetlinkError as error:
-            raise EngineError(f"cannot configure the TUN device {name}: {error}") from error
+            raise EngineError(f"cannot configure the TUN device {name}", said=str(error)) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.common.errors import EngineError
+from gateway.common.errors import EngineError, GatewayError
 from gateway.common.files import make_private_directory
 from gateway.daemons.daemon import START_LIMIT, Daemon, Program
 from gateway.eap_tls.worker import messages as m
@@ -189,9 +189,9 @@ class EapTls:
         order = m.Configure(number=next(self._numbers), roots=roots)
         return await self._ask(order, m.Configured, limit=limit)
 
-    async def _gone(self, why: str) -> None:
+    async def _gone(self, error: GatewayError) -> None:
         self._abandon()
-        self._log(why)
+        self._log(error.message)
 
     def _abandon(self) -> None:
         self._link.close()

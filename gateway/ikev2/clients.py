@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from gateway.common.vocabulary import Reason
     from gateway.engine import EngineContext
     from gateway.ikev2.radius_wire import Accounting
-    from gateway.ikev2.relay import Admitted
     from gateway.policy.diagnostics import Event
-    from gateway.policy.sessions import Session
+    from gateway.policy.sessions import Reservation, Session
 
 GOODBYE_MS = "1000"
 """How long to wait for a client to confirm the deletion of its IKE_SA."""
@@ -38,21 +37,20 @@ class Clients:
 
     # ----------------------------------------------------------------------------- coming and going
 
-    def account(self, accounting: Accounting, admitted: Admitted | None) -> None:
+    def account(self, accounting: Accounting, reservation: Reservation | None) -> None:
         """Handle charon's Accounting-Request; a retransmission changes nothing."""
         session = self._accounts.get(accounting.session)
         if not accounting.begins:
             if session:
                 self._close(session, "the client went away")
         elif session is None:
-            self._begin(accounting, admitted)
+            self._begin(accounting, reservation)
 
-    def _begin(self, accounting: Accounting, admitted: Admitted | None) -> None:
+    def _begin(self, accounting: Accounting, reservation: Reservation | None) -> None:
         sessions = self._context.sessions
-        if admitted is None:
+        if reservation is None:
             self._reject(accounting, "refused", "it was not admitted, or its place had lapsed")
             return
-        reservation = admitted.reservation
         if accounting.address != reservation.address:
             sessions.release(reservation)
             message = f"charon assigned it {accounting.address}, not {reservation.address}"
@@ -66,7 +64,8 @@ class Clients:
             self._reject(accounting, "fault", error.message)
             return
         self._accounts[accounting.session] = session
-        self._record("connected", session, f"assigned {session.private_address}{admitted.voucher}")
+        words = (f"assigned {session.private_address}", session.peer.accepted_by)
+        self._record("connected", session, "; ".join(filter(None, words)))
         objection = self._context.admission.objection_to_session(session)
         if objection:  # the desired state changed in between
             session.ending = objection.message
@@ -102,7 +101,7 @@ class Clients:
             await self._link.apart("terminate", order)
         except EngineError as error:
             # the IKE_SA had ended already, or it was destroyed without its client's confirmation
-            if not any(words in error.message for words in ("no matching", "terminating SA")):
+            if not any(words in error.said for words in ("no matching", "terminating SA")):
                 raise
 
     def all_gone(self, why: str) -> None:
@@ -157,4 +156,5 @@ class Clients:
             user=session.peer.user,
             address=session.public_address or session.peer.address,
             thumbprint=session.peer.thumbprint,
+            radius_server=session.peer.radius_server,
         )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.charon import datapath
 from gateway.charon import vici_messages as vici
 from gateway.charon.config import RelayAddress
-from gateway.common.errors import EngineError
-from gateway.daemons.daemon import brief
+from gateway.common.errors import EngineError, GatewayError
 from gateway.engine import EngineReport, until_gone
 from gateway.ikev2 import config
 from gateway.ikev2.clients import Clients
@@ -82,10 +81,10 @@ class Ikev2Engine:
             else:
                 self._clients.on_event(event)
 
-    def gone(self, why: str) -> None:
+    def gone(self, error: GatewayError) -> None:
         """charon has died."""
         self._loaded = None
-        self._clients.all_gone(f"charon died: {brief(why)}")
+        self._clients.all_gone(f"charon died: {error.what}")
 
     async def disconnect(self, session: Session, why: str) -> None:
         """Delete the client's IKE_SA, even if the client does not confirm it."""

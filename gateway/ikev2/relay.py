@@ -51,15 +51,6 @@ MOST_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
-class Admitted:
-    """An admitted client whose tunnel is not up yet."""
-
-    reservation: Reservation
-    voucher: str
-    """The RADIUS server that accepted it, as text for the log."""
-
-
-@dataclass(frozen=True)
 class _Next:
     """Another EAP-Request. `refusal`: logged now, because the client may never answer it."""
 
@@ -75,7 +66,6 @@ class _Vouched:
     eap: bytes
     failure: bytes
     keys: Keys
-    voucher: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +77,7 @@ class _Refused:
     user: str
     eap: bytes = b""
     thumbprint: str = ""
+    radius_server: str = ""
 
 
 class _Conversation(Protocol):
@@ -144,16 +135,20 @@ class _ByRadius:
                 return _Next(outcome.eap)
             case Accept():
                 assert outcome.keys  # EAP without keys is a Reject
-                peer = Peer("IkeV2", outcome.user or user, (), "", asked.address, "Radius")
-                return _Vouched(
-                    peer, outcome.eap, b"", outcome.keys, f"; RADIUS server {outcome.server}"
-                )
+                named = outcome.user or user
+                peer = Peer("IkeV2", named, (), "", asked.address, "Radius", outcome.server)
+                return _Vouched(peer, outcome.eap, b"", outcome.keys)
             case NoAnswer():
                 words = "; ".join(filter(None, (outcome.message, path.silence())))
                 return _Refused(outcome.reason, words, user)
             case Reject():
-                whose = f"RADIUS server {outcome.server}: " if outcome.server else ""
-                return _Refused(outcome.reason, whose + outcome.message, user, outcome.eap)
+                return _Refused(
+                    outcome.reason,
+                    outcome.message,
+                    user,
+                    outcome.eap,
+                    radius_server=outcome.server,
+                )
 
     def forget(self) -> None:
         """There is no state to discard."""
@@ -177,9 +172,9 @@ class RadiusRelay:
     """Authentication and accounting for charon's eap-radius."""
 
     def __init__(
-        self, context: EngineContext, account: Callable[[Accounting, Admitted | None], None]
+        self, context: EngineContext, account: Callable[[Accounting, Reservation | None], None]
     ) -> None:
-        """`account` is called for each Accounting-Request, with the admitted client if known."""
+        """`account` is called for each Accounting-Request, with its client's reservation if any."""
         self._context = context
         self._account = account
         self._secret = secrets.token_hex(16).encode()
@@ -191,7 +186,7 @@ class RadiusRelay:
         """By token, with the client's address at that time; it may answer from another one."""
         self._waiting: HalfOpen[bytes] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
         """Tokens of conversations that wait for the client, by its address."""
-        self._admitted: OrderedDict[bytes, Admitted] = OrderedDict()
+        self._admitted: OrderedDict[bytes, Reservation] = OrderedDict()
         self._refused: OrderedDict[str, None] = OrderedDict()
         self.dns: Sequence[IPv4Address] = ()
         self.radius = False
@@ -214,8 +209,8 @@ class RadiusRelay:
         self._ports.clear()
         for conversation, _ in map(self._taken, list(self._conversations)):
             conversation.forget()
-        for admitted in self._admitted.values():
-            self._context.sessions.release(admitted.reservation)
+        for reservation in self._admitted.values():
+            self._context.sessions.release(reservation)
         self._admitted.clear()
 
     def has_refused(self, uniqueid: str) -> bool:
@@ -236,8 +231,8 @@ class RadiusRelay:
         accounting = wire.read_accounting(data, self._secret)
         if accounting is None:
             return
-        admitted = self._admitted.pop(accounting.token, None) if accounting.begins else None
-        self._account(accounting, admitted)
+        reservation = self._admitted.pop(accounting.token, None) if accounting.begins else None
+        self._account(accounting, reservation)
         self._ports[1].transport.sendto(wire.acknowledge(accounting, self._secret), addr)
 
     # -------------------------------------------------------------------------- authentication
@@ -323,10 +318,10 @@ class RadiusRelay:
             )
             return self._refuse(asked, refused)
         token = secrets.token_bytes(16)
-        self._admitted[token] = Admitted(decision.reservation, vouched.voucher)
+        self._admitted[token] = decision.reservation
         while len(self._admitted) > MOST_REMEMBERED:
             _, lapsed = self._admitted.popitem(last=False)
-            self._context.sessions.release(lapsed.reservation)
+            self._context.sessions.release(lapsed)
         address = decision.reservation.address
         grant = wire.Grant(vouched.eap, vouched.keys, address, self.dns, token)
         return wire.accept(asked, self._secret, grant)
@@ -350,6 +345,7 @@ class RadiusRelay:
             user=refused.user,
             address=asked.address,
             thumbprint=refused.thumbprint,
+            radius_server=refused.radius_server,
         )
 
 

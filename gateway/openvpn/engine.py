@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gateway.common.background import Background
 from gateway.common.errors import EngineError, GatewayError
 from gateway.common.files import write_private
-from gateway.daemons.daemon import Daemon, Program, brief
+from gateway.daemons.daemon import Daemon, Program
 from gateway.engine import EngineReport, until_gone
 from gateway.openvpn import config
 from gateway.openvpn import half_open as crowd
@@ -204,9 +204,9 @@ class OpenVpnEngine:
     async def _clients(self) -> list[crowd.Row]:
         return crowd.rows((await self._link.command(b"status 3\n")).lines)
 
-    async def _gone(self, why: str) -> None:
-        self._context.log.add("engine", self.protocol, why)
-        self._end_sessions(f"openvpn died: {brief(why)}")
+    async def _gone(self, error: GatewayError) -> None:
+        self._context.log.add("engine", self.protocol, error.message)
+        self._end_sessions(f"openvpn died: {error.what}")
 
     def _end_sessions(self, why: str) -> None:
         for reservation in self._admitted.values():

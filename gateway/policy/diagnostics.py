@@ -33,15 +33,17 @@ class Record:
     """One record; absent values are empty strings."""
 
     time: str
-    protocol: str
+    protocol: VpnProtocol
     event: Event
     user: str = ""
     publicIpAddress: str = ""
-    reason: str = ""
+    reason: Reason | Literal[""] = ""
     message: str = ""
     thumbprint: str = ""
     serialNumber: str = ""
     """Of a certificate that was refused before its thumbprint was known; decimal."""
+    radiusServer: str = ""
+    """The address of the RADIUS server that accepted or refused the user."""
     operationName: str = "P2SLogEvent"
 
 
@@ -71,8 +73,13 @@ class DiagnosticLog:
         address: str = "",
         thumbprint: str = "",
         serial: str = "",
+        radius_server: str = "",
     ) -> None:
-        """Add a record with the time of now (UTC)."""
+        """Add a record with the time of now (UTC). A refusing RADIUS server is named before the
+        message too, for people.
+        """
+        if event == "refused" and radius_server:
+            message = f"RADIUS server {radius_server}: {message}"
         record = Record(
             time=_now(),
             protocol=protocol,
@@ -83,6 +90,7 @@ class DiagnosticLog:
             message=printable(message, LONGEST_MESSAGE),
             thumbprint=printable(thumbprint),
             serialNumber=printable(serial),
+            radiusServer=printable(radius_server),
         )
         self._records.append(record)
         _tell(f"{record.time} {protocol} {event}", vars(record), _SHOWN)
@@ -123,7 +131,15 @@ class TunnelLog:
         return [asdict(record) for record in self._records]
 
 
-_SHOWN = ("reason", "user", "publicIpAddress", "thumbprint", "serialNumber", "message")
+_SHOWN = (
+    "reason",
+    "user",
+    "publicIpAddress",
+    "thumbprint",
+    "serialNumber",
+    "radiusServer",
+    "message",
+)
 _SHOWN_OF_A_TUNNEL = ("connection", "remoteIP", "message")
 
 

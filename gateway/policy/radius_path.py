@@ -133,16 +133,14 @@ def servers_of(configuration: VpnClientConfiguration) -> tuple[Server, ...]:
     """In the document's order; the rulebook has seen to it that they are whole."""
     if "Radius" not in configuration.vpnAuthenticationTypes:
         return ()
-    found = [
-        (server.radiusServerAddress, server.radiusServerSecret, server.radiusServerScore or 0)
-        for server in configuration.radiusServers
-    ]
-    if configuration.radiusServerAddress is not None:
-        found.append((configuration.radiusServerAddress, configuration.radiusServerSecret, 0))
     return tuple(
-        Server(address, secret.get_secret_value().encode(), score)
-        for address, secret, score in found
-        if secret is not None
+        Server(
+            server.radiusServerAddress,
+            server.radiusServerSecret.get_secret_value().encode(),
+            server.radiusServerScore or 0,
+        )
+        for server in configuration.servers
+        if server.radiusServerSecret is not None
     )
 
 

@@ -37,6 +37,10 @@ class Peer:
     authentication: AuthenticationType = "Certificate"
     """How the peer authenticated. With RADIUS the gateway sees no certificate: thumbprints and root
     are empty."""
+    radius_server: str = ""
+    """The address of the RADIUS server that accepted it."""
+    method: str = ""
+    """The method used with that server, such as "MS-CHAPv2", if it is logged."""
 
     @property
     def who(self) -> str:
@@ -47,6 +51,12 @@ class Peer:
     def thumbprint(self) -> str:
         """The certificate's own thumbprint; empty without a certificate."""
         return self.thumbprints[0] if self.thumbprints else ""
+
+    @property
+    def accepted_by(self) -> str:
+        """Method and RADIUS server, as text for people; empty without RADIUS."""
+        server = f"RADIUS server {self.radius_server}" if self.radius_server else ""
+        return ", ".join(filter(None, (self.method, server)))
 
 
 @dataclass

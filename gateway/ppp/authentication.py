@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp.events import Verdict
 from gateway.ppp.keys import BindingKey
 from gateway.ppp.wire import Resend, Wire
@@ -31,7 +32,7 @@ class Passed:
 class Failed:
     """As in AuthenticationFailed."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -42,7 +43,7 @@ class Authentication(ABC):
         self, wire: Wire, protocol: int, *, interval: float = RESEND, tries: int = TRIES
     ) -> None:
         self.outcome: Passed | Failed | None = None
-        self._silence = "refused", "no answer"
+        self._silence: tuple[Reason, str] = "refused", "no answer"
         """Reason and message if the other end does not answer any more."""
         self._wire = wire
         self.protocol = protocol
@@ -84,7 +85,7 @@ class Authentication(ABC):
         self._resend.stop()
         self.outcome = self.outcome or Passed(user, method, keys, address)
 
-    def _fail(self, reason: str, message: str) -> None:
+    def _fail(self, reason: Reason, message: str) -> None:
         self._resend.stop()
         self.outcome = self.outcome or Failed(reason, message)
 

@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from OpenSSL import SSL
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp import eap, frames, keys, mschapv2
 from gateway.ppp.authentication import PATIENCE, ClientEnd
 from gateway.ppp.chap import encode_value, parse_value
@@ -27,7 +28,7 @@ class EapMethod(ABC):
 
     kind: Type
     finished = False
-    failure: tuple[str, str] | None = None
+    failure: tuple[Reason, str] | None = None
 
     @abstractmethod
     def respond(self, data: bytes) -> bytes | None:
@@ -171,7 +172,7 @@ class EapClient(ClientEnd):
         if self._method.failure:
             self._abort(self._method.failure, now, answered=body is not None)
 
-    def _abort(self, failure: tuple[str, str], now: float, *, answered: bool) -> None:
+    def _abort(self, failure: tuple[Reason, str], now: float, *, answered: bool) -> None:
         """Fail; if the server was sent the reason, first wait for its Failure."""
         if answered:
             self._silence = failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp import eap, frames
 from gateway.ppp.authentication import ServerEnd
 from gateway.ppp.eap import Code, Type
@@ -82,7 +83,7 @@ class PassThrough(ServerEnd):
         self._identifier = packet[1]
         self._resend.send(packet, now)
 
-    def _end(self, reason: str, message: str, packet: bytes = b"") -> None:
+    def _end(self, reason: Reason, message: str, packet: bytes = b"") -> None:
         failure = packet or encode_packet(Code.FAILURE, self._identifier)
         self._wire.send(frames.EAP, failure)
         self._fail(reason, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp.keys import BindingKey
 
 
@@ -66,7 +67,7 @@ class Refuse:
     `text`: the text for the peer; None: the message.
     """
 
-    reason: str
+    reason: Reason
     message: str
     eap: bytes = b""
     error: int = 691
@@ -84,7 +85,7 @@ class EapReply:
     """The next complete EAP-Request. `silence`: reason and message if the peer never answers it."""
 
     packet: bytes = field(repr=False)
-    silence: tuple[str, str] | None = None
+    silence: tuple[Reason, str] | None = None
 
 
 Verdict = Accept | Refuse | EapReply
@@ -103,7 +104,7 @@ class Authenticated:
 class AuthenticationFailed:
     """`reason`: the Refuse's, or "tls", "no-certificate", "password", "refused"."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -117,9 +118,13 @@ class NetworkUp:
 
 @dataclass(frozen=True)
 class LinkDown:
-    """The link has ended; the last event."""
+    """The link has ended; the last event.
+
+    `reason`: "timeout" if the peer did not answer; None if one of the ends left.
+    """
 
     why: str
+    reason: Reason | None = None
 
 
 LinkEvent = Attempt | Authenticated | AuthenticationFailed | NetworkUp | LinkDown

@@ -201,11 +201,11 @@ class Lcp(Negotiation):
             return packet.code in _IGNORED
         return True
 
-    def reason(self) -> str:
-        """Why LCP has finished."""
-        if self._loops >= LOOPS and self.gave_up == "no answer":
-            return "the line only echoes our own requests"
-        return self.gave_up
+    def _unanswered(self) -> None:
+        if self._loops < LOOPS:
+            super()._unanswered()
+        else:
+            self.gave_up = "the line only echoes our own requests"
 
     _JUDGES: ClassVar[dict[int, Callable[[Lcp, Option], Option | None]]] = {
         Kind.MRU: _judge_mru,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from ipaddress import IPv4Address
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp import frames
 from gateway.ppp.authentication import Authentication, Failed, Passed
 from gateway.ppp.automaton import State
@@ -19,7 +20,7 @@ from gateway.ppp.events import (
 )
 from gateway.ppp.ipcp import ClientIpcp, ServerIpcp
 from gateway.ppp.lcp import Lcp
-from gateway.ppp.machine import Happening
+from gateway.ppp.machine import Happening, Machine
 from gateway.ppp.roles import make_authentication, make_ipcp
 from gateway.ppp.wire import Entropy, Wire
 
@@ -59,6 +60,7 @@ class PppLink:
         self._ipcp: ServerIpcp | ClientIpcp | None = None
         self._announced = False
         self._why = ""
+        self._reason: Reason | None = None
         self.phase = Phase.DEAD
 
     @property
@@ -141,11 +143,11 @@ class PppLink:
             self._authentication.answer(verdict, now)
             self._settle(now)
 
-    def terminate(self, why: str, now: float) -> None:
+    def terminate(self, why: str, now: float, reason: Reason | None = None) -> None:
         """Terminate the link; LinkDown follows the peer's answer, or two unanswered requests."""
         if self.phase in (Phase.TERMINATE, Phase.DOWN):
             return
-        self._why = why
+        self._why, self._reason = why, reason
         if self.phase is Phase.DEAD:
             self._end()
             return
@@ -163,7 +165,7 @@ class PppLink:
         self.phase = Phase.DOWN
         self._drop_upper()
         self._lcp.deadline = None
-        self._wire.emit(LinkDown(self._why))
+        self._wire.emit(LinkDown(self._why, self._reason))
 
     def _upper(self, protocol: int, payload: bytes, now: float) -> None:
         """Handle an upper protocol while LCP is open; packets that do not belong to the phase are
@@ -197,12 +199,13 @@ class PppLink:
             self._why = self._why or "the peer ended the link"
             self._end()
         elif "finished" in happenings:
-            self._why = self._why or f"LCP: {self._lcp.reason()}"
+            if not self._why:
+                self._why, self._reason = f"LCP: {self._lcp.gave_up}", _reason(self._lcp)
             self._end()
         elif self._lcp.no_method and self.phase is Phase.ESTABLISH:
             self._fail("refused", self._lcp.no_method, now)
         elif self._lcp.gave_up:
-            self.terminate(f"LCP: {self._lcp.gave_up}", now)
+            self.terminate(f"LCP: {self._lcp.gave_up}", now, _reason(self._lcp))
         else:
             for happening in happenings:
                 self._lcp_happened(happening, now)
@@ -249,7 +252,7 @@ class PppLink:
     def _settle_ipcp(self, ipcp: ServerIpcp | ClientIpcp, now: float) -> None:
         happenings = ipcp.take()
         if ipcp.gave_up:
-            self.terminate(f"IPCP: {ipcp.gave_up}", now)
+            self.terminate(f"IPCP: {ipcp.gave_up}", now, _reason(ipcp))
         elif "terminated" in happenings or "finished" in happenings:
             self.terminate("the peer ended IPCP", now)
         elif "up" in happenings and not self._announced:
@@ -262,6 +265,10 @@ class PppLink:
         self._announced = True
         self._wire.emit(NetworkUp(address, self.peer_mru))
 
-    def _fail(self, reason: str, message: str, now: float) -> None:
+    def _fail(self, reason: Reason, message: str, now: float) -> None:
         self._wire.emit(AuthenticationFailed(reason, message))
         self.terminate(f"authentication failed: {message}", now)
+
+
+def _reason(layer: Machine) -> Reason | None:
+    return "timeout" if layer.timed_out else None

@@ -45,6 +45,8 @@ class Machine(ABC):
         self.deadline: float | None = None
         self.gave_up = ""
         """Why it finished, unless the owner closed it."""
+        self.timed_out = False
+        """Whether it finished because the peer did not answer."""
         self._wire = wire
         self._happenings: list[Happening] = []
         self._left = 0
@@ -79,9 +81,13 @@ class Machine(ABC):
         if self._left > 0:
             self._event(Event.TIMEOUT, now)
             return
-        if self.state not in (State.CLOSING, State.STOPPING):
-            self.gave_up = self.gave_up or "no answer"
+        if self.state not in (State.CLOSING, State.STOPPING) and not self.gave_up:
+            self._unanswered()
         self._event(Event.TRIES_USED, now)
+
+    def _unanswered(self) -> None:
+        """Handle that the last try was not answered."""
+        self.gave_up, self.timed_out = "no answer", True
 
     def take(self) -> list[Happening]:
         """Take the happenings since the last call."""

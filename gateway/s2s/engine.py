@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.charon import datapath
 from gateway.charon import vici_messages as vici
 from gateway.charon.config import SITE_TO_SITE
-from gateway.common.errors import EngineError
+from gateway.common.errors import EngineError, GatewayError
 from gateway.s2s import config
 from gateway.s2s.keeper import Keeper
 
@@ -112,11 +112,11 @@ class SiteToSite:
                 case vici.ChildRekeyed() if event.connection in self._keepers:
                     self._keepers[event.connection].count((event.old,))
 
-    def gone(self, why: str) -> None:
+    def gone(self, error: GatewayError) -> None:
         """charon has died."""
         self._loaded = False
         for keeper in self._keepers.values():
-            keeper.lost(why.splitlines()[0])
+            keeper.lost(error.message.splitlines()[0])
 
     def _wake(self, names: tuple[str, ...]) -> None:
         for name in names:

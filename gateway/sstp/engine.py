@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from gateway.common.background import Background
-from gateway.common.errors import EngineError
-from gateway.daemons.daemon import START_LIMIT, Daemon, Program, brief
+from gateway.common.errors import EngineError, GatewayError
+from gateway.daemons.daemon import START_LIMIT, Daemon, Program
 from gateway.dataplane import native
 from gateway.engine import EngineReport, until_gone
 from gateway.sstp.eap import CertificateAuthenticator
@@ -178,11 +178,11 @@ class SstpEngine:
         radius = self._settings is not None and self._settings.radius
         return self._radius if radius else self._certificates
 
-    async def _gone(self, why: str) -> None:
+    async def _gone(self, error: GatewayError) -> None:
         self._in_force = None
         self._link.close()
-        self._context.log.add("engine", self.protocol, why)
-        self._gate.end_all(f"the SSTP worker died: {brief(why)}")
+        self._context.log.add("engine", self.protocol, error.message)
+        self._gate.end_all(f"the SSTP worker died: {error.what}")
 
     async def _stop_worker(self, why: str) -> None:
         if self._daemon:
@@ -227,6 +227,7 @@ class SstpEngine:
                     user=message.user,
                     address=message.address,
                     thumbprint=message.thumbprint,
+                    radius_server=message.radius_server,
                 )
             case Noted():
                 self._context.log.add("engine", self.protocol, message.message)

@@ -42,16 +42,13 @@ class Vouched:
         eap: bytes = b"",
         *,
         failure: bytes = b"",
-        voucher: str = "",
     ) -> None:
-        """`failure`: the EAP-Failure if admission refuses the peer. `voucher`: method and RADIUS
-        server, as text for the log."""
+        """`failure`: the EAP-Failure if admission refuses the peer."""
         self.peer = peer
         self.keys = keys
         self.text = text
         self.eap = eap
         self.failure = failure
-        self.voucher = voucher
 
 
 class Gate:
@@ -70,8 +67,8 @@ class Gate:
         """By call: a call keeps the authenticator that it began with."""
         self._send = send
         self._asking: set[int] = set()
-        # by call, admitted but not open yet: its reservation and voucher
-        self._admitted: dict[int, tuple[Reservation, str]] = {}
+        # by call, admitted but not open yet: its reservation
+        self._admitted: dict[int, Reservation] = {}
 
     async def asked(self, asked: Asked) -> None:
         """Authenticate and answer, unless the call has ended meanwhile."""
@@ -94,7 +91,7 @@ class Gate:
 
     def opened(self, message: Opened) -> None:
         """Turn the reservation into a session; end it if the desired state has changed."""
-        reservation, voucher = self._admitted.pop(message.call, (None, ""))
+        reservation = self._admitted.pop(message.call, None)
         context = self._context
         if reservation is None or not context.sessions.holds(reservation):
             self._send(End(call=message.call, why="its place had lapsed"))
@@ -106,8 +103,8 @@ class Gate:
         except FenceError as error:
             self._send(End(call=message.call, why=f"the gateway's own fault: {error.message}"))
             return
-        words = f"assigned {session.private_address} ({message.binding}){voucher}"
-        self._log("connected", session, words)
+        words = f"assigned {session.private_address} ({message.binding})", session.peer.accepted_by
+        self._log("connected", session, "; ".join(filter(None, words)))
         objection = context.admission.objection_to_session(session)
         if objection:
             session.ending = objection.message
@@ -118,8 +115,7 @@ class Gate:
         self._asking.discard(call)
         if chosen := self._authenticators.pop(call, None):
             chosen.forget(call)
-        reservation, _ = self._admitted.pop(call, (None, ""))
-        if reservation:
+        if reservation := self._admitted.pop(call, None):
             self._context.sessions.release(reservation)
         session = self._context.sessions.by_handle("SSTP", str(call))
         if session:
@@ -144,7 +140,7 @@ class Gate:
                 user=vouched.peer.user,
                 thumbprint=vouched.peer.thumbprint,
             )
-        self._admitted[call] = decision.reservation, vouched.voucher
+        self._admitted[call] = decision.reservation
         return Admitted(
             call=call,
             address=decision.reservation.address,
@@ -165,6 +161,7 @@ class Gate:
             user=session.peer.user,
             address=session.peer.address,
             thumbprint=session.peer.thumbprint,
+            radius_server=session.peer.radius_server,
         )
 
 

@@ -86,14 +86,18 @@ def _vouched(asked: Asked, outcome: Accept, user: str, method: str) -> Vouched |
     assert outcome.keys  # only PAP has none
     found = keys.from_radius(outcome.keys.recv, outcome.keys.send, method)
     if not found:
-        words = f"RADIUS server {outcome.server}: its MS-MPPE keys are too short for {method}"
-        return Denied(call=asked.call, reason="no-keys", message=words, text="")
+        return Denied(
+            call=asked.call,
+            reason="no-keys",
+            message=f"its MS-MPPE keys are too short for {method}",
+            text="",
+            radius_server=outcome.server,
+        )
     return Vouched(
-        Peer("SSTP", user, (), "", asked.address, "Radius"),
+        Peer("SSTP", user, (), "", asked.address, "Radius", outcome.server, method),
         tuple(Key(form=key.form, key=key.key) for key in found),
         outcome.success,
         outcome.eap,
-        voucher=f"; {method}, RADIUS server {outcome.server}",
     )
 
 
@@ -101,14 +105,14 @@ def _denied(asked: Asked, outcome: Reject) -> Denied:
     """The refusal: the log gets the server's address and message, the client only its text."""
     failure = mschapv2.parse_failure(outcome.message)
     error, text = failure or ("", outcome.message)
-    words = f"E={error} {text}".rstrip() if failure else text
     return Denied(
         call=asked.call,
         reason=outcome.reason,
-        message=f"RADIUS server {outcome.server}: {words}" if outcome.server else words,
+        message=f"E={error} {text}".rstrip() if failure else text,
         text=text,
         error=outcome.error,
         eap=outcome.eap,
+        radius_server=outcome.server,
     )
 
 

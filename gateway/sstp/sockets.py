@@ -81,5 +81,5 @@ def _listen(address: IPv4Address) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise EngineError(f"cannot listen on {address}:{PORT}: {error.strerror}") from error
+        raise EngineError(f"cannot listen on {address}:{PORT}", said=error.strerror) from error
     return listener

@@ -1,20 +1,11 @@
-"""Empty namespaces: open descriptors stay usable, and nothing else can be reached.
-
-Numbers: linux/sched.h, linux/mount.h.
-"""
+"""Empty namespaces: open descriptors stay usable, and nothing else can be reached."""
 
 from __future__ import annotations
 
-import ctypes
-import os
+from gateway.common import calls
 
-_NEWNS, _NEWUTS, _NEWIPC, _NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x40000000
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
-_MS_REC, _MS_PRIVATE = 16384, 1 << 18
-_MNT_DETACH = 2
-_COVERED = b"/dev"
+_COVERED = "/dev"
 """A directory that every system has; it is covered by the new root."""
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def empty() -> str:
@@ -25,34 +16,18 @@ def empty() -> str:
         try:
             leave()
         except OSError as error:
-            kept.append(f"{what}: {error.strerror}")
+            kept.append(f"{what}: {error.filename}: {error.strerror}")
     return "; ".join(kept)
 
 
 def _leave_network() -> None:
-    _check(_libc.unshare(_NEWNET | _NEWIPC | _NEWUTS), "unshare")
+    calls.unshare(calls.NEWNET | calls.NEWIPC | calls.NEWUTS)
 
 
 def _leave_files() -> None:
     """Make an empty directory the root; the old root is stacked below it and unmounted."""
-    _check(_libc.unshare(_NEWNS), "unshare")
-    _mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None)
-    options = b"mode=0555,size=4k,nr_inodes=1"
-    flags = _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
-    _mount(b"nothing", _COVERED, b"tmpfs", flags, options)
-    os.chdir(_COVERED)
-    _check(_libc.pivot_root(b".", b"."), "pivot_root")
-    _check(_libc.umount2(b".", _MNT_DETACH), "umount")
-    os.chdir("/")
-
-
-def _mount(
-    source: bytes | None, target: bytes, kind: bytes | None, flags: int, options: bytes | None
-) -> None:
-    _check(_libc.mount(source, target, kind, ctypes.c_ulong(flags), options), "mount")
-
-
-def _check(result: int, call: str) -> None:
-    if result:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{call}: {os.strerror(number)}")
+    calls.unshare(calls.NEWNS)
+    calls.mount("none", "/", "", calls.MS_REC | calls.MS_PRIVATE)
+    flags = calls.MS_RDONLY | calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
+    calls.mount("nothing", _COVERED, "tmpfs", flags, "mode=0555,size=4k,nr_inodes=1")
+    calls.become_root_directory(_COVERED)

@@ -1,20 +1,16 @@
-"""Drops root privileges for good: a process that parses untrusted bytes has none to lose.
-
-Numbers: linux/prctl.h, linux/capability.h.
-"""
+"""Drops root privileges for good: a process that parses untrusted bytes has none to lose."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import resource
 import signal
-import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.common import calls
 from gateway.unprivileged import namespaces, system_calls
 
 if TYPE_CHECKING:
@@ -22,16 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 NOBODY = 65534
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
-_PR_CAPBSET_DROP = 24
-_PR_SET_NO_NEW_PRIVS = 38
-_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_CAPABILITY_VERSION_3 = 0x20080522
 _MOST_CAPABILITIES = 64
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
 _LIMITS = {
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_NPROC: 0,
@@ -56,7 +43,7 @@ def confine() -> str:
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise RuntimeError("other threads would keep their rights")
     sys.meta_path.insert(0, _NoImports())
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
     kept = [namespaces.empty(), drop()]
     for limit, most in _LIMITS.items():
         _, hard = resource.getrlimit(limit)
@@ -73,12 +60,12 @@ def drop() -> str:
     own. OSError: anything else failed. Open descriptors stay open; modules not imported yet may be
     unreadable afterwards.
     """
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
     _drop_bounding_set()
     kept = _become_nobody()
-    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    _clear_capabilities()
-    _prctl(_PR_SET_DUMPABLE, 0)
+    calls.prctl(calls.PR_CAP_AMBIENT, calls.PR_CAP_AMBIENT_CLEAR_ALL)
+    calls.clear_capabilities()
+    calls.prctl(calls.PR_SET_DUMPABLE, 0)
     die_with_parent()
     return kept
 
@@ -96,7 +83,7 @@ class _NoImports:
 
 def die_with_parent() -> None:
     """Get SIGTERM when the gateway exits. The kernel clears this when credentials change."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    calls.die_with_parent(signal.SIGTERM)
 
 
 def _become_nobody() -> str:
@@ -115,25 +102,8 @@ def _drop_bounding_set() -> None:
     """Drop every capability that the kernel knows."""
     for capability in range(_MOST_CAPABILITIES):
         try:
-            _prctl(_PR_CAPBSET_DROP, capability)
+            calls.give_up(capability)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
             return
-
-
-def _clear_capabilities() -> None:
-    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    if _libc.capset(header, bytes(24)) != 0:
-        _fail("capset")
-
-
-def _prctl(option: int, argument: int) -> None:
-    unused = ctypes.c_ulong(0)
-    if _libc.prctl(option, ctypes.c_ulong(argument), unused, unused, unused) != 0:
-        _fail(f"prctl {option}")
-
-
-def _fail(call: str) -> None:
-    number = ctypes.get_errno()
-    raise OSError(number, f"{call}: {os.strerror(number)}")

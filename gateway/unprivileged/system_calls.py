@@ -13,6 +13,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.common import calls
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,7 +33,7 @@ _ALLOW, _KILL_PROCESS, _EPERM = 0x7FFF0000, 0x80000000, 0x00050001
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 """Offsets in struct seccomp_data."""
 _INSTRUCTION = struct.Struct("=HBBI")
-_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+_SECCOMP_MODE_FILTER = 2
 
 Code = list[tuple[int, int, int, int]]
 """Operation, instructions to skip if true and if false, operand."""
@@ -143,11 +145,10 @@ def allow_only() -> str:
         return f"all system calls: their numbers on {machine} are not known here"
     code = program(machine)
     whole = _Program(len(code) // _INSTRUCTION.size, code)
-    libc = ctypes.CDLL(None, use_errno=True)
-    unused = ctypes.c_ulong(0)
-    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
-    if libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(whole), unused, unused):
-        return f"all system calls: seccomp: {os.strerror(ctypes.get_errno())}"
+    try:
+        calls.prctl(calls.PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(whole))
+    except OSError as error:
+        return f"all system calls: seccomp: {error.strerror}"
     return ""
 
 

@@ -68,9 +68,11 @@ async def _wrong_server(step: Connects, world: World) -> str:
         for record in await client.gateway.log()
         if record["event"] == "connected" and concerns(record, client)
     ]
-    said: str = own[-1]["message"] if own else "nothing"
-    wanted = f"RADIUS server {world.addresses[step.radius]}"
-    return "" if said.endswith(wanted) else f"not by {wanted}; the gateway's log: {said}"
+    wanted = world.addresses[step.radius]
+    if own and own[-1]["radiusServer"] == wanted:
+        return ""
+    said = own[-1]["message"] if own else "nothing"
+    return f"not by RADIUS server {wanted}; the gateway's log: {said}"
 
 
 def _told(connection: Connection) -> str:
@@ -113,11 +115,7 @@ def _judged(
 
 def _vague(record: Record | None) -> bool:
     """Whether the RADIUS server may know more than it told the gateway."""
-    return (
-        record is None
-        or record["message"].startswith("RADIUS server ")
-        or record["reason"] == "radius-no-answer"
-    )
+    return record is None or bool(record["radiusServer"]) or record["reason"] == "radius-no-answer"
 
 
 async def _servers_word(

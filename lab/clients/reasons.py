@@ -8,7 +8,8 @@ little, pppd 2.4.9, and openssl 3.0, which looks at the gateway before sstpc dia
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from lab.topology.model.vocabulary import Reason
 
@@ -40,9 +41,8 @@ OPENVPN: Table = (
 SSTP: Table = (
     (r"HTTP CONNECT failed|Could not connect to proxy server", "proxy"),
     (r"[Cc]ould not resolve host|Name or service not known", "no-answer"),
-    (r"gave no answer within|Connection refused|No route to host|timed out", "no-answer"),
+    (r"Connection refused|No route to host|timed out", "no-answer"),
     (r"verify error|Verification of server certificate failed", "server-untrusted"),
-    (r"name could not be compared", "server-untrusted"),
     (r"-> Alert: (unknown CA|bad certificate|certificate expired)", "server-untrusted"),
     (r"alert (protocol version|handshake failure|insufficient security)", "tls"),
     (r"no protocols available|unsupported protocol|no ciphers available", "tls"),
@@ -55,11 +55,16 @@ _PACKETS = re.compile(r"(generating|parsed|sending packet|received packet)\b|SIG
 """Lines about packets and the program's own end: nobody learns from them why."""
 
 
-def judge(table: Table, lines: Sequence[str]) -> tuple[Reason, str]:
-    """The reason, and the program's own words: the telling line and the last ones."""
+def judge(
+    table: Table, lines: Sequence[str], own: Mapping[str, Reason] = MappingProxyType({})
+) -> tuple[Reason, str]:
+    """The reason, and the program's own words: the telling line and the last ones.
+
+    `own`: lines that are ours, with the reasons that they stand for.
+    """
     for pattern, reason in table:
         for number, line in enumerate(lines):
-            if re.search(pattern, line):
+            if own[line] == reason if line in own else re.search(pattern, line):
                 after = _telling(lines[number + 1 :])
                 return reason, "; ".join(dict.fromkeys([line, *after[-QUOTED + 1 :]]))
     quoted = (_telling(lines) or list(lines))[-QUOTED:]

@@ -33,6 +33,8 @@ class NameCheck:
     verdict: Literal["same", "other", "unknown"]
     lines: tuple[str, ...] = ()
     """openssl's own words on what went wrong."""
+    reached: bool = True
+    """Whether openssl ended by itself in time; else `lines` are ours."""
 
 
 async def compare_name(
@@ -50,7 +52,8 @@ async def compare_name(
     try:
         told = await node.run(argv, limit=LIMIT, env=env)
     except TimeoutError:
-        return NameCheck("unknown", (f"openssl: {server} gave no answer within {LIMIT:g} s",))
+        said = f"openssl: {server} gave no answer within {LIMIT:g} s"
+        return NameCheck("unknown", (said,), reached=False)
     return read_check(told)
 
 

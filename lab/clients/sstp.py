@@ -31,7 +31,7 @@ from lab.clients.sstp_options import (
 from lab.clients.user import UserCertificate
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node, Process
-from lab.topology.model.vocabulary import VpnProtocol
+from lab.topology.model.vocabulary import Reason, VpnProtocol
 from lab.topology.planning.plan import TlsLimits
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
@@ -190,14 +190,16 @@ class Sstp:
     async def _refusal(self, check: NameCheck) -> RefusedError:
         """What went wrong, told by whoever knows it best."""
         process, lines = self._process, [*check.lines]
+        own: dict[str, Reason] = {} if check.reached else dict.fromkeys(lines, "no-answer")
         if process and process.code is None and check.verdict == "unknown":
             lines.append("the gateway's name could not be compared")
+            own[lines[-1]] = "server-untrusted"
         await self.disconnect()
         lines += _words(self._said())
         if process:
             lines.append(f"pppd ended with {process.code}")
         self._blame_no_gateway(lines)
-        reason, message = judge(SSTP, lines)
+        reason, message = judge(SSTP, lines, own)
         return RefusedError(self.protocol, reason, message, self._seconds)
 
     def _blame_no_gateway(self, lines: Sequence[str]) -> None:

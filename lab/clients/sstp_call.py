@@ -2,7 +2,7 @@
 loop.
 
 Many of them share one loop (gateway.dataplane.reactor). What happens is told in the words of
-gateway.sstp.protocol.events; what happens before SSTP, as Refused with a client's reason.
+gateway.sstp.protocol.events; what happens before SSTP, as NotReached.
 
 Theory of operation
 -------------------
@@ -42,9 +42,10 @@ from gateway.ppp.config import ClientConfig
 from gateway.ppp.link import PppLink
 from gateway.sstp.protocol.binding import certificate_hashes
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
-from gateway.sstp.protocol.events import CallEvent, Ended, Refused
+from gateway.sstp.protocol.events import CallEvent, Ended
 from gateway.sstp.protocol.machine import TIMERS, Timers
 from gateway.sstp.protocol.tamper import HONEST, Tamper
+from lab.topology.model.vocabulary import Reason
 
 HTTPS = 443
 REACH_LIMIT = 5.0
@@ -54,7 +55,7 @@ LITTLE_ROOM = 4096
 _LONGEST_ANSWER = 8192
 """Bytes of a proxy's."""
 _PROXIED = re.compile(rb"HTTP/1\.[01] (?P<status>\d{3})[^\r\n]*")
-_TLS_REASONS = (
+_TLS_REASONS: tuple[tuple[str, Reason], ...] = (
     (r"CERTIFICATE_VERIFY_FAILED", "server-untrusted"),
     (r"PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS", "tls"),
     (r"HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_CIPHERS", "tls"),
@@ -78,6 +79,17 @@ class Manner:
 
     tamper: Tamper = HONEST
     timers: Timers = TIMERS
+
+
+@dataclass(frozen=True)
+class NotReached:
+    """There was no call: TCP, the proxy or TLS failed. Told at most once; Ended follows."""
+
+    reason: Reason
+    message: str
+
+
+DialEvent = CallEvent | NotReached
 
 
 class Phase(Enum):
@@ -179,7 +191,7 @@ class SstpCall:
         reactor: Reactor,
         target: Target,
         user: ClientConfig,
-        tell: Callable[[CallEvent], None],
+        tell: Callable[[DialEvent], None],
         *,
         done: Callable[[], None] = lambda: None,
         manner: Manner = Manner(),
@@ -314,9 +326,9 @@ class SstpCall:
     def _shake(self, tls: TlsConnection) -> None:
         done = tls.handshake()
         if tls.ended:
-            words = tls.ended
-            reason = next((r for pattern, r in _TLS_REASONS if re.search(pattern, words)), None)
-            self._fail(reason or "refused", words)
+            said = tls.openssl_reason
+            reason = next((r for pattern, r in _TLS_REASONS if re.search(pattern, said)), None)
+            self._fail(reason or "refused", tls.ended)
         elif done:
             self._begin(tls)
         else:
@@ -376,11 +388,11 @@ class SstpCall:
         else:
             self._fail("no-answer", f"no TLS within {REACH_LIMIT:g} s")
 
-    def _fail(self, reason: str, message: str) -> None:
+    def _fail(self, reason: Reason, message: str) -> None:
         """Before there was a call."""
-        self._close(Refused(reason, message), Ended(message))
+        self._close(NotReached(reason, message), Ended(message))
 
-    def _close(self, *last: CallEvent) -> None:
+    def _close(self, *last: DialEvent) -> None:
         """Close the connection, then report `last`."""
         tls = self._secured()
         self._move(Event.CLOSE, _Over(self.connected_packet))

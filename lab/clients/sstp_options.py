@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from lab.clients.user import UserCertificate, UserPassword
 from lab.topology.planning.plan import TlsLimits
+from radius.printable import printable
 
 DIRECTORY = "/run/sstp"
 OPTIONS, ROOT, RADIUS_ROOT, CHAIN, KEY, OPENSSL = (
@@ -88,8 +89,7 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     """A word of pppd's option file, pppd(8): in quotes, with backslashes."""
-    printable = "".join(letter for letter in text if letter.isprintable())
-    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:

@@ -30,9 +30,9 @@ from gateway.dataplane.reactor import READABLE, Reactor
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.tls_contexts import client_context
 from gateway.sstp.protocol.binding import Bound
-from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.events import Connected, Data, Ended, Refused
 from lab.clients.old_tls import Agreed, client_hello, read_answer
-from lab.clients.sstp_call import HTTPS, REACH_LIMIT, SstpCall, Target
+from lab.clients.sstp_call import HTTPS, REACH_LIMIT, DialEvent, NotReached, SstpCall, Target
 from lab.topology.model.tls import CipherSuite, TlsVersion
 
 LARGEST_PACKET = 65536
@@ -67,7 +67,7 @@ class Tunnel:
         self._tun = -1
         self._binding = ""
 
-    def take(self, event: CallEvent) -> None:
+    def take(self, event: DialEvent) -> None:
         """What the call tells."""
         match event:
             case Bound():
@@ -77,7 +77,7 @@ class Tunnel:
             case Data():
                 with suppress(BlockingIOError):
                     os.write(self._tun, event.packet)
-            case Refused():
+            case Refused() | NotReached():
                 say("refused", reason=event.reason, message=event.message)
             case Ended():
                 say("ended", why=event.why)

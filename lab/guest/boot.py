@@ -13,9 +13,10 @@ import socket
 import struct
 import sys
 
+from gateway.common import calls
 from lab.guest.agent import serve
 from lab.guest.modules import load_modules
-from lab.kernel import calls, sysctls
+from lab.kernel import sysctls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lab.kernel import calls
+from gateway.common import calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from lab.kernel import calls
+from gateway.common import calls
 
 SYS_ADMIN = 21
 """Mounts, and a hundred other things."""

@@ -22,10 +22,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.common import calls
 from lab.boot import own
 from lab.boot.enter import LOWER
 from lab.boot.users import is_machines_root
-from lab.kernel import calls
 
 OWN_PLACES = ("/run", "/tmp", "/etc")  # noqa: S108 (the node's own)
 DIRECTORIES = (

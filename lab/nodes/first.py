@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from lab.kernel import calls
+from gateway.common import calls
 from lab.nodes.environment import environment
 from lab.nodes.files import mount_proc
 

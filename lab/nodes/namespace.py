@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
+from gateway.common import calls
 from lab.boot import own
-from lab.kernel import calls, capabilities, nft, sysctls
+from lab.kernel import capabilities, nft, sysctls
 from lab.kernel.netlink import Netlink
 from lab.kernel.processes import Program, identity, in_namespaces, kill
 from lab.kernel.requests import Request

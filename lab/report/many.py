@@ -16,10 +16,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from gateway.common import calls
 from lab.boot import signals
 from lab.errors import OURS
 from lab.failure import told, written_down
-from lab.kernel import calls
 from lab.report.screen import Screen
 from lab.report.session import verify
 from lab.report.verdict import Verdict

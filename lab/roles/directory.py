@@ -8,6 +8,7 @@ domain is made of. From there the first login is possible within a second.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.common import calls
 from lab.errors import LabError, UsageError
-from lab.kernel import calls
 from lab.nodes.base import Completed, Node, Process
 from lab.roles.daemon import last_words
 from lab.roles.kept_domain import archive_of, keep, restore
@@ -262,9 +263,9 @@ async def _make(domain: Domain, controller: Computer, members: list[Computer]) -
 
 
 def _impossible(made: Completed) -> LabError:
-    for line in made.stderr.splitlines():
-        if line.startswith("user "):
-            return UsageError(f"Active Directory refuses {line}", "give the user another password")
+    if made.code == os.EX_DATAERR:
+        said = made.stderr.splitlines()[-1]
+        return UsageError(f"Active Directory refuses {said}", "give the user another password")
     return LabError(f"Active Directory could not be made: {made.said[-2000:]}")
 
 

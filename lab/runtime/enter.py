@@ -20,8 +20,9 @@ from typing import NoReturn
 
 from nsenter import Namespace
 
+from gateway.common import calls
 from lab.errors import MachineError
-from lab.kernel import calls, capabilities
+from lab.kernel import capabilities
 from lab.nodes.base import Entrance
 from lab.nodes.environment import environment
 from lab.runtime.endings import CANNOT_RUN, IGNORED_BY_PYTHON, NOT_FOUND, die_of

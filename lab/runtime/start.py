@@ -24,10 +24,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
+from gateway.common import calls
 from lab.boot import own
 from lab.errors import LabError
 from lab.failure import raised, told
-from lab.kernel import calls, neighbour_table
+from lab.kernel import neighbour_table
 from lab.runtime.directory import RunDirectory, forget_old
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body

@@ -23,6 +23,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
+from gateway.common import calls
 from gateway.dataplane import native
 from gateway.dataplane.carrier import CLIENT
 from gateway.dataplane.flow import Flow
@@ -31,7 +32,6 @@ from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import READABLE, Reactor
 from gateway.dataplane.tls import TlsConnection, tune
 from gateway.dataplane.tun import configure, open_tun
-from lab.kernel import calls
 from tests.bench import streams
 from tests.rigs.isolated import isolated
 from tests.unit.gateway.dataplane.pieces import KINDS, contexts

@@ -39,7 +39,7 @@ def once(builder: str, plan_file: str, began: str) -> None:
     """Build, ping, tell the moments, and wait to be killed."""
     import pickle
 
-    from lab.kernel import calls
+    from gateway.common import calls
 
     calls.unshare(calls.NEWNET | calls.NEWNS)
     calls.mount("none", "/", "", calls.MS_REC | calls.MS_PRIVATE)
@@ -52,7 +52,7 @@ def once(builder: str, plan_file: str, began: str) -> None:
 
 
 def _runner(_: str, plan: Plan, node: str, argv: list[str]) -> tuple[float, float]:
-    from lab.kernel import calls
+    from gateway.common import calls
     from lab.runtime.start import start
     from tests.bench.empty_lab import EmptyLab, until_ready
 
@@ -70,7 +70,7 @@ def _runner(_: str, plan: Plan, node: str, argv: list[str]) -> tuple[float, floa
 def _reference(builder: str, plan: Plan, node: str, argv: list[str]) -> tuple[float, float]:
     import subprocess
 
-    from lab.kernel import calls
+    from gateway.common import calls
     from tests.bench.references import IpBatch, RawNetlink
 
     directory = Path("/run/bench")

@@ -28,10 +28,10 @@ from gateway.dataplane.reactor import Reactor
 from gateway.ppp import mschapv2
 from gateway.ppp.config import ClientConfig
 from gateway.ppp.events import MsChapV2Attempt
-from gateway.sstp.protocol.events import CallEvent, Connected, Ended
+from gateway.sstp.protocol.events import Connected, Ended
 from lab.clients.persona import ike_persona
 from lab.clients.profile import Profile
-from lab.clients.sstp_call import SstpCall, Target
+from lab.clients.sstp_call import DialEvent, SstpCall, Target
 from lab.clients.sstp_python import tls_context
 from lab.clients.strongswan import DAEMON
 from lab.clients.strongswan_config import CHILD, connection_message, identity, strongswan_conf
@@ -78,7 +78,7 @@ class SstpLoad:
         user = ClientConfig(f"u{number}", f"{PASSWORD}{number}", methods=("MS-CHAPv2",))
         open_ = [True]
 
-        def on(event: CallEvent) -> None:
+        def on(event: DialEvent) -> None:
             if not isinstance(event, Connected | Ended) or not open_:
                 return
             open_.clear()

@@ -7,7 +7,6 @@ files for `ip` are rendered before the clock starts; a namespace is made and nam
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import struct
@@ -16,25 +15,19 @@ from collections import defaultdict
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
+from gateway.common import calls
 from lab.kernel.nft import run
 from lab.topology.planning.plan import Cable, End, NodePlan, Plan
 
 NETNS = Path("/run/netns")
-CLONE_NEWNET, MS_BIND = 0x40000000, 0x1000
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _call(result: int, what: str) -> None:
-    if result:
-        raise OSError(ctypes.get_errno(), what)
 
 
 def _enter(descriptor: int) -> None:
-    _call(_libc.setns(descriptor, CLONE_NEWNET), "setns")
+    calls.setns(descriptor, calls.NEWNET)
 
 
 def _new_namespace() -> int:
-    _call(_libc.unshare(CLONE_NEWNET), "unshare")
+    calls.unshare(calls.NEWNET)
     return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
@@ -56,8 +49,7 @@ class IpBatch:
         for node in self._plan.nodes:
             descriptors[node.name] = _new_namespace()
             (NETNS / node.name).touch()
-            target = str(NETNS / node.name).encode()
-            _call(_libc.mount(b"/proc/self/ns/net", target, None, MS_BIND, None), "mount")
+            calls.bind("/proc/self/ns/net", str(NETNS / node.name))
         _enter(home)
         for node in self._plan.nodes:
             argv = ["ip", "-n", node.name, "-batch", self._files[node.name]]

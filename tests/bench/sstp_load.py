@@ -24,8 +24,8 @@ from gateway.dataplane.flow import Flow
 from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.ppp.config import ClientConfig
-from gateway.sstp.protocol.events import CallEvent, Connected, Ended
-from lab.clients.sstp_call import SstpCall, Target
+from gateway.sstp.protocol.events import Connected, Ended
+from lab.clients.sstp_call import DialEvent, SstpCall, Target
 from lab.clients.sstp_python import tls_context
 from tests.bench.sstp_gateway import NETWORK, OWN, PASSWORD, USER
 
@@ -72,7 +72,7 @@ class _Call:
     def dial(self) -> None:
         self.call.dial()
 
-    def on(self, event: CallEvent) -> None:
+    def on(self, event: DialEvent) -> None:
         load = self.load
         if isinstance(event, Connected):
             self.up = True

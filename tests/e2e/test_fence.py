@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.charon import datapath
+from gateway.common import calls
 from gateway.common.errors import FenceError
 from gateway.common.nft import Change, Elements, Nft, NftError
 from gateway.common.vocabulary import VpnProtocol
@@ -20,7 +21,6 @@ from gateway.forwarding.reach import TABLE, Reach
 from gateway.policy import sessions
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Peer, Sessions
-from lab.kernel import calls
 from lab.waiting import wait_until
 from tests.rigs.isolated import isolated
 from tests.rigs.patience import PATIENCE

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.common import calls
 from gateway.common.vocabulary import VpnProtocol
 from lab.clients.computer import Computer
 from lab.errors import LabError
-from lab.kernel import calls
 from lab.topology.planning.plan import CertificatePlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until

@@ -136,6 +136,7 @@ def test_servers_and_secret_are_changed_while_users_are_connected(tmp_path: Path
         await connected(bench, "eve", "pc2", user=typed("bob", "b"))
         (*_, record) = await bench.records("connected")
         assert record["message"].endswith(f"RADIUS server {SECOND}")
+        assert record["radiusServer"] == SECOND
         assert await off(lambda: alice.ping(PRIVATE))
         wrong = bench.radius(radiusServerSecret="wrong")
         await bench.gateway.put(wrong)
@@ -171,5 +172,6 @@ def test_the_second_server_answers_for_a_dead_one_and_the_log_says_which(tmp_pat
         await off(lambda: alice.until(Connected, limit=20.0))
         (record,) = await bench.records("connected")
         assert record["message"].endswith(f"RADIUS server {SECOND}")
+        assert record["radiusServer"] == SECOND
 
     on_a_gateway(tmp_path, test)

@@ -6,7 +6,8 @@ import errno
 import struct
 from pathlib import Path
 
-from lab.kernel import calls, requests
+from gateway.common import calls
+from lab.kernel import requests
 from lab.kernel.encoding import NLM_F_CREATE, NLM_F_REPLACE, attribute, message
 from lab.kernel.netlink import BATCH, KernelError, Netlink
 from lab.nodes.base import Node

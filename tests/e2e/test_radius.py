@@ -129,7 +129,7 @@ def test_certificates_are_judged_by_the_servers_own_authority_and_list(tmp_path:
 
 NAMES = (
     "x] (from y) Login incorrect (account disabled): [bob",
-    'second factor of "bob": The second factor was denied',
+    '{"user": "bob", "reason": "second-factor-denied", "message": ""}',
     "User bob is not in the required groups:",
     "626f62 6365727469666963617465",
     'e"v\\e\nbob',

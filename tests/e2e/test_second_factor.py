@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def test_the_doors_files_and_log_tell_no_secret(tmp_path: Path) -> None:
         server = await start_radius(bench.nodes["nps1"], plain(bench), "asked")
         assert (await decided(bench, server, "PAP", approve=True)).connected
         log = server.log.with_name("push-proxy.log").read_text()
-        assert log.splitlines()[0] == 'second factor of "alice": asked'
+        asked = {"user": "alice", "reason": None, "message": "asked"}
+        assert json.loads(log.splitlines()[0]) == asked
         assert ALICE.password not in log
         node = bench.nodes["nps1"]
         modes = await node.run(["find", "/run/push-proxy", "-not", "-type", "d", "-perm", "/077"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.kernel import calls
+from gateway.common import calls
 from lab.topology.planning.plan import CertificatePlan, Plan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until

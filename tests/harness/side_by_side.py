@@ -16,7 +16,7 @@ import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-from lab.kernel import calls
+from gateway.common import calls
 from lab.runtime.directory import BASE
 
 FOR_EACH_CORE = 2

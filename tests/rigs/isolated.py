@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.kernel import calls
+from gateway.common import calls
 from lab.runtime.start import allow_files, prepare_ground
 
 

@@ -20,10 +20,10 @@ from ipaddress import IPv4Address
 from gateway.dataplane.ip import checksum
 from gateway.dataplane.reactor import Reactor
 from gateway.sstp.protocol import building
-from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.events import Connected, Data, Ended, Refused
 from gateway.sstp.protocol.machine import Timers
 from gateway.sstp.protocol.tamper import HONEST, Step, Tamper
-from lab.clients.sstp_call import Manner, SstpCall, Target
+from lab.clients.sstp_call import DialEvent, Manner, NotReached, SstpCall, Target
 from lab.clients.sstp_python import certificate_user, on_sigterm, tls_context
 from tests.rigs.sstp_hostile import malformed_frames
 
@@ -67,7 +67,7 @@ class Person:
     on_answer: Callable[[Person], None] = lambda _person: None
     _waiting: dict[int, float] = field(default_factory=dict)
 
-    def take(self, event: CallEvent) -> None:
+    def take(self, event: DialEvent) -> None:
         """Handle an event of the call."""
         match event:
             case Connected(address):
@@ -76,7 +76,7 @@ class Person:
                 self.on_up(self)
             case Data(packet):
                 self._answer(packet)
-            case Refused(reason, message):
+            case Refused(reason, message) | NotReached(reason, message):
                 self.told.append(f"refused: {reason}: {message}")
             case Ended(why):
                 self.told.append(f"ended: {why}")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from lab.kernel import calls
+from gateway.common import calls
 from lab.kernel.netlink import Netlink
 from lab.kernel.processes import chosen
 from lab.kernel.requests import Request

@@ -88,7 +88,10 @@ def test_the_pure_core_does_no_input_or_output() -> None:
 
 def test_what_runs_in_a_node_s_own_kernel_imports_little() -> None:
     """There an import costs ten times what it costs here."""
-    allowed = {"lab.guest", "lab.kernel", "lab.kernel.calls", "lab.kernel.sysctls"}
+    allowed = {
+        *("lab.guest", "lab.kernel", "lab.kernel.sysctls"),
+        *("gateway.common", "gateway.common.calls"),
+    }
     light = {"__future__", "contextlib", "ctypes", "fcntl", "importlib", "json", "os", "select",
              "signal", "socket", "struct", "sys", "termios", "threading", "time"}  # fmt: skip
     for_types = {"collections.abc", "typing"}
@@ -96,7 +99,7 @@ def test_what_runs_in_a_node_s_own_kernel_imports_little() -> None:
         *modules("lab/guest"),
         *(
             SOURCE / f"{name.replace('.', '/')}.py"
-            for name in ("lab.kernel.calls", "lab.kernel.sysctls", "lab.nodes.probes")
+            for name in ("gateway.common.calls", "lab.kernel.sysctls", "lab.nodes.probes")
         ),
     ]
     wrong = {
@@ -120,3 +123,32 @@ def test_the_launcher_needs_the_standard_library_alone() -> None:
         and not name.startswith(LAUNCHER)
     }
     assert not wrong
+
+
+def test_one_module_calls_the_c_library() -> None:
+    """Besides it the launcher's, which also runs on Python 3.9."""
+    assert having("CDLL(None") == {"gateway/common/calls.py", "lab/boot/syscalls.py"}
+
+
+def having(text: str) -> set[str]:
+    """Files of our packages in which the text stands."""
+    return {
+        str(path.relative_to(SOURCE))
+        for package in ("gateway", "lab", "radius")
+        for path in modules(package)
+        if text in path.read_text()
+    }
+
+
+def test_one_module_says_what_can_be_shown() -> None:
+    assert having(".isprintable()") == {"radius/printable.py"}
+
+
+def test_the_framing_of_sstp_stands_once() -> None:
+    numbers = {"4095", "0x0FFF", "0xFFF"}
+    assert {
+        str(path.relative_to(SOURCE))
+        for package in ("gateway/sstp", "gateway/dataplane")
+        for path in modules(package)
+        if numbers & {word.strip("(),:;") for word in path.read_text().split()}
+    } == {"gateway/dataplane/framing.py"}

@@ -10,6 +10,7 @@ from gateway.arm.connections import name_in
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
 from gateway.arm.sku import SKUS
+from radius.printable import is_printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +67,7 @@ def connection_has_a_key(case: ConnectionCase) -> Iterator[Violation]:
     """A connection has a key of printable ASCII; messages never contain its text."""
     secret = case.connection.properties.sharedKey
     key = secret.get_secret_value() if secret else ""
-    if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
+    if not key or len(key) > LONGEST_KEY or not key.isascii() or not is_printable(key):
         yield Violation(
             ("sharedKey",),
             "the shared key cannot be used" if key else "the shared key is missing",

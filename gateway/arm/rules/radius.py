@@ -6,6 +6,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
 from gateway.arm.rules.case import AUTHENTICATION, CLIENT, LAB, Path, Violation
+from radius.printable import is_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def radius_server_secrets(case: Case) -> Iterator[Violation]:
     """Each server has a shared secret; messages never contain its text."""
     for path, secret in secrets(case):
         text = secret.get_secret_value() if secret else ""
-        if not text or len(text) > LONGEST_SECRET or not text.isascii() or not text.isprintable():
+        if not text or len(text) > LONGEST_SECRET or not text.isascii() or not is_printable(text):
             yield Violation(
                 path,
                 "the shared secret is missing" if not text else "the shared secret cannot be used",

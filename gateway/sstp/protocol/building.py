@@ -5,12 +5,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from gateway.dataplane.framing import CONTROL, HEADER, LONGEST, VERSION
 from gateway.sstp.protocol.packets import (
     DIGEST,
-    HEADER,
-    LONGEST,
     PPP,
-    VERSION,
     AttributeId,
     HashProtocol,
     Message,
@@ -37,7 +35,7 @@ def control(message: Message, *attributes: bytes) -> bytes:
     """A control packet of encoded attributes."""
     body = b"".join(attributes)
     length = HEADER + 4 + len(body)
-    return struct.pack("!BBHHH", VERSION, 1, length, message, len(attributes)) + body
+    return struct.pack("!BBHHH", VERSION, CONTROL, length, message, len(attributes)) + body
 
 
 def attribute(identifier: AttributeId, value: bytes) -> bytes:

@@ -18,6 +18,7 @@ from gateway.sstp.protocol.packets import HashProtocol
 from gateway.sstp.protocol.server import ServerMachine
 
 if TYPE_CHECKING:
+    from gateway.common.vocabulary import Reason
     from gateway.ppp.events import Authenticated, Verdict
 
 
@@ -82,7 +83,7 @@ class ServerCall(Carrier[ServerMachine]):
         late = Refusal(HTTPStatus.REQUEST_TIMEOUT, f"no complete request within {limit:g} s")
         self._turn_away("timeout", late, now)
 
-    def _turn_away(self, reason: str, refusal: Refusal, now: float) -> None:
+    def _turn_away(self, reason: Reason, refusal: Refusal, now: float) -> None:
         config = self._config
         self._put(refused(refusal.status, config.server_name, config.unix_time()), now)
         self._give_up(reason, f"HTTP {refusal.status.value}: {refusal.why}", now)

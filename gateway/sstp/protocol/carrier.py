@@ -37,17 +37,19 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from gateway.common.phases import IllegalEvent, after
+from gateway.dataplane.framing import HEADER
 from gateway.ppp.events import Attempt, Authenticated, AuthenticationFailed, LinkDown
 from gateway.ppp.frames import ip_packet, split
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.events import Connected, Data, Ended, Refused, user_of
 from gateway.sstp.protocol.machine import Machine
-from gateway.sstp.protocol.packets import HEADER, Framer, Status, is_control
+from gateway.sstp.protocol.packets import Framer, Status, is_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from ipaddress import IPv4Address
 
+    from gateway.common.vocabulary import Reason
     from gateway.ppp.events import LinkEvent
     from gateway.sstp.protocol.events import CallEvent
     from gateway.sstp.protocol.link import CallLink
@@ -280,7 +282,7 @@ class Carrier(ABC, Generic[M]):
         """The connection below is gone."""
         if not self.closed:
             self._outgoing.clear()
-            self._give_up("", why, now)
+            self._give_up(None, why, now)
 
     # ------------------------------------------------------------------------- each end's own
 
@@ -380,7 +382,7 @@ class Carrier(ABC, Generic[M]):
                 self._events.append(Refused(event.reason, event.message, self._user))
         elif isinstance(event, LinkDown):
             # Who leaves before it was connected was not turned away; who falls silent was.
-            self._end(event.why, now, "timeout" if event.why.endswith(": no answer") else "")
+            self._end(event.why, now, event.reason)
             machine.disconnect(event.why, now)
 
     def _follow_network(self, link: CallLink, now: float) -> None:
@@ -404,7 +406,7 @@ class Carrier(ABC, Generic[M]):
         self._outgoing.append(packet)
         self._unsent += len(packet)
 
-    def _end(self, why: str, now: float, reason: str = "") -> None:
+    def _end(self, why: str, now: float, reason: Reason | None = None) -> None:
         """Report that the call ends, once."""
         phase = self.phase
         if phase in _OVER:
@@ -414,7 +416,7 @@ class Carrier(ABC, Generic[M]):
         self._events.append(Ended(why))
         self._move(Event.END, now)
 
-    def _give_up(self, reason: str, why: str, now: float) -> None:
+    def _give_up(self, reason: Reason | None, why: str, now: float) -> None:
         """Close without a word (3.1.5.1)."""
         self._end(why, now, reason)
         if not self.closed:

@@ -19,6 +19,7 @@ from gateway.sstp.protocol.packets import HashProtocol
 from gateway.sstp.protocol.tamper import HONEST, Tamper
 
 if TYPE_CHECKING:
+    from gateway.common.vocabulary import Reason
     from gateway.ppp.events import Authenticated
 
 _SILENT: dict[str, frozenset[int]] = {
@@ -69,7 +70,7 @@ class ClientCall(Carrier[ClientMachine]):
             self._give_up("protocol", answer.why, now)
             return None
         if answer.status != 200:
-            reason = "limit" if answer.status == 503 else "refused"
+            reason: Reason = "limit" if answer.status == 503 else "refused"
             self._give_up(reason, f"HTTP {answer.status} {answer.phrase}", now)
             return None
         machine = ClientMachine(

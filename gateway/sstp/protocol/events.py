@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from gateway.common.vocabulary import Reason
 from gateway.ppp.events import Attempt, EapAttempt
 from gateway.sstp.protocol.binding import Bound
 
@@ -39,7 +40,7 @@ class Refused:
     or PPP), "timeout". `user` is empty if the peer has not named itself.
     """
 
-    reason: str
+    reason: Reason
     message: str
     user: str = ""
 

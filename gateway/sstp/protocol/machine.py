@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Rule = Callable[[Any, Control, float], None]
 """Handles a message: machine, message, now."""
 
-Fault = Literal["", "protocol", "timeout", "binding"]
-"""The peer's fault for which we abort a call; empty: there was none."""
+Fault = Literal["protocol", "timeout", "binding"]
+"""The peer's fault for which we abort a call, a gateway.common.vocabulary.Reason."""
 
 
 class State(Enum):
@@ -79,10 +79,10 @@ TIMERS = Timers()
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a call ends."""
+    """Why a call ends. `fault`: None if it is not the peer's."""
 
     why: str
-    fault: Fault = ""
+    fault: Fault | None = None
 
 
 class Machine:

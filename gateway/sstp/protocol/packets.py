@@ -11,10 +11,7 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
-VERSION = 0x10
-HEADER = 4
-LONGEST = 4095
-"""Bytes of the longest packet: the length field has twelve bits."""
+from gateway.dataplane.framing import CONTROL, HEADER, LONGEST, VERSION
 
 PPP = 1
 """The only encapsulated protocol (2.2.5)."""
@@ -25,8 +22,6 @@ DIGEST = 32
 
 _CONTROL_HEADER = 8
 _ATTRIBUTE_HEADER = 4
-_LENGTH = 0x0FFF
-_CONTROL = 0x01
 
 
 class Message(IntEnum):
@@ -140,7 +135,7 @@ class Framer:
         packets: list[bytes] = []
         at, end = 0, len(stream)
         while end - at >= HEADER:
-            length = int.from_bytes(stream[at + 2 : at + 4], "big") & _LENGTH
+            length = int.from_bytes(stream[at + 2 : at + 4], "big") & LONGEST
             if stream[at] != VERSION or length < HEADER:
                 self.broken = f"no SSTP packet begins with {stream[at : at + HEADER].hex()}"
                 self._pending = b""
@@ -160,7 +155,7 @@ class Framer:
 
 def is_control(packet: bytes) -> bool:
     """Whether a complete packet is a control message; otherwise it carries a PPP frame."""
-    return bool(packet[1] & _CONTROL)
+    return bool(packet[1] & CONTROL)
 
 
 def read_control(packet: bytes) -> Control | Malformed:
@@ -182,7 +177,7 @@ def read_control(packet: bytes) -> Control | Malformed:
         if len(packet) - at < _ATTRIBUTE_HEADER:
             return Malformed(f"{message.name} ends within an attribute")
         _, identifier, length = struct.unpack_from("!BBH", packet, at)
-        length &= _LENGTH
+        length &= LONGEST
         if not _ATTRIBUTE_HEADER <= length <= len(packet) - at:
             return Malformed(f"{message.name} has an attribute of {length} bytes")
         attributes.append(Attribute(identifier, packet[at + _ATTRIBUTE_HEADER : at + length]))

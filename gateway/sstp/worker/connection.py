@@ -157,7 +157,9 @@ class WorkerServices(Protocol):
     def opened(self, connection: ClientConnection, binding: str) -> None:
         """Packets go."""
 
-    def refused(self, connection: ClientConnection, reason: str, message: str, user: str) -> None:
+    def refused(
+        self, connection: ClientConnection, reason: Reason, message: str, user: str
+    ) -> None:
         """It was turned away."""
 
     def ended(self, connection: ClientConnection, why: str) -> None:
@@ -275,7 +277,8 @@ class ClientConnection:
             self._read(call)  # what came behind the handshake is not told by the socket
             self._settle(call)
         elif self._tls.ended:
-            self._services.refused(self, *handshakes.reason(self._tls.ended), "")
+            why = handshakes.reason(self._tls.openssl_reason, self._tls.ended)
+            self._services.refused(self, *why, "")
             self._close()
         else:
             self._watch()

@@ -24,11 +24,11 @@ _ALERTS = ("_ALERT_", "CERTIFICATE_UNKNOWN")
 """The client aborted: mostly because it does not trust the gateway's certificate."""
 
 
-def reason(error: str) -> tuple[Reason, str]:
-    """Reason and message for a TlsConnection.ended."""
+def reason(openssl_reason: str, error: str) -> tuple[Reason, str]:
+    """Reason and message for TlsConnection.openssl_reason and TlsConnection.ended."""
     message = f"the TLS handshake failed: {error}"
-    if any(word in error for word in _NOTHING_IN_COMMON):
+    if any(word in openssl_reason for word in _NOTHING_IN_COMMON):
         return "tls", message
-    if any(word in error for word in _ALERTS):
+    if any(word in openssl_reason for word in _ALERTS):
         return "refused", f"the client aborted the TLS handshake: {error}"
     return "protocol", message

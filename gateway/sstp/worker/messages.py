@@ -97,6 +97,7 @@ class Refused(Message):
     address: Word
     user: Word = ""
     thumbprint: Word = ""
+    radius_server: Word = ""
 
 
 class Noted(Message):
@@ -177,7 +178,7 @@ class Admitted(Message):
 class Denied(Message):
     """Refuse the peer. `error`: RFC 2759 section 6; `retry`: it may try again on the same call;
     `text`: the text for the client, None: the message. `user`, `thumbprint`: the peer's identity,
-    if the worker cannot know it."""
+    if the worker cannot know it. `radius_server`: the address of the one that refused."""
 
     kind: Literal["denied"] = "denied"
     call: int
@@ -189,6 +190,7 @@ class Denied(Message):
     text: str | None = None
     user: str = ""
     thumbprint: str = ""
+    radius_server: str = ""
 
 
 class Continue(Message):

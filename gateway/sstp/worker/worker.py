@@ -9,10 +9,9 @@ import sys
 import traceback
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING
 
 from gateway.common.rate_limit import RateLimit
-from gateway.common.vocabulary import Reason
 from gateway.dataplane.reactor import READABLE, WRITABLE
 from gateway.ppp.config import ServerConfig
 from gateway.ppp.link import PppLink
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
+    from gateway.common.vocabulary import Reason
     from gateway.dataplane.plane import Plane
     from gateway.dataplane.reactor import Reactor
     from gateway.ppp.events import Attempt
@@ -61,7 +61,6 @@ _AT_ONCE = 64
 GOODBYE = 1.0
 """Seconds that calls get to end when the worker stops."""
 _SUMMARY = 10.0
-_REASONS = frozenset(get_args(Reason))
 
 
 class Worker:
@@ -93,8 +92,8 @@ class Worker:
         self._numbers = itertools.count(1)
         self._connections: dict[int, ClientConnection] = {}
         self._asked: set[int] = set()
-        self._users: dict[int, tuple[str, str]] = {}
-        """Name and thumbprint, by call, as sent by the gateway."""
+        self._denied: dict[int, Denied] = {}
+        """The gateway's refusal, by call."""
         self._half_open: HalfOpen[ClientConnection] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
         self._limits = {known: RateLimit(reactor.now) for known in (False, True)}
         self._totals: Counter[str] = Counter()
@@ -154,19 +153,22 @@ class Worker:
         self._totals["opened"] += 1
         self._tell(Opened(call=connection.number, binding=binding))
 
-    def refused(self, connection: ClientConnection, reason: str, message: str, user: str) -> None:
+    def refused(
+        self, connection: ClientConnection, reason: Reason, message: str, user: str
+    ) -> None:
         """Report a refusal for the log, unless there are too many."""
-        word = cast("Reason", reason if reason in _REASONS else "refused")
-        name, thumbprint = self._users.get(connection.number, (user, ""))
-        self._totals[f"refused: {word}"] += 1
-        if self._may_log(word, known=bool(name)):
+        denied = self._denied.get(connection.number)
+        name = (denied and denied.user) or user
+        self._totals[f"refused: {reason}"] += 1
+        if self._may_log(reason, known=bool(name)):
             self._tell(
                 Refused(
-                    reason=word,
+                    reason=reason,
                     message=printable(message),
                     address=connection.address,
                     user=printable(name),
-                    thumbprint=thumbprint,
+                    thumbprint=denied.thumbprint if denied else "",
+                    radius_server=denied.radius_server if denied else "",
                 )
             )
 
@@ -181,7 +183,7 @@ class Worker:
         self.ended(connection, "the connection was closed")
         self._connections.pop(connection.number, None)
         self._totals.update(translation.losses(connection.counters, connection.barred))
-        self._users.pop(connection.number, None)
+        self._denied.pop(connection.number, None)
         self._half_open.remove(connection, connection.address)
         if not self._connections and self._stopping:
             self.reactor.stop()
@@ -267,8 +269,8 @@ class Worker:
             return
         if isinstance(order, Admitted):
             self._half_open.remove(connection, connection.address)
-        if isinstance(order, Denied) and order.user:
-            self._users[connection.number] = (order.user, order.thumbprint)
+        if isinstance(order, Denied):
+            self._denied[connection.number] = order
         connection.answer(translation.verdict(order))
 
     def _counts(self) -> Counts:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, W
 
 from lab.topology.model.values import Address, Name
 from radius.methods import Method
+from radius.printable import is_printable
 
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
@@ -42,7 +43,7 @@ def _secret(value: Any) -> SecretStr:
         return value
     if not isinstance(value, str):
         raise ValueError("a password must be text: put it in quotes")  # noqa: TRY004 (pydantic)
-    if not 1 <= len(value) <= _MOST_OF_A_SECRET or not value.isprintable():
+    if not 1 <= len(value) <= _MOST_OF_A_SECRET or not is_printable(value):
         raise ValueError(f"a password is 1 to {_MOST_OF_A_SECRET} printable characters")
     return SecretStr(value)
 

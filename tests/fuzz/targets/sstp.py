@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from gateway.dataplane.framing import LONGEST
 from gateway.ppp import frames
 from gateway.ppp.frames import CHAP, IPCP, LCP, encode_packet
 from gateway.ppp.options import Option, encode_options
@@ -16,7 +17,6 @@ from gateway.sstp.protocol.client_call import ClientCall
 from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
 from gateway.sstp.protocol.http import LONGEST_HEADER, METHOD, PATH
 from gateway.sstp.protocol.packets import (
-    LONGEST,
     Control,
     Framer,
     Malformed,

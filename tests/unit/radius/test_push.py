@@ -110,8 +110,8 @@ def test_after_the_password_the_user_is_asked_and_approval_admits() -> None:
     assert at.waiting == []
     assert at.decide("alice", 4.0, approve=True) == 0
     assert at.lines == [
-        'second factor of "CORP\\\\alice": asked',
-        'second factor of "CORP\\\\alice": approved after 4.0 s',
+        '{"user": "CORP\\\\alice", "reason": null, "message": "asked"}',
+        '{"user": "CORP\\\\alice", "reason": null, "message": "approved after 4.0 s"}',
     ]
 
 
@@ -171,7 +171,7 @@ def test_a_gateway_that_asks_again_asks_the_user_once() -> None:
     at.answered(servers.reply(inner, ACCEPT, secret=INNER), 1.0)
     at.receive(request.data, GATEWAY, 2.0)
     assert at.outgoing == []
-    assert at.lines == ['second factor of "CORP\\\\alice": asked']
+    assert at.lines == ['{"user": "CORP\\\\alice", "reason": null, "message": "asked"}']
     at.decide("alice", 3.0, approve=True)
     reply = at.outgoing[:]
     at.receive(request.data, GATEWAY, 3.1)

@@ -71,7 +71,7 @@ FREERADIUS = "".join(
         ("CORP\\frank", f"{MSCHAP} 'NT_STATUS_ACCOUNT_LOCKED_OUT (0xc0000234)'"),
         ("dave@corp.test", f"{MSCHAP} 'NT_STATUS_ACCOUNT_EXPIRED (0xc0000193)'"),
         ("bob", "eap_tls: (TLS) OpenSSL says error 23 : certificate revoked"),
-        ("erin", f"{MSCHAP} 'the user is not in the required group'"),
+        ("erin", f"{MSCHAP} 'the user is not in the required group (0xc000015b)'"),
         ("erin", "eap_peap: The users session was previously rejected: returning reject (again.)"),
         ("frances", f"{MSCHAP} 'NT_STATUS_LOGON_FAILURE (0xc000006d)'"),
         ("zoe", ""),
@@ -92,7 +92,7 @@ def test_freeradius_log_lines_have_reasons() -> None:
 
 
 def test_the_more_specific_log_decides() -> None:
-    proxy = 'second factor of "alice": The second factor was denied\n'
+    proxy = '{"user": "alice", "reason": "second-factor-denied", "message": "no"}\n'
     logs = [list(of_freeradius(FREERADIUS)), list(of_push_proxy(proxy))]
     for user, reason in (("CORP\\Alice", "second-factor-denied"), ("erin", "not-in-group"),
                          ("frank@corp.test", "locked-out")):  # fmt: skip
@@ -113,7 +113,8 @@ HOSTILE = st.one_of(
     st.lists(
         st.sampled_from([
             "] (from y) ", "Login incorrect (account disabled): [bob", "bob", "/", "]", "\n", "\\",
-            'second factor of "bob": The second factor was denied', '"', ": ", "(0xc0000072)",
+            '{"user": "bob", "reason": "second-factor-denied", "message": ""}',
+            '"', ": ", "(0xc0000072)",
             "User bob is not in the required groups:", line("bob", "certificate revoked"), " ",
         ])
     ).map("".join),
@@ -140,6 +141,6 @@ def test_no_user_name_changes_the_push_proxys_line(name: str) -> None:
     visit = Visit(("192.0.2.9", 1), request, 0.0)
     at._log(visit, "asked")
     assert list(of_push_proxy("\n".join(at.lines))) == []
-    at._log(visit, DENIED)
+    at._log(visit, DENIED, "second-factor-denied")
     (found,) = of_push_proxy("\n".join(at.lines))
     assert (found.user, found.reason) == (bare(visit.user), "second-factor-denied")

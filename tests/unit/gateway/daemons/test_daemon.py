@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.common.errors import EngineError, StorageError
+from gateway.common.errors import EngineError, GatewayError, StorageError
 from gateway.common.waiting import wait_until
 from gateway.daemons.daemon import Daemon, Program
 
@@ -54,8 +54,8 @@ class Bench:
     async def _ready(self) -> None:
         await wait_until("the flag", 30.0, self.flag.exists)
 
-    async def _gone(self, why: str) -> None:
-        self.deaths.append(why)
+    async def _gone(self, error: GatewayError) -> None:
+        self.deaths.append(error.message)
 
 
 SLEEPER = 'echo up; : > "$FLAG"; exec sleep 60'

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dataplane.framing import (
-    MAX_PACKET,
+    LONGEST,
     PPP_HEADERS,
     FramingError,
     count,
@@ -52,8 +52,8 @@ def test_a_stream_that_cannot_be_delimited_says_so(head: bytes) -> None:
 def test_no_header_is_longer_than_a_length_can_say() -> None:
     for form in PPP_HEADERS:
         table = headers(form)
-        assert len(table[-1]) + len(table) - 1 == MAX_PACKET
-        assert length_at(table[-1], 0) == MAX_PACKET
+        assert len(table[-1]) + len(table) - 1 == LONGEST
+        assert length_at(table[-1], 0) == LONGEST
 
 
 @given(st.lists(st.integers(0, 1400), min_size=1, max_size=20), st.integers(-5, 30000))

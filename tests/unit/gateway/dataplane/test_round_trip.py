@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import pytest
 
+from gateway.common import calls
 from gateway.dataplane import native
 from gateway.dataplane.carrier import CLIENT
 from gateway.dataplane.flow import Flow
@@ -23,7 +24,6 @@ from gateway.dataplane.plane import Plane
 from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import TlsConnection
 from gateway.dataplane.tun import configure, open_tun
-from lab.kernel import calls
 from tests.rigs.isolated import isolated
 from tests.unit.gateway.dataplane.pieces import connected, running
 

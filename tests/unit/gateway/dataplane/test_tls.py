@@ -140,6 +140,7 @@ def test_an_old_version_and_old_ciphers_are_refused_with_the_reason(
     client_side.send(hello.read())
     assert not connection.handshake()
     assert connection.ended == f"TLS: {reason}"
+    assert connection.openssl_reason == reason
     assert client_side.recv(100)[0] == 21  # an alert
     connection.close()
     client_side.close()

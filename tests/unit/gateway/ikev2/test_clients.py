@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, cast
 
@@ -12,10 +13,9 @@ from gateway.charon import vici_messages as vici
 from gateway.ikev2.clients import Clients
 from gateway.ikev2.radius_wire import Accounting
 from gateway.ikev2.refusals import Refusals
-from gateway.ikev2.relay import Admitted
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
-from gateway.policy.sessions import Peer, Sessions
+from gateway.policy.sessions import Peer, Reservation, Sessions
 from tests.rigs.fences import RecordingFence
 from tests.unit.gateway.context import engine_context
 
@@ -48,16 +48,16 @@ class Bench:
         around = engine_context(self.sessions, admission=self.admission, log=self.log)
         self.clients = Clients(around, cast("Any", self.link))
 
-    def admit(self, peer: Peer = ALICE) -> Admitted:
+    def admit(self, peer: Peer = ALICE) -> Reservation:
         reservation = self.admission.decide(peer).reservation
         assert reservation
-        return Admitted(reservation, "; voucher")
+        return reservation
 
-    def start(self, admitted: Admitted | None, number: int = 1, address: str = "") -> None:
-        own = admitted.reservation.address if admitted else IPv4Address("172.16.0.9")
+    def start(self, reservation: Reservation | None, number: int = 1, address: str = "") -> None:
+        own = reservation.address if reservation else IPv4Address("172.16.0.9")
         at = IPv4Address(address) if address else own
         told = Accounting(b"", True, f"acct-{number}", b"t", str(number), at)
-        self.clients.account(told, admitted)
+        self.clients.account(told, reservation)
 
     def stop(self, number: int = 1) -> None:
         self.clients.account(Accounting(b"", False, f"acct-{number}", b"", "", None), None)
@@ -68,16 +68,17 @@ class Bench:
 
 async def test_a_session_begins_with_the_start_that_has_our_class_and_ends_with_its_stop() -> None:
     bench = Bench()
-    bench.start(bench.admit())
+    bench.start(bench.admit(replace(ALICE, radius_server="10.1.1.9")))
     (session,) = bench.sessions
     assert (session.handle, session.private_address) == ("1", IPv4Address("172.16.0.1"))
     bench.start(None)  # charon sends again what was not answered in time
     bench.stop()
     bench.stop()
     assert bench.events() == [
-        ("connected", "assigned 172.16.0.1; voucher"),
+        ("connected", "assigned 172.16.0.1; RADIUS server 10.1.1.9"),
         ("disconnected", "the client went away"),
     ]
+    assert {record["radiusServer"] for record in bench.log.documents()} == {"10.1.1.9"}
     assert bench.link.ended == []
 
 

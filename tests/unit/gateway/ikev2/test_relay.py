@@ -23,10 +23,10 @@ from pyrad.packet import (
 
 from gateway.eap_tls.worker.messages import Failed, Request
 from gateway.ikev2 import radius_wire as wire
-from gateway.ikev2.relay import Admitted, RadiusRelay
+from gateway.ikev2.relay import RadiusRelay
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
-from gateway.policy.sessions import Sessions
+from gateway.policy.sessions import Reservation, Sessions
 from radius.attributes import Call, Nas, dictionary, of_call
 from radius.client import EapSession
 from radius.packet import Keys, Sent, Server, walk
@@ -232,7 +232,7 @@ class Bench:
         )
         self.log = DiagnosticLog()
         self.eap_tls = FakeEapTls()
-        self.accounts: list[tuple[wire.Accounting, Admitted | None]] = []
+        self.accounts: list[tuple[wire.Accounting, Reservation | None]] = []
         around = engine_context(
             self.sessions,
             admission=self.admission,
@@ -303,12 +303,12 @@ def test_a_conversation_ends_with_a_place_kept_for_the_ike_sa() -> None:
         assert second[8] == [IPv4Address("172.16.0.1").packed]
         await bench.account(START, second[25][0])
         await bench.account(START, second[25][0], number=4)
-        (told, admitted), (_, again) = bench.accounts
-        assert admitted
-        assert admitted.voucher == "; RADIUS server 192.168.50.10"
+        (told, reservation), (_, again) = bench.accounts
+        assert reservation
         assert (told.session, told.uniqueid) == ("1-12", "12")
-        assert told.address == admitted.reservation.address
-        peer = admitted.reservation.peer
+        assert told.address == reservation.address
+        peer = reservation.peer
+        assert peer.accepted_by == "RADIUS server 192.168.50.10"
         assert (peer.user, peer.address, peer.authentication) == ("alice", "192.0.2.2", "Radius")
         assert again is None, "once"
 
@@ -323,6 +323,7 @@ def test_a_refusal_of_the_server_is_logged_with_its_reason() -> None:
         assert row == (
             "alice", "password", "192.0.2.2", "RADIUS server 10.1.1.9: Logon failure",
         )  # fmt: skip
+        assert bench.log.documents()[0]["radiusServer"] == "10.1.1.9"
         assert bench.relay.has_refused("12")
         assert bench.sessions.count(("IkeV2",)) == 0
 
@@ -428,9 +429,9 @@ def test_a_certificate_is_admitted_with_an_address_and_the_handshakes_keys() -> 
         assert bench.eap_tls.heard == [IDENTITY, ANSWER]
         assert bench.eap_tls.begun == ["192.0.2.2"]
         await bench.account(START, second[25][0])
-        ((_, admitted),) = bench.accounts
-        assert admitted
-        assert admitted.reservation.peer.thumbprints == ("ALICE", "ALICE-TWIN")
+        ((_, reservation),) = bench.accounts
+        assert reservation
+        assert reservation.peer.thumbprints == ("ALICE", "ALICE-TWIN")
 
     on_a_relay(certificates(Request(conversation=1, packet=QUESTION), shown()), test)
 

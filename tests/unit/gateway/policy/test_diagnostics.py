@@ -24,23 +24,22 @@ ODD = st.one_of(
 )  # fmt: skip
 _LINE = re.compile(
     r'(?P<time>\S+) OpenVPN refused reason="revoked"'
-    r'(?P<fields>(?: (?:user|publicIpAddress|thumbprint|serialNumber|message)="(?:[^"\\]|\\.)*")*)'
+    r"(?P<fields>(?: (?:user|publicIpAddress|thumbprint|serialNumber|radiusServer|message)"
+    r'="(?:[^"\\]|\\.)*")*)'
 )
 _FIELD = re.compile(r' (?P<name>\w+)=(?P<value>"(?:[^"\\]|\\.)*")')
+_ABOUT = ("user", "address", "thumbprint", "serial", "radius_server")
 
 
-@given(user=ODD, address=ODD, thumbprint=ODD, serial=ODD, message=ODD)
+@given(about=st.fixed_dictionaries(dict.fromkeys(_ABOUT, ODD)), message=ODD)
 def test_every_field_is_printable_and_apart_from_the_others(
-    user: str, address: str, thumbprint: str, serial: str, message: str
+    about: dict[str, str], message: str
 ) -> None:
     log = DiagnosticLog()
     with pytest.MonkeyPatch.context() as patched:
         lines: list[str] = []
         patched.setattr("sys.stderr.write", lines.append)
-        log.add(
-            "refused", "OpenVPN", message, reason="revoked", user=user, address=address,
-            thumbprint=thumbprint, serial=serial,
-        )  # fmt: skip
+        log.add("refused", "OpenVPN", message, reason="revoked", **about)
     (record,) = log.documents()
     assert all(value.isprintable() for value in record.values())
     json.dumps(record, ensure_ascii=False).encode()  # as the API does
@@ -49,7 +48,7 @@ def test_every_field_is_printable_and_apart_from_the_others(
     found = _LINE.fullmatch(line.removesuffix("\n"))
     assert found, line
     fields = {part["name"]: json.loads(part["value"]) for part in _FIELD.finditer(found["fields"])}
-    names = ("user", "publicIpAddress", "thumbprint", "serialNumber", "message")
+    names = ("user", "publicIpAddress", "thumbprint", "serialNumber", "radiusServer", "message")
     assert fields == {name: record[name] for name in names if record[name]}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.arm.placement import Placement
 from gateway.arm.resource import VpnClientConfiguration
-from gateway.policy.radius_path import RadiusPath
+from gateway.policy.radius_path import RadiusPath, servers_of
 
 PLACEMENT: dict[str, Any] = {
     "name": "gw",
@@ -45,3 +45,19 @@ async def test_only_a_server_that_the_placement_names_may_leave_the_signature_ou
     assert [
         address for address in ("10.1.1.9", "10.1.1.10") if any(address in s for s in said)
     ] == (excepted)
+
+
+def test_servers_are_those_of_the_list_or_the_single_one() -> None:
+    assert [(s.address, s.score, s.secret) for s in servers_of(DOCUMENT)] == [
+        ("10.1.1.9", 1, b"s"),
+        ("10.1.1.10", 9, b"s"),
+    ]
+    single = {"radiusServerAddress": "10.1.1.9", "radiusServerSecret": "s"}
+    document = {"vpnAuthenticationTypes": ["Radius"], **single}
+    assert [(s.address, s.score) for s in servers_of(_configuration(document))] == [("10.1.1.9", 0)]
+    certificates = document | {"vpnAuthenticationTypes": ["Certificate"]}
+    assert servers_of(_configuration(certificates)) == ()
+
+
+def _configuration(document: dict[str, Any]) -> VpnClientConfiguration:
+    return VpnClientConfiguration.model_validate(document)

@@ -168,7 +168,7 @@ def test_a_peer_that_is_silent_in_ipcp_is_given_up() -> None:
     end, _request = server()
     while end.link.deadline() is not None:
         end.pass_time(3.0)
-    assert end.of(LinkDown) == [LinkDown("IPCP: no answer")]
+    assert end.of(LinkDown) == [LinkDown("IPCP: no answer", "timeout")]
 
 
 def test_a_client_takes_name_servers_only_where_it_asks() -> None:

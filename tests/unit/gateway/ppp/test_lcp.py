@@ -224,7 +224,7 @@ def test_a_silent_peer_is_asked_ten_times_and_then_given_up() -> None:
     while end.link.deadline() is not None:
         asked += len(end.pass_time(3.0))
     assert asked == 10
-    assert end.of(LinkDown) == [LinkDown("LCP: no answer")]
+    assert end.of(LinkDown) == [LinkDown("LCP: no answer", "timeout")]
 
 
 def test_an_echo_is_answered_with_our_magic_once_open_and_not_before() -> None:

@@ -85,7 +85,11 @@ def test_every_frame_twice_comes_up_once(method: str) -> None:
 
 def test_a_dead_line_is_given_up_at_both_ends() -> None:
     pair = MAKE["MS-CHAPv2"](lambda _who, _frame: True).open().wait(60)
-    assert pair.of_server(LinkDown) == pair.of_client(LinkDown) == [LinkDown("LCP: no answer")]
+    assert (
+        pair.of_server(LinkDown)
+        == pair.of_client(LinkDown)
+        == [LinkDown("LCP: no answer", "timeout")]
+    )
     assert pair.now == 30.0
 
 

@@ -198,9 +198,11 @@ async def test_refusals_and_notes_reach_the_log_and_counts_the_report(
 ) -> None:
     await bench.engine.configure(settings(pki, "root"))
     refused = {"kind": "refused", "reason": "tls", "message": "too old", "address": "192.0.2.2"}
-    await bench.says(refused, {"kind": "noted", "message": "9 more refusals"})
-    (record,) = bench.records("refused")
+    by_server = refused | {"reason": "password", "message": "no", "radius_server": "10.1.1.9"}
+    await bench.says(refused, by_server, {"kind": "noted", "message": "9 more refusals"})
+    record, told = bench.records("refused")
     assert (record["reason"], record["publicIpAddress"]) == ("tls", "192.0.2.2")
+    assert (told["radiusServer"], told["message"]) == ("10.1.1.9", "RADIUS server 10.1.1.9: no")
     assert bench.records("engine")[0]["message"] == "9 more refusals"
     assert bench.engine.report().counters == {"connections": 3}
 

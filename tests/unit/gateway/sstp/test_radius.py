@@ -100,7 +100,8 @@ async def test_mschapv2_is_relayed_unchanged_and_its_proof_and_keys_go_to_the_cl
     assert (peer.thumbprint, peer.root) == ("", "")
     assert vouched.text == PROOF
     assert [(key.form, key.key) for key in vouched.keys] == [("specification", RECV + SEND)]
-    assert vouched.voucher == f"; MS-CHAPv2, RADIUS server {SERVER}"
+    assert (peer.method, peer.radius_server) == ("MS-CHAPv2", SERVER)
+    assert peer.accepted_by == f"MS-CHAPv2, RADIUS server {SERVER}"
 
 
 @pytest.mark.parametrize(
@@ -158,10 +159,11 @@ async def test_a_refusal_names_the_server_in_the_log_and_its_text_to_the_client(
     assert denied == Denied(
         call=7,
         reason="locked-out",
-        message=f"RADIUS server {SERVER}: E=647 Account locked out",
+        message="E=647 Account locked out",
         text="Account locked out",
         error=647,
         eap=FAILURE,
+        radius_server=SERVER,
     )
 
 

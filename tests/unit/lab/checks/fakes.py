@@ -80,6 +80,7 @@ class FakeGateway:
                 "user": "alice",
                 "thumbprint": ALICE,
                 "serialNumber": "",
+                "radiusServer": "",
                 "reason": reason,
                 "message": message,
             }

@@ -8,10 +8,12 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.common.rotation import Place
 from gateway.common.turns import Patience
 from lab.checks import actions, connect, session
 from lab.checks.run import WORK, run_steps
@@ -19,6 +21,7 @@ from lab.failure import REPORT
 from lab.nodes.base import Completed
 from lab.topology.model.steps import ACTIONS, CHECKS, TELEPHONE, Steps
 from lab.world import Outcome
+from radius.reasons import Refusal
 from tests.unit.lab.checks.fakes import ALICE, FakeWorld, connection, refusal
 
 
@@ -173,6 +176,39 @@ async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached
     world.alice.answers = refusal("no-answer", "peer not responding")
     assert (await outcome(world, refused="alice", because="no-answer", says="responding")).held
     assert not (await outcome(world, refused="alice", says="something else")).held
+
+
+@pytest.mark.parametrize(("server", "held"), [("10.1.1.9", True), ("10.1.1.10", False)])
+async def test_connects_takes_the_radius_server_from_the_records_field(
+    world: FakeWorld, server: str, *, held: bool
+) -> None:
+    world.addresses["nps1"] = "10.1.1.9"
+    world.alice.answers = connection()
+    world.gateway.wrote("connected", "", "RADIUS server 10.1.1.9", radiusServer=server)
+    found = await outcome(world, connects="alice", radius="nps1")
+    assert found.held is held
+    assert ("not by RADIUS server 10.1.1.9" in found.detail) is not held
+
+
+class RadiusServer:
+    """Its own log says more than it told the gateway."""
+
+    def written(self) -> dict[Path, Place]:
+        return {}
+
+    def refusal(self, user: str, since: object) -> Refusal:
+        del since
+        return Refusal(user, "not-in-group", "not in the required group")
+
+
+@pytest.mark.parametrize(("server", "because"), [("10.1.1.9", "not-in-group"), ("", "password")])
+async def test_refused_asks_the_radius_server_only_where_one_refused(
+    world: FakeWorld, server: str, because: str
+) -> None:
+    world.radius["nps1"] = RadiusServer()
+    world.alice.answers = refusal()
+    world.gateway.wrote("refused", "password", "RADIUS server 10.1.1.9: no", radiusServer=server)
+    assert (await outcome(world, refused="alice", because=because)).held
 
 
 async def test_refused_fails_for_one_who_is_let_in(world: FakeWorld) -> None:

@@ -22,11 +22,19 @@ from gateway.ppp import mschapv2
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import Accept, Attempt, MsChapV2Attempt, Refuse, Verdict
 from gateway.sstp.protocol.binding import Bound
-from gateway.sstp.protocol.events import CallEvent, Connected, Data, Ended, Refused
+from gateway.sstp.protocol.events import Connected, Data, Ended, Refused
 from gateway.sstp.protocol.machine import Timers
 from gateway.sstp.protocol.tamper import HONEST, Tamper
 from lab.clients import sstp_call
-from lab.clients.sstp_call import Event, Manner, Phase, SstpCall, Target
+from lab.clients.sstp_call import (
+    DialEvent,
+    Event,
+    Manner,
+    NotReached,
+    Phase,
+    SstpCall,
+    Target,
+)
 from lab.clients.sstp_python import tls_context
 from lab.pki.authority import Credential, sign
 from lab.topology.planning.plan import CertificatePlan
@@ -53,14 +61,14 @@ class Table:
     reactor: Reactor
     server: Server
     root: Path
-    told: list[CallEvent]
+    told: list[DialEvent]
 
     def call(
         self,
         user: ClientConfig = ALICE,
         *,
         name: str = "gw.test",
-        then: Callable[[SstpCall, CallEvent], None] = lambda _call, _event: None,
+        then: Callable[[SstpCall, DialEvent], None] = lambda _call, _event: None,
         tamper: Tamper = HONEST,
         context: ssl.SSLContext | None = None,
         proxy: tuple[str, int] | None = None,
@@ -69,7 +77,7 @@ class Table:
         target = Target(name, "127.0.0.1", context or tls_context(str(self.root)), proxy)
         call: SstpCall
 
-        def tell(event: CallEvent) -> None:
+        def tell(event: DialEvent) -> None:
             self.told.append(event)
             then(call, event)
 
@@ -82,7 +90,7 @@ class Table:
         late.cancel()
         return call
 
-    def first(self, kind: type[CallEvent]) -> CallEvent:
+    def first(self, kind: type[DialEvent]) -> DialEvent:
         return next(event for event in self.told if isinstance(event, kind))
 
 
@@ -118,7 +126,7 @@ def table(
 def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
     servers: list[IPv4Address] = []
 
-    def look(call: SstpCall, event: CallEvent) -> None:
+    def look(call: SstpCall, event: DialEvent) -> None:
         if isinstance(event, Connected):
             servers.extend(call.layers.link.dns)
             call.hang_up("enough")
@@ -135,7 +143,7 @@ def test_a_call_comes_up_with_its_address_dns_and_binding(table: Table) -> None:
 def test_a_packet_goes_through_and_comes_back(table: Table) -> None:
     packet = bytes.fromhex("45000014000000004001000000000000") + bytes(4)
 
-    def echo(call: SstpCall, event: CallEvent) -> None:
+    def echo(call: SstpCall, event: DialEvent) -> None:
         if isinstance(event, Connected):
             call.send(packet)
         elif isinstance(event, Data):
@@ -165,14 +173,14 @@ def test_a_server_of_another_name_or_root_is_not_trusted(table: Table) -> None:
     table.call(name="other.test")
     foreign = ssl.create_default_context()
     table.call(context=foreign)
-    reasons = [event.reason for event in table.told if isinstance(event, Refused)]
+    reasons = [event.reason for event in table.told if isinstance(event, NotReached)]
     assert reasons == ["server-untrusted", "server-untrusted"]
 
 
 def test_tls_1_1_is_refused_with_that_reason(table: Table) -> None:
     table.call(context=tls_context(str(table.root), "1.1"))
-    refused = table.first(Refused)
-    assert isinstance(refused, Refused)
+    refused = table.first(NotReached)
+    assert isinstance(refused, NotReached)
     assert refused.reason == "tls"
 
 
@@ -206,7 +214,7 @@ def http_proxy(answer: bytes, port: int = 0) -> Iterator[tuple[str, int]]:
 
 
 def test_a_proxy_that_connects_is_gone_through(table: Table) -> None:
-    def leave(call: SstpCall, event: CallEvent) -> None:
+    def leave(call: SstpCall, event: DialEvent) -> None:
         if isinstance(event, Connected):
             call.hang_up("enough")
 
@@ -219,7 +227,7 @@ def test_a_proxy_that_connects_is_gone_through(table: Table) -> None:
 def test_a_proxy_that_refuses_is_quoted(table: Table) -> None:
     with http_proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as proxy:
         table.call(proxy=proxy)
-    assert table.first(Refused) == Refused("proxy", "the proxy: HTTP/1.1 403 Forbidden")
+    assert table.first(NotReached) == NotReached("proxy", "the proxy: HTTP/1.1 403 Forbidden")
 
 
 def test_a_port_where_nobody_listens_gives_no_answer(
@@ -229,7 +237,10 @@ def test_a_port_where_nobody_listens_gives_no_answer(
         port = closed.getsockname()[1]
     monkeypatch.setattr(sstp_call, "HTTPS", port)
     table.call()
-    assert table.told == [Refused("no-answer", "Connection refused"), Ended("Connection refused")]
+    assert table.told == [
+        NotReached("no-answer", "Connection refused"),
+        Ended("Connection refused"),
+    ]
 
 
 # -------------------------------------------------------------------------------------- phases

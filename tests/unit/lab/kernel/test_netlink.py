@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.common import calls
 from lab.errors import LabError
-from lab.kernel import calls, nft, requests, sysctls
+from lab.kernel import nft, requests, sysctls
 from lab.kernel.netlink import KernelError, Netlink
 from lab.kernel.requests import LOOPBACK
 from tests.rigs.isolated import isolated

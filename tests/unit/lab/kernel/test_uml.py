@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.kernel import calls, ppp, uml
+from gateway.common import calls
+from lab.kernel import ppp, uml
 from tests.rigs.isolated import isolated
 
 

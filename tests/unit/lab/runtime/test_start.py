@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.common import calls
 from lab.errors import LabError, MachineError
-from lab.kernel import calls
 from lab.kernel.processes import chosen
 from lab.runtime.directory import BASE, RunDirectory
 from lab.runtime.handle import Handle

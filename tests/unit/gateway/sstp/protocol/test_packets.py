@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.dataplane.framing import LONGEST
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.packets import (
-    LONGEST,
     AttributeId,
     Control,
     Framer,

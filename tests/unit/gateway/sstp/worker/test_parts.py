@@ -276,19 +276,19 @@ def test_each_packet_gets_a_record_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("openssl_reason", "reason"),
     [
-        ("TLS: UNSUPPORTED_PROTOCOL", "tls"),
-        ("TLS: NO_SHARED_CIPHER", "tls"),
-        ("TLS: TLSV1_ALERT_PROTOCOL_VERSION", "tls"),
-        ("TLS: TLSV1_ALERT_UNKNOWN_CA", "refused"),
-        ("TLS: SSLV3_ALERT_CERTIFICATE_UNKNOWN", "refused"),
-        ("TLS: HTTP_REQUEST", "protocol"),
-        ("TLS: WRONG_VERSION_NUMBER", "protocol"),
-        ("closed by the peer", "protocol"),
+        ("UNSUPPORTED_PROTOCOL", "tls"),
+        ("NO_SHARED_CIPHER", "tls"),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", "tls"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "refused"),
+        ("SSLV3_ALERT_CERTIFICATE_UNKNOWN", "refused"),
+        ("HTTP_REQUEST", "protocol"),
+        ("WRONG_VERSION_NUMBER", "protocol"),
+        ("", "protocol"),
     ],
 )
-def test_a_failed_handshake_has_its_reason(said: str, reason: str) -> None:
-    word, message = handshakes.reason(said)
+def test_a_failed_handshake_has_its_reason(openssl_reason: str, reason: str) -> None:
+    word, message = handshakes.reason(openssl_reason, "as told")
     assert word == reason
-    assert said in message
+    assert "as told" in message

@@ -1,10 +1,14 @@
-"""System calls that Python 3.11 does not offer, through the C library."""
+"""System calls that Python 3.11 does not offer, through the C library: the one place outside
+lab.boot, which also runs on Python 3.9. An OSError's `filename` is the call.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import struct
+from contextlib import suppress
+from typing import Any
 
 NEWNS = 0x00020000
 NEWUTS = 0x04000000
@@ -23,7 +27,14 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSYMFOLLOW = 1, 0x200000
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 """linux/fcntl.h"""
 
-PR_SET_PDEATHSIG, PR_CAPBSET_READ, PR_CAPBSET_DROP = 1, 23, 24
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_CAP_AMBIENT = 23, 24, 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+"""linux/prctl.h"""
+
+CAPABILITY_VERSION_3 = 0x20080522
+"""linux/capability.h"""
+
 FINIT_MODULE = 313
 """asm/unistd_64.h"""
 
@@ -38,7 +49,7 @@ def _check(result: int, what: str) -> None:
 
 def unshare(flags: int) -> None:
     """Give the calling thread new namespaces; NEWPID only its children."""
-    _check(_libc.unshare(flags), f"unshare {flags:#x}")
+    _check(_libc.unshare(flags), "unshare")
 
 
 def setns(descriptor: int, kind: int) -> None:
@@ -98,13 +109,28 @@ def become_root_directory(directory: str) -> None:
 
 def bounds(capability: int) -> bool:
     """Whether programs that the calling thread starts may have this capability."""
-    return bool(_libc.prctl(PR_CAPBSET_READ, ctypes.c_ulong(capability), 0, 0, 0) == 1)
+    with suppress(OSError):  # the kernel does not know it
+        return prctl(PR_CAPBSET_READ, capability) == 1
+    return False
 
 
 def give_up(capability: int) -> None:
     """No program that the calling thread starts will have this capability; it keeps its own."""
-    arguments = (PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)
-    _check(_libc.prctl(*arguments), f"prctl CAPBSET_DROP {capability}")
+    prctl(PR_CAPBSET_DROP, capability)
+
+
+def clear_capabilities() -> None:
+    """capset(2): the calling thread has none any more."""
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    _check(_libc.capset(header, bytes(24)), "capset")
+
+
+def prctl(option: int, argument: int, pointer: Any = None) -> int:
+    """prctl(2), its other arguments zero; what it returns."""
+    zero = ctypes.c_ulong(0)
+    result: int = _libc.prctl(option, ctypes.c_ulong(argument), pointer or zero, zero, zero)
+    _check(min(result, 0), f"prctl {option}")
+    return result
 
 
 def set_host_name(name: str) -> None:
@@ -114,8 +140,10 @@ def set_host_name(name: str) -> None:
 
 
 def die_with_parent(number: int) -> None:
-    """Send the calling process this signal when its parent ends."""
-    _check(_libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(number)), "prctl PDEATHSIG")
+    """Send the calling process this signal when its parent ends. The kernel forgets it when
+    credentials change.
+    """
+    prctl(PR_SET_PDEATHSIG, number)
 
 
 def load_module(path: str) -> None:
