@@ -4,7 +4,7 @@
     verdict = await client.mschapv2(Call("203.0.113.9", 7), attempt)
 
 It never blocks the event loop. Sockets are bound to the gateway's private address, because RADIUS
-servers identify their client by the GatewaySubnet (facts: azure-p2s, 4.2). Answers that are not
+servers identify their client by the GatewaySubnet (docs/facts.md §13). Answers that are not
 authentic are counted and ignored, as in RFC 2865: the right one may follow.
 """
 

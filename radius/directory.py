@@ -1,7 +1,7 @@
 """The configuration of an Active Directory domain with Samba 4.17: controller and members. Pure
 text.
 
-The settings were found by measurement (facts: active-directory): few services in one process, no
+The settings were found by measurement (docs/facts.md §16): few services in one process, no
 TLS keys, winbind reconnects within a second of the controller's return, the idmap range exists in a
 user namespace, and no helper outlives its daemon.
 """

@@ -33,7 +33,7 @@ class File:
 
 def command(directory: str, instance: Instance) -> list[str]:
     """The command line. With a domain, a single thread (-s): otherwise FreeRADIUS polls a started
-    program every 100 ms (facts: 24 ms instead of 125), and radius.winbind needs one request at a
+    program every 100 ms (docs/facts.md §16), and radius.winbind needs one request at a
     time."""
     argv = ["freeradius", "-f", "-l", "stdout", "-d", directory, "-n", NAME]
     return [*argv, "-s"] if instance.domain else argv

@@ -98,7 +98,7 @@ def _eap(types: list[str], instance: Instance, directory: str) -> list[str]:
     if instance.tls:
         inside.append(_tls_config(instance, directory))
     if {"mschapv2", "peap"} & set(types):
-        # Otherwise a client that does not answer the failure would wait (facts, pitfall 5).
+        # Otherwise a client that does not answer the failure would wait (docs/facts.md §16).
         inside.append(block("mschapv2", "send_error = no"))
     if "tls" in types:
         inside.append(block("tls", "tls = common"))

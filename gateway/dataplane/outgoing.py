@@ -2,7 +2,7 @@
 
 The real sstpc handles one SSTP packet per wake-up of its socket; further packets of the same TLS
 record wait for the next wake-up. So a burst must end with a record of a single packet: the socket
-then stays readable until sstpc has read that far (facts/sstp-dataplane.md, item 1).
+then stays readable until sstpc has read that far (docs/facts.md §5).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ charon's eap-radius asks the relay about every client. For certificates, EAP-TLS
 gateway.eap_tls.worker; for RADIUS, the relay asks the servers in the ARM document. charon could ask
 those itself, but it would block one of its threads, ignore scores within an authentication, send
 attributes that Azure's gateway does not, and keep sockets whose source address is wrong once a
-tunnel is up (facts: ikev2-openvpn-radius, section 3).
+tunnel is up (docs/facts.md §11).
 
 An Access-Accept contains the address that admission has reserved, and a Class that identifies the
 reservation. charon echoes the Class in its Accounting-Request, after it has assigned the address
