@@ -14,7 +14,7 @@ from typing import Any
 
 from lab.boot import own
 from lab.boot.ending import machines_fault
-from lab.boot.enter import HOST
+from lab.boot.enter import outside
 from lab.errors import MACHINE, OURS, USAGE, LabError, MachineError, UsageError
 
 _PACKAGES = ("lab", "gateway", "radius")
@@ -39,7 +39,8 @@ def words(error: BaseException) -> str:
     if isinstance(root, LabError):
         said = root.message
     elif isinstance(root, OSError) and root.strerror:
-        said = ": ".join(str(part) for part in (root.filename, root.strerror) if part)
+        place = outside(str(root.filename or ""))
+        said = ": ".join(filter(None, [place, root.strerror]))
     elif isinstance(root, OSError) or type(root).__module__.partition(".")[0] in _PACKAGES:
         said = str(root)
     else:
@@ -71,7 +72,7 @@ def written_down(error: BaseException) -> str:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"p2slab {' '.join(sys.argv[1:2])} ...\n")  # the rest may be secret
         traceback.print_exception(error, file=file)
-    return str(path).removeprefix(HOST)
+    return outside(path)
 
 
 def raised(told: dict[str, Any]) -> LabError:

@@ -7,6 +7,9 @@
 
 The file is named from the test's own directory, or from the one where pytest was started. A lab
 lives as long as its test; it dies with pytest, however pytest ends.
+
+Where p2slab is installed, every pytest on the machine loads this module, on its own Python and
+without the packages of the private root: these are imported when a lab is wanted.
 """
 
 from __future__ import annotations
@@ -15,21 +18,18 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from pydantic import ValidationError
 
 from lab.errors import LabError
-from lab.failure import raised
-from lab.nodes.base import Completed
-from lab.report.session import build, start_lab
-from lab.report.verdict import Verdict
-from lab.runtime.handle import Handle
-from lab.runtime.protocol import Event, StepResult
-from lab.topology.load import TopologyFile, load
-from lab.topology.model.steps import Step, Steps
-from lab.topology.reading.error_text import problem_of
+
+if TYPE_CHECKING:
+    from lab.nodes.base import Completed
+    from lab.runtime.handle import Handle
+    from lab.runtime.protocol import Event, StepResult
+    from lab.topology.load import TopologyFile
+    from lab.topology.model.steps import Step
 
 __tracebackhide__ = True  # a failure is shown where the test is, not in here
 _UNSET = '.*"asyncio_default_fixture_loop_scope" is unset'
@@ -44,6 +44,8 @@ class RunningLab:
 
     def expect(self, *steps: dict[str, Any]) -> list[StepResult]:
         """Carry out checks and actions; the test fails with the details of what did not hold."""
+        from lab.runtime.protocol import StepResult  # noqa: PLC0415 (not on every Python)
+
         results: list[StepResult] = []
 
         def take(event: Event) -> None:
@@ -67,6 +69,11 @@ class RunningLab:
 
 def _parsed(steps: tuple[dict[str, Any], ...]) -> list[Step]:
     """The steps; the test fails with what is wrong with one."""
+    from pydantic import ValidationError  # noqa: PLC0415 (as above)
+
+    from lab.topology.model.steps import Steps  # noqa: PLC0415 (as above)
+    from lab.topology.reading.error_text import problem_of  # noqa: PLC0415 (as above)
+
     try:
         return Steps.validate_python(steps)
     except ValidationError as error:
@@ -90,6 +97,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     """The lab of the test's topology mark, built; its name is the test's, so that many can run."""
+    if "P2SLAB_SOURCE" not in os.environ:  # set by the launcher (lab.boot.enter.environment)
+        _fail(f"labs are built in p2slab's private root: p2slab test {request.path}")
+    from lab.report.session import start_lab  # noqa: PLC0415 (as above)
+
     handle, failure = None, ""
     try:
         try:
@@ -108,6 +119,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
 
 def _named_by(request: pytest.FixtureRequest) -> TopologyFile:
     """The topology of the test's mark."""
+    from lab.topology.load import load  # noqa: PLC0415 (as above)
+
     mark = request.node.get_closest_marker("topology")
     if mark is None or not mark.args:
         _fail('the test has no topology: mark it with @pytest.mark.topology("FILE")')
@@ -117,7 +130,12 @@ def _named_by(request: pytest.FixtureRequest) -> TopologyFile:
 
 def _build(handle: Handle, file: TopologyFile) -> None:
     """Until it is ready; LabError if it cannot be built."""
-    verdict = Verdict(handle.name, str(file.path))
+    from lab.boot.enter import outside  # noqa: PLC0415 (as above)
+    from lab.failure import raised  # noqa: PLC0415 (as above)
+    from lab.report.session import build  # noqa: PLC0415 (as above)
+    from lab.report.verdict import Verdict  # noqa: PLC0415 (as above)
+
+    verdict = Verdict(handle.name, outside(file.path))
     if not build(handle, verdict, lambda _: None):
         assert verdict.failure
         failure = verdict.failure

@@ -13,6 +13,7 @@ from lab.boot.cache import Cache, layers_of
 from lab.boot.layers import ORDER, in_order
 from lab.boot.make import LABEL, fill_root, locked
 from lab.boot.progress import megabytes, say, step
+from lab.boot.source import PROGRAM
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError, UsageError
 
@@ -24,7 +25,7 @@ def export_root(cache: Cache, key: str, file: str) -> None:
     """Write the private root to a gzipped tarball, its label first; owners as seen inside."""
     tree = cache.best(key)
     if not tree:
-        raise UsageError("there is no private root to export", "./p2slab root make")
+        raise UsageError("there is no private root to export", f"{PROGRAM} root make")
     target = os.path.abspath(file)
     unfinished = f"{target}.part"
 
@@ -88,7 +89,7 @@ def _label(file: str) -> dict[str, Any]:
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise UsageError(
             f"{file} cannot be read as an exported private root: {error}",
-            "make one with ./p2slab root export FILE.tar.gz",
+            f"make one with {PROGRAM} root export FILE.tar.gz",
         ) from error
 
 

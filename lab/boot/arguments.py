@@ -12,14 +12,11 @@ import os
 from typing import Any, Callable, NamedTuple, NoReturn
 
 from lab.boot.enter import HOST, is_replaced
-from lab.boot.verbs import OF_THE_LAUNCHER
+from lab.boot.source import EXAMPLE
+from lab.boot.verbs import VERBS, Verb
+from lab.choices import did_you_mean, listing
 from lab.errors import UsageError
 
-# Verbs that only read and print, or write files of the user's: one mapped user is enough for them.
-_UNPRIVILEGED = ("validate", "schema", "pki")
-_ENTERING = ("exec", "shell")
-# Those that want a lab that runs.
-RUNNING = ("down", "status", "exec", "shell", "fault", "approve", "deny")
 HELP, VERSION, NO_INSTALL = ("--help", "-h"), "--version", "--no-install"
 _NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
     "integer": (int, "no whole number"),
@@ -54,19 +51,14 @@ class Call(NamedTuple):
     files: tuple[File, ...] = ()
 
     @property
-    def unprivileged(self) -> bool:
-        """Whether the verb needs no more than reading and writing files."""
-        return self.verb in _UNPRIVILEGED
-
-    @property
-    def enters_lab(self) -> bool:
-        """Whether the verb goes into a node of a running lab."""
-        return self.verb in _ENTERING
+    def row(self) -> Verb:
+        """The verb's row in the table."""
+        return VERBS[self.verb]
 
     @property
     def builds_lab(self) -> bool:
         """Whether the verb starts a lab."""
-        return self.verb in ("verify", "up") and "--dry-run" not in self.own
+        return self.row.may_ask and "--dry-run" not in self.own
 
     def file(self, file: File) -> str:
         """The name of one of the files."""
@@ -122,7 +114,7 @@ def refuse_missing(call: Call) -> None:
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             raise UsageError(
-                f"{path}: {error.strerror}", "topologies/quickstart.yaml is one to start from"
+                f"{path}: {error.strerror}", f"{EXAMPLE} is one to start from"
             ) from None
         if os.path.isdir(path):
             raise UsageError(f"{path} is a directory", "name a file in it")
@@ -174,6 +166,10 @@ class _Reader:
         rules: dict[str, Any] = self._table[self._command]
         return rules
 
+    @property
+    def _of_the_launcher(self) -> bool:
+        return self._command in VERBS and VERBS[self._command].of_the_launcher
+
     def _option(self, word: str) -> None:
         name, equals, value = word.partition("=")
         options = self._rules["options"]
@@ -217,6 +213,13 @@ class _Reader:
         if below:
             self._descend(word, below)
             return
+        for what, known in self._rules["words"].items():
+            if not self._given and word not in known:
+                meant, there = did_you_mean(word, known), f"there are {listing(known)}"
+                raise UsageError(
+                    f"{self._command}: there is no {what} {word!r}",
+                    meant if there in meant else f"{meant} {there}",
+                )
         self._keep(word)
         free = (rule for rule in self._rules["arguments"]
                 if rule["last"] is None or self._given < rule["last"])  # fmt: skip
@@ -239,7 +242,7 @@ class _Reader:
             self._verb_at = len(self._kept)
         self._keep(word)
         self._command = f"{self._command} {word}".strip()
-        if self._command in OF_THE_LAUNCHER:
+        if self._of_the_launcher:
             left = self._words[self._at :]
             self._install = self._install and NO_INSTALL not in left
             self._kept += [other for other in left if other != NO_INSTALL]
@@ -247,17 +250,17 @@ class _Reader:
 
     def _refuse_too_few(self) -> None:
         """Whatever has to be there and is not."""
-        if self._command in OF_THE_LAUNCHER:
+        if self._of_the_launcher:
             return
         if self._rules["commands"]:
             self._refuse(f"one of {', '.join(self._rules['commands'])} is missing")
         for rule in self._rules["arguments"]:
             if self._given < rule["first"]:
+                for what, known in self._rules["words"].items():
+                    raise UsageError(f"{self._command}: no {what} is named", listing(known))
                 self._refuse(f"{rule['name']} is missing")
 
     def _unknown(self, what: str, word: str, known: Any) -> NoReturn:
-        from lab.choices import did_you_mean
-
         if what == "verb" and os.path.isfile(word):
             raise UsageError(f"there is no verb {word!r}", f"p2slab verify {word}")
         where = f"{self._command}: " if self._command else ""

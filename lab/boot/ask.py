@@ -13,13 +13,13 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, NamedTuple, NoReturn
 
+from lab.boot.source import PROGRAM
 from lab.boot.syscalls import die_with_parent
 from lab.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAY_ASK = ("verify", "up")
 LAYERS = "P2SLAB_LAYERS"
 """In the environment: those that are there, with spaces between."""
 PIPE = "P2SLAB_ASK"
@@ -87,7 +87,7 @@ def require(layers: Iterable[str]) -> None:
         return
     if pipe < 0:
         raise MachineError(
-            f"the private root lacks the layers {names}", f"./p2slab root make {names}"
+            f"the private root lacks the layers {names}", f"{PROGRAM} root make {names}"
         )
     os.write(pipe, names.encode())
     sys.exit(0)

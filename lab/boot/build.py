@@ -18,6 +18,7 @@ from lab.boot.enter import PATH, PYTHON, environment, inside, replace_root
 from lab.boot.layers import SUITE, debian_packages, in_order, lock_file, wheels
 from lab.boot.preflight import NO_ARCHIVES
 from lab.boot.progress import Board, Step, board, say
+from lab.boot.source import PROGRAM
 from lab.boot.syscalls import bind
 from lab.errors import MachineError
 
@@ -164,7 +165,7 @@ class Builder:
         env = environment(source, self.cache.directory, self.cache.run_base())
 
         def enter() -> None:
-            replace_root(self.tree, visible=[], everywhere=[source, self.cache.directory])
+            replace_root(self.tree, visible=[], code=source, everywhere=[self.cache.directory])
 
         command = [PYTHON, "-P", "-m", "lab.pki.stock"]
         return Task(Step("RSA keys in stock", 0.2), command, _quote, env, enter, wanted=True)
@@ -265,7 +266,9 @@ class _Running:
                 start_new_session=True,
             )
         except subprocess.SubprocessError as error:
-            raise MachineError("the half-made root cannot be entered", "./p2slab doctor") from error
+            raise MachineError(
+                "the half-made root cannot be entered", f"{PROGRAM} doctor"
+            ) from error
 
     def _hear(self, line: str) -> None:
         self._said.append(line)

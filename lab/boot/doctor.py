@@ -20,6 +20,7 @@ from lab.boot.enter import replace_root
 from lab.boot.layers import closed, root_key
 from lab.boot.options import Options
 from lab.boot.preflight import TUN, attempted, existing, make_namespaces, require_tun
+from lab.boot.source import PROGRAM
 from lab.boot.syscalls import CLONE_NEWNET, unshare
 from lab.boot.tools import missing_packages
 from lab.boot.users import become_root, require_ids, subordinate_ids
@@ -206,7 +207,7 @@ def _private_root(tree: str, *, made: bool) -> Finding:
     purpose = "the lab's programs"
     if not made:
         return Finding("private root", ok=False, detail="not made yet", purpose=purpose,
-                       remedy="the first verb that needs it makes it, or: ./p2slab root make",
+                       remedy=f"the first verb that needs it makes it, or: {PROGRAM} root make",
                        needed=False)  # fmt: skip
 
     def enter() -> None:

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Callable, NoReturn, Optional
 
+from lab.boot.enter import outside
+from lab.boot.source import PROGRAM
 from lab.boot.users import CONTAINER, lacking_capabilities, lacks
 from lab.errors import OURS, LabError, MachineError
 
@@ -19,8 +21,8 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "raise fs.file-max",
     errno.ENOMEM: "free some memory",
-    errno.EPERM: "./p2slab doctor",
-    errno.EACCES: "./p2slab doctor",
+    errno.EPERM: f"{PROGRAM} doctor",
+    errno.EACCES: f"{PROGRAM} doctor",
 }
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
 
@@ -30,14 +32,15 @@ def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.
     remedy = _REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None
-    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
-    message = place + (error.strerror or str(error))
+    named = isinstance(error.filename, (str, bytes))
+    place = outside(os.fsdecode(error.filename)) if named else ""
+    message = ": ".join(filter(None, [place, error.strerror or str(error)]))
     ask = error.errno in _FORBIDDEN and os.geteuid() == 0
     lacking = lacking_capabilities() if ask else []
     if lacking:
         return MachineError(f"{message}: root here {lacks(lacking)}", CONTAINER)
     if place and error.errno in _FORBIDDEN:
-        remedy = f"look whose it is: ls -ld {os.fsdecode(error.filename)}"
+        remedy = f"look whose it is: ls -ld {place}"
     return MachineError(message, remedy)
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 from typing import NoReturn
 
+from lab.boot.source import EXAMPLE, PACKAGES, PROGRAM, is_checkout
 from lab.boot.syscalls import (
     CLONE_NEWNS,
     MS_PRIVATE,
@@ -29,6 +30,8 @@ PATH = "/usr/lib/p2slab/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Where a file of the machine's is shown that lies under a replaced directory: the same path below.
 # Not in /run, which every node has of its own, as it has /tmp.
 HOST = "/var/host"
+# Where the packages of an installed p2slab are shown; nothing of the machine's has that path below.
+INSTALLED = f"{HOST}/p2slab"
 RUN_BASE = "/run/p2slab"
 # The tree as it is, read-only: what nodes lay their own /etc and /var upon.
 LOWER = "/run/.root"
@@ -51,16 +54,35 @@ def inside(path: str) -> str:
     return HOST + os.path.realpath(path) if is_replaced(path) else path
 
 
+def outside(path: str | os.PathLike[str]) -> str:
+    """The machine's own name of a file that is named as it is seen inside: the one for people."""
+    name = os.fspath(path)
+    return name[len(HOST) :] if name.startswith(f"{HOST}/") else name
+
+
 def inside_nodes(path: str) -> str:
     """Where the machine's file `path`, given as `everywhere`, is seen inside, in nodes as well."""
     real = os.path.realpath(path)
     return HOST + real if is_replaced(path) or real.startswith("/tmp/") else path  # noqa: S108 (nodes have their own)
 
 
+def code_inside(source: str) -> str:
+    """Where the code of `source`, a checkout or what is installed, is seen inside and in nodes."""
+    return inside_nodes(source) if is_checkout(source) else INSTALLED
+
+
+def code_shown(source: str) -> dict[str, str]:
+    """What has to be shown of it: by its place inside, the machine's directory."""
+    if is_checkout(source):
+        return {inside_nodes(source): source}
+    return {f"{INSTALLED}/{name}": os.path.join(source, name) for name in PACKAGES}
+
+
 def replace_root(
     tree: str,
     *,
     visible: list[str],
+    code: str = "",
     everywhere: list[str] | None = None,
     run_base: str = "",
     writable: bool = False,
@@ -68,16 +90,17 @@ def replace_root(
     """Unshare the mounts of this process and put the tree's directories over the machine's.
 
     `visible` are directories that stay reachable, at inside(directory), even where a replaced one
-    hides them; `everywhere` those that nodes see too, at inside_nodes(directory). `run_base` is
-    shown at /run/p2slab. `writable`, /usr that is, is for the making of the tree only; what is
-    written into /etc and /var never reaches the tree. Call it as root or after
-    become_root; raises MachineError where mounting is refused.
+    hides them; `everywhere` those that nodes see too, at inside_nodes(directory), and so is `code`,
+    at code_inside(code). `run_base` is shown at /run/p2slab. `writable`, /usr that is, is for the
+    making of the tree only; what is written into /etc and /var never reaches the tree. Call it as
+    root or after become_root; raises MachineError where mounting is refused.
     """
     refuse_unmerged()
     if not os.path.isdir(f"{tree}/usr"):
-        raise MachineError(f"{tree} is no private root", "./p2slab root prune, then once more")
+        raise MachineError(f"{tree} is no private root", f"{PROGRAM} root prune, then once more")
     shown = {inside(path): path for path in visible}
     shown.update({inside_nodes(path): path for path in everywhere or []})
+    shown.update(code_shown(code) if code else {})
     shown = {target: path for target, path in shown.items() if target != path}
     if run_base:
         shown[RUN_BASE] = run_base
@@ -92,7 +115,7 @@ def replace_root(
             raise no_namespace(error) from error
         raise MachineError(
             f"the private root cannot be entered: {error.strerror}",
-            "an overlay in a user namespace needs Linux 5.11; see ./p2slab doctor",
+            f"an overlay in a user namespace needs Linux 5.11; see {PROGRAM} doctor",
         ) from error
 
 
@@ -147,17 +170,18 @@ def refuse_unmerged() -> None:
 def environment(source: str, cache: str, run_base: str) -> dict[str, str]:
     """What the private root's programs see as their environment."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    if os.stat(source).st_uid != os.geteuid():
-        # No bytecode of root's in a user's checkout.
+    if not is_checkout(source) or os.stat(source).st_uid != os.geteuid():
+        # No bytecode of root's in a user's checkout, and none that pip does not know.
         kept["PYTHONPYCACHEPREFIX"] = os.path.join(inside_nodes(cache), "bytecode")
     return {
         **kept,
         "PATH": PATH,
         "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": inside_nodes(source),
-        "P2SLAB_SOURCE": inside_nodes(source),
+        "PYTHONPATH": code_inside(source),
+        "P2SLAB_SOURCE": code_inside(source),
         "P2SLAB_CACHE": inside_nodes(cache),
         "P2SLAB_RUN": run_base,
+        "P2SLAB_EXAMPLE": EXAMPLE,
     }
 
 
@@ -175,5 +199,5 @@ def execute(module: str, arguments: list[str], env: dict[str, str], directory: s
         raise MachineError(
             f"the private root's Python does not start: {error.strerror}",
             "is the cache on a file system mounted noexec? "
-            "Name another with P2SLAB_CACHE, or make it anew: ./p2slab root prune --all",
+            f"Name another with P2SLAB_CACHE, or make it anew: {PROGRAM} root prune --all",
         ) from error

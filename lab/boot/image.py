@@ -18,20 +18,16 @@ import json
 import os
 import platform
 import re
-import subprocess
 import tarfile
 import time
-from fnmatch import fnmatch
-from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import IO, Any, Callable, NamedTuple
 
 from lab.boot.make import LABEL
 from lab.boot.options import Options
 from lab.boot.progress import megabytes, step
+from lab.boot.source import COMMIT, commit_of, files_of, matches
 from lab.boot.work import as_pid_one
 from lab.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PLACE = "opt/p2slab"
 _CACHE = "opt/p2slab-cache"
@@ -48,9 +44,6 @@ _LEFT_OUT = (
     "var/cache/ldconfig/*", "var/lib/apt/lists/*", "var/lib/dbus/machine-id", "var/log/*",
     "var/tmp/*",
 )  # fmt: skip
-_CHECKOUT = ("p2slab", "lab", "gateway", "radius", "topologies", "tests", "docs", "README.md",
-             "LICENSE", "pyproject.toml")  # fmt: skip
-_SECRET = ("*.key", "*.p12", "*.pfx", "*.pem", ".env*", "*.pyc", "*/__pycache__")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LEVEL = 3  # half the time of gzip's default, for a few per cent more bytes
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -104,14 +97,14 @@ def write(tree: str, key: str, source: str, target: str, tag: str) -> None:
     """Write the image; nothing is left of one that could not be written."""
     unfinished = f"{target}.part"
     root, own = f"{unfinished}-root", f"{unfinished}-checkout"
-    files = _files_of(source)
+    files, commit = files_of(source), commit_of(source)
 
     def work() -> None:
         with step("layer of the private root") as progress:
             first = _layer(root, lambda archive: _add_root(archive, tree))
             progress.result = megabytes(first.size)
         with step("layer of the checkout") as progress:
-            second = _layer(own, lambda archive: _add_checkout(archive, source, files))
+            second = _layer(own, lambda archive: _add_checkout(archive, source, files, commit))
             progress.result = megabytes(second.size)
         with step(f"writing {os.path.basename(target)}") as progress:
             _write_archive(unfinished, [first, second], key, tag)
@@ -125,34 +118,6 @@ def write(tree: str, key: str, source: str, target: str, tag: str) -> None:
                 os.unlink(path)
 
     as_pid_one(work, lambda: remove(unfinished, root, own))
-
-
-def _files_of(source: str) -> list[str]:
-    """The checkout's own files, relative to it: what git knows; without git all but secrets."""
-    command = ["git", "-c", f"safe.directory={source}", "-C", source, "ls-files", "-z"]
-    try:
-        told = subprocess.run(command, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return sorted(_walk(source))
-    names = [os.fsdecode(name) for name in told.split(b"\0") if name]
-    return [name for name in names if os.path.lexists(os.path.join(source, name))]
-
-
-def _walk(source: str) -> Iterator[str]:
-    for top in _CHECKOUT:
-        place = os.path.join(source, top)
-        if os.path.isfile(place):
-            yield top
-        for directory, below, files in os.walk(place):
-            below[:] = [name for name in below if not name.startswith((".", "__pycache__"))]
-            for name in files:
-                path = os.path.relpath(os.path.join(directory, name), source)
-                if not _matches(path, _SECRET):
-                    yield path
-
-
-def _matches(path: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(path, pattern) for pattern in patterns)
 
 
 # ---------------------------------------------------------------------------------- layers
@@ -199,7 +164,7 @@ def _add_root(archive: tarfile.TarFile, tree: str) -> None:
 
     def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         inside = member.name[len(place) + 1 :]
-        return member if member.isdir() or not _matches(inside, _LEFT_OUT) else None
+        return member if member.isdir() or not matches(inside, _LEFT_OUT) else None
 
     for name in _EMPTY:
         _add_directory(archive, name, _MODES.get(name, 0o755))
@@ -217,8 +182,8 @@ def _add_root(archive: tarfile.TarFile, tree: str) -> None:
     archive.addfile(link)
 
 
-def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str]) -> None:
-    """Root's, whoever owns them here, so that the image is nobody's."""
+def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str], commit: str) -> None:
+    """Root's, whoever owns them here, so that the image is nobody's; and the commit."""
 
     def roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
@@ -234,6 +199,8 @@ def _add_checkout(archive: tarfile.TarFile, source: str, files: list[str]) -> No
                 known.add(directory)
                 _add_directory(archive, f"{PLACE}/{directory}", 0o755)
         archive.add(os.path.join(source, path), f"{PLACE}/{path}", recursive=False, filter=roots)
+    if commit:
+        _add_bytes(archive, f"{PLACE}/{COMMIT}", f"{commit}\n".encode())
 
 
 def _above(path: str) -> list[str]:

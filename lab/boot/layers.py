@@ -26,13 +26,6 @@ SUITE = "bookworm"
 RECIPE = "2"
 ORDER = ("base", "runner", "core", "sstp", "build", "directory", "test")
 LOCKS = {"runner": "requirements.lock", "test": "requirements-test.lock"}
-# What a verb needs before it is started; labs that are built ask for more
-# (lab.topology.planning.layers).
-_OF_VERBS = {
-    **dict.fromkeys(("verify", "up", "make"), ("core",)),
-    "image": ORDER[:-1],  # in a container nobody makes more
-    **dict.fromkeys(("test", "bench"), ORDER),
-}
 # Measured: bytes that a layer takes on the disk at the peak of its making, downloads included.
 NEEDED = {
     "base": 300_000_000,
@@ -45,11 +38,6 @@ NEEDED = {
 }
 _LISTS = os.path.dirname(os.path.abspath(__file__))
 _HEADING = re.compile(r"\[(\w+)\]$")
-
-
-def of_verb(verb: str) -> frozenset[str]:
-    """The layers that this verb cannot start without."""
-    return closed(_OF_VERBS.get(verb, ()))
 
 
 def closed(names: Iterable[str]) -> frozenset[str]:

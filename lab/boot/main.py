@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lab import VERSION
 from lab.boot import own, signals
-from lab.boot.arguments import RUNNING, Call, load_table, read, refuse_missing, shown_elsewhere
-from lab.boot.ask import LAYERS, MAY_ASK, PIPE
+from lab.boot.arguments import Call, load_table, read, refuse_missing, shown_elsewhere
+from lab.boot.ask import LAYERS, PIPE
 from lab.boot.cache import Cache, layers_of
 from lab.boot.ending import end_with
 from lab.boot.enter import environment, execute, inside, replace_root
-from lab.boot.layers import ORDER, in_order, of_verb, root_key
+from lab.boot.layers import ORDER, in_order, root_key
 from lab.boot.progress import say
+from lab.boot.source import EXAMPLE, PROGRAM, commit_of, is_checkout, topologies
 from lab.boot.users import become_root, can_map_range
-from lab.boot.verbs import OF_THE_LAUNCHER
+from lab.boot.verbs import of_verb
 from lab.errors import HELD, MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ASKABLE = frozenset(ORDER) - {"test"}
 
 
 def main(source: str, words: list[str]) -> NoReturn:
-    """Run `./p2slab WORDS` from the checkout `source`; a failure is one message and a code."""
+    """Run `p2slab WORDS` from `source` (lab.boot.source); a failure is one message and a code."""
 
     def work() -> int:
         signals.let_go()  # the program p2slab has held them
@@ -50,7 +51,9 @@ def _run(source: str, words: list[str]) -> int:
     if answer is not None:
         sys.stdout.write(answer)
         return HELD
-    if call.verb in OF_THE_LAUNCHER:
+    if not is_checkout(source):
+        _refuse_what_is_not_installed(call)
+    if call.row.of_the_launcher:
         return _carry_out(source, call)
     _here()
     cache = Cache.of_this_user()
@@ -58,10 +61,10 @@ def _run(source: str, words: list[str]) -> int:
     tree = cache.best(root_key())
     if not (tree and wanted <= layers_of(tree)):
         refuse_missing(call)
-        if call.verb in RUNNING and not _labs_run(cache):
+        if call.row.running and not _labs_run(cache):
             return _none_runs(call)
         tree = _made_tree(cache, wanted, source, call)
-    if call.verb in MAY_ASK and not layers_of(tree) >= ASKABLE:
+    if call.row.may_ask and not layers_of(tree) >= ASKABLE:
         return _asked(source, cache, tree, call)
     return _enter(source, cache, tree, _CLI, call)
 
@@ -86,26 +89,29 @@ def _carry_out(source: str, call: Call) -> int:
 
 def _answer(source: str, call: Call, table: dict[str, Any]) -> str | None:
     """What is answered from files of the checkout; None for the rest."""
-    if call.asked == "help" and call.verb not in OF_THE_LAUNCHER:
+    if call.asked == "help" and not (call.verb and call.row.of_the_launcher):
         return f"{table[call.command]['help']}\n"
     if call.asked == "version":
         return f"p2slab {_version(source)}\n"
     if call.verb == "schema":
-        with open(os.path.join(source, "topologies", "schema.json"), encoding="utf-8") as file:
+        with open(os.path.join(topologies(source), "schema.json"), encoding="utf-8") as file:
             return file.read()
     return None
 
 
 def _version(source: str) -> str:
-    """The release, and the commit where git can tell it."""
-    import subprocess
+    """The release, and the commit where it is known."""
+    commit = commit_of(source)
+    return f"{VERSION} ({commit})" if commit else VERSION
 
-    try:
-        told = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"],
-                              capture_output=True, text=True, check=True)  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return VERSION
-    return f"{VERSION} ({told.stdout.strip()})"
+
+def _refuse_what_is_not_installed(call: Call) -> None:
+    """UsageError for what wants our tests, benchmarks or the program p2slab."""
+    names_tests = any(os.path.exists(word.partition("::")[0]) for word in call.own)
+    if call.row.of_a_checkout or (call.verb == "test" and not names_tests):
+        instead = "name tests of yours, or " if call.verb == "test" else ""
+        raise UsageError(f"{call.verb} needs p2slab's own source, and this is an installed one",
+                         f"{instead}type ./p2slab {call.verb} in a checkout")  # fmt: skip
 
 
 def _labs_run(cache: Cache) -> bool:
@@ -117,11 +123,11 @@ def _labs_run(cache: Cache) -> bool:
 def _none_runs(call: Call) -> int:
     """For verbs of running labs on a machine that cannot have one yet."""
     if call.verb != "status":
-        raise UsageError("no lab is running", "p2slab up topologies/quickstart.yaml")
+        raise UsageError("no lab is running", f"{PROGRAM} up {EXAMPLE}")
     if "--json" in call.own:
         sys.stdout.write("[]\n")
     else:
-        sys.stderr.write("no lab is running (p2slab up topologies/quickstart.yaml)\n")
+        sys.stderr.write(f"no lab is running ({PROGRAM} up {EXAMPLE})\n")
     return HELD
 
 
@@ -158,7 +164,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     run_base = cache.made_run_base()
     here = _here()
     directory = inside(here)
-    arguments, named = shown_elsewhere(call, [source, here])
+    arguments, named = shown_elsewhere(call, [source, here] if is_checkout(source) else [here])
     env = environment(source, cache.directory, run_base)
     env[LAYERS] = " ".join(in_order(layers_of(tree)))
     env.update({name: os.environ[name] for name in (PIPE,) if name in os.environ})
@@ -168,9 +174,9 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     if _joined(run_base, call):
         directory = directory if os.path.isdir(directory) else "/"
     else:
-        become_root(whole_range=not call.unprivileged or can_map_range())
-        everywhere = [source, cache.directory]
-        replace_root(tree, visible=[here, *named], everywhere=everywhere, run_base=run_base)
+        become_root(whole_range=not call.row.unprivileged or can_map_range())
+        replace_root(tree, visible=[here, *named], code=source, everywhere=[cache.directory],
+                     run_base=run_base)  # fmt: skip
         if settings:
             settings.save("/run/host-settings")
     if module == _CLI:
@@ -179,7 +185,7 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
 
 
 def _joined(run_base: str, call: Call) -> bool:
-    if not call.enters_lab:
+    if not call.row.enters:
         return False
     from lab.boot.join import join_lab, lab_named
 

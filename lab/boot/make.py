@@ -21,6 +21,7 @@ from lab.boot.join import running_labs
 from lab.boot.layers import in_order
 from lab.boot.preflight import refuse_machine
 from lab.boot.progress import say
+from lab.boot.source import PROGRAM
 from lab.boot.versions import versions_in
 from lab.boot.work import as_pid_one
 from lab.errors import MachineError, UsageError
@@ -108,7 +109,7 @@ def prune(cache: Cache, keep: str) -> list[str]:
     if running:
         raise UsageError(
             f"labs run, and private roots are in use: {', '.join(running)}",
-            f"take them down first: ./p2slab down {running[0]}",
+            f"take them down first: {PROGRAM} down {running[0]}",
         )
     with locked(cache):
         return _remove_free(cache, [tree for tree in cache.trees() if tree != keep], tell=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lab.boot import host_settings
 from lab.boot.cache import Cache, free_bytes, full_disk
 from lab.boot.enter import refuse_unmerged
+from lab.boot.source import PROGRAM
 from lab.boot.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -37,7 +38,7 @@ TUN = "/dev/net/tun"
 ARCHITECTURES = ("x86_64",)
 NO_ARCHIVES = (
     "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR; without a network "
-    "bring a private root from another machine: ./p2slab root import FILE"
+    f"bring a private root from another machine: {PROGRAM} root import FILE"
 )
 _DEBIANS = "http://deb.debian.org/debian"
 _PATIENCE = 1.0  # seconds; an archive that does not answer so soon is apt's to wait for

@@ -12,6 +12,7 @@ from lab.boot.layers import ORDER, closed, root_key
 from lab.boot.make import make_root, prune
 from lab.boot.options import Options
 from lab.boot.progress import megabytes, say
+from lab.boot.source import PROGRAM
 from lab.errors import UsageError
 
 
@@ -80,10 +81,12 @@ def _show(found: Inventory, *, as_json: bool) -> None:
         lines.append(f"layers  {', '.join(found.layers)}")
         lines += [f"not yet  {', '.join(lacking)}"] if lacking else []
     else:
-        lines.append("made  not yet; the first verb that needs it makes it, or: ./p2slab root make")
+        lines.append(
+            f"made  not yet; the first verb that needs it makes it, or: {PROGRAM} root make"
+        )
     lines += [f"  {name:<16} {version}" for name, version in found.versions.items()]
     for other in found.others:
         state = "not this checkout's" if other.finished else "half made"
         lines.append(f"also  {other.root} ({megabytes(other.size)}, {state}; "
-                     "./p2slab root prune removes it)")  # fmt: skip
+                     f"{PROGRAM} root prune removes it)")  # fmt: skip
     sys.stdout.write("\n".join(lines) + "\n")

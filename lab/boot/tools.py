@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from lab.boot.progress import say
+from lab.boot.source import PROGRAM
 from lab.errors import MachineError
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -36,7 +37,7 @@ def provide(packages: list[str], *, install: bool) -> None:
         raise MachineError(
             f"this machine lacks {names}, and has no apt-get to install it with",
             f"install {names} with this system's own package manager, or bring a private root from "
-            "another machine: ./p2slab root import FILE",
+            f"another machine: {PROGRAM} root import FILE",
         )
     sudo = [] if os.geteuid() == 0 else ["sudo"]
     command = [*sudo, "apt-get", "install", "-y", "--no-install-recommends", *packages]

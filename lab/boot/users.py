@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import sys
 from typing import Callable
 
+from lab.boot.source import HERE, PROGRAM, is_checkout
 from lab.boot.syscalls import CLONE_NEWUSER, unshare
 from lab.errors import MachineError
 
 # Enough for every Debian system user up to nobody (65534).
 WANTED = 65535
-WITH_SUDO = "run it with sudo: sudo ./p2slab ..."
+WITH_SUDO = f"run it with sudo: sudo {PROGRAM} ..."
 
 _EVERYBODY = ["0", "0", "4294967295"]
 CONTAINER = (
@@ -27,14 +29,14 @@ _APPARMOR = "/etc/apparmor.d/p2slab"
 
 
 def _profile() -> str:
-    """The command that lets the launcher of this checkout, and nothing else, make namespaces.
+    """The command that lets this launcher, and nothing else, make namespaces.
 
     A profile that confines nothing; what it starts inherits it.
     """
     import json
     import shlex
 
-    program = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "p2slab")
+    program = f"{HERE}/p2slab" if is_checkout(HERE) else os.path.realpath(sys.argv[0])
     profile = f"profile p2slab {json.dumps(program)} flags=(unconfined) {{ userns, }}"
     return (
         f"echo {shlex.quote(f'abi <abi/4.0>, {profile}')} | sudo tee {_APPARMOR} && "

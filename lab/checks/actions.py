@@ -13,10 +13,9 @@ from lab.topology.model.steps import (
     Reinstate,
     Restart,
     Revoke,
-    Step,
     Update,
 )
-from lab.world import ClientComputer, Outcome, Work, World
+from lab.world import ClientComputer, Outcome, World
 
 REVOKED = "vpnClientRevokedCertificates"
 
@@ -102,15 +101,3 @@ def merge(target: Any, patch: Any) -> Any:
         else:
             merged[key] = merge(merged.get(key), value)
     return merged
-
-
-WORK: dict[type[Step], Work] = {
-    Revoke: revoke,
-    Reinstate: reinstate,
-    Disconnect: disconnect,
-    HangUp: hang_up,
-    Restart: restart,
-    Update: update,
-    Fault: fault,
-    EndFault: end_fault,
-}

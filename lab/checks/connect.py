@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.common.rotation import Place
-from lab.topology.model.steps import Connects, Refused, Step
+from lab.topology.model.steps import Connects, Refused
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import patience, wait_until
-from lab.world import ClientComputer, Outcome, Work, World
+from lab.world import ClientComputer, Outcome, World
 from radius.printable import printable
 from radius.reasons import Refusal, most_telling
 
@@ -173,6 +173,3 @@ def concerns(record: dict[str, Any], client: ClientComputer) -> bool:
     if record["serialNumber"]:
         return bool(record["serialNumber"] == client.serial)
     return bool(record["user"]) and bool(record["user"] == printable(client.user))
-
-
-WORK: dict[type[Step], Work] = {Connects: connects, Refused: refused}

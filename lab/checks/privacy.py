@@ -8,8 +8,8 @@ import sys
 
 from lab.nodes.base import Completed, Node
 from lab.observe.capture import capture
-from lab.topology.model.steps import NoCleartext, Step
-from lab.world import ClientComputer, Outcome, Work, World
+from lab.topology.model.steps import NoCleartext
+from lab.world import ClientComputer, Outcome, World
 
 FETCH_LIMIT = 5
 ACCESS_LINK = "eth0"
@@ -66,6 +66,3 @@ async def _look(node: Node, file: str, words: list[str], not_fetched: str) -> Ou
     if not found["packets"]:
         return Outcome(held=False, detail="nothing at all was captured", evidence=found)
     return Outcome(held=True, detail=f"none of it in {found['packets']} packets", evidence=found)
-
-
-WORK: dict[type[Step], Work] = {NoCleartext: no_cleartext}

@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 from lab.observe.capture import capture
-from lab.topology.model.steps import RadiusInTunnel, Step
+from lab.topology.model.steps import RadiusInTunnel
 from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import RefusedError
-from lab.world import Outcome, Work, World
+from lab.world import Outcome, World
 
 LISTED = 5
 """Packets named in the outcome."""
@@ -53,6 +53,3 @@ def _judged(found: dict[str, Any], told: str) -> Outcome:
         return Outcome(held=False, detail=detail, evidence=found)
     detail = f"{told}; none of it in {found['packets']} packets, {found['tunnelled']} of the tunnel"
     return Outcome(held=True, detail=detail, evidence=found)
-
-
-WORK: dict[type[Step], Work] = {RadiusInTunnel: radius_in_tunnel}

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 
 from lab.nodes import probes
 from lab.nodes.base import Node
-from lab.topology.model.steps import CannotReach, Reaches, Resolves, Step
+from lab.topology.model.steps import CannotReach, Reaches, Resolves
 from lab.waiting import patience
-from lab.world import Outcome, Work, World
+from lab.world import Outcome, World
 
 Probe = Reaches | CannotReach
 GRACE = 5.0
@@ -90,6 +90,3 @@ async def _resolve(node: Node, name: str) -> list[str]:
     if not found:
         raise UnreachableError(f"{name} is not known to {node.name}'s resolver")
     return found
-
-
-WORK: dict[type[Step], Work] = {Reaches: reaches, CannotReach: cannot_reach, Resolves: resolves}

@@ -27,6 +27,7 @@ from lab.checks import (
     tunnel,
 )
 from lab.failure import told, words
+from lab.topology.model import steps as model
 from lab.topology.model.steps import ACTIONS, TELEPHONE, Step, Tunnel, verb_of
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
@@ -35,15 +36,30 @@ Tell = Callable[[int, Step, Outcome, float], None]
 """Told of each step when it is done: its place in the list, itself, the outcome, seconds."""
 
 WORK: dict[type[Step], Work] = {
-    **connect.WORK,
-    **reach.WORK,
-    **privacy.WORK,
-    **session.WORK,
-    **tunnel.WORK,
-    **radius_in_tunnel.WORK,
-    **second_factor.WORK,
-    **actions.WORK,
+    model.Connects: connect.connects,
+    model.Refused: connect.refused,
+    model.Reaches: reach.reaches,
+    model.CannotReach: reach.cannot_reach,
+    model.Resolves: reach.resolves,
+    model.NoCleartext: privacy.no_cleartext,
+    model.SurvivesRekey: session.survives_rekey,
+    model.Disconnected: session.disconnected,
+    model.StaysDisconnected: session.stays_disconnected,
+    model.Tunnel: tunnel.tunnel,
+    model.RadiusInTunnel: radius_in_tunnel.radius_in_tunnel,
+    model.Revoke: actions.revoke,
+    model.Reinstate: actions.reinstate,
+    model.Disconnect: actions.disconnect,
+    model.HangUp: actions.hang_up,
+    model.Restart: actions.restart,
+    model.Update: actions.update,
+    model.Fault: actions.fault,
+    model.EndFault: actions.end_fault,
+    model.Approve: second_factor.approve,
+    model.Deny: second_factor.deny,
 }
+"""What carries out each step: the checks first, then the actions. A new one is a model in
+lab/topology/model/steps.py, a function and a row here."""
 NOTABLE = 0.5
 """The part of a step's time without a turn from which the machine may be what failed it."""
 Chain = list[tuple[int, Step]]

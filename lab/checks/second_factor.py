@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 
 from lab.errors import UsageError
-from lab.topology.model.steps import Approve, Deny, Step
+from lab.topology.model.steps import Approve, Deny
 from lab.waiting import wait_until
-from lab.world import Outcome, RadiusServer, Work, World
+from lab.world import Outcome, RadiusServer, World
 from radius.reasons import bare
 
 
@@ -68,6 +68,3 @@ async def decide(servers: Mapping[str, RadiusServer], user: str, *, approve: boo
     for server in found.values():
         await server.decide(user, approve=approve)
     return list(found)
-
-
-WORK: dict[type[Step], Work] = {Approve: approve, Deny: deny}

@@ -8,9 +8,9 @@ from typing import Any
 
 from gateway.common import rotation
 from lab.checks.connect import concerns
-from lab.topology.model.steps import Disconnected, StaysDisconnected, Step, SurvivesRekey
+from lab.topology.model.steps import Disconnected, StaysDisconnected, SurvivesRekey
 from lab.waiting import wait_until
-from lab.world import ClientComputer, Outcome, Work, World
+from lab.world import ClientComputer, Outcome, World
 
 INTERVAL = 0.02
 BEFORE = AFTER = 10
@@ -105,10 +105,3 @@ def concerns_row(row: dict[str, Any], client: ClientComputer) -> bool:
     if row["thumbprint"]:
         return bool(row["thumbprint"] == client.thumbprint)
     return bool(row["vpnUserName"] == client.user)  # whom RADIUS vouched for
-
-
-WORK: dict[type[Step], Work] = {
-    SurvivesRekey: survives_rekey,
-    Disconnected: disconnected,
-    StaysDisconnected: stays_disconnected,
-}

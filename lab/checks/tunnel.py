@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.topology.model.steps import Step, Tunnel
+from lab.topology.model.steps import Tunnel
 from lab.waiting import wait_until
-from lab.world import Outcome, Work, World
+from lab.world import Outcome, World
 
 
 async def tunnel(step: Tunnel, world: World) -> Outcome:
@@ -37,6 +37,3 @@ async def _why(site: str, world: World) -> str:
     gateway = world.gateways[world.plan.gateway_of_site(site)]
     own = [row for row in await gateway.tunnel_log() if row["connection"] == site]
     return str(own[-1]["message"]) if own else ""
-
-
-WORK: dict[type[Step], Work] = {Tunnel: tunnel}

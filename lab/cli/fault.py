@@ -21,7 +21,7 @@ def faults() -> dict[str, str]:
     return {name: (work.__doc__ or "").split("\n")[0] for name, work in KINDS.items()}
 
 
-@click.command(cls=listing("Faults", faults))
+@click.command(cls=listing("fault", faults))
 @click.argument("word")
 @click.option("--for", "time", help="After how long it ends by itself, as 20s; default: never.")
 @click.option("--at", help="The site or the RADIUS server, where there is more than one.")

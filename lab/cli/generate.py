@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from lab.cli.group import p2slab
+from lab.cli.words import Listing
 from lab.topology.reading.schema import schema
 
 HELP_WIDTH = 80
@@ -38,7 +39,7 @@ def commands() -> dict[str, Any]:
     """The table for lab.boot.arguments: of every verb its help, options and arguments.
 
     `first` and `last` of an argument: how many there must and may be when all of this one are
-    there; no `last` means any number.
+    there; no `last` means any number. `words`: what the first argument is, and all that it may be.
     """
     table: dict[str, Any] = {}
     settings = {**p2slab.context_settings, "terminal_width": HELP_WIDTH}
@@ -57,6 +58,7 @@ def _add(table: dict[str, Any], path: str, context: click.Context) -> None:
         "interspersed": context.allow_interspersed_args,
         "options": {name: _kind(option) for option in options for name in option.opts},
         "arguments": _arguments(command, context),
+        "words": {command.what: list(command.words())} if isinstance(command, Listing) else {},
     }
     for name in below:
         found = command.get_command(context, name) if isinstance(command, click.Group) else None

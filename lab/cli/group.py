@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from lab import VERSION
-from lab.boot.verbs import OF_THE_LAUNCHER, VERBS
+from lab.boot.verbs import VERBS
 
 
 class _Verbs(click.Group):
@@ -18,14 +18,14 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in VERBS or cmd_name in OF_THE_LAUNCHER:
+        if cmd_name not in VERBS or VERBS[cmd_name].of_the_launcher:
             return None
         command: click.Command = import_module(f"lab.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

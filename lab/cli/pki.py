@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 
+from lab.boot.enter import outside
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _write(out: Path, made: Credential, password: str | None) -> list[str]:
         **({} if password is None else {"p12": (made.p12(password, rounds=P12_ROUNDS), 0o600)}),
     }
     files = {out / f"{made.name}.{ending}": content for ending, content in contents.items()}
-    there = [str(path) for path in files if path.exists()]
+    there = [outside(path) for path in files if path.exists()]
     if there:
         raise UsageError(f"{', '.join(there)}: there already", "remove it, or use another name")
     out.mkdir(parents=True, exist_ok=True)
@@ -165,4 +166,4 @@ def _write(out: Path, made: Credential, password: str | None) -> list[str]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         with os.fdopen(os.open(path, flags, mode), "wb") as file:
             file.write(content)
-    return [str(path) for path in files]
+    return [outside(path) for path in files]

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lab.boot.source import EXAMPLE, PROGRAM
 from lab.cli.labs import name_argument, one_name
 from lab.errors import LabError
 from lab.report.machine import remarks
@@ -36,7 +37,7 @@ def command(named: str | None, name: str | None, as_json: bool) -> None:
     elif name:
         _detail(rows[0])
     elif not rows:
-        click.echo("no lab is running (p2slab up topologies/quickstart.yaml)", err=True)
+        click.echo(f"no lab is running ({PROGRAM} up {EXAMPLE})", err=True)
     for row in () if as_json or name else rows:
         click.echo(_line(row))
 

@@ -47,7 +47,7 @@ def command(
     here = _here() if _name_a_file(pytest_arguments) else Path(os.environ["P2SLAB_SOURCE"])
     checks = [] if pytest_arguments else [Check(name, argv, here) for name, argv in CHECKS]
     arguments = pytest_arguments or ("--durations=10",)
-    code = _run([sys.executable, "-m", "pytest", *arguments], here)
+    code = _run([sys.executable, "-m", "pytest", "-p", "lab.pytest_plugin", *arguments], here)
     failed = [check.name for check in checks if not check.passes()]
     if failed:
         click.echo(f"also failed: {', '.join(failed)}", err=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lab.boot.enter import outside
 from lab.errors import HELD, USAGE
 
 
@@ -39,9 +40,9 @@ def _answer(file: Path) -> dict[str, Any]:
         plan = load(file).plan()
     except LoadError as error:
         problems = [asdict(problem) for problem in error.problems]
-        return {"file": str(file), "ok": False, "problems": problems}
+        return {"file": outside(file), "ok": False, "problems": problems}
     return {
-        "file": str(file),
+        "file": outside(file),
         "ok": True,
         "problems": [],
         "name": plan.name,

@@ -9,18 +9,26 @@ import click
 from lab.errors import UsageError
 
 
-def listing(heading: str, words: Callable[[], Mapping[str, str]]) -> type[click.Command]:
-    """A command whose help lists `words` (each with what it means) under a heading."""
+class Listing(click.Command):
+    """A command whose first argument is one of `words()`, each with what it means: its help lists
+    them. `what` one of them is: a benchmark, say."""
 
-    class Listing(click.Command):
-        """As above."""
+    what = ""
 
-        def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-            with formatter.section(heading):
-                formatter.write_dl(list(words().items()))
-            super().format_epilog(ctx, formatter)
+    def words(self) -> Mapping[str, str]:
+        """They themselves."""
+        return {}
 
-    return Listing
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them under a heading."""
+        with formatter.section(f"{self.what.capitalize()}s"):
+            formatter.write_dl(list(self.words().items()))
+        super().format_epilog(ctx, formatter)
+
+
+def listing(what: str, words: Callable[[], Mapping[str, str]]) -> type[Listing]:
+    """The class of a command with these words."""
+    return type("Listing", (Listing,), {"what": what, "words": lambda _: words()})
 
 
 def refuse_unknown(what: str, word: str, known: Mapping[str, str], where: str) -> None:

@@ -1,4 +1,7 @@
-"""What each fault does, as a table from its name."""
+"""What each fault does, as a table from its name.
+
+A new one is a name in lab/topology/model/vocabulary.py, a function here and a row of KINDS.
+"""
 
 from __future__ import annotations
 

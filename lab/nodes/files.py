@@ -7,7 +7,7 @@
     /sys             of the node's network, read-only
     /proc            of the node's processes (lab.nodes.first); of what is the machine's, nothing
                      can be written but /proc/sys/net, which is the node's own
-    the checkout     read-only, for `python -m gateway` and the like
+    our code         read-only, for `python -m gateway` and the like
     the cache        its `native` and `bytecode` only, read-only
 
 Nothing else is there: not the home directories, the rest of the cache, the machine's devices, nor
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from gateway.common import calls
 from lab.boot import own
-from lab.boot.enter import LOWER
+from lab.boot.enter import LOWER, code_shown
 from lab.boot.users import is_machines_root
 
 OWN_PLACES = ("/run", "/tmp", "/etc")  # noqa: S108 (the node's own)
@@ -34,7 +34,7 @@ DIRECTORIES = (
 )
 OVERLAYS = ("etc", "var")
 SOURCE = Path(os.environ.get("P2SLAB_SOURCE") or Path(__file__).parents[2])
-"""The checkout, by the path by which nodes see it, too (lab.boot.enter.inside_nodes)."""
+"""Our code, by the path by which nodes see it, too (lab.boot.enter.code_inside)."""
 OF_THE_CACHE = ("native", "bytecode")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun", "ppp")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",
@@ -170,8 +170,8 @@ def _show(place: Path, target: Path) -> None:
 
 
 def _shown() -> Iterator[Path]:
-    """What of the checkout and the cache a node sees; the latter as far as it can be there."""
-    yield SOURCE
+    """What of our code and the cache a node sees; the latter as far as it can be there."""
+    yield from map(Path, code_shown(str(SOURCE)).values())
     for place in (Path(os.environ["P2SLAB_CACHE"], name) for name in OF_THE_CACHE):
         with suppress(OSError):  # a cache that cannot be written
             os.close(own.open_directory(str(place), make=True))

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from lab.boot.enter import HOST
+from lab.boot.source import PROGRAM
 from lab.errors import LabError
 from lab.guest import wire
 from lab.kernel import sysctls
@@ -117,7 +118,7 @@ class Machine:
         await process.stop(0)
         said = _last_words(process)
         raise LabError(f"{self._plan.name}: user-mode Linux {state}; it said: {said}",
-                       "./p2slab doctor tells whether it can run here")  # fmt: skip
+                       f"{PROGRAM} doctor tells whether it can run here")  # fmt: skip
 
     async def _watch(self, process: Process) -> None:
         """A kernel that is killed closes none of its connections."""

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.boot.enter import outside
 from lab.errors import UsageError
 from lab.pki import stock
 from lab.topology.planning.plan import CertificatePlan
@@ -218,7 +219,7 @@ def load_certificate(name: str, path: Path) -> x509.Certificate:
         return (x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate)(data)
     except ValueError as error:
         raise UsageError(
-            f"Data for certificate {name} is invalid: {path}: {error}",
+            f"Data for certificate {name} is invalid: {outside(path)}: {error}",
             "give a PEM or DER file with one X.509 certificate",
         ) from error
 
@@ -229,15 +230,15 @@ def load_key(name: str, path: Path) -> Key:
         key = serialization.load_pem_private_key(_read(path), None)
     except TypeError as error:
         raise UsageError(
-            f"the private key of {name} is encrypted: {path}",
-            f"openssl rsa -in {path} -out plain.key",
+            f"the private key of {name} is encrypted: {outside(path)}",
+            f"openssl rsa -in {outside(path)} -out plain.key",
         ) from error
     except ValueError as error:
         raise UsageError(
-            f"the private key of {name} cannot be read: {path}: {error}", "give a PEM file"
+            f"the private key of {name} cannot be read: {outside(path)}: {error}", "give a PEM file"
         ) from error
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise UsageError(f"the private key of {name} is not RSA: {path}", "use an RSA key")
+        raise UsageError(f"the private key of {name} is not RSA: {outside(path)}", "use an RSA key")
     return key
 
 
@@ -246,5 +247,5 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror}", "check the path and its permissions"
+            f"{outside(path)}: {error.strerror}", "check the path and its permissions"
         ) from error

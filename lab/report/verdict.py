@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from lab.boot.enter import outside
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.runtime.protocol import Event, Failed, Stage, StepResult
 
@@ -41,7 +42,7 @@ class Verdict:
     def of(cls, topology: TopologyFile, name: str) -> Self:
         """Of the lab of that name, before anything has happened."""
         expected = len(topology.topology.expect)
-        return cls(name, str(topology.path), expected, topology.lines)
+        return cls(name, outside(topology.path), expected, topology.lines)
 
     def add(self, event: Event) -> None:
         """Take in one event of the lab."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from lab.boot.enter import outside
+from lab.boot.source import EXAMPLE
 from lab.topology.model.topology import Topology
 from lab.topology.planning.plan import Plan
 from lab.topology.planning.planner import make_plan
@@ -23,7 +25,7 @@ from lab.topology.rules import rule_problems
 from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
-_STARTING_POINT = "topologies/quickstart.yaml is one to start from"
+_STARTING_POINT = f"{EXAMPLE} is one to start from"
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class TopologyFile:
 
 def load(path: FilePath) -> TopologyFile:
     """Read and check a topology file; LoadError."""
-    document = _document(_read(path), str(path))
-    topology = _checked(document, str(path), path.parent)
+    document = _document(_read(path), outside(path))
+    topology = _checked(document, outside(path), path.parent)
     steps = range(len(topology.expect))
     return TopologyFile(path, topology, tuple(document.mark(("expect", n))[0] for n in steps))
 
@@ -75,7 +77,7 @@ def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
         if not found.topology.expect:
             message = "nothing is expected, so there is nothing to verify"
             remedy = f"add, for example: expect: [{{connects: {client}}}]"
-            problems.append(Located(str(found.path), 1, 1, message, remedy))
+            problems.append(Located(outside(found.path), 1, 1, message, remedy))
     if problems:
         raise LoadError(problems)
 
@@ -96,13 +98,13 @@ def _read(path: FilePath) -> bytes:
         with path.open("rb") as stream:
             return stream.read(MAXIMUM_BYTES + 1)
     except FileNotFoundError:
-        raise _at_start(str(path), "no such file", _STARTING_POINT) from None
+        raise _at_start(outside(path), "no such file", _STARTING_POINT) from None
     except IsADirectoryError:
-        raise _at_start(str(path), "a directory", "name a file in it") from None
+        raise _at_start(outside(path), "a directory", "name a file in it") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise _at_start(
-            str(path), f"cannot be read: {said}", "check the path and its permissions"
+            outside(path), f"cannot be read: {said}", "check the path and its permissions"
         ) from None
 
 

@@ -56,20 +56,25 @@ def test_no_mark(lab):
 """
 
 
-def test_a_users_tests_find_their_files_and_fail_briefly(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/small.yaml").write_text(SMALL)
-    (tmp_path / "mine/test_mine.py").write_text(TESTS)
+def pytest_in(directory: Path, environment: dict[str, str]) -> str:
+    """What pytest says there of mine/test_mine.py."""
+    (directory / "mine").mkdir()
+    (directory / "mine/small.yaml").write_text(SMALL)
+    (directory / "mine/test_mine.py").write_text(TESTS)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "lab.pytest_plugin", "-p", "no:cacheprovider",
          "mine/test_mine.py"],
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(CHECKOUT)},
+        cwd=directory,
+        env={**environment, "COLUMNS": "200", "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
         check=False,
     )  # fmt: skip
-    said = run.stdout + run.stderr
+    return run.stdout + run.stderr
+
+
+def test_a_users_tests_find_their_files_and_fail_briefly(tmp_path: Path) -> None:
+    said = pytest_in(tmp_path, dict(os.environ))
     for words in (
         "1 passed",
         "3 failed",
@@ -84,3 +89,10 @@ def test_a_users_tests_find_their_files_and_fail_briefly(tmp_path: Path) -> None
     assert "Warning" not in said
     assert "During handling" not in said
     assert str(CHECKOUT / "lab") not in said  # nothing of ours between the test and the words
+
+
+def test_outside_the_private_root_the_command_to_type_is_said(tmp_path: Path) -> None:
+    elsewhere = {name: text for name, text in os.environ.items() if name != "P2SLAB_SOURCE"}
+    said = pytest_in(tmp_path, elsewhere)
+    assert f"p2slab test {tmp_path}/mine/test_mine.py" in said
+    assert "6 errors in" in said

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from yaml.reader import Reader
 
+from lab.boot.source import EXAMPLE
 from lab.topology.reading.problems import Path
 
 Mark = tuple[int, int]
@@ -295,7 +296,7 @@ def _syntax_error(error: yaml.YAMLError, text: str, places: _Places) -> Document
     at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = getattr(error, "problem", None) or str(error)
     if at is None:
-        return DocumentError((1, 1), f"not YAML: {said}", "see topologies/quickstart.yaml")
+        return DocumentError((1, 1), f"not YAML: {said}", f"see {EXAMPLE}")
     mark = places.mark(at.index)
     if "nesting depth" in said:  # libyaml reads ahead and finds it first
         return _too_deep(mark)

@@ -31,7 +31,7 @@ from lab.topology.reading.files import _certificate, _FlawError, _private_key, _
 from lab.topology.reading.problems import LoadError
 from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
-from tests.fuzz.targets.daemons import engine_context
+from tests.fuzz.targets.gateways import engine_context
 from tests.fuzz.targets.keys import authority, der, pem
 from tests.rigs.fences import RecordingFence
 

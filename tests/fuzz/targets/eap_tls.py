@@ -34,7 +34,7 @@ from gateway.unprivileged.channel import Channel, ChannelError
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, split
 from tests.fuzz.targets import certificates, keys
-from tests.fuzz.targets.daemons import engine_context
+from tests.fuzz.targets.gateways import engine_context
 
 SETUP, HONEST, RAW, PATCH, FLIGHT, CHAIN, AGAIN, CUT = range(8)
 """What a step does: sizes of pieces and Requests; the client's next answer as it is, other bytes

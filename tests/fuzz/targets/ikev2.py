@@ -25,7 +25,7 @@ from gateway.unprivileged.halfopen import HalfOpen
 from radius.packet import LONGEST, LONGEST_EAP, Keys, walk
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, split
-from tests.fuzz.targets.daemons import LIMIT, Tasks, engine_context, look
+from tests.fuzz.targets.gateways import LIMIT, Tasks, engine_context, look
 from tests.fuzz.targets.radius_packets import (
     IDENTITY,
     OTHER_SECRET,

@@ -116,7 +116,7 @@ def test_what_is_wrong_is_told_with_what_would_be_right(
 )
 def test_what_a_verb_needs(words: list[str], unprivileged: bool, builds_lab: bool) -> None:
     made = call(*words)
-    assert (made.unprivileged, made.builds_lab) == (unprivileged, builds_lab)
+    assert (made.row.unprivileged, made.builds_lab) == (unprivileged, builds_lab)
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,12 @@ def test_a_file_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     refuse_missing(call("verify", str(tmp_path / "fifo")))
     refuse_missing(call("pki", "root", "x", "--out", str(tmp_path / "later")))
+
+
+@pytest.mark.parametrize("words", [["bench"], ["bench", "plain-tls"]])
+def test_benchmarks_are_listed_where_none_is_named_or_a_wrong_one(words: list[str]) -> None:
+    with pytest.raises(UsageError) as refused:
+        read(words, TABLE)
+    said = str(refused.value)
+    assert all(name in said for name in ("lab", "up", "sstp-soak", "ike-crowd"))
+    assert "radius-labs" not in said

@@ -15,6 +15,7 @@ import pytest
 
 from lab.boot import image
 from lab.boot.cache import Cache
+from lab.boot.source import COMMIT, commit_of
 from lab.errors import UsageError
 
 KEY = "0123456789ab"
@@ -163,6 +164,19 @@ def test_of_the_checkout_its_own_files_are_in_the_image(
     assert files == [f"opt/p2slab/{name}" for name in wanted]
     assert members["opt/p2slab/p2slab"].mode == 0o755
     assert {(member.uid, member.gid, member.uname) for member in members.values()} == {(0, 0, "")}
+
+
+def test_the_image_knows_of_which_commit_it_is(
+    cache: Cache, checkout: Path, tmp_path: Path
+) -> None:
+    own = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+    for command in (["init", "-q"], ["add", "."], [*own, "commit", "-qm", "One"]):
+        subprocess.run(["git", "-C", str(checkout), *command], check=True)
+    layer = io.BytesIO(written(cache, checkout, tmp_path).layers[1])
+    with tarfile.open(fileobj=layer) as archive:
+        member = archive.extractfile(f"opt/p2slab/{COMMIT}")
+        assert member
+        assert member.read().decode().strip() == commit_of(str(checkout)) != ""
 
 
 @pytest.mark.parametrize("tag", ["P2slab:1", "p2slab", "p2slab:", "-x:1", "a b:1", "x:y:z"])

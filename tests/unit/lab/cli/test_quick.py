@@ -18,6 +18,7 @@ IMPORTS = {
     "lab.cli.exec": DEAR,
     "lab.cli.status": DEAR - {"rich"},
     "lab.topology.load": DEAR - {"pydantic"},
+    "lab.pytest_plugin": DEAR,
     "lab.runtime.lab": DEAR - {"pydantic", "asyncio"},
 }
 """A module, and packages that it must not import."""
