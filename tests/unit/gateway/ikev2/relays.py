@@ -1,4 +1,4 @@
-"""A relay for tests, and what charon asks it."""
+"""A relay for tests, and charon's requests to it."""
 
 from __future__ import annotations
 

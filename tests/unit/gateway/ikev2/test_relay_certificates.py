@@ -1,4 +1,4 @@
-"""The relay before the judge of certificates: whom it lets in."""
+"""The relay with certificates: whom it admits."""
 
 from __future__ import annotations
 
