@@ -130,7 +130,7 @@ def icmp(source: str, target: str, kind: int = ECHO_REQUEST, quoted: bytes = b""
 
 
 def esp(source: str, target: str) -> bytes:
-    """ESP of nobody's."""
+    """ESP of an unknown SA."""
     return _ip(source, target, 50, bytes(32))
 
 

@@ -66,7 +66,7 @@ def test_more_than_the_kernel_takes_is_kept_and_comes_in_order(kind: str) -> Non
 
 
 @BOTH
-def test_reading_leaves_nothing_inside_that_the_socket_does_not_tell(kind: str) -> None:
+def test_reading_leaves_no_buffered_data_that_the_socket_does_not_report(kind: str) -> None:
     connection, client = connected(kind)
     client.connection.write([bytes([number]) * RECORD for number in range(10)])
     client.connection.flush()
@@ -100,7 +100,7 @@ def test_each_piece_begins_a_record_of_its_own(kind: str) -> None:
 
 
 @BOTH
-def test_a_peer_that_says_goodbye_or_only_goes_has_closed(kind: str) -> None:
+def test_a_peer_that_closes_with_or_without_close_notify_has_closed(kind: str) -> None:
     for goodbye in (True, False):
         connection, client = connected(kind)
         client.connection.write([b"last words"])
