@@ -16,11 +16,11 @@ USAGE, FAILED = 2, 4
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 2 for a wrong argument, 4 if it cannot serve."""
+    """Run until SIGTERM or SIGINT. Returns 2 for a wrong argument, 4 if it cannot serve."""
     parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
-    parser.add_argument("--placement", type=Path, required=True, help="where it stands (JSON)")
+    parser.add_argument("--placement", type=Path, required=True, help="its placement (JSON)")
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket of the API")
-    parser.add_argument("--state", type=Path, required=True, help="directory of its files")
+    parser.add_argument("--state", type=Path, required=True, help="directory for its files")
     arguments = parser.parse_args()
     try:
         placement = Placement.model_validate_json(arguments.placement.read_bytes())
@@ -39,7 +39,7 @@ def main() -> int:
 
 async def _run(placement: Placement, socket: Path, state: Path) -> None:
     from gateway.common.errors import FenceError  # noqa: PLC0415
-    from gateway.control import application, serve  # noqa: PLC0415 - after the arguments are right
+    from gateway.control import application, serve  # noqa: PLC0415 - only after the arguments are valid
     from gateway.forwarding.fence import NftFence  # noqa: PLC0415
     from gateway.forwarding.reach import Reach  # noqa: PLC0415
     from gateway.policy.refusals import BoundedLog  # noqa: PLC0415
@@ -53,7 +53,7 @@ async def _run(placement: Placement, socket: Path, state: Path) -> None:
     fence = NftFence(placement, log)
     try:
         fence.enclose(Reach())  # closed from the beginning
-    except FenceError as error:  # a PUT will be refused for it, and tells the caller
+    except FenceError as error:  # a PUT will fail, too, and report it to its caller
         print(error.message, file=sys.stderr)
     gateway = Gateway(placement, state, log, fence)
     runner = await serve(application(gateway), socket)

@@ -1,4 +1,4 @@
-"""The gateway's API: HTTP on a Unix socket, JSON, Azure's verbs and Azure's shape of errors."""
+"""The gateway's API: HTTP on a Unix socket, JSON, with Azure's operations and error format."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from gateway.reconcile import Gateway
 
 LARGEST_BODY = 4 * 1024 * 1024
-"""Bytes: 20 roots and long lists of revoked certificates are far below."""
+"""Bytes; 20 roots and long lists of revoked certificates need far less."""
 
 GOODBYE = 1.0
-"""Seconds for requests in progress when the gateway ends."""
+"""Seconds that pending requests get when the gateway stops."""
 
 
 class _Disconnect(BaseModel):
@@ -40,8 +40,8 @@ class _Disconnect(BaseModel):
 
 
 class _VpnProfile(ArmModel):
-    """Body of generatevpnprofile (ARM's VpnClientParameters); there is nothing in the zip that
-    depends on the architecture."""
+    """Body of generatevpnprofile (ARM's VpnClientParameters); nothing in the zip depends on the
+    processor architecture."""
 
     processorArchitecture: Literal["Amd64", "X86"] | None = None
     authenticationMethod: AuthenticationMethod | None = None
@@ -50,7 +50,7 @@ class _VpnProfile(ArmModel):
 
     @property
     def radius_root(self) -> bytes:
-        """DER; InvalidDocumentError for what is no certificate."""
+        """The root in DER; empty if none is given. InvalidDocumentError: not a certificate."""
         data = self.radiusServerAuthCertificate
         if not data:
             return b""
@@ -66,11 +66,11 @@ class Api:
         self._gateway = gateway
 
     async def get(self, _request: web.Request) -> web.Response:
-        """The document in force."""
+        """GET the current document."""
         return web.json_response(self._gateway.document())
 
     async def put(self, request: web.Request) -> web.Response:
-        """A new document."""
+        """PUT a new document."""
         return web.json_response(await self._gateway.put(await _json(request)))
 
     async def profile(self, request: web.Request) -> web.Response:
@@ -92,27 +92,27 @@ class Api:
         return web.Response(body=pack(files(snapshot)), content_type="application/zip")
 
     async def health(self, _request: web.Request) -> web.Response:
-        """Sessions."""
+        """The connected sessions."""
         return web.json_response({"vpnClientConnectionHealths": await self._gateway.health()})
 
     async def disconnect(self, request: web.Request) -> web.Response:
-        """End sessions; answers when they are gone."""
+        """End sessions; answers when they have ended."""
         data = await _json(request)
         try:
             body = _Disconnect.model_validate(data)
         except ValidationError as error:
-            said = "; ".join(item["msg"] for item in error.errors(include_url=False))
-            raise InvalidDocumentError(f"vpnConnectionIds: {said}") from None
+            flaws = "; ".join(item["msg"] for item in error.errors(include_url=False))
+            raise InvalidDocumentError(f"vpnConnectionIds: {flaws}") from None
         await self._gateway.disconnect(body.vpnConnectionIds)
         return web.json_response({})
 
     async def get_connection(self, request: web.Request) -> web.Response:
-        """A connection with its status."""
+        """GET a connection with its status."""
         name = request.match_info["name"]
         return web.json_response(await self._gateway.site_to_site.connection(name))
 
     async def put_connection(self, request: web.Request) -> web.Response:
-        """A new connection, or a changed one."""
+        """Create or change a connection."""
         name = request.match_info["name"]
         return web.json_response(await self._gateway.put_connection(name, await _json(request)))
 
@@ -121,12 +121,12 @@ class Api:
         return web.json_response({"value": await self._gateway.site_to_site.connections()})
 
     async def get_local(self, request: web.Request) -> web.Response:
-        """A local network gateway."""
+        """GET a local network gateway."""
         name = request.match_info["name"]
         return web.json_response(self._gateway.site_to_site.local_gateway(name))
 
     async def put_local(self, request: web.Request) -> web.Response:
-        """A new local network gateway, or a changed one."""
+        """Create or change a local network gateway."""
         name, data = request.match_info["name"], await _json(request)
         return web.json_response(await self._gateway.put_local_network_gateway(name, data))
 
@@ -135,12 +135,12 @@ class Api:
         return web.json_response({"value": self._gateway.site_to_site.local_gateways()})
 
     async def delete_connection(self, request: web.Request) -> web.Response:
-        """A tunnel no longer wanted."""
+        """Delete a connection and its tunnel."""
         await self._gateway.delete("connections", request.match_info["name"])
         return web.json_response({})
 
     async def delete_local(self, request: web.Request) -> web.Response:
-        """Refused while a connection uses it."""
+        """Delete a local network gateway; refused while a connection uses it."""
         await self._gateway.delete("localNetworkGateways", request.match_info["name"])
         return web.json_response({})
 
@@ -153,7 +153,7 @@ class Api:
         return web.json_response({"value": self._gateway.log.documents()})
 
     async def runtime(self, _request: web.Request) -> web.Response:
-        """Engines, the judge of certificates, refusals, and resident memory in bytes."""
+        """Engines, eapd, refusals, resident memory in bytes, and processor time in seconds."""
         return web.json_response({
             "engines": self._gateway.engines(),
             "certificates": self._gateway.certificates(),
@@ -191,7 +191,7 @@ def application(gateway: Gateway) -> web.Application:
 
 
 async def serve(app: web.Application, path: Path) -> web.AppRunner:
-    """Listen on a Unix socket that only its owner can use."""
+    """Listen on a Unix socket that only its owner may use."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=GOODBYE)
     await runner.setup()
     mask = os.umask(0o177)
@@ -204,7 +204,7 @@ async def serve(app: web.Application, path: Path) -> web.AppRunner:
 
 @web.middleware
 async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Every error in Azure's shape."""
+    """Answer every error in Azure's error format."""
     try:
         response: web.StreamResponse = await handler(request)
     except GatewayError as error:
@@ -212,7 +212,7 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
     except web.HTTPException as error:
         body = {"error": {"code": type(error).__name__.removeprefix("HTTP"), "message": error.text}}
         return web.json_response(body, status=error.status)
-    except Exception as error:  # noqa: BLE001 - the API must answer whatever happened
+    except Exception as error:  # noqa: BLE001 - the API must always answer
         traceback.print_exc(file=sys.stderr)
         message = f"{type(error).__name__}: {error}"
         body = {"error": {"code": GatewayError.code, "message": message}}
@@ -225,5 +225,5 @@ async def _json(request: web.Request) -> Any:
 
 
 def _memory() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - not a file to keep
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - a file of the kernel
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""What every engine offers, and what the reconciler gives it."""
+"""The interface of engines, and what the reconciler passes to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 GOODBYE_LIMIT = 5.0
-"""Seconds in which a session must end."""
+"""Seconds within which a session must end."""
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,31 @@ class Settings:
     roots: tuple[Certificate, ...]
     pool: tuple[IPv4Network, ...]
     routes: tuple[IPv4Network, ...]
-    """What clients send into the tunnel: the VNet's prefixes and custom routes."""
+    """Destinations that clients send into the tunnel: the VNet's prefixes and custom routes."""
     dns: tuple[IPv4Address, ...]
     radius: bool = False
-    """Whether RADIUS checks users, and not the roots."""
+    """Whether users authenticate by RADIUS instead of by certificates."""
 
 
 @dataclass(frozen=True)
 class EngineContext:
-    """What all engines share."""
+    """What the reconciler provides to an engine."""
 
     placement: Placement
     state: Path
-    """A directory of the engine's own."""
+    """The engine's own directory."""
     admission: Admission
     sessions: Sessions
     log: DiagnosticLog
     eap_tls: EapTls
     radius: RadiusPath
     charon: Charon
-    """One for the whole gateway; site-to-site tunnels are its, too."""
+    """The gateway's only charon, which also serves site-to-site tunnels."""
 
 
 @dataclass(frozen=True)
 class EngineReport:
-    """How an engine is doing."""
+    """The state of an engine."""
 
     protocol: VpnProtocol
     state: str
@@ -68,12 +68,12 @@ class EngineReport:
     restarts: int
     datapath: str
     counters: Mapping[str, int] = field(default_factory=dict)
-    """What the daemon has counted, by words of its own, as of the last `refresh`."""
+    """The daemon's counters under its own names, as of the last `refresh`."""
     death: str = ""
-    """How the daemon last ended by itself."""
+    """How the daemon last died."""
 
     def document(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The report as JSON data."""
         return {
             "protocol": self.protocol,
             "state": self.state,
@@ -86,31 +86,31 @@ class EngineReport:
 
 
 class Engine(Protocol):
-    """One VPN protocol."""
+    """The implementation of one VPN protocol."""
 
     protocol: VpnProtocol
 
     async def configure(self, settings: Settings) -> None:
-        """Start with these settings, or change to them; sessions they do not touch live on.
+        """Start with these settings, or change to them; unaffected sessions stay up.
 
-        EngineError, quoting the daemon, if it cannot.
+        EngineError: it failed; the message quotes the daemon.
         """
 
     async def stop(self) -> None:
-        """End all sessions and the daemon."""
+        """End all sessions and stop the daemon."""
 
     async def disconnect(self, session: Session, why: str) -> None:
-        """End a session and return when it is gone."""
+        """End a session and return when it has ended. EngineError: it did not end."""
 
     async def refresh(self) -> None:
-        """Bring the sessions' counters up to date."""
+        """Update the sessions' counters."""
 
     def report(self) -> EngineReport:
-        """How it is doing."""
+        """The engine's state."""
 
 
 async def until_gone(sessions: Sessions, session: Session, limit: float = GOODBYE_LIMIT) -> None:
-    """Wait until the daemon's event has taken the session out of the table."""
+    """Wait until the daemon's event has removed the session. EngineError: not within `limit`."""
     what = f"{session.peer.protocol} session {session.id} to end"
     try:
         await wait_until(what, limit, lambda: sessions.get(session.id) is None)

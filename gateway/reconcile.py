@@ -1,6 +1,6 @@
 """Desired state -> running engines. Changing a running gateway is the ordinary case.
 
-The order matters for safety: the gate learns the new policy first, so that nobody comes in under
+The order matters for safety: admission gets the new policy first, so that nobody is admitted under
 the old one; then engines change; then sessions that the new policy does not allow are ended.
 """
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class Gateway:
-    """The gateway: a document, and what it has been turned into."""
+    """The gateway: an ARM document, and the engines that implement it."""
 
     def __init__(self, placement: Placement, state: Path, log: BoundedLog, fence: Fence) -> None:
         self.placement = placement
@@ -65,7 +65,7 @@ class Gateway:
         self._admission = Admission(self.sessions)
         self._engines: dict[VpnProtocol, Engine] = {}
         self._charon = Charon(state / "ikev2", self.log)
-        self._eap_tls = EapTls(placement, state / "eap-tls", self._say_of_eapd)
+        self._eap_tls = EapTls(placement, state / "eap-tls", self._log_eapd)
         self.site_to_site = Connections(placement, self._charon)
         self._radius = RadiusPath(placement, self.site_to_site, datapath.fence)
         self._resource: VirtualNetworkGateway | None = None
@@ -75,26 +75,26 @@ class Gateway:
 
     @property
     def resource(self) -> VirtualNetworkGateway:
-        """The document in force."""
+        """The current document. NotFoundError: there is none yet."""
         if self._resource is None:
             raise NotFoundError(f"the gateway {self.placement.name} has no document yet: PUT one")
         return self._resource
 
     @property
     def configuration(self) -> VpnClientConfiguration:
-        """Its point-to-site part; empty if there is none."""
+        """The document's point-to-site part; empty if there is none."""
         return self.resource.properties.vpnClientConfiguration or VpnClientConfiguration()
 
     @property
     def routes(self) -> tuple[IPv4Network, ...]:
-        """What clients send into the tunnel: the VNet's prefixes, then custom routes."""
+        """Destinations sent into the tunnel: the VNet's prefixes, then custom routes."""
         custom = self.resource.properties.customRoutes
         texts = custom.addressPrefixes if custom else ()
         network = self.placement.virtualNetwork.addressPrefixes
         return (*network, *(p for p in _networks(texts) if p not in network))
 
     def document(self) -> dict[str, Any]:
-        """GET: the document without secrets, with what has become of it."""
+        """GET: the document without secrets, with its provisioningState."""
         document = self.resource.document()
         states = {engine.report().state for engine in self._engines.values()}
         word = "Updating" if self._changing.locked() else "Succeeded"
@@ -103,10 +103,10 @@ class Gateway:
         return document
 
     async def put(self, data: object) -> dict[str, Any]:
-        """PUT: refuse the document, or bring the engines to it.
+        """PUT: refuse the document, or reconcile the engines with it.
 
-        InvalidDocumentError leaves everything as it was. After an EngineError the new document is
-        in force all the same and the engine keeps trying; GET says `Failed` until it is up.
+        InvalidDocumentError: nothing has changed. EngineError: the new document is in force and the
+        engine keeps trying; GET returns `Failed` until it is up.
         """
         resource = self._read(data)
         async with self._changing:
@@ -115,27 +115,27 @@ class Gateway:
         return self.document()
 
     async def put_local_network_gateway(self, name: str, data: object) -> dict[str, Any]:
-        """PUT: another side of connections; those that use it follow."""
+        """PUT a local network gateway; connections that use it are updated."""
         async with self._changing:
             self.site_to_site.take_local_gateway(name, data, self._resource)
             await self._reconcile_sites()
         return self.site_to_site.local_gateway(name)
 
     async def put_connection(self, name: str, data: object) -> dict[str, Any]:
-        """PUT: a tunnel. Answers when charon knows of it, before it is up."""
+        """PUT a connection. Answers when charon has loaded it, before the tunnel is up."""
         async with self._changing:
             self.site_to_site.take_connection(name, data, self.resource)
             await self._reconcile_sites()
         return await self.site_to_site.connection(name)
 
     async def delete(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
-        """DELETE: NotFoundError, or InvalidDocumentError while it is in use."""
+        """DELETE a resource. NotFoundError; InvalidDocumentError: it is in use."""
         async with self._changing:
             self.site_to_site.forget(kind, name)
             await self._reconcile_sites()
 
     async def stop(self) -> None:
-        """End everything."""
+        """Stop all engines and tunnels."""
         async with self._changing:
             stops = (engine.stop() for engine in self._engines.values())
             await asyncio.gather(self.site_to_site.stop(), *stops)
@@ -187,17 +187,17 @@ class Gateway:
         await self._radius.configure(configuration)
         try:
             self._enclose()
-        except FenceError:  # nothing is started then, but who is to be put out is
+        except FenceError:  # no engine is started then, but disallowed sessions are ended
             await self._end_disallowed()
             raise
-        # Sessions are looked at whatever becomes of the engines, and again afterwards for those
-        # that came in meanwhile.
+        # Sessions are checked whether or not engines fail, and again afterwards for those that
+        # opened meanwhile.
         results = await asyncio.gather(
             self._end_disallowed(),
             *(self._stop_engine(name) for name in list(self._engines) if name not in parts),
             return_exceptions=True,
         )
-        # Only then, as SSTP and OpenVPN have one port.
+        # Only after engines have stopped, because SSTP and OpenVPN use the same port.
         results += await asyncio.gather(
             self._run_eapd(roots, wanted=bool(parts) and not self._radius.enabled),
             *(self._run_engine(name, roots, part) for name, part in parts.items()),
@@ -210,14 +210,14 @@ class Gateway:
             raise _together(failures)
 
     async def _reconcile_sites(self) -> None:
-        if self._resource is None:  # other sides may be known before the gateway is
+        if self._resource is None:  # local network gateways may be PUT before the gateway
             return
         self._enclose()
         await self.site_to_site.reconcile(self.resource)
         await self._radius.fence()
 
     def _enclose(self) -> None:
-        """Before any engine learns of it."""
+        """Update the fence; called before any engine is configured."""
         pool = self.configuration.vpnClientAddressPool.addressPrefixes
         network = self.placement.virtualNetwork.addressPrefixes
         sites = _networks(self.site_to_site.prefixes)
@@ -234,16 +234,16 @@ class Gateway:
         await engine.configure(Settings(roots, part, self.routes, dns, radius))
 
     async def _run_eapd(self, roots: tuple[Certificate, ...], *, wanted: bool) -> None:
-        """Certificates are judged where RADIUS does not."""
+        """Run eapd if users authenticate by certificates."""
         if wanted:
             await self._eap_tls.configure(roots)
         else:
             await self._eap_tls.stop()
 
-    def _say_of_eapd(self, words: str) -> None:
-        """For every protocol."""
+    def _log_eapd(self, message: str) -> None:
+        """Log a message of eapd's, which serves every protocol, for each of them."""
         for protocol in self._engines:
-            self.log.add("engine", protocol, words)
+            self.log.add("engine", protocol, message)
 
     async def _stop_engine(self, protocol: VpnProtocol) -> None:
         await self._engines.pop(protocol).stop()
@@ -263,7 +263,7 @@ class Gateway:
         )
 
     async def _end_disallowed(self) -> None:
-        """Shut out first, and at once; then have the daemons end them."""
+        """End sessions that the policy does not allow: first close the fence, then disconnect."""
         ending = []
         for session in self.sessions:
             objection = self._admission.objection_to_session(session)
@@ -271,7 +271,7 @@ class Gateway:
             wanted = session.peer.protocol in self._admission.policy.parts
             if objection:
                 self.sessions.bar(session)
-            if objection and engine and wanted:  # an engine that is not, ends its own
+            if objection and engine and wanted:  # an engine to be stopped ends its own sessions
                 ending.append(engine.disconnect(session, objection.message))
         await asyncio.gather(*ending)
 
@@ -279,7 +279,7 @@ class Gateway:
 
     async def health(self) -> list[dict[str, Any]]:
         """Azure's getVpnClientConnectionHealth."""
-        # an engine that cannot answer now leaves its counters as they were
+        # counters of an engine that cannot answer now stay as they are
         refreshes = (engine.refresh() for engine in self._engines.values())
         results = await asyncio.gather(*refreshes, return_exceptions=True)
         for result in results:
@@ -289,8 +289,8 @@ class Gateway:
         return [session.health(now) for session in self.sessions]
 
     async def disconnect(self, identifiers: Iterable[str]) -> None:
-        """Azure's disconnectVirtualNetworkGatewayVpnConnections: all of them, or none if one is
-        unknown."""
+        """Azure's disconnectVirtualNetworkGatewayVpnConnections. NotFoundError: one is unknown, and
+        none is disconnected."""
         found: list[Session] = []
         unknown = []
         for identifier in identifiers:
@@ -307,14 +307,14 @@ class Gateway:
             )
         )
 
-    # ------------------------------------------------------------------------------ about itself
+    # ----------------------------------------------------------------------------------- reports
 
     def engines(self) -> list[dict[str, Any]]:
         """Each engine's report."""
         return [engine.report().document() for engine in self._engines.values()]
 
     def certificates(self) -> dict[str, Any]:
-        """The report of gateway.eap_tls.worker, which judges them."""
+        """The report on eapd (gateway.eap_tls.worker), which verifies certificates."""
         return self._eap_tls.report()
 
     def tls_auth_key(self) -> str:
@@ -326,21 +326,21 @@ class Gateway:
 
 
 def _make(protocol: VpnProtocol, context: EngineContext) -> Engine:
-    """Engines are imported when they are wanted."""
+    """Make an engine; its module is imported only now."""
     module, _, name = PROTOCOLS[protocol].engine.partition(":")
     make: Callable[[EngineContext], Engine] = getattr(import_module(module), name)
     return make(context)
 
 
 def _networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
-    """The rulebook has seen to it that they are IPv4."""
+    """Parse prefixes; the rulebook has ensured that they are IPv4."""
     from ipaddress import IPv4Network  # noqa: PLC0415
 
     return tuple(n for n in map(ip_network, texts) if isinstance(n, IPv4Network))
 
 
 def _together(failures: list[BaseException]) -> BaseException:
-    """One error of several; what is no error of ours goes first, as it is."""
+    """One error for several; an unexpected exception takes precedence, unchanged."""
     for failure in failures:
         if not isinstance(failure, GatewayError):
             return failure

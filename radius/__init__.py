@@ -1,1 +1,1 @@
-"""The RADIUS site, and what the gateway needs to speak RADIUS."""
+"""RADIUS: the gateway's client, and the lab's servers, directory and push proxy."""

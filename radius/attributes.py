@@ -1,12 +1,11 @@
-"""What the gateway says of itself and of a call in every Access-Request.
+"""The attributes that describe the gateway and a call in every Access-Request.
 
-Source: the captured request of Azure's gateway over IKEv2, which is sent for IKEv2 as it is
-(NAS-Identifier `RD` and 12 hexadecimal
-digits, NAS-Port-Type Virtual, Framed-MTU 1300, MS-RAS-Vendor 311, MS-Network-Access-Server-Type
-Remote-Access-Server). What it sends for SSTP is not documented; the attributes that a Windows
-remote access server is documented to send for PPP are added (Service-Type, Framed-Protocol,
-NAS-IP-Address, NAS-Port, Called- and Calling-Station-Id). Tunnel-Type is left out: RFC 2868 has
-no number for SSTP.
+Source: a captured request of Azure's gateway over IKEv2, whose attributes are sent unchanged for
+IKEv2 (NAS-Identifier `RD` and 12 hexadecimal digits, NAS-Port-Type Virtual, Framed-MTU 1300,
+MS-RAS-Vendor 311, MS-Network-Access-Server-Type Remote-Access-Server). Azure does not document its
+attributes for SSTP; added are those that Windows remote access servers are documented to send for
+PPP (Service-Type, Framed-Protocol, NAS-IP-Address, NAS-Port, Called- and Calling-Station-Id).
+Tunnel-Type is omitted, because RFC 2868 has no number for SSTP.
 """
 
 from __future__ import annotations
@@ -23,39 +22,39 @@ FRAMED_MTU = 1300
 MICROSOFT = 311
 
 Pair = tuple[str, str | int | bytes]
-"""Name in the dictionary, value."""
+"""Attribute name in the dictionary, and value."""
 
 
 @dataclass(frozen=True)
 class Nas:
-    """The gateway, as it introduces itself to a RADIUS server."""
+    """The gateway's identity towards RADIUS servers."""
 
     identifier: str
     """NAS-Identifier."""
     address: str
-    """Its private address: NAS-IP-Address, and where its sockets are bound."""
+    """The private address: NAS-IP-Address, and the address that sockets are bound to."""
     called: str = ""
-    """Called-Station-Id: its public address."""
+    """Called-Station-Id: the public address."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A client that is calling."""
+    """A client's connection attempt."""
 
     calling: str = ""
     """Calling-Station-Id: the client's public address."""
     port: int = 0
-    """NAS-Port: a number of the call."""
+    """NAS-Port: the call's number."""
     tunnel: Literal["SSTP", "IkeV2"] = "SSTP"
 
 
 def nas_identifier(gateway_id: str) -> str:
-    """`RD` and 12 hexadecimal digits, the same for the same gateway."""
+    """`RD` and 12 hexadecimal digits, constant for each gateway."""
     return f"RD{hashlib.sha256(gateway_id.encode()).hexdigest()[:12].upper()}"
 
 
 def of_call(nas: Nas, call: Call) -> list[Pair]:
-    """The attributes of a call besides those of the user."""
+    """The attributes of a call, without those of the user."""
     if call.tunnel == "IkeV2":
         return [
             ("NAS-Identifier", nas.identifier),
@@ -83,5 +82,5 @@ def of_call(nas: Nas, call: Call) -> list[Pair]:
 
 @cache
 def dictionary() -> Dictionary:
-    """The dictionary that packets are read and written with."""
+    """The dictionary for parsing and encoding packets."""
     return Dictionary(str(Path(__file__).parent / "dictionary" / "dictionary"))

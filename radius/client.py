@@ -1,11 +1,11 @@
-"""The gateway's RADIUS client: asks, waits at most 30 s, and says what it came to.
+"""The gateway's RADIUS client: sends a request, waits at most 30 s, and returns a verdict.
 
     client = RadiusClient(servers, Nas("RD0123456789AB", "10.1.255.4"), log=print)
     verdict = await client.mschapv2(Call("203.0.113.9", 7), attempt)
 
-The event loop never waits for a server. Sockets are bound to the gateway's private address,
-because a RADIUS server knows its clients by the GatewaySubnet (facts: azure-p2s, 4.2). Answers
-that are not authentic are counted and passed over, as RFC 2865 has it: the right one may follow.
+It never blocks the event loop. Sockets are bound to the gateway's private address, because RADIUS
+servers identify their client by the GatewaySubnet (docs/facts.md §13). Answers that are not
+authentic are counted and ignored, as in RFC 2865: the right one may follow.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from radius.exchange import Question
 from radius.packet import LONGEST_EAP, LONGEST_VALUE, Answer, Flaw, Request, Server
 from radius.printable import printable
 from radius.schedule import LIMIT, in_order
-from radius.sockets import Wires, told
+from radius.sockets import Wires, ignored
 from radius.verdict import EapVerdict, NoAnswer, Reject, Verdict, of_eap, of_mschapv2, of_pap
 
 MOST_ROUNDS = 50
-"""Challenges of one EAP conversation: EAP-TLS with long chains needs some twenty."""
-MOST_TOLD = 64
-"""Lines about answers that were passed over; all are counted."""
+"""Maximum challenges of one EAP conversation: EAP-TLS with long chains needs some twenty."""
+MOST_LOGGED = 64
+"""Maximum log lines about ignored answers; all are counted."""
 LONGEST_PASSWORD = 128
 """RFC 2865, section 5.2."""
 
@@ -40,15 +40,15 @@ class ChapAttempt(Protocol):
 
     @property
     def user(self) -> str:
-        """The name that the client gave."""
+        """The name sent by the client."""
 
     @property
     def authenticator_challenge(self) -> bytes:
-        """Ours: 16 bytes."""
+        """The gateway's challenge: 16 bytes."""
 
     @property
     def peer_challenge(self) -> bytes:
-        """The client's: 16 bytes."""
+        """The client's challenge: 16 bytes."""
 
     @property
     def nt_response(self) -> bytes:
@@ -56,7 +56,7 @@ class ChapAttempt(Protocol):
 
     @property
     def identifier(self) -> int:
-        """Of the CHAP packets."""
+        """The identifier of the CHAP packets."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,21 @@ class _Answered:
 
 @dataclass
 class EapSession:
-    """An EAP conversation that is passed through; `RadiusClient.eap` keeps it up to date."""
+    """A pass-through EAP conversation, updated by `RadiusClient.eap`."""
 
     call: Call
     user: bytes = b""
     """The client's EAP identity."""
     server: Server | None = None
-    """Who answered first: only that one knows the State."""
+    """The server that answered first; only this one knows the State."""
     state: bytes | None = field(default=None, repr=False)
     ends: float = 0.0
-    """By the event loop's clock; counts from the first packet."""
+    """The time limit, by the event loop's clock; set with the first packet."""
     rounds: int = 0
 
 
 class RadiusClient:
-    """RADIUS servers in the order of their scores, as one gateway asks them."""
+    """A gateway's client for several RADIUS servers, which it asks in order of their scores."""
 
     def __init__(
         self,
@@ -93,12 +93,12 @@ class RadiusClient:
         limit: float = LIMIT,
     ) -> None:
         self.counters: Counter[Flaw] = Counter()
-        """Answers that were passed over, by what was wrong with them."""
+        """Ignored answers, by flaw."""
         self._servers = in_order(servers)
         self._nas = nas
         self._log = log
         self._limit = limit
-        self._told: set[tuple[Flaw, str]] = set()
+        self._logged: set[tuple[Flaw, str]] = set()
         self._wires = Wires(nas.address, entropy, self._flawed)
         for server in self._servers:
             if server.may_omit_message_authenticator:
@@ -110,7 +110,7 @@ class RadiusClient:
         self._wires.close()
 
     async def pap(self, call: Call, user: str, password: str) -> Verdict:
-        """A name and a password."""
+        """Authenticate a user by name and password."""
         if len(password.encode()) > LONGEST_PASSWORD:
             return Reject("", "password", f"the password has more than {LONGEST_PASSWORD} bytes")
         request = Request([*of_call(self._nas, call)], password=password)
@@ -118,7 +118,7 @@ class RadiusClient:
         return of_pap(asked.answer, asked.server.address) if isinstance(asked, _Answered) else asked
 
     async def mschapv2(self, call: Call, attempt: ChapAttempt) -> Verdict:
-        """MS-CHAPv2 as a client answered it: RFC 2759's fields."""
+        """Authenticate a client's MS-CHAPv2 response (RFC 2759)."""
         chap2 = bytes((attempt.identifier, 0)) + attempt.peer_challenge + bytes(8)
         pairs: list[Pair] = [
             *of_call(self._nas, call),
@@ -131,7 +131,7 @@ class RadiusClient:
         return asked
 
     async def eap(self, session: EapSession, packet: bytes) -> EapVerdict:
-        """Relay an EAP-Response of the client; the first one is its identity."""
+        """Relay a client's EAP-Response; the first one must be its identity."""
         objection = self._begin(session, packet, asyncio.get_running_loop().time())
         if objection:
             return objection
@@ -146,9 +146,9 @@ class RadiusClient:
         return of_eap(asked.answer, asked.server.address)
 
     def _begin(self, session: EapSession, packet: bytes, now: float) -> Reject | NoAnswer | None:
-        """What speaks against relaying the packet; the session's identity, round and time."""
+        """Why the packet cannot be relayed, if so; updates identity, rounds and end."""
         if not eap_packets.is_response(packet) or len(packet) > LONGEST_EAP:
-            return Reject("", "refused", "the client sent no whole EAP-Response")
+            return Reject("", "refused", "the client sent no complete EAP-Response")
         if session.rounds == 0:
             named = eap_packets.identity(packet)
             if named is None:
@@ -183,18 +183,18 @@ class RadiusClient:
     def _unanswered(self, question: Question, error: str) -> NoAnswer:
         asked = ", ".join(question.asked) or "any server"
         silence = f"no answer from {asked} within {question.limit:.3g} s"
-        verdict = NoAnswer("; ".join(filter(None, (silence, told(question.flaws), error))))
+        verdict = NoAnswer("; ".join(filter(None, (silence, ignored(question.flaws), error))))
         self._log(f"RADIUS: {verdict.message}")
         return verdict
 
     def _flawed(self, flaw: Flaw, address: str) -> None:
-        """Count it; one line for each kind and address."""
+        """Count an ignored answer; log one line per flaw and address."""
         self.counters[flaw] += 1
-        if (flaw, address) not in self._told and len(self._told) < MOST_TOLD:
-            self._told.add((flaw, address))
+        if (flaw, address) not in self._logged and len(self._logged) < MOST_LOGGED:
+            self._logged.add((flaw, address))
             self._log(f"RADIUS: an answer from {address} is ignored: {flaw}")
 
 
 def _name(user: bytes) -> str:
-    """A client's own word, in quotes of its own in a log line."""
+    """A name sent by a client, escaped and quoted for a log line."""
     return json.dumps(printable(user.decode(errors="replace")), ensure_ascii=False)

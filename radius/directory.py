@@ -1,8 +1,9 @@
-"""An Active Directory domain of Samba 4.17: its controller and its members, as text. Pure.
+"""The configuration of an Active Directory domain with Samba 4.17: controller and members. Pure
+text.
 
-What is written here was measured (facts: active-directory): few services and one process, no TLS
-keys, winbind that is back a second after the controller, an idmap range that a user namespace
-has, and nothing that outlives its daemon.
+The settings were found by measurement (docs/facts.md §16): few services in one process, no
+TLS keys, winbind reconnects within a second of the controller's return, the idmap range exists in a
+user namespace, and no helper outlives its daemon.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 RECIPE = "1"
-"""Raise it when what is built from the same values changes."""
+"""Increase this when the same values give a different domain."""
 CONTROLLER = "DC1"
 PROVISION = Path(__file__).parent / "provision.py"
-"""Run by the distribution's own Python, which has Samba's modules, in the controller's node."""
+"""Run in the controller's node by the distribution's Python, which has Samba's modules."""
 PORTS = (445, 389, 88)
-"""Of a controller that members can join: SMB, LDAP, Kerberos."""
+"""Open ports of a controller that members can join: SMB, LDAP, Kerberos."""
 LEFT_OUT = (
     "lib/winbindd_privileged",
     "lib/winbindd_cache.tdb",
     *(f"lib/private/{name}" for name in ("ldapi", "ldap_priv", "msg.sock", "tls", "smbd.tmp")),
 )
-"""Of a machine's state, what daemons make anew."""
+"""The parts of a machine's state that daemons recreate."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class User:
     groups: tuple[str, ...] = ()
     disabled: bool = False
     must_change: bool = False
-    """The password, at the next login."""
+    """Whether the password must be changed at the next login."""
     expired: bool = False
-    """The account, yesterday."""
+    """Whether the account expired yesterday."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Domain:
     """A domain, with one controller."""
 
     realm: str
-    """Its DNS name, lower case."""
+    """The domain's DNS name, lower case."""
     users: tuple[User, ...] = ()
     members: tuple[str, ...] = ()
     """NetBIOS names of the member servers, such as NPS1."""
@@ -63,16 +64,16 @@ class Domain:
         return f"{computer.lower()}.{self.realm}"
 
     def key(self, samba: str) -> str:
-        """Sixteen hexadecimal digits that change with whatever a provisioned domain depends on.
+        """A cache key of 16 hexadecimal digits for everything that a provisioned domain depends on.
 
-        Not the addresses: `password server` and /etc/hosts find the controller.
+        Addresses are not part of it: `password server` and /etc/hosts locate the controller.
         """
-        said = json.dumps([RECIPE, samba, asdict(self)], sort_keys=True)
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+        inputs = json.dumps([RECIPE, samba, asdict(self)], sort_keys=True)
+        return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
 def provisioning(domain: Domain, address: str, administrator: str) -> str:
-    """What radius/provision.py reads: JSON. `administrator`: the password."""
+    """The JSON input of radius/provision.py. `administrator`: the password."""
     return json.dumps(
         {
             "realm": domain.realm,
@@ -97,7 +98,7 @@ def controller_conf(domain: Domain) -> str:
                 "server role": "active directory domain controller",
                 "server services": "s3fs, rpc, ldap, cldap, kdc, winbindd",
                 "dcerpc endpoint servers": "epmapper, samr, lsarpc, netlogon, drsuapi, dnsserver",
-                # Else no MS-CHAPv2: it is NTLMv1 on the wire between member and controller.
+                # Required for MS-CHAPv2, which is NTLMv1 between member and controller.
                 "ntlm auth": "mschapv2-and-ntlmv2-only",
                 "old password allowed period": "0",
                 "tls enabled": "no",
@@ -132,7 +133,7 @@ def member_conf(domain: Domain, computer: str) -> str:
             "idmap config * : backend": "tdb",
             "idmap config * : range": "10000-60000",
             "winbind max domain connections": "1",
-            # Else winbindd leaves a program behind that outlives it.
+            # Otherwise winbindd starts a helper that outlives it.
             "rpc start on demand helpers": "no",
             **_QUIET,
         }

@@ -1,4 +1,4 @@
-"""What a pass-through authenticator looks at in EAP packets (RFC 3748, RFC 3579), and no more."""
+"""The parts of EAP packets that a pass-through authenticator examines (RFC 3748, RFC 3579)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ HEADER = 5
 
 
 def is_response(packet: bytes) -> bool:
-    """Whether it is a whole EAP-Response with a type."""
+    """Whether this is a complete EAP-Response with a type."""
     return (
         len(packet) >= HEADER
         and packet[0] == RESPONSE
@@ -16,7 +16,7 @@ def is_response(packet: bytes) -> bool:
 
 
 def identity(packet: bytes) -> bytes | None:
-    """Who an EAP-Response/Identity says to be; None for anything else."""
+    """The identity in an EAP-Response/Identity; None for any other packet."""
     if not is_response(packet) or packet[4] != IDENTITY:
         return None
     return packet[HEADER:].partition(b"\0")[0]

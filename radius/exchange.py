@@ -1,8 +1,8 @@
-"""One question to the RADIUS servers until its answer, sans-I/O.
+"""Requests to RADIUS servers and their answers, sans-I/O.
 
-`Questions` is what stands behind one UDP socket: it says what to send when, takes what comes in,
-and knows whose answer that is. Identifiers are unique among the open questions to a server
-(RFC 2865, section 3: 256 of them); whoever has more opens another socket.
+`Questions` is the state of one UDP socket: it decides what to send and when, and matches datagrams
+to open questions. Identifiers are unique among the open questions to a server (RFC 2865, section 3:
+256 of them); more questions need another socket.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Address = tuple[str, int]
 
 @dataclass(eq=False)
 class Question:
-    """A request, the servers that it went to, and its answer."""
+    """A request, the servers that it was sent to, and its answer."""
 
     request: Request
     began: float
     limit: float
     plan: list[tuple[float, Server]]
-    """What is still to be sent, and when."""
+    """Transmissions still to come: seconds after `began`, and the server."""
     sent: dict[Address, tuple[int, Sent]] = field(default_factory=dict)
     answer: Answer | None = None
     answered_by: Server | None = None
@@ -39,7 +39,7 @@ class Question:
 
     @property
     def wakes(self) -> float:
-        """When there is something to do next: to send, or to give up."""
+        """The time of the next transmission, or of giving up."""
         due = [self.began + self.plan[0][0]] if self.plan else []
         return min([self.began + self.limit, *due])
 
@@ -55,19 +55,19 @@ class Questions:
 
     @property
     def full(self) -> bool:
-        """Whether a further question might not get an identifier."""
+        """Whether there may be no identifier for another question."""
         return len(self._open) >= IDENTIFIERS
 
     def ask(
         self, request: Request, servers: Sequence[Server], now: float, limit: float = LIMIT
     ) -> Question:
-        """Open a question to servers that are in order; `tick` then says what to send."""
+        """Open a question to servers in this order; `tick` then returns what to send."""
         question = Question(request, now, limit, schedule(servers, limit))
         self._open.append(question)
         return question
 
     def tick(self, question: Question, now: float) -> list[tuple[bytes, Address]]:
-        """What is to be sent now: datagrams and where they go."""
+        """The datagrams to be sent now, with their destinations."""
         datagrams = []
         while question.plan and question.began + question.plan[0][0] <= now:
             _, server = question.plan.pop(0)
@@ -78,9 +78,9 @@ class Questions:
         return datagrams
 
     def receive(self, data: bytes, address: Address) -> Question | Flaw:
-        """A datagram: the question that it answers, or what is wrong with it.
+        """Handle a datagram: return the question that it answers, or its flaw.
 
-        A flawed answer changes nothing: the right one may still come.
+        A flawed answer changes nothing: the right one may still arrive.
         """
         number = data[1] if len(data) > 1 else -1
         known = self._by_identifier.get((address, number))
@@ -96,7 +96,7 @@ class Questions:
         return question
 
     def forget(self, question: Question) -> None:
-        """Close a question; a late or second answer is `unasked` from now on."""
+        """Close a question; later answers to it are `unasked`."""
         if question in self._open:
             self._open.remove(question)
         for address, (identifier, _) in question.sent.items():
@@ -110,13 +110,13 @@ class Questions:
         self._by_identifier[address, identifier] = (question, server)
 
     def _free(self, address: Address) -> int:
-        """An identifier that no open question to this server has; there is one unless `full`."""
+        """An identifier that no open question to this server uses; exists unless `full`."""
         while (address, self._next) in self._by_identifier:
             self._next = (self._next + 1) % IDENTIFIERS
         chosen, self._next = self._next, (self._next + 1) % IDENTIFIERS
         return chosen
 
     def _stray(self, number: int) -> Flaw:
-        """An answer to nobody, or from where nobody was asked."""
+        """The flaw of an answer that matches no question at this address."""
         is_open = any(identifier == number for _, identifier in self._by_identifier)
         return "wrong-address" if is_open else "unasked"

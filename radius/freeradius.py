@@ -1,9 +1,9 @@
-"""The configuration of a FreeRADIUS 3.2 server from a few values: files by name. Pure text.
+"""The configuration of a FreeRADIUS 3.2 server: files by name. Pure text.
 
-One server, no includes: `freeradius -f -d DIRECTORY -n radiusd`. It knows its users' passwords by
-their NT hashes alone (RFC 2759's NtPasswordHash, MD4 over UTF-16), which is all that PAP and
-MS-CHAPv2 need, or asks an Active Directory by radius.winbind. Users' certificates are judged by an
-authority and a revocation list of the server's own.
+A single server without includes: `freeradius -f -d DIRECTORY -n radiusd`. It stores only NT hashes
+of its users' passwords (RFC 2759's NtPasswordHash, MD4 over UTF-16), which suffice for PAP and
+MS-CHAPv2, or asks an Active Directory through radius.winbind. It verifies users' certificates
+against its own authority and revocation list.
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ from radius.freeradius_instance import Client, Instance
 from radius.freeradius_sections import PROGRAM, block, inner, modules, quoted, server
 
 _REMEMBERED = {False: 2, True: 10}
-"""Seconds for which an answer is given again to the same request. Where a domain is asked, a crowd
-waits so long that it asks again, and would be judged twice."""
+"""cleanup_delay in seconds, without and with a domain: how long an answer is repeated for a
+retransmitted request. With a domain, many clients wait so long that they retransmit, and would be
+authenticated twice."""
 NAME = "radiusd"
 
 
 @dataclass(frozen=True)
 class File:
-    """Content and mode."""
+    """A file's content and mode."""
 
     content: bytes = field(repr=False)
     mode: int = 0o600
 
 
 def command(directory: str, instance: Instance) -> list[str]:
-    """How it is started. With a domain in one thread: else it looks after a program only every
-    100 ms (facts: 24 ms in place of 125), and there is one question at a time (radius.winbind)."""
+    """The command line. With a domain, a single thread (-s): otherwise FreeRADIUS polls a started
+    program every 100 ms (docs/facts.md §16), and radius.winbind needs one request at a
+    time."""
     argv = ["freeradius", "-f", "-l", "stdout", "-d", directory, "-n", NAME]
     return [*argv, "-s"] if instance.domain else argv
 
 
 def files(instance: Instance, directory: str) -> dict[str, File]:
-    """What belongs into `directory`, by name; ValueError where a method lacks what it needs."""
+    """The files for `directory`, by name. ValueError: a method lacks its certificate."""
     _complete(instance)
     texts = {f"{NAME}.conf": _main(instance, directory), "users": _users(instance)}
     made = {name: File(text.encode()) for name, text in texts.items()}
@@ -48,7 +50,7 @@ def files(instance: Instance, directory: str) -> dict[str, File]:
         made["server.pem"] = File(instance.tls.certificate)
         made["server.key"] = File(instance.tls.key)
     if instance.authority:
-        # OpenSSL takes certificates and revocation lists from the same file.
+        # OpenSSL reads certificates and revocation lists from the same file.
         both = instance.authority.certificate + instance.authority.revocation_list
         made["authority.pem"] = File(both)
     return made
@@ -114,7 +116,7 @@ def _client(number: int, client: Client) -> list[str]:
 
 
 def _users(instance: Instance) -> str:
-    """rlm_files: a domain's member checks its own users itself."""
+    """The users file of rlm_files; a domain member authenticates these users itself."""
     own = ", MS-CHAP-Use-NTLM-Auth := No" if instance.domain else ""
     return "".join(
         f"{quoted(name)} NT-Password := 0x{nt_hash(password)}{own}\n"

@@ -1,4 +1,4 @@
-"""What a FreeRADIUS server of the lab is: whom it answers, whom it knows, by which methods."""
+"""The description of a FreeRADIUS server in the lab: its clients, users and methods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PORT = 1812
 
 @dataclass(frozen=True)
 class Client:
-    """Who may ask: a gateway, by the prefix of its GatewaySubnet."""
+    """A RADIUS client: a gateway, identified by the prefix of its GatewaySubnet."""
 
     prefix: str
     secret: str = field(repr=False)
@@ -20,7 +20,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Tls:
-    """The server's certificate, with its chain, and key; PEM."""
+    """The server's certificate with its chain, and its key; PEM."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -28,7 +28,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Authority:
-    """Who issues the users' certificates, and what of them is revoked; PEM."""
+    """The issuer of the users' certificates, and its revocation list; PEM."""
 
     certificate: bytes
     revocation_list: bytes
@@ -36,12 +36,12 @@ class Authority:
 
 @dataclass(frozen=True)
 class Domain:
-    """The Active Directory of which the server is a member."""
+    """The Active Directory domain that the server is a member of."""
 
     name: str
-    """Its NetBIOS name."""
+    """The domain's NetBIOS name."""
     group: str | None = None
-    """The SID of the group whose members alone are let in."""
+    """The SID of the required group; None: no group is required."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Instance:
     address: str
     clients: tuple[Client, ...]
     users: dict[str, str] = field(default_factory=dict, repr=False)
-    """Names to passwords."""
+    """The server's own users: names to passwords."""
     methods: tuple[Method, ...] = get_args(Method)
     tls: Tls | None = None
     """Needed for PEAP and EAP-TLS."""
@@ -60,5 +60,5 @@ class Instance:
     domain: Domain | None = None
     port: int = PORT
     signs_all: bool = True
-    """Whether every answer has a Message-Authenticator; Debian 12's FreeRADIUS by itself leaves
-    it out after PAP and raw MS-CHAPv2."""
+    """Whether every answer has a Message-Authenticator; by default, Debian 12's FreeRADIUS omits it
+    for PAP and raw MS-CHAPv2."""

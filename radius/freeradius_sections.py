@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from radius.methods import Method
 
 EAP_TYPES: dict[Method, str] = {"EAP-TLS": "tls", "EAP-MSCHAPv2": "mschapv2", "PEAP": "peap"}
-"""In the order in which they are proposed: the first is what a client is asked for at first. A pppd
-with a certificate takes nothing but EAP-TLS, and does not ask for it in place of another."""
+"""The first one is proposed first. A pppd with a certificate accepts only EAP-TLS, and does not
+request it (Nak) if another type is proposed."""
 
 
 REFUSALS = "refusals"
-"""The file that has a line for each refusal: user and reason (radius.reasons.of_freeradius)."""
+"""The file with one line per refusal: user and reason (radius.reasons.of_freeradius)."""
 PROGRAM, QUESTION = "winbind.py", "question"
-"""radius.winbind, and what it is asked."""
+"""radius.winbind, and the file with its input."""
 _USER = "%{hex:&User-Name}"
 
 
 def quoted(text: str) -> str:
-    """A value in single quotes, within which FreeRADIUS expands nothing and knows no escape but
-    that of the quote itself; ValueError for what cannot be written so."""
+    """A value in single quotes, in which FreeRADIUS expands nothing and only the quote can be
+    escaped. ValueError: the value cannot be quoted."""
     if not can_be_quoted(text):
         raise ValueError(
             "a backslash before a quote or at the end cannot be written for FreeRADIUS"
@@ -34,19 +34,19 @@ def quoted(text: str) -> str:
 
 
 def can_be_quoted(text: str) -> bool:
-    """Whether `quoted` can write it."""
+    """Whether `quoted` accepts the text."""
     return is_printable(text) and "\\'" not in text and not text.endswith("\\")
 
 
 def block(name: str, *lines: str | Sequence[str]) -> list[str]:
-    """`name { lines }`, each on a line of its own, as FreeRADIUS wants it."""
+    """`name { lines }`, each on its own line, as FreeRADIUS requires."""
     flat = [part for line in lines for part in ([line] if isinstance(line, str) else line)]
     return [f"{name} {{", *(f" {line}" for line in flat), "}"]
 
 
 def modules(instance: Instance, directory: str) -> list[str]:
-    """Inside `modules`."""
-    # FreeRADIUS compiles these words only where an instance of them is.
+    """The content of the section `modules`."""
+    # FreeRADIUS knows these return codes as keywords only if there is an instance of each.
     always = [
         line
         for code in ("ok", "reject", "handled", "noop", "notfound")
@@ -65,7 +65,7 @@ def modules(instance: Instance, directory: str) -> list[str]:
 
 
 def _line(name: str, path: str, form: str) -> list[str]:
-    """A module that writes a line; what a client wrote stands in it in hexadecimal."""
+    """A linelog module that writes a line, in which client input is in hexadecimal."""
     return block(
         f"linelog {name}", f"filename = {path}", "permissions = 0600", f'format = "{form}"'
     )
@@ -76,8 +76,8 @@ def _winbind(domain: Domain | None, directory: str) -> list[str]:
 
 
 def _questions(domain: Domain, directory: str) -> list[str]:
-    """What radius.winbind is asked, it reads from a file of FreeRADIUS's own: argv can be read by
-    everybody. For PAP, too, only the domain controller can compare the password."""
+    """The modules that write radius.winbind's input to a private file, because argv is readable by
+    everybody, and run it. PAP needs it, too: only the domain controller can check the password."""
     path = f"{directory}/{QUESTION}"
     challenge = "%{%{mschap:Challenge}:-00} %{%{mschap:NT-Response}:-00}"
     return [
@@ -98,7 +98,7 @@ def _eap(types: list[str], instance: Instance, directory: str) -> list[str]:
     if instance.tls:
         inside.append(_tls_config(instance, directory))
     if {"mschapv2", "peap"} & set(types):
-        # A client that does not answer the failure would wait (facts, pitfall 5).
+        # Otherwise a client that does not answer the failure would wait (docs/facts.md §16).
         inside.append(block("mschapv2", "send_error = no"))
     if "tls" in types:
         inside.append(block("tls", "tls = common"))
@@ -124,7 +124,7 @@ def _eap(types: list[str], instance: Instance, directory: str) -> list[str]:
 
 
 def _tls_config(instance: Instance, directory: str) -> list[str]:
-    # Without users' certificates the server's own stand there: FreeRADIUS wants some.
+    # Without an authority, the server's own certificate: FreeRADIUS requires a file.
     trusted = "authority.pem" if instance.authority else "server.pem"
     return block(
         "tls-config common",
@@ -132,7 +132,7 @@ def _tls_config(instance: Instance, directory: str) -> list[str]:
         f"certificate_file = {directory}/server.pem",
         f"ca_file = {directory}/{trusted}",
         f"check_crl = {'yes' if instance.authority else 'no'}",
-        # Nobody signs in with a certificate under another's name.
+        # The user name must match the certificate's common name.
         'check_cert_cn = "%{User-Name}"',
         "auto_chain = no",
         "include_length = yes",
@@ -146,7 +146,7 @@ def _tls_config(instance: Instance, directory: str) -> list[str]:
 
 
 def server(instance: Instance) -> list[str]:
-    """The virtual server that gateways speak with."""
+    """The virtual server for gateways."""
     sign = block("update reply", "&Message-Authenticator := 0x00") if instance.signs_all else []
     return block(
         "server default",
@@ -197,13 +197,13 @@ def _mschap(instance: Instance) -> list[str]:
 _CODES = (
     "reject", "fail", "ok", "handled", "invalid", "userlock", "notfound", "noop", "updated",
 )  # fmt: skip
-"""unlang(5): what a module may come to."""
+"""The return codes of modules (unlang(5))."""
 
 
 def _asking(kind: str, question: str, module: str) -> list[str]:
-    """An authentication that reads the question, which must have been written. What the module
-    comes to is told, whatever it is: left to itself FreeRADIUS lets the `ok` of the line before
-    stand for some refusals."""
+    """An Auth-Type that writes the question and then runs the module. Every return code of the
+    module is returned explicitly: by default, FreeRADIUS keeps the previous line's `ok` for some
+    refusals."""
     return block(
         f"Auth-Type {kind}",
         block(question, *(f"{code} = {1 if code == 'ok' else 'return'}" for code in _CODES)),
@@ -212,7 +212,7 @@ def _asking(kind: str, question: str, module: str) -> list[str]:
 
 
 def inner(instance: Instance) -> list[str]:
-    """What is inside PEAP: EAP-MSCHAPv2."""
+    """The virtual server inside PEAP: EAP-MSCHAPv2."""
     return block(
         "server inner",
         block("authorize", ["mschap"], block("eap", "ok = return"), ["files"]),

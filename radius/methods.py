@@ -1,4 +1,4 @@
-"""The authentication methods that a RADIUS server of the lab speaks."""
+"""The authentication methods that the lab's RADIUS servers support."""
 
 from __future__ import annotations
 

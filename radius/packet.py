@@ -1,8 +1,8 @@
 """Access-Requests out, answers in: bytes to values and back, on pyrad. No sockets, no clock.
 
-What a server sends is looked at before pyrad sees it: lengths that do not add up, more attributes
-than anybody needs, a Response Authenticator or Message-Authenticator that is not the secret's
-(RFC 2865, RFC 3579, CVE-2024-3596). Whatever is wrong is a `Flaw`; nothing raises.
+A server's answer is checked before pyrad parses it: inconsistent lengths, too many attributes, a
+Response Authenticator or Message-Authenticator that does not match the secret (RFC 2865, RFC 3579,
+CVE-2024-3596). Every error is a `Flaw`; nothing raises.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from radius.attributes import MICROSOFT, Pair, dictionary
 
 T = TypeVar("T")
 Flaw = Literal[
-    "length",  # shorter or longer than it says, or than RADIUS allows
-    "attributes",  # an attribute is cut off, or has no room for itself
-    "flood",  # more attributes than anybody needs
-    "code",  # no answer to an Access-Request
-    "authenticator",  # the Response Authenticator is not the secret's
+    "length",  # shorter or longer than its Length field says, or than RADIUS allows
+    "attributes",  # an attribute is truncated, or its length is less than 2
+    "flood",  # too many attributes
+    "code",  # not an answer to an Access-Request
+    "authenticator",  # the Response Authenticator does not match the secret
     "no-message-authenticator",
-    "message-authenticator",  # it is not the secret's, or there are two
-    "proxy-state",  # one that was not sent: the mark of CVE-2024-3596
-    "eap",  # the EAP packet in it does not fit the answer
-    "unasked",  # nothing was asked, or it has been answered
-    "wrong-address",  # from somewhere else than the server
+    "message-authenticator",  # it does not match the secret, or there are two
+    "proxy-state",  # one that was not sent: a sign of CVE-2024-3596
+    "eap",  # its EAP packet does not match the RADIUS code
+    "unasked",  # there is no such request, or it has been answered
+    "wrong-address",  # not from the server's address
 ]
-"""What is wrong with an answer."""
+"""A reason to ignore an answer."""
 
 HEADER = 20
 LONGEST = 4096
 """RFC 2865, section 3."""
 MOST_ATTRIBUTES = 200
-"""FreeRADIUS's own limit by default."""
+"""FreeRADIUS's default limit."""
 LONGEST_VALUE = 253
 LONGEST_EAP = 2048
-"""Our MRU is 1400; an Access-Request holds little more."""
+"""The gateway's MRU is 1400; an Access-Request has room for little more."""
 PROXY_STATE_LENGTH = 20
-"""As in the captured request of Azure's gateway."""
+"""As in a captured request of Azure's gateway."""
 _USER_NAME = 1
 _EAP_MESSAGE, _MESSAGE_AUTHENTICATOR, _PROXY_STATE, _STATE, _REPLY_MESSAGE = 79, 80, 33, 24, 18
 _CHAP_ERROR, _CHAP2_SUCCESS = (MICROSOFT, 2), (MICROSOFT, 26)
@@ -55,7 +55,7 @@ _EAP_CODES = {AccessChallenge: _REQUEST, AccessAccept: _SUCCESS, AccessReject: _
 
 @dataclass(frozen=True)
 class Server:
-    """A RADIUS server, and what it is trusted with."""
+    """A RADIUS server, its secret and its options."""
 
     address: str
     secret: bytes = field(repr=False)
@@ -63,23 +63,23 @@ class Server:
     """Azure's radiusServerScore: the higher is asked first."""
     port: int = 1812
     may_omit_message_authenticator: bool = False
-    """Accept answers without Message-Authenticator, except to EAP: for servers older than the
-    cure of CVE-2024-3596, such as Debian 12's FreeRADIUS 3.2.1 with PAP and raw MS-CHAPv2."""
+    """Accept answers without Message-Authenticator, except to EAP: for servers without the fix for
+    CVE-2024-3596, such as Debian 12's FreeRADIUS 3.2.1 with PAP and raw MS-CHAPv2."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked, before it is written for one server's secret."""
+    """An Access-Request before it is encoded with a server's secret."""
 
     pairs: Sequence[Pair]
     password: str | None = field(default=None, repr=False)
-    """PAP's."""
+    """The password, for PAP."""
     eap: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Keys:
-    """MS-MPPE-Recv-Key and MS-MPPE-Send-Key, decrypted: the server's view, as RFC 2548 has it."""
+    """MS-MPPE-Recv-Key and MS-MPPE-Send-Key, decrypted; named from the server's view (RFC 2548)."""
 
     recv: bytes = field(repr=False)
     send: bytes = field(repr=False)
@@ -98,7 +98,7 @@ class Answer:
     chap_success: bytes | None = None
     keys: Keys | None = None
     user: bytes = b""
-    """User-Name (RFC 2865, section 5.1): who it is to the server."""
+    """User-Name (RFC 2865, section 5.1): the user's name according to the server."""
 
 
 _KINDS: dict[int, Literal["accept", "reject", "challenge"]] = {
@@ -109,9 +109,9 @@ _KINDS: dict[int, Literal["accept", "reject", "challenge"]] = {
 
 
 class Sent:
-    """A request as it went to one server: written once, sent perhaps several times.
+    """A request to one server: encoded once, sent one or more times.
 
-    Retransmissions are the same bytes (RFC 5080, section 2.2.1): same identifier, same
+    Retransmissions are the same bytes (RFC 5080, section 2.2.1), with the same identifier and
     authenticator.
     """
 
@@ -141,7 +141,7 @@ class Sent:
         self.data: bytes = self._packet.RequestPacket()
 
     def read(self, data: bytes) -> Answer | Flaw:
-        """An answer, when it is one to this request and from who has the secret."""
+        """Parse an answer; a Flaw unless it answers this request and proves the secret."""
         attributes = walk(data)
         if isinstance(attributes, str):
             return attributes
@@ -196,8 +196,8 @@ class Sent:
 
 
 def parsed(read: Callable[[], T]) -> T | None:
-    """What pyrad makes of bytes from outside, or None: its exceptions have no class in common but
-    Exception, so nothing but its own reading belongs into `read`."""
+    """The result of parsing untrusted bytes with pyrad, or None. pyrad's exceptions share no base
+    class but Exception, so `read` should contain nothing but its calls."""
     try:
         return read()
     except Exception:  # noqa: BLE001
@@ -205,7 +205,8 @@ def parsed(read: Callable[[], T]) -> T | None:
 
 
 def walk(data: bytes) -> list[tuple[int, bytes]] | Flaw:
-    """The attributes of a packet, when all lengths add up; bytes after its end are padding."""
+    """The attributes of a packet, or a Flaw if lengths are inconsistent; bytes after its end are
+    padding."""
     if not HEADER <= len(data) <= LONGEST:
         return "length"
     end = int.from_bytes(data[2:4])
@@ -225,7 +226,7 @@ def walk(data: bytes) -> list[tuple[int, bytes]] | Flaw:
 
 
 def split(eap: bytes) -> list[bytes]:
-    """An EAP packet as the values of EAP-Message attributes, in order (RFC 3579, section 3.1)."""
+    """Split an EAP packet into values of EAP-Message attributes (RFC 3579, section 3.1)."""
     return [eap[at : at + LONGEST_VALUE] for at in range(0, len(eap), LONGEST_VALUE)]
 
 
@@ -234,12 +235,12 @@ def _is_eap(eap: bytes, code: int) -> bool:
 
 
 def _only(values: list[bytes] | None) -> bytes | None:
-    """An attribute that may be there once."""
+    """The value of an attribute that may occur once; None: it is missing or repeated."""
     return values[0] if values and len(values) == 1 else None
 
 
 def _keys(reply: AuthPacket) -> Keys | None:
-    """Both keys, each of a sensible length; else none."""
+    """Both keys, if each has a plausible length."""
     found = []
     for number in (17, 16):
         hidden = _only(reply.get((MICROSOFT, number)))

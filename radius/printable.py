@@ -1,21 +1,21 @@
-"""Text that a stranger may have written, fit to be shown to people: the one place that makes it so.
+"""Sanitises text that may come from a stranger; the only place that does.
 
-It stands in the lowest package, because all of them write logs.
+It is in the lowest package, because all packages write logs.
 """
 
 from __future__ import annotations
 
 LONGEST = 512
-"""Characters of a name; more of it helps nobody."""
+"""Maximum characters of a name."""
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """One line without control characters, marks of direction, other characters that do not show,
-    or unpaired surrogates: each is a question mark. Cut at `longest` characters."""
+    """The text as one line of at most `longest` characters, in which control characters, direction
+    marks, other invisible characters and unpaired surrogates are replaced by question marks."""
     text = text[:longest]
     return text if is_printable(text) else "".join(c if is_printable(c) else "?" for c in text)
 
 
 def is_printable(text: str) -> bool:
-    """Whether all of it shows, on one line; an empty text does."""
+    """Whether all characters are visible, on one line; true for an empty text."""
     return text.isprintable()

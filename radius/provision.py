@@ -1,9 +1,10 @@
-"""Make the database of an Active Directory domain: `/usr/bin/python3 -I provision.py`.
+"""Creates the database of an Active Directory domain: `/usr/bin/python3 -I provision.py`.
 
-Reads what radius.directory.provisioning writes from stdin, and works on /etc/samba and
-/var/lib/samba, where no domain may be yet. Samba's modules are the distribution's, so this is a
-program of its own. The group's and users' names are in its messages, passwords are not. Where a
-user is what cannot be added, it exits with os.EX_DATAERR, and its last line says which and why.
+Reads the output of radius.directory.provisioning on stdin, and writes to /etc/samba and
+/var/lib/samba, which must not contain a domain yet. This is a separate program because Samba's
+modules exist only for the distribution's Python. Its messages contain names of groups and users,
+but no passwords. If a user cannot be added, it exits with os.EX_DATAERR, and its last line says
+which one and why.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from samba.samdb import SamDB
 CONF = "/etc/samba/smb.conf"
 PRIVATE = "/var/lib/samba/private"
 IDMAP = {"lowerBound": "10000", "upperBound": "60000"}
-"""Samba's own range begins at 3000000, which a user namespace has not."""
+"""Samba's default range begins at 3000000, which does not exist in a user namespace."""
 NT_EPOCH = 11644473600
 """Seconds from 1601 to 1970 (MS-DTYP, FILETIME)."""
 
 
 def main() -> None:
-    """Provision, then add what the topology has."""
+    """Provision the domain, then add the topology's groups and users."""
     wanted = json.load(sys.stdin)
     samba.provision.provision(
         logging.getLogger("provision"),
@@ -54,7 +55,7 @@ def main() -> None:
     parameters.load(CONF)
     database = SamDB(f"{PRIVATE}/sam.ldb", session_info=system_session(), lp=parameters)
     database.transaction_start()
-    # No password of a domain that is restored years later has run out.
+    # Passwords must not have expired when a domain is restored years later.
     policy = {"maxPwdAge": "0", "lockoutThreshold": str(wanted["lockoutThreshold"])}
     change(database, str(database.domain_dn()), policy)
     for group in sorted({group for user in wanted["users"] for group in user["groups"]}):
@@ -79,7 +80,7 @@ def change(database: Any, where: str, values: dict[str, str]) -> None:
 
 
 def add(database: Any, user: dict[str, Any]) -> None:
-    """A user as the topology has it."""
+    """Add a user of the topology."""
     name = user["name"]
     database.newuser(
         name, user["password"], force_password_change_at_next_login_req=user["must_change"]

@@ -1,9 +1,9 @@
-"""A second factor by push before a RADIUS server: the state behind radius.push_proxy, sans-I/O.
+"""A second factor by push in front of a RADIUS server: the state of radius.push_proxy, sans-I/O.
 
-A request goes on to the server; when that accepts, the proxy asks the user and keeps the answer
-until there is a word from the telephone. The gateway does not know of it: it waits, 30 s at most
-(facts: azure-p2s, 4.2). A code that would have to be typed is asked for with an Access-Challenge,
-for which neither PPP nor EAP-MSCHAPv2 has a place: it fails, as it does at Azure.
+The proxy forwards a request to the server. If the server accepts, the proxy asks the user and holds
+the answer back until the user decides on the telephone. The gateway is not aware of this: it waits,
+30 s at most (docs/facts.md §13). To have a code typed, the proxy sends an Access-Challenge,
+which neither PPP nor EAP-MSCHAPv2 supports: it fails, as with Azure.
 """
 
 from __future__ import annotations
@@ -22,71 +22,71 @@ from radius.reasons import DENIED, LATE, TYPED, Reason, bare
 from radius.schedule import LIMIT
 
 Approved = Literal["asked", "never", "typed"] | float
-"""By `approve`; not at all; by a code that has to be typed; or after so many seconds."""
+"""By the command `approve`; never; by a typed code; or by itself after this many seconds."""
 Address = tuple[str, int]
 TO_SERVER: Address = ("", 0)
-"""Stands for the server behind."""
+"""Stands for the RADIUS server's address."""
 MOST = 200
-"""Requests at the server behind: an identifier has eight bits."""
+"""Maximum requests pending at the server: an identifier has eight bits."""
 MOST_WAITING = 1024
 STATE_LENGTH = 16
 REMEMBERED = 60.0
-"""Seconds after which a request is forgotten, whatever became of it."""
+"""Seconds after which a request is forgotten, answered or not."""
 ASK_FOR_CODE = "Enter your verification code"
 EAP_FAILURE, EAP_REQUEST, EAP_GTC = 4, 1, 6
 
 
 @dataclass
 class Visit:
-    """A request on its way."""
+    """A request and its state."""
 
     source: Address
     request: AuthPacket
     began: float
     asked: AuthPacket | None = None
-    """As it went to the server; None once that has answered."""
+    """The request as sent to the server; None once the server has answered."""
     sent: bytes = b""
     accepted: AuthPacket | None = None
-    """The server's acceptance, kept until the user approves."""
+    """The server's Access-Accept, held back until the user decides."""
     kept_at: float = 0.0
     reply: bytes = b""
-    """What went back, for a client that asks again."""
+    """The answer to the client, repeated for retransmissions."""
     due: float | None = None
-    """When it goes back, if it is ready but slow."""
+    """When to send the answer, if it is delayed."""
     told_late: bool = False
 
     @property
     def user(self) -> str:
-        """Its User-Name, fit for a log line."""
+        """The User-Name, sanitised for a log line."""
         name = b"".join(self.request.get(relay.USER_NAME, []))
         return printable(name.decode(errors="replace"))
 
 
 @dataclass
 class PushProxy:
-    """Requests in, answers out; `outgoing` and `lines` are taken by whoever drives it."""
+    """Requests in, answers out; the caller empties `outgoing` and `lines`."""
 
     clients: Sequence[tuple[IPv4Network, bytes]] = field(repr=False)
-    """Prefixes and secrets."""
+    """Clients' prefixes and secrets."""
     secret: bytes = field(repr=False)
-    """The server's."""
+    """The server's secret."""
     entropy: Callable[[int], bytes]
     factor: Approved | None = None
     deniers: frozenset[str] = frozenset()
-    """Users who deny when others would approve by themselves."""
+    """Users who deny where others approve by themselves."""
     slow: float = 0.0
-    """Seconds by which every answer is late."""
+    """Seconds by which every answer is delayed."""
     outgoing: list[tuple[bytes, Address]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     _visits: dict[tuple[Address, int, bytes], Visit] = field(default_factory=dict)
     _at_server: dict[int, Visit] = field(default_factory=dict)
     _states: dict[bytes, float] = field(default_factory=dict)
-    """Of our own challenges, and when they were."""
+    """The proxy's own challenges: State to time."""
 
-    # ---- what comes in
+    # ---- input
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
-        """A datagram from a client."""
+        """Handle a datagram from a client."""
         secret = self._secret_of(source[0])
         if secret is None:
             self.lines.append(f"from {source[0]}, which is no client: ignored")
@@ -107,7 +107,7 @@ class PushProxy:
             self.lines.append("too many requests at once: ignored")
 
     def answered(self, data: bytes, now: float) -> None:
-        """A datagram from the server behind."""
+        """Handle a datagram from the server."""
         visit = self._at_server.get(data[1]) if len(data) > 1 else None
         answer = relay.read_answer(data, visit.asked) if visit and visit.asked else None
         if visit is None or answer is None:
@@ -121,7 +121,7 @@ class PushProxy:
             self._ready(visit, relay.back(answer, visit.request), now)
 
     def decide(self, user: str, now: float, *, approve: bool) -> int:
-        """The user's word on the telephone; on how many questions it was one."""
+        """Handle the user's decision; return the number of requests that it decides."""
         waiting = [
             visit for visit in self._waiting() if bare(visit.user).lower() == bare(user).lower()
         ]
@@ -130,7 +130,7 @@ class PushProxy:
         return len(waiting)
 
     def tick(self, now: float) -> None:
-        """What time brings: approvals, late answers, oblivion."""
+        """Do what is due: approvals, delayed answers, forgetting old requests."""
         for visit in list(self._waiting()):
             waited = now - visit.kept_at
             if isinstance(self.factor, float) and waited >= self.factor:
@@ -139,7 +139,7 @@ class PushProxy:
             elif now - visit.began >= LIMIT and not visit.told_late:
                 visit.told_late = True
                 words = f"{LATE}: no word within {LIMIT:g} s, as long as gateways wait"
-                self._say(visit, words, "second-factor-late")
+                self._log(visit, words, "second-factor-late")
         for visit in self._visits.values():
             if visit.due is not None and now >= visit.due:
                 visit.due = None
@@ -152,7 +152,7 @@ class PushProxy:
                 self._at_server.pop(gone.asked.id, None)
 
     def deadline(self) -> float | None:
-        """When tick is wanted next."""
+        """When `tick` must be called next; None: not until the next datagram."""
         times = [visit.began + REMEMBERED for visit in self._visits.values()]
         times += [visit.due for visit in self._visits.values() if visit.due is not None]
         for visit in self._waiting():
@@ -164,7 +164,7 @@ class PushProxy:
 
     @property
     def waiting(self) -> list[str]:
-        """The users who are asked now."""
+        """The users who are being asked."""
         return sorted({visit.user for visit in self._waiting()})
 
     # ---- inside
@@ -177,7 +177,7 @@ class PushProxy:
         return [visit for visit in self._visits.values() if visit.accepted is not None]
 
     def _enter(self, visit: Visit, now: float) -> None:
-        """What answers our own challenge is no code: it ends here, in place of the server."""
+        """Forward a new request; refuse the answer to our own challenge, which cannot be a code."""
         state = b"".join(visit.request.get(relay.STATE, []))
         if state not in self._states:
             self._send_on(visit)
@@ -197,7 +197,7 @@ class PushProxy:
         self.outgoing.append((visit.sent, TO_SERVER))
 
     def _again(self, visit: Visit) -> None:
-        """A retransmission: never a second question to the user."""
+        """Handle a retransmission, without asking the user again."""
         if visit.reply and visit.due is None:
             self.outgoing.append((visit.reply, visit.source))
         elif visit.asked is not None:
@@ -208,30 +208,30 @@ class PushProxy:
             self._ask_for_code(visit, answer, now)
             return
         visit.accepted, visit.kept_at = answer, now
-        self._say(visit, "asked")
+        self._log(visit, "asked")
 
     def _approve(self, visit: Visit, now: float) -> None:
         assert visit.accepted is not None
         waited = now - visit.began
         if waited < LIMIT:
-            self._say(visit, f"approved after {waited:.1f} s")
+            self._log(visit, f"approved after {waited:.1f} s")
         else:
             words = f"{LATE}: approved after {waited:.1f} s, and gateways wait {LIMIT:g} s"
-            self._say(visit, words, "second-factor-late")
+            self._log(visit, words, "second-factor-late")
         reply = relay.back(visit.accepted, visit.request)
         visit.accepted = None
         self._ready(visit, reply, now)
 
     def _deny(self, visit: Visit, now: float) -> None:
         assert visit.accepted is not None
-        self._say(visit, DENIED, "second-factor-denied")
+        self._log(visit, DENIED, "second-factor-denied")
         eap = _eap(visit.accepted)
         failure = bytes((EAP_FAILURE, eap[1], 0, 4)) if eap else b""
         visit.accepted = None
         self._ready(visit, relay.made_up(visit.request, AccessReject, DENIED, eap=failure), now)
 
     def _ask_for_code(self, visit: Visit, answer: AuthPacket, now: float) -> None:
-        self._say(visit, TYPED, "typed-code")
+        self._log(visit, TYPED, "typed-code")
         eap = _eap(answer)
         prompt = b""
         if eap:
@@ -250,10 +250,10 @@ class PushProxy:
         else:
             self.outgoing.append((reply, visit.source))
 
-    def _say(self, visit: Visit, words: str, reason: Reason | None = None) -> None:
-        """As radius.reasons.of_push_proxy reads it; `reason`: where nobody comes in."""
-        told = {"user": visit.user, "reason": reason, "message": words}
-        self.lines.append(json.dumps(told, ensure_ascii=False))
+    def _log(self, visit: Visit, words: str, reason: Reason | None = None) -> None:
+        """Log a line for radius.reasons.of_push_proxy; `reason`: of a refusal."""
+        record = {"user": visit.user, "reason": reason, "message": words}
+        self.lines.append(json.dumps(record, ensure_ascii=False))
 
 
 def _eap(packet: AuthPacket) -> bytes:

@@ -1,10 +1,10 @@
-"""A proxy before a RADIUS server, for a second factor by push: `python -m radius.push_proxy FILE`.
+"""A RADIUS proxy that adds a second factor by push: `python -m radius.push_proxy FILE`.
 
 FILE is JSON (mode 0600): {"listen": [address, port], "server": [address, port, secret],
 "clients": [[prefix, secret], ...], "control": path, "factor": null | "asked" | "never" | "typed"
-| seconds, "deniers": [users], "slow": seconds}. The control socket takes a line, `approve USER` or
-`deny USER` or `waiting`, and answers with one of JSON. What happens is told on stdout, and what
-happens to a user as JSON: {"user": name, "reason": null | a reason to refuse, "message": words}.
+| seconds, "deniers": [users], "slow": seconds}. The control socket accepts a line, `approve USER`,
+`deny USER` or `waiting`, and answers with a line of JSON. Events are logged to stdout; those of a
+user as JSON: {"user": name, "reason": null | a reason for refusal, "message": text}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from radius.push import TO_SERVER, PushProxy
 
 ANSWER_LIMIT = 5.0
-"""Seconds in which a line must come over the control socket."""
+"""Seconds within which a line must arrive on the control socket."""
 
 
 class _Side(asyncio.DatagramProtocol):
@@ -33,12 +33,12 @@ class _Side(asyncio.DatagramProtocol):
         self._outer = outer
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """To the proxy, with the time."""
+        """Pass a datagram to the proxy."""
         self._server.received(data, (str(addr[0]), int(addr[1])), outer=self._outer)
 
     def error_received(self, exc: Exception) -> None:
-        """The server behind may be away; whoever asks will ask again."""
-        self._server.say(f"a datagram was lost: {exc}")
+        """Log a lost datagram (the server may be down); the client will retransmit."""
+        self._server.log(f"a datagram was lost: {exc}")
 
 
 class Server:
@@ -62,7 +62,7 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
 
     async def serve(self) -> None:
-        """Until it is killed. The control socket is there before anybody can ask."""
+        """Serve until killed. The control socket is opened before the first request can arrive."""
         loop = asyncio.get_running_loop()
         server = await asyncio.start_unix_server(self._controlled, sock=self._control_socket())
         self._inner, _ = await loop.create_datagram_endpoint(
@@ -83,7 +83,7 @@ class Server:
         return listener
 
     def received(self, data: bytes, source: tuple[str, int], *, outer: bool) -> None:
-        """A datagram from one side or the other."""
+        """Handle a datagram from a client (`outer`) or from the server."""
         now = asyncio.get_running_loop().time()
         if outer:
             self._proxy.receive(data, source, now)
@@ -91,17 +91,17 @@ class Server:
             self._proxy.answered(data, now)
         self._settle()
 
-    def say(self, line: str) -> None:
-        """Tell what happened."""
+    def log(self, line: str) -> None:
+        """Log a line to stdout."""
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
     def _settle(self) -> None:
-        """Do what the proxy wants; set the clock for when it wants more."""
+        """Write the proxy's log lines and datagrams, and set the timer for its next `tick`."""
         loop = asyncio.get_running_loop()
         self._proxy.tick(loop.time())
         for line in self._proxy.lines:
-            self.say(line)
+            self.log(line)
         self._proxy.lines.clear()
         for data, address in self._proxy.outgoing:
             if address == TO_SERVER:
@@ -118,23 +118,23 @@ class Server:
         with suppress(TimeoutError, ValueError, OSError):
             async with asyncio.timeout(ANSWER_LIMIT):
                 line = (await reader.readline()).decode(errors="replace")
-            writer.write(json.dumps(self._obey(*line.strip().split(" ", 1))).encode() + b"\n")
+            writer.write(json.dumps(self._command(*line.strip().split(" ", 1))).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _obey(self, word: str, user: str = "") -> dict[str, Any]:
+    def _command(self, word: str, user: str = "") -> dict[str, Any]:
         if word not in ("approve", "deny", "waiting"):
             return {"error": "approve USER, deny USER or waiting"}
-        told: dict[str, Any] = {"waiting": self._proxy.waiting}
+        answer: dict[str, Any] = {"waiting": self._proxy.waiting}
         if word != "waiting":
             now = asyncio.get_running_loop().time()
-            told["decided"] = self._proxy.decide(user, now, approve=word == "approve")
+            answer["decided"] = self._proxy.decide(user, now, approve=word == "approve")
             self._settle()
-        return told
+        return answer
 
 
 def main() -> None:
-    """The program."""
+    """Run the program."""
     settings = json.loads(Path(sys.argv[1]).read_text())
     asyncio.run(Server(settings).serve())
 

@@ -1,7 +1,8 @@
-"""Why a RADIUS server refused, in words: from its answer, and from its log where that says more.
+"""Why a RADIUS server refused a user: from its answer, and from its log if that says more.
 
-An answer says less than the server knows: within EAP it is a bare failure, and somebody outside
-the permitted group looks like somebody with a wrong password. So a report asks the log too.
+An answer contains less than the server knows: within EAP it is only a failure, and a user outside
+the required group cannot be distinguished from one with a wrong password. So reports also use the
+log.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ from typing import Literal, get_args
 from radius.printable import printable
 
 Reason = Literal[
-    "password",  # wrong password or unknown user: servers do not tell them apart
+    "password",  # wrong password or unknown user: servers do not distinguish them
     "disabled",  # the account is disabled
     "locked-out",  # too many wrong passwords
-    "must-change-password",  # expired, or to be changed at the next login
+    "must-change-password",  # the password has expired, or must be changed at the next login
     "account-expired",
-    "outside-hours",  # of the hours in which the user may log in
-    "not-in-group",  # nobody outside a group is let in
-    "no-directory",  # the server does not reach the domain controller
+    "outside-hours",  # outside the user's permitted logon hours
+    "not-in-group",  # the user is not in the required group
+    "no-directory",  # the server cannot reach the domain controller
     "certificate",  # the server does not accept the user's certificate
     "certificate-revoked",
     "second-factor-denied",
-    "second-factor-late",  # approved, when the gateway had given up
-    "typed-code",  # the server asks for a code to be typed, which a VPN client cannot
-    "no-keys",  # accepted without keys for the tunnel, which is as good as not accepted
+    "second-factor-late",  # approved after the gateway had given up
+    "typed-code",  # the server asks for a typed code, which VPN clients do not support
+    "no-keys",  # accepted without keys for the tunnel, which is as good as refused
     "radius-no-answer",  # no RADIUS server answered in time
-    "refused",  # refused, and the server gives no more
+    "refused",  # refused without a reason
 ]
-"""Why nobody came in."""
+"""Why a user was refused."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 DENIED = "The second factor was denied"
 LATE = "The second factor came too late"
 TYPED = "A code would have to be typed"
-"""What the push proxy says in a Reply-Message, the only place in RADIUS for a reason."""
+"""The push proxy's texts in a Reply-Message, RADIUS's only place for a reason."""
 
 _ERRORS: dict[int, Reason] = {
     646: "outside-hours",
@@ -47,7 +48,7 @@ _ERRORS: dict[int, Reason] = {
     649: "not-in-group",
     691: "password",
 }
-"""RFC 2759, section 6; 649 is the dial-in permission that an account lacks."""
+"""RFC 2759, section 6; 649: the account has no dial-in permission."""
 
 _PHRASES: dict[Reason, tuple[str, ...]] = {
     "not-in-group": (r"0xc000015b",),
@@ -78,7 +79,7 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
         r"no Auth-Type",  # FreeRADIUS does not know the user
     ),
 }
-"""Of FreeRADIUS, winbindd's NTSTATUS, and Reply-Messages; the first that fits."""
+"""Phrases of FreeRADIUS, winbindd's NTSTATUS, and Reply-Messages; the first match decides."""
 _WORDS = [
     (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
 ]
@@ -86,24 +87,25 @@ _CHAP_ERROR = re.compile(rb"E=(\d{1,10})")
 
 
 def of_words(text: str) -> Reason | None:
-    """What a server's text says, None: nothing of this."""
+    """The reason in a server's message; None: it contains no known phrase."""
     return next((reason for pattern, reason in _WORDS if pattern.search(text)), None)
 
 
 def of_chap_error(value: bytes) -> tuple[Reason, int]:
-    """An MS-CHAP-Error (identifier, then `E=691 R=1 C=... V=3 M=...`, RFC 2548): word, number.
+    """Reason and error number of an MS-CHAP-Error (identifier, then `E=691 R=1 C=... V=3 M=...`,
+    RFC 2548).
 
-    The number alone is not enough: FreeRADIUS says 691 of a disabled account and 647 of a locked
-    one, and puts the truth into the text.
+    The number alone is not enough: FreeRADIUS sends 691 for a disabled account and 647 for a
+    locked one; only the text is right.
     """
-    said = value[1:].decode("latin-1")
+    text = value[1:].decode("latin-1")
     found = _CHAP_ERROR.search(value)
     number = int(found[1]) if found else 691
-    return of_words(said.partition("M=")[2]) or _ERRORS.get(number, "password"), number
+    return of_words(text.partition("M=")[2]) or _ERRORS.get(number, "password"), number
 
 
 def of_reply(chap_error: bytes | None, messages: str) -> tuple[Reason, int]:
-    """Of an Access-Reject: its MS-CHAP-Error, then its Reply-Message; word and error number."""
+    """Reason and error number of an Access-Reject, by its MS-CHAP-Error, else its Reply-Message."""
     if chap_error is not None:
         return of_chap_error(chap_error)
     return of_words(messages) or "refused", 691
@@ -111,23 +113,23 @@ def of_reply(chap_error: bytes | None, messages: str) -> tuple[Reason, int]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refusal as a server's log tells it."""
+    """A refusal found in a server's log."""
 
     user: str
     reason: Reason
     message: str
-    """The server's own words."""
+    """The server's message."""
 
 
 _ECHO = "eap_peap: The users session was previously rejected"
-"""What FreeRADIUS says of the outer user, when it has refused the inner one."""
+"""FreeRADIUS's message about the outer user after it has refused the inner one."""
 _NAMED = re.compile(r"(?:\w+: )?(?:\(TLS\) )?Certificate CN \(")
-"""How a message begins that has a certificate's and a user's name in it."""
+"""The beginning of a message that contains a certificate's and a user's name."""
 
 
 def of_freeradius(log: str) -> Iterator[Refusal]:
-    """Of the lines that radius.freeradius has it write, in order: in hexadecimal the user's name
-    and the server's own first words on it. Anything else is passed over."""
+    """The refusals in FreeRADIUS's log, in order. Each line contains, in hexadecimal, the user's
+    name and the server's message (radius.freeradius_sections); other lines are ignored."""
     for line in log.splitlines():
         try:
             user, why = (bytes.fromhex(part).decode(errors="replace") for part in line.split(" "))
@@ -139,20 +141,20 @@ def of_freeradius(log: str) -> Iterator[Refusal]:
 
 
 def of_push_proxy(log: str) -> Iterator[Refusal]:
-    """Of the lines of radius.push_proxy that have a reason, in order."""
+    """The refusals in radius.push_proxy's log, its lines with a reason, in order."""
     for line in log.splitlines():
         try:
-            told = json.loads(line)
+            record = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        match told:
+        match record:
             case {"user": str(user), "reason": reason, "message": str(message)}:
                 if reason in REASONS:
                     yield Refusal(bare(user), reason, message)
 
 
 def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
-    """The last refusal of this user in each log, and of those the one that tells most."""
+    """The most specific of the user's last refusals in each log."""
     last = [
         next((one for one in reversed(log) if one.user.lower() == bare(user).lower()), None)
         for log in logs
@@ -161,11 +163,11 @@ def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
 
 
 def most_telling(found: Iterable[Refusal | None]) -> Refusal | None:
-    """The first that is not just a wrong password or a bare refusal, else the first."""
-    told = [one for one in found if one is not None]
-    return min(told, key=lambda one: one.reason in ("password", "refused"), default=None)
+    """The first that is neither "password" nor "refused", otherwise the first."""
+    refusals = [one for one in found if one is not None]
+    return min(refusals, key=lambda one: one.reason in ("password", "refused"), default=None)
 
 
 def bare(user: str) -> str:
-    """The name of `DOMAIN\\user`, `DOMAIN\\\\user` in a log, or `user@domain`."""
+    """The user's name in `DOMAIN\\user`, `DOMAIN\\\\user` (in logs) or `user@domain`."""
     return user.rpartition("\\")[2].partition("@")[0]

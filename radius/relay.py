@@ -1,8 +1,8 @@
-"""RADIUS packets through a proxy: re-written for the other side's secret (RFC 2865, section 2.3).
+"""Rewrites RADIUS packets in a proxy for the other side's secret (RFC 2865, section 2.3).
 
-Pure, on pyrad. What is hidden with a secret (User-Password, MS-MPPE keys) is taken out and hidden
-again; Message-Authenticator is checked on the way in and made anew, first; our own Proxy-State
-goes out and must come back, the client's is returned to it untouched.
+Pure, on pyrad. Attributes encrypted with a secret (User-Password, MS-MPPE keys) are decrypted and
+encrypted again. Message-Authenticator is verified in incoming packets, and is the first attribute
+of outgoing ones. The proxy adds its own Proxy-State and returns the client's unchanged.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ USER_NAME, USER_PASSWORD, PROXY_STATE, EAP_MESSAGE, MESSAGE_AUTHENTICATOR = 1, 2
 REPLY_MESSAGE, STATE = 18, 24
 KEYS = ((MICROSOFT, 16), (MICROSOFT, 17))
 OURS = b"p2slab-push-proxy"
-"""Our Proxy-State."""
+"""The proxy's own Proxy-State."""
 
 
 def read_request(data: bytes, secret: bytes) -> AuthPacket | None:
-    """An Access-Request signed with the secret; None for anything else."""
+    """Parse an Access-Request signed with the secret; None for anything else."""
     attributes = walk(data)
     if isinstance(attributes, str) or data[0] != AccessRequest:
         return None
@@ -39,7 +39,7 @@ def read_request(data: bytes, secret: bytes) -> AuthPacket | None:
 def onwards(
     request: AuthPacket, identifier: int, secret: bytes, entropy: Callable[[int], bytes]
 ) -> AuthPacket | None:
-    """The request for the server behind; None where its password is not hidden properly."""
+    """The request for the server; None: its password is not encrypted properly."""
     packet = AuthPacket(
         AccessRequest, id=identifier, secret=secret, authenticator=entropy(16), dict=dictionary()
     )
@@ -70,7 +70,7 @@ def revealed(request: AuthPacket) -> bytes | None:
 
 
 def read_answer(data: bytes, asked: AuthPacket) -> AuthPacket | None:
-    """The answer of the server behind, when it is one to what it was asked."""
+    """Parse the server's answer; None unless it is an authentic answer to this request."""
 
     def read() -> AuthPacket | None:
         answer = asked.CreateReply(packet=data)
@@ -81,7 +81,7 @@ def read_answer(data: bytes, asked: AuthPacket) -> AuthPacket | None:
 
 
 def back(answer: AuthPacket, request: AuthPacket) -> bytes:
-    """The answer for the client, in the client's secret."""
+    """The answer for the client, encoded with the client's secret."""
     reply = request.CreateReply()
     reply.code = answer.code
     reply.request_authenticator = request.authenticator
@@ -97,7 +97,7 @@ def back(answer: AuthPacket, request: AuthPacket) -> bytes:
 def made_up(
     request: AuthPacket, code: int, message: str, *, eap: bytes = b"", state: bytes = b""
 ) -> bytes:
-    """An answer of our own."""
+    """An answer by the proxy itself."""
     reply = request.CreateReply()
     reply.code = code
     reply[REPLY_MESSAGE] = [message.encode()]
@@ -109,14 +109,14 @@ def made_up(
 
 
 def signed(reply: AuthPacket) -> bytes:
-    """pyrad puts a Message-Authenticator into it, as the first attribute (CVE-2024-3596)."""
+    """The encoded reply; pyrad adds a Message-Authenticator as first attribute (CVE-2024-3596)."""
     data: bytes = reply.ReplyPacket()
     return data
 
 
 def _codes(packet: AuthPacket) -> list[int | tuple[int, int]]:
-    """The kinds of attributes in it, as numbers."""
-    return list(iter(packet))  # its keys() would be names
+    """The attribute types in a packet, as numbers."""
+    return list(iter(packet))  # packet.keys() would return names
 
 
 def _decrypted(answer: AuthPacket, values: list[bytes]) -> list[bytes]:

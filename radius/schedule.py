@@ -1,9 +1,9 @@
-"""When which server is sent a request: pure arithmetic on seconds.
+"""When to send a request to which server: pure arithmetic on seconds.
 
-Azure's gateway waits 30 s in all, and asks servers in the order of their scores; when it sends
-again, and when it goes on to the next server, is not documented. Here: again after 1, 2, 4 and 8
-seconds (RFC 5080, section 2.2.1), and on to the next after a tenth to a third of the time. The
-answer of a server that was given up on still counts.
+Azure's gateway waits 30 s in all and asks servers in order of their scores. When it retransmits and
+when it tries the next server is not documented. Here, it retransmits 1, 2, 4 and 8 seconds after
+the previous transmission (RFC 5080, section 2.2.1), and tries the next server after PATIENCE
+seconds at most. Late answers of earlier servers still count.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Sequence
 from radius.packet import Server
 
 LIMIT = 30.0
-"""Seconds for an authentication, fixed."""
+"""Seconds for a whole authentication; fixed."""
 PATIENCE = 10.0
-"""Seconds for a server when there is another one."""
+"""Maximum seconds until the next server is tried."""
 
 
 def in_order(servers: Sequence[Server]) -> list[Server]:
-    """The highest score first; equal ones as they stand in the document."""
+    """Servers by descending score; equal scores in the document's order."""
     return sorted(servers, key=lambda server: -server.score)
 
 
 def schedule(servers: Sequence[Server], limit: float = LIMIT) -> list[tuple[float, Server]]:
-    """Seconds after the start, and whom to send to, in order of time; nothing at `limit` or later.
+    """Transmissions in order of time: seconds after the start, and the server; all before `limit`.
 
-    The servers are in order already.
+    `servers` are already in order.
     """
     if not servers:
         return []

@@ -1,4 +1,4 @@
-"""UDP sockets for questions to RADIUS servers, on asyncio."""
+"""UDP sockets for requests to RADIUS servers, on asyncio."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from radius.exchange import Question, Questions
 from radius.packet import Flaw, Request, Server
 
 MOST_SOCKETS = 8
-"""256 questions each."""
+"""Maximum sockets, with 256 questions each."""
 
 
 class Wire(asyncio.DatagramProtocol):
-    """One socket and the questions that are open on it."""
+    """One socket and its open questions."""
 
     def __init__(
         self, entropy: Callable[[int], bytes], flawed: Callable[[Flaw, str], None]
     ) -> None:
         self.questions = Questions(entropy)
         self.error = ""
-        """The last thing that the kernel said."""
+        """The kernel's last error."""
         self._flawed = flawed
         self._answered: dict[int, asyncio.Event] = {}
         self._closed = False
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """The socket is open."""
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """An answer, or something else."""
+        """Handle a datagram, which may be an answer."""
         address = (str(addr[0]), int(addr[1]))
         outcome = self.questions.receive(data, address)
         if isinstance(outcome, Question):
@@ -43,12 +43,12 @@ class Wire(asyncio.DatagramProtocol):
             self._flawed(outcome, address[0])
 
     def error_received(self, exc: Exception) -> None:
-        """No route, no such address: silence may follow, and then this is told."""
+        """Keep an error such as "no route", to be reported if there is no answer."""
         number = getattr(exc, "errno", None)
         self.error = os.strerror(number) if number else str(exc)
 
     async def ask(self, request: Request, servers: Sequence[Server], limit: float) -> Question:
-        """Ask until there is an answer or the time is over."""
+        """Send the request until there is an answer or `limit` seconds have passed."""
         loop = asyncio.get_running_loop()
         question = self.questions.ask(request, servers, loop.time(), limit)
         answered = self._answered[id(question)] = asyncio.Event()
@@ -68,7 +68,7 @@ class Wire(asyncio.DatagramProtocol):
             del self._answered[id(question)]
 
     def close(self) -> None:
-        """Close the socket; who still asks gets no answer, and hears of it at once."""
+        """Close the socket; pending calls of `ask` return at once, without an answer."""
         self._closed = True
         self.error = self.error or "the servers to ask were changed meanwhile"
         for answered in self._answered.values():
@@ -90,7 +90,7 @@ class Wires:
         self._opening = asyncio.Lock()
 
     async def free(self) -> Wire:
-        """One with room for a question; OSError when there is none and none can be opened."""
+        """A socket with room for a question. OSError: there is none, and none can be opened."""
         async with self._opening:
             for wire in self._wires:
                 if not wire.questions.full:
@@ -106,15 +106,15 @@ class Wires:
             return wire
 
     def close(self) -> None:
-        """Close them all, those that are being opened too."""
+        """Close all sockets, including those being opened."""
         self._closed = True
         for wire in self._wires:
             wire.close()
         self._wires.clear()
 
 
-def told(flaws: Counter[Flaw]) -> str:
-    """`2 answers ignored (authenticator)`; nothing for none."""
+def ignored(flaws: Counter[Flaw]) -> str:
+    """`2 answers ignored (authenticator)`; empty for none."""
     if not flaws:
         return ""
     return f"{flaws.total()} answers ignored ({', '.join(sorted(flaws))})"

@@ -1,4 +1,4 @@
-"""What an authentication came to, for the gateway: pure, from the answers of a RADIUS server."""
+"""The result of an authentication, from a RADIUS server's answer. Pure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _SUCCESS = re.compile(rb"S=[0-9A-Fa-f]{40}")
 
 @dataclass(frozen=True)
 class Accept:
-    """Come in."""
+    """The user is accepted."""
 
     server: str
     keys: Keys | None = None
-    """For the crypto binding; None only after PAP."""
+    """Keys for the crypto binding; None only after PAP."""
     success: str = ""
     """MS-CHAPv2's authenticator response, `S=` and 40 hexadecimal digits (RFC 2759)."""
     eap: bytes = field(default=b"", repr=False)
     """The EAP packet for the client."""
     message: str = ""
     user: str = ""
-    """Who it is to the server, fit for a log (User-Name of the Access-Accept, RFC 2865, section
-    5.1); empty where the server says nothing. Within PEAP the EAP identity may be anybody's."""
+    """The user's name according to the server, sanitised (User-Name of the Access-Accept, RFC 2865,
+    section 5.1); empty if it sends none. With PEAP, the outer EAP identity may be anonymous."""
 
 
 @dataclass(frozen=True)
 class Reject:
-    """Stay out."""
+    """The user is refused."""
 
     server: str
     reason: Reason
@@ -43,7 +43,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Challenge:
-    """The server has another question for the client."""
+    """The server sends another EAP-Request to the client."""
 
     server: str
     eap: bytes = field(repr=False)
@@ -51,7 +51,7 @@ class Challenge:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """No server answered in time; `message` says who was asked and what came instead."""
+    """No server answered in time; `message` names the servers asked and any ignored answers."""
 
     message: str
     reason: Reason = "radius-no-answer"
@@ -62,14 +62,15 @@ EapVerdict = Verdict | Challenge
 
 
 def of_pap(answer: Answer, server: str) -> Accept | Reject:
-    """PAP makes no keys."""
+    """The verdict after PAP, which yields no keys."""
     if answer.kind == "accept":
         return Accept(server, message=answer.message, user=_user(answer))
     return _refusal(answer, server)
 
 
 def of_mschapv2(answer: Answer, server: str, identifier: int) -> Accept | Reject:
-    """An Access-Accept must prove that the server knows the password, and bring keys."""
+    """The verdict after MS-CHAPv2: an Access-Accept must contain keys, and prove that the server
+    knows the password."""
     if answer.kind != "accept":
         return _refusal(answer, server)
     success = answer.chap_success or b""
@@ -82,7 +83,8 @@ def of_mschapv2(answer: Answer, server: str, identifier: int) -> Accept | Reject
 
 
 def of_eap(answer: Answer, server: str) -> Accept | Reject | Challenge:
-    """A challenge needs an EAP packet and a State; a success needs its packet and keys."""
+    """The verdict on an EAP round: a challenge needs an EAP packet and a State, a success an EAP
+    packet and keys."""
     if answer.kind == "reject":
         return _refusal(answer, server)
     if not answer.eap or (answer.kind == "challenge" and answer.state is None):
@@ -99,10 +101,11 @@ def _user(answer: Answer) -> str:
 
 
 def _refusal(answer: Answer, server: str) -> Reject:
-    """Outside EAP, a challenge asks for a code to be typed, for which PPP has no place."""
+    """A refusal; outside EAP, that includes a challenge: it asks for a typed code, which PPP does
+    not support."""
     if answer.kind == "challenge":
-        said = answer.message or "a code"
-        return Reject(server, "typed-code", f"the server asks the user to type: {said}")
+        prompt = answer.message or "a code"
+        return Reject(server, "typed-code", f"the server asks the user to type: {prompt}")
     reason, error = of_reply(answer.chap_error, answer.message)
     text = (answer.chap_error or b"")[1:].decode("latin-1") or answer.message
     return Reject(server, reason, text or "Access-Reject", answer.eap, error)

@@ -1,16 +1,17 @@
-"""Asks winbindd whether a user of its domain may sign in, for FreeRADIUS:
+"""Asks winbindd, for FreeRADIUS, whether a domain user may log in:
 
     /usr/bin/python3 -I -S winbind.py FILE DOMAIN [SID]
 
-FILE has a line that FreeRADIUS has just written, in hexadecimal: the user's name, and a password,
-or MS-CHAPv2's challenge and NT response. They stand in a file of FreeRADIUS's own and not in
-argv, which every user of the machine can read. It is emptied at once. With a SID, only members
-of that group come in. Printed is what rlm_mschap expects of ntlm_auth: `NT_KEY: ` and the key, or
-words with winbindd's status, and then the exit code is 1.
+FILE contains a line just written by FreeRADIUS, in hexadecimal: the user's name, and a password or
+MS-CHAPv2's challenge and NT response. They are in a private file, not in argv, which every user of
+the machine can read. The file is emptied at once. With a SID, only members of that group are
+accepted. The output is what rlm_mschap expects of ntlm_auth: `NT_KEY: ` and the key, or a message
+with winbindd's status and exit code 1.
 
-The library and not ntlm_auth, which takes secrets from argv, or on stdin by protocols that
-FreeRADIUS does not speak, and takes twice as long; nor rlm_mschap's own winbind client, which tells
-no disabled account from a wrong password and knows no groups. Standard library only.
+This program uses libwbclient instead of ntlm_auth, which takes secrets from argv or by protocols on
+stdin that FreeRADIUS does not support, and takes twice as long. rlm_mschap's own winbind client
+cannot distinguish a disabled account from a wrong password, and does not check groups. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class _Password(Union):
 
 
 class _Params(Structure):
-    """struct wbcAuthUserParams, as below of samba 4.17's wbclient.h."""
+    """struct wbcAuthUserParams; this and the structs below are from samba 4.17's wbclient.h."""
 
     _fields_ = (
         ("account_name", c_char_p),
@@ -105,7 +106,7 @@ class _Error(Structure):
 
 
 def taken(path: str) -> list[bytes]:
-    """The fields of the last line of the file, which is empty afterwards."""
+    """Read the fields of the file's last line, and empty the file."""
     with open(path, "r+", encoding="ascii") as file:  # noqa: PTH123 (pathlib takes 10 ms to import)
         lines = file.read().splitlines()
         file.truncate(0)
@@ -113,10 +114,10 @@ def taken(path: str) -> list[bytes]:
 
 
 def params(fields: list[bytes], domain: str) -> _Params:
-    """What winbindd is asked; ValueError for something else than the two forms."""
+    """The request to winbindd. ValueError: the fields have neither of the two forms."""
     user = fields[0].rpartition(b"\\")[2]
     if b"\0" in user:
-        raise ValueError("no name of a user")
+        raise ValueError("not a user name")
     asked = _Params(account_name=user, domain_name=domain.encode())
     match fields[1:]:
         case [challenge, response] if (len(challenge), len(response)) == (8, 24):
@@ -127,12 +128,12 @@ def params(fields: list[bytes], domain: str) -> _Params:
         case [password] if b"\0" not in password:
             asked.level, asked.password.plaintext = PLAIN, password
         case _:
-            raise ValueError("no password and no response")
+            raise ValueError("neither a password nor a response")
     return asked
 
 
 def main(path: str, domain: str, group: str = "") -> int:
-    """The program; the exit code."""
+    """Run the program; return the exit code."""
     asked = params(taken(path), domain)
     library = ctypes.CDLL("libwbclient.so.0")
     info, error = POINTER(_Info)(), POINTER(_Error)()

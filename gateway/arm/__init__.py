@@ -1,1 +1,1 @@
-"""Azure's documents: what they say, and what Azure refuses."""
+"""Azure's ARM documents: their models, and the rules by which Azure refuses them."""

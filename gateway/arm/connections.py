@@ -1,7 +1,7 @@
-"""Site-to-site as ARM has it: local network gateways and connections.
+"""ARM's site-to-site resources: local network gateways and connections.
 
-Source: Microsoft.Network/connections and localNetworkGateways, API 2023-09-01; what is refused is
-refused as in `gateway.arm.resource`. A resource is referred to by the last part of its id.
+Source: Microsoft.Network/connections and localNetworkGateways, API 2023-09-01. Fields are refused
+by the rules of `gateway.arm.resource`. The last part of a resource's id is its name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Resource(ArmModel):
     tags: Unsupported = None
 
     def document(self) -> dict[str, Any]:
-        """As JSON data, without secrets and without what is absent."""
+        """The document as JSON data, without secrets and absent fields."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
@@ -70,7 +70,7 @@ class ConnectionProperties(ArmModel):
     ingressNatRules: Unsupported = None
     useLocalAzureIpAddress: Unsupported = None
     connectionStatus: ConnectionStatus | None = Field(
-        default=None, exclude=True, description="Read-only, as the counters and the state below."
+        default=None, exclude=True, description="Read-only, like the counters and the state below."
     )
     egressBytesTransferred: int | None = Field(default=None, exclude=True)
     ingressBytesTransferred: int | None = Field(default=None, exclude=True)
@@ -88,8 +88,8 @@ class Connection(_Resource):
         return name_in(self.properties.localNetworkGateway2)
 
     def with_key_of(self, other: Connection | None) -> Connection:
-        """With the other's key where it has none of its own: GET does not return it, so that what
-        GET returned can be put again. (What Azure does then is not documented.)"""
+        """A copy that takes the other's key if it has none. GET omits the key, so a client can
+        thus PUT back what it got. (Azure does not document this case.)"""
         if other is None or self.properties.sharedKey is not None:
             return self
         properties = self.properties.model_copy(update={"sharedKey": other.properties.sharedKey})
@@ -97,5 +97,5 @@ class Connection(_Resource):
 
 
 def name_in(reference: SubResource) -> str:
-    """The name of the resource that is referred to."""
+    """The name of the referenced resource."""
     return reference.id.rsplit("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""Documents as somebody PUTs them: read, or refused in Azure's shape."""
+"""Documents that a client PUTs: parsed, or refused in Azure's error format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def from_json(body: bytes) -> Any:
-    """JSON as values; InvalidDocumentError for what is none, too deep, or a number too long."""
+    """Parse JSON. InvalidDocumentError: not JSON, nested too deeply, or a number too long."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -21,7 +21,7 @@ def from_json(body: bytes) -> Any:
 
 
 def parse(model: type[Model], data: object) -> Model:
-    """The document; InvalidDocumentError with everything that is wrong with its form."""
+    """Validate a document. InvalidDocumentError lists everything wrong with its format."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -33,7 +33,7 @@ def parse(model: type[Model], data: object) -> Model:
 
 
 def target(path: tuple[str | int, ...]) -> str:
-    """A path as Azure writes it: properties.a.b[0].c"""
+    """A path in Azure's notation: properties.a.b[0].c"""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -1,4 +1,4 @@
-"""Where the gateway stands: what Azure's fabric knows and the desired state does not say."""
+"""The gateway's placement: what Azure's fabric knows and the ARM document does not contain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class VirtualNetwork(_Part):
     name: str
     addressPrefixes: tuple[IPv4Network, ...]
     dnsServers: tuple[IPv4Address, ...] = ()
-    """What clients are told to ask; none: they keep their own."""
+    """DNS servers pushed to clients; if empty, clients keep their own."""
 
 
 class Interfaces(_Part):
@@ -29,7 +29,7 @@ class Interfaces(_Part):
 
 
 class ServerCertificate(_Part):
-    """Files (PEM) by which clients know the gateway."""
+    """PEM files by which clients authenticate the gateway."""
 
     certificate: Path
     privateKey: Path
@@ -48,10 +48,10 @@ class Placement(_Part):
     interfaces: Interfaces
     serverCertificate: ServerCertificate
     radiusServersThatDoNotSignAll: tuple[IPv4Address, ...] = ()
-    """RADIUS servers from before the cure of CVE-2024-3596, whose answers outside EAP are taken
-    without Message-Authenticator. Azure's document has no word for it."""
+    """RADIUS servers without the fix for CVE-2024-3596: the gateway accepts their answers outside
+    EAP without a Message-Authenticator. Azure's document has no such field."""
 
     @property
     def certificate_name(self) -> str:
-        """The common name of the server certificate, which OpenVPN's profile checks."""
+        """The server certificate's common name; the OpenVPN profile checks it."""
         return f"{self.gatewayId}.vpn.azure.com"

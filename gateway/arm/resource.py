@@ -1,8 +1,8 @@
-"""The desired state: Azure's own document of a virtual network gateway, with Azure's field names.
+"""The desired state: Azure's document of a virtual network gateway, with Azure's field names.
 
-Source: Microsoft.Network/virtualNetworkGateways, API 2023-09-01. Fields that ARM does not know
-are refused; fields that ARM knows and this lab does not carry out are refused too, and say so:
-nothing that somebody wrote is ignored.
+Source: Microsoft.Network/virtualNetworkGateways, API 2023-09-01. Fields unknown to ARM are
+refused. So are fields that ARM knows but this lab does not implement, with a message that says
+so: no field is silently ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOT_YET = "not supported by this lab yet"
 
 
 def _refuse(value: object) -> None:
-    """ARM treats null as absent, and so does this."""
+    """Null passes: ARM treats it as absent."""
     if value is not None:
         raise PydanticCustomError("unsupported", NOT_YET)
 
@@ -27,7 +27,7 @@ def _refuse(value: object) -> None:
 Unsupported = Annotated[
     None, BeforeValidator(_refuse), Field(description=f"Known to ARM, {NOT_YET}.")
 ]
-"""A field that ARM knows and this lab does not carry out."""
+"""A field that ARM knows but this lab does not implement."""
 
 
 class ArmModel(BaseModel):
@@ -56,13 +56,13 @@ class SkuReference(ArmModel):
 
 
 class RootCertificateProperties(ArmModel):
-    """A root certificate as Azure takes it."""
+    """A root certificate in Azure's format."""
 
     publicCertData: str = Field(description="Base64 of the DER on one line, without BEGIN and END.")
 
 
 class NamedSubResource(ArmModel):
-    """An entry of a list: ARM gives it a name of its own."""
+    """A list entry; in ARM each has its own name."""
 
     name: str
     id: Unsupported = None
@@ -124,8 +124,8 @@ class VpnClientConfiguration(ArmModel):
         return (single, *self.radiusServers)
 
     def with_secrets_of(self, other: VpnClientConfiguration) -> VpnClientConfiguration:
-        """With the other's secret for each server that has none here: GET does not return them,
-        so that what GET returned can be put again. (What Azure does then is not documented.)"""
+        """A copy in which each server without a secret takes the other's. GET omits secrets, so a
+        client can thus PUT back what it got. (Azure does not document this case.)"""
         kept: dict[str, Any] = {}
         bare = self.radiusServerAddress is not None and self.radiusServerSecret is None
         if bare and self.radiusServerAddress == other.radiusServerAddress:
@@ -145,7 +145,7 @@ class VpnClientConfiguration(ArmModel):
 
 
 class IpConfigurationProperties(ArmModel):
-    """Where an instance of the gateway stands; the placement decides the addresses."""
+    """Where an instance of the gateway is attached; the placement decides the addresses."""
 
     privateIPAllocationMethod: Literal["Dynamic"] | None = None
     subnet: SubResource | None = None
@@ -170,7 +170,7 @@ class GatewayProperties(ArmModel):
     vpnClientConfiguration: VpnClientConfiguration | None = None
     customRoutes: AddressSpace | None = None
     provisioningState: str | None = Field(
-        default=None, exclude=True, description="Read-only in ARM: what GET returned is taken back."
+        default=None, exclude=True, description="Read-only in ARM: accepted in a PUT and ignored."
     )
     vpnGatewayGeneration: Unsupported = None
     enablePrivateIpAddress: Unsupported = None
@@ -185,7 +185,7 @@ class GatewayProperties(ArmModel):
 
 
 class VirtualNetworkGateway(ArmModel):
-    """The document that PUT takes and GET returns."""
+    """The document that PUT accepts and GET returns."""
 
     name: str
     properties: GatewayProperties
@@ -197,7 +197,7 @@ class VirtualNetworkGateway(ArmModel):
     identity: Unsupported = None
 
     def with_secrets_of(self, other: VirtualNetworkGateway | None) -> VirtualNetworkGateway:
-        """With the RADIUS secrets that this document leaves out and the other one has."""
+        """A copy that takes from the other document the RADIUS secrets that this one omits."""
         mine = self.properties.vpnClientConfiguration
         theirs = other.properties.vpnClientConfiguration if other else None
         if mine is None or theirs is None:
@@ -208,5 +208,5 @@ class VirtualNetworkGateway(ArmModel):
         return self.model_copy(update={"properties": properties})
 
     def document(self) -> dict[str, Any]:
-        """The document as JSON data, without secrets and without what is absent."""
+        """The document as JSON data, without secrets and absent fields."""
         return self.model_dump(mode="json", exclude_none=True)

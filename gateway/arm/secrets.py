@@ -1,4 +1,4 @@
-"""Secrets of documents, apart from the documents: where they stand, and putting them back."""
+"""Secrets kept apart from their documents: finding them, and putting them back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Secrets = tuple[tuple[Path, SecretStr], ...]
 
 
 def secrets_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
-    """Every secret of a model, with its place in the model's document."""
+    """Every secret in a model, with its path in the model's document."""
     if isinstance(value, SecretStr):
         yield path, value
     elif isinstance(value, BaseModel):
@@ -26,7 +26,7 @@ def secrets_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, SecretStr]]:
 
 
 def with_secrets(document: Any, secrets: Iterable[tuple[Path, SecretStr]]) -> Any:
-    """The document with the secrets in clear at their places: to be sent, not to be shown."""
+    """A copy of the document with the secrets in cleartext: to be sent, never to be shown."""
     result = _copy(document)
     for path, secret in secrets:
         part = result

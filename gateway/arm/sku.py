@@ -1,7 +1,7 @@
-"""What each gateway SKU can carry: the table of the seed document.
+"""The limits of each gateway SKU: the table of the seed document.
 
-Source: seed, "Which gateway SKUs support P2S VPN?". Later Azure adds Generation 2 and VpnGw4/5;
-the seed wins, so they are unknown here.
+Source: seed, "Which gateway SKUs support P2S VPN?". Azure added Generation 2 and VpnGw4/5 later;
+the seed takes precedence, so they are unknown here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""strongswan.conf of the gateway's charon. Pure text."""
+"""strongswan.conf for the gateway's charon. Pure text."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SITE_TO_SITE = "s2s-"
-"""So begin the names of connections to sites."""
+"""Prefix of the names of site-to-site connections."""
 
 THREADS, THREADS_FOR_VICI = 96, 40
-"""An IKE_AUTH (low priority) holds a thread while RADIUS is asked, an order (medium) while a peer
-does not answer: vici_link.MOST_APART of these, and some must be left for everything else."""
+"""An IKE_AUTH (low priority) occupies a thread while it waits for RADIUS, a vici command (medium)
+while it waits for a peer: up to vici_link.MOST_APART of these, so some are left for the rest."""
 COOKIE_THRESHOLD = 32
-"""Half-open IKE_SAs from which on a source must show that it gets what is sent to it."""
+"""Number of half-open IKE_SAs from which on initiators must return a cookie."""
 BLOCK_THRESHOLD = 256
-"""Half-open IKE_SAs of one source, as SSTP's: many clients may stand behind one NAT."""
+"""Maximum half-open IKE_SAs per source, as for SSTP: many clients may be behind one NAT."""
 MOST_HALF_OPEN = 1024
-"""In all."""
+"""Maximum half-open IKE_SAs in all."""
 HALF_OPEN_TIMEOUT = 45
-"""Seconds. RADIUS may take 30 of them, for a second factor."""
+"""Seconds. RADIUS may take 30 of these, for a second factor."""
 MOST_JOBS = 1000
-"""Packets that wait for a thread; further IKE_SA_INITs are dropped. The heartbeat waits behind
-those that are there, about 1 ms each."""
+"""Packets waiting for a thread; beyond that, IKE_SA_INITs are dropped. The heartbeat waits behind
+the queue, about 1 ms per packet."""
 
 _PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 "
@@ -34,7 +34,7 @@ _PLUGINS = (
 
 @dataclass(frozen=True)
 class RelayAddress:
-    """The RADIUS server that charon asks: the gateway itself."""
+    """The RADIUS server in charon's configuration: the gateway's own relay."""
 
     port: int
     accounting_port: int
@@ -42,11 +42,11 @@ class RelayAddress:
 
 
 def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None) -> str:
-    """strongswan.conf; it holds a secret.
+    """strongswan.conf; it contains a secret.
 
-    Rule 220 stands behind `main` because the routes are the gateway's own. A refused EAP client
-    leaves a half-open IKE_SA, and charon's own threshold of five would shut out everybody behind
-    the same NAT.
+    Routing rule 220 comes after `main` because the gateway installs the routes. A refused EAP
+    client leaves a half-open IKE_SA; with charon's default block_threshold of five, refusals would
+    lock out everybody behind the same NAT.
     """
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{

@@ -1,7 +1,7 @@
 """The gateway's one charon: point-to-site IKEv2 and site-to-site share it.
 
-IKE has one port a host, so there can be but one daemon for both. It runs while anybody has work
-for it; whoever joins is asked to load that work each time it has started.
+IKE has one port per host, so both need the same daemon. It runs while it has tenants; each tenant
+loads its configuration whenever charon has started.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ START_LIMIT = 5.0
 
 
 class Tenant(Protocol):
-    """One who has work for charon."""
+    """A user of charon: point-to-site or site-to-site."""
 
     async def load(self) -> None:
-        """charon is up and knows nothing of this tenant's."""
+        """Load this tenant's configuration: charon has started without it."""
 
     def on_event(self, name: str, message: dict[str, Any]) -> None:
-        """A vici event, of anybody's."""
+        """A vici event, which may concern another tenant."""
 
     def gone(self, error: GatewayError) -> None:
-        """charon is dead, and all its security associations with it."""
+        """charon has died, and with it all security associations."""
 
 
 class Charon:
@@ -46,8 +46,8 @@ class Charon:
         self._state = state
         self._log = log
         self._tenants: list[Tenant] = []
-        self._told: set[Tenant] = set()
-        self._telling = asyncio.Lock()
+        self._loaded: set[Tenant] = set()
+        self._loading = asyncio.Lock()
         self._daemon: Daemon | None = None
         self._datapath: datapath.Datapath | None = None
         self._relay: config.RelayAddress | None = None
@@ -57,12 +57,12 @@ class Charon:
 
     @property
     def running(self) -> bool:
-        """Whether it answers."""
+        """Whether charon is ready."""
         return self._daemon is not None and self._daemon.state == "running"
 
     @property
     def state(self) -> str:
-        """As the daemon's keeper has it."""
+        """The state of the supervised daemon."""
         return self._daemon.state if self._daemon else "stopped"
 
     @property
@@ -72,12 +72,12 @@ class Charon:
 
     @property
     def restarts(self) -> int:
-        """How often it had to be started again."""
+        """How often charon was restarted."""
         return self._daemon.restarts if self._daemon else 0
 
     @property
     def statistics(self) -> dict[str, int]:
-        """IKE_SAs, half-open ones among them, and jobs that wait; as of the last heartbeat."""
+        """IKE_SAs, half-open IKE_SAs and waiting jobs, as of the last heartbeat."""
         found = self.link.statistics
         queues = found.get("queues", {}).values()
         values = {f"ike-sas: {name}": value for name, value in found.get("ikesas", {}).items()}
@@ -87,38 +87,38 @@ class Charon:
 
     @property
     def death(self) -> str:
-        """How it last ended by itself."""
+        """How charon last died."""
         return self._daemon.death if self._daemon else ""
 
     @property
     def datapath(self) -> datapath.Datapath:
-        """Who encrypts the packets."""
+        """Where ESP is processed: in the kernel or in userspace."""
         if self._datapath is None:
             self._datapath = datapath.find()
         return self._datapath
 
     async def join(self, tenant: Tenant) -> None:
-        """Run for this tenant too; returns when its work is loaded. EngineError if it is not:
-        it is tried again in the background all the same."""
+        """Run for this tenant, too; return when its configuration is loaded. EngineError: that
+        failed, and is retried in the background."""
         if tenant not in self._tenants:
             self._tenants.append(tenant)
         if self._daemon is None:
             self._daemon = Daemon(self._program())
         await self._daemon.start()
-        await self._tell(tenant)
+        await self._load(tenant)
 
     async def use_relay(self, relay: config.RelayAddress) -> None:
-        """Ask this RADIUS server from now on."""
+        """Use this RADIUS server from now on."""
         self._relay = relay
         if self.running:
             self._write_settings()
             await self.link.order("reload-settings")
 
     async def leave(self, tenant: Tenant) -> None:
-        """This tenant has no work any more; the last one to leave ends the daemon."""
+        """Remove this tenant; the daemon is stopped when the last one leaves."""
         if tenant in self._tenants:
             self._tenants.remove(tenant)
-        self._told.discard(tenant)
+        self._loaded.discard(tenant)
         if not self._tenants and self._daemon:
             daemon, self._daemon = self._daemon, None
             await daemon.stop()
@@ -138,7 +138,7 @@ class Charon:
             env={
                 "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
                 "STRONGSWAN_CONF": str(self._state / "strongswan.conf"),
-                "TZ": "UTC",  # its log has dates of certificates in them
+                "TZ": "UTC",  # for dates of certificates in its log
             },
         )
 
@@ -157,20 +157,20 @@ class Charon:
             return True
 
         await wait_until("charon's vici socket", START_LIMIT, connected)
-        self._told.clear()
+        self._loaded.clear()
         for tenant in list(self._tenants):
-            await self._tell(tenant)
+            await self._load(tenant)
 
-    async def _tell(self, tenant: Tenant) -> None:
-        """Have its work loaded, once in each life of the daemon's."""
-        async with self._telling:
-            if tenant in self._tenants and tenant not in self._told:
+    async def _load(self, tenant: Tenant) -> None:
+        """Load a tenant's configuration, once per start of the daemon."""
+        async with self._loading:
+            if tenant in self._tenants and tenant not in self._loaded:
                 await tenant.load()
-                self._told.add(tenant)
+                self._loaded.add(tenant)
 
     async def _gone(self, error: GatewayError) -> None:
         self.link.close()
-        self._told.clear()
+        self._loaded.clear()
         self._log.add("engine", "IkeV2", error.message)
         for tenant in list(self._tenants):
             tenant.gone(error)

@@ -1,8 +1,8 @@
-"""Who encrypts IKEv2's packets here, and the routes that it needs.
+"""Where ESP is processed, in the kernel or in kernel-libipsec, and the routes that each needs.
 
-ESP in the kernel is found out by asking the kernel for a security association (XFRM_MSG_NEWSA,
-linux/xfrm.h): that a NETLINK_XFRM socket opens says nothing, for the part that does ESP is built
-apart from it. Layouts are those of 64-bit Linux, native byte order.
+To probe for kernel ESP, this module asks the kernel for a security association (XFRM_MSG_NEWSA,
+linux/xfrm.h). An open NETLINK_XFRM socket would prove nothing, because ESP is built separately.
+Layouts are those of 64-bit Linux, native byte order.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _ADDRESS = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
 _FOREVER = b"\xff" * 32 + b"\0" * 32
 USERSPACE_DEVICE = PROTOCOLS["IkeV2"].device
 _LAST = 1 << 20
-"""Metric of a route behind all others."""
+"""Metric that puts a route behind all others."""
 CHARONS_TABLE = 220
 _STEERED = 100
-"""Priority of the rules for what belongs into a tunnel: before those of every kernel."""
+"""Priority of the rules for tunnelled destinations: before the kernel's default rules."""
 
 
 @dataclass(frozen=True)
 class Datapath:
-    """`userspace`: strongSwan's kernel-libipsec on a TUN device, else the kernel's ESP."""
+    """`userspace`: strongSwan's kernel-libipsec on a TUN device; otherwise kernel ESP."""
 
     userspace: bool
     why: str
@@ -67,7 +67,7 @@ def find() -> Datapath:
 
 
 def _request(kernel: socket.socket, kind: int, body: bytes) -> int:
-    """Send one request; the kernel's error number, 0 for none."""
+    """Send one request and return the kernel's error number, 0 for success."""
     length = _HEADER.size + len(body)
     kernel.send(_HEADER.pack(length, kind, _REQUEST | _ACK, 1, 0) + body)
     code: int = struct.unpack_from("=i", kernel.recv(65536), _HEADER.size)[0]
@@ -98,11 +98,13 @@ def lay_routes(
     selectors: Iterable[IPv4Network],
     source: IPv4Address,
 ) -> None:
-    """Route the pool into kernel-libipsec's device and take a former pool's routes out.
+    """Route the pool into kernel-libipsec's device, and delete the routes of a former pool.
 
-    libipsec finds the source of its own routes by looking for a local address in each traffic
-    selector, and refuses the CHILD_SA without one: a selector that does not hold `source`, the
-    gateway's private address, gets its network address on `lo`.
+    libipsec takes the source of its routes from a local address inside each traffic selector, and
+    refuses the CHILD_SA if there is none. For each selector without `source`, the gateway's private
+    address, the selector's network address is therefore added to `lo`.
+
+    EngineError: the device is missing, or the kernel refuses.
     """
     from pyroute2 import IPRoute  # noqa: PLC0415 - 0.1 s, and only without ESP in the kernel
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
@@ -111,7 +113,7 @@ def lay_routes(
         found = kernel.link_lookup(ifname=USERSPACE_DEVICE)
         if not found:
             raise EngineError(
-                f"kernel-libipsec has made no device {USERSPACE_DEVICE}: is there /dev/net/tun?"
+                f"kernel-libipsec did not create {USERSPACE_DEVICE}; does /dev/net/tun exist?"
             )
         loopback = kernel.link_lookup(ifname="lo")[0]
         try:
@@ -128,10 +130,10 @@ def lay_routes(
 
 
 def fence(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> None:
-    """What has these destinations goes into a tunnel or nowhere, never out in the clear.
+    """Send packets to these destinations into a tunnel or nowhere, never out in cleartext.
 
-    An `unreachable` route behind every other to the same prefix: it decides when the tunnel's
-    device has gone with its daemon.
+    For each prefix, an `unreachable` route with the highest metric takes effect once the tunnel's
+    device has disappeared with its daemon.
     """
     from pyroute2 import IPRoute  # noqa: PLC0415 - as above
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
@@ -147,11 +149,11 @@ def fence(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> Non
 
 
 def steer(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> None:
-    """The same where the kernel has ESP: what has these destinations goes by charon's own routes,
-    which are there while it has policies for them, or nowhere.
+    """The same for kernel ESP: packets to these destinations follow charon's routes, which exist as
+    long as its policies, or go nowhere.
 
-    Policies choose by address, not by route, but without a route of charon's the gateway's own
-    packets would have the public address for their source and match none.
+    Policies match by address, not by route. But without charon's route, the gateway's own packets
+    would have the public address as their source and match no policy.
     """
     from pyroute2 import IPRoute  # noqa: PLC0415 - as above
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415

@@ -1,8 +1,7 @@
-"""charon over vici from asyncio: the library blocks, so each session has a thread of its own.
+"""charon over vici from asyncio: the library blocks, so each session has its own thread.
 
-Four sessions: one for orders, one for questions, one for events and one for the heartbeat.
-Questions have their own because an order may wait for a worker of charon's that waits for RADIUS,
-and so for us.
+There are four sessions: for commands, queries, events and the heartbeat. Queries have their own
+because a command may wait for a charon thread that waits for RADIUS, and thus for us.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ if TYPE_CHECKING:
     import vici
 
 ANSWER_LIMIT = 10.0
-"""Seconds for an answer on the socket."""
+"""Seconds to wait for an answer on the socket."""
 
 ROOM_LIMIT = 10.0
-"""Seconds for a place in charon's listen queue, which has three."""
+"""Seconds to wait for a place in charon's listen queue, which has three."""
 
 MOST_APART = 24
-"""Commands that may take long, at a time: a tunnel that is set up to a dead device takes 8 s, and
-each holds one of charon's threads (ikev2_config has more for vici than these)."""
+"""Maximum concurrent slow commands: to initiate a tunnel to a dead device takes 8 s, and each
+occupies one of charon's threads (gateway.charon.config gives vici more threads than these)."""
 
 STREAMS = {"list-certs": "list-cert", "list-sas": "list-sa", "terminate": "control-log"}
-"""Commands that answer with a stream of events."""
+"""Commands whose answer is a stream of events."""
 
 
 class ViciLink:
-    """A connection to one charon. Messages are dictionaries with values of bytes or lists."""
+    """A connection to one charon. Messages are dictionaries whose values are bytes or lists."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -48,7 +47,7 @@ class ViciLink:
         self._sessions: dict[str, vici.Session] = {}
         self._sockets: list[socket.socket] = []
         self.statistics: dict[str, Any] = {}
-        """charon's own, of the last heartbeat (vici's `stats`)."""
+        """charon's statistics as of the last heartbeat (vici's `stats`)."""
 
     async def connect(self, on_event: Callable[[str, dict[str, Any]], None]) -> None:
         """Open the sessions; OSError while charon is not listening yet."""
@@ -74,21 +73,21 @@ class ViciLink:
         ).start()
 
     async def order(self, command: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Carry out a command; EngineError quotes charon if it refuses."""
+        """Execute a command. EngineError quotes charon's refusal."""
         return await self._run("orders", _request, command, message)  # type: ignore[no-any-return]
 
     async def ask(
         self, command: str, message: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Ask for a stream of messages."""
+        """Execute a query whose answer is a stream of messages."""
         return await self._run("questions", _stream, command, message)  # type: ignore[no-any-return]
 
     async def alive(self) -> None:
-        """For the heartbeat: returns when one of charon's threads has answered."""
+        """For the heartbeat: return when one of charon's threads has answered."""
         self.statistics = await self._run("heart", _request, "stats", None)
 
     async def apart(self, command: str, message: dict[str, Any]) -> list[dict[str, Any]]:
-        """The same on a session of its own, for what may take long."""
+        """The same on a separate session, for commands that may take long."""
 
         def alone() -> list[dict[str, Any]]:
             with self._alone(ANSWER_LIMIT) as session:
@@ -100,7 +99,7 @@ class ViciLink:
     async def initiate(self, name: str, limit: float) -> tuple[list[str], str]:
         """Set up a connection and its child of the same name, within `limit` seconds.
 
-        What charon said meanwhile, and its refusal in one line, empty if the tunnel is up.
+        Returns charon's log lines meanwhile, and its one-line refusal, empty if the tunnel is up.
         """
         order = {"ike": name, "child": name, "timeout": str(int(limit * 1000)), "loglevel": "1"}
 
@@ -110,7 +109,7 @@ class ViciLink:
             lines: list[str] = []
             with self._alone(limit + ANSWER_LIMIT) as session:
                 try:
-                    # extended one by one: what was said before a refusal is kept
+                    # extend() consumes one by one, so lines before a refusal are kept
                     lines.extend(
                         entry.get("msg", b"").decode("utf-8", "replace")
                         for entry in session.streamed_request("initiate", "control-log", order)
@@ -123,7 +122,7 @@ class ViciLink:
         return result
 
     def close(self) -> None:
-        """Close all sessions; threads that wait on them end."""
+        """Close all sessions; threads waiting on them end."""
         for connection in list(self._sockets):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -141,7 +140,7 @@ class ViciLink:
 
     @contextmanager
     def _alone(self, limit: float) -> Iterator[vici.Session]:
-        """A session for one command."""
+        """A separate session for one command."""
         import vici  # noqa: PLC0415 - as above
 
         connection = self._connected(limit)
@@ -149,12 +148,12 @@ class ViciLink:
             yield vici.Session(connection)
         finally:
             connection.close()
-            with suppress(ValueError):  # all were closed meanwhile
+            with suppress(ValueError):  # close() has cleared the list meanwhile
                 self._sockets.remove(connection)
 
     def _connected(self, limit: float | None) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
-        # With Python's own time limit the socket would not block, and a full queue be an error.
+        # With settimeout() the socket would be non-blocking, and a full queue an error.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _seconds(ROOM_LIMIT))
         try:
             connection.connect(str(self._path))
@@ -204,7 +203,7 @@ def _stream(
 
 
 def register(session: vici.Session, event: str) -> None:
-    """Ask for an event (vici's own `listen` would poll to show that it has registered)."""
+    """Register for an event (with vici's `listen`, a caller cannot know when that is done)."""
     from vici.protocol import Packet  # noqa: PLC0415
 
     session.transport.send(Packet.register_event(event))
@@ -216,7 +215,7 @@ def register(session: vici.Session, event: str) -> None:
 
 
 def _listen(session: vici.Session, deliver: Callable[[str, dict[str, Any]], None]) -> None:
-    """Runs in its thread until the socket is closed from either side."""
+    """Deliver events, in its own thread, until either side closes the socket."""
     from vici.protocol import Message, Packet  # noqa: PLC0415
 
     with suppress(OSError):

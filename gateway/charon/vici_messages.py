@@ -1,4 +1,4 @@
-"""What charon says over vici, as values: pure mapping, nothing is assumed to be there.
+"""charon's vici messages as values. A pure mapping; every field may be missing.
 
 Source: strongSwan 5.9.8, src/libcharon/plugins/vici/README.md.
 """
@@ -17,12 +17,12 @@ class LogLine:
     uniqueid: str
     text: str
     connection: str = ""
-    """Name of the IKE_SA's connection, once one is chosen."""
+    """Name of the IKE_SA's connection, once charon has selected one."""
 
 
 @dataclass(frozen=True)
 class ChildSa:
-    """Counters of a CHILD_SA; in is from the client."""
+    """Counters of a CHILD_SA; "in" is from the client."""
 
     uniqueid: str
     bytes_in: int = 0
@@ -56,7 +56,7 @@ class UpDown:
 
 @dataclass(frozen=True)
 class IkeRekeyed:
-    """`ike-rekey`: the SA goes on under another unique id."""
+    """`ike-rekey`: the IKE_SA continues under a new unique id."""
 
     old: str
     new: str
@@ -64,7 +64,7 @@ class IkeRekeyed:
 
 @dataclass(frozen=True)
 class ChildRekeyed:
-    """`child-rekey`: the last counters of the CHILD_SA that goes."""
+    """`child-rekey`: the final counters of the replaced CHILD_SA."""
 
     uniqueid: str
     old: ChildSa
@@ -73,7 +73,7 @@ class ChildRekeyed:
 
 @dataclass(frozen=True)
 class ChildUpDown:
-    """`child-updown`, of these connections."""
+    """`child-updown` for these connections."""
 
     connections: tuple[str, ...]
 
@@ -85,7 +85,7 @@ EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "log")
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads fields of a message that may lack them."""
+    """Reads fields of a message; missing fields are empty."""
 
     message: dict[str, Any] = field(default_factory=dict)
 
@@ -115,7 +115,7 @@ class _Reader:
 
 
 def event(name: str, message: dict[str, Any]) -> list[Event]:
-    """The events in one message; an event unknown here is none."""
+    """The events in one message; unknown events are ignored."""
     reader = _Reader(message)
     if name == "log":
         words = (reader.text(key) for key in ("group", "ikesa-uniqueid", "msg", "ikesa-name"))

@@ -1,1 +1,1 @@
-"""What all parts of the gateway use: errors, words, files, waiting, nftables."""
+"""Shared by all parts of the gateway: errors, vocabulary, files, waiting, nftables."""

@@ -1,4 +1,4 @@
-"""Work that an event starts and nobody waits for."""
+"""Work started by an event and not awaited by any caller."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Tasks of one engine; what goes wrong in them is written to the program's log."""
+    """Tasks of one engine; their errors are written to the program's log."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin now."""
-        task = asyncio.create_task(self._told(work))
+        """Start the work now."""
+        task = asyncio.create_task(self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except GatewayError as error:  # the daemon died in the middle: its keeper knows
+        except GatewayError as error:  # the daemon died meanwhile, which its supervisor handles
             sys.stderr.write(f"{self._name}: {error.message}\n")
-        except Exception:  # noqa: BLE001 - a fault of our own; nobody waits who could be told
+        except Exception:  # noqa: BLE001 - a fault of our own; no caller could get it
             sys.stderr.write(f"{self._name}: a fault of the gateway's own\n")
             traceback.print_exc()

@@ -64,23 +64,23 @@ def mount(source: str, target: str, kind: str, flags: int = 0, options: str = ""
 
 
 def unmount(target: str) -> None:
-    """umount2(2), lazily: what was mounted stays for who uses it already."""
+    """umount2(2), lazily: open files of the mount stay usable."""
     _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
 
 
 def bind(source: str, target: str) -> None:
-    """Show `source`, a file or a directory, at `target` too."""
+    """Also mount `source`, a file or a directory, at `target`."""
     mount(source, target, "", MS_BIND)
 
 
 def make_read_only(target: str, *, below: bool = False) -> None:
-    """mount_setattr(2): what is mounted at `target`, in this mount namespace; `below`: and all
-    that is mounted below it."""
+    """mount_setattr(2) of the mount at `target`, in this mount namespace; `below`: and of all
+    mounts below it."""
     _set_attributes(target, (MOUNT_ATTR_RDONLY, 0), AT_RECURSIVE if below else 0)
 
 
 def follow_links(target: str) -> None:
-    """Take MS_NOSYMFOLLOW back from what is mounted at `target`, in this mount namespace."""
+    """Remove MS_NOSYMFOLLOW from the mount at `target`, in this mount namespace."""
     _set_attributes(target, (0, MOUNT_ATTR_NOSYMFOLLOW), 0)
 
 
@@ -91,7 +91,7 @@ def _set_attributes(target: str, set_and_clear: tuple[int, int], flags: int) -> 
 
 
 def bind_read_only(source: str, target: str) -> None:
-    """Show `source`, with all that is mounted below it, at `target` too, where nobody writes."""
+    """Also mount `source`, with everything mounted below it, read-only at `target`."""
     mount(source, target, "", MS_BIND | MS_REC)
     make_read_only(target, below=True)
 
@@ -99,7 +99,7 @@ def bind_read_only(source: str, target: str) -> None:
 def become_root_directory(directory: str) -> None:
     """pivot_root(2): from now on nothing else can be seen in the calling thread's mount namespace.
 
-    `directory` is a mount; what was the root before, with all that is mounted there, goes.
+    `directory` is a mount; the former root is unmounted with everything below it.
     """
     os.chdir(directory)
     _check(_libc.pivot_root(b".", b"."), f"pivot_root {directory}")
@@ -120,13 +120,13 @@ def give_up(capability: int) -> None:
 
 
 def clear_capabilities() -> None:
-    """capset(2): the calling thread has none any more."""
+    """capset(2): drop all capabilities of the calling thread."""
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
     _check(_libc.capset(header, bytes(24)), "capset")
 
 
 def prctl(option: int, argument: int, pointer: Any = None) -> int:
-    """prctl(2), its other arguments zero; what it returns."""
+    """prctl(2) with its other arguments zero; its result."""
     zero = ctypes.c_ulong(0)
     result: int = _libc.prctl(option, ctypes.c_ulong(argument), pointer or zero, zero, zero)
     _check(min(result, 0), f"prctl {option}")

@@ -1,4 +1,4 @@
-"""Errors that reach the caller of the gateway's API, in Azure's shape."""
+"""Errors that reach the caller of the gateway's API, in Azure's error format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class GatewayError(Exception):
-    """Something the caller must hear; `code` and `status` are what the API answers.
+    """An error for the caller; `code` and `status` (HTTP) are part of the API's answer.
 
-    `what`: what happened; `said`: what a program or the kernel said of it. `message` has both.
+    `what`: what happened; `said`: the message of a program or the kernel. `message` has both.
     """
 
     code = "InternalServerError"
@@ -43,38 +43,38 @@ class Detail:
         self.target = target
 
     def document(self) -> dict[str, str]:
-        """As an entry of Azure's `details`."""
+        """The entry in Azure's `details`."""
         return {"code": self.code, "message": self.message, "target": self.target}
 
 
 class InvalidDocumentError(GatewayError):
-    """The document is refused; the running state stays as it was."""
+    """The document is refused; the running state has not changed."""
 
     code = "InvalidRequestFormat"
     status = 400
 
 
 class NotFoundError(GatewayError):
-    """There is no such thing here."""
+    """The resource does not exist."""
 
     code = "ResourceNotFound"
     status = 404
 
 
 class EngineError(GatewayError):
-    """A daemon does not start or refuses an order; the message quotes it."""
+    """A daemon does not start or refuses a command; the message quotes it."""
 
     code = "EngineFailed"
 
 
 class FenceError(GatewayError):
-    """The kernel does not take what decides who is forwarded; the message quotes it."""
+    """The kernel refuses a change of the fence; the message quotes it."""
 
     code = "FenceFailed"
 
 
 class LapsedError(GatewayError):
-    """A peer took longer than its place was kept."""
+    """A peer's reservation expired before its session opened."""
 
 
 class StorageError(GatewayError):

@@ -1,4 +1,4 @@
-"""Files of the state directory: for the gateway's eyes only, and whole or not there."""
+"""Files of the state directory: readable by the gateway only, and written atomically."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory with mode 0700, if it is not there."""
+    """Make a directory with mode 0700, unless it exists. StorageError: that failed."""
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -21,7 +21,7 @@ def make_private_directory(path: Path) -> None:
 
 
 def write_private(path: Path, data: str | bytes) -> None:
-    """Write a file with mode 0600, replacing an older one in one step."""
+    """Write a file with mode 0600, atomically replacing an older one. StorageError: that failed."""
     content = data.encode() if isinstance(data, str) else data
     draft = path.with_name(path.name + ".new")
     make_private_directory(path.parent)
@@ -36,7 +36,7 @@ def write_private(path: Path, data: str | bytes) -> None:
 
 
 def tail(path: Path, lines: int = 5) -> str:
-    """The last lines of a log, for quoting; what cannot be read is said instead."""
+    """The last lines of a log, for quoting; if it cannot be read, the reason in parentheses."""
     try:
         with path.open("rb"):
             text = whole(path)[-4096:]

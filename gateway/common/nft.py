@@ -1,4 +1,4 @@
-"""nftables in the process: libnftables (package libnftables1) through ctypes, and elements of sets
+"""nftables within the process: libnftables (package libnftables1) through ctypes, and set elements
 over netlink."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class NftError(Exception):
-    """The library or the kernel refuses a command; quotes it: reason, line and caret."""
+    """The library or the kernel refuses a command; the message quotes reason, line and caret."""
 
 
 @cache
@@ -30,8 +30,8 @@ def _library() -> Any:
 
 
 class Nft:
-    """A context of the library's. It belongs to the network namespace in which it is made, and to
-    one thread at a time. OSError where there is no library."""
+    """A context of the library. It belongs to the network namespace in which it is made, and to
+    one thread at a time. OSError: the library is missing."""
 
     def __init__(self) -> None:
         self._context = ctypes.c_void_p(_library().nft_ctx_new(0))
@@ -39,16 +39,16 @@ class Nft:
         _library().nft_ctx_buffer_output(self._context)
 
     def run(self, commands: str) -> str:
-        """Carry out nft commands as one transaction; their output. NftError: nothing was done."""
+        """Execute nft commands as one transaction; return their output. NftError: no change."""
         nft, context = _library(), self._context
         if nft.nft_run_cmd_from_buffer(context, ctypes.c_char_p(commands.encode())):
-            said = nft.nft_ctx_get_error_buffer(context).decode(errors="replace").strip()
-            raise NftError(said)
+            text = nft.nft_ctx_get_error_buffer(context).decode(errors="replace").strip()
+            raise NftError(text)
         output: bytes = nft.nft_ctx_get_output_buffer(context)
         return output.decode(errors="replace")
 
     def close(self) -> None:
-        """Give its memory back."""
+        """Free the context."""
         _library().nft_ctx_free(self._context)
 
 
@@ -66,18 +66,19 @@ _LIST_ELEMENT, _KEY, _VALUE, _TIMEOUT = 1, 1, 1, 4
 _HEADER = struct.Struct("=IHHII")
 _ERROR = struct.Struct("=i")
 _PATIENCE = 1.0
-"""Seconds for the kernel's answers, which are there when the request has been sent."""
+"""Seconds to wait for the kernel's answers, which exist as soon as the request is sent."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """An element of a set of addresses and interfaces (`ipv4_addr . ifname`), to be there or not.
+    """Add (`there`) or delete an element of a set of addresses and interfaces
+    (`ipv4_addr . ifname`).
 
-    `seconds`: how long it stays, where the set has timeouts; None: for good.
+    `seconds`: the element's timeout, for sets with timeouts; None: no timeout.
     """
 
     name: str
-    """The set's."""
+    """The set's name."""
     address: IPv4Address
     interface: str
     there: bool
@@ -85,10 +86,10 @@ class Change:
 
 
 class Elements:
-    """Changes elements of sets in one table of the family inet, over netlink (linux/netfilter/
-    nf_tables.h): libnftables reads the whole table anew for each command, ten times as long.
+    """Changes set elements in one table of the family inet, over netlink (linux/netfilter/
+    nf_tables.h): libnftables reads the whole table for each command, which takes ten times as long.
 
-    It belongs to the network namespace in which it is made. OSError where there is no netlink.
+    It belongs to the network namespace in which it is made. OSError: there is no netlink.
     """
 
     def __init__(self, table: str) -> None:
@@ -98,13 +99,13 @@ class Elements:
         self._socket.settimeout(_PATIENCE)
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """All of them in one transaction. NftError: none was made."""
+        """Apply all changes in one transaction. NftError: none was applied."""
         bound = bytes((0, 0)) + _NFTABLES.to_bytes(2)
         first = self._number + 1
         parts = [self._message(_BEGIN, _REQUEST, bound)]
         for change in changes:
             kind, flags = (_NEW, _CREATE) if change.there else (_DELETE, 0)
-            # The kernel tells what is wrong unasked; that all is well it tells of the last one.
+            # The kernel always reports errors; only the last message asks for a success report.
             flags |= _ACK if change is changes[-1] else 0
             parts.append(self._message(kind, _REQUEST | flags, self._body(change)))
         last = self._number
@@ -113,7 +114,7 @@ class Elements:
             self._socket.send(b"".join(parts))
             while (answer := self._answer()) != (last, 0):
                 number, code = answer
-                if number >= first:  # else an earlier transaction has left it over
+                if number >= first:  # otherwise it belongs to an earlier transaction
                     raise NftError(os.strerror(code))
         except OSError as error:
             raise NftError(f"the kernel gives no answer: {error}") from error
@@ -123,7 +124,7 @@ class Elements:
         self._socket.close()
 
     def _answer(self) -> tuple[int, int]:
-        """To which message, and the number of the error; 0 for none."""
+        """The number of the message answered, and the error number; 0: success."""
         answer = self._socket.recv(65536)
         number: int = _HEADER.unpack_from(answer)[3]
         code: int = _ERROR.unpack_from(answer, _HEADER.size)[0]

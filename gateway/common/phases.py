@@ -17,7 +17,7 @@ class IllegalEvent(Exception):  # noqa: N818 - it names what happened, as the ta
 
 
 def after(transitions: Mapping[tuple[P, E], P], phase: P, event: E) -> P:
-    """The phase that an event leads to; raises IllegalEvent where the table has none."""
+    """The phase that an event leads to. IllegalEvent: the table has none."""
     try:
         return transitions[phase, event]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Which public keys are taken in certificates: an attacker chooses what a check of one costs."""
+"""Which public keys are accepted in certificates: an attacker chooses what a check costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 RSA_BITS = range(1024, 4096 + 1)
 ROOTS_RSA_BITS = range(1024, 8192 + 1)
-"""Of uploaded roots, which no stranger chooses."""
+"""For uploaded roots, which no stranger chooses."""
 EXPONENTS = frozenset((3, 17, 65537))
 
 ORDERS = {
@@ -20,11 +20,11 @@ ORDERS = {
     "secp384r1": 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,  # noqa: E501
     "secp521r1": 0x01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,  # noqa: E501
 }
-"""Curves that are taken, with the order of each (SEC 2)."""
+"""Accepted curves, with the order of each (SEC 2)."""
 
 
 def key_flaw(certificate: x509.Certificate, bits: range) -> str:
-    """Why a key is not looked at; empty if it is. `bits`: sizes of RSA keys that are taken."""
+    """Why a key is not accepted; empty if it is. `bits`: accepted sizes of RSA keys."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:

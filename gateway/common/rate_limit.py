@@ -1,17 +1,17 @@
-"""One log line for each refusal, and one for many of them while there are too many."""
+"""One log line per refusal, but a summary line while there are too many."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 BURST = 50
-"""Lines at once."""
+"""Maximum lines at once."""
 RATE = 5.0
-"""Lines a second in the long run."""
+"""Lines per second in the long run."""
 
 
 class RateLimit:
-    """Lets a line through, or counts it for the summary; a token bucket."""
+    """A token bucket: allows a line, or counts it for the summary."""
 
     def __init__(self, now: float) -> None:
         self._tokens = float(BURST)
@@ -20,11 +20,11 @@ class RateLimit:
 
     @property
     def left_out(self) -> int:
-        """How many the next summary will tell of."""
+        """How many refusals the next summary will count."""
         return self._left_out.total()
 
     def allows(self, reason: str, now: float) -> bool:
-        """Whether this one may have a line of its own."""
+        """Whether this refusal may have its own line."""
         self._tokens = min(BURST, self._tokens + (now - self._since) * RATE)
         self._since = now
         if self._tokens < 1:
@@ -34,7 +34,7 @@ class RateLimit:
         return True
 
     def summary(self) -> str:
-        """What was left out since the last summary; empty for nothing."""
+        """The refusals left out since the last summary; empty: none."""
         left_out, self._left_out = self._left_out, Counter()
         if not left_out:
             return ""

@@ -1,7 +1,7 @@
-"""Logs that strangers can make grow: cut off at a size, with one older part kept.
+"""Rotates logs, which strangers can make grow, at a maximum size; one older part is kept.
 
-Who writes has the file open for appending (O_APPEND) and goes on writing: the content is copied
-to NAME.old and the file made empty. What is written just between the two is lost.
+The writer has the file open for appending (O_APPEND) and keeps writing: the content is copied to
+NAME.old, then the file is truncated. Text written between the two is lost.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT = 4 << 20
-"""Bytes; as many again are kept, and what comes between two looks."""
+"""Bytes. In all, twice as many are kept, plus what arrives between two checks."""
 INTERVAL = 1.0
-"""Seconds from look to look."""
+"""Seconds between checks."""
 
 
 class Place(NamedTuple):
-    """How far a log was at a time."""
+    """A position in a log."""
 
     generation: int
-    """Of the older part."""
+    """Identifies the older part."""
     size: int
 
 
 async def keep_small(logs: Callable[[], Iterable[Path]]) -> None:
-    """Rotate these for ever."""
+    """Check and rotate these logs for ever."""
     while True:
         for log in logs():
             rotate(log, LIMIT)
@@ -38,10 +38,11 @@ async def keep_small(logs: Callable[[], Iterable[Path]]) -> None:
 
 
 def rotate(log: Path, limit: int) -> bool:
-    """Whether it was too large. An older part that cannot be kept (a full disk) is none."""
+    """Rotate a log if it is too large; return whether it was. If the older part cannot be written
+    (a full disk), it is lost."""
     try:
         descriptor = os.open(log, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:  # it is not there yet
+    except OSError:  # it does not exist yet
         return False
     with os.fdopen(descriptor, "r+b") as file:
         if os.fstat(descriptor).st_size <= limit:
@@ -53,19 +54,19 @@ def rotate(log: Path, limit: int) -> bool:
 
 
 def whole(log: Path) -> str:
-    """What there is of it, the older part first."""
+    """All that is kept of a log, the older part first."""
     return (_read(_old(log)) + _read(log)).decode(errors="replace")
 
 
 def place(log: Path) -> Place:
-    """Where it ends now."""
+    """The current end of a log."""
     with suppress(FileNotFoundError):
         return Place(_generation(log), log.stat().st_size)
     return Place(_generation(log), 0)
 
 
 def since(log: Path, then: Place) -> str:
-    """What was written after that; of two rotations since then, what is left."""
+    """The text written since then; after two rotations or more, what is kept of it."""
     if _generation(log) == then.generation:
         return _read(log)[then.size :].decode(errors="replace")
     old = _read(_old(log))

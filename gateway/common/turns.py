@@ -1,7 +1,7 @@
-"""Waiting for others on a machine that has no time for them.
+"""Time limits on a busy machine.
 
-Time in which a program wants to run and has no turn is the machine's doing, not the program's. So
-a limit counts only the rest of the time, up to a bound (Patience).
+A program that is runnable but waits for a CPU ("its turn") is delayed by the machine, not by
+itself. A limit (Patience) therefore does not count such time, up to a bound.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     Waited = Callable[[], Mapping[str, float]]
 
 SLICE = 0.1
-"""Seconds; of each slice of waiting no more than twice that counts."""
+"""Seconds; of each slice of waiting, at most twice this counts."""
 LONGEST = 4
-"""So many times its limit is the longest that anything is waited for."""
+"""Nothing is waited for longer than this many times its limit."""
 ENOUGH = 0.05
-"""Seconds of running from which one can tell how slow it was."""
+"""Seconds of running from which the slowness can be measured."""
 FRESH = 0.25
-"""Seconds for which what was read of all processes does."""
+"""Seconds for which a reading of all processes is reused."""
 
 
 def no_turns() -> Mapping[str, float]:
-    """Of a program about which nothing is known."""
+    """For a program about which nothing is known."""
     return {}
 
 
 def turns_waited_for(pid: int) -> Mapping[str, float]:
-    """Seconds that each thread of a process has wanted to run without having a turn, by its id
-    (proc_pid_schedstat(5)); empty where the kernel does not count them."""
+    """Seconds that each thread of a process has waited for a CPU, by thread id
+    (proc_pid_schedstat(5)); empty if the kernel does not count them."""
     found = {}
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (a third of pathlib's time)
@@ -45,15 +45,15 @@ def turns_waited_for(pid: int) -> Mapping[str, float]:
 
 
 class Slowness:
-    """How many times longer this process takes for what it does than on a machine that has nothing
-    else to do: 1 to LONGEST, of the time since it was asked before."""
+    """How many times longer this process takes for its work than on an idle machine, from 1 to
+    LONGEST; measured since the previous call."""
 
     def __init__(self) -> None:
         self._ran = self._waited = 0.0
         self._factor = 1.0
 
     def __call__(self) -> float:
-        """The factor; where too little ran meanwhile, that of before."""
+        """The factor; the previous one if the process has run too little since."""
         ran, waited = own_time()
         if ran - self._ran > ENOUGH:
             factor = 1 + (waited - self._waited) / (ran - self._ran)
@@ -66,8 +66,8 @@ slowness = Slowness()
 
 
 def own_time() -> tuple[float, float]:
-    """Seconds that this process ran, and that its threads waited for a turn; zeros where the
-    kernel does not count them."""
+    """Seconds that this process ran, and that its threads waited for a CPU; zeros if the kernel
+    does not count them."""
     ran = waited = 0.0
     with suppress(OSError, ValueError, IndexError):
         for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 (as above)
@@ -83,7 +83,7 @@ def own_turns() -> dict[str, float]:
 
 
 def of_everybody() -> Mapping[str, float]:
-    """The same of all processes that are seen here; read at most once in FRESH seconds."""
+    """turns_waited_for all visible processes; read at most once in FRESH seconds."""
     now = time.monotonic()
     if now - _all.read_at > FRESH:
         _all.turns = _read_all()
@@ -109,10 +109,10 @@ def _read_all() -> Mapping[str, float]:
 
 
 class Patience:
-    """`limit` seconds for somebody, and LONGEST times as many at most.
+    """`limit` seconds of patience with other programs, at most LONGEST times as many in all.
 
-    What does not count: time in which the waiting program itself stood still (it was stopped, or
-    had no turn), and time in which the slowest of those who are waited for had none.
+    Two times do not count: when the waiting program itself stood still (it was stopped, or waited
+    for a CPU), and when the slowest of the awaited programs waited for a CPU.
     """
 
     def __init__(self, limit: float, waited: Waited = no_turns) -> None:
@@ -120,14 +120,15 @@ class Patience:
         self._waited = waited
         self._before: Mapping[str, float] | None = None
         self.passed = 0.0
-        """Seconds, without those in which the waiting program stood still."""
+        """Seconds passed, without those in which the waiting program stood still."""
         self.starved = 0.0
-        """Of them, seconds in which those who are waited for had no turn."""
+        """Of these, seconds in which the awaited programs waited for a CPU."""
         self.lag = 0.0
         """Seconds in which the waiting program stood still."""
 
     def spend(self, elapsed: float) -> float:
-        """A slice has taken so long; the seconds in which the waiting program stood still."""
+        """Account for a slice that took `elapsed` seconds. Returns the seconds in which the waiting
+        program stood still."""
         own = max(0.0, elapsed - 2 * SLICE)
         self.lag += own
         self.passed += elapsed - own
@@ -143,12 +144,12 @@ class Patience:
 
     @property
     def is_over(self) -> bool:
-        """Whether it was waited long enough."""
+        """Whether the limit is reached."""
         counted = self.passed - self.starved
         return counted >= self._limit or self.passed >= LONGEST * self._limit
 
 
 def _most(before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """By the thread that waited longest: an answer comes when all of them have had their turn."""
+    """By the thread that waited longest, because an answer may need all threads to run."""
     grown = (seconds - before.get(thread, seconds) for thread, seconds in after.items())
     return max(grown, default=0.0)

@@ -1,4 +1,4 @@
-"""Words that the gateway's log, its sessions and its models share."""
+"""Vocabulary shared by the gateway's log, sessions and models."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Reason = Literal[
     "no-certificate",
     "limit",  # the SKU's number of connections is reached
     "no-address",  # the pool is used up
-    "tls",  # no version or cipher suite of TLS in common
+    "tls",  # no common TLS version or cipher suite
     "binding",  # SSTP: the crypto binding is wrong
-    "protocol",  # what came is not the protocol
-    "timeout",  # what had to come did not
-    "fault",  # the gateway's own: nobody comes in by it
-    RadiusReason,  # "refused" among them: refused, and there is no more to be known
+    "protocol",  # the peer violated the protocol
+    "timeout",  # the peer did not answer in time
+    "fault",  # a fault of the gateway itself
+    RadiusReason,  # including "refused": no further reason is known
 ]
 """Why a peer was refused."""

@@ -17,9 +17,9 @@ _GROWTH = 1.5
 
 @dataclass
 class Poll(Generic[T]):
-    """Asks `probe` again and again; pauses, in seconds, grow from `first` to `longest`.
+    """Calls `probe` repeatedly; pauses, in seconds, grow from `first` to `longest`.
 
-    `not_yet`: what the probe may raise to say so. `seen`: what came of it last, for people.
+    `not_yet`: exceptions of the probe that mean "not yet". `seen`: the last result, as text.
     """
 
     probe: Callable[[], T | Awaitable[T]]
@@ -46,7 +46,7 @@ class Poll(Generic[T]):
             pause = min(pause * _GROWTH, self.longest)
 
     def late(self, what: str, limit: float) -> str:
-        """The message where it did not come within `limit` seconds."""
+        """The message for a timeout of `limit` seconds."""
         return f"{what}: not within {limit:g} s; last seen: {self.seen}"
 
 
@@ -59,10 +59,10 @@ async def wait_until(what: str, limit: float, probe: Callable[[], T]) -> T: ...
 
 
 async def wait_until(what: str, limit: float, probe: Callable[[], T | Awaitable[T]]) -> T:
-    """Ask `probe` until it gives something true, and return that.
+    """Call `probe` until it returns a true value, and return that.
 
-    `limit` is in seconds; then TimeoutError says what was waited for and what was last seen: the
-    probe's last value or exception (OSError only: a socket that is not there yet).
+    TimeoutError after `limit` seconds: it names `what` and the probe's last value or exception. Of
+    exceptions, only OSError means "not yet": a socket that does not exist yet.
     """
     deadline = time.monotonic() + limit
     poll = Poll(probe)

@@ -1,1 +1,1 @@
-"""Daemons kept alive: started, asked whether they answer, their logs kept small."""
+"""Supervised daemons: started, checked by a heartbeat, restarted, their logs rotated."""

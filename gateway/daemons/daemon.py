@@ -1,8 +1,8 @@
-"""A daemon kept alive: started, waited for until it answers, restarted with backoff when it dies
-or does not answer any more.
+"""A supervised daemon: started, awaited until it is ready, and restarted with backoff when it dies
+or stops answering.
 
-Daemons get SIGTERM when the gateway dies (PR_SET_PDEATHSIG), so that none is left behind holding
-its ports.
+Daemons get SIGTERM when the gateway dies (PR_SET_PDEATHSIG), so that none is left behind on its
+ports.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
 PROVEN = 10.0
-"""Seconds up after which a daemon's earlier deaths are forgotten."""
+"""Seconds of running after which the backoff is reset."""
 START_LIMIT = 30.0
-"""Seconds; each starts in less than one, on a machine that has nothing else to do."""
+"""Seconds; on an idle machine each daemon starts in less than one."""
 STOP_LIMIT = 3.0
 DESCRIPTORS = 65536
 
@@ -41,14 +41,14 @@ State = Literal["stopped", "starting", "running", "failed"]
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `prepare` writes its files, `ready` returns once it answers, `gone` is told
-    of each death with the last lines of its log.
+    """What to run. `prepare` writes its files, `ready` returns once it is ready, and `gone` is
+    called for each death, with the last lines of its log.
 
-    `inherits`: descriptors that it gets, asked after `prepare`, by the option that tells their
-    number: {"tun": 7} is passed as --tun=7.
+    `inherits`: called after `prepare`, returns the descriptors to pass on, by option name:
+    {"tun": 7} is passed as --tun=7.
 
-    `alive`: asks it, while it runs, whether it still does, and returns when it has answered
-    (gateway.daemons.heartbeat); without an answer it is killed and replaced.
+    `alive`: the heartbeat, which returns when the running daemon has answered
+    (gateway.daemons.heartbeat); without an answer, the daemon is killed and restarted.
     """
 
     name: str
@@ -75,11 +75,11 @@ class Daemon:
         self._state: State = "stopped"
         self.restarts = 0
         self.death = ""
-        """How it last ended by itself, without its log; empty for never."""
+        """How it last died, without its log; empty: never."""
 
     @property
     def state(self) -> State:
-        """How it is; one that has just died is not `running`, noticed or not."""
+        """The daemon's state; a dead one is `failed`, even before its death is handled."""
         dead = self._state == "running" and self.pid is None
         return "failed" if dead else self._state
 
@@ -90,10 +90,10 @@ class Daemon:
         return process.pid if process and process.returncode is None else None
 
     async def start(self) -> None:
-        """Start, and return when it answers.
+        """Start the daemon and return when it is ready.
 
-        EngineError quotes the daemon's log if it does not come up; it is tried again in the
-        background all the same, until `stop`.
+        EngineError: it failed to start; the message quotes its log. Starting is retried in the
+        background until `stop`.
         """
         if self.state == "running":
             return
@@ -106,7 +106,7 @@ class Daemon:
         await outcome
 
     async def stop(self) -> None:
-        """Stop it and do not start it again."""
+        """Stop the daemon for good."""
         self._stopping.set()
         if self._keeper:
             await self._keeper
@@ -124,25 +124,25 @@ class Daemon:
                 self._state = "failed"
                 self.death = error.what
                 await self._program.gone(error)
-                self._tell(error)
-            except BaseException as error:  # a fault of our own: who waits must hear of it too
-                self._tell(EngineError(f"{self._program.name}: {error!r}"))
+                self._resolve(error)
+            except BaseException as error:  # a fault of our own: start() must raise it, too
+                self._resolve(EngineError(f"{self._program.name}: {error!r}"))
                 raise
             if time.monotonic() - began > PROVEN:
                 backoff = FIRST_BACKOFF
             await self._pause(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF)
-        self._tell(EngineError(f"{self._program.name} was stopped while starting"))
+        self._resolve(EngineError(f"{self._program.name} was stopped while starting"))
 
-    def _tell(self, outcome: EngineError | StorageError | None) -> None:
-        """Answer those who wait for the daemon to be up."""
+    def _resolve(self, outcome: EngineError | StorageError | None) -> None:
+        """Return from or raise in all pending calls of `start`."""
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if not future.done():
                 future.set_exception(outcome) if outcome else future.set_result(None)
 
     async def _pause(self, limit: float) -> None:
-        """Until it is time for another try, or somebody asks for one, or it is to stop."""
+        """Wait until the next attempt is due, `start` is called, or the daemon is to stop."""
         if self._stopping.is_set():
             return
         waits = {asyncio.create_task(e.wait()) for e in (self._stopping, self._hurry)}
@@ -152,8 +152,8 @@ class Daemon:
         self.restarts += not self._stopping.is_set()
 
     async def _run(self) -> None:
-        """One life of the program; EngineError if it ends other than by our stopping it."""
-        if self._state == "stopped":  # one that failed is `failed` until it answers
+        """Run the program once. EngineError: it ended by itself or did not answer."""
+        if self._state == "stopped":  # a failed daemon stays `failed` until it is ready
             self._state = "starting"
         await self._program.prepare()
         process = await self._spawn()
@@ -166,7 +166,7 @@ class Daemon:
         try:
             await self._until_ready(ending)
             self._state = "running"
-            self._tell(None)
+            self._resolve(None)
             watching = asyncio.create_task(self._until_silent())
             await asyncio.wait({ending, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
             if watching.done() and not ending.done() and not stopping.done():
@@ -184,7 +184,7 @@ class Daemon:
             raise EngineError(f"{self._program.name} {_ended(process)}", said=self._said())
 
     async def _until_silent(self) -> str:
-        """What the heartbeat says once it is lost; for ever where nobody asks."""
+        """The heartbeat's message once it fails; without a heartbeat, never returns."""
         if self._program.alive is None:
             await asyncio.Event().wait()
         assert self._program.alive
@@ -203,7 +203,7 @@ class Daemon:
             ready.cancel()
             await asyncio.wait({ready})
         name = self._program.name
-        with suppress(TimeoutError):  # a daemon that breaks off its socket is about to end
+        with suppress(TimeoutError):  # a daemon that closes its socket is about to exit
             await asyncio.wait_for(asyncio.shield(ending), 0.5)
         if ending.done():
             raise EngineError(
@@ -252,7 +252,7 @@ class Daemon:
 
 
 def _begin() -> None:
-    """In the child: a client is a descriptor, and soft limits are often 1,024."""
+    """In the child: raise the soft limit of descriptors, often 1,024; each client needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))

@@ -1,7 +1,7 @@
-"""Whether a daemon still answers; one that does not is of no use, although it lives.
+"""Whether a running daemon still answers.
 
-Time in which the gateway itself or the daemon had no turn does not count (gateway.common.turns):
-the answer may have been there all the while.
+Time in which the gateway itself or the daemon waited for a CPU does not count
+(gateway.common.turns): the daemon may have answered all along.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from gateway.common.turns import Waited
 
 PERIOD = 0.5
-"""Seconds from an answer to the next question."""
+"""Seconds from an answer to the next request."""
 LIMIT = 2.0
 """Seconds without an answer after which a daemon is given up."""
-WORTH_TELLING = 1.0
-"""Seconds of the gateway's own standing still that its log tells of."""
+WORTH_LOGGING = 1.0
+"""Seconds that the gateway itself must stand still to be logged."""
 
 
 async def until_silent(
@@ -34,10 +34,10 @@ async def until_silent(
     ask: Callable[[], Awaitable[None]],
     waited: Waited = no_turns,
 ) -> str:
-    """Ask again and again; returns what happened once an answer has failed to come.
+    """Ask periodically; once an answer is missing, return what happened, as text.
 
     `ask` returns when the daemon has answered; EngineError and OSError are no answer. It is
-    cancelled when it takes too long. `waited`: see gateway.common.turns.
+    cancelled if it takes too long. `waited`: see gateway.common.turns.
     """
     while True:
         lag = await _answered(name, ask, waited)
@@ -48,17 +48,17 @@ async def until_silent(
 
 
 async def _answered(name: str, ask: Callable[[], Awaitable[None]], waited: Waited) -> float | None:
-    """None for an answer; else the seconds in which the gateway stood still."""
+    """None: an answer came; otherwise the seconds in which the gateway stood still."""
     patience = Patience(LIMIT, waited)
     answer = asyncio.ensure_future(_answer(ask))
     try:
         while not patience.is_over:
             elapsed = await _slice(answer)
             if answer.done():
-                answer.result()  # raises what is our own fault
+                answer.result()  # raises if there was a fault of our own
                 return None
             own = patience.spend(elapsed)
-            if own > WORTH_TELLING:
+            if own > WORTH_LOGGING:
                 sys.stderr.write(f"the gateway stood still for {own:.1f} s; {name} is not blamed\n")
     finally:
         answer.cancel()
@@ -73,7 +73,7 @@ async def _answer(ask: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _slice(answer: asyncio.Future[None]) -> float:
-    """Wait for it; how many seconds it was."""
+    """Wait one slice for the answer; return how many seconds that took."""
     before = time.monotonic()
     await asyncio.wait({answer}, timeout=turns.SLICE)
     return time.monotonic() - before

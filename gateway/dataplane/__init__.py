@@ -1,5 +1,5 @@
-"""The data plane of SSTP: an epoll loop, TLS without blocking, one TUN for all clients.
+"""The data plane of SSTP: an epoll loop, non-blocking TLS, one TUN for all clients.
 
-Single-threaded, and without root once its descriptors are open. Why it is built this way:
-facts/sstp-dataplane.md.
+Single-threaded, and unprivileged once its descriptors are open. The reasons for this design:
+docs/facts.md §10.
 """

@@ -1,4 +1,4 @@
-"""What both ways into the TUN have in common: the packets that are rare or odd."""
+"""The common part of both TUN implementations: the slow path, for packets that are rare or odd."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from gateway.dataplane.tls import Buffer
 
 ODD_PACKETS = 64
-"""Of one client in one call: each costs as much as dozens of ordinary ones."""
+"""Maximum odd packets of one client per call: each costs as much as dozens of ordinary ones."""
 SLACK = 64
-"""Bytes that a buffer has behind the packets in it, to be read but not to be used."""
+"""Bytes of a buffer behind its packets, which may be read but not used."""
 
 
 Send = Callable[["Flow", "Sequence[Buffer]", "Buffer"], None]
-"""Takes one flush for a flow: chunks of framed packets, and the last packet (Outgoing.send)."""
+"""Sends one flush to a flow: chunks of framed packets, and the last packet (Outgoing.send)."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Where in an IP header the client's address is, in packets from it and to it."""
+    """Offsets of the client's address in IP headers, in packets from it and to it."""
 
     of_sender: int
     of_receiver: int
@@ -37,11 +37,11 @@ class Side:
 
 GATEWAY = Side(12, 16)
 CLIENT = Side(16, 12)
-"""The other end of the tunnel, where the client's packets come out of the TUN."""
+"""The client's end of the tunnel, where the client's packets come out of the TUN."""
 
 
 class Carrier(ABC):
-    """How packets get into and out of the TUN; each call does a bounded amount of work."""
+    """Moves packets into and out of the TUN; each call does a bounded amount of work."""
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class Carrier(ABC):
     def from_client(self, flow: Flow, buffer: bytearray, end: int) -> int:
         """Handle the SSTP packets in the buffer up to `end`, at most ODD_PACKETS odd ones.
 
-        Returns where the first is that is not whole, or is one odd packet too many. Raises
-        FramingError. Behind `end` the buffer has SLACK bytes.
+        Returns the position of the first packet not handled: it is incomplete, or one odd packet
+        too many. Raises FramingError. The buffer must have SLACK bytes behind `end`.
         """
 
     @abstractmethod
     def from_tun(self) -> None:
-        """Send the clients what has come for them, at most a batch."""
+        """Send waiting packets to their clients, at most a batch."""
 
     @abstractmethod
     def changed(self) -> None:
@@ -78,10 +78,10 @@ class Carrier(ABC):
 
     @abstractmethod
     def _put(self, packet: Buffer) -> None:
-        """One IP packet into the TUN; raises OSError."""
+        """Write one IP packet to the TUN; raises OSError."""
 
     def _one_from_client(self, flow: Flow, view: memoryview, at: int) -> int:
-        """Any SSTP packet at all; returns where the next begins, `at` if it is not whole."""
+        """Handle any SSTP packet; return the position of the next, or `at` if it is incomplete."""
         length = length_at(view, at)
         if at + length > len(view):
             return at
@@ -93,7 +93,7 @@ class Carrier(ABC):
         return at + length
 
     def _inward(self, flow: Flow, packet: memoryview) -> None:
-        """An IP packet of a client, to the TUN if it may."""
+        """Write a client's IP packet to the TUN, if it is valid and allowed."""
         counters = flow.counters
         if not flow.address:
             return
@@ -113,7 +113,7 @@ class Carrier(ABC):
             counters.refused += 1
 
     def _outward(self, flow: Flow, packet: bytes) -> list[bytes]:
-        """An IP packet to a client, framed; its sender hears of it if it is too large."""
+        """Frame an IP packet to a client; if it is too large, notify its sender by ICMP."""
         parts, answer = flow.frame(packet, self._mtu)
         if answer:
             try:

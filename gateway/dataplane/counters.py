@@ -1,4 +1,4 @@
-"""What the data plane counts."""
+"""The data plane's counters."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """Of one flow. `in` is from the client; bytes are those of IP packets."""
+    """Counters of one flow. `in` is from the client; bytes are those of IP packets."""
 
     packets_in: int = 0
     bytes_in: int = 0
     packets_out: int = 0
-    """Of packets that are dropped after all, too."""
+    """Includes packets that are dropped later."""
     bytes_out: int = 0
     dropped: int = 0
-    """To the client: its queue was full, or it was too large to be sent."""
+    """To the client: the queue was full, or the packet too large."""
     spoofed: int = 0
-    """From the client, with a source address that is not its own."""
+    """From the client: the source address was not its own."""
     malformed: int = 0
-    """From the client: no sound IPv4."""
+    """From the client: not a valid IPv4 packet."""
     refused: int = 0
-    """From the client: the kernel did not take it."""
+    """From the client: the kernel did not accept it."""
 
 
 @dataclass(slots=True)
 class PlaneCounters:
-    """Of packets that belong to no flow."""
+    """Counters of packets that belong to no flow."""
 
     unknown: int = 0
-    """From the TUN, to an address that no client has, or no IPv4."""
+    """From the TUN: to an address that no client has, or not IPv4."""
     unusable: int = 0
-    """From the TUN: what cannot be sent on."""
+    """From the TUN: packets that cannot be forwarded."""
     refused: int = 0
-    """Answers to senders that the kernel did not take."""
+    """ICMP messages to senders that the kernel did not accept."""

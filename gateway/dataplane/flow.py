@@ -1,4 +1,4 @@
-"""One established SSTP call as the data plane sees it."""
+"""One established SSTP call, for the data plane."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from gateway.dataplane.tls import Buffer, TlsConnection
 
 SMALLEST_MTU = 68
-"""RFC 791: every link carries an IP packet of 68 bytes."""
+"""RFC 791: every link must carry IP packets of 68 bytes."""
 
 
 class Flow:
-    """The connection, the addresses and the queue of one client; belongs to one Plane.
+    """The connection, the address and the queue of one client; belongs to one Plane.
 
-    `control` gets every whole SSTP packet that carries no IPv4 packet. `closed` is called once,
-    with the reason, when the connection ended or the stream cannot be delimited; the plane has
-    forgotten the flow then, and the connection is the owner's to close. `received` are bytes that
-    came after the last packet that the owner itself has parsed.
+    `control` is called with every complete SSTP packet that carries no IPv4 packet. `closed` is
+    called once, with the reason, when the connection has ended or the stream is invalid; the plane
+    has removed the flow by then, and the owner must close the connection. `received`: bytes after
+    the last packet that the owner itself has parsed.
     """
 
     def __init__(
@@ -41,56 +41,56 @@ class Flow:
     ) -> None:
         self.connection = connection
         self.address = address.packed
-        """Its address while packets are carried for it, else empty."""
+        """The client's address while packets are carried for it, otherwise empty."""
         self.ip_header = ip_header
         self.headers = headers(ip_header)
-        """What stands before an IP packet sent, by its length."""
+        """The SSTP and PPP headers of IP packets sent, by the packet's length."""
         largest = LONGEST - HEADER - len(ip_header)
         self.mru = min(max(peer_mru, SMALLEST_MTU), largest)
-        """Bytes of the largest IP packet to the client."""
+        """Maximum bytes of an IP packet to the client."""
         self.control = control
         self.rest = received
-        """Bytes of a packet that is not whole yet."""
+        """Bytes of an incomplete packet."""
         self.heard = 0.0
-        """Reactor time when something came last."""
+        """Reactor time of the last data received."""
         self.counters = Counters()
         self.outgoing = Outgoing(connection, self.counters)
         self.failed = ""
-        """Why the flow closes now."""
+        """Why the flow must close at once; empty: it need not."""
         self.finishing = ""
-        """Why the flow closes as soon as everything is sent."""
-        self.watch: Callable[[], None] = _nobody
-        """Tell the plane that what the connection waits for may have changed."""
+        """Why the flow must close when everything is sent; empty: it need not."""
+        self.watch: Callable[[], None] = _no_plane
+        """Notifies the plane that the connection may wait for different events."""
         self.closed = closed
         self.open = True
-        """The plane has not forgotten it."""
+        """Whether the flow still belongs to a plane."""
 
     def send_control(self, packets: bytes) -> None:
-        """Send whole SSTP packets. A client that takes none of the answers it causes is closed."""
+        """Send complete SSTP packets. A client that does not read the answers is closed."""
         if not self.outgoing.send_control(packets):
-            self.failed = "the client takes no answers"
+            self.failed = "the client does not read answers"
         self.watch()
 
     def finish(self, why: str) -> None:
-        """Carry no more IP, and close with this reason when everything is sent.
+        """Stop carrying IP, and close with this reason when everything is sent.
 
-        The owner sets the limit of how long that may take.
+        The owner limits how long that may take.
         """
         self.address = b""
         self.finishing = why
         self.watch()
 
     def forget(self) -> None:
-        """For the plane: the flow is none of its any more."""
+        """For the plane: the flow no longer belongs to it."""
         self.open = False
         self.address = b""
-        self.watch = _nobody
+        self.watch = _no_plane
 
     def frame(self, packet: Buffer, mtu: int) -> tuple[list[bytes], bytes | None]:
-        """An IP packet to the client as framed packets, and an answer to its sender.
+        """Frame an IP packet to the client. Returns framed packets, and an answer to its sender.
 
-        For what the fast path leaves: TCP SYNs, packets beyond the MRU, and odd ones. `mtu`: of the
-        way back, for the MSS.
+        For packets that the fast path leaves: TCP SYNs, those beyond the MRU, and odd ones. `mtu`:
+        of the reverse path, for the MSS.
         """
         if len(packet) <= self.mru:
             packet = ip.clamp_mss(packet, min(mtu, self.mru)) or packet
@@ -101,5 +101,5 @@ class Flow:
         return [], ip.too_big(packet, self.mru)
 
 
-def _nobody() -> None:
-    """No plane yet, or none any more."""
+def _no_plane() -> None:
+    """The flow does not belong to a plane."""

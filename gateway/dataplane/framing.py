@@ -2,8 +2,8 @@
 
     10 00 | reserved 4 bits, length 12 bits | PPP header | IP packet
 
-A PPP header is FF 03 00 21, or shorter where ACFC and PFC were agreed on (RFC 1661 section 6).
-The length, at most 4095, counts all of it.
+The PPP header is FF 03 00 21, or shorter if ACFC and PFC were negotiated (RFC 1661 section 6).
+The length, at most 4095, includes all headers.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ LONGEST = 0x0FFF
 """Bytes of the longest packet: its length has twelve bits, of which this is the mask."""
 
 PPP_HEADERS = (b"\xff\x03\x00\x21", b"\xff\x03\x21", b"\x00\x21", b"\x21")
-"""What may stand before an IPv4 packet; no two are confused, for none begins with another."""
+"""The possible headers of an IPv4 packet; they are unambiguous: none is a prefix of another."""
 
 
 class FramingError(Exception):
-    """Where the next packet begins cannot be known; the stream is of no more use."""
+    """The position of the next packet is unknown; the stream is unusable."""
 
 
 def length_at(data: bytes | bytearray | memoryview, at: int) -> int:
-    """Bytes of the packet whose first four bytes stand there. Raises FramingError."""
+    """The length of the packet at this position, of which four bytes suffice. FramingError."""
     if data[at] != VERSION:
         raise FramingError(f"SSTP version {data[at]:#04x}")
     length = (data[at + 2] & 0x0F) << 8 | data[at + 3]
@@ -35,12 +35,12 @@ def length_at(data: bytes | bytearray | memoryview, at: int) -> int:
 
 
 def is_whole(data: bytes | memoryview) -> bool:
-    """Whether a whole packet stands at the beginning. Raises FramingError."""
+    """Whether the data begins with a complete packet. FramingError."""
     return len(data) >= HEADER and length_at(data, 0) <= len(data)
 
 
 def ip_offset(data: bytes | bytearray | memoryview, at: int, length: int) -> int:
-    """Where the IPv4 packet begins in the SSTP packet there; 0 if it carries none."""
+    """The position of the IPv4 packet in the SSTP packet at `at`; 0 if it carries none."""
     if data[at + 1] & CONTROL:
         return 0
     start = at + HEADER
@@ -53,9 +53,9 @@ def ip_offset(data: bytes | bytearray | memoryview, at: int, length: int) -> int
 
 @cache
 def headers(ip_header: bytes) -> tuple[bytes, ...]:
-    """What stands before an IP packet sent, by the packet's length, 0 to what an SSTP packet holds.
+    """SSTP and PPP headers of IP packets, by the packet's length, from 0 to the maximum.
 
-    `ip_header` is the PPP header agreed on.
+    `ip_header`: the negotiated PPP header.
     """
     overhead = HEADER + len(ip_header)
     return tuple(
@@ -65,7 +65,7 @@ def headers(ip_header: bytes) -> tuple[bytes, ...]:
 
 
 def last_at(frames: bytes | memoryview) -> int:
-    """Where the last packet of whole packets of our own begins; `frames` is not empty."""
+    """The position of the last of our own complete packets; `frames` must not be empty."""
     at = 0
     while True:
         behind = at + length_at(frames, at)
@@ -75,7 +75,7 @@ def last_at(frames: bytes | memoryview) -> int:
 
 
 def fitting(frames: bytes | memoryview, room: int) -> int:
-    """Of whole packets of our own: the bytes of those that fit the room."""
+    """How many bytes of our own complete packets fit into `room`, in whole packets."""
     fits = 0
     while fits < len(frames):
         behind = fits + length_at(frames, fits)
@@ -86,7 +86,7 @@ def fitting(frames: bytes | memoryview, room: int) -> int:
 
 
 def count(frames: bytes | memoryview) -> int:
-    """How many whole packets of our own these are."""
+    """The number of our own complete packets."""
     at = packets = 0
     while at < len(frames):
         at += length_at(frames, at)

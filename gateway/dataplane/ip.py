@@ -1,7 +1,7 @@
-"""What a router does to IPv4 packets: MSS, fragments, and word to a sender of too large ones.
+"""A router's work on IPv4 packets: MSS clamping, fragmentation, ICMP for packets that are too big.
 
-Packets are whole and plain: no options of the link, checksums in place. Nothing here raises for
-what is in them.
+Packets are complete, without link headers, and with checksums. No function raises because of a
+packet's content.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _DONT_FRAGMENT, _MORE_FRAGMENTS, _OFFSET = 0x4000, 0x2000, 0x1FFF
 _SYN = 0x02
 _MSS_OPTION, _END_OPTION, _NO_OPTION = 2, 0, 1
 _HEADERS = 40
-"""Bytes of an IPv4 and a TCP header without options, which MSS leaves out (RFC 879)."""
+"""Bytes of IPv4 and TCP headers without options, which the MSS does not count (RFC 879)."""
 _QUOTED = 548
 """Bytes of a refused packet in an ICMP message of at most 576 (RFC 1812 section 4.3.2.3)."""
 _ICMP_ERRORS = frozenset((3, 4, 5, 11, 12))
 
 
 def checksum(data: Buffer, initial: int = 0) -> int:
-    """RFC 1071's, over an even or odd number of bytes."""
+    """The checksum of RFC 1071, over an even or odd number of bytes."""
     even = bytes(data) + b"\0" * (len(data) % 2)
     total: int = initial + sum(struct.unpack(f">{len(even) // 2}H", even))
     while total > 0xFFFF:
@@ -36,7 +36,7 @@ def checksum(data: Buffer, initial: int = 0) -> int:
 
 
 def is_sound(packet: Buffer) -> bool:
-    """Whether it is IPv4 with a header and a total length that its bytes bear out."""
+    """Whether this is IPv4, with header length and total length consistent with its size."""
     if len(packet) < HEADER or packet[0] >> 4 != 4:
         return False
     header = (packet[0] & 0x0F) * 4
@@ -45,9 +45,9 @@ def is_sound(packet: Buffer) -> bool:
 
 
 def clamp_mss(packet: Buffer, mtu: int) -> bytes | None:
-    """A TCP SYN that asks for no larger segments than `mtu` bytes of IP carry.
+    """Limit the MSS in a TCP SYN to what IP packets of `mtu` bytes can carry.
 
-    Returns the changed packet, or None where nothing is to be changed. `packet` is sound.
+    Returns the changed packet, or None if it need not change. `packet` must be sound.
     """
     tcp = (packet[0] & 0x0F) * 4
     if packet[9] != TCP or _fragment(packet) & _OFFSET or len(packet) < tcp + 20:
@@ -65,7 +65,7 @@ def clamp_mss(packet: Buffer, mtu: int) -> bytes | None:
 
 
 def _mss_at(packet: Buffer, tcp: int) -> int:
-    """Where the value of the MSS option is (RFC 9293 section 3.2); 0 for none."""
+    """The position of the MSS option's value (RFC 9293 section 3.2); 0: there is none."""
     at, end = tcp + 20, min(tcp + (packet[tcp + 12] >> 4) * 4, len(packet))
     while at + 1 < end and packet[at] != _END_OPTION:
         if packet[at] == _NO_OPTION:
@@ -81,9 +81,9 @@ def _mss_at(packet: Buffer, tcp: int) -> int:
 
 
 def _adjust(changed: bytearray, where: int, old: Buffer, new: Buffer, at: int) -> None:
-    """The checksum at `where` after two bytes at `at` have changed (RFC 1624, equation 3).
+    """Update the checksum at `where` after two bytes at `at` have changed (RFC 1624, equation 3).
 
-    They may stand at an odd offset from the checksum; then they count swapped.
+    At an odd offset from the checksum, the two bytes count swapped.
     """
     order: Literal["little", "big"] = "little" if (at - where) % 2 else "big"
     before = int.from_bytes(old[at : at + 2], order)
@@ -96,14 +96,14 @@ def _adjust(changed: bytearray, where: int, old: Buffer, new: Buffer, at: int) -
 
 
 def may_fragment(packet: Buffer) -> bool:
-    """Whether a router may cut it."""
+    """Whether a router may fragment the packet."""
     return not _fragment(packet) & _DONT_FRAGMENT
 
 
 def fragments(packet: Buffer, mtu: int) -> Iterator[bytes]:
-    """The packet in pieces of at most `mtu` bytes (RFC 791 section 3.2); `mtu` is at least 68.
+    """Fragments of at most `mtu` bytes (RFC 791 section 3.2); `mtu` is at least 68.
 
-    Options stay with every fragment whether their copy bit is set or not.
+    Every fragment keeps the options, whether or not their copy bit is set.
     """
     header = (packet[0] & 0x0F) * 4
     body = bytes(packet[header : packet[2] << 8 | packet[3]])
@@ -122,11 +122,11 @@ def fragments(packet: Buffer, mtu: int) -> Iterator[bytes]:
 
 
 def too_big(packet: Buffer, mtu: int) -> bytes | None:
-    """ICMP "fragmentation needed" with the next hop's MTU to the packet's sender (RFC 1191).
+    """ICMP "fragmentation needed" with the next hop's MTU, to the packet's sender (RFC 1191).
 
-    It comes from the packet's destination: our own address would be a martian on the TUN. None
-    where no such message may be sent (RFC 1122 section 3.2.2): about an ICMP error, a fragment
-    other than the first, or a sender that is no single host.
+    Its source is the packet's destination: our own address would be a martian on the TUN. None if
+    no such message may be sent (RFC 1122 section 3.2.2): about an ICMP error, about a fragment
+    other than the first, or to an address that is not a single host.
     """
     header = (packet[0] & 0x0F) * 4
     if _fragment(packet) & _OFFSET or packet[12] in {0, 127} or packet[12] >= 224:

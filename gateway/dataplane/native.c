@@ -1,14 +1,14 @@
-/* The compiled part of the data plane: one call a batch, no allocation, nothing kept between calls.
+/* The compiled part of the data plane: one call per batch, no allocation, no state between calls.
  *
  * p2s_from_tun: reads packets from a TUN with virtio_net_hdr (linux/virtio_net.h), completes their
- * checksums, cuts those that are still to be segmented (TSO, USO) to the client's MRU, and frames
- * them as SSTP data packets.
- * p2s_from_client: parses SSTP data packets and writes their IP packets to the TUN, consecutive
- * TCP segments and UDP datagrams of one size as one packet that is still to be segmented. Their
- * checksums are verified before: the kernel takes such a packet for good.
+ * checksums, segments unsegmented ones (TSO, USO) to the client's MRU, and frames them as SSTP data
+ * packets.
+ * p2s_from_client: parses SSTP data packets and writes their IP packets to the TUN, aggregating
+ * consecutive TCP segments or UDP datagrams of equal size into one unsegmented packet. It verifies
+ * their checksums first, because the kernel trusts such a packet.
  *
- * Whatever is rare or odd is left to Python, which has one path for it (carrier.py). Structures are
- * mirrored in native.py.
+ * Packets that are rare or odd are left to Python (carrier.py). Structures are mirrored in
+ * native.py.
  */
 
 #include <errno.h>
@@ -35,8 +35,8 @@ enum {
     PSH = 0x08,
     ACK = 0x10,
     CWR = 0x80,
-    OPEN_MAX = 16,    /* aggregates at a time */
-    PARTS_MAX = 64    /* packets of an aggregate: UDP_MAX_SEGMENTS of older kernels */
+    OPEN_MAX = 16,    /* open aggregates */
+    PARTS_MAX = 64    /* packets per aggregate: UDP_MAX_SEGMENTS of older kernels */
 };
 
 /* ---- bytes ------------------------------------------------------------------------------- */
@@ -95,7 +95,7 @@ static uint16_t fold(uint64_t total)
 
 static void store_sum(uint8_t *at, uint16_t value) { memcpy(at, &value, 2); }
 
-/* Of TCP's and UDP's pseudo header: addresses, protocol, length of header and data. */
+/* The sum of TCP's and UDP's pseudo header: addresses, protocol, length of header and data. */
 static uint64_t pseudo(const uint8_t *ip, uint32_t length)
 {
     uint8_t tail[4] = {0, ip[9], (uint8_t)(length >> 8), (uint8_t)length};
@@ -110,7 +110,7 @@ static void sign_ip(uint8_t *ip, uint32_t header)
 
 /* ---- from the TUN ------------------------------------------------------------------------ */
 
-struct route {          /* where packets to an address go; sorted by address */
+struct route {          /* the flow of an address; sorted by address */
     uint32_t address;
     uint32_t flow;
     uint16_t mru;
@@ -118,12 +118,12 @@ struct route {          /* where packets to an address go; sorted by address */
     uint8_t header[5];  /* PPP's */
 };
 
-struct run {            /* what stands in the output, one flow's */
+struct run {            /* a part of the output that belongs to one flow */
     uint32_t flow;
-    uint32_t odd;       /* 0: framed packets; 1: one bare IP packet, for Python to deal with */
+    uint32_t odd;       /* 0: framed packets; 1: one unframed IP packet, for Python */
     uint32_t offset;
     uint32_t length;
-    uint32_t last;      /* where the last packet begins */
+    uint32_t last;      /* position of the last packet */
     uint32_t packets;
     uint32_t octets;    /* of IP packets */
 };
@@ -132,8 +132,8 @@ struct totals {
     uint64_t packets;
     uint64_t octets;
     uint32_t refused;   /* by the kernel */
-    uint32_t unknown;   /* no flow has the address, or no IPv4 */
-    uint32_t unusable;  /* nothing that can be sent on */
+    uint32_t unknown;   /* no flow has the address, or not IPv4 */
+    uint32_t unusable;  /* cannot be forwarded */
 };
 
 struct output {
@@ -158,7 +158,7 @@ static const struct route *find(const struct route *routes, uint32_t count, uint
     return NULL;
 }
 
-/* Room for one packet of `size` bytes, framed; NULL where there is none. */
+/* Reserves and frames room for one packet of `size` bytes; NULL: the output is full. */
 static uint8_t *claim(struct output *out, const struct route *to, uint32_t size, int odd)
 {
     uint32_t before = odd ? 0 : SSTP_HEADER + to->header_size;
@@ -196,7 +196,7 @@ static int is_syn(const uint8_t *ip, uint32_t size)
         && (size < tcp + 14 || (ip[tcp + 13] & SYN));
 }
 
-/* A packet as it is. 0 where nothing can be sent on. */
+/* Copies a packet unsegmented. 0: it cannot be forwarded. */
 static int pass(struct output *out, const struct route *to, uint8_t *ip, uint32_t size,
                 uint32_t start, uint32_t offset)
 {
@@ -216,7 +216,7 @@ static int pass(struct output *out, const struct route *to, uint8_t *ip, uint32_
     return at != NULL;
 }
 
-/* A packet in segments of at most the client's MRU. 0 where nothing can be sent on. */
+/* Segments a packet to at most the client's MRU. 0: it cannot be forwarded. */
 static int segment(struct output *out, const struct route *to, const uint8_t *ip, uint32_t size,
                    uint32_t each, int tcp)
 {
@@ -264,7 +264,7 @@ static int segment(struct output *out, const struct route *to, const uint8_t *ip
     return 1;
 }
 
-/* One packet with its virtio_net_hdr, of `size` bytes together, into the output. */
+/* Puts one packet into the output; `size` includes its virtio_net_hdr. */
 static void one_from_tun(struct output *out, const struct route *routes, uint32_t count,
                          uint32_t field, uint8_t *packet, uint32_t size, struct totals *totals)
 {
@@ -294,9 +294,9 @@ static void one_from_tun(struct output *out, const struct route *routes, uint32_
     totals->unusable += !done;
 }
 
-/* The address that tells the flow is at `field` of the IP header: 12 or 16, source or destination.
- * Reads until the TUN is empty or fewer than `reserve` bytes or `spare` runs are left of the
- * output. `scratch` has VNET + PACKET_MAX bytes. Returns the number of runs.
+/* Packets are routed by the address at `field` of the IP header: 12 (source) or 16 (destination).
+ * Reads until the TUN is empty, or fewer than `reserve` bytes or `spare` runs of the output are
+ * left. `scratch` has VNET + PACKET_MAX bytes. Returns the number of runs.
  */
 uint32_t p2s_from_tun(int tun, const struct route *routes, uint32_t count, uint32_t field,
                       uint8_t *scratch, uint8_t *data, uint32_t capacity, uint32_t reserve,
@@ -317,12 +317,12 @@ uint32_t p2s_from_tun(int tun, const struct route *routes, uint32_t count, uint3
 /* ---- from a client ----------------------------------------------------------------------- */
 
 struct aggregate {
-    const uint8_t *ip;     /* its first packet */
-    uint32_t l4, header;   /* bytes of the IP header, of both */
+    const uint8_t *ip;     /* the first packet */
+    uint32_t l4, header;   /* bytes of the IP header, of all headers */
     uint32_t each;         /* payload of every packet but the last */
-    uint32_t payload;      /* of all */
+    uint32_t payload;      /* total payload */
     uint32_t parts;
-    uint32_t flags;        /* TCP's, of all */
+    uint32_t flags;        /* TCP flags of all packets, combined */
     uint8_t head[VNET + 120];
     struct iovec vector[1 + PARTS_MAX];
 };
@@ -330,7 +330,7 @@ struct aggregate {
 struct input {
     int tun, udp;
     struct totals *totals;
-    struct aggregate open[OPEN_MAX];  /* in the order of their beginning */
+    struct aggregate open[OPEN_MAX];  /* in order of their first packets */
     uint32_t count;
 };
 
@@ -397,7 +397,7 @@ static void close_all(struct input *in)
     in->count = 0;
 }
 
-/* Whether header and checksum of a TCP or UDP packet allow it to be part of an aggregate. */
+/* The bytes of a TCP or UDP packet's headers if it may be part of an aggregate, otherwise 0. */
 static uint32_t header_if_joinable(const struct input *in, const uint8_t *ip, uint32_t size)
 {
     const uint8_t *l4 = ip + IP_HEADER;
@@ -423,7 +423,7 @@ static uint32_t header_if_joinable(const struct input *in, const uint8_t *ip, ui
     return header;
 }
 
-/* Whether the packet continues the aggregate as if it had been cut from it. */
+/* Whether segmenting the aggregate would yield this packet as the next one. */
 static int continues(const struct aggregate *one, const uint8_t *ip, uint32_t header,
                      uint32_t payload)
 {
@@ -436,7 +436,7 @@ static int continues(const struct aggregate *one, const uint8_t *ip, uint32_t he
     /* type of service; flags; time to live */
     if (ip[1] != first[1] || memcmp(ip + 6, first + 6, 3))
         return 0;
-    /* The identification of a packet that must not be cut means nothing (RFC 6864). */
+    /* The identification of an atomic packet (DF) has no meaning (RFC 6864). */
     if (!(ip[6] & 0x40) && get16(ip + 4) != ((get16(first + 4) + one->parts) & 0xFFFF))
         return 0;
     if (ip[9] == PROTO_UDP)
@@ -474,7 +474,7 @@ static void begin(struct input *in, const uint8_t *ip, uint32_t header, uint32_t
 static void take(struct input *in, const uint8_t *ip, uint32_t size)
 {
     uint32_t l4 = (uint32_t)(ip[0] & 15) * 4, index, header, payload;
-    if (get16(ip + 6) & 0x3FFF) {  /* a fragment: it must not overtake what came before it */
+    if (get16(ip + 6) & 0x3FFF) {  /* a fragment: it must not overtake earlier packets */
         close_all(in);
         put_single(in, ip, size);
         return;
@@ -505,7 +505,7 @@ static void take(struct input *in, const uint8_t *ip, uint32_t size)
         put_single(in, ip, size);
 }
 
-/* Where the IPv4 packet of an SSTP packet is, behind the four forms of PPP header; 0 for none. */
+/* The offset of the IPv4 packet in an SSTP packet, after any of the four PPP headers; 0: none. */
 static uint32_t ip_offset(const uint8_t *packet, uint32_t length)
 {
     uint32_t at = SSTP_HEADER;
@@ -519,7 +519,8 @@ static uint32_t ip_offset(const uint8_t *packet, uint32_t length)
 }
 
 /* Handles the SSTP packets from `at` up to `end` that carry ordinary IPv4 packets with `address`
- * at `field` (12 or 16) of their header. Returns where it stopped: at what is not whole, or at what Python is to look at.
+ * at `field` (12 or 16) of their header. Returns where it stopped: at an
+ * incomplete packet, or at one for Python.
  */
 uint32_t p2s_from_client(int tun, int udp, const uint8_t *data, uint32_t at, uint32_t end,
                          uint32_t address, uint32_t field, struct totals *totals)

@@ -1,7 +1,7 @@
 """The compiled part (native.c): built once by the machine's C compiler, loaded through ctypes.
 
-Everything works without it, on a plain TUN: slower. Load it before privileges are given up, for
-the cache may not be readable afterwards.
+Everything works without it, on a plain TUN, but slower. Load it before privileges are dropped,
+because the cache may be unreadable afterwards.
 """
 
 from __future__ import annotations
@@ -31,27 +31,28 @@ _ROUTE = struct.Struct("=IIHB5s")
 _RUN = struct.Struct("=7I")
 _OUTPUT_BYTES = 393216
 _RESERVE_BYTES = 131072
-"""A packet of 64 KB in segments of its own headers; smaller ones than that are dropped."""
+"""Room for a packet of 64 KB cut into segments as large as its headers; packets with smaller
+segments are dropped."""
 _RUNS, _SPARE_RUNS = 1024, 132
 _SCRATCH_BYTES = VNET_HEADER + 65535
 
 
 class Run(NamedTuple):
-    """What stands in the output: framed packets of one flow, or one bare IP packet (`odd`)."""
+    """A part of the output: framed packets of one flow, or one unframed IP packet (`odd`)."""
 
     flow: int
     odd: int
     offset: int
     length: int
     last: int
-    """Where the last packet begins."""
+    """The position of the last packet."""
     packets: int
     octets: int
-    """Of IP packets."""
+    """Bytes of IP packets."""
 
 
 class Totals(ctypes.Structure):
-    """What one call counted."""
+    """The counters of calls."""
 
     _fields_ = (
         ("packets", ctypes.c_uint64),
@@ -89,16 +90,16 @@ class Native:
         output = ctypes.create_string_buffer(_OUTPUT_BYTES)
         self._output = ctypes.addressof(output)
         self.output = memoryview(output).cast("B")
-        """What the runs are parts of, until the next from_tun()."""
+        """The output that runs are parts of, valid until the next from_tun()."""
         self._runs = ctypes.create_string_buffer(_RUNS * _RUN.size)
         self._routes = ctypes.create_string_buffer(0)
         self._count = 0
         self.totals = Totals()
-        """Of all calls since the caller has set it back."""
+        """Counters of all calls since the caller's last reset."""
         self._totals = ctypes.addressof(self.totals)
 
     def route(self, routes: Iterable[tuple[bytes, int, bytes]]) -> None:
-        """Where packets go: address, MRU and PPP header of each flow, by its number."""
+        """Set the routes: address, MRU and PPP header of each flow, in order of their numbers."""
         table = sorted(
             (int.from_bytes(address, "big"), number, mru, len(header), header)
             for number, (address, mru, header) in enumerate(routes)
@@ -107,7 +108,7 @@ class Native:
         self._routes = ctypes.create_string_buffer(b"".join(_ROUTE.pack(*row) for row in table))
 
     def from_tun(self, tun: int, field: int) -> Sequence[Run]:
-        """Read a batch; `field`: where in an IP header the address is that routes it."""
+        """Read a batch from the TUN; `field`: offset of the address to route by."""
         count = self._from_tun(
             tun, self._routes, self._count, field, self._scratch, self._output, _OUTPUT_BYTES,
             _RESERVE_BYTES, self._runs, _RUNS, _SPARE_RUNS, self._totals,
@@ -120,10 +121,10 @@ class Native:
     def from_client(
         self, tun: int, *, udp: bool, data: int, at: int, end: int, address: bytes, field: int
     ) -> int:
-        """Handle ordinary data packets from `at` to `end`; returns where it stopped.
+        """Handle ordinary data packets from `at` to `end`; return the position where it stopped.
 
-        `data` is the buffer's address (ctypes.addressof). They have `address` at `field` of their
-        IP header. `udp`: join UDP datagrams as well.
+        `data`: the buffer's address (ctypes.addressof). An ordinary packet has `address` at offset
+        `field` of its IP header. `udp`: also aggregate UDP datagrams.
         """
         number = int.from_bytes(address, "big")
         stopped: int = self._from_client(tun, udp, data, at, end, number, field, self._totals)
@@ -132,10 +133,10 @@ class Native:
 
 @cache
 def load() -> Native | None:
-    """The compiled part, or None, said once on stderr, where it cannot be built or loaded.
+    """The compiled part; None if it cannot be built or loaded, with one message on stderr.
 
-    It is built into $P2SLAB_CACHE/native (else ~/.cache/p2slab/native) when it is not there yet.
-    P2SLAB_NATIVE=off: None, without a word.
+    It is built in $P2SLAB_CACHE/native (by default ~/.cache/p2slab/native), unless it exists.
+    P2SLAB_NATIVE=off: None, without a message.
     """
     if os.environ.get("P2SLAB_NATIVE") == "off":
         return None
@@ -149,9 +150,9 @@ def load() -> Native | None:
 
 
 def build(directory: Path, flags: Sequence[str] = FLAGS) -> Path:
-    """The library in that directory, made if it is missing; safe against others that do the same.
+    """The library in this directory, built if it is missing; safe with concurrent builds.
 
-    Raises RuntimeError with what the compiler said, OSError.
+    RuntimeError, with the compiler's message; OSError.
     """
     source = SOURCE.read_bytes()
     name = hashlib.sha256(source + repr(tuple(flags)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A TUN with virtio_net_hdr, by the compiled part: packets of up to 64 KB on the TUN's side."""
+"""A TUN with virtio_net_hdr, using the compiled part: packets of up to 64 KB on the TUN."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from gateway.dataplane.tls import Buffer
 
 _PLAIN = bytes(VNET_HEADER)
-"""A virtio_net_hdr that says nothing."""
+"""A virtio_net_hdr without offloads."""
 
 
 class OffloadTun(Carrier):
-    """For a TUN with virtio_net_hdr."""
+    """The Carrier for a TUN with virtio_net_hdr."""
 
     def __init__(self, *common: Any, native: Native, **more: Any) -> None:
         super().__init__(*common, **more)
@@ -89,7 +89,7 @@ class OffloadTun(Carrier):
 
 
 def _chunks(pieces: list[memoryview | bytes]) -> list[memoryview | bytes]:
-    """The pieces, joined to about CHUNK bytes each."""
+    """The pieces, joined into chunks of about CHUNK bytes."""
     chunks: list[memoryview | bytes] = []
     joined: list[memoryview | bytes] = []
     size = 0

@@ -1,8 +1,8 @@
-"""What waits for one client's connection: bounded, and the last packet in a record of its own.
+"""The bounded queue of one client's connection, which puts the last packet into its own record.
 
-The real sstpc takes one SSTP packet per wake-up of its socket: what came in the same TLS record
-waits for the next one. So a burst must end with a record that holds one packet only; the socket
-then stays readable until sstpc has come that far (facts/sstp-dataplane.md, item 1).
+The real sstpc handles one SSTP packet per wake-up of its socket; further packets of the same TLS
+record wait for the next wake-up. So a burst must end with a record of a single packet: the socket
+then stays readable until sstpc has read that far (docs/facts.md §5).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from gateway.dataplane.tls import Buffer, TlsConnection
 
 QUEUE_BYTES = 262144
-"""Most that waits for a client that does not read; then what comes last is dropped."""
+"""Maximum bytes queued for a client that does not read; then new packets are dropped."""
 CONTROL_BYTES = 65536
-"""Beyond the queue, for control packets."""
+"""Bytes beyond the queue, for control packets."""
 CHUNK = 65536
-"""Bytes given to TLS at once."""
+"""Bytes passed to TLS at once."""
 
 
 class Outgoing:
-    """Whole SSTP packets on their way into a TlsConnection."""
+    """Complete SSTP packets on their way into a TlsConnection."""
 
     __slots__ = ("_bytes", "_connection", "_counters", "_given", "_queue")
 
@@ -36,28 +36,28 @@ class Outgoing:
         self._counters = counters
         self._queue: deque[bytes] = deque()
         self._given = 0
-        """Bytes of the first in the queue that TLS has already."""
+        """Bytes of the queue's first piece that TLS already has."""
         self._bytes = 0
 
     def __len__(self) -> int:
-        """Bytes that wait here; what the connection keeps is not among them."""
+        """Bytes queued here, without those kept by the connection."""
         return self._bytes
 
     def send(
         self, chunks: Sequence[Buffer], last: Buffer, most: int, bound: int = QUEUE_BYTES
     ) -> int:
-        """Send one flush: chunks of whole packets, of about CHUNK bytes, and its last packet.
+        """Send one flush: chunks of complete packets, of about CHUNK bytes, and its last packet.
 
-        Where nothing waits, chunks are given to TLS at once until `most` bytes are reached; the
-        rest waits, and is dropped beyond `bound` bytes. Returns the bytes given. The buffers may
-        be used again afterwards.
+        If the queue is empty, chunks are passed to TLS at once until `most` bytes are reached; the
+        rest is queued, and dropped beyond `bound` bytes. Returns the bytes passed to TLS. The
+        caller may reuse the buffers afterwards.
         """
         connection = self._connection
         pieces = [*chunks, last]
         given = taken = 0
         if not self._queue:
             while given < most and taken < len(pieces) and not connection.wants_write:
-                # The last two together: one system call, two records.
+                # The last two pieces together: one system call, two records.
                 behind = taken + 1 if taken < len(pieces) - 2 else len(pieces)
                 connection.write(pieces[taken:behind])
                 given += sum(map(len, pieces[taken:behind]))
@@ -67,7 +67,7 @@ class Outgoing:
         return given
 
     def send_control(self, packets: bytes) -> bool:
-        """Send whole control packets, behind what waits; False if far too much waits already."""
+        """Queue complete control packets; False: the queue is too long."""
         if not packets:
             return True
         if self._bytes + len(packets) > QUEUE_BYTES + CONTROL_BYTES:
@@ -77,7 +77,7 @@ class Outgoing:
         return True
 
     def drain(self, most: int) -> int:
-        """Give TLS up to `most` bytes of what waits, if it takes any; returns how many."""
+        """Pass up to `most` queued bytes to TLS, if it accepts any; return how many."""
         if not self._queue or self._connection.wants_write:
             return 0
         pieces = self._take(most)
@@ -87,7 +87,7 @@ class Outgoing:
         return given
 
     def _take(self, most: int) -> list[Buffer]:
-        """The next bytes, not always whole packets; where they are the last, for two records."""
+        """Take the next bytes, not always complete packets; the queue's end as two records."""
         taken: list[Buffer] = []
         size = 0
         while self._queue and size < most:

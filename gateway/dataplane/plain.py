@@ -1,4 +1,4 @@
-"""A plain TUN, in Python: one system call a packet on the TUN's side."""
+"""A plain TUN, in Python: one system call per packet on the TUN."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from gateway.dataplane.tls import Buffer
 
 _BATCH = 256
-"""Packets read from the TUN before the clients have their turn again."""
+"""Packets read from the TUN per round, before the clients' turn."""
 _CHUNK_PACKETS = 46
-"""Of 1400 bytes: about what outgoing.CHUNK says."""
+"""Packets per chunk; at 1400 bytes, about outgoing.CHUNK."""
 _FAST = {
     GATEWAY: struct.Struct(">HHI BxH4xxB2x4s4x 13xB"),
     CLIENT: struct.Struct(">HHI BxH4xxB2x4x4s 13xB"),
 }
-"""Of an SSTP packet with the long PPP header: SSTP's flags and length, PPP header; version and
-header length, total length, protocol, the client's address; TCP's flags."""
+"""Fields of an SSTP packet with the uncompressed PPP header: SSTP's flags and length, PPP header;
+IP version and header length, total length, protocol, the client's address; TCP's flags."""
 _DATA, _PPP = VERSION << 8, int.from_bytes(PPP_HEADERS[0])
 _OVERHEAD = HEADER + len(PPP_HEADERS[0])
 _PLAIN_HEADER = 0x45
@@ -31,7 +31,7 @@ _SYN = 0x02
 
 
 class PlainTun(Carrier):
-    """For a TUN without virtio_net_hdr."""
+    """The Carrier for a TUN without virtio_net_hdr."""
 
     def from_client(self, flow: Flow, buffer: bytearray, end: int) -> int:
         """See Carrier."""
@@ -102,7 +102,7 @@ class PlainTun(Carrier):
                 self._send(flow, [b"".join(batch[n : n + _CHUNK_PACKETS]) for n in parts], last)
 
     def changed(self) -> None:
-        """See Carrier; the table is looked at for every packet anyway."""
+        """See Carrier; from_tun reads the table for every packet anyway."""
 
     def _put(self, packet: Buffer) -> None:
         os.write(self._tun, packet)

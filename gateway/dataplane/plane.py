@@ -1,7 +1,7 @@
 """All flows of one TUN, in one reactor.
 
 TUN -> destination address -> that flow's queue -> TLS
-TLS -> SSTP packets -> source address checked -> TUN; what is no IP packet -> control()
+TLS -> SSTP packets -> source address checked -> TUN; other packets -> control()
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ if TYPE_CHECKING:
     from gateway.dataplane.tls import Buffer
 
 _READ_BYTES = 131072
-"""Taken from one client before the others have their turn again."""
+"""Bytes read from one client before the others' turn."""
 _ROUND_BYTES = 131072
-"""Given to TLS in one round of the reactor, for all clients together.
+"""Bytes passed to TLS per round of the reactor, for all clients together.
 
-Less than is read from the TUN in a round: what is too much for the processor gathers in the
-flows' queues, where the largest flow loses first, and not in the TUN's, which knows no flows.
+This is less than is read from the TUN per round: excess load then builds up in the flows' queues,
+where the largest flow loses first, and not in the TUN's queue, which does not distinguish flows.
 """
 _CYCLE_BYTES = 1 << 22
-"""Until all have had their turn, about: a flow with a small window sends that once a cycle."""
+"""Approximate bytes sent until all flows have had a turn; a flow with a small window sends it once
+per cycle."""
 _BACKLOG_BYTES = 16 << 20
-"""Waiting for the processor, of all flows together: then each has a smaller queue, for it is time
-that a full queue costs.
+"""Bytes queued by all flows together. The more flows wait, the smaller each queue, because a full
+queue delays packets.
 """
 
 
@@ -52,17 +53,17 @@ class _Member:
     address: bytes
     events: int = READABLE
     waits: bool = False
-    """It stands in the backlog."""
+    """Whether it is in the backlog."""
     more: bool = False
-    """More whole packets have come than one turn allows; the next is ordered."""
+    """Whether more complete packets have come than one turn allows; the next turn is scheduled."""
 
 
 class Plane:
-    """Moves packets; `tun` is a descriptor of open_tun, `mtu` (bytes) that of its device.
+    """Moves packets. `tun`: a descriptor from open_tun; `mtu`: its device's MTU in bytes.
 
-    With a TUN that has virtio_net_hdr `native` is needed, with another it is not used. `side`
-    CLIENT makes it the other end of the tunnel, for clients of our own: `from` the peer then is to
-    be read for `from the client`, and a flow's address is that of the client all the same.
+    A TUN with virtio_net_hdr needs `native`; others ignore it. `side` CLIENT makes this the
+    client's end of the tunnel, for the lab's own clients: "from the client" then means from the
+    peer, but a flow's address is still the client's.
     """
 
     def __init__(
@@ -79,11 +80,11 @@ class Plane:
         self._flows: dict[bytes, Flow] = {}
         self._members: dict[Flow, _Member] = {}
         self._backlog: deque[Flow] = deque()
-        """Flows with something waiting that their connection would take, by turns."""
+        """Flows with queued data that their connection can accept, in order of turns."""
         self._serving = False
         self._taken = 0
-        """Bytes from clients since the TUN had its turn: it is one descriptor among many, and all
-        that the clients' packets cause comes back through it."""
+        """Bytes from clients since the TUN was last read: it is one descriptor among many, but
+        carries all answers to the clients' packets."""
         self._round = -1
         self._budget = 0
         self._buffer = bytearray(_READ_BYTES + SLACK)
@@ -101,10 +102,10 @@ class Plane:
         return OffloadTun(*common, side=side, send=self._send, native=native)
 
     def add(self, flow: Flow) -> None:
-        """Carry packets for it from now on.
+        """Carry packets for a flow from now on.
 
-        Its connection is watched here, instead of whoever watched it before. No callback comes
-        before the reactor's next round. Raises ValueError where another flow has its address.
+        The plane watches its connection, in place of any previous watcher. No callback is called
+        before the reactor's next round. ValueError: another flow has its address.
         """
         if flow.address in self._flows:
             raise ValueError("two flows with one address")
@@ -115,11 +116,11 @@ class Plane:
         flow.heard = self._reactor.now
         self._carrier.changed()
         self._reactor.add(descriptor, READABLE, partial(self._ready, flow))
-        # What the owner took from TLS and did not parse is not told by the socket.
+        # The socket does not report bytes that the owner has read from TLS but not parsed.
         self._reactor.call_at(0.0, partial(self._ready, flow, READABLE))
 
     def remove(self, flow: Flow) -> None:
-        """Forget it, without a word to its owner; to be called before the connection's close()."""
+        """Remove a flow without notifying its owner; call this before the connection's close()."""
         flow.forget()
         member = self._members.pop(flow, None)
         if member:
@@ -129,7 +130,7 @@ class Plane:
                 self._backlog.remove(flow)
 
     def close(self) -> None:
-        """Forget all flows and the TUN, whose descriptor stays open."""
+        """Remove all flows and the TUN, whose descriptor stays open."""
         for flow in list(self._members):
             self.remove(flow)
         self._reactor.remove(self._tun)
@@ -139,7 +140,7 @@ class Plane:
         self._carrier.from_tun()
 
     def _send(self, flow: Flow, chunks: Sequence[Buffer], last: Buffer) -> None:
-        """One flush of a carrier's."""
+        """Send a carrier's flush."""
         share = _BACKLOG_BYTES // (len(self._backlog) + 1)
         bound = min(max(share, 2 * CHUNK), QUEUE_BYTES)
         left = self._left()
@@ -147,7 +148,7 @@ class Plane:
         self._watch(flow)
 
     def _serve(self) -> None:
-        """The backlog's turn, once a round."""
+        """Send from the backlog, once per round."""
         backlog = self._backlog
         while backlog and self._left() > 0:
             flow = backlog.popleft()
@@ -159,17 +160,17 @@ class Plane:
             self._reactor.call_at(0.0, self._serve)
 
     def _turn(self) -> int:
-        """Bytes that one flow may send before the next has its turn."""
+        """Bytes that one flow may send before the next one's turn."""
         return min(max(_CYCLE_BYTES // (len(self._backlog) + 1), RECORD), _ROUND_BYTES)
 
     def _left(self) -> int:
-        """Bytes of this round's budget."""
+        """Bytes left of this round's budget."""
         if self._round != self._reactor.rounds:
             self._round, self._budget = self._reactor.rounds, _ROUND_BYTES
         return self._budget
 
     def _ready(self, flow: Flow, events: int) -> None:
-        """The connection can be written or read, or the deferred look after something changed."""
+        """Handle a connection that is writable or readable, or a deferred check (no events)."""
         member = self._members.get(flow)
         if not member:
             return
@@ -184,8 +185,8 @@ class Plane:
         if flow.open and not (member.more and flow.connection.ended):
             self._settle(flow)
 
-    def _go_on(self, flow: Flow, member: _Member) -> None:
-        """With the packets that were more than a turn's."""
+    def _continue(self, flow: Flow, member: _Member) -> None:
+        """Handle the packets that exceeded the last turn."""
         member.more = False
         self._ready(flow, READABLE)
 
@@ -206,7 +207,7 @@ class Plane:
             self._end(flow, str(error))
         else:
             if member.more:
-                self._reactor.call_at(0.0, partial(self._go_on, flow, member))
+                self._reactor.call_at(0.0, partial(self._continue, flow, member))
 
     def _settle(self, flow: Flow) -> None:
         connection = flow.connection
@@ -221,12 +222,12 @@ class Plane:
         closed(why)
 
     def _watch(self, flow: Flow) -> None:
-        """After something was given to the connection, or the flow is to finish."""
+        """Update the watched events after data was passed to the connection, or on finish()."""
         member = self._members[flow]
         if flow.finishing:
             self._unmap(flow, member)
         if flow.finishing or flow.failed or flow.connection.ended:
-            # Not now: whoever sends does not expect to be called back.
+            # Deferred: the sender does not expect a callback.
             self._reactor.call_at(0.0, partial(self._ready, flow, 0))
         blocked = flow.connection.wants_write
         if flow.outgoing and not blocked and not member.waits:

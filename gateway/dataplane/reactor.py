@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 READABLE, WRITABLE = select.EPOLLIN, select.EPOLLOUT
 _IDLE_SECONDS = 3600.0
 _EVENTS = 16
-"""Most of one round; the kernel lets the descriptors that are ready take turns."""
+"""Maximum events per round; the kernel lets ready descriptors take turns."""
 
 Ready = Callable[[int], None]
-"""Is called with the events that came: READABLE, WRITABLE, and EPOLLHUP or EPOLLERR unasked."""
+"""Called with the events: READABLE, WRITABLE, and always EPOLLHUP and EPOLLERR."""
 
 
 class Timer:
-    """A call that was ordered; `cancel` may come at any time, even twice."""
+    """A scheduled call; `cancel` may be called at any time, even twice."""
 
     __slots__ = ("function",)
 
@@ -32,12 +32,12 @@ class Timer:
         self.function: Callable[[], None] | None = function
 
     def cancel(self) -> None:
-        """Do not call."""
+        """Cancel the call."""
         self.function = None
 
 
 class Alarm:
-    """Calls a function of a reactor's at one time, which may be moved."""
+    """A single timer of a reactor, whose time may be changed."""
 
     def __init__(self, reactor: Reactor, function: Callable[[], None]) -> None:
         self._reactor = reactor
@@ -45,7 +45,7 @@ class Alarm:
         self._set: tuple[float, Timer] | None = None
 
     def set(self, due: float | None) -> None:
-        """Call at this time and at no other; None: never."""
+        """Call the function at this time only; None: never."""
         if self._set:
             when, timer = self._set
             if when == due:
@@ -59,9 +59,9 @@ class Alarm:
 
 
 class Reactor:
-    """Calls back for descriptors that are ready (level-triggered) and for times that have come.
+    """Calls back for ready descriptors (level-triggered) and for timers that are due.
 
-    What a callback raises ends run(). Only stop() may be called from a signal handler.
+    An exception in a callback ends run(). Signal handlers may only call stop().
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,13 +73,13 @@ class Reactor:
         self._stopped = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.now = clock()
-        """Seconds, of when the loop last woke up."""
+        """The clock's time, in seconds, when the loop last woke up."""
         self.rounds = 0
-        """How often it has woken up."""
+        """How often the loop has woken up."""
         self.add(self._wake, READABLE, self._woken)
 
     def add(self, descriptor: int, events: int, callback: Ready) -> None:
-        """Watch a descriptor; one that is watched already gets these events and this callback."""
+        """Watch a descriptor; if it is watched already, replace its events and callback."""
         if descriptor in self._callbacks:
             self._epoll.modify(descriptor, events)
         else:
@@ -91,18 +91,18 @@ class Reactor:
         self._epoll.modify(descriptor, events)
 
     def remove(self, descriptor: int) -> None:
-        """Watch it no more; to be called before the descriptor is closed."""
+        """Stop watching a descriptor; call this before the descriptor is closed."""
         if self._callbacks.pop(descriptor, None):
             self._epoll.unregister(descriptor)
 
     def call_at(self, when: float, function: Callable[[], None]) -> Timer:
-        """Call the function once when the clock (time.monotonic) has come to `when`."""
+        """Call the function once when the clock (time.monotonic) reaches `when`."""
         timer = Timer(function)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
     def run(self) -> None:
-        """Go on until stop(), which may have been called already: a signal comes when it likes."""
+        """Run until stop(), which a signal handler may have called already."""
         callbacks, poll = self._callbacks, self._epoll.poll
         while not self._stopped:
             ready = poll(self._patience(), _EVENTS)
@@ -123,7 +123,7 @@ class Reactor:
         os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
-        """Give the loop's own descriptors back."""
+        """Close the loop's own descriptors."""
         self._epoll.close()
         os.close(self._wake)
 
@@ -150,7 +150,7 @@ class Reactor:
         return max(0.0, self._timers[0][0] - self._clock())
 
     def _call_timers(self) -> None:
-        # Those that are ordered meanwhile wait for the next round, or they could starve the rest.
+        # Timers added meanwhile wait for the next round; otherwise they could starve the rest.
         due = []
         while self._timers and self._timers[0][0] <= self.now:
             due.append(heapq.heappop(self._timers)[2])

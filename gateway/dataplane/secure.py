@@ -1,8 +1,9 @@
 """Which implementation of TLS carries the tunnels: MemoryTls.
 
-Measured by `p2slab bench dataplane`, in the gateway's cores a Gbit/s: with one client 0.12 up and
-0.16 down against SocketTls's 0.14 and 0.18, with 8 of 128 active 0.15 and 0.17 against 0.15 and
-0.21 (compiled part; in Python both are within 5 %). It costs more memory while a client is busy.
+Measured by `p2slab bench dataplane`, in gateway cores per Gbit/s: with one client, 0.12 up and 0.16
+down, against SocketTls's 0.14 and 0.18; with 8 of 128 clients active, 0.15 and 0.17 against 0.15
+and 0.21 (compiled part; in Python they differ by less than 5 %). MemoryTls needs more memory for
+busy clients.
 """
 
 from __future__ import annotations
@@ -26,6 +27,6 @@ def secure(
     server_side: bool = True,
     server_hostname: str | None = None,
 ) -> TlsConnection:
-    """TLS over a connected TCP socket, which it owns from now on; then call its handshake()."""
+    """Make a TLS connection that owns the connected TCP socket; then call its handshake()."""
     tune(stream)
     return MemoryTls(stream, context, server_side=server_side, server_hostname=server_hostname)

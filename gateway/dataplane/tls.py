@@ -1,6 +1,6 @@
-"""TLS 1.2 over a TCP socket that never blocks: the interface, and what all of it has in common.
+"""Non-blocking TLS 1.2 over a TCP socket: the interface, and the common parts.
 
-tls_socket.py and tls_memory.py implement it; secure.py chooses.
+tls_socket.py and tls_memory.py implement it; secure.py selects one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 RECORD = 16384
-"""Most bytes of one TLS record (RFC 5246 section 6.2.1)."""
+"""Maximum bytes of one TLS record (RFC 5246 section 6.2.1)."""
 _NOTSENT_LOWAT = 131072
-"""Bytes: what the kernel is given beyond this waits in the flow's bounded queue instead."""
+"""Maximum unsent bytes in the kernel; further data waits in the flow's bounded queue."""
 
 
 def restrict(context: ssl.SSLContext) -> ssl.SSLContext:
-    """TLS 1.2 only, Azure's suites, no compression, no renegotiation; returns the context."""
+    """Restrict a context to TLS 1.2, Azure's cipher suites, no compression, no renegotiation."""
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(cipher_suites.AZURE)
     context.options |= (
@@ -35,64 +35,64 @@ def restrict(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def server_context(certificates: str | PathLike[str], key: str | PathLike[str]) -> ssl.SSLContext:
-    """A server's, from PEM files: its certificate first, then those of its issuers."""
+    """A server's context from PEM files: certificate, followed by its issuers', and key."""
     context = restrict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     context.load_cert_chain(certificates, key)
     return context
 
 
 def tune(stream: socket.socket) -> None:
-    """What a TCP socket needs before it carries a tunnel."""
+    """Set the options of a TCP socket that is to carry a tunnel."""
     stream.setblocking(False)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _NOTSENT_LOWAT)
 
 
 class TlsConnection(ABC):
-    """One connection. No method blocks, and none raises for what the peer or the network does.
+    """One connection. No method blocks, or raises because of the peer or the network.
 
-    Once `ended` says why, nothing comes or goes any more.
+    Once `ended` is set, nothing is sent or received.
     """
 
     _socket: socket.socket
     _tls: ssl.SSLSocket | ssl.SSLObject
 
     ended = ""
-    """Why there is nothing more: "closed by the peer", what the kernel or OpenSSL said."""
+    """Why the connection has ended: "closed by the peer", or a message of the kernel or OpenSSL."""
     openssl_reason = ""
-    """OpenSSL's own name of what ended it, such as "NO_SHARED_CIPHER"; empty for all else."""
+    """OpenSSL's name of the error that ended it, such as "NO_SHARED_CIPHER"; otherwise empty."""
     wants_write = False
-    """Something is not sent yet: watch for WRITABLE, then call flush()."""
+    """Whether data waits to be sent: watch for WRITABLE, then call flush()."""
 
     @abstractmethod
     def handshake(self) -> bool:
-        """Go on with it, whenever the socket is ready; whether it is complete."""
+        """Continue the handshake when the socket is ready; return whether it is complete."""
 
     @abstractmethod
     def read_into(self, view: memoryview) -> int:
-        """Fill the view with what has come; the number of bytes, 0 for nothing now.
+        """Read received data into the view; return the number of bytes, 0: none now.
 
-        The view has at least RECORD bytes. It is drained: when less came than leaves room for
-        one more record, nothing waits inside that the socket would not tell.
+        The view has at least RECORD bytes. If room for another record is left afterwards, no data
+        is buffered inside that the socket would not report.
         """
 
     @abstractmethod
     def write(self, pieces: Sequence[Buffer]) -> None:
-        """Send all of them, in order; each begins a record of its own.
+        """Send all pieces, in order; each begins a new record.
 
-        What cannot be sent now is kept here, without bound: ask wants_write before.
+        Data that cannot be sent now is kept, without limit: check wants_write first.
         """
 
     @abstractmethod
     def flush(self) -> None:
-        """Send what is kept."""
+        """Send the kept data."""
 
     @abstractmethod
     def shutdown(self) -> None:
-        """Say close_notify, if that is possible at once, and end."""
+        """Send close_notify, if that is possible at once, and end."""
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._socket.close()
 
     def fileno(self) -> int:
@@ -101,7 +101,7 @@ class TlsConnection(ABC):
 
     @property
     def version(self) -> str:
-        """As in "TLSv1.2"; empty before the handshake."""
+        """The version, such as "TLSv1.2"; empty before the handshake."""
         return self._tls.version() or ""
 
     @property
@@ -111,16 +111,16 @@ class TlsConnection(ABC):
 
     @property
     def peer_certificate(self) -> bytes:
-        """The peer's own certificate, DER; empty before the handshake, and where it has none."""
+        """The peer's own certificate, DER; empty before the handshake, or if it has none."""
         return self._tls.getpeercert(binary_form=True) or b""
 
     def read(self, most: int = 4 * RECORD) -> bytes:
-        """The next bytes, at most this many (at least RECORD), b"" for nothing now."""
+        """The next bytes, at most `most` (at least RECORD); b"": none now."""
         buffer = bytearray(most)
         return bytes(memoryview(buffer)[: self.read_into(memoryview(buffer))])
 
     def _failed(self, error: OSError) -> None:
-        """`ended` in the words of OpenSSL's reason or of the kernel."""
+        """Set `ended` to OpenSSL's reason or the kernel's message."""
         if isinstance(error, ssl.SSLZeroReturnError | ssl.SSLEOFError):
             self.ended = self.ended or "closed by the peer"
         elif isinstance(error, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""TLS between two buffers in memory: one receive and one send for many records."""
+"""TLS between two memory buffers: one receive and one send for many records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CIPHERTEXT = 65536
 _shared = bytearray(262144)
 _shared_view = memoryview(_shared)
-"""Where ciphertext lands before OpenSSL has it; one thread, one receive at a time."""
+"""Received ciphertext on its way to OpenSSL; one thread, one receive at a time."""
 
 
 class MemoryTls(TlsConnection):
@@ -63,7 +63,7 @@ class MemoryTls(TlsConnection):
 
     def read_into(self, view: memoryview) -> int:
         """See TlsConnection."""
-        # A record decrypts to less than itself, so what is received fits the room there is.
+        # Plaintext is shorter than its record, so received records fit into the view.
         self._receive(len(view) - RECORD)
         filled, read, unsent = 0, self._tls.read, self._outgoing.pending
         try:
@@ -78,8 +78,8 @@ class MemoryTls(TlsConnection):
         except OSError as error:
             self._failed(error)
         if self._outgoing.pending > unsent:
-            # Reading makes nothing to send but alerts: no_renegotiation for each ClientHello, which
-            # would pile up without bound for a peer that sends them and does not read.
+            # Reading produces only alerts: no_renegotiation for each ClientHello. They would pile
+            # up without limit if a peer sends ClientHellos and does not read.
             self.ended = self.ended or "TLS: the peer wants to renegotiate"
         return filled
 
@@ -116,7 +116,7 @@ class MemoryTls(TlsConnection):
         self.ended = self.ended or "closed"
 
     def _receive(self, most: int = _CIPHERTEXT) -> bool:
-        """Take once from the socket what the kernel has, or its end; whether something came."""
+        """Receive once from the socket, data or its end; whether there was any."""
         try:
             taken = self._socket.recv_into(_shared, most)
         except BlockingIOError:

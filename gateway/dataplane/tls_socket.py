@@ -1,4 +1,4 @@
-"""TLS where OpenSSL reads and writes the socket itself, a record a system call."""
+"""TLS where OpenSSL itself reads and writes the socket, one system call per record."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SocketTls(TlsConnection):
         self._kept.extend(pieces)
         if not self.wants_write:
             self.flush()
-        if self._kept:  # the caller may use its buffers again
+        if self._kept:  # the caller may reuse its buffers
             self._kept = [bytes(piece) for piece in self._kept]
 
     def flush(self) -> None:

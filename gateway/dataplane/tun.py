@@ -1,4 +1,4 @@
-"""The TUN device of all SSTP clients: opened and configured as root, used without.
+"""The TUN device of all SSTP clients: opened and configured as root, used unprivileged.
 
 Structures and numbers: linux/if_tun.h, linux/virtio_net.h.
 """
@@ -27,11 +27,10 @@ _QUEUE_PACKETS = 4000
 
 
 def open_tun(name: str, *, vnet_hdr: bool) -> int:
-    """Make the device; returns a descriptor, not blocking. The device lives as long as that.
+    """Create the device; return a non-blocking descriptor. The device exists while it is open.
 
-    `vnet_hdr`: every packet has a struct virtio_net_hdr (10 bytes) before it and may, after
-    offload(), be one that is still to be segmented (TSO; UDP too from Linux 6.2 on). Raises
-    EngineError.
+    `vnet_hdr`: every packet is preceded by a struct virtio_net_hdr (10 bytes) and, after offload(),
+    may be unsegmented (TSO; from Linux 6.2 on, UDP, too). EngineError.
     """
     flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if vnet_hdr else 0)
     try:
@@ -47,7 +46,7 @@ def open_tun(name: str, *, vnet_hdr: bool) -> int:
 
 
 def offload(descriptor: int) -> bool:
-    """Let the kernel leave checksums and segmentation to who reads; whether of UDP, too.
+    """Let the kernel leave checksums and segmentation to the reader. Whether UDP is included.
 
     For a device with virtio_net_hdr; needs no privilege.
     """
@@ -63,15 +62,15 @@ def offload(descriptor: int) -> bool:
 
 
 def has_vnet_hdr(descriptor: int) -> bool:
-    """How the device was opened; needs no privilege."""
+    """Whether the device was opened with virtio_net_hdr; needs no privilege."""
     answer = fcntl.ioctl(descriptor, _TUNGETIFF, bytes(_IFREQ.size))
     return bool(_IFREQ.unpack(answer)[1] & _IFF_VNET_HDR)
 
 
 def configure(name: str, address: IPv4Interface, mtu: int, routes: Iterable[IPv4Network]) -> None:
-    """Give the device address, MTU (bytes of an IP packet) and routes, and start it.
+    """Set the device's address, MTU (bytes of an IP packet) and routes, and bring it up.
 
-    Raises EngineError with what the kernel said.
+    EngineError, with the kernel's message.
     """
     from pyroute2 import IPRoute  # noqa: PLC0415 (0.1 s, and only in the process that is root)
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415

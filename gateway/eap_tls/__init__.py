@@ -1,1 +1,1 @@
-"""The judge of certificates for every protocol, which ends EAP-TLS in a process without rights."""
+"""Certificate verification and the EAP-TLS server for every protocol, in an unprivileged worker."""

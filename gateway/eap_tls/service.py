@@ -1,7 +1,7 @@
-"""The gateway's end of gateway.eap_tls.worker: certificates judged, and EAP-TLS ended, for every
-protocol.
+"""The gateway's side of gateway.eap_tls.worker, which verifies certificates and terminates EAP-TLS
+for every protocol.
 
-Whatever goes wrong on the way means no.
+Every fault results in a refusal.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Message)
 ANSWER_LIMIT = 5.0
-"""Seconds in which the worker answers; it takes milliseconds."""
+"""Seconds to wait for the worker's answer, which takes milliseconds."""
 LIFE = 60.0
-"""Seconds that a conversation may take, the client's thinking included."""
+"""Maximum seconds of a conversation, including the client's own time."""
 MOST_AT_ONCE = 32
-"""Packets that the worker has at a time. The dearest takes 4 ms (an RSA signature), so that the
-heartbeat is answered in a tenth of its time, however many clients there are."""
+"""Maximum packets queued in the worker. The most expensive takes 4 ms (an RSA signature), so the
+heartbeat is answered within a tenth of its limit, however many clients there are."""
 MOST_CONVERSATIONS = 1000
 SHARE = 256
-"""Conversations of one source: many clients may stand behind one NAT."""
+"""Maximum conversations per source: many clients may be behind one NAT."""
 
 Ended = m.Shown | m.Failed
 
 
 class EapTls:
-    """One worker for all engines, started when a document first asks for certificates."""
+    """One worker for all engines, started when a document first enables certificates."""
 
-    def __init__(self, placement: Placement, state: Path, say: Callable[[str], None]) -> None:
-        """`say` is told about each death of the worker."""
+    def __init__(self, placement: Placement, state: Path, log: Callable[[str], None]) -> None:
+        """`log` is called with a message when the worker dies."""
         self._placement = placement
         self._state = state
-        self._say = say
+        self._log = log
         self._roots: tuple[Certificate, ...] = ()
         self._daemon: Daemon | None = None
         self._link = WorkerLink("gateway.eap_tls.worker", m.FROM_WORKER, self._on, self._on_broken)
@@ -74,28 +74,28 @@ class EapTls:
     # ------------------------------------------------------------------------------- the worker
 
     async def configure(self, roots: tuple[Certificate, ...]) -> None:
-        """Judge by these roots from now on; returns when it is so. EngineError if it cannot be."""
+        """Use these roots from now on; return when the worker has them. EngineError: it failed."""
         self._roots = roots
         if self._daemon is None:
             self._daemon = Daemon(self._program())
         if self._daemon.state == "running":
-            await self._tell_roots()
+            await self._send_roots()
         else:
             await self._daemon.start()
 
     async def stop(self) -> None:
-        """End it; who waits for an answer gets a no."""
+        """Stop the worker; pending requests are refused."""
         if self._daemon:
             daemon, self._daemon = self._daemon, None
             await daemon.stop()
         self._abandon()
 
     async def refresh(self) -> None:
-        """Ask for counts; EngineError where there is no answer."""
+        """Get the worker's counters. EngineError: no answer."""
         self._counts = (await self._ask(m.Ping(number=next(self._numbers)), m.Pong)).counts
 
     def report(self) -> dict[str, Any]:
-        """For GET /runtime."""
+        """The worker's state for GET /runtime."""
         daemon = self._daemon
         return {
             "state": daemon.state if daemon else "stopped",
@@ -107,9 +107,9 @@ class EapTls:
     # ---------------------------------------------------------------------------- conversations
 
     def begin(self, source: str) -> int:
-        """A new conversation with a client at this address; its number.
+        """Begin a conversation with a client at this address, and return its number.
 
-        Where there are too many, the oldest one of whoever has the most is over.
+        If there are too many, the source that has the most loses its oldest.
         """
         number = next(self._numbers)
         timer = asyncio.get_running_loop().call_later(LIFE, self.forget, number)
@@ -122,9 +122,9 @@ class EapTls:
     async def respond(
         self, conversation: int, packet: bytes, *, room: int = m.ROOM
     ) -> m.Request | m.Shown | m.Failed:
-        """Take a client's EAP-Response. `room`: bytes that the next Request may have."""
+        """Handle a client's EAP-Response. `room`: maximum bytes of the next Request."""
         if conversation not in self._sources:
-            return _failed(conversation, packet, "timeout", "the conversation was over")
+            return _failed(conversation, packet, "timeout", "the conversation has ended")
         order = m.Response(conversation=conversation, packet=packet[: m.LONGEST_PACKET], room=room)
         try:
             answer: m.Request | m.Shown | m.Failed
@@ -137,7 +137,7 @@ class EapTls:
         return answer
 
     def forget(self, conversation: int) -> None:
-        """It is over; nothing happens if it was before."""
+        """End a conversation; does nothing if it has ended already."""
         source, timer = self._sources.pop(conversation, ("", None))
         if timer is None:
             return
@@ -147,13 +147,13 @@ class EapTls:
             self._link.send(m.Forget(conversation=conversation))
 
     async def look(self, chain: Sequence[bytes]) -> m.Looked:
-        """Judge a chain whose key somebody else has seen proved; DER, the client's own first."""
+        """Verify a chain (DER, the client's own first); the caller has seen proof of its key."""
         number = next(self._numbers)
         try:
             return await self._ask(m.Look(number=number, chain=tuple(chain)), m.Looked)
         except (EngineError, ValueError) as error:
-            said = error.message if isinstance(error, EngineError) else "too many or too large"
-            return m.Looked(number=number, reason="fault", message=said)
+            why = error.message if isinstance(error, EngineError) else "too many or too large"
+            return m.Looked(number=number, reason="fault", message=why)
 
     # ------------------------------------------------------------------------------------ inside
 
@@ -180,18 +180,18 @@ class EapTls:
 
     async def _ready(self) -> None:
         self._link.started()
-        configured = await self._tell_roots(START_LIMIT)
+        configured = await self._send_roots(START_LIMIT)
         if configured.kept:
-            self._say(f"eapd runs without capabilities, and keeps {configured.kept}")
+            self._log(f"eapd runs without capabilities, and keeps {configured.kept}")
 
-    async def _tell_roots(self, limit: float | None = None) -> m.Configured:
+    async def _send_roots(self, limit: float | None = None) -> m.Configured:
         roots = tuple(root.public_bytes(Encoding.DER) for root in self._roots)
         order = m.Configure(number=next(self._numbers), roots=roots)
         return await self._ask(order, m.Configured, limit=limit)
 
     async def _gone(self, error: GatewayError) -> None:
         self._abandon()
-        self._say(error.message)
+        self._log(error.message)
 
     def _abandon(self) -> None:
         self._link.close()
@@ -201,7 +201,7 @@ class EapTls:
             self.forget(conversation)
 
     def _on_broken(self, why: str) -> None:
-        """A worker that is not there any more, or cannot be trusted: its keeper makes another."""
+        """Kill a worker that cannot be trusted any more; its supervisor starts another."""
         pid = self._daemon.pid if self._daemon else None
         if pid:
             sys.stderr.write(f"eapd is killed: {why}\n")
@@ -209,11 +209,11 @@ class EapTls:
                 os.kill(pid, signal.SIGKILL)
 
     async def _ask(self, order: BaseModel, *kinds: type[M], limit: float | None = None) -> M:
-        """Send, and wait for the answer; EngineError if none comes within `limit` seconds."""
+        """Send an order and wait `limit` seconds for the answer. EngineError: none, or wrong."""
         key = _key(order)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         if key in self._waiting:
-            raise EngineError("eapd has not answered the packet before")
+            raise EngineError("eapd has not answered the previous packet")
         self._waiting[key] = answer
         try:
             self._link.send(order)
@@ -241,7 +241,7 @@ def _key(message: BaseModel) -> tuple[str, int]:
 
 
 def _failed(conversation: int, packet: bytes, reason: Reason, message: str) -> m.Failed:
-    """An EAP-Failure of the gateway's own."""
+    """A refusal by the gateway itself, with an EAP-Failure."""
     identifier = packet[1] if len(packet) > 1 else 0
     failure = encode_packet(Code.FAILURE, identifier)
     return m.Failed(conversation=conversation, reason=reason, message=message, packet=failure)

@@ -1,1 +1,1 @@
-"""Which packets pass the gateway: for whom, from where, to where."""
+"""Which packets the gateway forwards: for which sessions, from where, to where."""

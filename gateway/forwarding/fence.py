@@ -1,8 +1,8 @@
-"""The gateway's fence: the nftables table that forwards only for sessions, in this namespace.
+"""The fence: the gateway's nftables table, which forwards packets only for sessions.
 
-What passes is said in `gateway.forwarding.reach`; here it is loaded, and here the session table's
-addresses come and go. An address takes 0.03 ms, with a thousand elements as with none, and is
-written where it is asked for, in the event loop's thread.
+`gateway.forwarding.reach` makes the rules. This module loads them into the current network
+namespace, and adds and deletes the addresses of sessions. A change takes 0.03 ms, however many
+elements there are, so that it is made in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from gateway.policy.diagnostics import DiagnosticLog
 
 RETRY = 1.0
-"""Seconds after which an address that could not be taken out is tried again."""
+"""Seconds until the deletion of an address is retried."""
 NEEDS = "nf_tables with the family inet, nft_ct, nft_fib_inet and, for the kernel's ESP, nft_xfrm"
 
 
 class Fence(sessions.Fence, Protocol):
-    """What the gateway and its session table ask of it."""
+    """The interface for the gateway and its session table."""
 
     def enclose(self, reach: Reach) -> None:
-        """Have these prefixes reached and no others, at once. FenceError: all is as it was."""
+        """Forward to these prefixes and no others, atomically. FenceError: nothing has changed."""
 
     @property
     def encloses(self) -> bool:
-        """Whether the prefixes asked for last are those in force."""
+        """Whether the prefixes last asked for are in force."""
 
 
 class NftFence:
-    """The fence in the kernel. To be made in the namespace where it stands."""
+    """The fence in the kernel. Create it in the network namespace that it is for."""
 
     def __init__(self, placement: Placement, log: DiagnosticLog) -> None:
         self._placement = placement
@@ -60,7 +60,7 @@ class NftFence:
         return self._in_force is not None and self._in_force == self._wanted
 
     def enclose(self, reach: Reach) -> None:
-        """As in Fence; the first time nothing is left of what an earlier process let through."""
+        """As in Fence; the first call also removes the table of an earlier process."""
         self._wanted = reach
         if self._attachment is None:
             userspace = datapath.find().userspace
@@ -92,7 +92,7 @@ class NftFence:
         try:
             self._change(_without(address, self._interface(protocol)))
         except FenceError as error:
-            words = f"{address} could not be taken out of the fence, and is tried again"
+            words = f"{address} could not be taken out of the fence; trying again"
             self._log.add("engine", protocol, f"{words}: {error.message}")
             self._owed.add((protocol, address))
             asyncio.get_running_loop().call_later(RETRY, self._settle)
@@ -129,8 +129,8 @@ class NftFence:
 
 
 def _without(address: IPv4Address, interface: str, *names: str) -> list[Change]:
-    """Taken out of these sets, or of both. What may not be there cannot be deleted but after adding
-    it, and nobody sees the middle of a transaction."""
+    """Delete the address from these sets, or from both. Each deletion follows an addition, because
+    deleting a missing element is an error; a transaction makes the pair invisible."""
     return [
         Change(name, address, interface, there)
         for name in names or (SESSIONS, RESERVED)

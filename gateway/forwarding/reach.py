@@ -1,8 +1,8 @@
-"""Who reaches what through the gateway: one table of rows, and the nftables rules made of it. Pure.
+"""Who reaches what through the gateway: one table of rows, and the nftables rules it yields. Pure.
 
-Every packet is judged by itself, and by what holds at that moment: forwarding looks at no state of
-connections, so that what ends, ends with its next packet. Conntrack knows what the gateway itself
-has asked; neither strangers nor clients make entries in it.
+Forwarding is stateless: each packet is judged by the rules of that moment, so that the next packet
+after the end of a session or connection is dropped. Conntrack tracks only the gateway's own
+requests; neither strangers nor clients can create entries.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 TABLE = "inet p2slab_gateway"
 SESSIONS, RESERVED = "sessions", "reserved"
-"""Sets of a private address and the interface by which it comes in: of the sessions in the table,
-and of peers that are admitted and not up yet; the kernel itself forgets the latter."""
+"""Sets of private addresses, each with the interface on which its packets arrive: of sessions, and
+of admitted peers whose session is not open yet; the kernel expires the latter."""
 SIZE = 16384
-"""Elements of the former, far beyond any SKU's limit: with a size the kernel takes a table that is
-not resized, whose look-ups cost a third less."""
+"""Maximum elements of the former, far beyond any SKU's limit: with a size, the kernel uses a hash
+table that is never resized, whose lookups cost a third less."""
 
 Zone = Literal["clients", "vnet", "sites"]
 Within = Literal["routes", "network"]
@@ -35,9 +35,9 @@ Within = Literal["routes", "network"]
 
 @dataclass(frozen=True)
 class Row:
-    """`origin` may send to `target`: to what is `within` a list of prefixes, if one is named.
+    """`origin` may send to `target`, restricted to the prefixes of `within` if given.
 
-    Clients are always those with a session or a place, sites always those of a connection.
+    Clients are always those with a session or a reservation, sites those with a connection.
     """
 
     origin: Zone
@@ -53,10 +53,10 @@ ROWS = (
     Row("sites", "vnet", "network"),
     Row("sites", "clients"),
 )
-"""All that is forwarded."""
+"""Everything that is forwarded."""
 
 SERVICES = (("tcp", "443"), ("udp", "{ 500, 4500 }"), ("esp", ""))
-"""What the Internet finds at the public address: protocols and ports."""
+"""Services reachable from the Internet at the public address: protocols and ports."""
 
 _SOURCE_WITHIN = "@th,160,32"
 """The source of the packet that an ICMP error quotes (RFC 792): 20 bytes into the message."""
@@ -64,59 +64,59 @@ _SOURCE_WITHIN = "@th,160,32"
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where the gateway stands, and by which interfaces its tunnels' packets come and go."""
+    """How the gateway is attached: its addresses, and the interfaces of its tunnels' packets."""
 
     public: IPv4Address
     private: IPv4Address
     outside: str
     inside: str
     userspace: bool
-    """Whether IPsec is kernel-libipsec's; else the kernel's, whose packets come by `outside`."""
+    """Whether IPsec runs in kernel-libipsec; otherwise in the kernel, and its packets arrive on
+    `outside`."""
 
     @classmethod
     def of(cls, placement: Placement, *, userspace: bool) -> Attachment:
-        """Of a gateway's placement."""
+        """The attachment of a gateway with this placement."""
         interfaces = placement.interfaces
         addresses = placement.publicIPAddress, placement.privateIPAddress
         return cls(*addresses, interfaces.public, interfaces.private, userspace)
 
     @property
     def interfaces(self) -> Mapping[VpnProtocol, str]:
-        """By which a client's packets come in."""
+        """The interface on which clients' packets arrive, by protocol."""
         devices = {protocol: row.device for protocol, row in PROTOCOLS.items()}
         return devices if self.userspace else devices | {"IkeV2": self.outside}
 
     @property
     def arrives_in_clear(self) -> str:
-        """Matches what came from the Internet outside IPsec, of what came by its interface."""
+        """Matches, among packets on the IPsec interface, those from the Internet outside IPsec."""
         return "" if self.userspace else "meta secpath missing "
 
     @property
     def leaves_in_clear(self) -> str:
-        """Matches what goes to the Internet outside IPsec."""
+        """Matches packets that go to the Internet outside IPsec."""
         return f'oifname "{self.outside}"' + ("" if self.userspace else " rt ipsec missing")
 
 
 @dataclass(frozen=True)
 class Reach:
-    """The prefixes of the desired state."""
+    """The prefixes in the desired state."""
 
     pool: tuple[IPv4Network, ...] = ()
-    """From which clients get their addresses."""
+    """The client address pool."""
     routes: tuple[IPv4Network, ...] = ()
-    """What clients are told to send into the tunnel."""
+    """Destinations that clients send into the tunnel."""
     network: tuple[IPv4Network, ...] = ()
     """The VNet's."""
     sites: tuple[IPv4Network, ...] = ()
-    """Of all connected sites."""
+    """The prefixes of all connected sites."""
 
 
 def rules(attachment: Attachment, reach: Reach) -> str:
-    """nft commands, one transaction: the table with these rules and no others; elements of the two
-    sets stay as they are.
+    """nft commands, as one transaction: the table with exactly these rules; the elements of the two
+    sets stay.
 
-    They are few for each packet, for they are looked at for every packet: together they cost it
-    about a microsecond.
+    Each packet passes few rules, because they are evaluated per packet: about a microsecond in all.
     """
     pool, sites = _any_of(reach.pool), _any_of(reach.sites)
     private = _any_of((*PRIVATE, *reach.pool, *reach.network, *reach.sites))
@@ -204,7 +204,7 @@ table {TABLE} {{
 
 
 def _ways(chains: Mapping[str, str]) -> str:
-    """A verdict for each interface."""
+    """A verdict map from interfaces to chains."""
     ways = ", ".join(f'"{name}" : goto {chain}' for name, chain in chains.items())
     return f"vmap {{ {ways} }}"
 
@@ -221,7 +221,7 @@ def _of_zone(zone: Zone, attachment: Attachment, reach: Reach) -> str:
 
 
 def _rules_of(row: Row, attachment: Attachment, reach: Reach) -> Iterator[str]:
-    """None for a list of prefixes that is empty."""
+    """The rules of a row; none if its list of prefixes is empty."""
     within = ""
     if row.within:
         prefixes = _any_of(getattr(reach, row.within))
@@ -239,7 +239,7 @@ def _rules_of(row: Row, attachment: Attachment, reach: Reach) -> Iterator[str]:
 
 
 def _any_of(prefixes: Iterable[IPv4Network]) -> str:
-    """As nft's anonymous set; empty for none."""
+    """An anonymous nft set; empty text for no prefixes."""
     texts = ", ".join(map(str, collapse_addresses(prefixes)))
     return f"{{ {texts} }}" if texts else ""
 

@@ -1,1 +1,1 @@
-"""IKEv2: charon, driven over vici; it asks the relay who may come in."""
+"""IKEv2: charon, controlled over vici; it authenticates clients through the RADIUS relay."""

@@ -1,7 +1,7 @@
-"""IKEv2 clients that the relay has admitted: charon's events turned into sessions and records.
+"""IKEv2 clients admitted by the relay: turns charon's events into sessions and log records.
 
-A session begins with charon's Accounting-Request, which has the Class of an Access-Accept of ours,
-and ends with the next one of that Acct-Session-Id, with the IKE_SA's end or with charon's.
+A session begins with charon's Accounting-Request, which echoes the Class of our Access-Accept. It
+ends with the next Accounting-Request of that Acct-Session-Id, or when the IKE_SA or charon ends.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from gateway.policy.sessions import Reservation, Session
 
 GOODBYE_MS = "1000"
-"""How long a client may take to confirm that its IKE_SA is deleted, before it is forgotten."""
+"""How long to wait for a client to confirm the deletion of its IKE_SA."""
 
 
 class Clients:
-    """All that happens to IKEv2 clients."""
+    """The sessions of IKEv2 clients."""
 
     def __init__(self, context: EngineContext, link: ViciLink) -> None:
         self._context = context
@@ -38,7 +38,7 @@ class Clients:
     # ----------------------------------------------------------------------------- coming and going
 
     def account(self, accounting: Accounting, reservation: Reservation | None) -> None:
-        """An Accounting-Request of charon's; one that is sent again changes nothing."""
+        """Handle charon's Accounting-Request; a retransmission changes nothing."""
         session = self._accounts.get(accounting.session)
         if not accounting.begins:
             if session:
@@ -49,18 +49,19 @@ class Clients:
     def _begin(self, accounting: Accounting, reservation: Reservation | None) -> None:
         sessions = self._context.sessions
         if reservation is None:
-            self._put_out(accounting, "refused", "it was not admitted, or its place had lapsed")
+            self._reject(accounting, "refused", "it was not admitted, or its place had lapsed")
             return
         if accounting.address != reservation.address:
             sessions.release(reservation)
-            self._put_out(accounting, "no-address", f"charon has {accounting.address} for it")
+            message = f"charon assigned it {accounting.address}, not {reservation.address}"
+            self._reject(accounting, "no-address", message)
             return
         try:
             session = sessions.open(
                 reservation, handle=accounting.uniqueid, private_address=reservation.address
             )
         except (FenceError, LapsedError) as error:
-            self._put_out(accounting, "fault", error.message)
+            self._reject(accounting, "fault", error.message)
             return
         self._accounts[accounting.session] = session
         words = (f"assigned {session.private_address}", session.peer.accepted_by)
@@ -70,13 +71,13 @@ class Clients:
             session.ending = objection.message
             self._background.start(self.terminate(session.handle))
 
-    def _put_out(self, accounting: Accounting, reason: Reason, message: str) -> None:
-        """Nothing is forwarded for it meanwhile: it is in no table."""
+    def _reject(self, accounting: Accounting, reason: Reason, message: str) -> None:
+        """End an IKE_SA that gets no session. Until then the fence forwards nothing for it."""
         self._context.log.add("refused", "IkeV2", message, reason=reason)
         self._background.start(self.terminate(accounting.uniqueid))
 
     def on_event(self, event: vici.Event) -> None:
-        """Take a vici event."""
+        """Handle a vici event."""
         match event:
             case vici.UpDown(up=False):
                 self._down(event)
@@ -99,12 +100,12 @@ class Clients:
         try:
             await self._link.apart("terminate", order)
         except EngineError as error:
-            # it had gone by itself, or its client never confirmed and it was destroyed
+            # the IKE_SA had ended already, or it was destroyed without its client's confirmation
             if not any(words in error.said for words in ("no matching", "terminating SA")):
                 raise
 
     def all_gone(self, why: str) -> None:
-        """charon is dead: so are its sessions."""
+        """Close all sessions: charon has died or unloaded them."""
         for session in self._context.sessions.of("IkeV2"):
             self._close(session, why)
         self._accounts.clear()
@@ -121,7 +122,7 @@ class Clients:
     # -------------------------------------------------------------------------- while it is there
 
     async def refresh(self) -> None:
-        """Counters and addresses (MOBIKE, NAT) from charon."""
+        """Get counters and public addresses (MOBIKE, NAT) from charon."""
         for message in await self._link.ask("list-sas", {"noblock": "yes"}):
             for sa in vici.ike_sas(message):
                 self._count(sa.uniqueid, sa.children)
@@ -135,7 +136,7 @@ class Clients:
             session.handle = event.new
 
     def _count(self, uniqueid: str, children: tuple[vici.ChildSa, ...]) -> None:
-        """Add up over CHILD_SAs: each begins at zero when the one before is rekeyed."""
+        """Add up all CHILD_SAs: after a rekey, the new one counts from zero."""
         session = self._context.sessions.by_handle("IkeV2", uniqueid)
         if not session:
             return

@@ -1,4 +1,4 @@
-"""The connection of point-to-site clients, as a vici message. Pure."""
+"""charon's connection for point-to-site clients, as a vici message. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from gateway.engine import Settings
 
 # Azure's default order (azure-docs point-to-site-about): DH 24 (RFC 5114), 14, ECP384, ECP256.
-# Debian's strongSwan 5.9.8 can do all of it (measured).
+# Debian's strongSwan 5.9.8 supports all of these (measured).
 _GROUPS = ("modp2048s256", "modp2048", "ecp384", "ecp256")
 _IKE = ("aes256gcm16-prfsha384", "aes256gcm16-prfsha256", "aes256-sha384", "aes256-sha256")
 _ESP = ("aes256gcm16", "aes256-sha256")
@@ -23,7 +23,7 @@ ESP_PROPOSALS = (
     "aes256-sha1",
 )
 DPD_DELAY = "30s"
-"""Azure's is not documented for P2S."""
+"""Azure does not document its value for P2S."""
 
 
 CONNECTION = "p2s"
@@ -33,11 +33,11 @@ CONNECTION = "p2s"
 def connection(
     placement: Placement, settings: Settings, server: bytes, *, encapsulate: bool
 ) -> dict[str, Any]:
-    """load-conn: EAP, whatever its method; the relay answers (azure-docs
+    """load-conn with EAP; the relay chooses the method (azure-docs
     point-to-site-vpn-client-configuration-azure-cert: eap-tls; point-to-site-radius-gateway).
 
-    A client that proves itself by a plain certificate is refused: charon would have to judge it.
-    `never`: two computers with one certificate are two sessions.
+    Clients that authenticate by certificate without EAP are refused, because charon itself would
+    have to verify them. `unique: never`: two computers may share one certificate.
     """
     return {
         "version": "2",

@@ -1,4 +1,4 @@
-"""IKEv2: charon, driven only over vici; who comes in is decided by the relay that it asks."""
+"""IKEv2: charon, controlled over vici only; the RADIUS relay decides who is admitted."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Ikev2Engine:
         self._clients = Clients(context, self._link)
         self._relay = RadiusRelay(context, self._clients.account)
         # P2S over IKEv2 cannot start from a public IP that S2S uses (azure-docs
-        # vpn-gateway-vpn-faq): what charon refuses from there was no client.
+        # vpn-gateway-vpn-faq): an attempt refused from there was no client's.
         self._refusals = Refusals(context.log, lambda: charon.peers, self._relay.has_refused)
         self._settings: Settings | None = None
         self._loaded: Settings | None = None
-        """What charon has been told; None: nothing."""
+        """What charon has loaded; None: nothing."""
 
     async def configure(self, settings: Settings) -> None:
-        """A running charon is told of the difference; its sessions live on."""
+        """Load the difference into a running charon; existing sessions stay up."""
         first = self._settings is None
         self._settings = settings
         self._relay.radius, self._relay.dns = settings.radius, settings.dns
@@ -56,25 +56,25 @@ class Ikev2Engine:
             await self._charon.join(self)
 
     async def stop(self) -> None:
-        """charon says goodbye to its clients."""
+        """Delete all IKE_SAs, with notice to clients, and leave charon."""
         if self._charon.running:
-            with suppress(EngineError):  # it died: so did what was loaded
+            with suppress(EngineError):  # charon died, and with it what was loaded
                 await self._unload()
         await self._charon.leave(self)
         self._relay.stop()
         self._clients.all_gone("the IKEv2 engine was stopped")
         self._settings = self._loaded = None
 
-    # ------------------------------------------------------------------ as a tenant of charon's
+    # ------------------------------------------------------------------------- charon's tenant
 
     async def load(self) -> None:
-        """charon has started."""
+        """charon has started: load everything."""
         assert self._settings
         self._loaded = None
         await self._load(self._settings)
 
     def on_event(self, name: str, message: dict[str, Any]) -> None:
-        """Of anybody's."""
+        """A vici event, which may concern another tenant."""
         for event in vici.event(name, message):
             if isinstance(event, vici.LogLine):
                 self._refusals.feed(event)
@@ -82,23 +82,23 @@ class Ikev2Engine:
                 self._clients.on_event(event)
 
     def gone(self, error: GatewayError) -> None:
-        """charon is dead."""
+        """charon has died."""
         self._loaded = None
         self._clients.all_gone(f"charon died: {error.what}")
 
     async def disconnect(self, session: Session, why: str) -> None:
-        """A client that does not confirm is forgotten all the same."""
+        """Delete the client's IKE_SA, even if the client does not confirm it."""
         session.ending = why
         await self._clients.terminate(session.handle)
         await until_gone(self._context.sessions, session)
 
     async def refresh(self) -> None:
-        """Ask charon for counters."""
+        """Get counters from charon."""
         if self._charon.running:
             await self._clients.refresh()
 
     def report(self) -> EngineReport:
-        """As every engine."""
+        """As in Engine."""
         charon = self._charon
         return EngineReport(
             self.protocol,
@@ -110,7 +110,7 @@ class Ikev2Engine:
             charon.death,
         )
 
-    # ---------------------------------------------------------------------- what charon is told
+    # -------------------------------------------------------------------- charon's configuration
 
     async def _load(self, settings: Settings) -> None:
         old = self._loaded
@@ -136,7 +136,7 @@ class Ikev2Engine:
         await self._link.order("load-conn", {config.CONNECTION: connection})
 
     async def _unload(self) -> None:
-        """Another tenant may stay: take everything out, clients first."""
+        """Another tenant may keep charon running: unload everything, clients first."""
         for session in self._context.sessions.of("IkeV2"):
             session.ending = session.ending or "the IKEv2 engine was stopped"
             await self._clients.terminate(session.handle)

@@ -1,7 +1,6 @@
-"""charon's eap-radius as it speaks to the gateway's own relay: bytes to values and back.
+"""RADIUS between charon's eap-radius and the gateway's relay: bytes to values and back.
 
-Sans-I/O, on pyrad. Only charon has the secret, and it is on this machine; what it did not write is
-nothing.
+Sans-I/O, on pyrad. Only charon, on this machine, has the secret; other packets are ignored.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ if TYPE_CHECKING:
 _STATE, _CALLING, _NAS_PORT, _EAP = 24, 31, 5, 79
 _FRAMED_ADDRESS, _CLASS, _STATUS, _SESSION = 8, 25, 40, 44
 _DNS = (311, 28)
-"""MS-Primary-DNS-Server (RFC 2548 2.7.1); charon takes as many as there are."""
+"""MS-Primary-DNS-Server (RFC 2548 2.7.1); charon accepts any number of them."""
 _START, _STOP = 1, 2
 _FAILURE = 4
 
 
 @dataclass(frozen=True)
 class Asked:
-    """An Access-Request of charon's."""
+    """charon's Access-Request."""
 
     identifier: int
     authenticator: bytes
     eap: bytes = field(repr=False)
     state: bytes | None
     uniqueid: str
-    """The IKE_SA's, as vici has it."""
+    """The IKE_SA's unique id, as in vici."""
     address: str
     """The client's public address."""
 
 
 def read(data: bytes, secret: bytes) -> Asked | None:
-    """A request; None for what is not one, or not charon's."""
+    """Parse an Access-Request; None if it is not one, or not charon's."""
     attributes = walk(data)
     if isinstance(attributes, str) or data[0] != AccessRequest:
         return None
@@ -83,9 +82,9 @@ def challenge(asked: Asked, secret: bytes, eap: bytes, state: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Accounting:
-    """An Accounting-Request of charon's: the beginning or the end of an IKE_SA's use.
+    """charon's Accounting-Request, Start or Stop.
 
-    charon sends the first when it has taken the address and before it tells the client.
+    charon sends Start after it has assigned the address and before it answers the client.
     """
 
     data: bytes = field(repr=False)
@@ -100,14 +99,14 @@ class Accounting:
 
 
 def read_accounting(data: bytes, secret: bytes) -> Accounting | None:
-    """A Start or a Stop; None for what is neither, or not charon's."""
+    """Parse a Start or Stop; None if it is neither, or not charon's."""
     attributes = walk(data)
     if isinstance(attributes, str) or data[0] != AccountingRequest:
         return None
     try:
         if not AcctPacket(packet=data, secret=secret, dict=dictionary()).VerifyAcctRequest():
             return None
-    except Exception:  # noqa: BLE001 - pyrad raises classes that have none in common
+    except Exception:  # noqa: BLE001 - pyrad's exceptions share no base class
         return None
     values = dict(attributes)
     status, port, address = (
@@ -133,7 +132,7 @@ def acknowledge(accounting: Accounting, secret: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Grant:
-    """What an admitted client is given. `token` comes back in the Accounting-Request."""
+    """What an admitted client gets. charon echoes `token` in its Accounting-Request."""
 
     eap: bytes
     keys: Keys
@@ -143,7 +142,7 @@ class Grant:
 
 
 def accept(asked: Asked, secret: bytes, grant: Grant) -> bytes:
-    """Access-Accept, with the keys of the EAP method hidden for charon (RFC 2548)."""
+    """Access-Accept, with the EAP method's keys encrypted for charon (RFC 2548)."""
     reply = _reply(asked, secret, AccessAccept, grant.eap)
     reply.AddAttribute("MS-MPPE-Recv-Key", grant.keys.recv)
     reply.AddAttribute("MS-MPPE-Send-Key", grant.keys.send)
@@ -155,7 +154,7 @@ def accept(asked: Asked, secret: bytes, grant: Grant) -> bytes:
 
 
 def reject(asked: Asked, secret: bytes, eap: bytes = b"") -> bytes:
-    """Access-Reject; without an EAP packet, with the plain EAP-Failure (RFC 3748)."""
+    """Access-Reject with the given EAP packet, by default a plain EAP-Failure (RFC 3748)."""
     identifier = asked.eap[1] if len(asked.eap) > 1 else 0
     failure = eap or bytes((_FAILURE, identifier, 0, 4))
     return bytes(_reply(asked, secret, AccessReject, failure).ReplyPacket())

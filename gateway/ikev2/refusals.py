@@ -1,9 +1,9 @@
-"""Refusals of IKEv2 clients that charon makes by itself, for the log: no proposal in common, a
-client that offers no EAP, traffic selectors that do not fit.
+"""Logs the refusals that charon decides itself: no common proposal, a client without EAP, traffic
+selectors that do not match.
 
-vici has no event for them, so charon's own log lines are read. They are for people: nothing is
-decided by them. charon prints '?' for what is not printable ASCII, and a line of its own begins
-with words of its own.
+vici has no event for these, so they are taken from charon's log lines. They only inform people; the
+gateway decides nothing by them. charon replaces non-printable characters by '?', and each matched
+line starts with fixed words, so that a client cannot forge one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 MOST_REMEMBERED = 1000
 _BEGINS = re.compile(r"(\S+) is initiating an IKE_SA\Z")
-_TELLING = re.compile(
+_CAUSE = re.compile(
     r"received proposals unacceptable|no (?:peer|IKE) config found|no matching peer config found|"
     r"peer requested EAP, config unacceptable|traffic selectors .* unacceptable|"
     r"no virtual IP found for |authentication of "
 )
-_NO = re.compile(r"generating IKE_(?:SA_INIT|AUTH) response \d+ \[.* N\((\w+)\) \]\Z")
+_ERROR_NOTIFY = re.compile(r"generating IKE_(?:SA_INIT|AUTH) response \d+ \[.* N\((\w+)\) \]\Z")
 _REASONS: dict[str, Reason] = {
     "AUTH_FAILED": "refused",
     "NO_PROP": "refused",
@@ -41,11 +41,11 @@ _REASONS: dict[str, Reason] = {
 @dataclass
 class _Attempt:
     address: str = ""
-    said: str = ""
+    cause: str = ""
 
 
 class Refusals:
-    """Attempts by unique id. `recorded` says whether an attempt's refusal is in the log already."""
+    """Attempts by unique id. `recorded` tells whether the relay has logged a refusal already."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Refusals:
         self._attempts: OrderedDict[str, _Attempt] = OrderedDict()
 
     def feed(self, line: LogLine) -> None:
-        """A line of charon's."""
+        """Handle a line of charon's log."""
         if not line.uniqueid or line.connection.startswith(SITE_TO_SITE):
             return
         if begins := _BEGINS.match(line.text):
@@ -69,15 +69,15 @@ class Refusals:
         attempt = self._attempts.get(line.uniqueid)
         if attempt is None:
             return
-        if _TELLING.match(line.text):
-            attempt.said = line.text
-        no = _NO.match(line.text)
-        if no and no[1] in _REASONS:
+        if _CAUSE.match(line.text):
+            attempt.cause = line.text
+        notify = _ERROR_NOTIFY.match(line.text)
+        if notify and notify[1] in _REASONS:
             del self._attempts[line.uniqueid]
-            self._refused(line.uniqueid, attempt, no[1])
+            self._refused(line.uniqueid, attempt, notify[1])
 
     def _refused(self, uniqueid: str, attempt: _Attempt, notify: str) -> None:
         if self._recorded(uniqueid) or attempt.address in self._peers():
             return
-        said = attempt.said or f"charon answered with {notify}"
-        self._log.add("refused", "IkeV2", said, reason=_REASONS[notify], address=attempt.address)
+        cause = attempt.cause or f"charon answered with {notify}"
+        self._log.add("refused", "IkeV2", cause, reason=_REASONS[notify], address=attempt.address)

@@ -1,14 +1,14 @@
-"""The one RADIUS server that charon knows: the gateway itself, on the loopback.
+"""The relay: charon's only RADIUS server, run by the gateway itself on the loopback.
 
-charon's eap-radius asks here about every client, and here it is decided: with certificates
-EAP-TLS ends in gateway.eap_tls.worker, with RADIUS the servers of the document are asked. charon
-could ask those itself, but would wait in one of its threads, know nothing of scores within an
-authentication, say things of the gateway that Azure's does not, and keep sockets of a source
-address that a tunnel later changes (facts: ikev2-openvpn-radius, section 3).
+charon's eap-radius asks the relay about every client. For certificates, EAP-TLS terminates in
+gateway.eap_tls.worker; for RADIUS, the relay asks the servers in the ARM document. charon could ask
+those itself, but it would block one of its threads, ignore scores within an authentication, send
+attributes that Azure's gateway does not, and keep sockets whose source address is wrong once a
+tunnel is up (docs/facts.md §11).
 
-An Access-Accept has the address that admission has reserved, and a Class of ours. charon gives it
-back in its Accounting-Request, which it sends when it has taken the address and before the client
-hears of it: that ties the IKE_SA to the reservation, and there the session begins.
+An Access-Accept contains the address that admission has reserved, and a Class that identifies the
+reservation. charon echoes the Class in its Accounting-Request, after it has assigned the address
+and before it answers the client. The session begins there.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 MOST_CONVERSATIONS = 1000
 SHARE = 256
-"""Conversations of one source: many clients may stand behind one NAT."""
+"""Maximum conversations per source: many clients may be behind one NAT."""
 MOST_OPEN = 256
-"""Questions of charon's at a time: it has fewer sockets."""
+"""Maximum concurrent requests from charon, which has fewer sockets."""
 MOST_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
 class _Next:
-    """Another EAP-Request. `refusal`: what the client may not answer to, for the log."""
+    """Another EAP-Request. `refusal`: logged now, because the client may never answer it."""
 
     eap: bytes
     refusal: tuple[Reason, str] | None = None
@@ -60,7 +60,7 @@ class _Next:
 
 @dataclass(frozen=True)
 class _Vouched:
-    """The client is who it says."""
+    """The client is authenticated."""
 
     peer: Peer
     eap: bytes
@@ -70,7 +70,7 @@ class _Vouched:
 
 @dataclass(frozen=True)
 class _Refused:
-    """It stays out."""
+    """The client is refused."""
 
     reason: Reason
     message: str
@@ -81,18 +81,18 @@ class _Refused:
 
 
 class _Conversation(Protocol):
-    """One client's EAP, with whoever answers it."""
+    """One client's EAP conversation."""
 
     async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
-        """One EAP-Response."""
+        """Handle one EAP-Response."""
 
     def forget(self) -> None:
-        """It is over."""
+        """Discard the conversation's state."""
 
 
 @dataclass
 class _ByCertificate:
-    """With gateway.eap_tls.worker."""
+    """A conversation with gateway.eap_tls.worker."""
 
     context: EngineContext
     number: int
@@ -117,7 +117,7 @@ class _ByCertificate:
 
 @dataclass
 class _ByRadius:
-    """With the document's RADIUS servers."""
+    """A conversation with the ARM document's RADIUS servers."""
 
     context: EngineContext
     session: EapSession
@@ -151,7 +151,7 @@ class _ByRadius:
                 )
 
     def forget(self) -> None:
-        """Nothing is kept."""
+        """There is no state to discard."""
 
 
 @dataclass
@@ -169,12 +169,12 @@ class _Port(asyncio.DatagramProtocol):
 
 
 class RadiusRelay:
-    """Authentication and accounting, as charon's eap-radius speaks them."""
+    """Authentication and accounting for charon's eap-radius."""
 
     def __init__(
         self, context: EngineContext, account: Callable[[Accounting, Reservation | None], None]
     ) -> None:
-        """`account` is told of each Accounting-Request, with its client's place if it has one."""
+        """`account` is called for each Accounting-Request, with its client's reservation if any."""
         self._context = context
         self._account = account
         self._secret = secrets.token_hex(16).encode()
@@ -183,17 +183,17 @@ class RadiusRelay:
         self._evicted = 0
         self._open: set[tuple[object, int, bytes]] = set()
         self._conversations: dict[bytes, tuple[_Conversation, str]] = {}
-        """With the address that the client had then: it may have another when it answers."""
+        """By token, with the client's address at that time; it may answer from another one."""
         self._waiting: HalfOpen[bytes] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
-        """Tokens of conversations in which it is the client's turn, by its address."""
+        """Tokens of conversations that wait for the client, by its address."""
         self._admitted: OrderedDict[bytes, Reservation] = OrderedDict()
         self._refused: OrderedDict[str, None] = OrderedDict()
         self.dns: Sequence[IPv4Address] = ()
         self.radius = False
-        """Whether RADIUS checks users, from the next conversation on."""
+        """Whether new conversations use RADIUS."""
 
     async def start(self) -> tuple[int, int, str]:
-        """Listen; ports of authentication and accounting, and the secret, for charon."""
+        """Listen. Returns the authentication port, the accounting port and the secret."""
         loop = asyncio.get_running_loop()
         for receive in (self._received, self._accounting):
             make = partial(_Port, receive)
@@ -203,7 +203,7 @@ class RadiusRelay:
         return numbers[0], numbers[1], self._secret.decode()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening; end all conversations and release their reservations."""
         for port in self._ports:
             port.transport.close()
         self._ports.clear()
@@ -218,7 +218,7 @@ class RadiusRelay:
         return uniqueid in self._refused
 
     def counts(self) -> dict[str, int]:
-        """For GET /runtime."""
+        """Counters for GET /runtime."""
         return {
             "EAP conversations": len(self._conversations),
             "EAP conversations evicted": self._evicted,
@@ -227,7 +227,7 @@ class RadiusRelay:
     # ------------------------------------------------------------------------------ accounting
 
     def _accounting(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """The session is there, or it is not, before charon goes on."""
+        """Open or close the session before charon, which waits for the response, continues."""
         accounting = wire.read_accounting(data, self._secret)
         if accounting is None:
             return
@@ -238,7 +238,7 @@ class RadiusRelay:
     # -------------------------------------------------------------------------- authentication
 
     def _received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        """A question of charon's; one that is open already is not asked again."""
+        """Handle charon's Access-Request, unless it is a retransmission of an open one."""
         asked = wire.read(data, self._secret)
         if asked is None or len(self._open) >= MOST_OPEN:
             return
@@ -250,7 +250,7 @@ class RadiusRelay:
     async def _answer(
         self, asked: Asked, addr: tuple[Any, ...], mark: tuple[object, int, bytes]
     ) -> None:
-        """A fault of our own means no, too."""
+        """Answer a request; a fault of our own is answered with Access-Reject, too."""
         answer = wire.reject(asked, self._secret)
         try:
             answer = await self._verdict(asked)
@@ -266,7 +266,7 @@ class RadiusRelay:
             return self._refuse(asked, full)
         conversation = self._conversation(asked)
         if conversation is None:
-            unknown = _Refused("refused", "an EAP conversation that is not known", _named(asked))
+            unknown = _Refused("refused", "an unknown EAP conversation", _named(asked))
             return self._refuse(asked, unknown)
         step = await conversation.answer(asked)
         if isinstance(step, _Next):
@@ -276,9 +276,7 @@ class RadiusRelay:
             self._remember(token, conversation, asked.address)
             return wire.challenge(asked, self._secret, step.eap, token)
         conversation.forget()
-        return (
-            self._let_in(asked, step) if isinstance(step, _Vouched) else self._refuse(asked, step)
-        )
+        return self._admit(asked, step) if isinstance(step, _Vouched) else self._refuse(asked, step)
 
     def _conversation(self, asked: Asked) -> _Conversation | None:
         if asked.state is not None:
@@ -295,14 +293,14 @@ class RadiusRelay:
         return conversation, address
 
     def _remember(self, token: bytes, conversation: _Conversation, address: str) -> None:
-        """A flood of conversations throws out its own."""
+        """Keep a conversation; a source with too many evicts its own oldest one."""
         self._conversations[token] = conversation, address
         if (victim := self._waiting.add(token, address)) is not None:
             self._conversations.pop(victim)[0].forget()
             self._evicted += 1
 
     def _full(self, asked: Asked) -> _Refused | None:
-        """A full gateway does not begin with anybody."""
+        """A refusal for a new conversation if the SKU's limit is reached."""
         if asked.state is not None:
             return None
         decision = self._context.admission.full("IkeV2")
@@ -310,7 +308,7 @@ class RadiusRelay:
             return None
         return _Refused(decision.reason or "refused", decision.message, _named(asked))
 
-    def _let_in(self, asked: Asked, vouched: _Vouched) -> bytes:
+    def _admit(self, asked: Asked, vouched: _Vouched) -> bytes:
         peer = vouched.peer
         decision = self._context.admission.decide(peer)
         if decision.reservation is None:
@@ -333,7 +331,7 @@ class RadiusRelay:
         return wire.reject(asked, self._secret, refused.eap)
 
     def _record(self, asked: Asked, refused: _Refused) -> None:
-        """Once for each IKE_SA."""
+        """Log a refusal, once per IKE_SA."""
         if asked.uniqueid in self._refused:
             return
         self._refused[asked.uniqueid] = None
@@ -352,5 +350,5 @@ class RadiusRelay:
 
 
 def _named(asked: Asked) -> str:
-    """What the client calls itself, before anybody has looked at it."""
+    """The client's unverified EAP identity."""
     return printable((identity(asked.eap) or b"").decode(errors="replace"))

@@ -1,1 +1,1 @@
-"""OpenVPN: one openvpn server, driven over its management interface."""
+"""OpenVPN: one openvpn server, controlled over its management interface."""

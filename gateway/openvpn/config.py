@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PORT = 443
 DEVICE = PROTOCOLS["OpenVPN"].device
 PING, PING_RESTART = 10, 60
-"""Seconds; Azure's are not documented."""
+"""Seconds; Azure does not document its values."""
 
 
 def server(
@@ -27,11 +27,11 @@ def server(
     state: Path,
     certificates: tuple[str, ...] = (),
 ) -> str:
-    """The configuration file. `certificates`: options that keep the clients' ones.
+    """The configuration file. `certificates`: the options that export client certificates.
 
-    TLS 1.2 at least, AES-256-GCM, SHA256 and tls-auth as in Azure's published profile. Roots are
-    looked up in a directory at each handshake (capath), so that adding one needs no restart;
-    whether a root is still uploaded is asked again by the gate.
+    TLS 1.2 or later, AES-256-GCM, SHA256 and tls-auth, as in Azure's published profile. openvpn
+    looks up roots in a directory at each handshake (capath), so adding one needs no restart;
+    admission checks again whether a root is still uploaded.
     """
     certificate = placement.serverCertificate
     first, *further = pool
@@ -57,8 +57,8 @@ def server(
             f"ifconfig {gateway_address(first)} {first.netmask}",
             *(f"route {part.network_address} {part.netmask}" for part in further),
             f"keepalive {PING} {PING_RESTART}",
-            # The name before each line of the log: the common name would be the client's own words,
-            # and there may be none.
+            # The prefix of each log line. The common name would be chosen by the client, and may
+            # be missing.
             "x509-username-field serialNumber",
             "duplicate-cn",
             f"max-clients {MAX_CLIENTS}",
@@ -67,7 +67,7 @@ def server(
             "tcp-nodelay",
             f"management {state / 'management.sock'} unix",
             "management-client",
-            "management-hold",  # until the gateway listens to its state
+            "management-hold",  # until the gateway has subscribed to state changes
             "management-client-auth",
             "auth-user-pass-optional",
             *certificates,
@@ -78,12 +78,12 @@ def server(
 
 
 def gateway_address(part: IPv4Network) -> IPv4Address:
-    """The gateway's own end of the tunnel: the first address of a part."""
+    """The gateway's end of the tunnel: the first address of a pool part."""
     return part.network_address + 1
 
 
 def client(settings: Settings, address: IPv4Address) -> tuple[str, ...]:
-    """What one client is told when it is let in."""
+    """The configuration for one admitted client."""
     part = next(part for part in settings.pool if address in part)
     return (
         f"ifconfig-push {address} {part.netmask}",
@@ -95,7 +95,7 @@ def client(settings: Settings, address: IPv4Address) -> tuple[str, ...]:
 
 
 def static_key(material: bytes) -> str:
-    """256 random bytes as OpenVPN's static key file (as `openvpn --genkey` writes it)."""
+    """256 random bytes in OpenVPN's static key file format (as by `openvpn --genkey`)."""
     text = material.hex()
     rows = [text[start : start + 32] for start in range(0, len(text), 32)]
     begin, end = "-----BEGIN OpenVPN Static key V1-----", "-----END OpenVPN Static key V1-----"

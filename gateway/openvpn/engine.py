@@ -1,9 +1,8 @@
-"""OpenVPN: one openvpn server on TCP 443, every client decided by the gate.
+"""OpenVPN: one openvpn server on TCP 443; admission decides on every client.
 
-The gateway listens on a Unix socket; openvpn connects to it as its management client. openvpn
-itself follows the client's certificate to a root (and its log says why it could not). The gateway
-judges it once more, as it does for every protocol, and admission decides, before openvpn lets the
-client in.
+The gateway listens on a Unix socket, to which openvpn connects as management client. openvpn itself
+verifies the client's chain (and logs why that failed). The gateway verifies it again, as it does
+for every protocol. Then admission decides, before openvpn accepts the client.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ if TYPE_CHECKING:
     from gateway.policy.sessions import Reservation, Session
 
 OWN_DESCRIPTORS = 8
-"""openvpn's beside its clients': about, for it only says when to look closer."""
+"""File descriptors of openvpn besides its clients'. Approximate: only a threshold uses it."""
 GOODBYE = 0.5
-"""Seconds in which a client may go by itself."""
+"""Seconds to wait for a client to disconnect by itself."""
 
 TO_CLIENT = {
     "revoked": "The certificate has been revoked",
@@ -74,8 +73,8 @@ class OpenVpnEngine:
         self._background = Background("OpenVPN")
         self._certificates = KeptCertificates(self._state)
         self._asking: set[str] = set()
-        """Client ids about which nothing is decided yet."""
-        # by client id: let in, and not connected yet
+        """Client ids whose decision is pending."""
+        # by client id: admitted, but not connected yet
         self._admitted: dict[str, Reservation] = {}
         self._ports: dict[str, str] = {}
         """Public ports of connected clients, by client id."""
@@ -83,10 +82,10 @@ class OpenVpnEngine:
         self._roots = Roots(self._state)
         self._totals: Counter[str] = Counter()
 
-    # ------------------------------------------------------------------ what the reconciler asks
+    # ------------------------------------------------------------------ called by the reconciler
 
     async def configure(self, settings: Settings) -> None:
-        """Another pool restarts openvpn; roots, routes and DNS do not."""
+        """Apply settings. A changed pool restarts openvpn; changed roots, routes and DNS do not."""
         old, self._settings = self._settings, settings
         if self._daemon and old and old.pool != settings.pool:
             await self._daemon.stop()
@@ -100,7 +99,7 @@ class OpenVpnEngine:
         await self._daemon.start()
 
     async def stop(self) -> None:
-        """End it and forget what it was told."""
+        """Stop openvpn and end all sessions."""
         if self._daemon:
             await self._daemon.stop()
             self._daemon = None
@@ -109,7 +108,7 @@ class OpenVpnEngine:
         self._settings = None
 
     async def disconnect(self, session: Session, why: str) -> None:
-        """The daemon's DISCONNECT event takes the session out."""
+        """Disconnect a client; openvpn's DISCONNECT event then removes the session."""
         session.ending = why
         try:
             await self._link.command(client_kill(session.handle))
@@ -118,19 +117,19 @@ class OpenVpnEngine:
             if self._context.sessions.get(session.id):
                 await self._link.command(kill(session.peer.address, self._ports[session.handle]))
         except EngineError:
-            if self._context.sessions.get(session.id):  # else it went with its daemon
+            if self._context.sessions.get(session.id):  # otherwise it ended with its daemon
                 raise
         await until_gone(self._context.sessions, session)
 
     async def refresh(self) -> None:
-        """Byte counters of all clients in one `status`; openvpn counts no packets."""
+        """Get all clients' byte counters by one `status`; openvpn does not count packets."""
         if not self._link.connected:
             return
         for row in await self._clients():
             self._count(row)
 
     def report(self) -> EngineReport:
-        """As every engine."""
+        """As in Engine."""
         daemon = self._daemon
         return EngineReport(
             self.protocol,
@@ -143,7 +142,7 @@ class OpenVpnEngine:
         )
 
     def tls_auth_key(self) -> str:
-        """The static key that clients need; made once per gateway."""
+        """The static key that clients need; generated once per gateway."""
         path = self._state / "tls-auth.key"
         if not path.exists():
             write_private(path, config.static_key(secrets.token_bytes(256)))
@@ -181,7 +180,8 @@ class OpenVpnEngine:
         await self._link.up.wait()
 
     async def _alive(self) -> None:
-        """At each heartbeat, too: who says nothing does not keep others out."""
+        """The heartbeat, which also ends surplus half-open connections, so that silent peers do
+        not lock out others."""
         await self._link.alive()
         pid = self._daemon.pid if self._daemon else None
         if pid is None:
@@ -196,7 +196,7 @@ class OpenVpnEngine:
         for place in crowd.surplus(waiting):
             self._totals["refused: timeout"] += 1
             self._link.send(kill(*place))
-            message = "thrown out: too many half-open connections"
+            message = "closed: too many half-open connections"
             self._context.log.add(
                 "refused", self.protocol, message, reason="timeout", address=place[0]
             )
@@ -240,18 +240,18 @@ class OpenVpnEngine:
                 pass
 
     async def _decide(self, event: ClientEvent) -> None:
-        """A fault of our own means no, too."""
+        """Decide on a client; a fault of our own refuses it, too."""
         peer, decision = Peer(self.protocol, "", (), ""), None
         try:
             peer, decision = await self._judge(event.env)
         finally:
-            if event.cid in self._asking:  # else it has gone meanwhile
+            if event.cid in self._asking:  # otherwise it has disconnected meanwhile
                 self._asking.remove(event.cid)
                 fault = Decision("fault", "a fault of the gateway's own")
                 self._decided(event, peer, decision or fault)
 
     async def _judge(self, env: Mapping[str, str]) -> tuple[Peer, Decision | None]:
-        """Whose certificate it is, and what speaks against it (None: nothing so far)."""
+        """The peer, and the verdict on its certificate (reason None: valid)."""
         address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
         try:
             chain = self._certificates.chain(env)
@@ -367,5 +367,5 @@ class OpenVpnEngine:
 def _descriptors(pid: int) -> int:
     try:
         return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0

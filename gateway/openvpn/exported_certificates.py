@@ -1,9 +1,10 @@
-"""The certificates that openvpn has verified, for the gateway to judge as well.
+"""The certificates that openvpn has verified, exported so that the gateway can verify them, too.
 
-openvpn tells digests and names of them, and the certificates themselves only to a program that it
-runs at each one (tls-verify with tls-export-cert). That program, a shell of one line, keeps them
-under the SHA-256 of their DER, by which openvpn's management interface names them: so no client's
-is taken for another's. A program that fails refuses the client.
+The management interface gives only digests and names. openvpn passes the certificates themselves to
+a program that it runs for each one (tls-verify with tls-export-cert). That program, a shell script
+of two lines, stores each under the SHA-256 of its DER, the digest that the management interface
+reports, so that no client's certificate is mistaken for another's. If the program fails, openvpn
+refuses the client.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_KEPT = 4096
-"""Files; each is of a certificate that leads to an uploaded root."""
+"""Maximum number of files, each a certificate that chains to an uploaded root."""
 _PRUNED_EACH = 256
-"""Chains that are asked for."""
+"""Number of chain() calls between two prunings."""
 _DIGEST = "tls_digest_sha256_"
 _SCRIPT = """\
-# openvpn runs this with a depth and a subject at each certificate that it has verified.
+# openvpn runs this for each certificate that it has verified, with its depth and subject.
 eval "digest=\\$tls_digest_sha256_$1"
 exec ln -f "$peer_cert" "{kept}/$digest"
 """
 
 
 class KeptCertificates:
-    """A directory below the engine's own."""
+    """The exported certificates, in a directory below the engine's own."""
 
     def __init__(self, state: Path) -> None:
         self._exported = state / "exported"
@@ -40,7 +41,7 @@ class KeptCertificates:
         self._asked = 0
 
     def options(self) -> tuple[str, ...]:
-        """Of the server's configuration."""
+        """Options for the server's configuration."""
         return (
             "script-security 2",
             f'tls-verify "/bin/sh {self._script}"',
@@ -48,16 +49,16 @@ class KeptCertificates:
         )
 
     def prepare(self) -> None:
-        """Before openvpn starts; StorageError where that cannot be."""
+        """Create script and directories, before openvpn starts. StorageError: that failed."""
         for directory in (self._exported, self._kept):
             shutil.rmtree(directory, ignore_errors=True)
             make_private_directory(directory)
         write_private(self._script, _SCRIPT.format(kept=self._kept))
 
     def chain(self, env: Mapping[str, str]) -> tuple[bytes, ...]:
-        """The client's chain (DER, its own first) by the environment of a management event.
+        """The client's chain (DER, its own first) for the environment of a management event.
 
-        ValueError where one is missing or is another than openvpn says.
+        ValueError: a certificate is missing, or does not match openvpn's digest.
         """
         self._asked += 1
         if self._asked % _PRUNED_EACH == 0:
@@ -68,24 +69,24 @@ class KeptCertificates:
             if (depth := name.removeprefix(_DIGEST)) != name and depth.isdecimal()
         }
         if sorted(digests) != list(range(len(digests))):
-            raise ValueError("openvpn names no whole chain")
+            raise ValueError("openvpn did not report a complete chain")
         return tuple(self._read(digests[depth]) for depth in range(len(digests)))
 
     def prune(self) -> None:
-        """Keep the newest."""
+        """Delete all but the newest."""
         files = sorted(self._kept.iterdir(), key=lambda file: file.stat().st_mtime)
         for file in files[:-MOST_KEPT]:
             file.unlink(missing_ok=True)
 
     def _read(self, digest: str) -> bytes:
-        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - as late as OpenVPN is used
+        from ssl import PEM_cert_to_DER_cert  # noqa: PLC0415 - only needed for OpenVPN
 
         wanted = bytes.fromhex(digest.replace(":", ""))
         try:
             pem = (self._kept / wanted.hex(":")).read_text("ascii")
         except OSError as error:
-            raise ValueError(f"openvpn has kept no certificate {digest}") from error
+            raise ValueError(f"openvpn exported no certificate {digest}") from error
         der = PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN") :])
         if hashlib.sha256(der).digest() != wanted:
-            raise ValueError(f"openvpn has kept another certificate as {digest}")
+            raise ValueError(f"openvpn exported a different certificate as {digest}")
         return der

@@ -1,8 +1,8 @@
-"""Connections to openvpn on which nobody has been let in yet: bounded, as SSTP's are.
+"""Limits half-open connections to openvpn, those not admitted yet, as SSTP does.
 
-openvpn itself counts only all clients together (max-clients), so that one source could take every
-place and keep it for hand-window seconds by saying nothing. So the gateway looks at who is there,
-and has openvpn end the oldest of the greediest. Pure.
+openvpn itself limits only the total number of clients (max-clients), so that one silent source
+could occupy every place for hand-window seconds. The gateway therefore lists the clients and has
+openvpn close the oldest connections of the source that has most. Pure.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 MOST_HALF_OPEN = 1024
 SHARE = 256
-"""Of one source: many clients may stand behind one NAT."""
+"""Maximum per source: many clients may be behind one NAT."""
 MOST_CLIENTS = 1000
-"""The largest SKU's."""
+"""The largest SKU's limit."""
 MAX_CLIENTS = MOST_CLIENTS + MOST_HALF_OPEN + SHARE
-"""openvpn's max-clients: some come between two looks."""
+"""openvpn's max-clients: with room for connections that arrive between two checks."""
 LOOK_FROM = SHARE // 2
-"""Half-open connections from which on it is worth asking who they are."""
+"""Number of half-open connections from which on the clients are listed."""
 
 Row = dict[str, str]
 Place = tuple[str, str]
@@ -30,7 +30,7 @@ Place = tuple[str, str]
 
 
 def rows(lines: Iterable[str]) -> list[Row]:
-    """The clients in the answer to `status 3`, by the names of its columns."""
+    """The clients in the answer to `status 3`, as dictionaries by column name."""
     header: list[str] = []
     found = []
     for line in lines:
@@ -43,7 +43,7 @@ def rows(lines: Iterable[str]) -> list[Row]:
 
 
 def half_open(clients: Iterable[Row], known: Collection[str]) -> list[Row]:
-    """Those whose client id is not among the known ones, the oldest first."""
+    """The clients whose id is not known, the oldest first."""
     return sorted(
         (row for row in clients if row["Client ID"] not in known),
         key=lambda row: int(row["Connected Since (time_t)"]),
@@ -51,7 +51,7 @@ def half_open(clients: Iterable[Row], known: Collection[str]) -> list[Row]:
 
 
 def surplus(waiting: Iterable[Mapping[str, str]]) -> list[Place]:
-    """Of the half-open ones, oldest first: those that have to go."""
+    """The connections to close; `waiting` are the half-open ones, the oldest first."""
     table: HalfOpen[Place] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
     out = []
     for row in waiting:

@@ -1,10 +1,10 @@
-"""Why openvpn itself broke off a handshake, for people.
+"""Why openvpn itself aborted a handshake, for the log.
 
-openvpn verifies the chain before the gate is asked, and says only in its log that it refused one:
-one refusal a connection. What is read there is for people, never for a decision. A line that
-counts begins with `address:port`, which the kernel gave, and goes on in openvpn's own words; what
-a client wrote comes behind those only, because openvpn puts no name of the client's before a line
-(openvpn_config: x509-username-field). Pure.
+openvpn verifies the chain before it asks the gateway, and reports a failure only in its log. What
+is read from there informs people and decides nothing; it yields one refusal per connection. A
+relevant line begins with `address:port`, known from the kernel, followed by openvpn's fixed text.
+Text chosen by the client can only come after that, because openvpn's prefix contains no client name
+(gateway.openvpn.config: x509-username-field). Pure.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _VERIFY = re.compile(
 )
 _TLS = re.compile(r"OpenSSL: error:[0-9A-F]+:SSL routines:[^:]*:(?P<error>[^:]+)(?::.*)?")
 _ONE_NAME = re.compile(r"CN=(?P<name>[^,+=]*)")
-"""A subject of nothing but a common name: of any other it cannot be told where a value ends."""
+"""A subject with only a common name; in any other, the end of a value is ambiguous."""
 LONGEST_WHOLE = 1000
-"""Bytes: openvpn cuts a line at 1,280, and what then stands at its end may be anything."""
+"""Bytes. openvpn truncates lines at 1,280, so the end of a longer one is not reliable."""
 
 _ERRORS: tuple[tuple[str, Reason], ...] = (
     ("certificate has expired", "expired"),
     ("certificate is not yet valid", "not-yet-valid"),
-    ("certificate purpose", "no-client-auth"),  # un-"supported" or un-"suitable", by version
+    ("certificate purpose", "no-client-auth"),  # "unsupported" or "unsuitable", by version
 )
-"""OpenSSL's words; all others are "untrusted", as in gateway.policy.trust."""
+"""Parts of OpenSSL's messages; all others are "untrusted", as in gateway.policy.trust."""
 _LINES: tuple[tuple[str, Reason], ...] = (
     ("peer did not return a certificate", "no-certificate"),
     ("unsupported protocol", "refused"),
@@ -45,25 +45,25 @@ _LINES: tuple[tuple[str, Reason], ...] = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """A connection that openvpn broke off."""
+    """A handshake that openvpn aborted."""
 
     address: str
     reason: Reason
     message: str
     user: str = ""
-    """The common name of the certificate that was shown, where it is not ambiguous."""
+    """The common name of the client's certificate, unless it is ambiguous."""
     serial: str = ""
-    """Its serial number, decimal."""
+    """The certificate's serial number, decimal."""
 
 
 class Handshakes:
-    """Remembers which connections have had their refusal."""
+    """Finds refusals in the log, at most one per connection."""
 
     def __init__(self) -> None:
         self._done: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def feed(self, line: str) -> Refusal | None:
-        """A refusal, if this log line is the first to tell one for its connection."""
+        """The refusal in a log line, if it is the first one of its connection."""
         peer = _PEER.fullmatch(line)
         if not peer:
             return None
@@ -81,7 +81,7 @@ def _read(address: str, text: str) -> Refusal | None:
     if verify := _VERIFY.fullmatch(text):
         reasons: list[Reason] = [reason for part, reason in _ERRORS if part in verify["error"]]
         reason = reasons[0] if reasons else "untrusted"
-        if reason == "no-client-auth" and verify["depth"] != "0":  # an authority's, not for that
+        if reason == "no-client-auth" and verify["depth"] != "0":  # an issuer's wrong purpose
             reason = "untrusted"
         whole = verify["serial"] is not None and len(text.encode(errors="replace")) <= LONGEST_WHOLE
         if verify["depth"] != "0" or not whole:
@@ -89,7 +89,7 @@ def _read(address: str, text: str) -> Refusal | None:
         name = _ONE_NAME.fullmatch(verify["subject"])
         serial = verify["serial"] if verify["serial"][-1].isdigit() else ""
         return Refusal(address, reason, text, name["name"] if name else "", serial)
-    if text.startswith("VERIFY ERROR: "):  # such as that the subject is empty
+    if text.startswith("VERIFY ERROR: "):  # for example, an empty subject
         return Refusal(address, "refused", text)
     if broken := _TLS.fullmatch(text):
         for part, reason in _LINES:

@@ -1,7 +1,7 @@
 """The connection to openvpn's management interface: commands out, events in, on asyncio.
 
-The gateway listens and openvpn connects (`management-client`), so that nothing is polled and no
-event of a client is missed.
+The gateway listens and openvpn connects (`management-client`), so the gateway need not poll and
+misses no client event.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from gateway.openvpn.management import Event
 
 ANSWER_LIMIT = 5.0
-"""Seconds for an answer to a command."""
+"""Seconds to wait for the answer to a command."""
 
 
 class ManagementLink:
-    """One openvpn at a time."""
+    """The management connection; one openvpn at a time."""
 
     def __init__(self, path: Path, on_event: Callable[[Event], None]) -> None:
         self._path = path
@@ -32,15 +32,15 @@ class ManagementLink:
         self._writer: asyncio.StreamWriter | None = None
         self._answers: list[asyncio.Future[Answer]] = []
         self.up = asyncio.Event()
-        """Set once openvpn says that it serves."""
+        """Set once openvpn reports CONNECTED."""
 
     @property
     def connected(self) -> bool:
-        """Whether there is an openvpn at the other end."""
+        """Whether an openvpn is connected."""
         return self._writer is not None
 
     async def listen(self) -> None:
-        """Open the socket; nothing happens if it is open."""
+        """Open the socket, unless it is open. StorageError: that failed."""
         if self._listener:
             return
         self._path.unlink(missing_ok=True)
@@ -57,12 +57,12 @@ class ManagementLink:
             self._listener = None
 
     def send(self, command: bytes) -> asyncio.Future[Answer]:
-        """Send a command; its answer comes by the future, which need not be waited for."""
+        """Send a command. Returns a future for the answer, which need not be awaited."""
         return self.send_together(command)
 
     def send_together(self, *commands: bytes) -> asyncio.Future[Answer]:
-        """Send commands in one write, so that openvpn carries them out before anything else; the
-        answer to the last."""
+        """Send commands in one write, so that openvpn executes them before anything else. Returns a
+        future for the answer to the last one."""
         if self._writer is None:
             raise EngineError("openvpn is not running")
         answers = [asyncio.get_running_loop().create_future() for _ in commands]
@@ -71,7 +71,7 @@ class ManagementLink:
         return answers[-1]
 
     async def command(self, command: bytes) -> Answer:
-        """Send a command and wait for its answer; EngineError if openvpn refuses it."""
+        """Send a command and wait for its answer. EngineError: openvpn refused or was silent."""
         answer = self.send(command)
         await asyncio.wait({answer}, timeout=ANSWER_LIMIT)
         if not answer.done() or answer.cancelled():
@@ -82,8 +82,8 @@ class ManagementLink:
         return answer.result()
 
     async def alive(self) -> None:
-        """For the heartbeat: returns when openvpn's loop has answered."""
-        await self.command(b"load-stats\n")  # the only one that openvpn does not log
+        """For the heartbeat: return when openvpn's main loop has answered."""
+        await self.command(b"load-stats\n")  # the only command that openvpn does not log
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer

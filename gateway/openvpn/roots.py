@@ -1,8 +1,8 @@
-"""The uploaded roots as openvpn looks them up (`capath`): a directory of files named by the hash
-of their subject, which `openssl rehash` makes.
+"""The uploaded roots in the form that openvpn looks up (`capath`): a directory of files named by
+subject hash, made by `openssl rehash`.
 
-openvpn looks there at every handshake, so that a new root needs no restart. It keeps what it has
-found once; that a root is still uploaded is therefore asked again by the gate.
+openvpn looks there at every handshake, so a new root needs no restart. It caches roots that it has
+found, so admission checks again whether a root is still uploaded.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class Roots:
-    """A link `roots` to the directory in force; it is turned over in one step, so that no
-    handshake meets a half-written one."""
+    """A symbolic link `roots` to the current directory; it is replaced atomically, so that no
+    handshake sees a half-written one."""
 
     def __init__(self, state: Path) -> None:
         self.path = state / "roots"
@@ -31,7 +31,7 @@ class Roots:
         self._number = 0
 
     async def write(self, roots: tuple[Certificate, ...]) -> None:
-        """Put these roots in force; nothing happens if they are."""
+        """Make these the current roots, unless they are already. StorageError: that failed."""
         if roots == self._written:
             return
         from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
@@ -41,10 +41,10 @@ class Roots:
         for index, root in enumerate(roots):
             write_private(directory / f"{index}.pem", root.public_bytes(Encoding.PEM))
         await _rehash(directory)
-        self._turn_over(directory)
+        self._switch_to(directory)
         self._written = roots
 
-    def _turn_over(self, directory: Path) -> None:
+    def _switch_to(self, directory: Path) -> None:
         draft = self._state / "roots.new"
         try:
             draft.unlink(missing_ok=True)
@@ -63,6 +63,6 @@ async def _rehash(directory: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
-        raise StorageError(f"openssl rehash {directory}: {said.decode().strip()}")
+        raise StorageError(f"openssl rehash {directory}: {output.decode().strip()}")

@@ -1,1 +1,1 @@
-"""Who may come in, which address they get, and which packets pass. One for all protocols."""
+"""Who is admitted, with which address, and why not; common to all protocols."""

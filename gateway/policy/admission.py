@@ -1,9 +1,9 @@
-"""May this peer in? One gate for all protocols.
+"""Admission control for all protocols.
 
-An engine brings a peer whose certificate it (or `gateway.policy.trust`) has followed to a root; the
-gate looks at everything that depends on the desired state: is that root still uploaded, is the
-thumbprint revoked, is the SKU's number reached, is there an address. Every question is asked again
-for sessions that are up when the desired state changes.
+The engine (or `gateway.policy.trust`) has verified that a peer's certificate chains to some root.
+Admission checks everything that depends on the desired state: whether that root is uploaded,
+whether the thumbprint is revoked, whether the SKU's limit is reached, and whether an address is
+free. When the desired state changes, established sessions are checked again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from gateway.policy.sessions import Peer, Reservation, Session, Sessions
 
 MOST_OF_ONE = 3 / 4
-"""Of the SKU's connections, how many one certificate may have (with RADIUS, one user name), so that
-it cannot keep everybody else out. Azure documents no such number; several computers may share a
+"""The share of the SKU's connections that one certificate (with RADIUS, one user name) may hold, so
+that it cannot lock out other users. Azure documents no such limit; several computers may share a
 certificate."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What the desired state says about who may come in."""
+    """The part of the desired state that decides who is admitted."""
 
     authentication: frozenset[AuthenticationType] = frozenset(("Certificate",))
 
@@ -40,13 +40,13 @@ class Policy:
     """Thumbprints of the uploaded roots."""
     revoked: frozenset[str] = frozenset()
     limits: Mapping[LimitGroup, int] = field(default_factory=dict)
-    """The SKU's numbers of connections; 0 where there is none."""
+    """The SKU's maximum numbers of connections; a missing group counts as 0."""
     parts: dict[VpnProtocol, tuple[IPv4Network, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`reason` None: come in; then `reservation` keeps the place."""
+    """`reason` None: admitted, and `reservation` holds the peer's place."""
 
     reason: Reason | None
     message: str
@@ -54,14 +54,14 @@ class Decision:
 
 
 class Admission:
-    """The gate."""
+    """Decides which peers are admitted."""
 
     def __init__(self, sessions: Sessions) -> None:
         self.policy = Policy()
         self._sessions = sessions
 
     def decide(self, peer: Peer) -> Decision:
-        """Admit and keep a place, or refuse and say why."""
+        """Admit the peer and reserve a place, or refuse it with a reason."""
         objection = self.objection(peer) or self.full(peer.protocol) or self._has_its_share(peer)
         if objection:
             return objection
@@ -74,7 +74,7 @@ class Admission:
             return Decision("fault", f"the gateway's own fault: {error.message}")
 
     def objection(self, peer: Peer) -> Decision | None:
-        """What speaks against the peer itself, connected or not; None: nothing."""
+        """Why the peer itself may not be admitted or stay connected; None: it may."""
         if peer.authentication not in self.policy.authentication:
             return Decision("refused", f"{peer.authentication} authentication is not enabled")
         if peer.authentication == "Radius":
@@ -88,14 +88,14 @@ class Admission:
         return None
 
     def objection_to_session(self, session: Session) -> Decision | None:
-        """The same for a session, whose address must still belong to its protocol's pool."""
+        """The same for a session; its address must also still belong to its protocol's pool."""
         parts = self.policy.parts.get(session.peer.protocol, ())
         if not any(session.private_address in part for part in parts):
             return Decision("no-address", f"{session.private_address} left the address pool")
         return self.objection(session.peer)
 
     def full(self, protocol: VpnProtocol) -> Decision | None:
-        """Whether the SKU's number is reached, whoever asks; None: there is a place."""
+        """A refusal if the SKU's limit is reached; None: there is a free place."""
         group, limit = self._limit(protocol)
         if self._sessions.count(group) < limit:
             return None
@@ -103,7 +103,7 @@ class Admission:
         return Decision("limit", f"the SKU allows {limit} {names} connections")
 
     def _has_its_share(self, peer: Peer) -> Decision | None:
-        """Whether one certificate, or one RADIUS user, has as many places as it may."""
+        """A refusal if the peer's certificate or RADIUS user already holds its maximum share."""
         group, limit = self._limit(peer.protocol)
         most = ceil(limit * MOST_OF_ONE)
         if self._sessions.count(group, peer.who) < most:

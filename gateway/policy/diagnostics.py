@@ -1,8 +1,8 @@
-"""P2SDiagnosticLog and TunnelDiagnosticLog: what happened to clients and engines, and to
-site-to-site tunnels, as records; the newest are kept.
+"""P2SDiagnosticLog and TunnelDiagnosticLog: records of events of clients and engines, and of
+site-to-site tunnels; the newest are kept.
 
-Names and messages in them may be strangers' words: they are made printable here, and on stderr
-each stands in quotes of its own, so that none can pass for another field or another line.
+Names and messages may come from strangers. They are sanitised here, and on stderr each value is
+quoted, so that none can imitate another field or line.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ class Record:
     message: str = ""
     thumbprint: str = ""
     serialNumber: str = ""
-    """Of a certificate that was refused before its thumbprint was known; decimal."""
+    """The serial number of a certificate refused before its thumbprint was known; decimal."""
     radiusServer: str = ""
     """The address of the RADIUS server that accepted or refused the user."""
     operationName: str = "P2SLogEvent"
 
 
 class Records(Protocol):
-    """Where they are kept."""
+    """A collection of records."""
 
     def append(self, record: Record, /) -> None:
-        """Take one in."""
+        """Add a record."""
 
     def __iter__(self) -> Iterator[Record]: ...
 
 
 class DiagnosticLog:
-    """A ring of records; each is written to stderr too, which is the program's own log."""
+    """A ring buffer of records; each is also written to stderr, the program's own log."""
 
     def __init__(self) -> None:
         self._records: Records = deque(maxlen=KEPT)
@@ -75,8 +75,8 @@ class DiagnosticLog:
         serial: str = "",
         radius_server: str = "",
     ) -> None:
-        """Add a record with the time of now (UTC). A refusing RADIUS server is named before the
-        message too, for people.
+        """Add a record with the current time (UTC). The message of a refusal by RADIUS begins with
+        the server's address, for people.
         """
         if event == "refused" and radius_server:
             message = f"RADIUS server {radius_server}: {message}"
@@ -93,7 +93,7 @@ class DiagnosticLog:
             radiusServer=printable(radius_server),
         )
         self._records.append(record)
-        _tell(f"{record.time} {protocol} {event}", vars(record), _SHOWN)
+        _write(f"{record.time} {protocol} {event}", vars(record), _SHOWN)
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
@@ -113,18 +113,18 @@ class TunnelRecord:
 
 
 class TunnelLog:
-    """A ring of records, as above."""
+    """A ring buffer of tunnel records, also written to stderr."""
 
     def __init__(self) -> None:
         self._records: deque[TunnelRecord] = deque(maxlen=KEPT)
 
     def add(self, connection: str, status: ConnectionStatus, peer: str, message: str) -> None:
-        """Add a record with the time of now (UTC)."""
+        """Add a record with the current time (UTC)."""
         name = "TunnelConnected" if status == "Connected" else "TunnelDisconnected"
         words = printable(message, LONGEST_MESSAGE)
         record = TunnelRecord(_now(), connection, status, printable(peer), words, name)
         self._records.append(record)
-        _tell(f"{record.time} tunnel {status}", vars(record), _SHOWN_OF_A_TUNNEL)
+        _write(f"{record.time} tunnel {status}", vars(record), _SHOWN_OF_A_TUNNEL)
 
     def documents(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
@@ -147,7 +147,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _tell(head: str, values: dict[str, str], names: tuple[str, ...]) -> None:
-    """One line on stderr: the head, then `name="value"`, the value as JSON."""
-    said = (f"{n}={json.dumps(values[n], ensure_ascii=False)}" for n in names if values[n])
-    sys.stderr.write(" ".join((head, *said)) + "\n")
+def _write(head: str, values: dict[str, str], names: tuple[str, ...]) -> None:
+    """Write one line to stderr: the head, then `name="value"`, the value as JSON."""
+    fields = (f"{n}={json.dumps(values[n], ensure_ascii=False)}" for n in names if values[n])
+    sys.stderr.write(" ".join((head, *fields)) + "\n")

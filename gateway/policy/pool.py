@@ -1,9 +1,9 @@
 """How the client address pool is divided among protocols.
 
 Azure documents an equal division only where SSTP is one of several protocols
-(azure-docs vpn-gateway-client-address-pool). This lab divides always, so that no two engines
-hand out one address: with k protocols each prefix is cut into the smallest power of two of
-equal parts that gives one to each.
+(azure-docs vpn-gateway-client-address-pool). This lab always divides, so that no two engines assign
+the same address: with k protocols, each prefix is split into equal parts, whose number is the
+smallest power of two that is at least k.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ORDER: tuple[VpnProtocol, ...] = get_args(VpnProtocol)
 def divide(
     prefixes: Iterable[IPv4Network], protocols: Iterable[VpnProtocol]
 ) -> dict[VpnProtocol, tuple[IPv4Network, ...]]:
-    """The prefixes that each protocol hands out; parts go by Azure's order of protocols."""
+    """The prefixes of each protocol; parts are allotted in Azure's order of protocols."""
     wanted = sorted(set(protocols), key=_ORDER.index)
     bits = max(0, len(wanted) - 1).bit_length()
     cut = [list(prefix.subnets(prefixlen_diff=bits)) for prefix in prefixes]
@@ -31,6 +31,6 @@ def divide(
 
 
 def usable(parts: Iterable[IPv4Network], *, reserved: int = 0) -> Iterator[IPv4Address]:
-    """Addresses for clients: without network and broadcast and the first `reserved` a part."""
+    """Addresses for clients: without network, broadcast and the first `reserved` of each part."""
     for part in parts:
         yield from islice(part.hosts(), reserved, None)

@@ -1,5 +1,5 @@
-"""The VPN protocols: what the rest of the gateway has to know of each. A further one is a row here
-and a folder."""
+"""The VPN protocols, and what the rest of the gateway needs to know about each. A new protocol is
+one row here and one folder."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from SSTP's."""
 
 @dataclass(frozen=True)
 class Row:
-    """What is particular to a protocol."""
+    """The properties of one protocol."""
 
     engine: str
-    """`module:class`, imported when it is wanted: a gateway.engine.Engine."""
+    """`module:class` of a gateway.engine.Engine, imported when needed."""
     limit: LimitGroup
-    """The protocols with which it shares its number of connections."""
+    """The group of protocols that share its connection limit."""
     own_addresses: int
-    """Addresses of its part of the client address pool that the gateway itself needs."""
+    """How many addresses of its part of the client address pool the gateway itself needs."""
     device: str
-    """The TUN by which its clients' packets come in; for IkeV2, without the kernel's ESP."""
+    """The TUN device on which its clients' packets arrive; for IkeV2, only without kernel ESP."""
 
 
 PROTOCOLS: Mapping[VpnProtocol, Row] = {

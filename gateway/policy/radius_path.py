@@ -1,4 +1,4 @@
-"""The way to the RADIUS servers: which there are, and whether the gateway can get to them at all.
+"""The RADIUS servers of the document, and whether the gateway has a route to them.
 
 Seed: a server on-premises is reached through a site-to-site connection, one in the VNet directly;
 traffic to it "can only be routed over a Site-to-Site connection", never over ExpressRoute.
@@ -28,14 +28,14 @@ class Sites(Protocol):
     """The gateway's connections to sites (gateway.s2s.sites)."""
 
     def reaches(self, address: IPv4Address) -> str | None:
-        """The connection behind which an address is; None: none."""
+        """The name of the connection whose site contains the address; None: no site does."""
 
     def status(self, name: str) -> ConnectionStatus:
         """A connection's status."""
 
 
 class RadiusPath:
-    """RADIUS servers of the document in force. `client` asks them; engines share it."""
+    """The RADIUS servers of the current document. `client` asks them; engines share it."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class RadiusPath:
         sites: Sites,
         block: Callable[[Iterable[IPv4Network], Iterable[IPv4Network]], None],
     ) -> None:
-        """`block` has the kernel refuse the first prefixes, and no longer the second."""
+        """`block` makes the first prefixes unreachable, and the second no longer so."""
         self._placement = placement
         self._sites = sites
         self._block = block
@@ -53,17 +53,17 @@ class RadiusPath:
 
     @property
     def enabled(self) -> bool:
-        """Whether RADIUS checks users."""
+        """Whether users authenticate by RADIUS."""
         return bool(self._servers)
 
     @property
     def client(self) -> RadiusClient:
-        """Of the servers as they are now; whoever asks holds on to it until the end."""
+        """The client of the current servers; it is closed when they change."""
         assert self._client
         return self._client
 
     async def configure(self, configuration: VpnClientConfiguration) -> None:
-        """Take the servers of a document; those who are asking go on with what they asked."""
+        """Use the servers of a document; a change ends pending requests."""
         excepted = {str(address) for address in self._placement.radiusServersThatDoNotSignAll}
         servers = tuple(
             replace(server, may_omit_message_authenticator=server.address in excepted)
@@ -80,12 +80,12 @@ class RadiusPath:
                 str(placement.privateIPAddress),
                 str(placement.publicIPAddress),
             )
-            self._client = RadiusClient(servers, nas, log=_tell)
+            self._client = RadiusClient(servers, nas, log=_log)
         if former:
             former.close()
 
     def close(self) -> None:
-        """No more questions."""
+        """Close the client."""
         if self._client:
             self._client.close()
 
@@ -100,7 +100,7 @@ class RadiusPath:
         )
 
     def silence(self) -> str:
-        """What may be the cause when no server answers: tunnels that are down."""
+        """The possible cause if no server answers: tunnels that are down; empty: none is."""
         names = {self._leads_to(server) for server in self._servers} - {None, ""}
         down = [
             f"the tunnel of {name} is {self._sites.status(name)}"
@@ -110,7 +110,7 @@ class RadiusPath:
         return ", ".join(down)
 
     async def fence(self) -> None:
-        """Requests to servers that cannot be reached leave in no other way either."""
+        """Block servers without a route, so that requests to them cannot leave by another way."""
         wanted = tuple(
             IPv4Network(server.address)
             for server in self._servers
@@ -122,7 +122,7 @@ class RadiusPath:
             self._fenced = wanted
 
     def _leads_to(self, server: Server) -> str | None:
-        """The connection to a server's site, empty for one in the VNet, None: no way."""
+        """The connection to a server's site; empty: it is in the VNet; None: there is no route."""
         address = IPv4Address(server.address)
         if any(address in prefix for prefix in self._placement.virtualNetwork.addressPrefixes):
             return ""
@@ -130,7 +130,7 @@ class RadiusPath:
 
 
 def servers_of(configuration: VpnClientConfiguration) -> tuple[Server, ...]:
-    """In the document's order; the rulebook has seen to it that they are whole."""
+    """The servers in the document's order; the rulebook has ensured that they are complete."""
     if "Radius" not in configuration.vpnAuthenticationTypes:
         return ()
     return tuple(
@@ -144,5 +144,5 @@ def servers_of(configuration: VpnClientConfiguration) -> tuple[Server, ...]:
     )
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")

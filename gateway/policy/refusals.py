@@ -1,8 +1,8 @@
-"""The diagnostic log, bounded: strangers can fill neither the program's log with refusals nor the
-memory's with them, for each kind of event has a ring of its own.
+"""The bounded diagnostic log: strangers can flood neither the log file nor memory with refusals,
+because each kind of event has its own ring buffer.
 
-Refusals have a limit for each protocol and each of three kinds of peer: nobody, one that claims a
-name, one whose certificate is known. What is beyond it is counted and summed up in one line.
+Refusals are rate-limited per protocol and per kind of peer: anonymous, with a claimed name, with a
+known certificate. Refusals beyond the limit are counted and summed up in one line.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from gateway.policy.diagnostics import Event, Record
 
 SUMMARY = 10.0
-"""Seconds from the first refusal that is left out to the line about all of them."""
+"""Seconds from the first suppressed refusal to the line that sums up all of them."""
 
 _Kind = tuple["VpnProtocol", bool, bool]
 
 
 class Rings:
-    """The newest records of each event."""
+    """The newest records of each kind of event."""
 
     def __init__(self) -> None:
         self._rings: dict[Event, deque[tuple[int, Record]]] = {}
         self._number = 0
 
     def append(self, record: Record) -> None:
-        """Take one in."""
+        """Add a record; the oldest of its kind may be dropped."""
         self._number += 1
         ring = self._rings.setdefault(record.event, deque(maxlen=KEPT))
         ring.append((self._number, record))
 
     def __iter__(self) -> Iterator[Record]:
-        """All, in the order in which they came."""
+        """All records in chronological order."""
         every = (entry for ring in self._rings.values() for entry in ring)
         return (record for _, record in sorted(every, key=lambda entry: entry[0]))
 
 
 class BoundedLog(DiagnosticLog):
-    """As it, for a program that runs an event loop."""
+    """A DiagnosticLog for a program that runs an event loop."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ class BoundedLog(DiagnosticLog):
         self._left_out = 0
 
     def add(self, event: Event, protocol: VpnProtocol, message: str, **fields: Any) -> None:
-        """Add a record, unless it is a refusal too many."""
+        """Add a record, unless it is a refusal beyond the limit."""
         if event == "refused" and not self._may(protocol, fields):
             return
         super().add(event, protocol, message, **fields)
 
     def counts(self) -> dict[str, Any]:
-        """All refusals, by protocol and reason, and how many have no record of their own."""
+        """All refusals by protocol and reason, and how many of them were not recorded."""
         totals: dict[str, dict[str, int]] = {}
         for (protocol, reason), count in sorted(self._refused.items()):
             totals.setdefault(protocol, {})[reason] = count

@@ -18,50 +18,50 @@ if TYPE_CHECKING:
     from gateway.common.vocabulary import AuthenticationType, VpnProtocol
 
 RESERVATION_LIFE = 30.0
-"""Seconds for which an admitted peer may take to finish its handshake."""
+"""Seconds that an admitted peer has to finish its handshake."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Who asks to come in."""
+    """A peer that asks to be admitted."""
 
     protocol: VpnProtocol
     user: str
     thumbprints: tuple[str, ...]
-    """SHA-1 of the client certificate, upper-case hexadecimal; then that of its twin, with the
-    other ECDSA signature (gateway.policy.trust)."""
+    """SHA-1 of the client certificate, upper-case hexadecimal; then that of its twin with the other
+    ECDSA signature (gateway.policy.trust)."""
     root: str
-    """Thumbprint of the root to which it chains."""
+    """Thumbprint of the root to which the certificate chains."""
     address: str = ""
-    """Its public address."""
+    """The peer's public address."""
     authentication: AuthenticationType = "Certificate"
-    """Who vouches for it. With RADIUS the gateway sees no certificate: thumbprints and root are
-    empty."""
+    """How the peer authenticated. With RADIUS the gateway sees no certificate: thumbprints and root
+    are empty."""
     radius_server: str = ""
     """The address of the RADIUS server that accepted it."""
     method: str = ""
-    """What that server was asked by, such as "MS-CHAPv2", where the log says so."""
+    """The method used with that server, such as "MS-CHAPv2", if it is logged."""
 
     @property
     def who(self) -> str:
-        """The certificate, or without one the user."""
+        """The identity that limits count by: the thumbprint, or the user if there is none."""
         return self.thumbprint or self.user
 
     @property
     def thumbprint(self) -> str:
-        """The certificate's own; empty without one."""
+        """The certificate's own thumbprint; empty without a certificate."""
         return self.thumbprints[0] if self.thumbprints else ""
 
     @property
     def accepted_by(self) -> str:
-        """Method and RADIUS server, for people; empty where no RADIUS server was asked."""
+        """Method and RADIUS server, as text for people; empty without RADIUS."""
         server = f"RADIUS server {self.radius_server}" if self.radius_server else ""
         return ", ".join(filter(None, (self.method, server)))
 
 
 @dataclass
 class Counters:
-    """What went through a session; packets are None where the engine does not count them."""
+    """A session's traffic; packets are None if the engine does not count them."""
 
     ingress_bytes: int = 0
     egress_bytes: int = 0
@@ -71,21 +71,21 @@ class Counters:
 
 @dataclass
 class Session:
-    """A connected client; ingress is what came from it."""
+    """A connected client; ingress is traffic from the client."""
 
     peer: Peer
     private_address: IPv4Address
     handle: str
-    """What the engine calls it: charon's unique id, OpenVPN's client id."""
+    """The engine's identifier: charon's unique id, OpenVPN's client id."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     public_address: str = ""
     counters: Counters = field(default_factory=Counters)
     ending: str = ""
-    """Why the gateway ends it, once it does."""
+    """Why the gateway is ending the session; empty before."""
 
     def health(self, now: datetime) -> dict[str, Any]:
-        """A row of Azure's getVpnClientConnectionHealth, with protocol and thumbprint besides."""
+        """A row of Azure's getVpnClientConnectionHealth, plus protocol and thumbprint."""
         row = {
             "vpnConnectionId": self.id,
             "vpnConnectionDuration": int((now - self.since).total_seconds()),
@@ -105,50 +105,50 @@ class Session:
 
 @dataclass(frozen=True)
 class Reservation:
-    """A place kept for an admitted peer until its session is there."""
+    """A place reserved for an admitted peer until its session opens."""
 
     peer: Peer
     address: IPv4Address
-    """The private address kept for it."""
+    """The private address reserved for the peer."""
     expires: float
 
 
 class Fence(Protocol):
-    """Lets packets of clients through, by address and protocol (gateway.forwarding.fence)."""
+    """Forwards client packets by address and protocol (gateway.forwarding.fence)."""
 
     def admit(
         self, protocol: VpnProtocol, address: IPv4Address, seconds: float | None = None
     ) -> None:
-        """Let this address through the protocol's tunnel, for that time or until it is evicted.
+        """Forward this address through the protocol's tunnel, for `seconds` or until it is evicted.
 
-        FenceError: it does not pass, or only as it did before.
+        FenceError: the address is still forwarded as before this call, or not at all.
         """
 
     def evict(self, protocol: VpnProtocol, address: IPv4Address) -> None:
-        """Nothing passes for it when this returns. Where that cannot be done the log says so, it
-        is tried again until it is done, and the log says that too."""
+        """Stop forwarding this address before returning. A failure is logged and retried until it
+        succeeds; the success is logged, too."""
 
 
 class Sessions:
-    """Sessions and the places kept for those who are about to have one.
+    """Sessions, and reservations for peers that are about to have one.
 
-    The fence lets through the addresses that are in here, from before anybody is told of one until
-    before anybody is told of its end.
+    The fence forwards exactly the addresses in this table. It is opened before an address is
+    announced to anyone, and closed before the session's end is announced.
     """
 
     def __init__(self, fence: Fence) -> None:
         self._fence = fence
         self._sessions: dict[str, Session] = {}
         self._reservations: dict[int, Reservation] = {}
-        """By identity, the oldest first: the first to lapse."""
+        """By id(), the oldest first, which lapses first."""
         self._taken: Counter[tuple[VpnProtocol, str | None]] = Counter()
-        """Places, by protocol and peer (`Peer.who`); None: of all peers."""
+        """Places taken, by protocol and peer (`Peer.who`; None: all peers)."""
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions.values()))
 
     def reserve(self, peer: Peer, address: IPv4Address) -> Reservation:
-        """Keep a place. FenceError: there is none, for its address could not be let through."""
+        """Reserve a place. FenceError: the fence did not admit the address; nothing is reserved."""
         self._fence.admit(peer.protocol, address, RESERVATION_LIFE)
         reservation = Reservation(peer, address, time.monotonic() + RESERVATION_LIFE)
         self._reservations[id(reservation)] = reservation
@@ -156,12 +156,12 @@ class Sessions:
         return reservation
 
     def holds(self, reservation: Reservation) -> bool:
-        """Whether the place is still kept."""
+        """Whether the reservation has not lapsed."""
         self._let_lapse()
         return id(reservation) in self._reservations
 
     def release(self, reservation: Reservation) -> None:
-        """Give the place back; nothing happens if it has lapsed."""
+        """Give the place back; does nothing if the reservation has lapsed."""
         if self._reservations.pop(id(reservation), None):
             self._taken.subtract(_keys(reservation.peer))
             self._fence.evict(reservation.peer.protocol, reservation.address)
@@ -169,8 +169,8 @@ class Sessions:
     def open(
         self, reservation: Reservation, *, handle: str, private_address: IPv4Address
     ) -> Session:
-        """Turn a reservation into a session. LapsedError, FenceError: there is none, nor a place,
-        and whoever asked ends the tunnel."""
+        """Turn a reservation into a session. LapsedError, FenceError: neither a session nor the
+        reservation exists any longer, and the caller must end the tunnel."""
         if not self.holds(reservation):
             raise LapsedError(f"the place of {private_address} had lapsed")
         try:
@@ -184,12 +184,12 @@ class Sessions:
         return session
 
     def bar(self, session: Session) -> None:
-        """Let nothing of it through any more, whatever its daemon does; it stays in the table
-        until the daemon has let go of it."""
+        """Stop forwarding for the session, whatever its daemon does. It stays in the table until
+        the daemon has ended it."""
         self._fence.evict(session.peer.protocol, session.private_address)
 
     def close(self, session: Session) -> bool:
-        """Take a session out; False if it was gone already."""
+        """Remove a session; False if it was gone already."""
         if self._sessions.pop(session.id, None) is None:
             return False
         self._taken.subtract(_keys(session.peer))
@@ -197,33 +197,33 @@ class Sessions:
         return True
 
     def get(self, identifier: str) -> Session | None:
-        """By Azure's vpnConnectionId."""
+        """The session with this vpnConnectionId (Azure's term), if any."""
         return self._sessions.get(identifier)
 
     def by_handle(self, protocol: VpnProtocol, handle: str) -> Session | None:
-        """By the engine's own name for it."""
+        """The session with this engine identifier, if any."""
         for session in self._sessions.values():
             if session.peer.protocol == protocol and session.handle == handle:
                 return session
         return None
 
     def of(self, protocol: VpnProtocol) -> list[Session]:
-        """Those of one protocol."""
+        """The sessions of one protocol."""
         return [s for s in self._sessions.values() if s.peer.protocol == protocol]
 
     def count(self, protocols: Iterable[VpnProtocol], who: str | None = None) -> int:
-        """Places taken, sessions and reservations: all, or those of one peer (`Peer.who`)."""
+        """Sessions and reservations of all peers, or of one (`Peer.who`)."""
         self._let_lapse()
         return sum(self._taken[protocol, who] for protocol in set(protocols))
 
     def addresses(self) -> set[IPv4Address]:
-        """Private addresses in use or kept."""
+        """Private addresses in use or reserved."""
         used = {session.private_address for session in self._sessions.values()}
         self._let_lapse()
         return used | {r.address for r in self._reservations.values()}
 
     def _let_lapse(self) -> None:
-        """The kernel has forgotten their addresses already."""
+        """Drop expired reservations; the kernel has already expired their addresses."""
         now = time.monotonic()
         while self._reservations:
             number, oldest = next(iter(self._reservations.items()))

@@ -1,8 +1,8 @@
-"""Does a client's certificate lead to an uploaded root, and is it fit for the purpose?
+"""Does a client's certificate chain to an uploaded root, and is it valid for client authentication?
 
-One answer for all protocols. OpenSSL judges the chain (RFC 5280 section 6 with the purpose
-sslclient); what stands around it here is a budget, since strangers choose what is judged, and the
-names that a certificate has on the list of revoked ones. The clock is passed in.
+The answer is the same for all protocols. OpenSSL verifies the chain (RFC 5280 section 6, purpose
+sslclient). This module adds a budget, because strangers choose what is verified, and the
+thumbprints under which a certificate may be revoked. The clock is passed in.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from gateway.common.vocabulary import Reason
 
 MOST_OTHERS = 8
-"""Certificates besides the client's own."""
+"""Maximum number of certificates besides the client's own."""
 LARGEST = 16384
-"""Bytes of one certificate."""
+"""Maximum size of one certificate in bytes."""
 
 _ALGORITHMS = frozenset((
     Signed.RSA_WITH_SHA256, Signed.RSA_WITH_SHA384, Signed.RSA_WITH_SHA512, Signed.RSASSA_PSS,
     Signed.ECDSA_WITH_SHA256, Signed.ECDSA_WITH_SHA384, Signed.ECDSA_WITH_SHA512,
     Signed.ED25519, Signed.ED448,
 ))  # fmt: skip
-"""Signature algorithms that are taken: SHA-1 and MD5 are not, as OpenSSL's level 1 has it."""
+"""Accepted signature algorithms: not SHA-1 and MD5, as in OpenSSL's security level 1."""
 
-# X509_V_ERR_... of openssl/x509_vfy.h; every other one is "untrusted".
+# X509_V_ERR_... of openssl/x509_vfy.h; every other error is "untrusted".
 _REASONS: dict[int, Reason] = {9: "not-yet-valid", 10: "expired", 26: "no-client-auth"}
 _PURPOSE = 26
 _NO_ISSUER = frozenset((2, 18, 19, 20, 21))
@@ -54,18 +54,18 @@ _NO_ISSUER = frozenset((2, 18, 19, 20, 21))
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose certificate it is."""
+    """The owner of a certificate."""
 
     user: str
     thumbprints: tuple[str, ...]
-    """Its own, first; then that of the twin which anybody can make of it (see `_twin`)."""
+    """The certificate's own, then that of its twin, which anybody can make (see `_twin`)."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`reason` None: the certificate is good, and `root` the thumbprint of the root it leads to.
+    """`reason` None: the certificate is valid and `root` is the thumbprint of its root.
 
-    `identity` is None where the certificate could not be read.
+    `identity` is None if the certificate could not be parsed.
     """
 
     reason: Reason | None
@@ -75,10 +75,10 @@ class Finding:
 
 
 class Roots:
-    """The uploaded roots, each with a store of its own.
+    """The uploaded roots, each in its own store.
 
-    OpenSSL takes the first root whose name fits, so one that was renewed under the same name would
-    hide the other.
+    OpenSSL picks the first root with a matching name, so that in a shared store a root would hide
+    another one of the same name, such as its renewal.
     """
 
     def __init__(self, certificates: Sequence[x509.Certificate] = ()) -> None:
@@ -96,7 +96,7 @@ class Roots:
         return der in self._encoded
 
     def named(self, names: Iterable[bytes]) -> Iterator[tuple[x509.Certificate, crypto.X509Store]]:
-        """Those with one of these subjects (DER)."""
+        """The roots with one of these subjects (DER), each with its store."""
         for name in dict.fromkeys(names):
             yield from self._stores.get(name, ())
 
@@ -107,20 +107,20 @@ def thumbprint(certificate: x509.Certificate) -> str:
 
 
 def load_public_cert_data(data: str) -> x509.Certificate:
-    """A root as Azure takes it (the rulebook has looked at it already)."""
+    """Parse a root in Azure's format (the rulebook has validated it already)."""
     return x509.load_der_x509_certificate(base64.b64decode(data))
 
 
 def user_name(certificate: x509.Certificate) -> str:
-    """The common name; the whole subject where there is none."""
+    """The common name; without one, the whole subject."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else certificate.subject.rfc4514_string()
 
 
 def examine(chain: Sequence[bytes], roots: Roots, now: datetime) -> Finding:
-    """Judge a client's certificates: DER, the client's own first, then what may be its issuers.
+    """Verify a client's certificates (DER): the client's own first, then possible issuers.
 
-    Raises nothing for whatever a stranger puts into them.
+    Raises no exception, whatever the certificates contain.
     """
     if not chain:
         return Finding("no-certificate", "no certificate was shown")
@@ -137,7 +137,7 @@ def examine(chain: Sequence[bytes], roots: Roots, now: datetime) -> Finding:
 
 
 class _RefusedError(Exception):
-    """A certificate that is not even looked at further."""
+    """A certificate refused before its chain is verified."""
 
 
 def _counted(others: Sequence[bytes]) -> Sequence[bytes]:
@@ -148,14 +148,14 @@ def _counted(others: Sequence[bytes]) -> Sequence[bytes]:
 
 @dataclass(frozen=True)
 class _Read:
-    """One certificate as both parsers have it: what only one of them takes is not taken."""
+    """One certificate as parsed by both parsers: both must accept it."""
 
     ours: x509.Certificate
     openssl: crypto.X509
 
 
 def _read(der: bytes) -> _Read:
-    """Parse all of it that is used later, so that nothing raises then."""
+    """Parse every part that is used later, so that nothing raises then."""
     if len(der) > LARGEST:
         raise _RefusedError(f"a certificate of {len(der)} bytes, not {LARGEST}")
     try:
@@ -165,22 +165,22 @@ def _read(der: bytes) -> _Read:
         certificate.extensions  # noqa: B018 - parsed when asked for
         certificate.public_key()
         return _Read(certificate, crypto.load_certificate(crypto.FILETYPE_ASN1, der))
-    except ImportError:  # nothing that a stranger could have done
+    except ImportError:  # our own fault, not the certificate's
         raise
-    except Exception as error:  # noqa: BLE001 - the parser's own kinds have no class in common
+    except Exception as error:  # noqa: BLE001 - the parsers' errors share no base class
         said = f"its certificate cannot be read: {type(error).__name__}: {error}"
         raise _RefusedError(said) from None
 
 
 def _check_form(certificate: x509.Certificate) -> None:
-    """The budget, and that nobody but the issuer has changed a byte."""
+    """Check the budget, and that only the issuer can have chosen every byte."""
     if certificate.signature_algorithm_oid not in _ALGORITHMS:
         name = certificate.signature_algorithm_oid._name  # noqa: SLF001 - nothing public has it
-        raise _RefusedError(f"it is signed with {name}, which is not taken")
+        raise _RefusedError(f"it is signed with {name}, which is not accepted")
     if flaw := key_flaw(certificate, RSA_BITS):
         raise _RefusedError(flaw)
     if not _is_canonical(certificate):
-        raise _RefusedError("its encoding is not the one that its issuer has made")
+        raise _RefusedError("its encoding is not the one that its issuer made")
 
 
 def _judge(
@@ -215,7 +215,7 @@ def _verify(
     except crypto.X509StoreContextError as error:
         return error.errors[0], error.errors[1], []
     finally:
-        lib.ERR_clear_error()  # else the next call of OpenSSL's would seem to have failed
+        lib.ERR_clear_error()  # otherwise the next OpenSSL call would seem to have failed
     return 0, 0, [certificate.to_cryptography() for certificate in verified]
 
 
@@ -225,11 +225,11 @@ def _refusal(
     leaf: x509.Certificate,
     identity: Identity,
 ) -> Finding | None:
-    """None where OpenSSL only says that the root is not the one."""
+    """The refusal; None if OpenSSL's error only means that this is not the chain's root."""
     if code in _NO_ISSUER:
         return None
     reason = _REASONS.get(code, "untrusted")
-    if code == _PURPOSE and depth > 0:  # an authority's, which is not for that
+    if code == _PURPOSE and depth > 0:  # the wrong purpose is an issuer's, not the client's
         reason = "untrusted"
     said = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
     which = leaf.subject.rfc4514_string() if depth == 0 else f"an issuer at depth {depth}"
@@ -240,10 +240,10 @@ def _refusal(
 
 
 def _is_canonical(certificate: x509.Certificate) -> bool:
-    """Whether it is the one DER of what its issuer has signed, but for the signature's value.
+    """Whether it is the only DER of what the issuer signed, apart from the signature's value.
 
-    The thumbprint covers bytes that no signature does: outer lengths, the outer algorithm, the
-    number of unused bits. Whoever may change those makes a new thumbprint.
+    The thumbprint covers bytes that the signature does not: outer lengths, the outer algorithm,
+    the number of unused bits. Anybody able to change those could make a new thumbprint.
     """
     tbs = certificate.tbs_certificate_bytes
     return certificate.public_bytes(Encoding.DER) == _certificate(tbs, certificate.signature)
@@ -252,7 +252,7 @@ def _is_canonical(certificate: x509.Certificate) -> bool:
 def _twin(certificate: x509.Certificate, issuer: x509.Certificate) -> tuple[str, ...]:
     """The thumbprint of the same certificate with the other ECDSA signature, (r, n - s).
 
-    It is as good as the first, and whoever has the certificate can make it.
+    It is as valid as the first, and anybody who has the certificate can make it.
     """
     key = issuer.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey):
@@ -264,7 +264,7 @@ def _twin(certificate: x509.Certificate, issuer: x509.Certificate) -> tuple[str,
 
 
 def _certificate(tbs: bytes, signature: bytes) -> bytes:
-    """RFC 5280 4.1, in DER; its algorithm is the one that the signed part names."""
+    """RFC 5280 4.1 in DER; the algorithm is the one named in the signed part."""
     inside = _content(tbs, 0)[0]
     if tbs[inside] == 0xA0:  # the version
         inside = _content(tbs, inside)[1]

@@ -1,1 +1,1 @@
-"""PPP without I/O, both ends of it: RFC 1661 and what rides on it, as SSTP carries it."""
+"""PPP without I/O, both ends: RFC 1661 and the protocols above it, in SSTP's framing."""

@@ -1,4 +1,4 @@
-"""What the protocols of authentication have in common, on either end."""
+"""The base classes of authentication protocols, for both ends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gateway.ppp.keys import BindingKey
 from gateway.ppp.wire import Resend, Wire
 
 RESEND = 3.0
-"""Seconds before a request is sent again; as RFC 1661's restart timer."""
+"""Seconds until a request is retransmitted; like RFC 1661's restart timer."""
 TRIES = 10
 PATIENCE = 60.0
-"""Seconds that a client waits for a server's next word: its RADIUS server may ask a person."""
+"""Seconds that a client waits for the server's next packet: its RADIUS server may ask a person."""
 
 
 @dataclass(frozen=True)
 class Passed:
-    """`address`: on the server's end, what the peer is given."""
+    """`address`: at the server's end, the peer's address."""
 
     user: str
     method: str
@@ -37,41 +37,41 @@ class Failed:
 
 
 class Authentication(ABC):
-    """One end of one protocol. `outcome` is set once; attempts go out as events of the wire."""
+    """One end of one protocol. `outcome` is set once; attempts become events of the wire."""
 
     def __init__(
         self, wire: Wire, protocol: int, *, interval: float = RESEND, tries: int = TRIES
     ) -> None:
         self.outcome: Passed | Failed | None = None
         self._silence: tuple[Reason, str] = "refused", "no answer"
-        """Reason and message where the other end says nothing more."""
+        """Reason and message if the other end does not answer any more."""
         self._wire = wire
         self.protocol = protocol
         self._resend = Resend(wire, protocol, interval=interval, tries=tries)
 
     @property
     def deadline(self) -> float | None:
-        """When tick is wanted next."""
+        """When `tick` must be called next; None: no timer is running."""
         return self._resend.deadline
 
     @abstractmethod
     def start(self, now: float) -> None:
-        """LCP has opened."""
+        """Begin: LCP has opened."""
 
     @abstractmethod
     def receive(self, payload: bytes, now: float) -> None:
-        """One packet of the protocol; what cannot be read is discarded."""
+        """Handle one packet of the protocol; malformed packets are discarded."""
 
     @abstractmethod
     def answer(self, verdict: Verdict, now: float) -> None:
-        """The verdict on the attempt that is pending (server's end)."""
+        """Handle the verdict on the pending attempt (server's end)."""
 
     @abstractmethod
     def network_begins(self) -> None:
-        """The other end has gone on to IPCP: it takes us for authenticated (client's end)."""
+        """The other end has begun IPCP, so it considers us authenticated (client's end)."""
 
     def tick(self, now: float) -> None:
-        """Send again, or give up."""
+        """Retransmit or give up, if due."""
         if not self._resend.tick(now):
             self._fail(*self._silence)
 
@@ -94,14 +94,14 @@ class ServerEnd(Authentication):
     """The authenticator."""
 
     def network_begins(self) -> None:
-        """The peer is ahead of its time; it will ask again."""
+        """Ignore IPCP before authentication; the peer will retransmit."""
 
 
 class ClientEnd(Authentication):
     """The peer."""
 
     def answer(self, verdict: Verdict, now: float) -> None:
-        """A peer has no attempts."""
+        """Do nothing: the peer has no attempts."""
 
     def network_begins(self) -> None:
-        """Nothing: the server's Success has to prove that it knows the password."""
+        """Do nothing: the server's Success must prove that it knows the password."""

@@ -50,8 +50,8 @@ send Configure-Request, -Ack, -Nak or -Reject, Terminate-Request, -Ack, Code-Rej
 TIMED = frozenset((State.CLOSING, State.STOPPING, State.REQ_SENT, State.ACK_RCVD, State.ACK_SENT))
 """The states in which the restart timer runs (4.2)."""
 
-# Columns are the states 0 to 9; "." is an event that cannot come there, or is ignored. The
-# options of the footnotes are not taken: no restart (r), not passive (p).
+# Columns are the states 0 to 9; "." is an event that cannot occur there, or is ignored. The
+# options in the footnotes are not implemented: restart (r) and passive (p).
 _ROWS: dict[Event, str] = {
     Event.UP: "2 irc,scr/6 . . . . . . . .",
     Event.DOWN: ". . 0 tls/1 0 1 1 1 1 tld/1",
@@ -83,4 +83,4 @@ TRANSITIONS: dict[tuple[Event, State], tuple[tuple[str, ...], State]] = {
     for column, text in enumerate(row.split())
     if text != "."
 }
-"""What to do, in order, and the state to go to."""
+"""Actions, in order, and the next state."""

@@ -12,7 +12,7 @@ from gateway.ppp.wire import Wire
 
 METHOD = "MS-CHAPv2"
 MOST_TRIES = 3
-"""Passwords that a peer may try on one link where the verdict lets it."""
+"""Passwords that a peer may try on one link, if verdicts allow a retry."""
 LONGEST_MESSAGE = 255
 """Bytes of a Success; characters of a Failure's text."""
 
@@ -32,14 +32,14 @@ def encode_value(value: bytes, name: str) -> bytes:
 
 
 def parse_value(data: bytes) -> tuple[bytes, str] | None:
-    """Value and name; None where it is shorter than it says."""
+    """Value and name; None if the body is shorter than its length says."""
     if not data or len(data) <= data[0]:
         return None
     return data[1 : 1 + data[0]], data[1 + data[0] :].decode("utf-8", "replace")
 
 
 class ChapServer(ServerEnd):
-    """Challenges, and leaves the judgement to whoever answers the attempt."""
+    """Challenges the peer; the link's owner gives the verdict on its response."""
 
     def __init__(self, wire: Wire, name: str) -> None:
         super().__init__(wire, frames.CHAP)
@@ -57,7 +57,7 @@ class ChapServer(ServerEnd):
         self._resend.send(encode_packet(Code.CHALLENGE, self._identifier, body), now)
 
     def receive(self, payload: bytes, now: float) -> None:  # noqa: ARG002 - nothing is timed here
-        """A Response; one that is repeated after the end gets the same reply (RFC 1994 4.2)."""
+        """Handle a Response; a retransmission after the end gets the same reply (RFC 1994 4.2)."""
         packet = parse_packet(payload)
         if packet is None or packet.code != Code.RESPONSE or self._pending:
             return
@@ -79,7 +79,7 @@ class ChapServer(ServerEnd):
         self._wire.ask(self._pending)
 
     def answer(self, verdict: Verdict, now: float) -> None:
-        """Success with the proof of the verdict, or Failure."""
+        """Send Success with the verdict's proof, or Failure."""
         attempt, self._pending = self._pending, None
         if attempt is None:
             return
@@ -96,9 +96,8 @@ class ChapServer(ServerEnd):
         self._tries += 1
         again = verdict.retry and self._tries < MOST_TRIES
         self._challenge = self._wire.entropy(mschapv2.CHALLENGE_LENGTH)
-        message = mschapv2.failure_message(
-            verdict.error, self._challenge, verdict.said[:LONGEST_MESSAGE], retry=again
-        )
+        text = verdict.text_for_peer[:LONGEST_MESSAGE]
+        message = mschapv2.failure_message(verdict.error, self._challenge, text, retry=again)
         packet = encode_packet(Code.FAILURE, self._identifier, message)
         if again:
             self._resend.send(packet, now)
@@ -112,7 +111,7 @@ class ChapServer(ServerEnd):
 
 
 class ChapClient(ClientEnd):
-    """Answers the challenge, and makes sure that the server knows the password too."""
+    """Answers the challenge, and verifies that the server knows the password, too."""
 
     def __init__(self, wire: Wire, user: str, password: str) -> None:
         super().__init__(wire, frames.CHAP)
@@ -125,7 +124,7 @@ class ChapClient(ClientEnd):
         self._resend.wait(now, PATIENCE)
 
     def receive(self, payload: bytes, now: float) -> None:
-        """A Challenge, Success or Failure."""
+        """Handle a Challenge, Success or Failure."""
         packet = parse_packet(payload)
         if packet is None or self.outcome:
             return

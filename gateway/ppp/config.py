@@ -1,4 +1,4 @@
-"""How the two ends of a link are set up."""
+"""The configuration of the two ends of a link."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from OpenSSL import SSL
 Method = Literal["EAP", "MS-CHAPv2", "PAP"]
 
 MRU = 1400
-"""What we ask for: an Ethernet packet less IP, TCP, TLS and SSTP."""
+"""The MRU that we request: an Ethernet packet without IP, TCP, TLS and SSTP headers."""
 
 
 @dataclass(frozen=True)
 class ServerConfig:
     """The authenticator's end; shared by all links of a gateway.
 
-    `methods` in order of preference, and none besides; EAP goes through to whoever answers
-    EapAttempts.
+    `methods`: the allowed methods, in order of preference. EAP is passed through to the link's
+    owner, who answers EapAttempts.
     """
 
     local_address: IPv4Address
@@ -32,9 +32,9 @@ class ServerConfig:
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """The peer's end. `methods`: what it lets itself be asked for, dearest first.
+    """The peer's end. `methods`: the methods that it accepts, preferred first.
 
-    Inside EAP it takes EAP-TLS where it has a context with a certificate, else EAP-MSCHAPv2.
+    Within EAP it uses EAP-TLS if it has a context with a certificate, otherwise EAP-MSCHAPv2.
     """
 
     user: str

@@ -7,7 +7,7 @@ from enum import IntEnum
 from gateway.ppp.frames import Packet, encode_packet
 
 MOST_ROUNDS = 200
-"""Requests on one link; EAP-TLS with the longest chain we take needs far fewer."""
+"""Maximum Requests on one link; EAP-TLS with the longest accepted chain needs far fewer."""
 
 
 class Code(IntEnum):
@@ -34,15 +34,15 @@ _NAMES = {Type.TLS: "EAP-TLS", Type.PEAP: "PEAP", Type.MSCHAPV2: "EAP-MSCHAPv2"}
 
 
 def method_name(kind: int) -> str:
-    """As "EAP-TLS"; "EAP-43" where it has no name here."""
+    """The method's name, such as "EAP-TLS"; "EAP-43" if it is unknown here."""
     return _NAMES.get(kind, f"EAP-{kind}")  # type: ignore[call-overload, no-any-return]
 
 
 def encode(code: Code, identifier: int, kind: Type, data: bytes = b"") -> bytes:
-    """A Request or a Response."""
+    """Encode a Request or a Response."""
     return encode_packet(code, identifier, bytes((kind,)) + data)
 
 
 def identity(packet: Packet) -> str:
-    """Of an Identity Response; what follows a NUL are options (5.1)."""
+    """The identity in an Identity Response, without the options after a NUL (5.1)."""
     return packet.data[1:].partition(b"\0")[0].decode("utf-8", "replace")

@@ -20,11 +20,11 @@ from gateway.ppp.tls_messages import START, Fragments, Handshake
 from gateway.ppp.wire import Entropy, Wire
 
 LAST_WORD = 3.0
-"""Seconds for the server's Failure after the method has failed here."""
+"""Seconds to wait for the server's Failure after the method has failed here."""
 
 
 class EapMethod(ABC):
-    """One method of the peer's. `failure`: why it will not go on."""
+    """A method of the EAP peer. `failure`: reason and message if it has failed."""
 
     kind: Type
     finished = False
@@ -32,15 +32,15 @@ class EapMethod(ABC):
 
     @abstractmethod
     def respond(self, data: bytes) -> bytes | None:
-        """What to answer a Request of this type; None: nothing, it is malformed."""
+        """The answer to a Request of this type; None: no answer, it is malformed."""
 
     @abstractmethod
     def keys(self) -> tuple[keys.BindingKey, ...]:
-        """Once it has finished."""
+        """The method's keys, once it has finished."""
 
 
 class TlsMethod(EapMethod):
-    """EAP-TLS with the certificate of the context."""
+    """EAP-TLS with the context's certificate."""
 
     kind = Type.TLS
 
@@ -50,10 +50,10 @@ class TlsMethod(EapMethod):
         self._handshake: Handshake | None = None
 
     def respond(self, data: bytes) -> bytes | None:
-        """A flight, a piece of one, or an acknowledgement."""
+        """Handle a flight, a fragment of one, or an acknowledgement."""
         if data[:1] and data[0] & START and self._handshake is None:
             self._handshake = Handshake(self._context, server=False)
-            return self._fly(self._handshake, b"")
+            return self._step(self._handshake, b"")
         if self._handshake is None:
             return None
         try:
@@ -65,9 +65,9 @@ class TlsMethod(EapMethod):
             return b"\0"
         if self._fragments.pending:
             return self._fragments.next()
-        return self._fly(self._handshake, flight)
+        return self._step(self._handshake, flight)
 
-    def _fly(self, handshake: Handshake, flight: bytes) -> bytes:
+    def _step(self, handshake: Handshake, flight: bytes) -> bytes:
         self._fragments.load(handshake.step(flight))
         self.finished = handshake.done
         if handshake.error:
@@ -75,7 +75,7 @@ class TlsMethod(EapMethod):
         return self._fragments.next()
 
     def keys(self) -> tuple[keys.BindingKey, ...]:
-        """The specification's and pppd's."""
+        """The binding keys according to the specification and to pppd."""
         return keys.from_msk(self._handshake.msk()) if self._handshake else ()
 
 
@@ -98,7 +98,7 @@ class MsChapV2Method(EapMethod):
         self._exchange = mschapv2.Exchange(user, password)
 
     def respond(self, data: bytes) -> bytes | None:
-        """By operation code; the lengths inside repeat EAP's and are not looked at."""
+        """Handle a Request by its OpCode; inner lengths, which repeat EAP's, are ignored."""
         if len(data) < 4:
             return None
         code, identifier, body = data[0], data[1], data[4:]
@@ -123,12 +123,12 @@ class MsChapV2Method(EapMethod):
         return encode_packet(self.Op.RESPONSE, identifier, encode_value(value, self._user))
 
     def keys(self) -> tuple[keys.BindingKey, ...]:
-        """As in MS-CHAPv2 itself."""
+        """The same keys as in MS-CHAPv2 itself."""
         return self._exchange.keys
 
 
 class EapClient(ClientEnd):
-    """Answers every Request once and a repeated one the same way again."""
+    """Answers every Request once, and a retransmitted one with the same Response."""
 
     def __init__(self, wire: Wire, user: str, method: EapMethod) -> None:
         super().__init__(wire, frames.EAP)
@@ -141,7 +141,7 @@ class EapClient(ClientEnd):
         self._resend.wait(now, PATIENCE)
 
     def receive(self, payload: bytes, now: float) -> None:
-        """A Request, Success or Failure."""
+        """Handle a Request, Success or Failure."""
         packet = parse_packet(payload)
         if packet is None or self.outcome:
             return
@@ -153,7 +153,7 @@ class EapClient(ClientEnd):
             self._requested(packet, now)
 
     def network_begins(self) -> None:
-        """RFC 3748 4.2: a lost Success; it counts only where the method has come to its end."""
+        """Treat IPCP as a lost Success (RFC 3748 4.2), but only if the method has finished."""
         if self._method.finished:
             name = eap.method_name(self._method.kind)
             self._pass(self._user, name, self._method.keys())
@@ -170,11 +170,11 @@ class EapClient(ClientEnd):
             self._last = request, response
             self._wire.send(frames.EAP, response)
         if self._method.failure:
-            self._break_off(self._method.failure, now, said=body is not None)
+            self._abort(self._method.failure, now, answered=body is not None)
 
-    def _break_off(self, failure: tuple[Reason, str], now: float, *, said: bool) -> None:
-        """The server is left the time for its Failure where it has been told why."""
-        if said:
+    def _abort(self, failure: tuple[Reason, str], now: float, *, answered: bool) -> None:
+        """Fail; if the server was sent the reason, first wait for its Failure."""
+        if answered:
             self._silence = failure
             self._resend.wait(now, LAST_WORD)
         else:

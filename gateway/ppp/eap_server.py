@@ -1,4 +1,4 @@
-"""The EAP authenticator (RFC 3748), which passes a peer's Responses on to whoever checks them."""
+"""The pass-through EAP authenticator (RFC 3748): the link's owner checks the peer's Responses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gateway.ppp.frames import Packet, encode_packet, parse_packet
 from gateway.ppp.wire import Wire
 
 RESEND = 5.0
-"""Seconds; the peer may be asking a person for a PIN (RFC 3748 4.3)."""
+"""Seconds until a retransmission; the peer may be asking a person for a PIN (RFC 3748 4.3)."""
 TRIES = 12
 LONGEST_REQUEST = 1500
-"""Bytes; RADIUS servers cut their packets to the Framed-MTU, which is less."""
+"""Bytes; RADIUS servers fragment to the Framed-MTU, which is less."""
 
 
 class PassThrough(ServerEnd):
-    """The identity round, and Responses that fit the Request that is out: each becomes an attempt,
-    and the next Request comes back as its verdict."""
+    """Requests the identity, then turns each Response to the outstanding Request into an attempt;
+    the verdict on it is the next Request."""
 
     def __init__(self, wire: Wire, peer_mru: int) -> None:
         super().__init__(wire, frames.EAP, interval=RESEND, tries=TRIES)
@@ -31,11 +31,11 @@ class PassThrough(ServerEnd):
         self._rounds = 0
 
     def start(self, now: float) -> None:
-        """Who is there?"""
+        """Request the identity."""
         self._request(eap.encode(Code.REQUEST, self._identifier, Type.IDENTITY), now)
 
     def receive(self, payload: bytes, now: float) -> None:  # noqa: ARG002 - no timer
-        """A Response to the Request that is out; everything else is discarded."""
+        """Handle a Response to the outstanding Request; everything else is discarded."""
         packet = parse_packet(payload)
         if packet is None or packet.code != Code.RESPONSE or not packet.data:
             return
@@ -47,12 +47,12 @@ class PassThrough(ServerEnd):
         self._resend.stop()
         self._rounds += 1
         if self._rounds > eap.MOST_ROUNDS:
-            self._end("refused", "EAP without an end")
+            self._end("refused", "too many EAP rounds")
             return
         self._ask(kind, packet)
 
     def answer(self, verdict: Verdict, now: float) -> None:
-        """Success, Failure or the next Request."""
+        """Send Success, Failure or the next Request."""
         if not self._waiting:
             return
         self._waiting = False
@@ -74,7 +74,7 @@ class PassThrough(ServerEnd):
     def _relay(self, reply: EapReply, now: float) -> None:
         packet = parse_packet(reply.packet)
         if packet is None or packet.code != Code.REQUEST or len(reply.packet) > self._room:
-            self._end("refused", "what is to be asked next is no Request that fits the link")
+            self._end("refused", "the next EAP packet is not a Request, or too large for the link")
             return
         self._silence = reply.silence or self._silence
         self._request(encode_packet(*packet), now)

@@ -1,4 +1,4 @@
-"""What a link tells its owner, and what the owner answers."""
+"""A link's events, and its owner's verdicts."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class PapAttempt:
 
 @dataclass(frozen=True)
 class EapAttempt:
-    """One EAP-Response for whoever checks it, whole.
+    """One complete EAP-Response to be checked.
 
-    `method` is what the peer speaks, as "EAP-TLS" or "EAP-MSCHAPv2"; "" in the identity round.
+    `method`: the peer's method, such as "EAP-TLS" or "EAP-MSCHAPv2"; "" in the identity round.
     """
 
     packet: bytes = field(repr=False)
     identity: str | None
     method: str = ""
     room: int = 1500
-    """Bytes that the next Request may have."""
+    """Maximum bytes of the next Request."""
 
 
 Attempt = MsChapV2Attempt | PapAttempt | EapAttempt
@@ -47,10 +47,10 @@ Attempt = MsChapV2Attempt | PapAttempt | EapAttempt
 
 @dataclass(frozen=True)
 class Accept:
-    """Let the peer in with this address.
+    """Admit the peer with this address.
 
-    `keys`: as its method gives them; for PAP there are none. `message`: for MS-CHAPv2 the whole
-    Success message beginning with "S=", else text for the user. `eap`: the EAP-Success.
+    `keys`: the method's keys; none for PAP. `message`: for MS-CHAPv2, the complete Success message
+    beginning with "S="; otherwise text for the user. `eap`: the EAP-Success.
     """
 
     address: IPv4Address
@@ -61,10 +61,10 @@ class Accept:
 
 @dataclass(frozen=True)
 class Refuse:
-    """Turn the peer away. `error`: RFC 2759 section 6, 691 is a wrong name or password.
+    """Refuse the peer. `error`: RFC 2759 section 6, 691 is a wrong name or password.
 
     `retry` (MS-CHAPv2): it may try again on the same link, up to chap.MOST_TRIES times in all.
-    `text`: what the peer itself is told; None: the message.
+    `text`: the text for the peer; None: the message.
     """
 
     reason: Reason
@@ -75,14 +75,14 @@ class Refuse:
     text: str | None = None
 
     @property
-    def said(self) -> str:
-        """What the peer itself is told, by methods that tell it anything."""
+    def text_for_peer(self) -> str:
+        """The text for the peer, in methods that can send one."""
         return self.message if self.text is None else self.text
 
 
 @dataclass(frozen=True)
 class EapReply:
-    """The next EAP-Request, whole. `silence`: reason and message where the peer says no more."""
+    """The next complete EAP-Request. `silence`: reason and message if the peer never answers it."""
 
     packet: bytes = field(repr=False)
     silence: tuple[Reason, str] | None = None
@@ -93,7 +93,7 @@ Verdict = Accept | Refuse | EapReply
 
 @dataclass(frozen=True)
 class Authenticated:
-    """`keys`: those that a crypto binding may be made with. `method` as "EAP-TLS", "MS-CHAPv2"."""
+    """`keys`: those allowed for the crypto binding. `method`: such as "EAP-TLS", "MS-CHAPv2"."""
 
     user: str
     method: str
@@ -102,7 +102,7 @@ class Authenticated:
 
 @dataclass(frozen=True)
 class AuthenticationFailed:
-    """`reason`: of the Refuse, or "tls", "no-certificate", "password", "refused"."""
+    """`reason`: the Refuse's, or "tls", "no-certificate", "password", "refused"."""
 
     reason: Reason
     message: str
@@ -110,7 +110,7 @@ class AuthenticationFailed:
 
 @dataclass(frozen=True)
 class NetworkUp:
-    """IPCP has opened; told once. `address` is the client's."""
+    """IPCP has opened; emitted once. `address` is the client's."""
 
     address: IPv4Address
     peer_mru: int
@@ -118,9 +118,9 @@ class NetworkUp:
 
 @dataclass(frozen=True)
 class LinkDown:
-    """The link has ended; nothing comes after it.
+    """The link has ended; the last event.
 
-    `reason`: "timeout" where the peer did not answer; None where one of the ends left.
+    `reason`: "timeout" if the peer did not answer; None if one of the ends left.
     """
 
     why: str

@@ -1,7 +1,7 @@
-"""PPP frames as SSTP carries them, and the packets of control protocols inside.
+"""PPP frames in SSTP, and the packets of control protocols in them.
 
 No flags, no escapes, no FCS ([MS-SSTP] 1.3). RFC 1661 sections 2, 5 and 6.5, 6.6: the address and
-control field (FF 03) may be left out, a protocol number below 100 hex may be one byte.
+control fields (FF 03) may be omitted, and a protocol number below 100 hex may be one byte.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ EAP = 0xC227
 AUTHENTICATION = frozenset((PAP, CHAP, EAP))
 
 LONGEST_FRAME = 4091
-"""An SSTP packet (12 bits of length) less its own header."""
+"""The longest SSTP packet (12 bits of length) without its header."""
 
 ADDRESS_CONTROL = b"\xff\x03"
 DEFAULT_MRU = 1500
-"""RFC 1661 6.1; a receiver takes it whatever it asked for."""
+"""RFC 1661 6.1; every receiver accepts it, whatever MRU it requested."""
 
 Buffer = TypeVar("Buffer", bytes, memoryview)
 
 
 class Packet(NamedTuple):
-    """RFC 1661 section 5; `data` without the padding that may follow."""
+    """RFC 1661 section 5; `data` is without padding."""
 
     code: int
     identifier: int
@@ -35,7 +35,7 @@ class Packet(NamedTuple):
 
 
 def split(frame: bytes) -> tuple[int, bytes] | None:
-    """Protocol number and payload; None where there is no protocol number."""
+    """Protocol number and payload; None: there is no valid protocol number."""
     start = 2 if frame[:2] == ADDRESS_CONTROL else 0
     if len(frame) <= start:
         return None
@@ -48,12 +48,12 @@ def split(frame: bytes) -> tuple[int, bytes] | None:
 
 
 def join(protocol: int, payload: bytes) -> bytes:
-    """The full form, which every peer takes at any time."""
+    """The uncompressed frame, which every peer accepts at any time."""
     return ADDRESS_CONTROL + protocol.to_bytes(2, "big") + payload
 
 
 def ip_packet(frame: Buffer) -> Buffer | None:
-    """The IPv4 packet of a data frame in any of the accepted forms, else None (fast path)."""
+    """The IPv4 packet in a data frame of any accepted form, otherwise None (fast path)."""
     size = len(frame)
     start = 2 if size > 2 and frame[0] == 0xFF and frame[1] == 0x03 else 0
     if size > start and frame[start] == IP:
@@ -64,7 +64,7 @@ def ip_packet(frame: Buffer) -> Buffer | None:
 
 
 def parse_packet(payload: bytes) -> Packet | None:
-    """None where the length field does not fit; bytes beyond it are padding."""
+    """Parse a packet; None: its length field is wrong. Bytes beyond it are padding."""
     if len(payload) < 4:
         return None
     length = payload[2] << 8 | payload[3]

@@ -12,7 +12,7 @@ from gateway.ppp.wire import Wire
 
 
 class Kind(IntEnum):
-    """Options that are known here; every other one (Van Jacobson's compression) is rejected."""
+    """Supported options; all others (Van Jacobson compression) are rejected."""
 
     ADDRESS = 3
     DNS_1 = 129
@@ -22,7 +22,7 @@ class Kind(IntEnum):
 
 
 class ServerIpcp(Negotiation):
-    """Gives the peer its address and name servers."""
+    """Assigns the peer's address and name servers."""
 
     protocol = frames.IPCP
 
@@ -57,21 +57,21 @@ class ServerIpcp(Negotiation):
         if not any(option.kind == Kind.ADDRESS for option in options):
             naked.append(Option(Kind.ADDRESS, self._gives[Kind.ADDRESS]))
         if not insist and any(option.kind == Kind.ADDRESS for option in naked):
-            self.gave_up = "the peer does not take the address it is given"
+            self.gave_up = "the peer does not accept its assigned address"
         return Judgement(tuple(rejected), tuple(naked))
 
     def _agreed(self, options: tuple[Option, ...]) -> None:
-        """It has what it was given."""
+        """Do nothing: the peer has accepted what was assigned."""
 
     def _naked(self, options: tuple[Option, ...]) -> None:
-        """Our own address is not the peer's to choose: ask again, as long as that may go on."""
+        """Keep our address, which the peer cannot choose, and request it again, within limits."""
 
     def _rejected(self, options: tuple[Option, ...]) -> None:
         self._own = tuple(option for option in self._own if option not in options)
 
 
 class ClientIpcp(Negotiation):
-    """Asks for an address and name servers."""
+    """Requests an address and name servers."""
 
     protocol = frames.IPCP
 
@@ -84,12 +84,12 @@ class ClientIpcp(Negotiation):
 
     @property
     def address(self) -> IPv4Address | None:
-        """What we were given; None before."""
+        """Our assigned address; None: not yet."""
         return self._given(Kind.ADDRESS)
 
     @property
     def dns(self) -> tuple[IPv4Address, ...]:
-        """Name servers we were given."""
+        """Our assigned name servers."""
         given = (self._given(kind) for kind in (Kind.DNS_1, Kind.DNS_2))
         return tuple(address for address in given if address)
 
@@ -104,13 +104,13 @@ class ClientIpcp(Negotiation):
         self,
         options: tuple[Option, ...],
         *,
-        insist: bool,  # noqa: ARG002 - the server's address is its own affair
+        insist: bool,  # noqa: ARG002 - the server chooses its own address
     ) -> Judgement:
         rejected = (o for o in options if o.kind != Kind.ADDRESS or len(o.value) != 4)
         return Judgement(rejected=tuple(rejected))
 
     def _agreed(self, options: tuple[Option, ...]) -> None:
-        """The server's address is not looked at: the link has only one other end."""
+        """Ignore the server's address: the link has only one other end."""
 
     def _naked(self, options: tuple[Option, ...]) -> None:
         for kind, value in options:
@@ -121,4 +121,4 @@ class ClientIpcp(Negotiation):
         for option in options:
             self._asks.pop(option.kind, None)
         if Kind.ADDRESS not in self._asks:
-            self.gave_up = "the server gives no address"
+            self.gave_up = "the server assigns no address"

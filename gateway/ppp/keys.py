@@ -1,7 +1,7 @@
-"""The key that SSTP's crypto binding is made with (HLAK, [MS-SSTP] 3.2.5.2 and 3.3.5.2.3).
+"""The key of SSTP's crypto binding (HLAK, [MS-SSTP] 3.2.5.2 and 3.3.5.2.3).
 
-32 bytes, by method of authentication; both ends come to the same ones. Measured with pppd 2.4.9
-and FreeRADIUS 3.2.1 where the form says "pppd".
+32 bytes that depend on the authentication method; both ends derive the same key. The form "pppd"
+was measured with pppd 2.4.9 and FreeRADIUS 3.2.1.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _MSCHAPV2 = frozenset(("MS-CHAPv2", "EAP-MSCHAPv2"))
 
 @dataclass(frozen=True)
 class BindingKey:
-    """`form` says whose reading of the specification gives this key; "none" is 32 zeros."""
+    """`form`: whose interpretation of the specification yields this key; "none" is 32 zeros."""
 
     form: Form
     key: bytes = field(repr=False)
 
 
 def from_mschapv2(client_send: bytes, client_receive: bytes) -> tuple[BindingKey, ...]:
-    """MasterSendKey and MasterReceiveKey (RFC 3079 3.3) as the client names them, 16 bytes each."""
+    """From MasterSendKey and MasterReceiveKey (RFC 3079 3.3), the client's, 16 bytes each."""
     return (BindingKey("specification", _exactly(client_send) + _exactly(client_receive)),)
 
 
 def from_msk(msk: bytes) -> tuple[BindingKey, ...]:
-    """EAP-TLS, 64 bytes of MSK (RFC 5216 2.3): what the specification says, what pppd takes."""
+    """From EAP-TLS's 64-byte MSK (RFC 5216 2.3): the specification's key, and the one pppd uses."""
     if len(msk) != 64:
         raise ValueError(f"an MSK has 64 bytes, this one {len(msk)}")
     return (
@@ -40,10 +40,10 @@ def from_msk(msk: bytes) -> tuple[BindingKey, ...]:
 
 
 def from_radius(receive: bytes, send: bytes, method: str) -> tuple[BindingKey, ...]:
-    """MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 2.4) in the clear.
+    """From MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 2.4) in cleartext.
 
-    `method` is "MS-CHAPv2", "EAP-MSCHAPv2", "EAP-TLS", "PEAP" or another EAP method. Where a
-    server gives no keys or short ones, none is returned: then no binding is accepted.
+    `method`: "MS-CHAPv2", "EAP-MSCHAPv2", "EAP-TLS", "PEAP" or another EAP method. If the server
+    sends no keys or short ones, none is returned, and no binding is accepted.
     """
     if method in _MSCHAPV2 and len(receive) == len(send) == _HALF:
         return (BindingKey("specification", receive + send),)
@@ -56,7 +56,7 @@ def from_radius(receive: bytes, send: bytes, method: str) -> tuple[BindingKey, .
 
 
 def zeros() -> tuple[BindingKey, ...]:
-    """PAP, which has no keys. Never for a method that has."""
+    """For PAP, which has no keys. Never use it for other methods."""
     return (BindingKey("none", bytes(KEY_LENGTH)),)
 
 

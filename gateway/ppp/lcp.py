@@ -16,7 +16,7 @@ from gateway.ppp.options import Option
 from gateway.ppp.wire import Wire
 
 LEAST_MRU = 576
-"""What any IPv4 host must be able to take (RFC 791 3.1)."""
+"""Every IPv4 host must accept packets of this size (RFC 791 3.1)."""
 
 PROTOCOLS: dict[Method, bytes] = {
     "EAP": bytes.fromhex("c227"),
@@ -27,11 +27,11 @@ PROTOCOLS: dict[Method, bytes] = {
 _METHODS = {value: method for method, value in PROTOCOLS.items()}
 
 LOOPS = 5
-"""Requests of our own that came back before a silent peer is said to be a loop."""
+"""Number of our own requests received from which on a failure is reported as a loop."""
 
 
 class Kind(IntEnum):
-    """Options that are known here; every other one (callback, multilink) is rejected."""
+    """Supported options; all others (callback, multilink) are rejected."""
 
     MRU = 1
     ACCM = 2
@@ -55,7 +55,7 @@ _IGNORED = frozenset(
 
 
 class Lcp(Negotiation):
-    """`demands`: what the peer must authenticate by (server), `offers`: what we would (client)."""
+    """`demands`: methods required of the peer (server). `offers`: methods we accept (client)."""
 
     protocol = frames.LCP
 
@@ -71,11 +71,11 @@ class Lcp(Negotiation):
         self.peer_mru = frames.DEFAULT_MRU
         self.peer_pfc = self.peer_acfc = False
         self.method: Method | None = None
-        """Agreed: of ours to be authenticated (client), of the peer's (server)."""
+        """The agreed method: to authenticate us (client) or the peer (server)."""
         self.no_method = ""
-        """Why the peer will not authenticate itself, where it will not."""
+        """Why the peer will not authenticate; empty: it will."""
         self.rejected_protocols: list[int] = []
-        """What the peer says it does not speak; the link takes it."""
+        """Protocols rejected by the peer; the link empties this list."""
         self._mru = mru
         self._demands = list(demands)
         self._offers = offers
@@ -84,7 +84,7 @@ class Lcp(Negotiation):
         self._loops = 0
 
     def reject_protocol(self, protocol: int, payload: bytes) -> None:
-        """RFC 1661 5.7: the peer speaks what we do not."""
+        """Send Protocol-Reject (RFC 1661 5.7)."""
         self._identifier = self._identifier + 1 & 0xFF
         rest = payload[: min(self.peer_mru, frames.DEFAULT_MRU) - 6]
         self._send(_Code.PROTOCOL_REJECT, self._identifier, protocol.to_bytes(2, "big") + rest)
@@ -105,7 +105,8 @@ class Lcp(Negotiation):
         return tuple(option for option in wanted if option.kind not in self._refused)
 
     def _is_loop(self, options: tuple[Option, ...]) -> bool:
-        """Ignored, not Nak'd (RFC 1661 6.4): sstpc's tty echoes until pppd listens. That passes."""
+        """Whether this is our own request: ignored, not Nak'd (RFC 1661 6.4), because sstpc's tty
+        echoes until pppd has started."""
         if not any(kind == Kind.MAGIC and self._ours(value) for kind, value in options):
             return False
         self._loops += 1
@@ -115,7 +116,7 @@ class Lcp(Negotiation):
         self,
         options: tuple[Option, ...],
         *,
-        insist: bool,  # noqa: ARG002 - LCP asks for nothing more
+        insist: bool,  # noqa: ARG002 - LCP never asks for missing options
     ) -> Judgement:
         rejected, naked = [], []
         for option in options:
@@ -133,7 +134,7 @@ class Lcp(Negotiation):
         return Option(Kind.MRU, wish.to_bytes(2, "big"))
 
     def _judge_accm(self, option: Option) -> Option | None:
-        """Escaping has no meaning here; any map will do."""
+        """Accept any map: SSTP does not escape."""
         return option if len(option.value) == 4 else Option(Kind.ACCM, bytes(4))
 
     def _judge_authentication(self, option: Option) -> Option | None:
@@ -169,7 +170,7 @@ class Lcp(Negotiation):
                 self._mru = min(max(mru, LEAST_MRU), frames.DEFAULT_MRU)
 
     def _other_method(self, wish: Method | None) -> None:
-        """The peer will not have the first of our demands."""
+        """Drop the first of our demands, which the peer has refused."""
         if not self._demands:
             return
         refused = self._demands.pop(0)
@@ -177,13 +178,13 @@ class Lcp(Negotiation):
             self._demands.remove(wish)
             self._demands.insert(0, wish)
         if not self._demands:
-            self.no_method = f"the peer takes none of the methods allowed, last {refused}"
+            self.no_method = f"the peer accepts none of the allowed methods, last {refused}"
             self.gave_up = self.no_method
 
     def _rejected(self, options: tuple[Option, ...]) -> None:
         kinds = {option.kind for option in options}
         if Kind.AUTHENTICATION in kinds:
-            self.gave_up = self.no_method = "the peer refuses to authenticate itself"
+            self.gave_up = self.no_method = "the peer refuses to authenticate"
         self._refused |= kinds
         if Kind.MAGIC in kinds:
             self._magic = bytes(4)
@@ -204,7 +205,7 @@ class Lcp(Negotiation):
         if self._loops < LOOPS:
             super()._unanswered()
         else:
-            self.gave_up = "nothing but our own requests comes back"
+            self.gave_up = "the line only echoes our own requests"
 
     _JUDGES: ClassVar[dict[int, Callable[[Lcp, Option], Option | None]]] = {
         Kind.MRU: _judge_mru,

@@ -34,14 +34,14 @@ class Phase(Enum):
     NETWORK = "network"
     TERMINATE = "terminate"
     DOWN = "down"
-    """Dead again, for good."""
+    """Dead again; final."""
 
 
 class PppLink:
-    """Server or client, by its configuration; frames in and out, no clock of its own.
+    """A server or client, depending on its configuration; frames in and out, no clock.
 
-    Once the peer has been asked to authenticate and a verdict is wanted, a new LCP negotiation ends
-    the link: a late verdict must never meet another attempt than its own.
+    While a verdict is pending, a new LCP negotiation ends the link: a late verdict must never be
+    applied to a different attempt.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class PppLink:
         self._lcp = Lcp(self._wire, mru=config.mru, demands=demands, offers=offers)
         self._authentication: Authentication | None = None
         self._ipcp: ServerIpcp | ClientIpcp | None = None
-        self._told = False
+        self._announced = False
         self._why = ""
         self._reason: Reason | None = None
         self.phase = Phase.DEAD
 
     @property
     def network_open(self) -> bool:
-        """IPCP has opened: IP may flow."""
+        """Whether IPCP has opened, and IP packets may flow."""
         return (
             self.phase is Phase.NETWORK
             and self._ipcp is not None
@@ -74,33 +74,33 @@ class PppLink:
 
     @property
     def peer_mru(self) -> int:
-        """The largest IP packet that the peer takes."""
+        """The largest IP packet that the peer accepts."""
         return self._lcp.peer_mru
 
     @property
     def ip_header(self) -> bytes:
-        """What stands before an IP packet to the peer."""
+        """The PPP header of IP packets to the peer."""
         start = b"" if self._lcp.peer_acfc else frames.ADDRESS_CONTROL
         return start + (b"\x21" if self._lcp.peer_pfc else b"\0\x21")
 
     @property
     def address(self) -> IPv4Address | None:
-        """The client's; None before it has been given."""
+        """The client's address; None: not assigned yet."""
         return self._ipcp.address if self._ipcp else None
 
     @property
     def dns(self) -> tuple[IPv4Address, ...]:
-        """The name servers that a client was given; a server's end has none."""
+        """The name servers assigned to a client; empty at the server's end."""
         return self._ipcp.dns if isinstance(self._ipcp, ClientIpcp) else ()
 
     def open(self, now: float) -> None:
-        """The lower layer is up: begin."""
+        """Begin LCP: the lower layer is up."""
         if self.phase is Phase.DEAD:
             self.phase = Phase.ESTABLISH
             self._lcp.open(now)
 
     def receive(self, frame: bytes, now: float) -> None:
-        """One frame from the peer, which may be anything."""
+        """Handle one frame from the peer, which may contain anything."""
         if self.phase in (Phase.DEAD, Phase.DOWN) or len(frame) > frames.LONGEST_FRAME:
             return
         found = frames.split(bytes(frame))
@@ -114,37 +114,37 @@ class PppLink:
         self._settle(now)
 
     def tick(self, now: float) -> None:
-        """Timers whose time has come."""
+        """Run the timers that are due."""
         for layer in (self._lcp, self._authentication, self._ipcp):
             if layer:
                 layer.tick(now)
         self._settle(now)
 
     def deadline(self) -> float | None:
-        """When tick is wanted next."""
+        """When `tick` must be called next; None: no timer is running."""
         layers = (self._lcp, self._authentication, self._ipcp)
         times = [layer.deadline for layer in layers if layer and layer.deadline is not None]
         return min(times) if times else None
 
     def outgoing(self) -> list[bytes]:
-        """Frames to be sent, in order; taken."""
+        """Take the frames to be sent, in order."""
         sent, self._wire.outgoing = self._wire.outgoing, []
         return sent
 
     def events(self) -> list[LinkEvent]:
-        """Events, in order; taken."""
+        """Take the events, in order."""
         events, self._wire.events = self._wire.events, []
         return events
 
     def answer(self, verdict: Verdict, now: float) -> None:
-        """The verdict on the pending attempt; ignored where none is."""
+        """Handle the verdict on the pending attempt; ignored if there is none."""
         if self._wire.asked and self._authentication:
             self._wire.asked = False
             self._authentication.answer(verdict, now)
             self._settle(now)
 
     def terminate(self, why: str, now: float, reason: Reason | None = None) -> None:
-        """Say goodbye; LinkDown comes with the peer's answer, or without it after two tries."""
+        """Terminate the link; LinkDown follows the peer's answer, or two unanswered requests."""
         if self.phase in (Phase.TERMINATE, Phase.DOWN):
             return
         self._why, self._reason = why, reason
@@ -168,7 +168,8 @@ class PppLink:
         self._wire.emit(LinkDown(self._why, self._reason))
 
     def _upper(self, protocol: int, payload: bytes, now: float) -> None:
-        """LCP is open; what the phase has no use for is discarded (RFC 1661 3.4, 3.5)."""
+        """Handle an upper protocol while LCP is open; packets that do not belong to the phase are
+        discarded (RFC 1661 3.4, 3.5)."""
         authentication = self._authentication
         if authentication and protocol == authentication.protocol:
             authentication.receive(payload, now)
@@ -182,7 +183,7 @@ class PppLink:
             self._lcp.reject_protocol(protocol, payload)
 
     def _settle(self, now: float) -> None:
-        """Act on what the layers say, from the lowest up."""
+        """Act on the layers' results, from the lowest up."""
         self._settle_rejections(now)
         self._settle_lcp(now)
         if self.phase is Phase.AUTHENTICATE and self._authentication:
@@ -216,7 +217,7 @@ class PppLink:
             self.phase = Phase.ESTABLISH
             self._drop_upper()
         elif happening == "down":
-            self.terminate("the peer began LCP anew", now)
+            self.terminate("the peer restarted LCP", now)
 
     def _settle_rejections(self, now: float) -> None:
         rejected, self._lcp.rejected_protocols = self._lcp.rejected_protocols, []
@@ -231,7 +232,7 @@ class PppLink:
 
     def _authenticate(self, now: float) -> None:
         if self._lcp.method is None:
-            self._fail("refused", "the server asks for no authentication", now)
+            self._fail("refused", "the server requires no authentication", now)
             return
         self.phase = Phase.AUTHENTICATE
         self._authentication = make_authentication(
@@ -254,14 +255,14 @@ class PppLink:
             self.terminate(f"IPCP: {ipcp.gave_up}", now, _reason(ipcp))
         elif "terminated" in happenings or "finished" in happenings:
             self.terminate("the peer ended IPCP", now)
-        elif "up" in happenings and not self._told:
+        elif "up" in happenings and not self._announced:
             self._network_up(ipcp.address, now)
 
     def _network_up(self, address: IPv4Address | None, now: float) -> None:
         if address is None:
-            self.terminate("IPCP: the server gives no address", now)
+            self.terminate("IPCP: the server assigns no address", now)
             return
-        self._told = True
+        self._announced = True
         self._wire.emit(NetworkUp(address, self.peer_mru))
 
     def _fail(self, reason: Reason, message: str, now: float) -> None:

@@ -1,4 +1,4 @@
-"""RFC 1661's automaton at work for one control protocol: its state, timer, and what it sends."""
+"""RFC 1661's automaton for one control protocol: its state, timer and packets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gateway.ppp.options import Option, encode_options
 from gateway.ppp.wire import Wire
 
 RESTART = 3.0
-"""Seconds between two tries (RFC 1661 4.6)."""
+"""Seconds between two transmissions (RFC 1661 4.6)."""
 MAX_CONFIGURE = 10
 MAX_TERMINATE = 2
 
 Happening = Literal["up", "down", "started", "finished", "terminated"]
-"""What a protocol tells the link: this-layer-up and so on; the peer said goodbye."""
+"""Notices for the link: this-layer-up and so on; "terminated": the peer requested it."""
 
 
 class Code(IntEnum):
@@ -36,7 +36,7 @@ class Code(IntEnum):
 
 
 class Machine(ABC):
-    """Events in; packets out through the wire, happenings for the link to take."""
+    """Events in; packets out through the wire, happenings for the link."""
 
     protocol: int
 
@@ -44,7 +44,7 @@ class Machine(ABC):
         self.state = State.INITIAL
         self.deadline: float | None = None
         self.gave_up = ""
-        """Why it finished, where it was not the owner's wish."""
+        """Why it finished, unless the owner closed it."""
         self.timed_out = False
         """Whether it finished because the peer did not answer."""
         self._wire = wire
@@ -55,27 +55,27 @@ class Machine(ABC):
         self._asked: tuple[Option, ...] = ()
         self._failures = 0
         self._packet = Packet(0, 0, b"")
-        """What the event at hand is about."""
+        """The packet of the current event."""
         self._answer: tuple[int, tuple[Option, ...]] = (Code.CONFIGURE_NAK, ())
-        """Code and options of the Nak or Reject that the event at hand deserves."""
+        """Code and options of the Nak or Reject that answers the current event."""
         self._acknowledged: Packet | None = None
         self._event_now, self._now = Event.DOWN, 0.0
 
     @abstractmethod
     def _wants(self) -> tuple[Option, ...]:
-        """The options to ask for now."""
+        """The options to request now."""
 
     def open(self, now: float) -> None:
-        """The lower layer is up and this one is wanted."""
+        """Open this layer; the lower layer is up."""
         self._event(Event.OPEN, now)
         self._event(Event.UP, now)
 
     def close(self, now: float) -> None:
-        """This layer is no longer wanted."""
+        """Close this layer."""
         self._event(Event.CLOSE, now)
 
     def tick(self, now: float) -> None:
-        """Send again, or give up."""
+        """Retransmit or give up, if due."""
         if self.deadline is None or now < self.deadline:
             return
         if self._left > 0:
@@ -86,11 +86,11 @@ class Machine(ABC):
         self._event(Event.TRIES_USED, now)
 
     def _unanswered(self) -> None:
-        """The last try has had no answer."""
+        """Handle that the last try was not answered."""
         self.gave_up, self.timed_out = "no answer", True
 
     def take(self) -> list[Happening]:
-        """What has happened since the last time."""
+        """Take the happenings since the last call."""
         happenings, self._happenings = self._happenings, []
         return happenings
 

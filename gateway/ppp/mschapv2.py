@@ -1,6 +1,6 @@
-"""MS-CHAPv2 (RFC 2759) and the keys that come of it (RFC 3079 section 3).
+"""MS-CHAPv2 (RFC 2759) and the keys derived from it (RFC 3079 section 3).
 
-MD4 and single DES are the protocol's own; they hold only inside a tunnel such as SSTP's TLS.
+The protocol uses MD4 and single DES; it is secure only inside a tunnel such as SSTP's TLS.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.ppp.keys import BindingKey
 
 CHALLENGE_LENGTH = 16
 VALUE_LENGTH = 49
-"""Of a Response: challenge 16, eight zeros, NT response 24, flags."""
+"""Bytes of a Response's value: peer challenge 16, zeros 8, NT response 24, flags 1."""
 
 _SIGNING = (
     b"Magic server to client signing constant",
@@ -40,14 +40,14 @@ _FAILURE = re.compile(r"E=(\d{1,10})(?:[^M]*M=(.*))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Verified:
-    """A right password: keys, and "S=..." by which the peer sees that we know it too."""
+    """The password is right: keys, and the "S=..." that proves to the peer that we know it."""
 
     keys: tuple[BindingKey, ...]
     authenticator_response: str = field(repr=False)
 
 
 class Exchange:
-    """The peer's side: its answer to a challenge, and what it then expects of the server."""
+    """The peer's side: its response to a challenge, and the proof that it expects."""
 
     def __init__(self, user: str, password: str) -> None:
         self._user = user
@@ -56,7 +56,7 @@ class Exchange:
         self._response = b""
 
     def respond(self, authenticator: bytes, entropy: Callable[[int], bytes]) -> bytes:
-        """The value of the Response; the same again for a challenge that is repeated."""
+        """The value of the Response; the same for a retransmitted challenge."""
         if authenticator != self._challenges[0]:
             peer = entropy(CHALLENGE_LENGTH)
             self._challenges = authenticator, peer
@@ -64,7 +64,7 @@ class Exchange:
         return self._challenges[1] + bytes(8) + self._response + b"\0"
 
     def proves(self, message: bytes) -> bool:
-        """Does this Success message show that the server knows the password?"""
+        """Whether this Success message proves that the server knows the password."""
         authenticator, peer = self._challenges
         expected = authenticator_response(
             self._hash, self._response, peer, authenticator, self._user
@@ -73,7 +73,7 @@ class Exchange:
 
     @property
     def keys(self) -> tuple[BindingKey, ...]:
-        """Of the last response."""
+        """The binding keys of the last response."""
         return binding_keys(self._hash, self._response)
 
 
@@ -83,7 +83,7 @@ def parse_response(value: bytes) -> tuple[bytes, bytes]:
 
 
 def verify(attempt: MsChapV2Attempt, password: str) -> Verified | None:
-    """Check a peer's response against the password; None: it is another one."""
+    """Check a peer's response against the password; None: it is wrong."""
     hashed = nt_password_hash(password)
     expected = nt_response(
         attempt.authenticator_challenge, attempt.peer_challenge, attempt.user, hashed
@@ -101,12 +101,12 @@ def verify(attempt: MsChapV2Attempt, password: str) -> Verified | None:
 
 
 def nt_password_hash(password: str) -> bytes:
-    """8.3."""
+    """RFC 2759 8.3, 16 bytes."""
     return _md4(password.encode("utf-16-le", "surrogatepass"))
 
 
 def nt_response(authenticator: bytes, peer: bytes, user: str, password_hash: bytes) -> bytes:
-    """8.1, 24 bytes."""
+    """RFC 2759 8.1, 24 bytes."""
     challenge = challenge_hash(peer, authenticator, user)
     padded = password_hash.ljust(21, b"\0")
     return b"".join(
@@ -116,7 +116,7 @@ def nt_response(authenticator: bytes, peer: bytes, user: str, password_hash: byt
 
 
 def challenge_hash(peer: bytes, authenticator: bytes, user: str) -> bytes:
-    """8.2; the domain before a backslash does not count."""
+    """RFC 2759 8.2, 8 bytes; a domain before a backslash is ignored."""
     name = user.rpartition("\\")[2].encode("utf-8", "replace")
     return _sha1(peer, authenticator, name)[:8]
 
@@ -124,7 +124,7 @@ def challenge_hash(peer: bytes, authenticator: bytes, user: str) -> bytes:
 def authenticator_response(
     password_hash: bytes, response: bytes, peer: bytes, authenticator: bytes, user: str
 ) -> str:
-    """8.7: "S=" and 40 digits."""
+    """RFC 2759 8.7: "S=" and 40 hexadecimal digits."""
     digest = _sha1(_md4(password_hash), response, _SIGNING[0])
     proof = _sha1(digest, challenge_hash(peer, authenticator, user), _SIGNING[1])
     return "S=" + proof.hex().upper()
@@ -139,13 +139,13 @@ def binding_keys(password_hash: bytes, response: bytes) -> tuple[BindingKey, ...
 
 
 def failure_message(error: int, challenge: bytes, message: str, *, retry: bool) -> bytes:
-    """Section 6; `challenge` is the one for the next try."""
+    """RFC 2759 section 6; `challenge` is for the next try."""
     head = f"E={error} R={int(retry)} C={challenge.hex().upper()} V=3"
     return (f"{head} M={message}" if message else head).encode("utf-8", "replace")
 
 
 def explain_failure(data: bytes) -> str:
-    """What a Failure message says, for a person: its number and text, no challenge."""
+    """A Failure message as text for people: error number and text, without the challenge."""
     failure = parse_failure(data.decode("utf-8", "replace"))
     if failure is None:
         return "the server refuses"
@@ -154,7 +154,7 @@ def explain_failure(data: bytes) -> str:
 
 
 def parse_failure(text: str) -> tuple[str, str] | None:
-    """Number and text of a Failure message; None for what is not one."""
+    """Error number and text of a Failure message; None: it is not one."""
     match = _FAILURE.match(text)
     return (match[1], match[2] or "") if match else None
 

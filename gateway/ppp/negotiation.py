@@ -13,20 +13,20 @@ from gateway.ppp.options import Option, encode_options, parse_options
 from gateway.ppp.wire import Wire
 
 MAX_FAILURE = 5
-"""Naks we send before the rest are Rejects (RFC 1661 4.6)."""
+"""Naks that we send before we send Rejects instead (RFC 1661 4.6)."""
 MAX_CHANGES = 16
-"""Naks and Rejects we take between two Acks before we give up: peers that never agree."""
+"""Naks and Rejects that we accept between two Acks before we give up."""
 
 
 class Judgement(NamedTuple):
-    """What is thought of a peer's options: `rejected` go back as they are, `naked` with values."""
+    """The judgement on a peer's options: `rejected` as requested, `naked` with our values."""
 
     rejected: tuple[Option, ...] = ()
     naked: tuple[Option, ...] = ()
 
 
 class Negotiation(Machine):
-    """Packets in. What the options mean is for the protocol, a class below this one."""
+    """Handles a protocol's packets; subclasses define its options."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
@@ -35,26 +35,26 @@ class Negotiation(Machine):
 
     @abstractmethod
     def _judge(self, options: tuple[Option, ...], *, insist: bool) -> Judgement:
-        """Look at a peer's request. `insist`: options that it lacks may be asked for by Nak."""
+        """Judge a peer's request. `insist`: missing options may still be requested by Nak."""
 
     @abstractmethod
     def _agreed(self, options: tuple[Option, ...]) -> None:
-        """We acknowledge what the peer asked for."""
+        """The peer's request is acknowledged."""
 
     @abstractmethod
     def _naked(self, options: tuple[Option, ...]) -> None:
-        """The peer would rather have these."""
+        """The peer proposes these options instead."""
 
     @abstractmethod
     def _rejected(self, options: tuple[Option, ...]) -> None:
-        """The peer will not hear of these."""
+        """The peer rejects these options."""
 
     def _other(self, packet: Packet, now: float) -> bool:  # noqa: ARG002 - for LCP's own codes
-        """A code beyond RFC 1661's seven; False: unknown."""
+        """Handle a code beyond RFC 1661's seven; False: unknown."""
         return False
 
     def receive(self, payload: bytes, now: float) -> None:
-        """One packet of this protocol; what cannot be read is discarded."""
+        """Handle one packet of this protocol; malformed packets are discarded."""
         packet = parse_packet(payload)
         if packet is None:
             return
@@ -66,13 +66,13 @@ class Negotiation(Machine):
             self._event(Event.UNKNOWN_CODE, now)
 
     def reject(self, now: float) -> None:
-        """The peer's Protocol-Reject or Code-Reject strikes at what we cannot do without."""
+        """The peer has rejected a protocol or code that we cannot do without."""
         self.gave_up = self.gave_up or "the peer rejects the protocol"
         self._event(Event.REJECT_FATAL, now)
 
     def _request(self, packet: Packet, now: float) -> None:
-        """A request. One that has been acknowledged and comes again only wanted the Ack again: it
-        was late or lost. Taken as a new one it would take the layer down (RFC 1661's Opened).
+        """Handle a request. If it repeats the acknowledged one, the Ack was late or lost and is
+        sent again: as a new request, it would take the layer down (RFC 1661, state Opened).
         """
         options = parse_options(packet.data)
         if options is None or self._is_loop(options):
@@ -98,11 +98,11 @@ class Negotiation(Machine):
             self._event(Event.GOOD_REQUEST, now)
 
     def _is_loop(self, options: tuple[Option, ...]) -> bool:  # noqa: ARG002 - for LCP
-        """Our own request come back."""
+        """Whether this is our own request, echoed."""
         return False
 
     def _ack(self, packet: Packet, now: float) -> None:
-        """The Ack of our last request; the same once more is the answer to a repetition of ours."""
+        """Handle the Ack of our last request; a second one, to a retransmission, is ignored."""
         if packet.identifier != self._identifier or packet.data != encode_options(self._asked):
             return
         if packet == self._seen_ack and self.state in (State.ACK_RCVD, State.OPENED):
@@ -123,7 +123,7 @@ class Negotiation(Machine):
             self._naked(options)
         self._changes += 1
         if self._changes > MAX_CHANGES:
-            self.gave_up = self.gave_up or "the peer never agrees"
+            self.gave_up = self.gave_up or "the peer does not agree"
         if self.gave_up:
             self._event(Event.CLOSE, now)
             return
@@ -138,7 +138,7 @@ class Negotiation(Machine):
         self._event(Event.TERMINATE_ACK, now)
 
     def _code_reject(self, packet: Packet, now: float) -> None:
-        """RFC 1661 5.6: harmless unless it is one of the seven codes."""
+        """RFC 1661 5.6: fatal only for one of the seven codes."""
         if packet.data and packet.data[0] in self._HANDLERS:
             self.reject(now)
         else:

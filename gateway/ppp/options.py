@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MOST_OPTIONS = 64
-"""More than all known ones of LCP and IPCP; a longer list is malformed."""
+"""More than LCP and IPCP define; a longer list is malformed."""
 
 
 class Option(NamedTuple):
@@ -16,7 +16,7 @@ class Option(NamedTuple):
 
 
 def parse_options(data: bytes) -> tuple[Option, ...] | None:
-    """None where a length runs past the end or is below 2: the packet is to be discarded."""
+    """Parse options; None: a length is wrong, and the packet must be discarded."""
     options: list[Option] = []
     while data:
         if len(data) < 2 or not 2 <= data[1] <= len(data) or len(options) >= MOST_OPTIONS:
@@ -27,5 +27,5 @@ def parse_options(data: bytes) -> tuple[Option, ...] | None:
 
 
 def encode_options(options: tuple[Option, ...]) -> bytes:
-    """Type, length, value of each."""
+    """Encode options as type, length, value."""
     return b"".join(bytes((kind, 2 + len(value))) + value for kind, value in options)

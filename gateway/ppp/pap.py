@@ -1,4 +1,4 @@
-"""PAP (RFC 1334 section 2), both ends; only where it is configured."""
+"""PAP (RFC 1334 section 2), both ends; used only if configured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.ppp.wire import Wire
 
 METHOD = "PAP"
 LONGEST = 255
-"""Bytes of a name, a password or a message."""
+"""Maximum bytes of a name, a password or a message."""
 
 
 class Code(IntEnum):
@@ -35,7 +35,7 @@ def _parse_counted(data: bytes) -> tuple[str, bytes] | None:
 
 
 class PapServer(ServerEnd):
-    """Waits for name and password, and leaves the judgement to whoever answers the attempt."""
+    """Waits for name and password; the link's owner gives the verdict."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire, frames.PAP)
@@ -48,7 +48,7 @@ class PapServer(ServerEnd):
         self._resend.wait(now, PATIENCE)
 
     def receive(self, payload: bytes, now: float) -> None:  # noqa: ARG002 - nothing is timed here
-        """A request; one that is repeated after the end gets the same reply."""
+        """Handle a request; a retransmission after the end gets the same reply."""
         packet = parse_packet(payload)
         if packet is None or packet.code != Code.REQUEST or self._pending:
             return
@@ -64,7 +64,7 @@ class PapServer(ServerEnd):
             self._wire.ask(self._pending)
 
     def answer(self, verdict: Verdict, now: float) -> None:  # noqa: ARG002 - nothing is timed here
-        """Ack or Nak."""
+        """Send Ack or Nak."""
         attempt, self._pending = self._pending, None
         if attempt is None:
             return
@@ -72,7 +72,7 @@ class PapServer(ServerEnd):
             self._send(Code.ACK, verdict.message)
             self._pass(attempt.user, METHOD, keys.zeros(), verdict.address)
         elif isinstance(verdict, Refuse):
-            self._send(Code.NAK, verdict.said)
+            self._send(Code.NAK, verdict.text_for_peer)
             self._fail(verdict.reason, verdict.message)
         else:
             self._fail("refused", "an EAP packet cannot answer PAP")
@@ -83,7 +83,7 @@ class PapServer(ServerEnd):
 
 
 class PapClient(ClientEnd):
-    """Says name and password until it is answered."""
+    """Sends name and password until there is an answer."""
 
     def __init__(self, wire: Wire, user: str, password: str) -> None:
         super().__init__(wire, frames.PAP)
@@ -92,16 +92,17 @@ class PapClient(ClientEnd):
         self._identifier = 1
 
     def start(self, now: float) -> None:
-        """The peer speaks first, and that is us."""
+        """Send the first request; in PAP, the peer speaks first."""
         self._resend.send(encode_packet(Code.REQUEST, self._identifier, self._body), now)
 
     def receive(self, payload: bytes, now: float) -> None:  # noqa: ARG002 - nothing is timed here
-        """Ack or Nak."""
+        """Handle Ack or Nak."""
         packet = parse_packet(payload)
         if packet is None or self.outcome or packet.identifier != self._identifier:
             return
         if packet.code == Code.ACK:
             self._pass(self._user, METHOD, keys.zeros())
         elif packet.code == Code.NAK:
-            said = _parse_counted(packet.data)
-            self._fail("password", said[0] if said and said[0] else "the server refuses")
+            message = _parse_counted(packet.data)
+            text = message[0] if message else ""
+            self._fail("password", text or "the server refuses")

@@ -1,4 +1,4 @@
-"""The protocols above LCP for either end of a link, by its configuration."""
+"""Makes the protocols above LCP for an end of a link from its configuration."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from gateway.ppp.pap import PapClient, PapServer
 from gateway.ppp.wire import Wire
 
 _EAP_OVERHEAD = 10
-"""EAP's header, type, flags and length before a piece of TLS."""
+"""Bytes of EAP's header, type, flags and length before a TLS fragment."""
 _LONGEST_PIECE = 1300
-"""As the Framed-MTU that Azure names to RADIUS servers."""
+"""Bytes, like the Framed-MTU that Azure sends to RADIUS servers."""
 
 
 def make_authentication(
     config: ServerConfig | ClientConfig, wire: Wire, method: Method, peer_mru: int
 ) -> Authentication:
-    """What LCP agreed on."""
+    """Make the authentication protocol that LCP has agreed on."""
     if isinstance(config, ServerConfig):
         return _server(config, wire, method, peer_mru)
     fragment = min(peer_mru - _EAP_OVERHEAD, _LONGEST_PIECE)
@@ -32,7 +32,7 @@ def make_authentication(
 def make_ipcp(
     config: ServerConfig | ClientConfig, wire: Wire, address: IPv4Address | None
 ) -> ServerIpcp | ClientIpcp:
-    """`address` is the verdict's, on the server's end."""
+    """Make IPCP. `address`: the verdict's address, at the server's end."""
     if isinstance(config, ServerConfig):
         assert address is not None
         local = config.local_address

@@ -1,6 +1,6 @@
-"""OpenSSL contexts for EAP-TLS: TLS 1.2 and nothing else.
+"""OpenSSL contexts for EAP-TLS: TLS 1.2 only.
 
-So do Windows 10 and the seed; RFC 9190's other keys for TLS 1.3 are not built.
+Windows 10 and the seed use it, too; RFC 9190's key derivation for TLS 1.3 is not implemented.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def server_context(
     key: Key,
     chain: tuple[x509.Certificate, ...] = (),
 ) -> SSL.Context:
-    """The gateway's end; made once and shared. The peer must have a certificate, any: its chain is
-    for gateway.policy.trust to look at."""
+    """The gateway's context; made once and shared. The peer must send a certificate, but OpenSSL
+    accepts any: gateway.policy.trust verifies its chain."""
     context = _context(certificate, key, chain)
     context.set_cipher_list(cipher_suites.AZURE.encode())
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
@@ -31,10 +31,11 @@ def server_context(
 
 
 def name_client_roots(context: SSL.Context, roots: tuple[x509.Certificate, ...]) -> None:
-    """Name these to clients, as hints which certificate is wanted; from one thread only.
+    """Send these names to clients, as hints which certificate to use. Call it from one thread only.
 
-    A context of its own for each list would need a callback of C code, for which a confined
-    process has no memory left; so pyOpenSSL's guard, which is for threads, is stepped over.
+    A new context for each list would need a C callback, which a confined process cannot allocate
+    (no executable memory). So this changes a context in use, which pyOpenSSL guards against
+    because of threads.
     """
     names = [crypto.X509.from_cryptography(root).get_subject() for root in roots]
     inspect.unwrap(SSL.Context.set_client_ca_list)(context, names)
@@ -46,7 +47,7 @@ def client_context(
     chain: tuple[x509.Certificate, ...],
     server_roots: tuple[x509.Certificate, ...],
 ) -> SSL.Context:
-    """The user's end: its certificate, and the roots one of which the server's must lead to."""
+    """The user's context: its certificate, and the roots to which the server's must chain."""
     context = _context(certificate, key, chain)
     context.set_verify(SSL.VERIFY_PEER)
     store = context.get_cert_store()
@@ -59,7 +60,7 @@ def client_context(
 def _context(
     certificate: x509.Certificate, key: Key, chain: tuple[x509.Certificate, ...]
 ) -> SSL.Context:
-    """No resumption: a ticket would let a peer in whose certificate nobody has seen this time."""
+    """A context without resumption, which would admit a peer without verifying its certificate."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)

@@ -9,14 +9,14 @@ _MORE = 0x40
 _LENGTH = 0x80
 
 LONGEST_MESSAGE = 32768
-"""Bytes of one flight: eight certificates with RSA keys of 4,096 bits have 15 KB."""
+"""Maximum bytes of one flight: eight certificates with 4,096-bit RSA keys have 15 KB."""
 
 MSK_LENGTH = 64
 _LABEL = b"client EAP encryption"
 
 
 class Fragments:
-    """Flights out in pieces of at most `size` bytes, flights in put together again."""
+    """Splits outgoing flights into fragments of at most `size` bytes; reassembles incoming ones."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -26,15 +26,16 @@ class Fragments:
 
     @property
     def pending(self) -> bool:
-        """There is more to send when the other end has acknowledged."""
+        """Whether more fragments are to be sent once the other end acknowledges."""
         return bool(self._out)
 
     def load(self, message: bytes) -> None:
-        """A flight to be sent."""
+        """Set the flight to be sent."""
         self._out, self._first = message, True
 
     def next(self) -> bytes:
-        """Flags, length (first of several) and a piece; an acknowledgement where none is left."""
+        """Flags, length (in the first of several) and a fragment; if none is left, an
+        acknowledgement."""
         piece, rest = self._out[: self._size], self._out[self._size :]
         flags, length = (_MORE if rest else 0), b""
         if rest and self._first:
@@ -44,9 +45,10 @@ class Fragments:
         return bytes((flags,)) + length + piece
 
     def receive(self, data: bytes) -> bytes | None:
-        """A whole flight (empty: an acknowledgement), or None: more is to come.
+        """Handle a fragment: return the complete flight (empty: an acknowledgement), or None if
+        more fragments follow.
 
-        Raises ValueError where it is malformed or too long.
+        ValueError: it is malformed or too long.
         """
         if not data:
             raise ValueError("EAP-TLS without flags")
@@ -65,7 +67,7 @@ class Fragments:
 
 
 class Handshake:
-    """One end of a TLS connection without a socket. `error` is OpenSSL's word, once it fails."""
+    """One end of a TLS connection without a socket. `error`: OpenSSL's message if it fails."""
 
     def __init__(self, context: SSL.Context, *, server: bool) -> None:
         self._connection = SSL.Connection(context, None)
@@ -77,7 +79,7 @@ class Handshake:
         self.error = ""
 
     def step(self, flight: bytes) -> bytes:
-        """What the other end sent; what it is to be sent, an alert where the handshake fails."""
+        """Process the other end's flight; return our next one, an alert if the handshake fails."""
         try:
             if flight:
                 self._connection.bio_write(flight)
@@ -96,7 +98,7 @@ class Handshake:
         return exported[:MSK_LENGTH]
 
     def chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, DER, leaf first; OpenSSL keeps the leaf apart at a server."""
+        """The client's certificates, DER, leaf first; a server gets the leaf separately."""
         leaf = self._connection.get_peer_certificate()
         others = self._connection.get_peer_cert_chain() or []
         if leaf is None:

@@ -1,4 +1,4 @@
-"""What the protocols of one link share: frames out, events out, randomness; and resending."""
+"""Shared by the protocols of one link: outgoing frames, events, randomness, retransmission."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from gateway.ppp.events import Attempt, LinkEvent
 Entropy = Callable[[int], bytes]
 
 MOST_OUTGOING = 64
-"""Frames not yet taken. Beyond it they are lost, which PPP is made for (RFC 1661 4.6)."""
+"""Maximum frames not yet taken. Further ones are lost, which PPP tolerates (RFC 1661 4.6)."""
 
 
 class Wire:
-    """The way out of a link."""
+    """The output of a link."""
 
     def __init__(self, entropy: Entropy) -> None:
         self.entropy = entropy
         self.outgoing: list[bytes] = []
         self.events: list[LinkEvent] = []
         self.asked = False
-        """An attempt waits for its verdict."""
+        """Whether an attempt waits for its verdict."""
 
     def send(self, protocol: int, packet: bytes) -> None:
         """Queue one frame."""
@@ -33,13 +33,13 @@ class Wire:
         self.events.append(event)
 
     def ask(self, attempt: Attempt) -> None:
-        """Queue an attempt, of which there is only one at a time."""
+        """Queue an attempt; there is only one at a time."""
         self.asked = True
         self.events.append(attempt)
 
 
 class Resend:
-    """A request that is sent again until it is answered or the tries are used up."""
+    """A request that is retransmitted until it is answered or the tries are used up."""
 
     def __init__(self, wire: Wire, protocol: int, *, interval: float, tries: int) -> None:
         self._wire = wire
@@ -56,15 +56,15 @@ class Resend:
         self._again(now)
 
     def wait(self, now: float, limit: float) -> None:
-        """It is the other end's turn, for so many seconds; nothing is sent."""
+        """Wait `limit` seconds for the other end, without sending."""
         self._left, self.deadline = 0, now + limit
 
     def stop(self) -> None:
-        """It is answered."""
+        """Stop: the request is answered."""
         self.deadline = None
 
     def tick(self, now: float) -> bool:
-        """Send it again where it is time; False: the last try has gone unanswered."""
+        """Retransmit if due; False: the last try was not answered."""
         if self.deadline is None or now < self.deadline:
             return True
         if self._left == 0:

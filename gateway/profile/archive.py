@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from gateway.common.vocabulary import AuthenticationMethod, VpnProtocol
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can hold: equal settings give equal bytes."""
+"""The earliest time that a zip can contain; fixed, so that equal settings give equal bytes."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the profile is made of."""
+    """The input of the profile."""
 
     fqdn: str
     certificate_name: str
     root_pem: str
-    """The root by which clients know the gateway."""
+    """The root by which clients authenticate the gateway."""
     protocols: tuple[VpnProtocol, ...]
     routes: tuple[IPv4Network, ...]
     tls_auth: str
     """OpenVPN's static key; empty without OpenVPN."""
     method: AuthenticationMethod = "EAPTLS"
-    """How users sign in, of IKEv2 and SSTP."""
+    """How users authenticate with IKEv2 and SSTP."""
     radius: bool = False
     radius_root: bytes = b""
-    """RADIUS with EAPTLS: the root by which clients know the RADIUS server, DER."""
+    """RADIUS with EAPTLS: the root by which clients authenticate the RADIUS server, DER."""
 
 
 def files(snapshot: Snapshot) -> dict[str, bytes]:
     """Path in the zip to content, in order.
 
-    Generic/ is there with IKEv2 only and OpenVPN/ with OpenVPN only, as Azure documents; with
-    RADIUS, Generic/RadiusServerRoot.cer for EAPTLS and Mac/ for EAPMSCHAPv2 with IKEv2.
-    VpnServerRoot.cer is DER, as Windows exports a .cer by default; which of the two forms Azure
-    ships is not documented. WindowsLab/ is this lab's own, where Azure has its installers
-    (WindowsAmd64/, WindowsX86/): with SSTP or IKEv2.
+    As Azure documents, Generic/ exists only with IKEv2 and OpenVPN/ only with OpenVPN; RADIUS adds
+    Generic/RadiusServerRoot.cer for EAPTLS, and Mac/ for EAPMSCHAPv2 with IKEv2. VpnServerRoot.cer
+    is DER, as Windows exports a .cer by default; Azure does not document its format. WindowsLab/,
+    with SSTP or IKEv2, is this lab's replacement for Azure's installers (WindowsAmd64/,
+    WindowsX86/).
     """
     content: dict[str, bytes] = {}
     if "IkeV2" in snapshot.protocols:

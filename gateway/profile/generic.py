@@ -1,7 +1,7 @@
-"""Generic/ of the client configuration: settings for clients that Azure has no installer for.
+"""Generic/ of the client configuration: settings for clients without an Azure installer.
 
-Documented are the root element VpnProfile and its children VpnServer, VpnType and Routes, as
-Microsoft's own Linux sample reads them (azure-docs, storage files P2S Linux); nothing is added.
+Microsoft documents the root element VpnProfile with its children VpnServer, VpnType and Routes in
+its Linux sample, which reads them (azure-docs, storage files P2S Linux). Nothing is added here.
 """
 
 from __future__ import annotations

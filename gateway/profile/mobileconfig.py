@@ -1,8 +1,8 @@
-"""Mac/ of the client configuration: a configuration profile for RADIUS with a password over IKEv2.
+"""Mac/ of the client configuration: a configuration profile for RADIUS passwords over IKEv2.
 
-Azure's own is not documented beyond its being there (azure-docs,
-point-to-site-vpn-client-configuration-radius-password); the keys are Apple's, as strongSwan's
-documentation of iOS and macOS has them, with what a Mac proposes by itself.
+Azure documents only that the file exists (azure-docs,
+point-to-site-vpn-client-configuration-radius-password). The keys are Apple's, according to
+strongSwan's documentation of iOS and macOS; the proposals are a Mac's defaults.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _SECURITY = {
 
 
 def mobileconfig(fqdn: str, root_pem: str) -> bytes:
-    """The profile: the root, and the connection, with ExtendedAuthEnabled and no certificate,
-    which is EAP-MSCHAPv2. The same gateway gives the same bytes."""
+    """The profile with the root and the connection. ExtendedAuthEnabled without a certificate means
+    EAP-MSCHAPv2. The same gateway gives the same bytes."""
     own = uuid5(NAMESPACE_DNS, fqdn)
     root = _payload(own, "root", "com.apple.security.root", "Root of the VPN gateway")
     vpn = _payload(own, "vpn", "com.apple.vpn.managed", "IkeV2-VPN")

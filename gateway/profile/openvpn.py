@@ -1,14 +1,14 @@
-"""OpenVPN/vpnconfig.ovpn: Azure's published directives (facts/azure-p2s.md, section 2).
+"""OpenVPN/vpnconfig.ovpn: Azure's published directives (docs/facts.md §1).
 
-The user puts certificate and key where $CLIENTCERTIFICATE and $PRIVATEKEY stand. The name that is
-checked is the gateway's id, not the name that is connected to.
+The user replaces $CLIENTCERTIFICATE and $PRIVATEKEY by certificate and key. The client checks the
+gateway's id as the certificate's name, not the host name that it connects to.
 """
 
 from __future__ import annotations
 
 
 def vpnconfig(fqdn: str, certificate_name: str, root: str, tls_auth: str) -> str:
-    """The configuration; `root` and `tls_auth` are the texts of their files."""
+    """The configuration; `root` and `tls_auth` are the contents of their files."""
     return f"""client
 remote {fqdn} 443
 verify-x509-name '{certificate_name}' name

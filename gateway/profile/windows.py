@@ -1,8 +1,7 @@
 """WindowsLab/VpnClientSetup.ps1 of the client configuration.
 
-Azure ships an installer whose content is not documented; this script makes the same kind of
-connection with Windows' own commands. It is written after their documentation and has not been
-run on Windows.
+Azure ships an undocumented installer; this script creates the same kind of connection with
+Windows' own commands. It follows their documentation and has not been run on Windows.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _METHODS: dict[AuthenticationMethod, tuple[str, ...]] = {
     ),
     "EAPMSCHAPv2": ("$eap = New-EapConfiguration",),
 }
-"""New-EapConfiguration makes EAP-MSCHAPv2 unless told otherwise (its documentation)."""
+"""Without options, New-EapConfiguration makes EAP-MSCHAPv2 (its documentation)."""
 
 
 def setup_script(
@@ -32,7 +31,7 @@ def setup_script(
     routes: Iterable[IPv4Network],
     method: AuthenticationMethod = "EAPTLS",
 ) -> str:
-    """The script, with Windows' line ends; `Automatic` tries IKEv2 first, then SSTP (seed)."""
+    """The script, with CRLF line endings; `Automatic` tries IKEv2 first, then SSTP (seed)."""
     offered = {"IkeV2", "SSTP"} & set(protocols)
     tunnel = "Automatic" if len(offered) == 2 else {"IkeV2": "Ikev2", "SSTP": "Sstp"}[offered.pop()]
     lines = (

@@ -1,1 +1,1 @@
-"""Site-to-site tunnels, in the charon that serves point-to-site IKEv2."""
+"""Site-to-site tunnels, in the charon that also serves point-to-site IKEv2."""

@@ -1,4 +1,4 @@
-"""A site-to-site tunnel as charon is told of it: vici messages. Pure.
+"""charon's configuration of a site-to-site tunnel, as vici messages. Pure.
 
 Azure's defaults for RouteBased gateways (azure-docs vpn-gateway-about-vpn-devices): IKEv2 with a
 pre-shared key and group 2, an IKE_SA of 28,800 s; ESP without PFS, 27,000 s or 102,400,000 KB.
@@ -34,34 +34,34 @@ IKE_LIFE, ESP_LIFE = 28_800, 27_000
 """Seconds."""
 ESP_BYTES = 102_400_000 * 1024
 EARLY = 0.9
-"""After which part of a lifetime it is renewed."""
+"""Fraction of a lifetime after which keys are renewed."""
 RETRANSMITS = 8
-"""Seconds for which charon repeats a request before it gives up (see strongswan.conf)."""
+"""Seconds for which charon retransmits a request before it gives up (see strongswan.conf)."""
 
 
 @dataclass(frozen=True)
 class Tunnel:
-    """One connection with its local network gateway."""
+    """One connection together with its local network gateway."""
 
     name: str
     peer: IPv4Address
     """The public address of the other VPN device."""
     prefixes: tuple[IPv4Network, ...]
-    """What is behind it."""
+    """The prefixes behind that device."""
     local: tuple[IPv4Network, ...]
-    """What is on this side: the VNet, and point-to-site clients."""
+    """The prefixes on this side: the VNet's and those of point-to-site clients."""
     dpd_timeout: int
     initiates: bool
     key: SecretStr = field(repr=False)
 
     @property
     def connection(self) -> str:
-        """Its name in charon."""
+        """The connection's name in charon."""
         return f"{SITE_TO_SITE}{self.name}"
 
 
 def shared_key(tunnel: Tunnel, public: IPv4Address) -> dict[str, Any]:
-    """load-shared: a message that holds a secret."""
+    """load-shared; the message contains a secret."""
     return {
         "id": tunnel.connection,
         "type": "IKE",
@@ -73,13 +73,13 @@ def shared_key(tunnel: Tunnel, public: IPv4Address) -> dict[str, Any]:
 def connection(tunnel: Tunnel, public: IPv4Address, *, userspace: bool) -> dict[str, Any]:
     """load-conn.
 
-    Azure's RouteBased gateways negotiate any-to-any selectors and choose by route; here they are
-    the prefixes themselves, because kernel-libipsec chooses by policy, and policies that were all
-    alike could not tell several sites apart. For traffic it comes to the same.
+    Azure's RouteBased gateways negotiate any-to-any selectors and route by prefix. Here the
+    selectors are the prefixes, because kernel-libipsec selects tunnels by policy, and identical
+    policies could not distinguish several sites. The effect on traffic is the same.
 
-    The gateway itself sees to it that a lost tunnel comes back (s2s.py), so charon does not.
-    Kernel ESP holds packets back with a trap policy until there is a tunnel; kernel-libipsec has
-    no traps and drops them.
+    The gateway itself re-establishes a lost tunnel (gateway.s2s.keeper), so charon does not. Until
+    a tunnel is up, a trap policy of kernel ESP holds packets back; kernel-libipsec has no traps and
+    drops them.
     """
     life, byte = round(ESP_LIFE * EARLY), round(ESP_BYTES * EARLY)
     child = {

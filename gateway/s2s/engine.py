@@ -1,6 +1,6 @@
-"""Site-to-site tunnels, in the charon that serves point-to-site too.
+"""Site-to-site tunnels, in the charon that also serves point-to-site.
 
-Each connection has a keeper, which looks whether its tunnel is up and sets it up while it is not.
+Each connection has a keeper, which checks whether its tunnel is up and initiates it if it is not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TunnelReport:
-    """What ARM tells of a connection: ingress is what came from the site, in bytes."""
+    """ARM's report on a connection: status, and bytes from (ingress) and to the site."""
 
     status: ConnectionStatus
     ingress: int
@@ -48,9 +48,9 @@ class SiteToSite:
         self._loaded = False
 
     async def configure(self, tunnels: tuple[Tunnel, ...]) -> None:
-        """Have these tunnels and no others; those that stay as they are live on.
+        """Have exactly these tunnels; unchanged ones stay up.
 
-        Returns when charon knows of them, not when they are up.
+        Returns when charon has loaded them, not when they are up.
         """
         wanted = {tunnel.connection: tunnel for tunnel in tunnels}
         self._charon.peers = frozenset(str(tunnel.peer) for tunnel in tunnels)
@@ -73,36 +73,36 @@ class SiteToSite:
         await self.configure(())
 
     async def report(self, name: str) -> TunnelReport:
-        """Of the connection with that name (ARM's)."""
+        """The report on the connection with this ARM name."""
         keeper = self._keepers.get(f"{SITE_TO_SITE}{name}")
         if keeper is None:
             return TunnelReport("Unknown", 0, 0)
         if self._loaded and self._charon.running:
-            with suppress(EngineError):  # counters stay as they were
+            with suppress(EngineError):  # then the counters are the last known ones
                 await keeper.look()
         return TunnelReport(keeper.status, keeper.bytes_in, keeper.bytes_out)
 
     def status(self, name: str) -> ConnectionStatus:
-        """Of the connection with that name (ARM's), as it was seen last."""
+        """The last known status of the connection with this ARM name."""
         keeper = self._keepers.get(f"{SITE_TO_SITE}{name}")
         return keeper.status if keeper else "Unknown"
 
     def reaches(self, address: IPv4Address) -> str | None:
-        """The name of the connection behind which the address is."""
+        """The name of the connection whose site contains the address; None: no site does."""
         for keeper in self._keepers.values():
             if any(address in prefix for prefix in keeper.tunnel.prefixes):
                 return keeper.tunnel.name
         return None
 
-    # ------------------------------------------------------------------ as a tenant of charon's
+    # ------------------------------------------------------------------------- charon's tenant
 
     async def load(self) -> None:
-        """charon has started and knows nothing."""
+        """charon has started: load everything."""
         await self._load(list(self._keepers))
         self._loaded = True
 
     def on_event(self, name: str, message: dict[str, Any]) -> None:
-        """A tunnel may have come or gone."""
+        """Wake the keepers of tunnels that an event concerns."""
         for event in vici.event(name, message):
             match event:
                 case vici.UpDown():
@@ -113,7 +113,7 @@ class SiteToSite:
                     self._keepers[event.connection].count((event.old,))
 
     def gone(self, error: GatewayError) -> None:
-        """charon is dead."""
+        """charon has died."""
         self._loaded = False
         for keeper in self._keepers.values():
             keeper.lost(error.message.splitlines()[0])
@@ -123,7 +123,7 @@ class SiteToSite:
             if name in self._keepers:
                 self._keepers[name].wake()
 
-    # ---------------------------------------------------------------------- what charon is told
+    # -------------------------------------------------------------------- charon's configuration
 
     async def _load(self, names: list[str]) -> None:
         link, public = self._charon.link, self._placement.publicIPAddress
@@ -147,7 +147,7 @@ class SiteToSite:
             await keeper.terminate()
 
     async def _lay_routes(self) -> None:
-        """Into the tunnels, and nowhere when there is none."""
+        """Route the sites' prefixes into the tunnels, or nowhere while a tunnel is down."""
         tunnels = [keeper.tunnel for keeper in self._keepers.values()]
         prefixes = tuple(dict.fromkeys(p for tunnel in tunnels for p in tunnel.prefixes))
         former = tuple(prefix for prefix in self._laid if prefix not in prefixes)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from gateway.s2s.config import Tunnel
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
-"""Seconds between attempts to set the tunnel up."""
+"""Seconds between attempts to initiate the tunnel; doubled after each failure."""
 LOOK_INTERVAL = 10.0
-"""Seconds after which a tunnel that is up is looked at, should an event have been missed."""
+"""Seconds after which an established tunnel is checked, in case an event was missed."""
 SETUP_LIMIT = 20.0
 GOODBYE_MS = "1000"
 
-# What charon says to why there is no tunnel; the first that is found decides.
+# Patterns in charon's messages that explain why there is no tunnel; the first match decides.
 _REASONS = (
     (r"AUTHENTICATION_FAILED|AUTH_FAILED|MAC mismatched", "the pre-shared keys differ"),
     (r"giving up after|peer not responding|timed out", "the VPN device does not answer"),
@@ -36,7 +36,7 @@ _REASONS = (
 
 
 class Keeper:
-    """One connection's state, and the task that works on it."""
+    """One connection's state, and the task that keeps its tunnel up."""
 
     def __init__(self, tunnel: Tunnel, charon: Charon, log: TunnelLog) -> None:
         self.tunnel = tunnel
@@ -50,26 +50,26 @@ class Keeper:
 
     @property
     def bytes_in(self) -> int:
-        """From the site, over all CHILD_SAs: each begins at zero."""
+        """Bytes from the site, over all CHILD_SAs, each of which counts from zero."""
         return sum(child.bytes_in for child in self._children.values())
 
     @property
     def bytes_out(self) -> int:
-        """To the site."""
+        """Bytes to the site."""
         return sum(child.bytes_out for child in self._children.values())
 
     def begin(self) -> None:
-        """charon knows of the connection now."""
+        """Start keeping the tunnel up: charon has loaded the connection."""
         if self._task is None:
             self._task = asyncio.create_task(self._keep())
         self.wake()
 
     def wake(self) -> None:
-        """Look now."""
+        """Check the tunnel now."""
         self._wake.set()
 
     async def stop(self) -> None:
-        """Leave the tunnel alone."""
+        """Stop keeping the tunnel up; the tunnel itself is left alone."""
         if self._task:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -77,15 +77,15 @@ class Keeper:
             self._task = None
 
     def lost(self, why: str) -> None:
-        """The tunnel is gone with charon."""
+        """The tunnel has ended with charon."""
         self._set("NotConnected", why)
 
     def count(self, children: Iterable[vici.ChildSa]) -> None:
-        """Remember counters."""
+        """Store counters of CHILD_SAs."""
         self._children.update({child.uniqueid: child for child in children})
 
     async def look(self) -> bool:
-        """Whether the tunnel is up, by what charon says."""
+        """Ask charon whether the tunnel is up, and update the counters."""
         question = {"ike": self.tunnel.connection, "noblock": "yes"}
         sas = [
             sa
@@ -111,7 +111,7 @@ class Keeper:
             self._wake.clear()
             up = False
             if self._charon.running:
-                with suppress(EngineError):  # charon is dying: its keeper knows
+                with suppress(EngineError):  # charon is dying, which its supervisor handles
                     up = await self.look() or await self._set_up()
             if up:
                 self._set("Connected", "")
@@ -122,7 +122,7 @@ class Keeper:
 
     async def _set_up(self) -> bool:
         if not self.tunnel.initiates:
-            self._set("NotConnected", "it waits for the VPN device to begin")
+            self._set("NotConnected", "waiting for the VPN device to initiate")
             return False
         if self.status in ("Unknown", "Connected"):
             self._set("Connecting", "")
@@ -133,20 +133,20 @@ class Keeper:
         return False
 
     def _set(self, status: ConnectionStatus, why: str) -> None:
-        """Attempts that fail one like the other are told once."""
-        told = status in ("Connected", "NotConnected") and (status, why) != (self.status, self._why)
+        """Set the status; repeated failures for the same reason are logged once."""
+        new = status in ("Connected", "NotConnected") and (status, why) != (self.status, self._why)
         self.status = status
         if status != "Connecting":
             self._why = why
-        if told:
+        if new:
             self._log.add(self.tunnel.name, status, str(self.tunnel.peer), why)
 
 
 def reason(lines: Iterable[str], refusal: str) -> str:
-    """Why there is no tunnel, in words, with charon's own."""
-    said = [*lines, refusal]
+    """Why there is no tunnel, with charon's message in parentheses."""
+    messages = [*lines, refusal]
     for pattern, words in _REASONS:
-        for line in said:
+        for line in messages:
             if re.search(pattern, line):
                 return f"{words} ({line.strip()})"
     return refusal or "charon gave no reason"

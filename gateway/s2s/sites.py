@@ -1,4 +1,4 @@
-"""Connections and local network gateways: the documents, and what they have become."""
+"""Connections and local network gateways: their ARM documents, and the tunnels made from them."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Connections:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """Of all connected sites."""
+        """The prefixes of all connected sites."""
         used = {connection.local_network_gateway for connection in self._connections.values()}
         return tuple(prefix for name in used for prefix in self._space(self._local_gateways[name]))
 
     def take_local_gateway(
         self, name: str, data: object, gateway: VirtualNetworkGateway | None
     ) -> None:
-        """InvalidDocumentError leaves everything as it was."""
+        """PUT a local network gateway. InvalidDocumentError: nothing has changed."""
         local = parse(LocalNetworkGateway, data)
         network = tuple(map(str, self._placement.virtualNetwork.addressPrefixes))
         found = local_gateway_violations(
@@ -60,7 +60,7 @@ class Connections:
         self._local_gateways[name] = local
 
     def take_connection(self, name: str, data: object, gateway: VirtualNetworkGateway) -> None:
-        """InvalidDocumentError leaves everything as it was."""
+        """PUT a connection. InvalidDocumentError: nothing has changed."""
         connection = parse(Connection, data).with_key_of(self._connections.get(name))
         others = {n: other for n, other in self._connections.items() if n != name}
         case = ConnectionCase(connection, gateway, self._local_gateways, others)
@@ -68,7 +68,7 @@ class Connections:
         self._connections[name] = connection
 
     def forget(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
-        """NotFoundError; InvalidDocumentError for a local network gateway in use."""
+        """DELETE a resource. NotFoundError; InvalidDocumentError: a connection uses it."""
         users = [c.name for c in self._connections.values() if c.local_network_gateway == name]
         if kind == "localNetworkGateways" and users:
             raise InvalidDocumentError(f"{name} is used by {', '.join(users)}")
@@ -77,7 +77,7 @@ class Connections:
             raise _not_found(name)
 
     async def reconcile(self, gateway: VirtualNetworkGateway) -> None:
-        """Have the tunnels that the documents ask for."""
+        """Have exactly the tunnels that the documents describe."""
         network = self._placement.virtualNetwork.addressPrefixes
         local = (*network, *map(IPv4Network, _pool(gateway)))
         await self._engine.configure(
@@ -89,17 +89,17 @@ class Connections:
         await self._engine.stop()
 
     def local_gateway(self, name: str) -> dict[str, Any]:
-        """GET."""
+        """GET a local network gateway. NotFoundError."""
         if name not in self._local_gateways:
             raise _not_found(name)
         return self._local_gateways[name].document()
 
     def local_gateways(self) -> list[dict[str, Any]]:
-        """GET of all."""
+        """GET all local network gateways."""
         return [local.document() for local in self._local_gateways.values()]
 
     async def connection(self, name: str) -> dict[str, Any]:
-        """GET: without the key, with status and counters."""
+        """GET a connection, without the key, with status and counters. NotFoundError."""
         if name not in self._connections:
             raise _not_found(name)
         document = self._connections[name].document()
@@ -113,15 +113,15 @@ class Connections:
         return document
 
     async def connections(self) -> list[dict[str, Any]]:
-        """GET of all."""
+        """GET all connections."""
         return [await self.connection(name) for name in self._connections]
 
     def status(self, name: str) -> ConnectionStatus:
-        """As it was seen last."""
+        """The last known status of a connection."""
         return self._engine.status(name)
 
     def reaches(self, address: IPv4Address) -> str | None:
-        """The connection behind which an address is."""
+        """The name of the connection whose site contains the address; None: no site does."""
         return self._engine.reaches(address)
 
     def _tunnel(self, connection: Connection, local: tuple[IPv4Network, ...]) -> Tunnel:
@@ -148,7 +148,7 @@ def _pool(gateway: VirtualNetworkGateway | None) -> tuple[str, ...]:
 
 
 def _not_found(name: str) -> NotFoundError:
-    return NotFoundError(f"there is no {name} here")
+    return NotFoundError(f"{name} was not found")
 
 
 def _refuse(name: str, own: str, found: Iterable[Violation]) -> None:
@@ -157,6 +157,6 @@ def _refuse(name: str, own: str, found: Iterable[Violation]) -> None:
         words = "a name has 1 to 80 letters, digits, underscores, periods and hyphens"
         details.append(Detail("InvalidResourceName", words, "name"))
     if name != own:
-        details.append(Detail("InvalidResourceName", f"the address says {name}", "name"))
+        details.append(Detail("InvalidResourceName", f"the name in the URL is {name}", "name"))
     if details:
         raise InvalidDocumentError("; ".join(d.message for d in details), details)

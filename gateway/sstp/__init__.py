@@ -1,1 +1,1 @@
-"""SSTP: the gateway's side of it; protocol/ has no I/O, worker/ is the process without rights."""
+"""SSTP: the gateway's side; protocol/ has no I/O, worker/ is the unprivileged process."""

@@ -1,5 +1,4 @@
-"""Users of SSTP with certificates: what their EAP says goes to gateway.eap_tls.worker, and comes
-back."""
+"""Authenticates SSTP users with certificates: relays their EAP to gateway.eap_tls.worker."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ class CertificateAuthenticator:
         self._conversations: dict[int, int] = {}
 
     async def authenticate(self, asked: Asked) -> Vouched | Denied | Continue:
-        """One EAP-Response."""
+        """Handle one EAP-Response."""
         given = asked.attempt
         if not isinstance(given, EapGiven):
             return Denied(call=asked.call, reason="refused", message="certificates only")
@@ -52,7 +51,7 @@ class CertificateAuthenticator:
         return Continue(call=asked.call, eap=step.packet, reason=step.reason, message=step.message)
 
     def forget(self, call: int) -> None:
-        """The call is over."""
+        """Discard the call's state: the call has ended."""
         conversation = self._conversations.pop(call, None)
         if conversation is not None:
             self._eap_tls.forget(conversation)

@@ -1,8 +1,7 @@
-"""SSTP: a worker process of our own (gateway.sstp.worker) on TCP 443, every client decided by the
-gate.
+"""SSTP: a worker process (gateway.sstp.worker) on TCP 443; admission decides on every client.
 
-The gateway opens the port and the TUN and keeps the sessions; the worker, without root, speaks to
-the clients and asks. Sessions are known by the worker's number of the call.
+The gateway opens the port and the TUN and keeps the sessions; the unprivileged worker serves the
+clients and asks the gateway. A session's handle is the worker's number of the call.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class SstpEngine:
-    """The engine for ARM's `SSTP`. `authenticator`: another one than RADIUS, for benchmarks."""
+    """The engine for ARM's `SSTP`. `authenticator`: a replacement for RADIUS, for benchmarks."""
 
     protocol: VpnProtocol = "SSTP"
 
@@ -60,47 +59,47 @@ class SstpEngine:
         self._certificates = CertificateAuthenticator(context.eap_tls)
         self._settings: Settings | None = None
         self._in_force: Settings | None = None
-        """What the worker has."""
+        """The settings that the worker has."""
         self._daemon: Daemon | None = None
         self._sockets = WorkerSockets(context.placement.publicIPAddress)
         self._link = SstpWorkerLink(self._on, self._on_broken)
-        self._gate = Gate(context, self._authenticator, self._tell)
+        self._gate = Gate(context, self._authenticator, self._send)
         self._background = Background("SSTP")
         self._compiled = False
-        self._told_busy = False
+        self._sent_busy = False
         self._totals: Mapping[str, int] = {}
 
-    # ------------------------------------------------------------------ what the reconciler asks
+    # ------------------------------------------------------------------ called by the reconciler
 
     async def configure(self, settings: Settings) -> None:
-        """Another pool restarts the worker; everything else holds for calls from now on."""
+        """Apply settings. A changed pool restarts the worker; other changes affect new calls."""
         old, self._settings = self._settings, settings
         if self._daemon and old and old.pool != settings.pool:
             await self._stop_worker("the client address pool was changed")
         if self._daemon is None:
             self._daemon = Daemon(self._program())
         await self._daemon.start()
-        if self._in_force is not settings:  # it was running, or starting with older ones
+        if self._in_force is not settings:  # it was running, or started with older settings
             await self._configure(settings)
 
     async def stop(self) -> None:
-        """End it and forget what it was told."""
+        """Stop the worker and end all sessions."""
         await self._stop_worker("the SSTP engine was stopped")
         self._settings = None
 
     async def disconnect(self, session: Session, why: str) -> None:
-        """The worker's Closed takes the session out."""
+        """Disconnect a client; the worker's Closed then removes the session."""
         session.ending = why
         try:
             self._link.send(End(call=int(session.handle), why=why))
         except EngineError:
-            if self._context.sessions.get(session.id):  # else it went with its worker
+            if self._context.sessions.get(session.id):  # otherwise it ended with its worker
                 raise
-        with self._replaced_if_it_hangs():
+        with self._replacing_a_hung_worker():
             await until_gone(self._context.sessions, session)
 
     async def refresh(self) -> None:
-        """Counters of all calls in one message."""
+        """Get the counters of all calls by one message."""
         if not self._link.connected:
             return
         counts = await self._link.report()
@@ -114,7 +113,7 @@ class SstpEngine:
                 session.counters.egress_packets = traffic.packets_out
 
     def report(self) -> EngineReport:
-        """As every engine."""
+        """As in Engine."""
         daemon = self._daemon
         return EngineReport(
             self.protocol,
@@ -147,7 +146,7 @@ class SstpEngine:
 
     async def _prepare(self) -> None:
         assert self._settings
-        # The compiler takes its time, and netlink's library has an event loop of its own.
+        # Compiling may take long, and the netlink library has its own event loop.
         self._compiled = await asyncio.to_thread(native.load) is not None
         await asyncio.to_thread(self._sockets.open, self._settings.pool, vnet_hdr=self._compiled)
         self._link.renew()
@@ -155,8 +154,8 @@ class SstpEngine:
     async def _ready(self) -> None:
         self._link.started()
         assert self._settings
-        self._told_busy = False
-        # A worker that is only being started is its keeper's, which knows how long that may take.
+        self._sent_busy = False
+        # While the worker is starting, the daemon's limit for that applies.
         configured = await self._configure(self._settings, START_LIMIT)
         if configured.kept:
             words = f"sstpd runs without capabilities, and keeps {configured.kept}"
@@ -169,10 +168,10 @@ class SstpEngine:
             dns=settings.dns,
             methods=self._authenticator().methods,
         )
-        with self._replaced_if_it_hangs():
+        with self._replacing_a_hung_worker():
             configured = await self._link.configure(order, limit)
         self._in_force = settings
-        self._tell_busy()
+        self._send_busy()
         return configured
 
     def _authenticator(self) -> Authenticator:
@@ -195,8 +194,8 @@ class SstpEngine:
         self._gate.end_all(why)
 
     @contextmanager
-    def _replaced_if_it_hangs(self) -> Iterator[None]:
-        """A worker that does not do as it is told must not keep its sessions."""
+    def _replacing_a_hung_worker(self) -> Iterator[None]:
+        """Kill the worker if it does not execute an order: it must not keep its sessions."""
         try:
             yield
         except EngineError as error:
@@ -204,7 +203,7 @@ class SstpEngine:
             raise
 
     def _on_broken(self, why: str) -> None:
-        """A worker that is not there any more, or cannot be trusted: its keeper makes another."""
+        """Kill a worker that has failed or cannot be trusted; its supervisor starts another."""
         pid = self._daemon.pid if self._daemon else None
         if pid:
             sys.stderr.write(f"SSTP: the worker is killed: {why}\n")
@@ -234,18 +233,18 @@ class SstpEngine:
                 self._context.log.add("engine", self.protocol, message.message)
             case _:
                 pass
-        self._tell_busy()
+        self._send_busy()
 
-    def _tell(self, message: BaseModel) -> None:
-        """To a worker that may have gone meanwhile: then there is nobody to be told."""
+    def _send(self, message: BaseModel) -> None:
+        """Send to the worker; ignored if it has died meanwhile."""
         with suppress(EngineError):
             self._link.send(message)
-        self._tell_busy()
+        self._send_busy()
 
-    def _tell_busy(self) -> None:
-        """The worker turns new calls away at HTTP while the SKU's number is reached."""
+    def _send_busy(self) -> None:
+        """Tell the worker whether the SKU's limit is reached; it then refuses new calls by HTTP."""
         busy = self._context.admission.full(self.protocol) is not None
-        if busy != self._told_busy and self._link.connected:
-            self._told_busy = busy
+        if busy != self._sent_busy and self._link.connected:
+            self._sent_busy = busy
             with suppress(EngineError):
                 self._link.send(Busy(busy=busy))

@@ -1,4 +1,4 @@
-"""Who asks to come in over SSTP, from the question to the end of the session."""
+"""The admission of SSTP calls, from authentication to the end of the session."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Authenticator(Protocol):
-    """Who checks passwords and certificates: RADIUS, or the gateway's own EAP-TLS."""
+    """Checks passwords or certificates: RADIUS, or the gateway's own EAP-TLS."""
 
     methods: tuple[Method, ...]
-    """What clients are asked for, in order of preference."""
+    """The methods offered to clients, in order of preference."""
 
     async def authenticate(self, asked: Asked) -> Vouched | Denied | Continue:
-        """One attempt of one call (`asked.call`); takes as long as it takes."""
+        """Check one attempt of one call (`asked.call`); there is no time limit."""
 
     def forget(self, call: int) -> None:
-        """The call is over; nothing happens if it was never heard of."""
+        """Discard the call's state, if any: the call has ended."""
 
 
 class Vouched:
-    """The authenticator answers for this peer; the gate decides the rest."""
+    """The authenticator has accepted this peer; admission decides next."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Vouched:
         *,
         failure: bytes = b"",
     ) -> None:
-        """`failure`: the EAP-Failure for when admission says no."""
+        """`failure`: the EAP-Failure if admission refuses the peer."""
         self.peer = peer
         self.keys = keys
         self.text = text
@@ -52,26 +52,26 @@ class Vouched:
 
 
 class Gate:
-    """Between the worker's questions and the gateway's one gate and table of sessions."""
+    """Connects the worker's requests to admission and the session table."""
 
     def __init__(
         self,
         context: EngineContext,
         authenticator: Callable[[], Authenticator],
-        tell: Callable[[BaseModel], None],
+        send: Callable[[BaseModel], None],
     ) -> None:
-        """`authenticator`: the one in force."""
+        """`authenticator`: returns the current one. `send`: sends to the worker."""
         self._context = context
         self._authenticator = authenticator
         self._authenticators: dict[int, Authenticator] = {}
-        """By call: a call keeps to the one that it began with."""
-        self._tell = tell
+        """By call: a call keeps the authenticator that it began with."""
+        self._send = send
         self._asking: set[int] = set()
-        # by call, let in and not open yet: its place
+        # by call, admitted but not open yet: its reservation
         self._admitted: dict[int, Reservation] = {}
 
     async def asked(self, asked: Asked) -> None:
-        """Answer; a call that has gone meanwhile gets none."""
+        """Authenticate and answer, unless the call has ended meanwhile."""
         self._asking.add(asked.call)
         verdict: Vouched | Denied | Continue = _fault(asked.call)
         try:
@@ -85,33 +85,33 @@ class Gate:
             return
         self._asking.remove(asked.call)
         if isinstance(verdict, Vouched):
-            self._tell(self._decide(asked.call, verdict))
+            self._send(self._decide(asked.call, verdict))
         else:
-            self._tell(verdict)
+            self._send(verdict)
 
     def opened(self, message: Opened) -> None:
-        """The reservation becomes a session, unless the desired state has changed meanwhile."""
+        """Turn the reservation into a session; end it if the desired state has changed."""
         reservation = self._admitted.pop(message.call, None)
         context = self._context
         if reservation is None or not context.sessions.holds(reservation):
-            self._tell(End(call=message.call, why="its place had lapsed"))
+            self._send(End(call=message.call, why="its place had lapsed"))
             return
         try:
             session = context.sessions.open(
                 reservation, handle=str(message.call), private_address=reservation.address
             )
         except FenceError as error:
-            self._tell(End(call=message.call, why=f"the gateway's own fault: {error.message}"))
+            self._send(End(call=message.call, why=f"the gateway's own fault: {error.message}"))
             return
         words = f"assigned {session.private_address} ({message.binding})", session.peer.accepted_by
         self._log("connected", session, "; ".join(filter(None, words)))
         objection = context.admission.objection_to_session(session)
         if objection:
             session.ending = objection.message
-            self._tell(End(call=message.call, why=objection.message))
+            self._send(End(call=message.call, why=objection.message))
 
     def closed(self, call: int, why: str) -> None:
-        """Give back whatever the call had."""
+        """Release everything that the call holds."""
         self._asking.discard(call)
         if chosen := self._authenticators.pop(call, None):
             chosen.forget(call)
@@ -122,7 +122,7 @@ class Gate:
             self._close(session, why)
 
     def end_all(self, why: str) -> None:
-        """The worker is gone, and all calls with it."""
+        """Close all calls: the worker has ended."""
         for call in {*self._asking, *self._admitted}:
             self.closed(call, why)
         for session in self._context.sessions.of("SSTP"):

@@ -1,4 +1,4 @@
-"""The gateway's end of the channel to its SSTP worker: orders that are answered."""
+"""The gateway's end of the channel to its SSTP worker: requests and their answers."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 ANSWER_LIMIT = 5.0
-"""Seconds in which the worker answers an order."""
+"""Seconds to wait for the worker's answer to a request."""
 
 
 class SstpWorkerLink(WorkerLink["FromWorker"]):
-    """`on_message` is told what is no answer, `broken` why the worker is of no more use."""
+    """`on_message` gets all messages but answers; `broken` is called with the reason of failure."""
 
     def __init__(
         self, on_message: Callable[[FromWorker], None], broken: Callable[[str], None]
     ) -> None:
         super().__init__("the SSTP worker", FROM_WORKER, self._take, broken)
-        self._tell = on_message
+        self._on_other = on_message
         self._number = 0
         self._configured: dict[int, asyncio.Future[Configured]] = {}
         self._counts: list[asyncio.Future[Counts]] = []
         self._pongs: list[asyncio.Future[Pong]] = []
 
     def close(self) -> None:
-        """Close both ends; whoever waits for an answer hears that there is none."""
+        """Close both ends; pending requests fail."""
         super().close()
         for waiting in (list(self._configured.values()), self._counts, self._pongs):
             for answer in waiting:
@@ -51,22 +51,22 @@ class SstpWorkerLink(WorkerLink["FromWorker"]):
         self._pongs.clear()
 
     async def configure(self, order: Configure, limit: float = ANSWER_LIMIT) -> Configured:
-        """Put this in force; returns when it is."""
+        """Send a configuration; return when it is in force. EngineError."""
         self._number += 1
         answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
         self._configured[self._number] = answer
         self.send(order.model_copy(update={"number": self._number}))
-        return await _within(answer, "took no configuration", limit)
+        return await _within(answer, "did not accept its configuration", limit)
 
     async def report(self) -> Counts:
-        """The worker's counts."""
+        """Get the worker's counters. EngineError."""
         answer: asyncio.Future[Counts] = asyncio.get_running_loop().create_future()
         self._counts.append(answer)
         self.send(Report())
-        return await _within(answer, "told no counts")
+        return await _within(answer, "did not report its counters")
 
     async def alive(self) -> None:
-        """For the heartbeat: returns when the worker's loop has answered."""
+        """For the heartbeat: return when the worker's loop has answered. EngineError."""
         answer: asyncio.Future[Pong] = asyncio.get_running_loop().create_future()
         self._pongs.append(answer)
         self.send(Ping())
@@ -81,7 +81,7 @@ class SstpWorkerLink(WorkerLink["FromWorker"]):
             case Pong():
                 _answer(self._pongs.pop(0) if self._pongs else None, message)
             case _:
-                self._tell(message)
+                self._on_other(message)
 
 
 def _answer(future: asyncio.Future[M] | None, message: M) -> None:

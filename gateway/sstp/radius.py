@@ -1,8 +1,8 @@
-"""Users of SSTP whom RADIUS checks: what their PPP says goes to the servers, and comes back.
+"""Authenticates SSTP users by RADIUS: relays their PPP authentication to the servers.
 
-Clients are asked for EAP first, which is what profiles of Azure with RADIUS name (EAPMSCHAPv2,
-EAPTLS), and for MS-CHAPv2 where they refuse it; which methods Azure's own gateway offers over SSTP
-is not documented. PAP is not offered: it has no keys for the crypto binding.
+Clients are offered EAP first, which Azure's profiles for RADIUS name (EAPMSCHAPv2, EAPTLS), then
+MS-CHAPv2. Azure does not document the methods that its gateway offers over SSTP. PAP is not
+offered: it yields no keys for the crypto binding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from radius.verdict import EapVerdict
 
 MOST_CONVERSATIONS = 4096
-"""More than the worker has connections."""
+"""More than the worker's connections."""
 
 
 class RadiusAuthenticator:
@@ -38,7 +38,7 @@ class RadiusAuthenticator:
         self._conversations: OrderedDict[int, EapSession] = OrderedDict()
 
     async def authenticate(self, asked: Asked) -> Vouched | Denied | Continue:
-        """Ask the servers; 30 s at most (radius.client)."""
+        """Ask the servers, for at most 30 s (radius.client)."""
         if not self._path.enabled:
             message = "Radius authentication is not enabled"
             return Denied(call=asked.call, reason="refused", message=message)
@@ -53,7 +53,7 @@ class RadiusAuthenticator:
         return Denied(call=asked.call, reason="refused", message="a method that was not offered")
 
     def forget(self, call: int) -> None:
-        """The call is over."""
+        """Discard the call's state: the call has ended."""
         self._conversations.pop(call, None)
 
     async def _eap(self, asked: Asked, given: EapGiven) -> Vouched | Denied | Continue:
@@ -82,8 +82,8 @@ class RadiusAuthenticator:
 
 
 def _vouched(asked: Asked, outcome: Accept, user: str, method: str) -> Vouched | Denied:
-    """With the keys that the client must have come to as well; without any, it is no acceptance."""
-    assert outcome.keys  # those of PAP alone has none
+    """The acceptance, with the keys that the client must have, too; refused without keys."""
+    assert outcome.keys  # only PAP has none
     found = keys.from_radius(outcome.keys.recv, outcome.keys.send, method)
     if not found:
         return Denied(
@@ -102,14 +102,14 @@ def _vouched(asked: Asked, outcome: Accept, user: str, method: str) -> Vouched |
 
 
 def _denied(asked: Asked, outcome: Reject) -> Denied:
-    """The log has the server's name and words; the client hears what the server has for it."""
+    """The refusal: the log gets the server's address and message, the client only its text."""
     failure = mschapv2.parse_failure(outcome.message)
-    error, said = failure or ("", outcome.message)
+    error, text = failure or ("", outcome.message)
     return Denied(
         call=asked.call,
         reason=outcome.reason,
-        message=f"E={error} {said}".rstrip() if failure else said,
-        text=said,
+        message=f"E={error} {text}".rstrip() if failure else text,
+        text=text,
         error=outcome.error,
         eap=outcome.eap,
         radius_server=outcome.server,

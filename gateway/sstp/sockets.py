@@ -1,4 +1,4 @@
-"""What the SSTP worker stands on, opened by the gateway as root: TCP 443 and the TUN."""
+"""The SSTP worker's TCP 443 listener and TUN device, opened by the gateway as root."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 PORT = 443
 DEVICE = PROTOCOLS["SSTP"].device
 MTU = 1400
-"""Bytes of an IP packet in the tunnel: Ethernet's 1500 less IP, TCP, TLS, SSTP and PPP."""
+"""Bytes of an IP packet in the tunnel: Ethernet's 1500 without IP, TCP, TLS, SSTP and PPP."""
 BACKLOG = 1024
 
 
 class WorkerSockets:
-    """Lives as long as the engine; workers come and go upon it."""
+    """The sockets of successive workers; they stay open as long as the engine."""
 
     def __init__(self, public: IPv4Address) -> None:
         self._public = public
@@ -35,17 +35,17 @@ class WorkerSockets:
 
     @property
     def own_address(self) -> IPv4Address:
-        """The gateway's in the tunnel: the first of the pool."""
+        """The gateway's address in the tunnel: the first of the pool."""
         return next(usable(self._pool))
 
     def descriptors(self) -> dict[str, int]:
-        """For the worker."""
+        """The descriptors for the worker, by option name."""
         assert self._listener
         assert self._tun is not None
         return {"listen": self._listener.fileno(), "tun": self._tun}
 
     def open(self, pool: Sequence[IPv4Network], *, vnet_hdr: bool) -> None:
-        """What is not open yet; EngineError says what cannot be."""
+        """Open what is not open yet. EngineError: that failed."""
         self._pool = tuple(pool)
         if self._listener is None:
             self._listener = _listen(self._public)
@@ -59,7 +59,7 @@ class WorkerSockets:
                 raise
 
     def close(self) -> None:
-        """Nobody is listened to any more, and the device is gone."""
+        """Close the listener and remove the device."""
         if self._listener:
             self._listener.close()
             self._listener = None

@@ -1,1 +1,1 @@
-"""What processes without rights, which read strangers' bytes, have in common."""
+"""Shared parts of the unprivileged worker processes, which parse untrusted bytes."""

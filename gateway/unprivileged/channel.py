@@ -1,6 +1,6 @@
-"""One end of the SOCK_SEQPACKET socket between the gateway and a worker, without a loop.
+"""One end of the SOCK_SEQPACKET socket between the gateway and a worker, without an event loop.
 
-Either side calls `receive` when the socket is readable and `flush` when it is writable.
+Each side calls `receive` when the socket is readable and `flush` when it is writable.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LARGEST = 131072
-"""Bytes of one message: 20 roots of RSA-4096 are 40 kB."""
+"""Maximum bytes of one message: 20 roots of RSA-4096 are 40 kB."""
 MOST_WAITING = 10000
-"""Messages that the other side has not read."""
+"""Maximum messages that the other side has not read."""
 
 
 class ChannelError(Exception):
-    """The other side is gone, talks nonsense or does not read; the channel is of no more use."""
+    """The other side has closed, sends invalid messages or does not read: give up the channel."""
 
 
 class Channel(Generic[T]):
-    """Sends any message, receives those of one direction."""
+    """Sends any message; receives the messages of one direction."""
 
     def __init__(self, end: socket.socket, incoming: TypeAdapter[T]) -> None:
         end.setblocking(False)
@@ -36,7 +36,7 @@ class Channel(Generic[T]):
 
     @property
     def wants_write(self) -> bool:
-        """Whether something waits to be sent."""
+        """Whether messages are waiting to be sent."""
         return bool(self._waiting)
 
     def fileno(self) -> int:
@@ -44,7 +44,7 @@ class Channel(Generic[T]):
         return self._socket.fileno()
 
     def send(self, message: BaseModel) -> None:
-        """Send, or keep until `flush`. ChannelError where that cannot succeed."""
+        """Send, or queue until `flush`. ChannelError: that cannot succeed."""
         data = message.model_dump_json().encode()
         if len(data) > LARGEST:
             kind = type(message).__name__
@@ -55,7 +55,7 @@ class Channel(Generic[T]):
         self.flush()
 
     def flush(self) -> None:
-        """Send what waits, as far as it goes."""
+        """Send queued messages as far as the socket accepts them. ChannelError."""
         try:
             while self._waiting:
                 self._socket.send(self._waiting[0])
@@ -66,13 +66,13 @@ class Channel(Generic[T]):
             raise ChannelError(f"the other side is gone: {error.strerror}") from error
 
     def receive(self) -> Iterator[T]:
-        """What has come. ChannelError at the end, or at what is no message."""
+        """The messages that have arrived. ChannelError: closed, or an invalid message."""
         while (data := self._take()) is not None:
             try:
                 yield self._incoming.validate_json(data)
             except ValidationError as error:
                 flaws = error.errors(include_url=False, include_input=False, include_context=False)
-                # pydantic's sentences quote what came
+                # pydantic's messages would quote the input
                 raise ChannelError(f"no message: {flaws[0]['type']}") from None
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Connections on which nobody has been admitted yet: bounded, the oldest of the greediest goes.
+"""A bounded table of half-open connections, those not admitted yet.
 
-A flood fills the table and then throws out its own: a source that has more than its share loses
-its oldest, and when the whole is full, the source with most does. Whoever waits for the gateway's
-verdict (a second factor may take half a minute) goes after those who have not come that far.
+A flood evicts its own connections: a source beyond its share loses its oldest, and if the table is
+full, the source that has the most does. Connections that wait for the gateway's verdict (a second
+factor may take half a minute) are evicted last.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class HalfOpen(Generic[T]):
-    """Members by source, in the order in which they came."""
+    """Members by source, in order of arrival."""
 
     def __init__(self, *, total: int, share: int) -> None:
         self._total = total
@@ -25,30 +25,30 @@ class HalfOpen(Generic[T]):
         return self._size
 
     def add(self, member: T, source: str) -> T | None:
-        """Take one in; returns one that has to go instead, which is out already."""
+        """Add a member. Returns the member evicted for it, if any."""
         crowd = self._sources.setdefault(source, {})
         crowd[member] = False
         self._size += 1
         if len(crowd) > self._share:
-            return self._throw_out(source)
+            return self._evict(source)
         if self._size > self._total:
             return self.crowded()
         return None
 
     def crowded(self) -> T | None:
-        """Throw one out of the source that has most; None if there is nobody."""
+        """Evict a member of the source that has the most; None: the table is empty."""
         if not self._size:
             return None
-        return self._throw_out(max(self._sources, key=lambda s: len(self._sources[s])))
+        return self._evict(max(self._sources, key=lambda s: len(self._sources[s])))
 
     def waits(self, member: T, source: str) -> None:
-        """It waits for a verdict from now on."""
+        """Mark a member as waiting for a verdict."""
         crowd = self._sources.get(source, {})
         if member in crowd:
             crowd[member] = True
 
     def remove(self, member: T, source: str) -> None:
-        """It is admitted or gone; nothing happens if it is out."""
+        """Remove a member that is admitted or gone; does nothing if it was evicted."""
         crowd = self._sources.get(source, {})
         if member not in crowd:
             return
@@ -57,7 +57,7 @@ class HalfOpen(Generic[T]):
         if not crowd:
             del self._sources[source]
 
-    def _throw_out(self, source: str) -> T:
+    def _evict(self, source: str) -> T:
         crowd = self._sources[source]
         oldest = next((m for m, waits in crowd.items() if not waits), next(iter(crowd)))
         self.remove(oldest, source)

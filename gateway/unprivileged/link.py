@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class WorkerLink(Generic[T]):
-    """Made anew for each worker. `broken` is told why a worker is of no more use."""
+    """A link that is renewed for each worker. `broken` is called with the reason when it fails."""
 
     def __init__(
         self,
@@ -37,23 +37,23 @@ class WorkerLink(Generic[T]):
 
     @property
     def connected(self) -> bool:
-        """Whether there is a worker at the other end, as far as anybody knows."""
+        """Whether a worker is connected, as far as is known."""
         return self._channel is not None
 
     def renew(self) -> None:
-        """A new pair of sockets for a worker that is about to start."""
+        """Make a new socket pair for a worker that is about to start."""
         self.close()
         ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel = Channel(ours, self._incoming)
         asyncio.get_running_loop().add_reader(ours, self._readable)
 
     def theirs(self) -> int:
-        """The worker's end, to be inherited."""
+        """The descriptor of the worker's end, to be inherited."""
         assert self._theirs
         return self._theirs.fileno()
 
     def started(self) -> None:
-        """The worker has its end; ours of it would hide that it is gone."""
+        """Close our copy of the worker's end, which would hide that the worker has exited."""
         if self._theirs:
             self._theirs.close()
             self._theirs = None
@@ -69,7 +69,7 @@ class WorkerLink(Generic[T]):
             self._channel = None
 
     def send(self, message: BaseModel) -> None:
-        """Tell the worker. EngineError where there is none."""
+        """Send to the worker. EngineError: there is none, or it cannot be sent."""
         if self._channel is None:
             raise EngineError(f"{self._name} is not running")
         try:
@@ -92,7 +92,7 @@ class WorkerLink(Generic[T]):
 
     def _writable(self) -> None:
         if self._channel:
-            with suppress(ChannelError):  # the reader hears of it
+            with suppress(ChannelError):  # the reader will report it
                 self._channel.flush()
             if not self._channel.wants_write:
                 asyncio.get_running_loop().remove_writer(self._channel.fileno())

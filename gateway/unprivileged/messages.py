@@ -1,7 +1,6 @@
-"""What all messages between the gateway and its workers have in common: one JSON object each.
+"""Base classes of messages between the gateway and its workers: one JSON object each.
 
-A worker reads strangers' bytes, so the gateway believes no more of it than these forms say. Bytes
-are Base64.
+A worker parses untrusted bytes, so the gateway validates everything it sends. Bytes are Base64.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Word = Annotated[str, Field(max_length=512)]
-"""Text that may have come from a stranger; whoever sends it makes it fit (radius.printable)."""
+"""Text that may come from a stranger; the sender sanitises it (radius.printable)."""
 Secret = Annotated[bytes, Field(repr=False, max_length=4096)]
 
 

@@ -1,15 +1,16 @@
-"""Namespaces with nothing in them: what is open stays open, and nothing else can be reached."""
+"""Empty namespaces: open descriptors stay usable, and nothing else can be reached."""
 
 from __future__ import annotations
 
 from gateway.common import calls
 
 _COVERED = "/dev"
-"""A directory that every system has, and that is not there any more afterwards."""
+"""A directory that every system has; it is covered by the new root."""
 
 
 def empty() -> str:
-    """Enter them, as root of the machine or of a user namespace; what could not be left, or ""."""
+    """Enter empty namespaces, as root of the machine or of a user namespace. Returns what could not
+    be left, or ""."""
     kept = []
     for what, leave in (("the network", _leave_network), ("the files", _leave_files)):
         try:
@@ -24,7 +25,7 @@ def _leave_network() -> None:
 
 
 def _leave_files() -> None:
-    """An empty directory becomes the root; the old one is unmounted, also from below it."""
+    """Make an empty directory the root; the old root is stacked below it and unmounted."""
     calls.unshare(calls.NEWNS)
     calls.mount("none", "/", "", calls.MS_REC | calls.MS_PRIVATE)
     flags = calls.MS_RDONLY | calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC

@@ -1,4 +1,4 @@
-"""Giving up root for good: a process that reads strangers' bytes has no rights to lose."""
+"""Drops root privileges for good: a process that parses untrusted bytes has none to lose."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _LIMITS = {
     resource.RLIMIT_FSIZE: 64 << 20,
     resource.RLIMIT_AS: 4 << 30,
 }
-"""Bytes, and processes. Of files only the log is written; 1,024 half-open connections and 128
-calls take less than 0.5 GB."""
+"""Bytes, and number of processes. The only file written is the log; 1,024 half-open connections and
+128 calls take less than 0.5 GB."""
 
 
 def confine() -> str:
-    """Give up root for good, and everything but what is open: to be called with one thread, after
-    the last import, before a stranger's first byte.
+    """Drop root and everything but open descriptors. Call this with a single thread, after the last
+    import and before the first untrusted byte.
 
-    Nothing can be opened, connected, listened on, started or mapped executable afterwards (see
-    system_calls for what is left): epoll, sockets and pipes of a loop, and callbacks of C code
-    (cffi), are to be made before. Accepting at a listener, TUN and channels go on: they belong to
-    the namespace that they were opened in. Importing a module raises ImportError from now on.
+    Afterwards nothing can be opened, connected, listened on, started or mapped executable (see
+    system_calls for what is left), and imports raise ImportError. An event loop's epoll, sockets
+    and pipes, and callbacks of C code (cffi), must be made before. Open listeners, TUN devices and
+    channels still work: they belong to the namespace in which they were opened.
 
-    Returns what could not be given up, for people; empty for nothing. OSError, RuntimeError.
+    Returns what could not be dropped, as text; empty: everything was. OSError, RuntimeError.
     """
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise RuntimeError("other threads would keep their rights")
@@ -54,11 +54,11 @@ def confine() -> str:
 
 
 def drop() -> str:
-    """Become nobody, without capabilities and without a way back to them.
+    """Become `nobody`, without capabilities and without a way to regain them.
 
-    Returns what could not be given up: where the user namespace maps no other id, the process
-    keeps its own. OSError if the rest does not succeed. What is open stays open; modules that are
-    not imported yet may be out of reach afterwards.
+    Returns what could not be dropped: if the user namespace maps no other id, the process keeps its
+    own. OSError: anything else failed. Open descriptors stay open; modules not imported yet may be
+    unreadable afterwards.
     """
     calls.prctl(calls.PR_SET_NO_NEW_PRIVS, 1)
     _drop_bounding_set()
@@ -71,8 +71,8 @@ def drop() -> str:
 
 
 class _NoImports:
-    """A module may be out of reach after root is gone, which depends on where the program lies; so
-    an import that comes too late fails everywhere, and in the tests first.
+    """Forbids imports. Whether modules are readable without root depends on where the program is
+    installed; with this, a forgotten import fails everywhere, and first of all in the tests.
     """
 
     def find_spec(
@@ -82,7 +82,7 @@ class _NoImports:
 
 
 def die_with_parent() -> None:
-    """SIGTERM when the gateway is gone. The kernel forgets it when credentials change."""
+    """Get SIGTERM when the gateway exits. The kernel clears this when credentials change."""
     calls.die_with_parent(signal.SIGTERM)
 
 
@@ -99,7 +99,7 @@ def _become_nobody() -> str:
 
 
 def _drop_bounding_set() -> None:
-    """As far as the kernel knows capabilities."""
+    """Drop every capability that the kernel knows."""
     for capability in range(_MOST_CAPABILITIES):
         try:
             calls.give_up(capability)

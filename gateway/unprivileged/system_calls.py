@@ -1,7 +1,7 @@
-"""A seccomp filter: the system calls of an event loop on descriptors that are open, and no others.
+"""A seccomp filter that allows only the system calls of an event loop on open descriptors.
 
-A BPF program in the form of linux/filter.h; whatever it does not know fails with EPERM, so that a
-library's try at something else is an error like any other and not the end of every client.
+A BPF program as in linux/filter.h. All other system calls fail with EPERM, so that a library's
+attempt at one is an ordinary error and does not end every client's connection.
 Numbers: asm/unistd_64.h and asm-generic/unistd.h, linux/audit.h, linux/seccomp.h.
 """
 
@@ -36,7 +36,7 @@ _INSTRUCTION = struct.Struct("=HBBI")
 _SECCOMP_MODE_FILTER = 2
 
 Code = list[tuple[int, int, int, int]]
-"""Operation, how many to leave out where it is true and where it is false, operand."""
+"""Operation, instructions to skip if true and if false, operand."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class OneOf:
     values: tuple[int, ...]
 
     def code(self) -> Code:
-        """Goes on behind its end, or returns EPERM."""
+        """Instructions that continue after their end, or return EPERM."""
         left = range(len(self.values), 0, -1)
         tests = [(_JEQ, n, 0, value) for n, value in zip(left, self.values, strict=True)]
         return [_argument(self.argument), *tests, (_RETURN, 0, 0, _EPERM)]
@@ -66,7 +66,7 @@ class Without:
 
 
 def _argument(number: int) -> tuple[int, int, int, int]:
-    """Its lower half, little-endian: the kernel itself looks at no more of those below."""
+    """Load an argument's lower half (little-endian); the kernel ignores the rest of these."""
     return (_LOAD, 0, 0, _ARGUMENTS + 8 * number)
 
 
@@ -75,7 +75,7 @@ CHECKED: dict[str, tuple[tuple[int, int], Sequence[OneOf | Without]]] = {
     "mmap": ((9, 222), NO_CODE),
     "mprotect": ((10, 226), NO_CODE),
     "ioctl": ((16, 29), (OneOf(1, (_FIONBIO, _FIOCLEX, _FIONCLEX)),)),
-    # MSG_FASTOPEN connects: a listener that was shut down would do for a way out.
+    # MSG_FASTOPEN connects: a shut-down listener could be used to reach the network.
     "sendto": ((44, 206), (Without(3, _MSG_FASTOPEN),)),
     "sendmsg": ((46, 211), (Without(2, _MSG_FASTOPEN),)),
     "setsockopt": (
@@ -83,7 +83,7 @@ CHECKED: dict[str, tuple[tuple[int, int], Sequence[OneOf | Without]]] = {
         (OneOf(1, (_IPPROTO_TCP,)), OneOf(2, (_TCP_NODELAY, _TCP_NOTSENT_LOWAT))),
     ),
 }
-"""Numbers on x86_64 and aarch64, and what the arguments must be."""
+"""Numbers on x86_64 and aarch64, and conditions on the arguments."""
 
 FREE: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63),
@@ -138,7 +138,8 @@ class _Program(ctypes.Structure):
 
 
 def allow_only() -> str:
-    """For this thread and for good; the caller has no_new_privs. What hinders it, else ""."""
+    """Install the filter for this thread, for good; no_new_privs must be set. Returns why that
+    failed, or ""."""
     machine = os.uname().machine
     if machine not in MACHINES:
         return f"all system calls: their numbers on {machine} are not known here"

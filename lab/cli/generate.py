@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from lab.cli import topology_language
 from lab.cli.group import p2slab
 from lab.cli.words import Listing
 from lab.topology.reading.schema import schema
@@ -23,15 +24,16 @@ _KINDS: tuple[tuple[type[click.ParamType[Any]], str], ...] = (
 )
 
 
-def generated() -> dict[str, str]:
+def generated(checkout: Path) -> dict[str, str]:
     """The generated files' contents; their names are relative to the checkout."""
     made = {"lab/cli/commands.json": commands(), "topologies/schema.json": schema()}
-    return {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
+    pages = {"docs/topology-language.md": topology_language.page(checkout)}
+    return pages | {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
 
 
 def write(checkout: Path) -> None:
     """Write all generated files."""
-    for name, content in generated().items():
+    for name, content in generated(checkout).items():
         (checkout / name).write_text(content, encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
 """IKE and ESP proposals of each operating system's native IKEv2 client. Data.
 
-Source: strongSwan's documentation of Windows and Apple clients (facts: Windows offers only
-MODP1024; macOS one suite). All clients authenticate by EAP: Azure's certificate authentication on
-IKEv2 is EAP-TLS.
+Source: strongSwan's documentation of Windows and Apple clients (docs/facts.md §15: Windows offers
+only MODP1024; macOS one suite). All clients authenticate by EAP: Azure's certificate
+authentication on IKEv2 is EAP-TLS.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Configuration of sstpc and pppd as text: pppd's option file, command lines, OpenSSL's limits.
 
 pppd is the parent and sstpc its pty program. So pppd's exit code is available, and no request is
-echoed before pppd listens (facts/sstp-interop.md).
+echoed before pppd listens (docs/facts.md §6).
 """
 
 from __future__ import annotations

@@ -302,7 +302,7 @@ def test_what_cannot_be_written_is_refused_and_what_cannot_be_taken_out_is_told_
         assert [s.peer.protocol for s in scene.sessions] == ["OpenVPN", "SSTP"]
         assert scene.sessions.close(session)
         (said,) = scene.said()
-        assert said.startswith(f"{OPENVPN} could not be taken out of the fence, and is tried again")
+        assert said.startswith(f"{OPENVPN} could not be taken out of the fence; trying again")
         Nft().run(saved)
         assert scene.passes(), "the element came back with the table"
 

@@ -1,1 +1,1 @@
-"""What tests of a lab share: its ground without a lab, and a small lab."""
+"""Shared by tests of labs: namespaces without a lab, benches, and a small lab."""

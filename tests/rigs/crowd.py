@@ -1,7 +1,7 @@
-"""Many honest clients of one computer, each with a certificate of its own.
+"""Many honest clients on one computer, each with its own certificate.
 
-IKEv2: one real charon with a connection a user (shared facts: scale.md section 2). OpenVPN: a
-program a user, each with a TUN of its own and no routes (section 3). Who is in pings the gateway
+IKEv2: one real charon with a connection a user (docs/facts.md §17). OpenVPN: a
+program a user, each with a TUN of its own and no routes (§18). Who is in pings the gateway
 from his own address.
 """
 
@@ -61,17 +61,17 @@ charon-systemd {
 
 
 def people(count: int, by: Forged) -> list[Forged]:
-    """So many users, u0 and so on."""
+    """`count` users, u0 and so on."""
     return [forged.sign(f"u{number}", by=by) for number in range(count)]
 
 
 async def profile_of(bench: Bench) -> Profile:
-    """The gateway's, for certificates."""
+    """The gateway's profile for certificates."""
     return read_profile(await bench.gateway.profile({"authenticationMethod": "EAPTLS"}))
 
 
 class IkeCrowd:
-    """Users of one charon; a user's number is his place in the list."""
+    """Users of one charon; a user's number is the position in the list."""
 
     def __init__(self, node: Node, users: Sequence[Forged]) -> None:
         self._node = node
@@ -79,7 +79,7 @@ class IkeCrowd:
         self._daemon: Process | None = None
 
     async def start(self, profile: Profile) -> None:
-        """charon runs, and knows everybody."""
+        """Start charon with all users' connections."""
         userspace = (await self._node.call(datapath.find)).userspace
         text = _CONF.replace("IPSEC", "kernel-libipsec" if userspace else "")
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
@@ -97,7 +97,7 @@ class IkeCrowd:
             await asyncio.to_thread(load, session)
 
     async def stop(self) -> None:
-        """Everybody hangs up."""
+        """Disconnect all users."""
         if self._daemon:
             await self._daemon.stop()
 
@@ -119,7 +119,7 @@ class IkeCrowd:
         return failures
 
     async def inside(self) -> dict[int, tuple[str, bytes]]:
-        """Who is in: his address and the IKE_SA's SPI."""
+        """The connected users: address and SPI of the IKE_SA."""
 
         def ask(session: vici.Session) -> dict[int, tuple[str, bytes]]:
             found = {}
@@ -146,7 +146,7 @@ class IkeCrowd:
 
 
 class _Sessions:
-    """Sessions of vici, opened one after the other."""
+    """vici sessions, opened one after the other."""
 
     def __init__(self, node: Node, count: int) -> None:
         self._node = node
@@ -209,7 +209,7 @@ def _initiate(session: vici.Session, name: str) -> str:
 
 
 class OpenVpnCrowd:
-    """Users of one computer, a program each."""
+    """Users of one computer, one program each."""
 
     def __init__(self, node: Node, users: Sequence[Forged]) -> None:
         self._node = node
@@ -217,7 +217,7 @@ class OpenVpnCrowd:
         self._running: list[Process] = []
 
     async def dial(self, profile: Profile) -> list[str]:
-        """All at once; the devices of those who are in, once all are."""
+        """Dial all at once; return the devices once all are connected."""
         for number, user in enumerate(self._users):
             text = profile.openvpn.replace("log openvpn.log\n", "")
             text = text.replace("$CLIENTCERTIFICATE", forged.pem(user.der).decode())
@@ -241,7 +241,7 @@ class OpenVpnCrowd:
         return [f"t{number}" for number in range(len(self._users))]
 
     async def stop(self) -> None:
-        """Everybody hangs up."""
+        """Disconnect all users."""
         await asyncio.gather(*(process.stop() for process in self._running))
 
 
@@ -259,7 +259,7 @@ class Pings:
     async def start(
         cls, node: Node, sources: Sequence[str], seconds: float, aim: str = PRIVATE
     ) -> Pings:
-        """They end by themselves, so that the last answer is waited for."""
+        """Start them; they end by themselves, so that the last answer is awaited."""
         count = str(max(1, int(seconds / 0.2)))
         argv = ["ping", "-i", "0.2", "-c", count, "-W", "5", "-I"]
         return cls(
@@ -271,7 +271,7 @@ class Pings:
 
     @property
     def over(self) -> bool:
-        """All of them."""
+        """Whether all have ended."""
         return all(process.code is not None for process in self._running.values())
 
     def missing(self) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""A PPP call whose user a RADIUS server judges: two links in memory, the server's really asked."""
+"""A PPP call authenticated by a real RADIUS server: two links joined in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MOST_TURNS = 200
 
 @dataclass
 class Dialled:
-    """What a call came to."""
+    """The result of a call."""
 
     server: list[LinkEvent] = field(default_factory=list)
     client: list[LinkEvent] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Dialled:
 
     @property
     def connected(self) -> bool:
-        """Network up at both ends, and the same binding key known to both."""
+        """Whether the network is up at both ends, with the same binding key."""
         up = [
             any(isinstance(e, NetworkUp) for e in events) for events in (self.server, self.client)
         ]
@@ -65,7 +65,7 @@ class Dialled:
 async def dial(
     asked: RadiusClient, user: ClientConfig, methods: tuple[Method, ...] = ("EAP", "MS-CHAPv2")
 ) -> Dialled:
-    """Dial with one of these methods, and say what it came to."""
+    """Dial with one of these methods; return the result."""
     clock = asyncio.get_running_loop().time
     config = ServerConfig(IPv4Address("172.16.201.1"), methods)
     server = PppLink(config, now=clock(), entropy=os.urandom)

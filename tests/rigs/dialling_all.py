@@ -1,4 +1,4 @@
-"""Dialling the gateway bench over each protocol with certificates of any kind.
+"""Dials the gateway bench over each protocol with certificates of any kind.
 
 IKEv2 by tests.rigs.ike_attacker, SSTP by tests.rigs.sstp_caller, OpenVPN by the real program.
 """
@@ -49,7 +49,7 @@ def tls_context(shown: Forged) -> SSL.Context:
 
 @dataclass
 class Inside:
-    """Somebody who is in: `alive` asks, `leave` hangs up."""
+    """A connected client: `alive` asks the gateway, `leave` disconnects."""
 
     address: str
     alive: Callable[[], Any]
@@ -58,7 +58,7 @@ class Inside:
 
 @dataclass
 class Dialling:
-    """The gateway's, in the hands of people with odd certificates."""
+    """Dials the gateway with odd certificates."""
 
     bench: Bench
     public: str = PUBLIC
@@ -66,7 +66,7 @@ class Dialling:
     _profile: Any = None
 
     async def ike(self, node: str, manner: Manner) -> tuple[IkeAttacker, Outcome]:
-        """Dial over IKEv2 in that manner."""
+        """Dial over IKEv2 in the given manner."""
         line = await self.bench.nodes[node].call(
             lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         )
@@ -74,7 +74,7 @@ class Dialling:
         return attacker, await off(attacker.dial)
 
     async def dial(self, protocol: VpnProtocol, shown: Forged, node: str = "pc1") -> Inside | None:
-        """By certificate; None: turned away."""
+        """Dial with a certificate; None: refused."""
         ways = {"IkeV2": self._ike, "SSTP": self._sstp, "OpenVPN": self._openvpn}
         return await ways[protocol](shown, node)
 
@@ -145,7 +145,7 @@ class Dialling:
         return [record for record in records if record["protocol"] == protocol]
 
     async def sessions_of(self, address: str, count: int) -> None:
-        """Until the gateway shows so many."""
+        """Wait until the gateway has this many sessions."""
 
         async def shown() -> bool:
             rows = await self.bench.gateway.sessions()

@@ -1,4 +1,4 @@
-"""Fences without a kernel: one that remembers, and none."""
+"""Fences without a kernel: one that records calls, and none."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ GIANT_BITS, GIANT_EXPONENT = 16384, 2**63 + 1
 
 @dataclass(frozen=True)
 class Forged:
-    """A certificate, its key, and the certificates that are shown behind it."""
+    """A certificate, its key, and the certificates sent after it."""
 
     der: bytes
     key: Key = field(repr=False)
@@ -53,7 +53,7 @@ class Forged:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """As cryptography reads it; what it raises where it does not."""
+        """The certificate parsed by cryptography; raises what it raises."""
         return x509.load_der_x509_certificate(self.der)
 
     @property
@@ -66,16 +66,16 @@ class Forged:
         return made
 
     def showing(self, *others: bytes) -> Forged:
-        """The same with these behind it."""
+        """The same certificate with these sent after it."""
         return replace(self, others=others)
 
     def credential(self, name: str) -> Credential:
-        """For what takes lab.pki's."""
+        """As a lab.pki credential."""
         return Credential(name, self.certificate, self.key)
 
 
 def from_credential(credential: Credential) -> Forged:
-    """What lab.pki issued."""
+    """From a credential issued by lab.pki."""
     own, *others = (
         one.public_bytes(serialization.Encoding.DER)
         for one in (credential.certificate, *credential.issuers[:-1])
@@ -94,12 +94,12 @@ def tlv(tag: int, *parts: bytes) -> bytes:
 
 
 def content(der: bytes) -> bytes:
-    """What is behind the outermost tag and length."""
+    """The content after the outermost tag and length."""
     return der[2 + (der[1] & 0x7F if der[1] & 0x80 else 0) :]
 
 
 def pem(der: bytes) -> bytes:
-    """For OpenSSL, whatever is in it."""
+    """The certificate as PEM, for OpenSSL, whatever it contains."""
     text = base64.encodebytes(der)
     return b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
 
@@ -132,7 +132,7 @@ def name(text: str) -> x509.Name:
 
 
 def usage(*, signs: bool) -> Extension:
-    """Key usage of an authority, or of anybody else."""
+    """Key usage of an authority, or of an end entity."""
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
@@ -195,7 +195,7 @@ def sign(
 
 
 def resigned(tbs: bytes, key: Key) -> bytes:
-    """A certificate of these bytes to be signed, by a key of P-256."""
+    """A certificate with these signed bytes, signed by a P-256 key."""
     signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
     return tlv(SEQUENCE, tbs, ECDSA_SHA256, tlv(BITS, b"\0", signature))
 
@@ -225,7 +225,7 @@ def not_in_utf8(subject: str, by: Forged) -> Forged:
 
 
 def in_ber(certificate: Forged) -> Forged:
-    """Its outermost length with a zero in front: BER, and not DER."""
+    """Its outermost length has a leading zero: BER, not DER."""
     der = certificate.der
     assert der[1] == 0x82
     return replace(certificate, der=der[:1] + b"\x83\x00" + der[2:])
@@ -235,7 +235,7 @@ def in_ber(certificate: Forged) -> Forged:
 
 
 def unused_bits_twin(certificate: Forged) -> Forged:
-    """One bit of an RSA signature that ends in a zero is said to be unused."""
+    """Declares one bit of an RSA signature that ends in a zero as unused."""
     der, size = bytearray(certificate.der), len(certificate.certificate.signature)
     assert der[-1] & 1 == 0
     assert der[-size - 1] == 0
@@ -253,7 +253,7 @@ def ecdsa_twin(certificate: Forged) -> Forged:
 
 
 def with_an_even_signature(subject: str, by: Forged) -> Forged:
-    """Issued until its signature ends in a zero: every second one does."""
+    """Reissue until the signature ends in a zero bit: every second one does."""
     key = KEYS["P-256"]()
     while True:
         made = sign(subject, by=by, key=key)
@@ -286,7 +286,7 @@ def ladder(
 
 
 def with_anothers_signature(certificate: Forged) -> Forged:
-    """All in order but for the client's own signature, which is somebody else's."""
+    """Everything is valid except the client's own signature, which is by a different key."""
     parsed = certificate.certificate
     issuer = str(parsed.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
     other = sign("mallory", issuer=issuer, key=certificate.key)

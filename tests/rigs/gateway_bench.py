@@ -88,7 +88,7 @@ ROOT = CertificatePlan("root", "Contoso Root", None, "root")
 
 
 def client(name: str, **options: Any) -> CertificatePlan:
-    """A client certificate, of the root unless said otherwise."""
+    """A client certificate, by default issued by the root."""
     return CertificatePlan(
         name, options.pop("subject", name), options.pop("issuer", "root"), "client", **options
     )
@@ -96,7 +96,7 @@ def client(name: str, **options: Any) -> CertificatePlan:
 
 @dataclass
 class Bench:
-    """What a test has in its hands."""
+    """What a test gets."""
 
     nodes: dict[str, Node]
     gateway: UnixGateway

@@ -1,4 +1,4 @@
-"""IKE_SA_INITs of nobody's: RFC 7296 by hand, from addresses of the sender's choice."""
+"""IKE_SA_INITs of nonexistent clients: RFC 7296 by hand, from addresses of the sender's choice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _proposal() -> bytes:
 
 
 def init(spi: bytes, cookie: bytes = b"") -> bytes:
-    """One message; the public value is no number that anybody knows the logarithm of."""
+    """One message; the public value is random, its logarithm unknown."""
     public = b"\x01" + os.urandom(255)
     payloads = (
         _payload(KE, _proposal())
@@ -58,12 +58,12 @@ def init(spi: bytes, cookie: bytes = b"") -> bytes:
 
 
 def addresses(network: str) -> Iterator[str]:
-    """Its hosts, over and over."""
+    """The prefix's hosts, repeated for ever."""
     return itertools.cycle(map(str, ipaddress.ip_network(network).hosts()))
 
 
 class Flood:
-    """Sends from the node that it is made in; sees what is answered on that node's links."""
+    """Sends from the node in which it is made; sees the answers on that node's links."""
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -73,7 +73,7 @@ class Flood:
         """Requests for a cookie, and whole answers: each is a half-open IKE_SA."""
 
     def run(self, count: int, sources: Iterator[str], *, honest: bool = False) -> None:
-        """So many of them; `honest`: with the cookie that is asked for."""
+        """Send this many; `honest`: with the requested cookie."""
         left = count
         while left > 0:
             waiting = {}
@@ -96,7 +96,7 @@ class Flood:
                     self.answers += 1
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close the sockets."""
         self._raw.close()
         self._seen.close()
 
@@ -107,7 +107,7 @@ class Flood:
         self._raw.sendto(head + ends + udp, (self._target, 0))
 
     def _answer(self) -> tuple[bytes, bytes] | None:
-        """The next answer's SPI and cookie; None when none comes any more."""
+        """The next answer's SPI and cookie; None: there are no more."""
         while True:
             if not select.select([self._seen], [], [], _PATIENCE)[0]:
                 return None

@@ -31,7 +31,7 @@ HEADER = 28
 
 
 class Payload(NamedTuple):
-    """Its kind and what is behind the generic header."""
+    """Its type, and the content after the generic header."""
 
     kind: int
     body: bytes
@@ -59,14 +59,14 @@ class Header(NamedTuple):
 
 
 def parse_header(message: bytes) -> Header:
-    """Of a message that is long enough."""
+    """Parse the header of a message that is long enough."""
     first, _, exchange, flags = message[16:20]
     number = int.from_bytes(message[20:24], "big")
     return Header(message[:8], message[8:16], first, exchange, flags, number)
 
 
 def chain(payloads: Iterable[Payload]) -> tuple[int, bytes]:
-    """The first one's kind, and all of them behind each other."""
+    """The first payload's type, and all payloads concatenated."""
     listed = list(payloads)
     kinds = [*(payload.kind for payload in listed), 0][1:]
     body = b"".join(
@@ -77,7 +77,7 @@ def chain(payloads: Iterable[Payload]) -> tuple[int, bytes]:
 
 
 def unchain(first: int, body: bytes) -> Iterator[Payload]:
-    """The payloads; a sealed one is the last."""
+    """Split payloads; an encrypted one is the last."""
     kind = first
     while kind and len(body) >= 4:
         size = int.from_bytes(body[2:4], "big")
@@ -92,7 +92,7 @@ def notify(kind: int, data: bytes = b"") -> Payload:
 
 
 def told(payloads: Iterable[Payload]) -> dict[int, bytes]:
-    """Notifications: kind to data."""
+    """Notifications: type to data."""
     return {
         int.from_bytes(payload.body[2:4], "big"): payload.body[4 + payload.body[1] :]
         for payload in payloads
@@ -146,7 +146,7 @@ def prf(key: bytes, data: bytes) -> bytes:
 
 
 def derive(shared: bytes, ni: bytes, nr: bytes, spis: bytes) -> Keys:
-    """An initiator's."""
+    """An initiator's keys."""
     seed, block, made = prf(ni + nr, shared), b"", b""
     for number in range(1, 8):
         block = prf(seed, block + ni + nr + spis + bytes((number,)))
@@ -156,7 +156,7 @@ def derive(shared: bytes, ni: bytes, nr: bytes, spis: bytes) -> Keys:
 
 
 def seal(keys: Keys, header: Header, payloads: Iterable[Payload]) -> bytes:
-    """A whole message (RFC 5282)."""
+    """Encrypt a complete message (RFC 5282)."""
     first, body = chain(payloads)
     vector = header.number.to_bytes(8, "big")
     size = 4 + len(vector) + len(body) + 1 + 16
@@ -166,7 +166,7 @@ def seal(keys: Keys, header: Header, payloads: Iterable[Payload]) -> bytes:
 
 
 def unseal(keys: Keys, message: bytes) -> list[Payload]:
-    """The payloads inside; InvalidTag where it is not the peer's."""
+    """Decrypt the payloads; InvalidTag: it is not the peer's."""
     first, data = message[HEADER], message[HEADER + 4 :]
     cipher = AESGCM(keys.theirs[:32])
     plain = cipher.decrypt(keys.theirs[32:] + data[:8], data[8:], message[: HEADER + 4])

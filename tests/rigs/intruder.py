@@ -1,4 +1,4 @@
-"""A program in a node, as root, that tries the machine: one line of JSON for each attempt.
+"""A program in a node, as root, that attacks the machine: one line of JSON per attempt.
 
     python -m tests.rigs.intruder CACHE CHECKOUT
 
@@ -27,11 +27,11 @@ NULL = os.makedev(1, 3)
 
 
 class NothingFoundError(OSError):
-    """There was nothing to try."""
+    """There was nothing to attack."""
 
 
 def checked(result: int) -> int:
-    """OSError for what the C library says."""
+    """Raise the C library's error as OSError."""
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
@@ -45,7 +45,7 @@ def some(found: list[str]) -> list[str]:
 
 
 def names(directory: str, expected: set[str]) -> list[str]:
-    """What else is there."""
+    """The other names."""
     return some(sorted({path.name for path in Path(directory).iterdir()} - expected))
 
 
@@ -65,7 +65,7 @@ def create(directory: str) -> str:
 
 
 def rewrite(path: str) -> str:
-    """Write a setting as it is."""
+    """Write a setting's own value."""
     text = Path(path).read_text()
     Path(path).write_text(text)
     return text
@@ -78,12 +78,12 @@ def opened(path: str, flags: int) -> str:
 
 
 def numbers() -> list[int]:
-    """Of the processes that are seen."""
+    """The ids of the visible processes."""
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def foreign_processes() -> list[str]:
-    """Those that sleep: this node runs none of them."""
+    """The visible processes that sleep: this node runs none."""
     words = [Path(f"/proc/{number}/cmdline").read_text() for number in numbers()]
     return some([line for line in words if line.startswith("sleep\0")])
 
@@ -115,7 +115,7 @@ def make_device() -> str:
 
 
 def set_clock() -> str:
-    """Its tick, to what it is (adjtimex(2); struct timex: modes first, tick the 12th word)."""
+    """Set the clock's tick to its own value (adjtimex(2); timex: modes first, tick 12th word)."""
     clock = (ctypes.c_long * 26)()
     checked(_libc.adjtimex(clock))
     clock[0] = ADJ_TICK
@@ -124,14 +124,14 @@ def set_clock() -> str:
 
 
 def control_sockets() -> str:
-    """Of labs."""
+    """The labs' control sockets."""
     path = some([str(path) for path in Path("/run").rglob("control")])[0]
     socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(path)
     return path
 
 
 def attempts(cache: str, checkout: str) -> dict[str, Callable[[], object]]:
-    """By what docs/lab-security.md calls them."""
+    """All attempts, by their names in docs/lab-security.md."""
     key = f"{cache}/keys/rsa4096-000.pem"
     read, write = os.O_RDONLY, os.O_WRONLY
     return {

@@ -1,4 +1,4 @@
-"""Run a test's function on the ground of a lab: new namespaces, in a process of its own."""
+"""Runs a test's function in new namespaces, as for a lab, in its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a test waits for what has to happen."""
+"""How long tests wait for conditions."""
 
 from __future__ import annotations
 

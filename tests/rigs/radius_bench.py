@@ -1,4 +1,4 @@
-"""A RADIUS server and a gateway that asks it, next to each other; no VPN in between."""
+"""A RADIUS server and a gateway that asks it, on one LAN without a VPN."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CERTIFICATES = (
 
 @dataclass
 class Bench:
-    """What a test has in its hands."""
+    """What a test gets."""
 
     nodes: dict[str, NamespaceNode]
     credentials: dict[str, Credential]
@@ -74,12 +74,12 @@ class Bench:
         return Authority(users.certificate_pem, revocation_list(users, gone))
 
     async def eapol_test(self, network: str, limit: float = 5) -> Completed:
-        """wpa_supplicant's RADIUS client, at the gateway; `network` are its own settings."""
+        """wpa_supplicant's RADIUS client, at the gateway; `network`: its settings."""
         argv = await self.eapol_argv(network, SERVER, SECRET)
         return await self.nodes["gw"].run([*argv, "-t", f"{limit:g}"], limit=limit + 5)
 
     async def eapol_argv(self, network: str, server: str, secret: str) -> list[str]:
-        """Its command line, once its files are there."""
+        """Write eapol_test's files and return its command line."""
         gw = self.nodes["gw"]
         await gw.write("/run/root.pem", self.credentials["public-root"].root_pem)
         config = f"network={{\n key_mgmt=IEEE8021X\n eapol_flags=0\n{network}\n}}\n"
@@ -93,7 +93,7 @@ def on_a_bench(
     test: Callable[[Bench], Awaitable[None]],
     addresses: Mapping[str, str] = ADDRESSES,
 ) -> None:
-    """Run a test in a world of these computers."""
+    """Run a test in a network of these computers."""
 
     async def there() -> None:
         nodes = await build_network(plan(addresses), logs)

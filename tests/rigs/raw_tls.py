@@ -1,4 +1,4 @@
-"""A TLS 1.2 client without a socket that shows certificates as bytes (RFC 5246, RFC 5288).
+"""A TLS 1.2 client without a socket that sends certificates as raw bytes (RFC 5246, RFC 5288).
 
 OpenSSL's client reads what it shows and writes it anew; this one does not look at it. It does not
 look at the server's either, and has what it is for: one suite, and keys of P-256.
@@ -35,7 +35,7 @@ _EXPORTED = b"client EAP encryption"
 
 
 class RawTls:
-    """Has what gateway.ppp.tls_messages.Handshake has for a client."""
+    """The client interface of gateway.ppp.tls_messages.Handshake."""
 
     def __init__(self, certificates: Sequence[bytes], key: Any) -> None:
         self.done = False
@@ -51,7 +51,7 @@ class RawTls:
         self._sealed = False
 
     def step(self, flight: bytes) -> bytes:
-        """What the server sent, if anything; what it is to be sent."""
+        """Process the server's flight, if any; return the next one."""
         if not flight:
             return self._records(HANDSHAKE, self._message(HELLO, self._hello()))
         out = b""
@@ -148,7 +148,7 @@ _ECDSA: dict[str, tuple[bytes, hashes.HashAlgorithm]] = {
 
 
 def _split(flight: bytes) -> Iterator[tuple[int, bytes]]:
-    """Records: type and content."""
+    """Split records: type and content."""
     while len(flight) >= 5:
         size = int.from_bytes(flight[3:5], "big")
         yield flight[0], flight[5 : 5 + size]

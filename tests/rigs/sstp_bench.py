@@ -1,4 +1,4 @@
-"""Calls of the small SSTP client on the gateway bench, and what tests ask of the gateway."""
+"""Calls by the small SSTP client on the gateway bench, and queries to the gateway."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ async def tcp(bench: Bench, node: str = "pc1", to: str = PUBLIC) -> socket.socke
 
 
 async def caller(bench: Bench, name: str, node: str = "pc1", **options: Any) -> SstpCaller:
-    """A caller whose TLS is up."""
+    """A client whose TLS is established."""
     stream = await tcp(bench, node)
     root = bench.credentials["public-root"].certificate
     return await off(lambda: SstpCaller(stream, FQDN, bench.credentials[name], root, **options))
 
 
 async def outcome(bench: Bench, name: str, node: str = "pc1", **options: Any) -> Any:
-    """What dialling comes to."""
+    """The outcome of dialling."""
     one = await caller(bench, name, node, **options)
     return await off(one.dial)
 
 
 async def connected(bench: Bench, name: str, node: str = "pc1", **options: Any) -> SstpCaller:
-    """A caller who is in."""
+    """A connected client."""
     one = await caller(bench, name, node, **options)
     event = await off(one.dial)
     assert isinstance(event, Connected), (event, await bench.gateway.log())
@@ -50,7 +50,7 @@ async def connected(bench: Bench, name: str, node: str = "pc1", **options: Any) 
 
 
 async def sessions(bench: Bench, count: int) -> list[dict[str, Any]]:
-    """The rows, once there are this many."""
+    """The sessions' rows, once there are this many."""
 
     async def rows() -> list[dict[str, Any]] | None:
         found = await bench.gateway.sessions()
@@ -67,7 +67,7 @@ async def sessions(bench: Bench, count: int) -> list[dict[str, Any]]:
 
 
 async def refusals(bench: Bench, count: int) -> list[dict[str, Any]]:
-    """The records, once there are this many."""
+    """The refusals' records, once there are this many."""
 
     async def told() -> list[dict[str, Any]] | None:
         records = await bench.records("refused")
@@ -79,13 +79,13 @@ async def refusals(bench: Bench, count: int) -> list[dict[str, Any]]:
 
 
 async def counters(bench: Bench) -> dict[str, int]:
-    """What the worker has counted."""
+    """The worker's counters."""
     await bench.gateway.sessions()
     found: dict[str, int] = (await bench.engine("SSTP"))["counters"]
     return found
 
 
 def memory(pid: int) -> int:
-    """Bytes of a process in the machine's memory."""
+    """Resident bytes of a process."""
     pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -86,7 +86,7 @@ class SstpCaller:
             self._turn()
 
     def dial(self) -> Connected | Refused | Ended | str:
-        """Connected, or why not."""
+        """Dial; return "connected", or why it failed."""
         return self.until(Connected, Refused, Ended)  # type: ignore[no-any-return]
 
     def hang_up(self) -> None:
@@ -96,7 +96,7 @@ class SstpCaller:
         self._tls.close()
 
     def close(self) -> None:
-        """Without a word."""
+        """Close without notice."""
         self._tls.close()
 
     def send(self, packet: bytes) -> None:
@@ -110,7 +110,7 @@ class SstpCaller:
         size: int = 56,
         limit: float = PATIENCE,
     ) -> bool:
-        """Whether an echo is answered."""
+        """Send an echo request; whether it is answered."""
         own = source or self.call.address
         assert own
         self.send(echo_request(own, IPv4Address(destination), size))
@@ -123,7 +123,7 @@ class SstpCaller:
         )
 
     def turn(self, times: int) -> None:
-        """Go on a little, whatever comes."""
+        """Run the call for a moment, whatever arrives."""
         for _ in range(times):
             self._turn()
 
@@ -156,7 +156,7 @@ class SstpCaller:
 
 
 def with_certificate(credential: Credential, server_root: x509.Certificate) -> ClientConfig:
-    """Somebody who signs in by EAP-TLS, with whoever has a certificate of that root."""
+    """A client that authenticates by EAP-TLS to a server with a certificate of that root."""
     shown, issuers = credential.certificate, credential.issuers[:-1]
     context = client_context(shown, credential.key, issuers, (server_root,))
     return ClientConfig(user=credential.common_name, eap_tls=context)

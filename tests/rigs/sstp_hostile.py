@@ -1,4 +1,4 @@
-"""Strangers at an SSTP server's door: what each does, and what it must be answered.
+"""Strangers that attack an SSTP server: what each does, and how the server must answer.
 
 Each opens a connection of its own, misbehaves, and tells what the server did, in words such as
 `HTTP 404, closed` or `CALL_ABORT INVALID_FRAME_RECEIVED, closed`. None knows a user.
@@ -54,12 +54,12 @@ class Target:
         return socket.create_connection((self.address, 443), LIMIT)
 
     def context(self) -> ssl.SSLContext:
-        """A client that verifies the server, as everybody should."""
+        """A client context that verifies the server."""
         return ssl.create_default_context(cafile=self.root)
 
 
 class Stranger:
-    """A TLS connection over which anything may be said."""
+    """A TLS connection over which anything may be sent."""
 
     def __init__(self, target: Target) -> None:
         self._tls = target.context().wrap_socket(
@@ -76,7 +76,7 @@ class Stranger:
             self.heard.append("stopped listening")
 
     def greet(self, name: str) -> None:
-        """Ask for SSTP over HTTP; the answer must be 200."""
+        """Send the HTTP request; the answer must be 200."""
         self.say(http.request(name, "{00000000-0000-4000-8000-00000000000D}"))
         reader = http.ResponseReader()
         answer = None
@@ -87,7 +87,7 @@ class Stranger:
         self._packets = self._framer.feed(reader.rest)
 
     def ask(self, name: str, first: bytes = b"") -> None:
-        """As far as Call Connect Acknowledge; `first` is said before the request."""
+        """Proceed to Call Connect Acknowledge; `first` is sent before the request."""
         self.greet(name)
         self.say(first)
         self.say(building.connect_request())
@@ -95,7 +95,7 @@ class Stranger:
         assert message.message == Message.CALL_CONNECT_ACK, message
 
     def control(self) -> Control:
-        """The next control message; PPP in between is passed over."""
+        """The next control message; PPP frames before it are ignored."""
         while True:
             packet = self.packet()
             if is_control(packet):
@@ -128,7 +128,7 @@ class Stranger:
             return ", ".join([*self.heard, "closed"])
 
     def until_closed(self) -> str:
-        """All that the server still says."""
+        """All that the server still sends."""
         try:
             while True:
                 self._hear(self.packet())
@@ -153,7 +153,7 @@ class Stranger:
         return f"{_status_line(heard)}, closed"
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._tls.close()
 
     def _receive(self) -> bytes:
@@ -184,7 +184,7 @@ Case = Callable[[Target], str]
 
 @contextmanager
 def stranger(target: Target) -> Iterator[Stranger]:
-    """One, and its end."""
+    """A stranger, closed at the end."""
     one = Stranger(target)
     try:
         yield one
@@ -216,7 +216,7 @@ def half_a_hello(target: Target) -> str:
 
 
 def says(data: bytes) -> Case:
-    """Says this after the TLS handshake."""
+    """Sends this after the TLS handshake."""
 
     def case(target: Target) -> str:
         with stranger(target) as one:
@@ -276,7 +276,7 @@ def lives_after(frames: Sequence[bytes], first: bytes = b"") -> Case:
 
 
 def malformed_frames() -> list[bytes]:
-    """Frames of every kind that are none."""
+    """Malformed frames of every kind."""
     bodies = (b"", b"\x01", b"\x01\x01", b"\x01\x01\x00", b"\x01\x01\x00\x03", b"\x01\x01\xff\xff",
               b"\x01\x01\x00\x06\x05\x00", b"\x01\x01\x00\x06\x05\xff", b"\x00\x00\x00\x04",
               b"\xff\x01\x00\x04", b"\x02\x99\x00\x04", b"\x09\x01\x00\x04")  # fmt: skip
@@ -334,7 +334,7 @@ _ALL = CASES | SLOW
 
 
 def run(target: Target, names: Sequence[str]) -> Iterator[dict[str, object]]:
-    """All of them at once; what came of each."""
+    """Run all cases at once; return each outcome."""
 
     def one(name: str) -> dict[str, object]:
         case, expected = _ALL[name]
@@ -350,7 +350,7 @@ def run(target: Target, names: Sequence[str]) -> Iterator[dict[str, object]]:
 
 
 def half_open(target: Target, count: int) -> None:
-    """Open connections, tell how many, and keep them until somebody ends this program."""
+    """Open connections, print their number, and keep them until this program is killed."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, count + 100), most))
     lines = [target.connect() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Many calls of one process: honest ones whose pings must all be answered, and insiders.
+"""Many calls in one process: honest ones, whose pings must all be answered, and insiders.
 
 An insider has a good certificate and misbehaves; a silent one falls silent at some step, for up
 to two minutes. `python -m tests.rigs.sstp_people honest|insiders|silent OPTIONS` prints one JSON
@@ -52,7 +52,7 @@ def echo_number(packet: bytes) -> int | None:
 
 @dataclass
 class Person:
-    """Somebody's call: what was told, and pings that are to be answered."""
+    """One user's call: its events, and pings to be answered."""
 
     reactor: Reactor
     aim: IPv4Address
@@ -68,7 +68,7 @@ class Person:
     _waiting: dict[int, float] = field(default_factory=dict)
 
     def take(self, event: DialEvent) -> None:
-        """An event of the call."""
+        """Handle an event of the call."""
         match event:
             case Connected(address):
                 self.address = address
@@ -114,7 +114,7 @@ class Person:
 
 
 class Crowd:
-    """People on one loop."""
+    """Users on one event loop."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.reactor = Reactor()
@@ -129,7 +129,7 @@ class Crowd:
         on_up: Callable[[Person], None] = lambda _person: None,
         on_answer: Callable[[Person], None] = lambda _person: None,
     ) -> Person:
-        """One more, who dials at once."""
+        """Add a user, who dials at once."""
         person = Person(self.reactor, self._aim, on_up=on_up, on_answer=on_answer)
         person.call = SstpCall(
             self.reactor,
@@ -144,7 +144,7 @@ class Crowd:
         return person
 
     def run_until(self, done: Callable[[], bool], limit: float) -> bool:
-        """Let the loop go round until it is so, or the time is over; whether it is."""
+        """Run the loop until the condition holds or the time is over; whether it holds."""
         end = time.monotonic() + limit
 
         def look() -> None:
@@ -210,7 +210,7 @@ def _and_leaves(person: Person) -> None:
 
 
 def _spoofs(person: Person) -> None:
-    """Sends from somebody else's address; such a packet must go nowhere."""
+    """Sends from another client's address; such a packet must be dropped."""
     assert person.call is not None
     assert person.address is not None
     for number in range(50):
@@ -227,7 +227,7 @@ def _babbles(person: Person) -> None:
 
 
 def _turns_deaf(person: Person, left: int = 100) -> None:
-    """Asks for a lot and reads none of it: 10 packets of 1,300 bytes every 5 ms, 100 times."""
+    """Requests much data and reads none of it: 10 packets of 1,300 bytes every 5 ms, 100 times."""
     assert person.call is not None
     person.call.turn_deaf()
     for _ in range(10):
@@ -252,7 +252,7 @@ INSIDERS: dict[str, tuple[Tamper, Callable[[Person], None], str]] = {
 
 
 def insiders(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """All kinds at once, then one who replays what another had sent."""
+    """All kinds at once, then one who replays another's Call Connected."""
     crowd = Crowd(options)
     people = {
         name: crowd.bring(tamper, on_up, _and_leaves)
@@ -274,7 +274,7 @@ HUNG_UP = r"(ended: (the server|closed by|the peer|PPP|LCP|IPCP).*|refused: .*)"
 
 
 def silent(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """One who falls silent at each step; the server must hang up on all of them."""
+    """One client that falls silent at each step; the server must close all of them."""
     crowd = Crowd(options)
     people = {step: crowd.bring(Tamper(silent_at=step)) for step in SILENT}
     crowd.run_until(lambda: all(p.over for p in people.values()), 150.0)

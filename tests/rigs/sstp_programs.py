@@ -17,7 +17,7 @@ DIRECTORY = "/run/people"
 
 
 async def files(bench: Bench, node: str, name: str) -> list[str]:
-    """Put somebody's certificate into a node; the options that name it."""
+    """Put a user's certificate into a node; return the options that name it."""
     credential = bench.credentials[name]
     at = {
         "root": bench.credentials["public-root"].certificate_pem,
@@ -33,7 +33,7 @@ async def files(bench: Bench, node: str, name: str) -> list[str]:
 
 
 class People:
-    """Honest people: a running program of tests.rigs.sstp_people, one in a node."""
+    """Honest users: a running program of tests.rigs.sstp_people, one per node."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -49,7 +49,7 @@ class People:
         return [json.loads(line) for line in said.split("\n")[:-1] if line.startswith("{")]
 
     async def line(self, number: int) -> dict[str, Any]:
-        """The line of that number, once it is there."""
+        """The line with this number, once it is printed."""
 
         def there() -> list[dict[str, Any]]:
             assert self._process.code in (None, 0), self._process.log.read_text()
@@ -58,7 +58,7 @@ class People:
         return (await wait_until(f"line {number} of the people", PATIENCE, there))[0]
 
     async def stop(self) -> dict[str, Any]:
-        """Let them stop; how they fared."""
+        """Stop them; return how they fared."""
         self._process.signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             code = await self._process.wait()
@@ -69,14 +69,14 @@ class People:
 async def insiders(
     bench: Bench, node: str, kind: Literal["insiders", "silent"] = "insiders"
 ) -> list[dict[str, Any]]:
-    """Let those misbehave who have a good certificate; what came of it."""
+    """Run the insiders, who have valid certificates; return the outcomes."""
     words = await files(bench, node, "alice")
     argv = [sys.executable, "-m", "tests.rigs.sstp_people", kind, *words]
     return await _told(bench, node, argv)
 
 
 async def strangers(bench: Bench, node: str, *cases: str) -> list[dict[str, Any]]:
-    """Let them knock at the gateway's door, those cases or all that are quick; what came of it."""
+    """Run the strangers' cases, by default all quick ones; return the outcomes."""
     await files(bench, node, "alice")
     argv = [sys.executable, "-m", "tests.rigs.sstp_hostile", PUBLIC, FQDN,
             f"{DIRECTORY}/root.pem", *cases]  # fmt: skip
@@ -90,7 +90,7 @@ async def _told(bench: Bench, node: str, argv: list[str]) -> list[dict[str, Any]
 
 
 async def flood(bench: Bench, node: str, count: int) -> Process:
-    """Open so many connections, on which nothing is said until the program is stopped."""
+    """Open this many connections, silent until the program is stopped."""
     argv = [sys.executable, "-m", "tests.rigs.sstp_hostile", PUBLIC, FQDN,
             "--half-open", str(count)]  # fmt: skip
     process = await bench.nodes[node].spawn(argv, log="flood")

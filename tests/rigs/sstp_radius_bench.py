@@ -46,7 +46,7 @@ CERTIFICATES = (
 
 @dataclass
 class Bench(gateway_bench.Bench):
-    """What a test has in its hands."""
+    """What a test gets."""
 
     def radius(self, *protocols: str, **more: Any) -> dict[str, Any]:
         """A document with RADIUS."""
@@ -70,12 +70,12 @@ class Bench(gateway_bench.Bench):
         return replace(whole, **more)
 
     async def serve(self, *revoked: str, address: str = SERVER, **more: Any) -> Any:
-        """Start it."""
+        """Start the server."""
         instance = self.instance(*revoked, address=address, **more)
         return await start_radius(self.nodes[NODES[address]], instance)
 
     def certificate(self, name: str) -> ClientConfig:
-        """Somebody who shows this certificate to the RADIUS server."""
+        """A client that authenticates to the RADIUS server with this certificate."""
         root = self.credentials["radius-root"].certificate
         return with_certificate(self.credentials[name], root)
 

@@ -37,7 +37,7 @@ _ATTEMPTS = (EapAttempt, MsChapV2Attempt, PapAttempt)
 
 
 class Server:
-    """Listens; `events` is what all calls told. `pem`: certificate and key in one file."""
+    """Listens; `events`: those of all calls. `pem`: certificate and key in one file."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Server:
         self._served.discard(served)
 
     def close(self) -> None:
-        """Close all that are left."""
+        """Close all remaining connections."""
         for served in list(self._served):
             served.close()
 
@@ -130,7 +130,7 @@ class _Served:
                     call.send(event.packet, now)
 
     def close(self) -> None:
-        """Close the connection without a word of SSTP."""
+        """Close the connection without SSTP's teardown."""
         self._server.forget(self)
         if self._timer:
             self._timer.cancel()

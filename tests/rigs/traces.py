@@ -1,4 +1,4 @@
-"""Whether anything is left of a lab: its processes, and the network namespaces they had."""
+"""Whether anything is left of a lab: its processes, and their network namespaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two gateways in one lab, `gw` and `gw2`: SSTP and OpenVPN exclude each other on one."""
+"""Two gateways in one lab, `gw` and `gw2`, because one cannot have SSTP and OpenVPN."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from gateway.forwarding.reach import Reach
 
 
 class Unfenced:
-    """A gateway.forwarding.fence.Fence that keeps nobody out."""
+    """A gateway.forwarding.fence.Fence that forwards everything."""
 
     encloses = True
 

@@ -1,4 +1,4 @@
-"""A whole lab from the text of a topology, in the hands of a test."""
+"""A complete lab from the text of a topology, for a test."""
 
 from __future__ import annotations
 

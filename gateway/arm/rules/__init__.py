@@ -1,1 +1,1 @@
-"""Azure's rules, by what they are about; `gateway.arm.rules.rulebook` has them all."""
+"""Azure's rules, grouped by subject; `gateway.arm.rules.rulebook` lists them all."""

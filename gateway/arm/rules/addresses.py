@@ -25,13 +25,13 @@ def pool_is_there(case: Case) -> Iterator[Violation]:
         yield Violation(
             POOL,
             "no client address pool",
-            "a private prefix outside the VNet, as 172.16.201.0/24",
+            "a private prefix outside the VNet, such as 172.16.201.0/24",
             _POOL_ARTICLE,
         )
 
 
 def pool_prefixes(case: Case) -> Iterator[Violation]:
-    """Private IPv4 prefixes, large enough."""
+    """The pool consists of private IPv4 prefixes that are large enough."""
     for index, text in enumerate(case.client.vpnClientAddressPool.addressPrefixes):
         prefix, path = prefix_of(text), (*POOL, index)
         if prefix is None:
@@ -56,7 +56,7 @@ def pool_prefixes(case: Case) -> Iterator[Violation]:
 
 
 def pool_overlaps_nothing(case: Case) -> Iterator[Violation]:
-    """Neither the VNet, nor a connected site, nor another prefix of the pool."""
+    """A pool prefix overlaps neither the VNet, nor a connected site, nor another pool prefix."""
     texts = case.client.vpnClientAddressPool.addressPrefixes
     pool = [(index, prefix) for index, text in enumerate(texts) if (prefix := prefix_of(text))]
     for index, prefix in pool:

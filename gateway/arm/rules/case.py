@@ -1,4 +1,4 @@
-"""What rules are given and what they find."""
+"""The input and output of rules: cases and violations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 Prefix = IPv4Network | IPv6Network
 
 DeploymentModel = Literal["ResourceManager", "Classic"]
-"""Azure's two; a gateway's document does not say in which it was made."""
+"""Azure's two deployment models; a gateway's document does not say which one it was made in."""
 
 CLIENT: Path = ("vpnClientConfiguration",)
 PROTOCOLS: Path = (*CLIENT, "vpnClientProtocols")
@@ -26,7 +26,7 @@ LAB = "this lab's own limit, not Azure's"
 
 @dataclass(frozen=True)
 class Network:
-    """What the gateway stands in: the VNet's prefixes and, known ones, of connected sites."""
+    """The gateway's surroundings: the prefixes of the VNet and those known of connected sites."""
 
     addressPrefixes: tuple[str, ...]
     sitePrefixes: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Case:
-    """What a rule looks at."""
+    """What a rule examines."""
 
     gateway: VirtualNetworkGateway
     network: Network
@@ -53,12 +53,12 @@ class Case:
 
     @property
     def client(self) -> VpnClientConfiguration:
-        """An empty configuration stands for none: its rules find nothing to refuse."""
+        """The point-to-site configuration; an empty one if the gateway has none."""
         return self.gateway.properties.vpnClientConfiguration or VpnClientConfiguration()
 
 
 def prefix_of(text: str) -> Prefix | None:
-    """A prefix, or None if the text is not one."""
+    """Parse a prefix; None if the text is not one."""
     try:
         return ip_network(text)
     except ValueError:
@@ -66,10 +66,10 @@ def prefix_of(text: str) -> Prefix | None:
 
 
 def not_a_prefix(path: Path, text: str) -> Violation:
-    """The violation for what is not a prefix."""
+    """The violation for text that is not a prefix."""
     return Violation(
         path,
         f"{text!r} is not a prefix",
-        "network address and length, as 172.16.201.0/24, without host bits",
+        "network address and length without host bits, such as 172.16.201.0/24",
         "azure-rest-api-specs: AddressSpace in CIDR notation",
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def certificate_needs_a_root(case: Case) -> Iterator[Violation]:
-    """Nobody could connect; `Certificate` is what Azure assumes when nothing is said."""
+    """Without a root nobody could connect. Azure's default authentication is `Certificate`."""
     kinds = case.client.vpnAuthenticationTypes or ("Certificate",)
     if "Certificate" in kinds and not case.client.vpnClientRootCertificates:
         yield Violation(
@@ -36,7 +36,7 @@ def certificate_needs_a_root(case: Case) -> Iterator[Violation]:
 
 
 def at_most_20_roots(case: Case) -> Iterator[Violation]:
-    """The number of roots."""
+    """Azure limits the number of roots."""
     count = len(case.client.vpnClientRootCertificates)
     if count > MAXIMUM_ROOTS:
         yield Violation(
@@ -48,7 +48,7 @@ def at_most_20_roots(case: Case) -> Iterator[Violation]:
 
 
 def certificate_names(case: Case) -> Iterator[Violation]:
-    """Names of roots and of revoked certificates."""
+    """Names of roots and revoked certificates are valid and unique."""
     lists: tuple[tuple[Path, tuple[NamedSubResource, ...]], ...] = (
         (ROOTS, case.client.vpnClientRootCertificates),
         (REVOKED, case.client.vpnClientRevokedCertificates),
@@ -73,7 +73,7 @@ def certificate_names(case: Case) -> Iterator[Violation]:
 
 
 def root_data(case: Case) -> Iterator[Violation]:
-    """Base64 of the DER of an X.509 certificate, on one line."""
+    """A root is the Base64 of an X.509 certificate's DER, on one line."""
     for index, root in enumerate(case.client.vpnClientRootCertificates):
         data = root.properties.publicCertData
         if case.placeholders and _placeholder(data, "publicCertData"):
@@ -89,7 +89,7 @@ def root_data(case: Case) -> Iterator[Violation]:
 
 
 def thumbprints(case: Case) -> Iterator[Violation]:
-    """SHA-1 of the DER, in hexadecimal."""
+    """A thumbprint is the SHA-1 of the DER, in hexadecimal."""
     for index, revoked in enumerate(case.client.vpnClientRevokedCertificates):
         text = revoked.properties.thumbprint
         if case.placeholders and _placeholder(text, "thumbprint"):
@@ -108,7 +108,7 @@ def _placeholder(text: str, attribute: str) -> bool:
 
 
 def certificate_flaw(data: str) -> str | None:
-    """What is wrong with a publicCertData, or None."""
+    """What is wrong with a publicCertData; None if it is valid."""
     if data.startswith("-----BEGIN"):
         return "it has BEGIN and END lines"
     if re.search(r"\s", data):
@@ -124,6 +124,6 @@ def certificate_flaw(data: str) -> str | None:
     try:
         root = load_der_x509_certificate(der)
         root.subject.rfc4514_string()
-    except Exception:  # noqa: BLE001 - whatever a foreign parser does with foreign bytes
+    except Exception:  # noqa: BLE001 - a foreign parser on untrusted bytes may raise anything
         return "it is not an X.509 certificate"
     return key_flaw(root, ROOTS_RSA_BITS) or None

@@ -23,7 +23,7 @@ LONGEST_KEY = 128
 
 @dataclass(frozen=True)
 class ConnectionCase:
-    """A connection among what is there already."""
+    """A connection, and the resources that exist already."""
 
     connection: Connection
     gateway: VirtualNetworkGateway
@@ -33,7 +33,7 @@ class ConnectionCase:
 
 
 def ipsec_only(case: ConnectionCase) -> Iterator[Violation]:
-    """Tunnels over the Internet; a private link is no connection of a VPN gateway's."""
+    """Only tunnels over the Internet; a private link is no VPN gateway connection."""
     properties = case.connection.properties
     if properties.connectionType != "IPsec":
         kind = properties.connectionType
@@ -45,7 +45,7 @@ def ipsec_only(case: ConnectionCase) -> Iterator[Violation]:
 
 
 def connects_this_gateway(case: ConnectionCase) -> Iterator[Violation]:
-    """Its two ends are there."""
+    """Both ends of the connection exist."""
     properties = case.connection.properties
     if name_in(properties.virtualNetworkGateway1) != case.gateway.name:
         yield Violation(
@@ -59,12 +59,12 @@ def connects_this_gateway(case: ConnectionCase) -> Iterator[Violation]:
             ("localNetworkGateway2", "id"),
             f"there is no local network gateway {case.connection.local_network_gateway!r}",
             "PUT it first",
-            "azure-rest-api-specs: a connection refers to resources that are there",
+            "azure-rest-api-specs: a connection refers to existing resources",
         )
 
 
 def connection_has_a_key(case: ConnectionCase) -> Iterator[Violation]:
-    """Printable ASCII; its text is never told."""
+    """A connection has a key of printable ASCII; messages never contain its text."""
     secret = case.connection.properties.sharedKey
     key = secret.get_secret_value() if secret else ""
     if not key or len(key) > LONGEST_KEY or not key.isascii() or not is_printable(key):
@@ -77,7 +77,7 @@ def connection_has_a_key(case: ConnectionCase) -> Iterator[Violation]:
 
 
 def route_based_yet(case: ConnectionCase) -> Iterator[Violation]:
-    """A PolicyBased gateway has one tunnel, of IKEv1."""
+    """Not yet PolicyBased: such a gateway has a single IKEv1 tunnel."""
     if case.gateway.properties.vpnType == "PolicyBased":
         yield Violation(
             ("virtualNetworkGateway1", "id"),
@@ -88,13 +88,13 @@ def route_based_yet(case: ConnectionCase) -> Iterator[Violation]:
 
 
 def tunnels_of_the_sku(case: ConnectionCase) -> Iterator[Violation]:
-    """The number of tunnels."""
+    """The SKU limits the number of tunnels."""
     sku = SKUS[case.gateway.properties.sku.name]
     if len(case.others) >= sku.site_to_site_tunnels:
         yield Violation(
             ("virtualNetworkGateway1", "id"),
             f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-            "use Virtual WAN for more than 30",
+            "use a larger SKU, or Virtual WAN for more than 30",
             "seed: table of gateway SKUs, S2S/VNet-to-VNet Tunnels",
         )
 
@@ -107,8 +107,8 @@ def one_tunnel_a_device(case: ConnectionCase) -> Iterator[Violation]:
         if mine and theirs and _device(mine) == _device(theirs):
             yield Violation(
                 ("localNetworkGateway2", "id"),
-                f"{_device(mine)} is connected already, by {name}",
-                "one connection a VPN device",
+                f"{name} already connects to {_device(mine)}",
+                "use one connection per VPN device",
                 "azure-docs vpn-gateway-about-vpngateways: one tunnel between two addresses",
             )
 
@@ -130,7 +130,10 @@ CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = 
 def local_gateway_violations(
     local: LocalNetworkGateway, own: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Violation]:
-    """An IPv4 address, and prefixes outside the gateway's `own`, by what they are."""
+    """The device needs an IPv4 address; the site's prefixes must not overlap the gateway's `own`.
+
+    `own` maps a description ("virtual network") to prefixes.
+    """
     properties = local.properties
     try:
         IPv4Address(properties.gatewayIpAddress)

@@ -1,4 +1,4 @@
-"""Rules about tunnel types and who checks users."""
+"""Rules about tunnel types and authentication types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def has_a_protocol(case: Case) -> Iterator[Violation]:
-    """Point-to-site without a tunnel type is nothing."""
+    """Point-to-site needs a tunnel type."""
     if not case.client.vpnClientProtocols:
         yield Violation(
             PROTOCOLS,
@@ -26,7 +26,7 @@ def has_a_protocol(case: Case) -> Iterator[Violation]:
 
 
 def basic_has_no_ikev2(case: Case) -> Iterator[Violation]:
-    """Basic carries SSTP only."""
+    """Basic supports SSTP only."""
     if case.gateway.properties.sku.name != LEGACY_SKU:
         return
     sources = {
@@ -44,7 +44,7 @@ def basic_has_no_ikev2(case: Case) -> Iterator[Violation]:
 
 
 def basic_has_no_radius(case: Case) -> Iterator[Violation]:
-    """Basic checks certificates only."""
+    """Basic supports certificate authentication only."""
     if case.gateway.properties.sku.name == LEGACY_SKU and _radius(case):
         yield Violation(
             AUTHENTICATION,
@@ -55,7 +55,7 @@ def basic_has_no_radius(case: Case) -> Iterator[Violation]:
 
 
 def openvpn_has_no_radius(case: Case) -> Iterator[Violation]:
-    """The seed's time; later Azure supports it."""
+    """As in the seed; Azure supports it now."""
     if "OpenVPN" in case.client.vpnClientProtocols and _radius(case):
         yield Violation(
             AUTHENTICATION,
@@ -71,13 +71,13 @@ def no_sstp_beside_openvpn(case: Case) -> Iterator[Violation]:
         yield Violation(
             PROTOCOLS,
             "SSTP and OpenVPN cannot be enabled on one gateway together",
-            "IkeV2 goes with either of them",
+            "enable one of them; IkeV2 works with either",
             "azure-docs ikev2-openvpn-from-sstp",
         )
 
 
 def no_entra_id_yet(case: Case) -> Iterator[Violation]:
-    """Entra ID goes with OpenVPN, and came after the seed."""
+    """Entra ID requires OpenVPN and is newer than the seed."""
     for index, kind in enumerate(case.client.vpnAuthenticationTypes):
         if kind == "AAD":
             yield Violation(
@@ -86,7 +86,7 @@ def no_entra_id_yet(case: Case) -> Iterator[Violation]:
 
 
 def classic_has_sstp_only(case: Case) -> Iterator[Violation]:
-    """The older deployment model."""
+    """The older deployment model supports SSTP only."""
     for index, protocol in enumerate(case.client.vpnClientProtocols):
         if case.deployment == "Classic" and protocol != "SSTP":
             yield Violation(
@@ -99,7 +99,7 @@ def classic_has_sstp_only(case: Case) -> Iterator[Violation]:
 
 
 def classic_has_no_radius(case: Case) -> Iterator[Violation]:
-    """The older deployment model checks certificates only."""
+    """The older deployment model supports certificate authentication only."""
     if case.deployment == "Classic" and _radius(case):
         yield Violation(
             AUTHENTICATION,
@@ -110,7 +110,7 @@ def classic_has_no_radius(case: Case) -> Iterator[Violation]:
 
 
 def nothing_named_twice(case: Case) -> Iterator[Violation]:
-    """A protocol or way of authentication said twice is a mistake."""
+    """A duplicate protocol or authentication type is a mistake."""
     for path, words in (
         (PROTOCOLS, case.client.vpnClientProtocols),
         (AUTHENTICATION, case.client.vpnAuthenticationTypes),

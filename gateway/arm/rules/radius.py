@@ -25,7 +25,7 @@ _SPECIFICATION = "azure-rest-api-specs virtualNetworkGateway.json: VpnClientConf
 
 
 def radius_has_a_server(case: Case) -> Iterator[Violation]:
-    """Who is to check users, said in one of ARM's two ways."""
+    """A RADIUS server is named, in one of ARM's two ways."""
     client = case.client
     if wanted(case) and not (client.radiusServerAddress or client.radiusServers):
         yield Violation(
@@ -44,7 +44,7 @@ def radius_has_a_server(case: Case) -> Iterator[Violation]:
 
 
 def radius_servers_are_used(case: Case) -> Iterator[Violation]:
-    """Nothing that somebody wrote is ignored."""
+    """RADIUS servers without RADIUS authentication are refused, not ignored."""
     if wanted(case):
         return
     for name in ("radiusServerAddress", "radiusServerSecret", "radiusServers"):
@@ -56,18 +56,18 @@ def radius_servers_are_used(case: Case) -> Iterator[Violation]:
 
 
 def radius_stands_alone(case: Case) -> Iterator[Violation]:
-    """Two ways of authentication side by side are documented for OpenVPN only."""
+    """Azure documents two authentication types on one gateway for OpenVPN only."""
     if wanted(case) and len(set(case.client.vpnAuthenticationTypes)) > 1:
         yield Violation(
             AUTHENTICATION,
             "RADIUS and certificate authentication cannot be enabled on one gateway together",
             "choose one",
-            "azure-docs vpn-gateway-vpn-faq: several authentication types go with OpenVPN only",
+            "azure-docs vpn-gateway-vpn-faq: several authentication types need OpenVPN",
         )
 
 
 def radius_server_addresses(case: Case) -> Iterator[Violation]:
-    """IPv4 addresses, each once."""
+    """Server addresses are unique IPv4 addresses."""
     seen: set[str] = set()
     for path, text in addresses(case):
         try:
@@ -76,7 +76,7 @@ def radius_server_addresses(case: Case) -> Iterator[Violation]:
             yield Violation(
                 path,
                 f"{text!r} is not an IPv4 address",
-                "the server's address in the VNet or at the site, as 192.168.50.10",
+                "the server's address in the VNet or at the site, such as 192.168.50.10",
                 f"{_SPECIFICATION}radiusServerAddress",
             )
         if text in seen:
@@ -85,13 +85,13 @@ def radius_server_addresses(case: Case) -> Iterator[Violation]:
 
 
 def radius_server_number(case: Case) -> Iterator[Violation]:
-    """A primary and a secondary one, and the range of their scores."""
+    """At most a primary and a secondary server, with scores within range."""
     servers = case.client.radiusServers
     if len(servers) > MAXIMUM_SERVERS:
         yield Violation(
             SERVERS,
             f"{len(servers)} RADIUS servers, {MAXIMUM_SERVERS} are allowed",
-            "name a primary and a secondary one",
+            "name a primary and a secondary server",
             "azure-docs point-to-site-radius-gateway: primary and secondary server",
         )
     for index, server in enumerate(servers):
@@ -100,13 +100,13 @@ def radius_server_number(case: Case) -> Iterator[Violation]:
             yield Violation(
                 (*SERVERS, index, "radiusServerScore"),
                 f"a score of {score}",
-                f"from 1 to {MAXIMUM_SCORE}; the higher goes first",
+                f"use 1 to {MAXIMUM_SCORE}; the server with the higher score is tried first",
                 "azure-powershell New-AzRadiusServer: RadiusServerScore",
             )
 
 
 def radius_server_secrets(case: Case) -> Iterator[Violation]:
-    """Each server has a shared secret; its text is never told."""
+    """Each server has a shared secret; messages never contain its text."""
     for path, secret in secrets(case):
         text = secret.get_secret_value() if secret else ""
         if not text or len(text) > LONGEST_SECRET or not text.isascii() or not is_printable(text):
@@ -119,12 +119,12 @@ def radius_server_secrets(case: Case) -> Iterator[Violation]:
 
 
 def wanted(case: Case) -> bool:
-    """Whether RADIUS checks the users."""
+    """Whether users authenticate by RADIUS."""
     return "Radius" in case.client.vpnAuthenticationTypes
 
 
 def addresses(case: Case) -> Iterator[tuple[Path, str]]:
-    """The address of each server, with its place."""
+    """The address of each server, with its path."""
     if case.client.radiusServerAddress is not None:
         yield ADDRESS, case.client.radiusServerAddress
     for index, server in enumerate(case.client.radiusServers):
@@ -132,7 +132,7 @@ def addresses(case: Case) -> Iterator[tuple[Path, str]]:
 
 
 def secrets(case: Case) -> Iterator[tuple[Path, SecretStr | None]]:
-    """The secret of each server, with its place."""
+    """The secret of each server, with its path."""
     if case.client.radiusServerAddress is not None:
         yield SECRET, case.client.radiusServerSecret
     for index, server in enumerate(case.client.radiusServers):

@@ -1,7 +1,7 @@
-"""What Azure refuses, one function a rule, each with the sentence that it stands on.
+"""What Azure refuses: one function per rule, each citing the sentence it is based on.
 
 Sources: "seed" is seed/about-point-to-site-vpn.txt; other sources are named articles of
-azure-docs. Rules of this lab itself say `NOT_YET` and that they are the lab's.
+azure-docs. The lab's own rules say `NOT_YET` and name the lab as their source.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def violations(
 ) -> list[Violation]:
     """Everything that is wrong with the document, in the order of the rules.
 
-    `placeholders` accepts `${NAME.publicCertData}` and `${NAME.thumbprint}`, as topology files
-    have them before the certificates are made.
+    `placeholders` accepts `${NAME.publicCertData}` and `${NAME.thumbprint}`, which topology files
+    contain before the certificates are made.
     """
     case = Case(gateway, network, placeholders, deployment)
     rules = RULES if gateway.properties.vpnClientConfiguration else GATEWAY_RULES

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def vpn_gateway_only(case: Case) -> Iterator[Violation]:
-    """The lab has VPN gateways only."""
+    """The lab supports VPN gateways only."""
     if case.gateway.properties.gatewayType != "Vpn":
         kind = case.gateway.properties.gatewayType
         yield Violation(("gatewayType",), f"{kind}: {NOT_YET}", "use Vpn", LAB)
 
 
 def no_classic_yet(case: Case) -> Iterator[Violation]:
-    """What Azure would allow of the classic deployment model."""
+    """The lab does not support the part of the classic model that Azure would allow."""
     allowed = set(case.client.vpnClientProtocols) <= {"SSTP"}
     if case.deployment == "Classic" and allowed and "Radius" not in (
         case.client.vpnAuthenticationTypes
@@ -43,7 +43,7 @@ def route_based_only(case: Case) -> Iterator[Violation]:
 
 
 def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
-    """BGP, by the SKU table."""
+    """The SKU table decides on BGP."""
     properties = case.gateway.properties
     if properties.enableBgp and not SKUS[properties.sku.name].bgp:
         yield Violation(
@@ -57,13 +57,13 @@ def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
 
 
 def no_active_active(case: Case) -> Iterator[Violation]:
-    """Two active instances."""
+    """The lab does not run two active instances."""
     if case.gateway.properties.activeActive:
         yield Violation(("activeActive",), f"active-active: {NOT_YET}", "leave it out", LAB)
 
 
 def tier_is_name(case: Case) -> Iterator[Violation]:
-    """Name and tier of a SKU are one word said twice."""
+    """A SKU's tier repeats its name."""
     sku = case.gateway.properties.sku
     if sku.tier is not None and sku.tier != sku.name:
         yield Violation(
@@ -88,7 +88,7 @@ def stands_in_gateway_subnet(case: Case) -> Iterator[Violation]:
 
 
 def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
-    """Prefixes that clients are told to send into the tunnel beside the VNet's."""
+    """Custom routes, which clients send into the tunnel besides the VNet's, are prefixes."""
     routes = case.gateway.properties.customRoutes
     path = ("customRoutes", "addressPrefixes")
     for index, text in enumerate(routes.addressPrefixes if routes else ()):

@@ -1,5 +1,5 @@
-"""The process that reads strangers' certificates, for every protocol, and ends their EAP-TLS.
+"""The process that parses untrusted certificates for every protocol, and terminates EAP-TLS.
 
-It is started by gateway.eap_tls.service, gives up all rights, and says whose certificate it was;
-who comes in is admission's to say.
+gateway.eap_tls.service starts it. It drops all privileges and reports whose certificate it has
+verified; admission decides who is admitted.
 """

@@ -24,7 +24,7 @@ from gateway.unprivileged.channel import Channel
 
 
 def main() -> int:
-    """Until the gateway goes or says SIGTERM."""
+    """Run until the gateway exits or sends SIGTERM."""
     parser = argparse.ArgumentParser(prog="gateway.eap_tls.worker", description=__doc__)
     parser.add_argument("--control", type=int, required=True, help="an open descriptor")
     parser.add_argument("--certificate", type=Path, required=True, help="PEM, with its issuers")
@@ -37,8 +37,8 @@ def main() -> int:
         parser.error("TLS 1.2 needs a key of RSA or of an elliptic curve")
     context = tls_contexts.server_context(leaf, key, tuple(issuers))
     channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway, too, gets a terminal's Ctrl-C
-    warnings.simplefilter("ignore")  # what libraries say of strangers' bytes fills no log
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway handles the terminal's Ctrl-C
+    warnings.simplefilter("ignore")  # else untrusted bytes could flood the log with warnings
     rehearse(context)
     Worker(channel, context, privileges.confine()).run()
     return 0

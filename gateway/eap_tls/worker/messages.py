@@ -1,7 +1,7 @@
-"""What the gateway and gateway.eap_tls.worker tell each other, on gateway.unprivileged.channel.
+"""Messages between the gateway and gateway.eap_tls.worker, on gateway.unprivileged.channel.
 
-A conversation is one client's EAP; its number is the gateway's. A question (`number`) is about a
-chain whose key somebody else has seen proved.
+A conversation is one client's EAP exchange; the gateway assigns its number. `number` identifies a
+request outside conversations.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gateway.unprivileged.messages import Message, Secret, Word
 
 Certificate = Annotated[bytes, Field(max_length=16384)]
 LONGEST_PACKET = 4096
-"""Bytes of one EAP packet."""
+"""Maximum bytes of one EAP packet."""
 ROOM = 1310
-"""Bytes of a Request: EAP's header and the Framed-MTU that Azure names to RADIUS servers."""
+"""Maximum bytes of a Request: EAP's header plus the Framed-MTU that Azure sends in RADIUS."""
 Packet = Annotated[bytes, Field(repr=False, max_length=LONGEST_PACKET)]
 
 
@@ -25,7 +25,7 @@ Packet = Annotated[bytes, Field(repr=False, max_length=LONGEST_PACKET)]
 
 
 class Configure(Message):
-    """The uploaded roots (DER), for conversations that begin from now on."""
+    """The uploaded roots (DER), for conversations from now on. Answered by Configured."""
 
     kind: Literal["configure"] = "configure"
     number: int
@@ -40,18 +40,19 @@ class Response(Message):
     conversation: int
     packet: Packet
     room: Annotated[int, Field(ge=64)] = ROOM
-    """Bytes that the Request may have."""
+    """Maximum bytes of the Request."""
 
 
 class Forget(Message):
-    """A conversation is over. No answer."""
+    """A conversation has ended. No answer."""
 
     kind: Literal["forget"] = "forget"
     conversation: int
 
 
 class Look(Message):
-    """Judge this chain (DER, the client's own first). Answered by Looked."""
+    """Verify this chain (DER, the client's own first), of which the sender has seen proof of the
+    key. Answered by Looked."""
 
     kind: Literal["look"] = "look"
     number: int
@@ -59,7 +60,7 @@ class Look(Message):
 
 
 class Ping(Message):
-    """Answered by Pong: the worker is alive."""
+    """A heartbeat. Answered by Pong."""
 
     kind: Literal["ping"] = "ping"
     number: int
@@ -72,7 +73,7 @@ ToWorker = Annotated[Configure | Response | Forget | Look | Ping, Field(discrimi
 
 
 class Configured(Message):
-    """`Configure` with this number is in force. `kept`: what could not be given up."""
+    """`Configure` with this number is in force. `kept`: privileges that could not be dropped."""
 
     kind: Literal["configured"] = "configured"
     number: int
@@ -80,7 +81,7 @@ class Configured(Message):
 
 
 class Certified(Message):
-    """Whose certificate it is, as far as it could be read; `root` is there if it is good."""
+    """The identity in a certificate, as far as it could be parsed; `root` only if it is valid."""
 
     user: Word = ""
     thumbprints: Annotated[tuple[Word, ...], Field(max_length=2)] = ()
@@ -88,7 +89,7 @@ class Certified(Message):
 
 
 class Request(Message):
-    """The next EAP-Request. `refusal`: what its TLS alert is about, `reason` as elsewhere."""
+    """The next EAP-Request. `reason` and `message` explain a TLS alert in it, if any."""
 
     kind: Literal["request"] = "request"
     conversation: int
@@ -98,8 +99,8 @@ class Request(Message):
 
 
 class Shown(Message):
-    """The client holds the key of a good certificate. `success` and `failure` are the EAP packets
-    for when it is let in and when not."""
+    """The client has proved the key of a valid certificate. `success` and `failure` are the EAP
+    packets for admission and refusal."""
 
     kind: Literal["shown"] = "shown"
     conversation: int
@@ -110,7 +111,7 @@ class Shown(Message):
 
 
 class Failed(Message):
-    """The conversation is over; `packet` is the EAP-Failure."""
+    """The conversation has failed; `packet` is the EAP-Failure."""
 
     kind: Literal["failed"] = "failed"
     conversation: int
@@ -121,7 +122,7 @@ class Failed(Message):
 
 
 class Looked(Message):
-    """About a chain; `reason` None: it is good."""
+    """The verdict on a chain; `reason` None: it is valid."""
 
     kind: Literal["looked"] = "looked"
     number: int
@@ -131,7 +132,7 @@ class Looked(Message):
 
 
 class Pong(Message):
-    """To Ping."""
+    """The answer to Ping."""
 
     kind: Literal["pong"] = "pong"
     number: int

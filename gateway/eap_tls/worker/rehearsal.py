@@ -1,5 +1,5 @@
-"""Everything once, before rights are given up: libraries import parts of themselves only when these
-are first used (cryptography does at the first signature of an elliptic curve)."""
+"""Does everything once before privileges are dropped: libraries import some of their modules on
+first use (cryptography does at the first elliptic-curve signature)."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _KEYS: tuple[Callable[[], Key], ...] = (
     ed25519.Ed25519PrivateKey.generate,
 )
 _TEXTS = (None, _ASN1Type.BMPString, _ASN1Type.UniversalString)
-"""Python imports a codec when it is first asked for; authorities of Windows write BMPStrings."""
+"""Python imports a codec on first use; Windows CAs write BMPStrings."""
 
 
 def rehearse(context: SSL.Context) -> None:
-    """Judge a chain of each kind of key, a forged one, and go through a handshake."""
+    """Verify valid and malformed chains with each kind of key, and run a handshake."""
     now = datetime.now(UTC)
     for make in _KEYS:
         root_key, key = make(), make()
@@ -71,7 +71,7 @@ def _name(text: str) -> x509.Name:
 
 
 def _shake(server: Conversation, user: SSL.Context) -> None:
-    """A client's whole EAP-TLS."""
+    """Run a complete EAP-TLS exchange."""
     client, incoming, outgoing = Handshake(user, server=False), Fragments(1000), Fragments(1000)
     step = server.receive(encode(Code.RESPONSE, 0, Type.IDENTITY, b"rehearsal"))
     while isinstance(step, Reply):

@@ -1,8 +1,8 @@
-"""The server's end of EAP-TLS (RFC 5216) without I/O: EAP packets in, EAP packets out.
+"""The EAP-TLS server (RFC 5216) without I/O: EAP packets in, EAP packets out.
 
-The client's chain is judged (gateway.policy.trust) before the TLS handshake takes it, so that no
-key of a stranger's choice is ever used. The conversation ends with whose certificate it was, and
-the handshake has proved that the client holds its key, or with why not.
+The client's chain is verified (gateway.policy.trust) before the TLS handshake uses it, so that no
+key chosen by a stranger is ever used. A conversation ends with the identity in the certificate,
+whose key the handshake has proved, or with the reason for refusal.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
 
 OVERHEAD = 10
-"""Bytes of EAP's header, type, flags and length before a piece of TLS."""
+"""Bytes of EAP's header, type, flags and length before a TLS fragment."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why somebody is not let in."""
+    """Why a client is refused."""
 
     reason: Reason
     message: str
@@ -38,7 +38,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Reply:
-    """The next EAP-Request. `refusal`: it carries a TLS alert, and this is what it is about."""
+    """The next EAP-Request. `refusal`: the reason for a TLS alert in it, if any."""
 
     packet: bytes = field(repr=False)
     refusal: Refusal | None = None
@@ -46,8 +46,8 @@ class Reply:
 
 @dataclass(frozen=True)
 class Shown:
-    """The client holds the key of a certificate that is good. `packet` is the EAP-Success for when
-    it is let in, `failure` the EAP-Failure for when not."""
+    """The client has proved the key of a valid certificate. `packet` is the EAP-Success for
+    admission, `failure` the EAP-Failure for refusal."""
 
     finding: Finding
     msk: bytes = field(repr=False)
@@ -57,7 +57,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Failed:
-    """The end; `packet` is the EAP-Failure. `finding`: about the certificate, if one was read."""
+    """The conversation has failed; `packet` is the EAP-Failure. `finding`: on the certificate, if
+    one was received."""
 
     refusal: Refusal
     packet: bytes
@@ -68,7 +69,7 @@ Step = Reply | Shown | Failed
 
 
 class Conversation:
-    """One client's, from its identity to the end. After Shown or Failed it is of no more use."""
+    """One client's conversation, from its identity on. It ends with Shown or Failed."""
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class Conversation:
         now: Callable[[], datetime],
         room: int = ROOM,
     ) -> None:
-        """`room`: bytes of the longest Request."""
+        """`room`: maximum bytes of a Request."""
         self._roots = roots
         self._now = now
         self._handshake = Handshake(context, server=True)
@@ -89,14 +90,14 @@ class Conversation:
         self._refusal: Refusal | None = None
 
     def receive(self, data: bytes) -> Step:
-        """One EAP-Response. What is not one ends the conversation: who passes it on has taken
-        care of repetitions."""
+        """Handle one EAP-Response. Anything else ends the conversation: the caller has removed
+        retransmissions."""
         packet = parse_packet(data)
         if packet is None or packet.code != Code.RESPONSE or not packet.data:
-            return self._end("protocol", "no EAP-Response")
+            return self._end("protocol", "not an EAP-Response")
         first, self._rounds = self._rounds == 0, self._rounds + 1
         if self._rounds > eap.MOST_ROUNDS:
-            return self._end("refused", "EAP without an end")
+            return self._end("refused", "too many EAP rounds")
         if first:
             return self._begin(packet)
         if packet.identifier != self._identifier:
@@ -134,18 +135,18 @@ class Conversation:
         if self._handshake.done:
             return self._show(flight)
         if not flight:
-            return self._end("tls", "the peer goes on without a word")
+            return self._end("tls", "the peer sent an empty TLS flight")
         return self._look(flight) or self._forward(flight)
 
     def _look(self, flight: bytes) -> Failed | None:
-        """At the client's certificates, before the handshake does: it takes them once."""
+        """Verify the client's certificates before the handshake uses them, which it does once."""
         if self._leaf:
             return None
         try:
             chain = flights.certificates(flight)
         except ValueError as error:
             return self._end("tls", str(error))
-        if not chain:  # OpenSSL says what it lacks
+        if not chain:  # OpenSSL reports what is missing
             return None
         self._leaf = chain[0]
         self._finding = examine(chain, self._roots, self._now())
@@ -154,7 +155,7 @@ class Conversation:
         return None
 
     def _forward(self, flight: bytes) -> Step:
-        """The next flight; an alert goes out before the Failure (RFC 5216 2.1.3)."""
+        """The next flight; an alert is sent before the Failure (RFC 5216 2.1.3)."""
         out = self._handshake.step(flight)
         if error := self._handshake.error:
             lacks = "did not return a certificate" in error
@@ -166,10 +167,10 @@ class Conversation:
 
     def _show(self, flight: bytes) -> Step:
         if flight:
-            return self._end("tls", "the peer breaks off after the handshake")
+            return self._end("tls", "the peer sent TLS data after the handshake")
         proved = self._handshake.chain()[:1]
         if self._finding is None or proved != (self._leaf,):
-            return self._end("tls", "the handshake was made with another certificate")
+            return self._end("tls", "the handshake used a different certificate")
         success = encode_packet(Code.SUCCESS, self._identifier)
         return Shown(self._finding, self._handshake.msk(), success, self._failure())
 

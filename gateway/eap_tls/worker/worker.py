@@ -1,4 +1,4 @@
-"""The worker: one thread, one message at a time, each with a bounded cost."""
+"""The worker: one thread that handles one message at a time, each at a bounded cost."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from gateway.unprivileged.channel import Channel
 
 DEAREST = 0.5
-"""Seconds of processor time that one conversation may take: a hundred times what one does."""
+"""Maximum seconds of processor time per conversation: a hundred times what a usual one takes."""
 MOST_CONVERSATIONS = 1500
-"""More than the gateway has (gateway.eap_tls.service); a safeguard."""
+"""More than the gateway's own limit (gateway.eap_tls.service); a safeguard."""
 
 
 class Worker:
-    """Answers the gateway until it is gone. `context`: of TLS (tls_contexts.server_context)."""
+    """Answers the gateway until it exits. `context`: tls_contexts.server_context."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Worker:
         self._counts: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Until the other end is closed."""
+        """Run until the other end is closed."""
         poll = select.poll()
         try:
             while True:
@@ -59,11 +59,11 @@ class Worker:
                 poll.poll()
                 self._channel.flush()
                 for order in self._channel.receive():
-                    self._obey(order)
-        except ChannelError:  # without the gateway there is nothing to do here
+                    self._handle(order)
+        except ChannelError:  # the gateway has exited
             return
 
-    def _obey(self, order: m.ToWorker) -> None:
+    def _handle(self, order: m.ToWorker) -> None:
         match order:
             case m.Configure():
                 self._configure(order)
@@ -88,7 +88,7 @@ class Worker:
         step = conversation.receive(order.packet) if conversation else _busy(order.packet)
         if not isinstance(step, Reply):
             self._conversations.pop(order.conversation, None)
-        return self._told(order.conversation, step)
+        return self._message(order.conversation, step)
 
     def _begin(self, order: m.Response) -> _Counted | None:
         if len(self._conversations) >= MOST_CONVERSATIONS:
@@ -100,7 +100,7 @@ class Worker:
         self._conversations[order.conversation] = made
         return made
 
-    def _told(self, number: int, step: Step) -> m.Request | m.Shown | m.Failed:
+    def _message(self, number: int, step: Step) -> m.Request | m.Shown | m.Failed:
         match step:
             case Reply(packet, refusal):
                 reason, message = (refusal.reason, refusal.message) if refusal else (None, "")
@@ -129,7 +129,7 @@ class Worker:
     def _look(self, order: m.Look) -> m.Looked:
         try:
             finding = examine(order.chain, self._roots, datetime.now(UTC))
-        except Exception:  # noqa: BLE001 - a fault of our own means no, and the others go on
+        except Exception:  # noqa: BLE001 - a fault of our own refuses this chain only
             traceback.print_exc()
             finding = Finding("fault", "a fault of the gateway's own")
         self._counts["looked at"] += 1
@@ -142,23 +142,23 @@ class Worker:
 
 
 class _Counted:
-    """A conversation and the processor time that it has taken."""
+    """A conversation with a limit on its processor time."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._left = DEAREST
 
     def receive(self, packet: bytes) -> Step:
-        """A fault of our own costs this conversation and no other."""
+        """Handle a packet; a fault of our own ends this conversation only."""
         began = time.thread_time()
         try:
             step = self._conversation.receive(packet)
-        except Exception:  # noqa: BLE001 - whatever it is, it means no
+        except Exception:  # noqa: BLE001 - any fault is a refusal
             traceback.print_exc()
             return _failed(packet, "fault", "a fault of the gateway's own")
         self._left -= time.thread_time() - began
         if self._left < 0:
-            return _failed(packet, "refused", f"it takes more than {DEAREST:g} s of computing")
+            return _failed(packet, "refused", f"it took more than {DEAREST:g} s of processor time")
         return step
 
 

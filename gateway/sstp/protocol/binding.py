@@ -1,8 +1,8 @@
-"""Crypto binding: that TLS and PPP were spoken with the same peer ([MS-SSTP] section 3.2.5.2).
+"""Crypto binding: proves that TLS and PPP have the same peer ([MS-SSTP] section 3.2.5.2).
 
-The client proves it with Call Connected: the server's nonce, the hash of the certificate that it
-saw in TLS, and a MAC under a key from PPP authentication (HLAK, the higher-layer authentication
-key, 32 bytes).
+The proof is the client's Call Connected: the server's nonce, the hash of the certificate that the
+client got in TLS, and a MAC with a key from PPP authentication (HLAK, the higher-layer
+authentication key, 32 bytes).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ BOTH = HashProtocol.SHA1 | HashProtocol.SHA256
 
 
 class Key(Protocol):
-    """A key from authentication, and in which form it was put together."""
+    """A key from authentication, and the form in which it was derived."""
 
     @property
     def form(self) -> str:
-        """Whose reading of the specification it follows."""
+        """Whose interpretation of the specification it follows (gateway.ppp.keys.Form)."""
 
     @property
     def key(self) -> bytes:
@@ -42,7 +42,7 @@ class Key(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The binding holds."""
+    """The binding is valid."""
 
     hash_protocol: HashProtocol
     form: str
@@ -50,13 +50,13 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Unbound:
-    """The binding does not hold."""
+    """The binding is not valid."""
 
     why: str
 
 
 def certificate_hashes(certificate: bytes) -> dict[HashProtocol, bytes]:
-    """The hashes of the server's own certificate (DER) that a client may name."""
+    """The hashes of the server's own certificate (DER), by hash protocol."""
     return {
         protocol: hashlib.new(_NAMES[protocol], certificate, usedforsecurity=False).digest()
         for protocol in BOTH
@@ -64,7 +64,7 @@ def certificate_hashes(certificate: bytes) -> dict[HashProtocol, bytes]:
 
 
 def strongest(protocols: HashProtocol) -> HashProtocol | None:
-    """The one that a client has to choose (2.2.10)."""
+    """The hash protocol that a client must choose (2.2.10); None: there is none."""
     for protocol in (HashProtocol.SHA256, HashProtocol.SHA1):
         if protocol in protocols:
             return protocol
@@ -72,16 +72,16 @@ def strongest(protocols: HashProtocol) -> HashProtocol | None:
 
 
 def compound_mac_key(hlak: bytes, protocol: HashProtocol) -> bytes:
-    """CMK: the first block of PRF+, which is as long as the hash (3.2.5.2.2 and 3.2.5.2.3).
+    """CMK: the first block of PRF+, as long as the hash (3.2.5.2.2 and 3.2.5.2.3).
 
-    Its length stands in it in little-endian order, unlike everything else in SSTP.
+    Its length field is little-endian, unlike everything else in SSTP.
     """
     size = _SIZES[protocol]
     return hmac.digest(hlak, _SEED + size.to_bytes(2, "little") + b"\x01", _NAMES[protocol])
 
 
 def compound_mac(hlak: bytes, protocol: HashProtocol, packet: bytes) -> bytes:
-    """The MAC over a Call Connected of 112 bytes, whose own MAC field counts as zeros."""
+    """The MAC over a Call Connected of 112 bytes, with zeros in its MAC field."""
     cleared = packet[:_MAC_AT] + bytes(DIGEST)
     return hmac.digest(compound_mac_key(hlak, protocol), cleared, _NAMES[protocol])
 
@@ -101,11 +101,11 @@ def check(
     hashes: Mapping[HashProtocol, bytes],
     keys: Iterable[Key],
 ) -> Bound | Unbound:
-    """What a server says to a Call Connected whose form is right (3.3.5.2.3).
+    """A server's check of a well-formed Call Connected (3.3.5.2.3).
 
-    Only the strongest hash that was offered binds: a client that has both prefers SHA-256 (1.7),
-    and every system that Azure serves has it. `keys` are tried in order. Comparisons take the
-    same time whatever they find.
+    Only the strongest offered hash is accepted: clients that have both must prefer SHA-256 (1.7),
+    and every system supported by Azure has it. `keys` are tried in order. Comparisons take constant
+    time.
     """
     value = control.value(AttributeId.CRYPTO_BINDING)
     assert value is not None

@@ -1,4 +1,4 @@
-"""Making SSTP packets ([MS-SSTP] sections 2.2.3 and 2.2.9 to 2.2.15)."""
+"""Builds SSTP packets ([MS-SSTP] sections 2.2.3 and 2.2.9 to 2.2.15)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 QUOTED = 64
-"""Bytes of a refused attribute's value that a Status Info quotes at most (2.2.8)."""
+"""Maximum bytes of a refused attribute's value quoted in a Status Info (2.2.8)."""
 
 MOST_FAULTS = (LONGEST - 8) // (12 + QUOTED)
-"""Status Infos that surely fit into one NAK."""
+"""Maximum Status Infos that always fit into one NAK."""
 
 
 def data(frame: bytes) -> bytes:
@@ -32,7 +32,7 @@ def data(frame: bytes) -> bytes:
 
 
 def control(message: Message, *attributes: bytes) -> bytes:
-    """A control packet of attributes that are made already."""
+    """A control packet of encoded attributes."""
     body = b"".join(attributes)
     length = HEADER + 4 + len(body)
     return struct.pack("!BBHHH", VERSION, CONTROL, length, message, len(attributes)) + body
@@ -44,19 +44,19 @@ def attribute(identifier: AttributeId, value: bytes) -> bytes:
 
 
 def connect_request() -> bytes:
-    """Call Connect Request for PPP: the 14 bytes that begin every call."""
+    """Call Connect Request for PPP: the first 14 bytes of every call."""
     protocol = attribute(AttributeId.ENCAPSULATED_PROTOCOL_ID, PPP.to_bytes(2, "big"))
     return control(Message.CALL_CONNECT_REQUEST, protocol)
 
 
 def connect_ack(hash_protocols: HashProtocol, nonce: bytes) -> bytes:
-    """Call Connect Acknowledge with the hash protocols the server takes."""
+    """Call Connect Acknowledge with the hash protocols that the server accepts."""
     value = struct.pack("!I", hash_protocols) + nonce
     return control(Message.CALL_CONNECT_ACK, attribute(AttributeId.CRYPTO_BINDING_REQ, value))
 
 
 def connect_nak(faults: Sequence[StatusInfo]) -> bytes:
-    """Call Connect Negative Acknowledgment; what has no place in one packet is left out."""
+    """Call Connect Negative Acknowledgment; faults beyond one packet are omitted."""
     infos = (_status_info(fault) for fault in faults[:MOST_FAULTS])
     return control(Message.CALL_CONNECT_NAK, *infos)
 

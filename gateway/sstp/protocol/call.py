@@ -1,4 +1,4 @@
-"""A call as a gateway's worker sees it: HTTP, SSTP and PPP behind one TLS connection."""
+"""The server's end of a call: HTTP, SSTP and PPP over one TLS connection."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CallConfig:
-    """What all calls of a server have in common.
+    """The configuration shared by all calls of a server.
 
-    `certificate_hashes`: binding.certificate_hashes of the leaf that the server shows in TLS.
-    `busy`: asked once a call; true refuses it with HTTP 503. `server_name`: HTTP's Server field.
-    `unix_time`: HTTP's Date field.
+    `certificate_hashes`: binding.certificate_hashes of the server's own certificate in TLS.
+    `busy`: called once per call; true refuses it with HTTP 503. `server_name`: HTTP's Server
+    field. `unix_time`: for HTTP's Date field.
     """
 
     certificate_hashes: Mapping[HashProtocol, bytes] = field(repr=False)
@@ -50,7 +50,7 @@ class ServerCall(Carrier[ServerMachine]):
         self._request = RequestReader()
 
     def answer(self, verdict: Verdict, now: float) -> None:
-        """What became of the link's pending attempt; too late for a call that ends."""
+        """Handle the verdict on the link's pending attempt; ignored if the call is ending."""
         if self._link:
             self._link.answer(verdict, now)
             self._settle(now)
@@ -80,7 +80,7 @@ class ServerCall(Carrier[ServerMachine]):
 
     def _http_timed_out(self, now: float) -> None:
         limit = self._config.timers.negotiation
-        late = Refusal(HTTPStatus.REQUEST_TIMEOUT, f"no whole request within {limit:g} s")
+        late = Refusal(HTTPStatus.REQUEST_TIMEOUT, f"no complete request within {limit:g} s")
         self._turn_away("timeout", late, now)
 
     def _turn_away(self, reason: Reason, refusal: Refusal, now: float) -> None:

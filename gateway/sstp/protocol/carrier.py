@@ -140,7 +140,7 @@ class _Running(Generic[M]):
     machine: M
     link: CallLink
     due: float | None
-    """When the phase has to be over, if it has a limit of its own."""
+    """When the phase must end, if it has its own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class Carrier(ABC, Generic[M]):
 
     @property
     def ip_header(self) -> bytes:
-        """What stands before an IP packet sent to the peer, after the SSTP header."""
+        """The PPP header of IP packets to the peer."""
         return self._link.ip_header if self._link else b""
 
     @property

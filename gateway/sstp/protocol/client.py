@@ -38,7 +38,7 @@ class ClientMachine(Machine):
         timers: Timers = TIMERS,
         tamper: Tamper = HONEST,
     ) -> None:
-        """`hashes`: of the certificate that the server showed in TLS."""
+        """`hashes`: of the server's certificate in TLS."""
         super().__init__(State.CONNECT_REQUEST_SENT, timers, now)
         self._hashes = hashes
         self._supported = supported
@@ -50,7 +50,7 @@ class ClientMachine(Machine):
             self._send(building.connect_request())
 
     def authenticated(self, key: binding.Key, now: float) -> None:
-        """PPP has let us in: bind the call (3.2.7.1)."""
+        """Bind the call: PPP authentication has succeeded (3.2.7.1)."""
         if self.state is not State.CONNECT_ACK_RECEIVED or self._tamper.silent_at == "binding":
             return
         packet = self._tamper.replayed or self._signed(key.key)
@@ -66,20 +66,20 @@ class ClientMachine(Machine):
         assert value is not None
         chosen = binding.strongest(HashProtocol(value[3]) & self._supported)
         if chosen is None:
-            why = f"the server takes none of our hash protocols, only {value[3]:#x}"
+            why = f"the server accepts none of our hash protocols, only {value[3]:#x}"
             self.abort(Status.VALUE_NOT_SUPPORTED, why, now)
             return
         self._chosen, self._nonce = chosen, value[4 : 4 + NONCE]
         self._enter(State.CONNECT_ACK_RECEIVED, self._timers.negotiation, now)
 
     def on_nak(self, control: Control, now: float) -> None:
-        """3.2.5.3.3: there is no other protocol than PPP to ask for, so the call ends."""
+        """3.2.5.3.3: end the call, because there is no other protocol than PPP to request."""
         reasons = ", ".join(str(info) for info in status_infos(control))
         self._end(Ending(f"the server refused the request: {reasons}", "protocol"))
         self.disconnect("the server refused the request", now)
 
     def on_echo_request(self, control: Control, now: float) -> None:
-        """Not answered by a client that has fallen silent."""
+        """Answer an Echo Request, unless the client is to be silent."""
         if self._tamper.silent_at != "echo":
             super().on_echo_request(control, now)
 

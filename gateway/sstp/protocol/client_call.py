@@ -27,15 +27,15 @@ _SILENT: dict[str, frozenset[int]] = {
     "authentication": frozenset((*frames.AUTHENTICATION, frames.IPCP)),
     "network": frozenset((frames.IPCP,)),
 }
-"""PPP protocols that a client sends nothing of, by the step at which it falls silent."""
+"""PPP protocols that a client does not send, by the step at which it falls silent."""
 
 
 @dataclass(frozen=True)
 class ClientCallConfig:
-    """`certificate_hashes`: binding.certificate_hashes of the leaf that the server showed in TLS.
+    """`certificate_hashes`: binding.certificate_hashes of the server's own certificate in TLS.
 
-    `key_form`: which of the forms of the key the call is bound with, where authentication gives
-    several (keys.from_msk); the specification's unless told otherwise.
+    `key_form`: the form of the key for the binding if authentication yields several
+    (keys.from_msk).
     """
 
     host: str
@@ -48,7 +48,7 @@ class ClientCallConfig:
 
 
 class ClientCall(Carrier[ClientMachine]):
-    """The client's end of one call; its request is in `outgoing` at once."""
+    """The client's end of one call; `outgoing` has its request from the start."""
 
     def __init__(
         self, config: ClientCallConfig, *, now: float, entropy: Callable[[int], bytes]

@@ -1,4 +1,4 @@
-"""What a call tells its owner, besides the attempts of its PPP link."""
+"""A call's events, besides the attempts of its PPP link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.sstp.protocol.binding import Bound
 
 @dataclass(frozen=True)
 class Requested:
-    """The HTTP request was answered with 200. Empty strings where the peer named none."""
+    """The HTTP request was answered with 200. Fields are empty if the peer sent none."""
 
     correlation_id: str
     host: str
@@ -20,7 +20,7 @@ class Requested:
 
 @dataclass(frozen=True)
 class Connected:
-    """Bound and IPCP open: IP may flow. Told once. `address` is the client's."""
+    """The call is bound and IPCP open: IP may flow. Emitted once. `address` is the client's."""
 
     address: IPv4Address
 
@@ -34,10 +34,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Refused:
-    """The peer was turned away before it was connected. Told at most once; Ended follows.
+    """The peer was refused before it was connected. Emitted at most once; Ended follows.
 
-    `reason`: that of authentication, or "binding", "limit" (HTTP 503), "protocol" (what it sent is
-    not HTTP, SSTP or PPP as it should be), "timeout". `user` is empty before it named itself.
+    `reason`: authentication's, or "binding", "limit" (HTTP 503), "protocol" (it violated HTTP, SSTP
+    or PPP), "timeout". `user` is empty if the peer has not named itself.
     """
 
     reason: Reason
@@ -47,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Ended:
-    """No IP flows any more; told once, last. The connection stays until `closed` is true."""
+    """The call carries no more IP; emitted once, last. The connection stays until `closed`."""
 
     why: str
 
@@ -56,7 +56,7 @@ CallEvent = Attempt | Requested | Bound | Connected | Data | Refused | Ended
 
 
 def user_of(attempt: Attempt) -> str:
-    """What the peer calls itself; empty where it has not said."""
+    """The peer's claimed name; empty if it has sent none."""
     if isinstance(attempt, EapAttempt):
         return attempt.identity or ""
     return attempt.user

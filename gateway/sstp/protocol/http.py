@@ -1,8 +1,8 @@
 """The HTTP exchange before SSTP ([MS-SSTP] sections 3.2.4.1 and 4.1; RFC 9110, RFC 9112).
 
-The client sends SSTP_DUPLEX_POST with a Content-Length of 2^64-1 and no body; after the answer 200
-both directions are SSTP packets. Header names and the letters of the path are matched in either
-case, and the braces of the path may be percent-encoded.
+The client sends SSTP_DUPLEX_POST with a Content-Length of 2^64-1 and no body; after the answer 200,
+both sides send SSTP packets. Field names and the path are case-insensitive, and the path's braces
+may be percent-encoded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ METHOD = "SSTP_DUPLEX_POST"
 PATH = "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
 ENDLESS = 2**64 - 1
 LONGEST_HEADER = 8192
-"""Bytes of a request's or an answer's header; sstpc 1.0.18 sends 170 and its host name."""
+"""Maximum bytes of a request's or answer's header; sstpc 1.0.18 sends 170 plus its host name."""
 
 _END = b"\r\n\r\n"
 _UNPRINTABLE = re.compile(rb"[^ -~\r\n]")
@@ -27,12 +27,12 @@ _STATUS = re.compile(r"HTTP/1\.\d (?P<status>\d{3})(?: (?P<phrase>[ -~]*))?")
 _ORIGIN = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _HOST = re.compile(r"[0-9A-Za-z._:\[\]-]{0,255}")
 _CORRELATION_ID = re.compile(r"\{?[0-9A-Fa-f-]{1,64}\}?")
-"""A GUID by the specification; sstpc 1.0.18 sends one that is eight digits short."""
+"""According to the specification a GUID; sstpc 1.0.18 sends one that is eight digits short."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for a call. `correlation_id` is the client's, empty when it sent none."""
+    """A request for a call. `correlation_id` is the client's, empty if it sent none."""
 
     host: str
     correlation_id: str
@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to one, whatever its status."""
+    """The answer to a request, with any status."""
 
     status: int
     phrase: str
@@ -48,17 +48,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why what came is not answered with 200: the status to send, and a line for the log."""
+    """Why the answer is not 200: the status to send, and a line for the log."""
 
     status: HTTPStatus
     why: str
 
 
 class HeaderReader:
-    """Collects a header up to its empty line, at most LONGEST_HEADER bytes of it.
+    """Collects a header up to its empty line, at most LONGEST_HEADER bytes.
 
-    A peer who speaks something else is not waited for: a byte that no first line has, or a first
-    line other than `first`, is known at once. `rest` is what came after the empty line.
+    Other protocols are refused early: at a byte that cannot be part of the first line, or a first
+    line that does not match `first`. `rest`: the data after the empty line.
     """
 
     def __init__(self, first: re.Pattern[str]) -> None:
@@ -67,13 +67,13 @@ class HeaderReader:
         self.rest = b""
 
     def feed(self, data: bytes) -> list[str] | Refusal | None:
-        """The header's lines when they are all here."""
+        """The header's lines once it is complete; None: it is not."""
         header = self._header
         old = len(header)
         taken = data[: LONGEST_HEADER - old]
         header += taken
         if self._first and not self._speaks_http(self._first, taken):
-            return Refusal(HTTPStatus.BAD_REQUEST, "what came is not HTTP")
+            return Refusal(HTTPStatus.BAD_REQUEST, "not HTTP")
         end = header.find(_END, max(0, old - len(_END) + 1))
         if end >= 0:
             after = end + len(_END)
@@ -100,11 +100,11 @@ class RequestReader:
 
     @property
     def rest(self) -> bytes:
-        """What came after the header: the first SSTP packets, from a client in a hurry."""
+        """The data after the header: SSTP packets, if the client did not wait for the answer."""
         return self._reader.rest
 
     def feed(self, data: bytes) -> Request | Refusal | None:
-        """The request or why it is refused, as soon as that is known."""
+        """The request or its refusal, as soon as known; None: the request is incomplete."""
         lines = self._reader.feed(data)
         return _request(lines) if isinstance(lines, list) else lines
 
@@ -117,11 +117,11 @@ class ResponseReader:
 
     @property
     def rest(self) -> bytes:
-        """What came after the header."""
+        """The data after the header."""
         return self._reader.rest
 
     def feed(self, data: bytes) -> Response | Refusal | None:
-        """The answer; a Refusal when what came is none."""
+        """The answer; a Refusal if it is not HTTP; None: the answer is incomplete."""
         lines = self._reader.feed(data)
         if not isinstance(lines, list):
             return lines
@@ -168,12 +168,12 @@ def _header(*lines: str) -> bytes:
 
 
 def _request(lines: list[str]) -> Request | Refusal:
-    """RFC 9112 section 3 for the form, [MS-SSTP] 4.1 for what is asked for."""
+    """Parse a request: syntax by RFC 9112 section 3, content by [MS-SSTP] 4.1."""
     fields = _fields(lines[1:])
     line = _REQUEST.fullmatch(lines[0])
     assert line is not None
     if fields is None:
-        return Refusal(HTTPStatus.BAD_REQUEST, "a line that is no header field")
+        return Refusal(HTTPStatus.BAD_REQUEST, "a line that is not a header field")
     if line["version"] != "1.1":
         return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/{line['version']}")
     return (
@@ -185,7 +185,7 @@ def _request(lines: list[str]) -> Request | Refusal:
 
 
 def _fields(lines: list[str]) -> dict[str, list[str]] | None:
-    """Field values by lower-case name; None for a line that is no field (RFC 9112 section 5)."""
+    """Field values by lower-case name; None: a line is not a field (RFC 9112 section 5)."""
     fields: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(":")
@@ -196,8 +196,8 @@ def _fields(lines: list[str]) -> dict[str, list[str]] | None:
 
 
 def _wrong_method(method: str) -> Refusal | None:
-    """RFC 9110: 405 for a method that is known and not for this resource (15.5.6), with Allow;
-    501 for one that the server does not know at all (15.6.2).
+    """RFC 9110: 405 with Allow for a known method that this resource does not support (15.5.6), 501
+    for an unknown method (15.6.2).
     """
     if method == METHOD:
         return None
@@ -207,7 +207,8 @@ def _wrong_method(method: str) -> Refusal | None:
 
 
 def _wrong_path(target: str) -> Refusal | None:
-    """In origin form or absolute form (RFC 9112 section 3.2); a query (`tenantid`) may follow."""
+    """Check the path, in origin or absolute form (RFC 9112 section 3.2); a query (`tenantid`) may
+    follow."""
     path = _ORIGIN.sub("", target, count=1).partition("?")[0].lower()
     if path.replace("%7b", "{").replace("%7d", "}") == PATH.lower():
         return None

@@ -1,4 +1,4 @@
-"""What a call asks of its PPP link."""
+"""The PPP link's interface for a call."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ if TYPE_CHECKING:
 
 
 class CallLink(Protocol):
-    """What a call asks of its end of the PPP link (gateway.ppp.link.Link)."""
+    """A call's end of the PPP link (gateway.ppp.link.PppLink)."""
 
     @property
     def network_open(self) -> bool:
-        """IPCP has opened: IP may flow."""
+        """Whether IPCP has opened, and IP packets may flow."""
 
     @property
     def peer_mru(self) -> int:
-        """The largest IP packet that the peer takes."""
+        """The largest IP packet that the peer accepts."""
 
     @property
     def ip_header(self) -> bytes:
-        """What stands before an IP packet to the peer."""
+        """The PPP header of IP packets to the peer."""
 
     @property
     def address(self) -> IPv4Address | None:
-        """The client's."""
+        """The client's address; None: not assigned yet."""
 
     def open(self, now: float) -> None:
-        """The layer below is up."""
+        """Begin: the lower layer is up."""
 
     def receive(self, frame: bytes, now: float) -> None:
-        """One frame."""
+        """Handle one frame from the peer."""
 
     def tick(self, now: float) -> None:
-        """Timers."""
+        """Run the timers that are due."""
 
     def deadline(self) -> float | None:
-        """When `tick` is wanted."""
+        """When `tick` must be called next; None: no timer is running."""
 
     def outgoing(self) -> list[bytes]:
-        """Take the frames to send."""
+        """Take the frames to be sent."""
 
     def events(self) -> list[LinkEvent]:
         """Take the events."""
 
     def answer(self, verdict: Verdict, now: float) -> None:
-        """The answer to the pending attempt."""
+        """Handle the verdict on the pending attempt."""
 
     def terminate(self, why: str, now: float) -> None:
-        """Take the link down."""
+        """Terminate the link."""

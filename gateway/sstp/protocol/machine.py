@@ -1,8 +1,8 @@
-"""What both ends' state machines share ([MS-SSTP] section 3.1): timers, echo, abort, disconnect.
+"""The common part of both state machines ([MS-SSTP] section 3.1): timers, echo, abort, disconnect.
 
-A machine takes whole control packets and the time, and gives packets to send. Each state has one
-timer; what a message does in a state stands in a table, `rules`. Messages that no rule names abort
-the call, or are ignored while it is being torn down.
+A machine takes complete control packets and the time, and returns packets to send. Each state has
+one timer. The table `rules` defines what a message does in a state; a message without a rule aborts
+the call, or is ignored during teardown.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from gateway.sstp.protocol.binding import Bound
 
 Rule = Callable[[Any, Control, float], None]
-"""What a machine does with a message: machine, message, now."""
+"""Handles a message: machine, message, now."""
 
 Fault = Literal["protocol", "timeout", "binding"]
-"""Of gateway.common.vocabulary.Reason, why we gave a call up."""
+"""The peer's fault for which we abort a call, a gateway.common.vocabulary.Reason."""
 
 
 class State(Enum):
-    """States under their names in the specification (3.1.1.1, 3.2.1.1.1, 3.3.1.1.1)."""
+    """States, with their names in the specification (3.1.1.1, 3.2.1.1.1, 3.3.1.1.1)."""
 
     CONNECT_REQUEST_PENDING = "Server_Connect_Request_Pending"
     CONNECTED_PENDING = "Server_Call_Connected_Pending"
@@ -79,14 +79,14 @@ TIMERS = Timers()
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a call is being torn down. `fault`: None where nobody is to blame."""
+    """Why a call ends. `fault`: None if it is not the peer's."""
 
     why: str
     fault: Fault | None = None
 
 
 class Machine:
-    """One end of a call, from the answer 200 on."""
+    """One end of a call, after the HTTP answer 200."""
 
     peer: ClassVar[str]
     rules: ClassVar[Mapping[tuple[State, Message], Rule]]
@@ -108,20 +108,20 @@ class Machine:
 
     @property
     def closed(self) -> bool:
-        """Whether the connection below is to be closed."""
+        """Whether the connection must be closed."""
         return self.state is State.DISCONNECTED
 
     def outgoing(self) -> list[bytes]:
-        """Take the packets to send, in order."""
+        """Take the packets to be sent, in order."""
         packets, self._outgoing = self._outgoing, []
         return packets
 
     def deadline(self) -> float | None:
-        """When `tick` is wanted."""
+        """When `tick` must be called next; None: no timer is running."""
         return self._due
 
     def receive(self, packet: bytes, now: float) -> None:
-        """One whole control packet."""
+        """Handle one complete control packet."""
         control = read_control(packet)
         working = self.state in WORKING
         if isinstance(control, Malformed):
@@ -141,9 +141,9 @@ class Machine:
             self.abort(Status.UNACCEPTED_FRAME_RECEIVED, why, now)
 
     def heard(self, now: float) -> None:
-        """A packet of any kind came at this time: the peer lives (3.1.2.3).
+        """Any packet arrived at this time, so the peer is alive (3.1.2.3).
 
-        The time may be past, and told again and again: only news counts.
+        The time may lie in the past and be repeated; only later times count.
         """
         if self.state is State.CONNECTED and now > self._heard:
             self._heard = now
@@ -151,7 +151,7 @@ class Machine:
             self._echoed = False
 
     def tick(self, now: float) -> None:
-        """The state's timer, if its time has come."""
+        """Run the state's timer, if it is due."""
         if self._due is None or now < self._due:
             return
         if self.state in NEGOTIATING:
@@ -163,7 +163,7 @@ class Machine:
             self._close()
 
     def disconnect(self, why: str, now: float) -> None:
-        """Our side hangs up (3.2.4.2, 3.3.4)."""
+        """Disconnect (3.2.4.2, 3.3.4)."""
         if self.state in WORKING:
             self._send(building.disconnect())
             self._end(Ending(why))
@@ -178,7 +178,7 @@ class Machine:
         fault: Fault = "protocol",
         about: AttributeId = AttributeId.NO_ERROR,
     ) -> None:
-        """Our side gives the call up (3.1.5.1)."""
+        """Abort the call (3.1.5.1)."""
         self._send(building.abort(status, about))
         self._end(Ending(why, fault))
         self._enter(State.ABORT_PENDING, self._timers.abort, now)
@@ -190,12 +190,12 @@ class Machine:
         self._send(building.ECHO_RESPONSE)
 
     def ignore(self, _: Control, __: float) -> None:
-        """An answer whose coming is all it says, and what comes too late."""
+        """Do nothing: the message has no meaning beyond its arrival."""
 
     def on_abort(self, control: Control, now: float) -> None:
-        """3.2.5.3.4, 3.3.5.2.4: answered, then the connection stays for a moment."""
+        """3.2.5.3.4, 3.3.5.2.4: answer; the connection stays open for a moment."""
         self._send(building.abort(Status.NO_ERROR))
-        self._end(Ending(f"the {self.peer} aborted the call{_in_words(control)}"))
+        self._end(Ending(f"the {self.peer} aborted the call{_status_text(control)}"))
         self._enter(State.ABORT_TIMEOUT_PENDING, self._timers.abort_answered, now)
 
     def on_abort_answered(self, _: Control, now: float) -> None:
@@ -203,9 +203,9 @@ class Machine:
         self._enter(State.ABORT_TIMEOUT_PENDING, self._timers.abort_answered, now)
 
     def on_disconnect(self, control: Control, now: float) -> None:
-        """3.2.5.3.5, 3.3.5.2.5: acknowledged in whatever state (3.2.4.2)."""
+        """3.2.5.3.5, 3.3.5.2.5: acknowledge, in any state (3.2.4.2)."""
         self._send(building.DISCONNECT_ACK)
-        self._end(Ending(f"the {self.peer} hung up{_in_words(control)}"))
+        self._end(Ending(f"the {self.peer} hung up{_status_text(control)}"))
         self._enter(State.DISCONNECT_TIMEOUT_PENDING, self._timers.disconnect_answered, now)
 
     def on_disconnect_ack(self, _: Control, __: float) -> None:
@@ -215,7 +215,7 @@ class Machine:
     # ----------------------------------------------------------------------------------- inside
 
     def _hello(self, now: float) -> None:
-        """3.1.2.3: one Echo Request, and no Abort to a peer who does not answer it."""
+        """3.1.2.3: send one Echo Request; if it is not answered, close without Abort."""
         if self._echoed:
             self._end(Ending(f"the {self.peer} was silent for {2 * self._timers.hello:g} s"))
             self._close()
@@ -240,7 +240,7 @@ class Machine:
 _JUDGED_BY_RULE = frozenset(
     {Message.CALL_CONNECT_REQUEST, Message.CALL_ABORT, Message.CALL_DISCONNECT}
 )
-"""A faulty request gets a NAK; whoever wants to go may go."""
+"""Messages accepted with faulty attributes: requests get a NAK, and teardown always succeeds."""
 
 COMMON: Mapping[tuple[State, Message], Rule] = {
     **{(state, Message.CALL_ABORT): Machine.on_abort for state in WORKING},
@@ -252,9 +252,9 @@ COMMON: Mapping[tuple[State, Message], Rule] = {
     (State.DISCONNECT_ACK_PENDING, Message.CALL_DISCONNECT): Machine.on_disconnect,
     (State.DISCONNECT_ACK_PENDING, Message.CALL_DISCONNECT_ACK): Machine.on_disconnect_ack,
 }
-"""Everything else is ignored in the states of teardown (3.1.1.1.2, 3.1.1.1.3)."""
+"""During teardown, all other messages are ignored (3.1.1.1.2, 3.1.1.1.3)."""
 
 
-def _in_words(control: Control) -> str:
+def _status_text(control: Control) -> str:
     infos = [str(info) for info in status_infos(control) if info.status]
     return f": {infos[0]}" if infos else ""

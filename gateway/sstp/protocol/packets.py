@@ -1,8 +1,8 @@
-"""SSTP packets: what is on the wire after the HTTP exchange ([MS-SSTP] section 2.2).
+"""SSTP packets, the wire format after the HTTP exchange ([MS-SSTP] section 2.2).
 
-A packet is four bytes of header (version 0x10, a control bit, twelve bits of length that count the
-header) and what it carries: a PPP frame, or a control message with attributes. Whoever reads a
-stream cuts it with `Framer`, then reads control messages with `read_control`. Neither raises.
+A packet is a four-byte header (version 0x10, a control bit, a twelve-bit length that includes the
+header) and its content: a PPP frame, or a control message with attributes. `Framer` splits a stream
+into packets; `read_control` parses control messages. Neither raises.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import IntEnum, IntFlag
 from gateway.dataplane.framing import CONTROL, HEADER, LONGEST, VERSION
 
 PPP = 1
-"""The only encapsulated protocol there is (2.2.5)."""
+"""The only encapsulated protocol (2.2.5)."""
 
 NONCE = 32
 DIGEST = 32
@@ -39,7 +39,7 @@ class Message(IntEnum):
 
 
 class AttributeId(IntEnum):
-    """Attributes (2.2.4); NO_ERROR stands only inside a Status Info."""
+    """Attributes (2.2.4); NO_ERROR occurs only inside a Status Info."""
 
     NO_ERROR = 0
     ENCAPSULATED_PROTOCOL_ID = 1
@@ -74,7 +74,7 @@ class HashProtocol(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute as it came; `value` is without its four bytes of header."""
+    """One received attribute; `value` is without the four-byte header."""
 
     id: int
     value: bytes = field(repr=False)
@@ -82,7 +82,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A control message whose attributes could be told apart; `packet` is all of it."""
+    """A control message with parsed attributes; `packet` is the complete packet."""
 
     message: Message
     attributes: tuple[Attribute, ...]
@@ -95,14 +95,14 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A packet that can be cut out of the stream and not read; `why` is for a log."""
+    """A complete packet that cannot be parsed; `why` is for a log."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatusInfo:
-    """What is wrong with an attribute (2.2.8); `value` is the attribute's own, as it came."""
+    """What is wrong with an attribute (2.2.8); `value` is the attribute's received value."""
 
     attribute: int
     status: int
@@ -117,10 +117,10 @@ class StatusInfo:
 
 
 class Framer:
-    """Cuts a stream into whole packets; holds less than one packet between calls.
+    """Splits a stream into complete packets; keeps less than one packet between calls.
 
-    `broken` says why the stream cannot be cut any more (3.1.5.1: then the connection is to be
-    closed without a word); from then on nothing comes out.
+    `broken`: why the stream is invalid (3.1.5.1: the connection must then be closed without any
+    message); from then on no packets are returned.
     """
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Framer:
         self.broken = ""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The packets that are whole now, each with its header."""
+        """The packets that `data` completes, each with its header."""
         if self.broken:
             return []
         stream = self._pending + data if self._pending else data
@@ -148,21 +148,21 @@ class Framer:
         return packets
 
     def take(self) -> bytes:
-        """The bytes of a packet that is not whole yet, for somebody else to go on with."""
+        """Take the bytes of an incomplete packet, for another reader to continue with."""
         rest, self._pending = self._pending, b""
         return rest
 
 
 def is_control(packet: bytes) -> bool:
-    """Whether a whole packet is a control message; else it carries a PPP frame."""
+    """Whether a complete packet is a control message; otherwise it carries a PPP frame."""
     return bool(packet[1] & CONTROL)
 
 
 def read_control(packet: bytes) -> Control | Malformed:
-    """A whole control packet as a message.
+    """Parse a complete control packet.
 
-    Its attributes are told apart, not judged: `faults` does that. Reserved bits are ignored, as
-    the specification demands.
+    Attributes are separated but not validated: `faults` does that. Reserved bits are ignored, as
+    the specification requires.
     """
     if len(packet) < _CONTROL_HEADER:
         return Malformed(f"a control message of {len(packet)} bytes")
@@ -224,7 +224,7 @@ _LENGTHS: dict[int, tuple[int, int]] = {
 
 
 def faults(control: Control) -> list[StatusInfo]:
-    """What is wrong with a message's attributes, as the Status Infos that say so."""
+    """What is wrong with a message's attributes, as Status Infos."""
     form = FORMS[control.message]
     found = []
     seen: set[int] = set()
@@ -255,7 +255,8 @@ def _fault(attribute: Attribute, form: Form, seen: set[int]) -> Status:
 
 
 def _misplaced(attribute: Attribute) -> Status:
-    """A Status Info that reports no error does no harm anywhere (3.3.5.2.2, condition 1)."""
+    """The fault of an attribute in the wrong message; a Status Info without an error is allowed
+    everywhere (3.3.5.2.2, condition 1)."""
     if attribute.id != AttributeId.STATUS_INFO:
         return Status.ATTRIB_NOT_SUPPORTED_IN_MSG
     if attribute.value[4:8] == bytes(4):
@@ -264,7 +265,7 @@ def _misplaced(attribute: Attribute) -> Status:
 
 
 def status_infos(control: Control) -> list[StatusInfo]:
-    """The Status Infos of a NAK, an Abort or a Disconnect, those too short left out."""
+    """The Status Infos of a NAK, an Abort or a Disconnect, without those that are too short."""
     return [
         StatusInfo(a.value[3], int.from_bytes(a.value[4:8], "big"), a.value[8:])
         for a in control.attributes

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RETRIES = 3
-"""Call Connect Requests that a client may try after its first ([MS-SSTP] section 6, note 2)."""
+"""Call Connect Requests that a client may send after its first ([MS-SSTP] section 6, note 2)."""
 
 
 class ServerMachine(Machine):
@@ -44,10 +44,10 @@ class ServerMachine(Machine):
         self._nonce = entropy(NONCE)
         self._refused = 0
         self._half: tuple[binding.Key, ...] | Control | None = None
-        """Of the binding: the keys or Call Connected, whichever has come first."""
+        """The half of the binding that came first: the keys or Call Connected."""
 
     def authenticated(self, keys: tuple[binding.Key, ...], now: float) -> None:
-        """PPP has let the user in; only with these keys may the call be bound."""
+        """PPP authentication has succeeded; only these keys are accepted for the binding."""
         if isinstance(self._half, Control):
             if self.state is State.CONNECTED_PENDING:
                 self._bind(self._half, keys, now)
@@ -68,8 +68,8 @@ class ServerMachine(Machine):
             self.abort(Status.RETRY_COUNT_EXCEEDED, why, now)
 
     def on_connected(self, control: Control, now: float) -> None:
-        """3.3.5.2.3. A client sends it as soon as it knows that it is let in, which may be before
-        our side has heard so: then it waits, and a second one is one too many.
+        """3.3.5.2.3. A client sends it when it learns that it is admitted, which may be before this
+        machine does: then the message is kept, and a second one aborts the call.
         """
         if isinstance(self._half, Control):
             why = f"a second {control.message.name}"

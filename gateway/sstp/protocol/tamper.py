@@ -1,4 +1,4 @@
-"""What a hostile client does otherwise than an honest one; for tests of a server."""
+"""How a hostile client deviates from an honest one; for tests of a server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Step = Literal["http", "request", "ppp", "authentication", "binding", "network",
 
 @dataclass(frozen=True)
 class Tamper:
-    """An honest client unless told otherwise.
+    """The deviations; by default there are none.
 
-    `wrong`: what of the crypto binding is wrong; a wrong nonce or certificate hash has a right MAC
-    over it. `replayed`: this Call Connected, recorded in another call, is sent instead.
-    `repeated`: Call Connected is sent twice. `early`: an IP packet that is sent as soon as PPP
-    starts, long before the binding. `silent_at`: from this step on nothing more is sent.
+    `wrong`: the wrong part of the crypto binding; the MAC over a wrong nonce or certificate hash is
+    right. `replayed`: a Call Connected recorded in another call, sent instead. `repeated`: Call
+    Connected is sent twice. `early`: an IP packet sent as soon as PPP starts, long before the
+    binding. `silent_at`: from this step on, nothing is sent.
     """
 
     wrong: Part | None = None
@@ -30,5 +30,5 @@ HONEST = Tamper()
 
 
 def flipped(data: bytes) -> bytes:
-    """The same with its first bit turned over."""
+    """The data with its first bit inverted."""
     return bytes([data[0] ^ 0x80]) + data[1:]

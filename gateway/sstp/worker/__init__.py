@@ -1,5 +1,5 @@
-"""The worker process of SSTP: the only part of the gateway that reads strangers' bytes there.
+"""SSTP's worker process: the only process of the gateway that parses SSTP clients' bytes.
 
-It is started by gateway.sstp.engine with its sockets and its TUN open, gives up root, and asks
-the gateway about everybody who wants to come in.
+gateway.sstp.engine starts it with open sockets and TUN. It drops all privileges, and asks the
+gateway whether to admit each client.
 """

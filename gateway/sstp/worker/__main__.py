@@ -1,4 +1,4 @@
-"""`python -m gateway.sstp.worker`: started by gateway.sstp.engine, as root, with everything
+"""`python -m gateway.sstp.worker`: started by gateway.sstp.engine, as root, with all descriptors
 open."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gateway.unprivileged.channel import Channel
 
 
 def main() -> int:
-    """Until the gateway goes or says SIGTERM."""
+    """Run until the gateway exits or sends SIGTERM."""
     parser = argparse.ArgumentParser(prog="gateway.sstp.worker", description=__doc__)
     for name in ("control", "tun", "listen"):
         parser.add_argument(f"--{name}", type=int, required=True, help="an open descriptor")
@@ -41,7 +41,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     reactor = Reactor()
     signal.signal(signal.SIGTERM, lambda *_: reactor.stop())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway, too, gets a terminal's Ctrl-C
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway handles the terminal's Ctrl-C
     compiled = native.load() if has_vnet_hdr(arguments.tun) else None
     plane = Plane(arguments.tun, compiled, reactor, arguments.mtu)
     listener = socket.socket(fileno=arguments.listen)

@@ -196,7 +196,7 @@ class ClientConnection:
         """A fault of our own costs this call and no other."""
         try:
             step(*arguments)
-        except Exception:  # noqa: BLE001 - whatever it is, it is told, and the others go on
+        except Exception:  # noqa: BLE001 - any fault is reported, and ends this call only
             self._services.fault(self)
             self._lose("a fault of the gateway's own")
 
@@ -274,7 +274,7 @@ class ClientConnection:
         if self._tls.handshake():
             call = ServerCall(self._services.calls, now=self._reactor.now, entropy=os.urandom)
             self._move(Event.SECURED, _Call(call))
-            self._read(call)  # what came behind the handshake is not told by the socket
+            self._read(call)  # the socket does not report data after the handshake
             self._settle(call)
         elif self._tls.ended:
             why = handshakes.reason(self._tls.openssl_reason, self._tls.ended)
@@ -465,8 +465,8 @@ class ClientConnection:
 def records(data: bytes) -> list[bytes]:
     """What a call sends, cut into TLS records: one SSTP packet each, our HTTP answer first.
 
-    The real sstpc takes one SSTP packet per wake-up of its socket (facts/sstp-dataplane.md, item
-    1), and before a call is established each packet may be the last for a while.
+    The real sstpc takes one SSTP packet per wake-up of its socket (docs/facts.md §5), and before
+    a call is established each packet may be the last for a while.
     """
     at = 0
     pieces = []

@@ -1,4 +1,4 @@
-"""Why a TLS handshake failed, from OpenSSL's word for it to one of ours."""
+"""Why a TLS handshake failed: maps OpenSSL's error to a Reason."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NOTHING_IN_COMMON = (
     "ALERT_INSUFFICIENT_SECURITY",
 )
 _ALERTS = ("_ALERT_", "CERTIFICATE_UNKNOWN")
-"""The client breaks off: mostly because it does not trust the gateway's certificate."""
+"""The client aborted: mostly because it does not trust the gateway's certificate."""
 
 
-def reason(openssl_reason: str, said: str) -> tuple[Reason, str]:
-    """Of TlsConnection.openssl_reason and TlsConnection.ended: reason and message."""
-    message = f"the TLS handshake failed: {said}"
+def reason(openssl_reason: str, error: str) -> tuple[Reason, str]:
+    """Reason and message for TlsConnection.openssl_reason and TlsConnection.ended."""
+    message = f"the TLS handshake failed: {error}"
     if any(word in openssl_reason for word in _NOTHING_IN_COMMON):
         return "tls", message
     if any(word in openssl_reason for word in _ALERTS):
-        return "refused", f"the client broke the TLS handshake off: {said}"
+        return "refused", f"the client aborted the TLS handshake: {error}"
     return "protocol", message

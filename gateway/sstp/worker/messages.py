@@ -1,6 +1,6 @@
-"""What the gateway and its SSTP worker tell each other: one JSON object a message, bounded.
+"""Messages between the gateway and its SSTP worker: one bounded JSON object each.
 
-A call is one TCP connection; its number is the worker's.
+A call is one TCP connection; the worker assigns its number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.unprivileged.messages import Message, Secret, Word
 Method = Literal["EAP", "MS-CHAPv2", "PAP"]
 
 
-# ------------------------------------------------------------------------------ who asks to come in
+# ------------------------------------------------------------------------ authentication attempts
 
 
 class MsChapV2Given(Message):
@@ -39,8 +39,8 @@ class PapGiven(Message):
 
 
 class EapGiven(Message):
-    """One EAP-Response, for whoever checks it; `speaks` as "EAP-TLS", "" in the identity round.
-    `room`: bytes that the next Request may have."""
+    """One EAP-Response to be checked. `speaks`: the method, such as "EAP-TLS"; "" in the identity
+    round. `room`: maximum bytes of the next Request."""
 
     method: Literal["EAP"] = "EAP"
     packet: Secret
@@ -56,8 +56,7 @@ Attempt = Annotated[MsChapV2Given | PapGiven | EapGiven, Field(discriminator="me
 
 
 class Configured(Message):
-    """`Configure` with this number is in force. `kept`: of root's rights, what could not be given
-    up."""
+    """`Configure` with this number is in force. `kept`: privileges that could not be dropped."""
 
     kind: Literal["configured"] = "configured"
     number: int
@@ -65,7 +64,7 @@ class Configured(Message):
 
 
 class Asked(Message):
-    """May this peer in? Answered by Admitted, Denied or Continue."""
+    """Asks whether to admit this peer. Answered by Admitted, Denied or Continue."""
 
     kind: Literal["asked"] = "asked"
     call: int
@@ -74,7 +73,7 @@ class Asked(Message):
 
 
 class Opened(Message):
-    """An admitted call is bound and has its address; packets go."""
+    """An admitted call is bound and has its address; it carries packets."""
 
     kind: Literal["opened"] = "opened"
     call: int
@@ -82,7 +81,7 @@ class Opened(Message):
 
 
 class Closed(Message):
-    """A call that was asked about is no more."""
+    """A call for which there was an Asked has ended."""
 
     kind: Literal["closed"] = "closed"
     call: int
@@ -90,7 +89,7 @@ class Closed(Message):
 
 
 class Refused(Message):
-    """For the log: somebody was turned away."""
+    """For the log: a peer was refused."""
 
     kind: Literal["refused"] = "refused"
     reason: Reason
@@ -102,14 +101,14 @@ class Refused(Message):
 
 
 class Noted(Message):
-    """For the log: something about the worker."""
+    """For the log: a message about the worker."""
 
     kind: Literal["noted"] = "noted"
     message: Word
 
 
 class Traffic(Message):
-    """What one call has carried; `out` is to the client, bytes are of IP packets."""
+    """The traffic of one call; `out` is to the client, bytes are those of IP packets."""
 
     call: int
     packets_in: int
@@ -142,7 +141,7 @@ FromWorker = Annotated[
 
 
 class Configure(Message):
-    """The desired state, for calls that begin from now on."""
+    """The desired state, for calls from now on. Answered by Configured."""
 
     kind: Literal["configure"] = "configure"
     number: int
@@ -152,21 +151,21 @@ class Configure(Message):
 
 
 class Busy(Message):
-    """Whether new calls are to be turned away with HTTP 503."""
+    """Whether new calls are to be refused with HTTP 503."""
 
     kind: Literal["busy"] = "busy"
     busy: bool
 
 
 class Key(Message):
-    """A key that the crypto binding may be made with (gateway.ppp.keys)."""
+    """A key allowed for the crypto binding (gateway.ppp.keys)."""
 
     form: Literal["specification", "pppd", "none"]
     key: Secret
 
 
 class Admitted(Message):
-    """Let it in with this address. `text`: what the client is told."""
+    """Admit the peer with this address. `text`: the text for the client."""
 
     kind: Literal["admitted"] = "admitted"
     call: int
@@ -177,9 +176,9 @@ class Admitted(Message):
 
 
 class Denied(Message):
-    """Turn it away. `error`: RFC 2759 section 6; `retry`: it may try again on the same call;
-    `text`: what the client itself is told, None: the message. `user`, `thumbprint`: who it is,
-    where the worker cannot know. `radius_server`: the address of the one that refused."""
+    """Refuse the peer. `error`: RFC 2759 section 6; `retry`: it may try again on the same call;
+    `text`: the text for the client, None: the message. `user`, `thumbprint`: the peer's identity,
+    if the worker cannot know it. `radius_server`: the address of the one that refused."""
 
     kind: Literal["denied"] = "denied"
     call: int
@@ -195,8 +194,8 @@ class Denied(Message):
 
 
 class Continue(Message):
-    """The next EAP-Request. `reason` and `message`: what it will have been where the client says
-    nothing more, since it carries a TLS alert."""
+    """The next EAP-Request. `reason` and `message`: the refusal to log if the client does not
+    answer, because the Request contains a TLS alert."""
 
     kind: Literal["continue"] = "continue"
     call: int
@@ -206,7 +205,7 @@ class Continue(Message):
 
 
 class End(Message):
-    """Hang up; the worker answers Closed as soon as no packet of the call passes any more."""
+    """End the call. Answered by Closed as soon as the call carries no more packets."""
 
     kind: Literal["end"] = "end"
     call: int
@@ -214,13 +213,13 @@ class End(Message):
 
 
 class Report(Message):
-    """Tell the counts."""
+    """Asks for the counters. Answered by Counts."""
 
     kind: Literal["report"] = "report"
 
 
 class Ping(Message):
-    """Is the worker's loop still going round? Answered by Pong."""
+    """A heartbeat. Answered by Pong."""
 
     kind: Literal["ping"] = "ping"
 

@@ -1,4 +1,4 @@
-"""Between what the protocols say and the messages of the channel."""
+"""Translates between the protocols' events and the channel's messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def attempt(made: MsChapV2Attempt | PapAttempt | EapAttempt) -> Attempt:
-    """A link's attempt, to be decided about by the gateway."""
+    """A link's attempt, as a message to the gateway."""
     match made:
         case MsChapV2Attempt():
             return MsChapV2Given(
@@ -44,7 +44,7 @@ def attempt(made: MsChapV2Attempt | PapAttempt | EapAttempt) -> Attempt:
 
 
 def verdict(order: Admitted | Denied | Continue) -> Verdict:
-    """The gateway's decision, as the link takes it."""
+    """The gateway's decision, as a verdict for the link."""
     match order:
         case Admitted():
             keys = tuple(BindingKey(key.form, key.key) for key in order.keys)
@@ -58,7 +58,7 @@ def verdict(order: Admitted | Denied | Continue) -> Verdict:
 
 
 def traffic(call: int, counters: Counters) -> Traffic:
-    """What a call has carried."""
+    """The traffic of a call."""
     return Traffic(
         call=call,
         packets_in=counters.packets_in,
@@ -69,7 +69,7 @@ def traffic(call: int, counters: Counters) -> Traffic:
 
 
 def losses(counters: Counters, barred: int) -> dict[str, int]:
-    """What of a call went nowhere; `barred`: its frames that were not let through."""
+    """The lost packets of a call; `barred`: frames that were not allowed through."""
     return {
         "frames barred": barred,
         "packets dropped": counters.dropped,
@@ -79,8 +79,8 @@ def losses(counters: Counters, barred: int) -> dict[str, int]:
     }
 
 
-def losses_of_nobody(counters: PlaneCounters) -> dict[str, int]:
-    """What no call can be blamed for."""
+def losses_without_call(counters: PlaneCounters) -> dict[str, int]:
+    """The lost packets that belong to no call."""
     return {
         "packets to nobody": counters.unknown,
         "packets unusable": counters.unusable,

@@ -1,4 +1,4 @@
-"""The worker: accepts connections, asks the gateway about them and obeys it."""
+"""The worker: accepts connections, asks the gateway about them and executes its decisions."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ if TYPE_CHECKING:
 
 MOST_HALF_OPEN = 1024
 SHARE = 256
-"""Half-open connections of one source: many clients may stand behind one NAT."""
+"""Maximum half-open connections per source: many clients may be behind one NAT."""
 _AT_ONCE = 64
-"""Connections accepted before others have their turn."""
+"""Connections accepted before other events' turn."""
 GOODBYE = 1.0
-"""Seconds for the calls to end when the worker is told to."""
+"""Seconds that calls get to end when the worker stops."""
 _SUMMARY = 10.0
 
 
 class Worker:
-    """Everything in one thread; `run` returns when the gateway is gone or SIGTERM came."""
+    """Runs in one thread; `run` returns when the gateway has exited or sent SIGTERM."""
 
     def __init__(
         self,
@@ -93,14 +93,14 @@ class Worker:
         self._connections: dict[int, ClientConnection] = {}
         self._asked: set[int] = set()
         self._denied: dict[int, Denied] = {}
-        """By call: what the gateway has said of it."""
+        """The gateway's refusal, by call."""
         self._half_open: HalfOpen[ClientConnection] = HalfOpen(total=MOST_HALF_OPEN, share=SHARE)
         self._limits = {known: RateLimit(reactor.now) for known in (False, True)}
         self._totals: Counter[str] = Counter()
         reactor.add(channel.fileno(), READABLE, self._on_channel)
 
     def run(self) -> None:
-        """Until the reactor is stopped; then hang up on everybody."""
+        """Run until the reactor is stopped, then end all calls."""
         self.reactor.run()
         self._stopping = True
         for end in (self._listener, self._channel):
@@ -131,7 +131,7 @@ class Worker:
 
     def _throw_out(self, connection: ClientConnection | None) -> None:
         if connection:
-            connection.throw_out("timeout", "thrown out: too many half-open connections")
+            connection.throw_out("timeout", "closed: too many half-open connections")
 
     def _link(self, now: float) -> PppLink:
         assert self._ppp
@@ -140,7 +140,7 @@ class Worker:
     # ----------------------------------------------------------------- connection.WorkerServices
 
     def asks(self, connection: ClientConnection, attempt: Attempt) -> None:
-        """Whatever it is, the gateway is asked."""
+        """Ask the gateway about an attempt."""
         message = Asked(
             call=connection.number, address=connection.address, attempt=translation.attempt(attempt)
         )
@@ -149,18 +149,18 @@ class Worker:
         self._tell(message)
 
     def opened(self, connection: ClientConnection, binding: str) -> None:
-        """The gateway keeps a session from now on."""
+        """Tell the gateway to open a session."""
         self._totals["opened"] += 1
         self._tell(Opened(call=connection.number, binding=binding))
 
     def refused(
         self, connection: ClientConnection, reason: Reason, message: str, user: str
     ) -> None:
-        """One line in the log, unless there are too many."""
+        """Report a refusal for the log, unless there are too many."""
         denied = self._denied.get(connection.number)
         name = (denied and denied.user) or user
         self._totals[f"refused: {reason}"] += 1
-        if self._may_tell(reason, known=bool(name)):
+        if self._may_log(reason, known=bool(name)):
             self._tell(
                 Refused(
                     reason=reason,
@@ -173,13 +173,13 @@ class Worker:
             )
 
     def ended(self, connection: ClientConnection, why: str) -> None:
-        """No packet passes any more."""
+        """Tell the gateway that the call carries no more packets."""
         if connection.number in self._asked:
             self._asked.remove(connection.number)
             self._tell(Closed(call=connection.number, why=printable(why)))
 
     def gone(self, connection: ClientConnection) -> None:
-        """The connection is closed."""
+        """Forget a closed connection."""
         self.ended(connection, "the connection was closed")
         self._connections.pop(connection.number, None)
         self._totals.update(translation.losses(connection.counters, connection.barred))
@@ -189,15 +189,15 @@ class Worker:
             self.reactor.stop()
 
     def fault(self, connection: ClientConnection) -> None:
-        """The traceback is in the worker's own log."""
+        """Report a fault of our own; its traceback is written to the worker's log."""
         self._totals["faults"] += 1
-        if self._may_tell("fault", known=False):
+        if self._may_log("fault", known=False):
             traceback.print_exc()
-            said = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
-            self._tell(Noted(message=f"call {connection.number}: {said}"))
+            fault = f"a fault of the gateway's own: {type(sys.exception()).__name__}"
+            self._tell(Noted(message=f"call {connection.number}: {fault}"))
 
-    def _may_tell(self, word: str, *, known: bool) -> bool:
-        """Whether it gets a line of its own; what does not is summed up soon."""
+    def _may_log(self, word: str, *, known: bool) -> bool:
+        """Whether a record may be logged on its own; the others are summed up later."""
         limit = self._limits[known]
         if limit.allows(word, self.reactor.now):
             return True
@@ -232,11 +232,11 @@ class Worker:
                 self._channel.flush()
                 self._watch_channel()
             for order in self._channel.receive():
-                self._obey(order)
-        except ChannelError:  # without the gateway there is nothing to do here
+                self._handle(order)
+        except ChannelError:  # the gateway has exited
             self.reactor.stop()
 
-    def _obey(self, order: ToWorker) -> None:
+    def _handle(self, order: ToWorker) -> None:
         match order:
             case Configure():
                 self._configure(order)
@@ -282,6 +282,6 @@ class Worker:
         totals = self._totals.copy()
         for connection in self._connections.values():
             totals.update(translation.losses(connection.counters, connection.barred))
-        totals.update(translation.losses_of_nobody(self.plane.counters))
+        totals.update(translation.losses_without_call(self.plane.counters))
         totals["half-open"] = len(self._half_open)
         return Counts(traffic=traffic, totals=totals)

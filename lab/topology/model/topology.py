@@ -194,7 +194,7 @@ class Topology(_Model):
     """Faults at set times, such as {fault: s2s-cut, after: 5s, for: 20s}; faults between steps are
     in `expect`."""
     expect: tuple[Step, ...] = ()
-    """Checks, and actions between them, in order."""
+    """Checks, and actions between them, in order: docs/topology-language.md describes them."""
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""

@@ -17,7 +17,7 @@ _MASQUERADE = """\
   }"""
 
 # What leaves is judged by its port every time and never by conntrack's `established`: else a
-# tunnel that was up before the rule existed would go on (measured: facts section 7).
+# tunnel that was up before the rule existed would go on (docs/facts.md §14).
 _FILTER = """\
   chain let_out {{
     type filter hook forward priority filter; policy drop;

@@ -249,7 +249,7 @@ def _worker(data: bytes, ours: socket.socket, theirs: socket.socket) -> None:
             continue
         if isinstance(order, m.Configure):  # the rulebook has looked at these
             continue
-        worker._obey(order)
+        worker._handle(order)
         if not isinstance(order, m.Forget):
             answer = m.FROM_WORKER.validate_json(theirs.recv(1 << 17))
             assert getattr(answer, "reason", None) != "fault"

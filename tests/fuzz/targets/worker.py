@@ -80,7 +80,7 @@ async def _worker(
     engine = SstpEngine(around)
     engine._settings = Settings((), (), (), (), radius)
     told: list[Any] = []
-    engine._gate._tell = told.append
+    engine._gate._send = told.append
     tasks = Tasks()
     engine._background = tasks  # type: ignore[assignment]
     for _, content in steps:

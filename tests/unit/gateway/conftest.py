@@ -1,4 +1,4 @@
-"""Certificates for the gateway's unit tests: real ones, with small keys."""
+"""Real certificates with small keys for the gateway's unit tests."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def pki() -> Pki:
 
 @pytest.fixture(scope="session")
 def pki_today() -> Pki:
-    """The same as seen today, for code that has the clock built in."""
+    """The same as seen today, for code that uses the real clock."""
     return _standard(datetime.now(UTC))
 
 

@@ -1,4 +1,4 @@
-"""What an engine has around it, with nothing behind it but what a test gives."""
+"""An engine's context, made of fakes and what a test provides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Step = Request | Shown | Failed
 
 
 class FakeEapTls:
-    """gateway.eap_tls.service.EapTls that says what it is told to, in turn."""
+    """A fake gateway.eap_tls.service.EapTls that returns the given steps in order."""
 
     def __init__(self, *steps: Step, looked: Looked | None = None) -> None:
         self.steps = list(steps)

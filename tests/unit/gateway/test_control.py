@@ -110,13 +110,13 @@ async def test_disconnect_wants_ids(api: aiohttp.ClientSession, body: Any) -> No
     assert (await ask(api, "POST", path, body))[0] == 400
 
 
-async def test_disconnecting_nobody_is_told(api: aiohttp.ClientSession) -> None:
+async def test_disconnecting_an_unknown_session_is_an_error(api: aiohttp.ClientSession) -> None:
     path = "/gateway/disconnectVirtualNetworkGatewayVpnConnections"
     status, body = await ask(api, "POST", path, {"vpnConnectionIds": ["nobody"]})
     assert (status, "nobody" in body["error"]["message"]) == (404, True)
 
 
-async def test_an_unknown_path_is_told_in_azures_shape(api: aiohttp.ClientSession) -> None:
+async def test_an_unknown_path_is_an_error_in_azures_format(api: aiohttp.ClientSession) -> None:
     status, body = await ask(api, "GET", "/nowhere")
     assert (status, body["error"]["code"]) == (404, "NotFound")
 
@@ -197,9 +197,7 @@ async def test_a_connection_needs_the_gateways_own_document_first(
 @pytest.mark.parametrize(
     "changes", [{"sharedKey": ["hunter2"]}, {"sharedKey": "hunter2", "colour": "red"}]
 )
-async def test_no_key_is_told_in_an_error(
-    changes: dict[str, Any], api: aiohttp.ClientSession
-) -> None:
+async def test_no_key_is_in_an_error(changes: dict[str, Any], api: aiohttp.ClientSession) -> None:
     await ask(api, "PUT", "/gateway", PLAIN)
     status, body = await ask(api, "PUT", "/connections/office", tunnel(**changes))
     assert status == 400

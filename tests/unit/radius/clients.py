@@ -34,7 +34,7 @@ class Attempt:
 
 @dataclass
 class Bench:
-    """Servers that are told what to answer."""
+    """Servers with predefined answers."""
 
     log: list[str] = field(default_factory=list)
     seen: list[tuple[str, bytes]] = field(default_factory=list)

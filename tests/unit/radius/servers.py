@@ -51,7 +51,7 @@ def reply(
     signed: bool = True,
     proxy_state: bool = True,
 ) -> bytes:
-    """An answer as RFC 2865 and RFC 3579 have it."""
+    """An answer according to RFC 2865 and RFC 3579."""
     echoed = [attribute(33, value) for kind, value in parse(request) if kind == 33]
     body = (attribute(80, bytes(16)) if signed else b"") + attributes
     body += b"".join(echoed) if proxy_state else b""
@@ -64,7 +64,7 @@ def reply(
 
 
 def hidden(key: bytes, request: bytes, salt: bytes = b"\x80\x01", secret: bytes = SECRET) -> bytes:
-    """A key as RFC 2548, section 2.4.2 hides it."""
+    """A key encrypted according to RFC 2548, section 2.4.2."""
     plain = bytes((len(key),)) + key
     plain += bytes(-len(plain) % 16)
     last, out = request[4:20] + salt, b""

@@ -1,4 +1,4 @@
-"""The client against servers on loopback that answer with what a test says."""
+"""The client against servers on loopback, whose answers the test defines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.unit.radius.clients import (
 from tests.unit.radius.servers import ACCEPT, CHALLENGE, REJECT, attribute, parse, vendor
 
 
-async def test_ms_chapv2_goes_out_as_rfc_2548_has_it_and_brings_keys(bench: Bench) -> None:
+async def test_ms_chapv2_is_sent_as_in_rfc_2548_and_yields_keys(bench: Bench) -> None:
     client = await bench.asks(accepts)
     verdict = await client.mschapv2(CALL, Attempt())
     assert isinstance(verdict, Accept)
@@ -50,7 +50,7 @@ async def test_ms_chapv2_goes_out_as_rfc_2548_has_it_and_brings_keys(bench: Benc
         ([b"al\xe2\x80\xaeice\n\xff"], "al?ice?\ufffd"),
     ],
 )
-async def test_who_the_server_says_it_is_stands_in_the_verdict(
+async def test_the_verdict_contains_the_servers_user_name(
     bench: Bench, names: list[bytes], user: str
 ) -> None:
     name = b"".join(attribute(1, each) for each in names)
@@ -107,7 +107,7 @@ async def test_pap_hides_the_password_and_needs_no_keys(bench: Bench) -> None:
     assert len(bench.seen) == 1
 
 
-async def test_a_typed_code_is_refused_and_said(bench: Bench) -> None:
+async def test_a_typed_code_is_refused_and_reported(bench: Bench) -> None:
     challenge = attribute(24, b"s") + attribute(18, b"Enter your code")
     client = await bench.asks(lambda request: [servers.reply(request, CHALLENGE, challenge)])
     verdict = await client.mschapv2(CALL, Attempt())

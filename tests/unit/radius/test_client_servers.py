@@ -65,7 +65,7 @@ async def test_a_conversation_has_thirty_seconds_in_all_and_not_for_each_packet(
     assert len(bench.seen) == sent
 
 
-async def test_no_answer_says_who_was_asked_and_what_came_instead(bench: Bench) -> None:
+async def test_no_answer_names_the_servers_asked_and_ignored_answers(bench: Bench) -> None:
     client = await bench.asks(
         lambda request: [servers.reply(request, ACCEPT, secret=b"wrong")], limit=0.1
     )
@@ -80,7 +80,7 @@ async def test_no_answer_says_who_was_asked_and_what_came_instead(bench: Bench) 
     ]
 
 
-async def test_who_is_asking_when_the_servers_are_changed_hears_at_once(bench: Bench) -> None:
+async def test_pending_requests_fail_at_once_when_the_servers_change(bench: Bench) -> None:
     asked = asyncio.Event()
 
     def silence(_request: bytes) -> list[bytes]:
@@ -96,7 +96,7 @@ async def test_who_is_asking_when_the_servers_are_changed_hears_at_once(bench: B
     assert verdict.message.endswith("the servers to ask were changed meanwhile")
 
 
-async def test_hostile_answers_are_counted_and_told_once_and_the_right_one_counts(
+async def test_hostile_answers_are_counted_and_logged_once_and_the_right_one_counts(
     bench: Bench,
 ) -> None:
     def answers(request: bytes) -> list[bytes]:
@@ -115,7 +115,7 @@ async def test_hostile_answers_are_counted_and_told_once_and_the_right_one_count
     assert len([line for line in bench.log if "flood" in line]) == 1
 
 
-async def test_an_address_that_the_gateway_has_not_is_told(bench: Bench) -> None:
+async def test_a_missing_local_address_is_reported(bench: Bench) -> None:
     server = await bench.server(accepts)
     client = bench.client(server, nas=replace(NAS, address="192.0.2.250"))
     verdict = await client.mschapv2(CALL, Attempt())

@@ -1,4 +1,4 @@
-"""The text of an Active Directory; that Samba takes it is tests/e2e/test_directory.py's."""
+"""The text of an Active Directory; tests/e2e/test_directory.py shows that Samba accepts it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_no_user_namespace_lacks_an_id_of_the_range() -> None:
     assert "range = 10000-60000\n" in member_conf(DOMAIN, "NPS1")
 
 
-def test_the_program_is_told_everything_and_a_repr_no_password() -> None:
+def test_the_program_gets_everything_and_no_repr_has_a_password() -> None:
     told = json.loads(provisioning(DOMAIN, "192.168.50.5", "secret"))
     assert (told["domain"], told["host"], told["users"][0]["name"]) == ("CORP", "dc1", "alice")
     assert "Pa55w0rd!" not in repr(DOMAIN)

@@ -1,4 +1,4 @@
-"""When whom is sent what, and whose answer is whose; time is a number here."""
+"""What is sent when and to whom, and which answer belongs to which request; time is a number."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_open_questions_have_identifiers_of_their_own_and_no_more_than_256(
 
 
 def test_an_answer_to_a_forgotten_question_is_not_its_successors(questions: Questions) -> None:
-    """The identifier comes again, the authenticator does not."""
+    """The identifier is reused, the authenticator is not."""
     identifier: dict[int, bytes] = {}
     late: Question | str = "unasked"
     for _ in range(257):

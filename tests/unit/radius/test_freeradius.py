@@ -1,4 +1,4 @@
-"""FreeRADIUS's configuration as text; that the daemon takes it is tests/e2e/test_radius.py's."""
+"""FreeRADIUS's configuration as text; tests/e2e/test_radius.py shows that the daemon accepts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a domain, and that it is whole or not there."""
+"""The archive of a domain, which is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOMAIN = Domain("corp.test", members=("NPS1",))
 
 @pytest.fixture
 def states(tmp_path: Path) -> dict[str, Path]:
-    """Two machines: what is a domain's, and what daemons make anew."""
+    """Two machines' state: the domain's, and what daemons recreate."""
     places = {name: tmp_path / name.lower() for name in ("DC1", "NPS1")}
     for name, place in places.items():
         for part in ("etc", "lib/private/msg.sock", "lib/winbindd_privileged", "cache"):

@@ -81,7 +81,7 @@ def test_the_nas_identifier_looks_like_azures_and_is_the_gateways_own() -> None:
 
 
 @pytest.mark.parametrize("name", [b"0x4142", b"CORP\\alice", "ünal".encode(), b"\xff\x00"])
-def test_a_user_name_goes_out_as_it_came(name: bytes) -> None:
+def test_a_user_name_is_sent_unchanged(name: bytes) -> None:
     request = Sent(Request([("User-Name", name)]), SERVER, 1, os.urandom)
     assert dict(parse(request.data))[1] == name
 
@@ -95,7 +95,7 @@ def test_an_eap_packet_is_cut_at_253_bytes_and_joined_in_order(eap: bytes) -> No
     assert said == values
 
 
-def test_an_accept_brings_the_decrypted_keys() -> None:
+def test_an_accept_yields_the_decrypted_keys() -> None:
     request = sent()
     answer = read(
         servers.reply(request.data, ACCEPT, servers.keys(request.data, RECV, SEND)), request
@@ -229,7 +229,7 @@ def test_a_code_that_is_no_answer_is_refused() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_whatever_comes_never_raises(data: bytes) -> None:
+def test_no_bytes_raise(data: bytes) -> None:
     assert isinstance(sent().read(data), str)
     attributes = walk(data)
     assert isinstance(attributes, (str, list))
@@ -242,7 +242,7 @@ def test_whatever_a_server_says_with_the_right_secret_never_raises(body: bytes, 
 
 
 @given(st.integers(0, 255), st.binary(max_size=247), st.sampled_from([26, 79, 80, 33, 24, 18]))
-def test_whatever_stands_in_an_attribute_never_raises(number: int, value: bytes, kind: int) -> None:
+def test_no_attribute_value_raises(number: int, value: bytes, kind: int) -> None:
     request = sent()
     for said in (attribute(kind, value), vendor(number, value)):
         outcome = request.read(servers.reply(request.data, ACCEPT, said))

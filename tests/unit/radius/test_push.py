@@ -1,4 +1,4 @@
-"""The push proxy: requests go on, answers come back, and the user has a word in it."""
+"""The push proxy: it forwards requests and answers, and asks the user."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def asked(*, password: str | None = None, eap: bytes | None = None, number: int 
 
 
 def through(at: PushProxy, request: Sent, now: float = 0.0) -> bytes:
-    """To the server behind: what it gets."""
+    """Send to the server; return what it gets."""
     at.receive(request.data, GATEWAY, now)
     (data, address) = at.outgoing.pop()
     assert address == TO_SERVER
@@ -43,7 +43,7 @@ def through(at: PushProxy, request: Sent, now: float = 0.0) -> bytes:
 
 
 def accepted(at: PushProxy, request: Sent, now: float = 0.0, body: bytes = b"") -> None:
-    """The server behind accepts."""
+    """The server accepts."""
     inner = through(at, request, now)
     keys = servers.vendor(17, servers.hidden(RECV, inner, secret=INNER))
     keys += servers.vendor(16, servers.hidden(SEND, inner, b"\x80\x07", secret=INNER))
@@ -51,7 +51,7 @@ def accepted(at: PushProxy, request: Sent, now: float = 0.0, body: bytes = b"") 
 
 
 def got(at: PushProxy, request: Sent) -> Answer:
-    """What the gateway reads in the only answer."""
+    """The gateway's parse of the only answer."""
     [(data, address)] = at.outgoing
     assert address == GATEWAY
     at.outgoing.clear()
@@ -99,7 +99,7 @@ def test_the_answer_comes_back_with_keys_and_the_gateways_proxy_state() -> None:
     assert (answer.keys.recv, answer.keys.send) == (RECV, SEND)
 
 
-def test_after_the_password_the_user_is_asked_and_the_approval_lets_in() -> None:
+def test_after_the_password_the_user_is_asked_and_approval_admits() -> None:
     at, request = proxy(factor="asked"), asked()
     accepted(at, request)
     assert at.outgoing == []
@@ -126,7 +126,7 @@ def test_a_denial_is_a_refusal_with_its_reason_and_an_eap_failure() -> None:
     ]
 
 
-def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits() -> None:
+def test_a_user_who_never_answers_is_late_after_thirty_seconds() -> None:
     at, request = proxy(factor="never"), asked()
     accepted(at, request)
     assert at.deadline() == 30.0
@@ -145,7 +145,7 @@ def test_who_never_answers_is_late_after_the_thirty_seconds_that_a_gateway_waits
     assert at.deadline() is None
 
 
-def test_a_user_may_approve_after_some_seconds_by_himself() -> None:
+def test_a_user_may_approve_automatically_after_some_seconds() -> None:
     at, request = proxy(factor=5.0), asked()
     accepted(at, request, now=100.0)
     assert at.deadline() == 105.0
@@ -155,7 +155,7 @@ def test_a_user_may_approve_after_some_seconds_by_himself() -> None:
     assert got(at, request).kind == "accept"
 
 
-def test_who_denies_by_himself_does_it_after_the_same_time() -> None:
+def test_automatic_denial_takes_the_same_time() -> None:
     at, request = proxy(factor=5.0, deniers=frozenset(["alice"])), asked()
     accepted(at, request)
     at.tick(5.0)
@@ -206,7 +206,7 @@ def test_a_typed_code_is_a_challenge_with_eap_where_there_was_eap() -> None:
     assert [found.reason for found in of_push_proxy("\n".join(at.lines))] == ["typed-code"]
 
 
-def test_a_slow_server_is_late_by_so_many_seconds() -> None:
+def test_a_slow_server_answers_so_many_seconds_late() -> None:
     at, request = proxy(slow=3.0), asked()
     accepted(at, request, now=10.0)
     assert at.outgoing == []
@@ -217,7 +217,7 @@ def test_a_slow_server_is_late_by_so_many_seconds() -> None:
     assert got(at, request).kind == "accept"
 
 
-def test_strangers_wrong_secrets_and_forged_answers_are_passed_over() -> None:
+def test_strangers_wrong_secrets_and_forged_answers_are_ignored() -> None:
     at = proxy()
     at.receive(asked().data, ("10.1.1.4", 1), 0.0)
     wrong = Sent(Request(PAIRS), Server("x", b"another"), 1, os.urandom)

@@ -1,4 +1,4 @@
-"""Servers' own words; the messages are FreeRADIUS 3.2.1's and winbindd 4.17's."""
+"""Servers' messages; they are FreeRADIUS 3.2.1's and winbindd 4.17's."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from radius.reasons import (
         ("", "password", 691),
     ],
 )
-def test_ms_chap_error_in_words(said: str, reason: str, number: int) -> None:
+def test_ms_chap_errors_have_reasons(said: str, reason: str, number: int) -> None:
     assert of_chap_error(b"\x07" + said.encode()) == (reason, number)
 
 
-def test_without_an_error_the_message_speaks() -> None:
+def test_without_an_error_the_message_decides() -> None:
     assert of_reply(None, "The second factor was denied")[0] == "second-factor-denied"
     assert of_reply(None, "")[0] == "refused"
 
@@ -51,14 +51,14 @@ def test_any_error_is_some_reason(value: bytes) -> None:
     assert of_chap_error(value)[0] in REASONS
 
 
-def test_a_user_is_told_by_the_bare_name() -> None:
+def test_users_are_matched_by_the_bare_name() -> None:
     assert {
         bare(name) for name in ("alice", "CORP\\alice", "CORP\\\\alice", "alice@corp.test")
     } == {"alice"}
 
 
 def line(user: str | bytes, why: str) -> str:
-    """As radius.freeradius has it written."""
+    """A line as written by FreeRADIUS with radius.freeradius's configuration."""
     name = user if isinstance(user, bytes) else user.encode()
     return f"{name.hex()} {why.encode(errors='replace').hex()}\n"
 
@@ -79,7 +79,7 @@ FREERADIUS = "".join(
 )
 
 
-def test_freeradius_log_in_words() -> None:
+def test_freeradius_log_lines_have_reasons() -> None:
     assert [(found.user, found.reason) for found in of_freeradius(FREERADIUS)] == [
         ("alice", "password"),
         ("frank", "locked-out"),
@@ -91,7 +91,7 @@ def test_freeradius_log_in_words() -> None:
     ]
 
 
-def test_the_log_that_knows_more_is_believed() -> None:
+def test_the_more_specific_log_decides() -> None:
     proxy = '{"user": "alice", "reason": "second-factor-denied", "message": "no"}\n'
     logs = [list(of_freeradius(FREERADIUS)), list(of_push_proxy(proxy))]
     for user, reason in (("CORP\\Alice", "second-factor-denied"), ("erin", "not-in-group"),
@@ -103,7 +103,7 @@ def test_the_log_that_knows_more_is_believed() -> None:
 
 
 @given(st.text())
-def test_whatever_stands_in_a_log_never_raises(log: str) -> None:
+def test_no_log_raises(log: str) -> None:
     for read in (of_freeradius, of_push_proxy):
         assert all(found.reason in REASONS for found in read(log))
 
@@ -122,7 +122,7 @@ HOSTILE = st.one_of(
 
 
 @given(HOSTILE)
-def test_no_name_changes_a_reason_or_makes_a_refusal_of_another(name: str) -> None:
+def test_no_name_changes_a_reason_or_forges_a_refusal(name: str) -> None:
     user = name.encode(errors="replace")
     log = line(user, "mschap: MS-CHAP2-Response is incorrect")
     (found,) = of_freeradius(log)
@@ -134,13 +134,13 @@ def test_no_name_changes_a_reason_or_makes_a_refusal_of_another(name: str) -> No
 
 
 @given(HOSTILE)
-def test_no_name_makes_the_door_say_something_else(name: str) -> None:
+def test_no_user_name_changes_the_push_proxys_line(name: str) -> None:
     at = PushProxy([(IPv4Network("192.0.2.0/24"), b"s")], b"s", bytes)
     request = AuthPacket(1, secret=b"s", authenticator=bytes(16), dict=dictionary())
     request[1] = [name.encode(errors="replace")]
     visit = Visit(("192.0.2.9", 1), request, 0.0)
-    at._say(visit, "asked")
+    at._log(visit, "asked")
     assert list(of_push_proxy("\n".join(at.lines))) == []
-    at._say(visit, DENIED, "second-factor-denied")
+    at._log(visit, DENIED, "second-factor-denied")
     (found,) = of_push_proxy("\n".join(at.lines))
     assert (found.user, found.reason) == (bare(visit.user), "second-factor-denied")

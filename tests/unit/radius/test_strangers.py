@@ -1,4 +1,4 @@
-"""What pyrad makes of anybody's bytes: a value or nothing, at each place where they come in."""
+"""What pyrad makes of untrusted bytes: a value or nothing, at each place where they are parsed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ATTRIBUTES = st.lists(
 
 
 def request(attributes: bytes, *, signed: bool) -> bytes:
-    """An Access-Request; signed, it is from who has the secret."""
+    """An Access-Request; `signed`: by someone who has the secret."""
     body = (attribute(80, bytes(16)) if signed else b"") + attributes
     head = struct.pack("!BBH", 1, 7, 20 + len(body)) + bytes(16)
     if signed:
@@ -58,7 +58,7 @@ def test_an_answer_is_read_or_is_a_flaw(attributes: bytes, *, code: int, signed:
 
 
 @given(attributes=ATTRIBUTES, code=st.sampled_from([2, 3, 11, 1, 40]), signed=st.booleans())
-def test_the_door_passes_an_answer_on_or_does_not(
+def test_the_push_proxy_forwards_or_ignores_an_answer(
     attributes: bytes, *, code: int, signed: bool
 ) -> None:
     proxy = PushProxy([(IPv4Network("192.0.2.0/24"), SECRET)], b"inner", os.urandom)

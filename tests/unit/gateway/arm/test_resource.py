@@ -1,4 +1,4 @@
-"""The document: nothing ignored, no secret returned."""
+"""The document: no field is ignored, no secret returned."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def test_a_field_unknown_to_arm_is_refused(document: Any) -> None:
     assert "Extra inputs" in errors(document({"colour": "red"}))["properties.colour"]
 
 
-def test_a_field_of_arm_that_the_lab_lacks_is_refused_and_says_so(document: Any) -> None:
+def test_an_arm_field_that_the_lab_lacks_is_refused_with_that_reason(document: Any) -> None:
     found = errors(document({"natRules": []}, aadTenant="x", vpnClientIpsecPolicies=[]))
     assert set(found.values()) == {NOT_YET}
     assert len(found) == 3
 
 
-def test_null_is_absent_as_arm_has_it(document: Any) -> None:
+def test_null_is_absent_as_in_arm(document: Any) -> None:
     VirtualNetworkGateway.model_validate(document({"natRules": None, "bgpSettings": None}))
 
 

@@ -1,4 +1,4 @@
-"""Sessions with a charon of the test's own, whose listen queue is short."""
+"""Sessions with a fake charon that has a short listen queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANY = 200
 
 
 class SlowCharon:
-    """Accepts one connection after the other; but for the first four, until it is closed."""
+    """Accepts connections one by one; after four, only when the previous one is closed."""
 
     def __init__(self, path: Path) -> None:
         self.listener = socket.socket(socket.AF_UNIX)

@@ -50,7 +50,7 @@ def test_an_ike_sa_is_read_with_its_child() -> None:
     assert ike_sas({"p2s-certificate": SA}) == (VALUE,)
 
 
-def test_up_is_told_from_down() -> None:
+def test_up_and_down_are_distinguished() -> None:
     assert event("ike-updown", {"up": b"yes", "p2s-certificate": SA}) == [
         UpDown(up=True, sas=(VALUE,))
     ]
@@ -65,7 +65,7 @@ def test_a_log_line_names_its_ike_sa() -> None:
     ]
 
 
-def test_a_childs_coming_and_going_names_the_connection() -> None:
+def test_child_updown_names_the_connection() -> None:
     message = {"up": b"yes", "s2s-office": SA}
     assert event("child-updown", message) == [ChildUpDown(("s2s-office",))]
 

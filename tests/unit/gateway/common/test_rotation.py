@@ -1,4 +1,4 @@
-"""Logs of a bounded size, and who remembers a place in one."""
+"""Logs of bounded size, and places in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def append(log: Path, text: str) -> None:
         file.write(text)
 
 
-def test_who_writes_goes_on_writing_into_the_same_file(log: Path) -> None:
+def test_a_writer_keeps_writing_to_the_same_file(log: Path) -> None:
     writer = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(writer, b"x" * 50)
     assert rotation.rotate(log, 49)
@@ -49,9 +49,7 @@ def test_a_small_one_and_a_missing_one_are_left_alone(log: Path) -> None:
     assert rotation.whole(log) == "abc"
 
 
-def test_a_full_disk_does_not_keep_it_from_being_cut(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_is_truncated_even_on_a_full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_old: Path, _content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
@@ -71,7 +69,7 @@ def test_a_link_is_not_followed(log: Path) -> None:
 
 @pytest.mark.parametrize("limits", [(), (3,), (3, 3)])
 def test_what_came_since_a_place_survives_rotation(log: Path, limits: tuple[int, ...]) -> None:
-    """Of two rotations the older part may be lost, never the newer, and nothing older comes."""
+    """After two rotations the older part may be lost, but not the newer; nothing older comes."""
     append(log, "before ")
     then = rotation.place(log)
     append(log, "one ")
@@ -90,13 +88,13 @@ def test_a_place_in_a_log_that_is_not_there_yet(log: Path) -> None:
     assert rotation.since(log, then) == "all"
 
 
-def test_the_last_words_are_quoted_although_the_log_was_just_cut(log: Path) -> None:
+def test_the_last_lines_are_quoted_even_just_after_rotation(log: Path) -> None:
     append(log, "why it died\n")
     rotation.rotate(log, 3)
     assert tail(log) == "why it died"
 
 
-async def test_logs_are_looked_at_for_ever(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_logs_are_checked_for_ever(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.common.rotation.INTERVAL", 0)
     monkeypatch.setattr("gateway.common.rotation.LIMIT", 3)
     keeping = asyncio.create_task(rotation.keep_small(lambda: log.parent.glob("*.log")))

@@ -1,4 +1,4 @@
-"""Which of the time counts that somebody is waited for."""
+"""How much of the waiting time counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.common.turns import LONGEST, SLICE, Patience, Slowness
 
 
 def spent(patience: Patience, slice_: float) -> int:
-    """How many slices of this length it has."""
+    """How many slices of this length the patience lasts."""
     return next(number for number in count(1) if patience.spend(slice_) >= 0 and patience.is_over)
 
 
@@ -20,7 +20,7 @@ def test_on_an_idle_machine_a_limit_is_a_limit() -> None:
     assert spent(Patience(1.0), 0.125) == 8
 
 
-def test_what_is_waited_for_in_vain_has_only_so_much_more() -> None:
+def test_the_extension_of_a_limit_is_bounded() -> None:
     waited = count()
     assert spent(Patience(1.0, lambda: {"1": float(next(waited))}), 0.125) == 8 * LONGEST
 
@@ -54,7 +54,7 @@ def test_slowness_is_how_much_longer_a_process_takes(monkeypatch: pytest.MonkeyP
     assert slowness() == 1.0
 
 
-def test_everybody_is_seen_and_this_process_counted() -> None:
+def test_all_processes_are_seen_including_this_one() -> None:
     assert str(os.getpid()) in turns.of_everybody()
     ran, waited = turns.own_time()
     assert ran > 0 <= waited

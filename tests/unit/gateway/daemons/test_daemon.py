@@ -1,4 +1,4 @@
-"""Keeping a program alive; the programs are real, small ones."""
+"""Supervision of a program; the programs are real and small."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.daemons.daemon import Daemon, Program
 
 
 class Bench:
-    """A daemon that is a shell script; it is ready when it has made its file."""
+    """A shell script as daemon; it is ready when it has created its file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -84,14 +84,14 @@ async def test_start_returns_when_it_is_ready(bench: Bench) -> None:
     assert daemon.pid
 
 
-async def test_one_that_dies_while_starting_is_quoted(bench: Bench) -> None:
+async def test_the_log_of_a_daemon_that_dies_while_starting_is_quoted(bench: Bench) -> None:
     daemon = bench.run("echo the port is taken; exit 3")
     with pytest.raises(EngineError, match=r"sleeper died while starting \(code 3\).*port is taken"):
         await daemon.start()
     assert daemon.state == "failed"
 
 
-async def test_one_that_failed_to_start_is_tried_again_by_itself(bench: Bench) -> None:
+async def test_a_failed_start_is_retried(bench: Bench) -> None:
     cure = bench.directory / "cure"
     daemon = bench.run(f'[ -e {cure} ] || exit 1; : > "$FLAG"; exec sleep 60')
     with pytest.raises(EngineError):
@@ -101,7 +101,7 @@ async def test_one_that_failed_to_start_is_tried_again_by_itself(bench: Bench) -
     assert daemon.restarts >= 1
 
 
-async def test_one_that_failed_is_failed_until_it_answers(bench: Bench) -> None:
+async def test_a_failed_daemon_stays_failed_until_it_is_ready(bench: Bench) -> None:
     tried = bench.directory / "tried"
     daemon = bench.run(f"[ -e {tried} ] || {{ : > {tried}; exit 1; }}; exec sleep 60")
     with pytest.raises(EngineError):
@@ -112,7 +112,7 @@ async def test_one_that_failed_is_failed_until_it_answers(bench: Bench) -> None:
     await running_again(daemon, None)
 
 
-async def test_asking_again_tries_at_once_and_tells_the_outcome(
+async def test_another_start_tries_at_once_and_returns_the_outcome(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.daemons.daemon.FIRST_BACKOFF", 60.0)
@@ -123,7 +123,7 @@ async def test_asking_again_tries_at_once_and_tells_the_outcome(
             await asyncio.wait_for(daemon.start(), 10)
 
 
-async def test_one_that_is_killed_comes_back(bench: Bench) -> None:
+async def test_a_killed_daemon_is_restarted(bench: Bench) -> None:
     daemon = bench.run(SLEEPER)
     await daemon.start()
     first = daemon.pid
@@ -134,7 +134,7 @@ async def test_one_that_is_killed_comes_back(bench: Bench) -> None:
     assert bench.deaths == ["sleeper was killed by SIGKILL: up"]
 
 
-async def test_one_that_does_not_answer_is_killed_and_replaced(
+async def test_a_silent_daemon_is_killed_and_restarted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.daemons.heartbeat.LIMIT", 0.05)
@@ -163,7 +163,7 @@ async def test_one_that_does_not_answer_is_killed_and_replaced(
     assert (daemon.restarts, len(bench.deaths)) == (1, 1)
 
 
-async def test_its_log_is_cut_off_at_a_size_while_it_runs(
+async def test_its_log_is_rotated_while_it_runs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.common.rotation.LIMIT", 100)
@@ -176,7 +176,7 @@ async def test_its_log_is_cut_off_at_a_size_while_it_runs(
     await wait_until("another", 30, lambda: old.stat().st_mtime_ns != first)
 
 
-async def test_stopping_is_no_death(bench: Bench) -> None:
+async def test_a_stop_is_not_a_death(bench: Bench) -> None:
     daemon = bench.run(SLEEPER)
     await daemon.start()
     pid = daemon.pid
@@ -187,7 +187,7 @@ async def test_stopping_is_no_death(bench: Bench) -> None:
         os.kill(pid, 0)
 
 
-async def test_one_that_ignores_sigterm_is_killed(
+async def test_a_daemon_that_ignores_sigterm_is_killed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.daemons.daemon.STOP_LIMIT", 0.1)
@@ -197,7 +197,7 @@ async def test_one_that_ignores_sigterm_is_killed(
     assert daemon.pid is None
 
 
-async def test_one_that_never_answers_is_given_up(
+async def test_a_daemon_that_never_becomes_ready_is_given_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.daemons.daemon.START_LIMIT", 0.2)
@@ -206,13 +206,13 @@ async def test_one_that_never_answers_is_given_up(
         await daemon.start()
 
 
-async def test_a_log_that_cannot_be_written_is_told(bench: Bench) -> None:
+async def test_a_log_that_cannot_be_written_is_an_error(bench: Bench) -> None:
     daemon = bench.run(SLEEPER, log=bench.directory / "missing" / "log")
     with pytest.raises(StorageError, match=r"cannot write .*missing/log: No such file"):
         await daemon.start()
 
 
-async def test_one_inherits_descriptors_and_is_told_their_numbers(bench: Bench) -> None:
+async def test_descriptors_are_inherited_and_passed_as_options(bench: Bench) -> None:
     reading, writing = os.pipe()
     try:
         script = 'echo "$1" > /dev/fd/${1#--pipe=}; : > "$FLAG"; exec sleep 60'
@@ -223,7 +223,7 @@ async def test_one_inherits_descriptors_and_is_told_their_numbers(bench: Bench) 
         os.close(writing)
 
 
-async def test_a_fault_of_our_own_leaves_nobody_waiting(bench: Bench) -> None:
+async def test_a_fault_of_our_own_is_raised_by_start(bench: Bench) -> None:
     async def fails() -> None:
         raise RuntimeError("a mistake")
 

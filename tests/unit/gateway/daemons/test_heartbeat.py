@@ -1,4 +1,4 @@
-"""How long a daemon's silence is."""
+"""When a daemon counts as silent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_time_in_which_the_gateway_stood_still_does_not_count(
 async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of each slice its slowest thread waits four fifths."""
+    """In each slice, its slowest thread waits four fifths."""
     seen = slices(monkeypatch, lambda _: 0.125)
     waited = count()
     said = await heartbeat.until_silent("d", never, lambda: {"1": 0.0, "2": next(waited) * 0.1})
@@ -67,8 +67,8 @@ async def test_time_in_which_the_daemon_had_no_turn_does_not_count_for_long(
     assert sum(seen) == heartbeat.LIMIT, "a thread that has just begun has waited for nothing"
 
 
-def test_a_process_that_waits_for_its_turn_is_seen_to() -> None:
-    """Two that are busy on one processor."""
+def test_the_waiting_time_of_a_busy_process_is_measured() -> None:
+    """Two busy processes on one processor."""
     cpu = min(os.sched_getaffinity(0))
     script = f"import os; os.sched_setaffinity(0, {{{cpu}}})\nwhile True: pass"
     busy = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
@@ -109,7 +109,7 @@ async def test_an_error_is_no_answer(monkeypatch: pytest.MonkeyPatch, error: Exc
     assert await heartbeat.until_silent("d", fails) == "gave no answer for 2 s"
 
 
-async def test_who_is_not_waited_for_any_more_asks_no_more() -> None:
+async def test_a_cancelled_heartbeat_asks_no_more() -> None:
     cancelled = asyncio.Event()
 
     async def hangs() -> None:

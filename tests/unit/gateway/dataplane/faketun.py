@@ -1,4 +1,4 @@
-"""A packet socket in the place of the TUN, before the compiled part."""
+"""A packet socket in place of the TUN, for the compiled part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = random.Random(7).randbytes(65536)
 
 
 class Tun:
-    """A packet socket in the place of the TUN, and the compiled part beside it."""
+    """A packet socket in place of the TUN, and the compiled part."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -34,7 +34,7 @@ class Tun:
             setattr(self.native.totals, name, 0)
 
     def written(self) -> list[bytes]:
-        """What the client's packets were written as."""
+        """The packets written for the client's packets."""
         found = []
         try:
             while True:

@@ -1,4 +1,4 @@
-"""IPv4 packets by hand, and what the kernel makes of one with a virtio_net_hdr: the reference."""
+"""IPv4 packets made by hand, and a reference of the kernel's segmentation (virtio_net_hdr)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pseudo(packet: bytes, length: int) -> bytes:
 
 
 def signed(packet: bytes) -> bytes:
-    """With the right checksum of its TCP or UDP."""
+    """The packet with a right TCP or UDP checksum."""
     l4 = (packet[0] & 15) * 4
     at = l4 + (16 if packet[9] == 6 else 6)
     bare = packet[:at] + b"\0\0" + packet[at + 2 :]

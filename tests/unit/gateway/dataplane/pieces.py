@@ -1,4 +1,4 @@
-"""What the tests of the data plane are made of: TLS ends, framing, a reactor in a thread."""
+"""Helpers for the data plane's tests: TLS ends, framing, a reactor in a thread."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Client:
         return packet[8:]
 
     def pending(self) -> bytes:
-        """What has come and was not asked for."""
+        """The data received but not consumed."""
         self.stream.setblocking(False)
         return self._buffer + self.connection.read()
 
@@ -111,7 +111,7 @@ def framed(packet: bytes, header: bytes = b"\xff\x03\x00\x21") -> bytes:
 
 @contextmanager
 def running(reactor: Reactor) -> Iterator[None]:
-    """The reactor in a thread; what a callback raises is raised at the end."""
+    """Run the reactor in a thread; an exception of a callback is raised at the end."""
     failures: list[BaseException] = []
 
     def run() -> None:

@@ -28,7 +28,7 @@ MTU = 1400
 def a_flow(
     connection: TlsConnection, number: int, *, mru: int = MTU, received: bytes = b""
 ) -> Flow:
-    """The flow of 172.16.0.`number`; nobody hears what it has to say."""
+    """The flow of 172.16.0.`number`; its callbacks do nothing."""
     return Flow(
         connection,
         address=IPv4Address(f"172.16.0.{number}"),

@@ -52,7 +52,7 @@ def test_another_source_or_other_flags_make_another_library(
         ("#!/bin/sh\necho broken >&2; exit 1", "gcc failed: broken"),
     ],
 )
-def test_without_a_compiler_there_is_none_and_that_is_said_once(
+def test_a_missing_compiler_is_reported_once(
     compiler: str | None,
     reason: str,
     tmp_path: Path,

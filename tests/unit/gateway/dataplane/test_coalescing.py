@@ -1,4 +1,4 @@
-"""From a client to the TUN: what is written as one packet, and what never is."""
+"""From a client to the TUN: which packets are merged, and which never are."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ BODY = b"b" * 100
     ("another protocol", ip(47, tcp(BODY)[20:], id=8)),
     ("a TCP header longer than the packet", good[:32] + b"\xf0" + good[33:60]),
 ])  # fmt: skip
-def test_what_is_no_continuation_is_never_merged(tun: Tun, what: str, second: bytes) -> None:
+def test_packets_that_are_no_continuation_are_never_merged(
+    tun: Tun, what: str, second: bytes
+) -> None:
     second = second[:2] + len(second).to_bytes(2, "big") + second[4:]
     first = tcp(b"a" * 100, **A)
     third = tcp(b"c" * 100, id=9, seq=201)
@@ -156,7 +158,7 @@ def test_more_flows_than_are_held_open_lose_nothing(tun: Tun) -> None:
     assert sorted(chain(*map(expand, tun.written()))) == sorted(packets)
 
 
-def test_what_may_be_cut_is_merged_only_with_counting_identifications(tun: Tun) -> None:
+def test_packets_without_df_are_merged_only_with_consecutive_identifications(tun: Tun) -> None:
     for second, merged in ((8, True), (9, False), (7, False)):
         packets = [tcp(b"a" * 100, id=7, fragment=0), tcp(BODY, id=second, seq=101, fragment=0)]
         tun.from_client(b"".join(map(framed, packets)))
@@ -165,7 +167,7 @@ def test_what_may_be_cut_is_merged_only_with_counting_identifications(tun: Tun) 
         assert list(chain(*map(expand, written))) == packets
 
 
-def test_it_stops_before_what_python_is_to_look_at(tun: Tun) -> None:
+def test_it_stops_at_packets_for_python(tun: Tun) -> None:
     good_one = framed(udp(b"x"))
     for odd in (
         b"\x10\x01\x00\x08\x00\x08\x00\x00", b"\x11\x00\x00\x08....", b"\x10\x00\x00\x02",

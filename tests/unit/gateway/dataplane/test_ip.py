@@ -1,4 +1,4 @@
-"""What is done to IPv4 packets, against scapy's arithmetic."""
+"""Changes of IPv4 packets, compared with scapy's."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_any_bytes_after_a_syn_are_survived(options: bytes) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_any_bytes_are_sound_or_not(packet: bytes) -> None:
+def test_is_sound_accepts_any_bytes(packet: bytes) -> None:
     if ip.is_sound(packet):
         ip.clamp_mss(packet, 1400)
         ip.too_big(packet, 1400)
@@ -90,7 +90,7 @@ def test_a_middle_fragment_is_cut_into_middle_fragments() -> None:
     assert all(part.flags.MF for part in parts)
 
 
-def test_the_sender_hears_of_the_mtu_from_the_destination() -> None:
+def test_too_big_comes_from_the_packets_destination() -> None:
     packet = bytes(
         IP(src="10.0.0.1", dst="10.0.0.2", flags="DF") / UDP(sport=1, dport=2) / Raw(bytes(1400))
     )
@@ -104,7 +104,7 @@ def test_the_sender_hears_of_the_mtu_from_the_destination() -> None:
     assert bytes(message[IPerror]).startswith(packet[:20])
 
 
-def test_nobody_hears_about_errors_later_fragments_and_strange_senders() -> None:
+def test_no_icmp_about_errors_later_fragments_and_strange_senders() -> None:
     error = IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(type=3, code=1) / Raw(bytes(1400))
     later = IP(src="10.0.0.1", dst="10.0.0.2", frag=3) / Raw(bytes(1400))
     strange = [

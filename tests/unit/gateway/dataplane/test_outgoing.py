@@ -1,4 +1,4 @@
-"""The queue of one client: order, bound, and the last packet by itself."""
+"""The queue of one client: order, bound, and the record of the last packet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.gateway.dataplane.pieces import framed
 
 
 class Wire:
-    """Remembers what it is given; takes nothing more after `patience` writes."""
+    """Records what is written; accepts nothing more after `patience` writes."""
 
     def __init__(self) -> None:
         self.writes: list[list[bytes]] = []
@@ -52,7 +52,7 @@ def test_a_flush_is_sent_at_once_and_its_last_packet_by_itself() -> None:
     assert wire.writes == [[b"".join(some), last]]
 
 
-def test_what_waited_ends_with_a_packet_by_itself_too() -> None:
+def test_queued_packets_end_with_a_single_packet_record_too() -> None:
     wire = Wire()
     outgoing, _ = on(wire)
     wire.patience = 0
@@ -64,7 +64,7 @@ def test_what_waited_ends_with_a_packet_by_itself_too() -> None:
     assert wire.writes == [[b"".join(packets(100) * 3)[:-108], last]]
 
 
-def test_no_more_is_given_than_the_turn_allows() -> None:
+def test_no_more_is_sent_than_the_turn_allows() -> None:
     wire = Wire()
     outgoing, _ = on(wire)
     chunks = [b"".join(packets(1000)) for _ in range(4)]
@@ -78,7 +78,7 @@ def test_no_more_is_given_than_the_turn_allows() -> None:
     assert wire.writes[-1][-1] == framed(b"more")
 
 
-def test_where_the_tail_was_dropped_what_is_last_then_goes_by_itself() -> None:
+def test_after_a_dropped_tail_the_last_packet_left_has_its_own_record() -> None:
     wire = Wire()
     outgoing, counters = on(wire)
     wire.patience = 0
@@ -91,7 +91,7 @@ def test_where_the_tail_was_dropped_what_is_last_then_goes_by_itself() -> None:
     assert wire.writes == [[b"".join(packets(1000)[:3]), framed(b"last")]]
 
 
-def test_control_packets_have_room_where_data_has_not_but_not_without_end() -> None:
+def test_control_packets_have_extra_but_bounded_room() -> None:
     wire = Wire()
     outgoing, _ = on(wire)
     wire.patience = 0

@@ -47,7 +47,7 @@ def plain_written(stream: bytes, side: Side = GATEWAY) -> tuple[int, list[bytes]
 
 
 def by_flow(packets: list[bytes]) -> dict[bytes, list[bytes]]:
-    """In their order, which counts within a flow only; an identification under DF means nothing."""
+    """Packets by flow, in order; the identification of packets with DF is ignored."""
     flows: dict[bytes, list[bytes]] = {}
     for packet in packets:
         meant = packet
@@ -112,7 +112,7 @@ def test_the_kernel_gets_the_same_packets_as_from_the_python_path(
 
 
 @pytest.mark.parametrize("make", [tcp, udp])
-def test_what_two_senders_say_is_never_one_packet(make: Callable[..., bytes]) -> None:
+def test_packets_of_two_senders_are_never_merged(make: Callable[..., bytes]) -> None:
     """At the client's end, where the packets of one connection have many sources."""
     packets = [
         make(TEXT[:100], source=source, destination=ADDRESS, id=number, seq=1 + 100 * number)
@@ -159,7 +159,7 @@ def test_a_client_gets_the_same_frames_as_from_the_python_path(
     assert b"".join(frames for _, frames in runs) == b"".join(sent)
 
 
-def test_ipv6_is_no_clients_whatever_stands_where_an_address_would() -> None:
+def test_ipv6_belongs_to_no_client() -> None:
     packet = b"\x60" + bytes(15) + ADDRESS + bytes(40)
     tun = Tun()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -47,7 +47,7 @@ def test_a_packet_may_come_in_any_pieces(way: Way) -> None:
     with_rig(test, way)
 
 
-def test_what_the_owner_took_but_did_not_parse_is_not_lost(way: Way) -> None:
+def test_bytes_read_but_not_parsed_by_the_owner_are_not_lost(way: Way) -> None:
     def test(rig: Rig) -> None:
         stream = framed(udp(2, b"one")) + framed(udp(2, b"two"))
         _, client = rig.client(2, received=stream[:45])
@@ -58,7 +58,7 @@ def test_what_the_owner_took_but_did_not_parse_is_not_lost(way: Way) -> None:
     with_rig(test, way)
 
 
-def test_what_is_no_ip_is_handed_out_whole_and_in_its_place(way: Way) -> None:
+def test_other_packets_are_handed_out_complete_and_in_order(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         echo, lcp = b"\x10\x01\x00\x08\x00\x08\x00\x00", b"\x10\x00\x00\x0a\xff\x03\xc0\x21\x09\x01"
@@ -94,7 +94,7 @@ def test_a_flood_of_odd_packets_is_handled_by_turns_and_loses_none(way: Way) -> 
     isolated(there)
 
 
-def test_only_sound_ipv4_from_its_own_address_is_let_in(way: Way) -> None:
+def test_only_valid_ipv4_from_its_own_address_is_accepted(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         other, _ = rig.client(3)

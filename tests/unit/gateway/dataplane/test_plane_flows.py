@@ -70,7 +70,7 @@ def test_a_large_burst_for_one_client_does_not_hold_up_the_others(way: Way) -> N
     isolated(there)
 
 
-def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(way: Way) -> None:
+def test_a_client_that_does_not_read_stalls_no_other_and_loses_only_the_tail(way: Way) -> None:
     def test(rig: Rig) -> None:
         slow, slow_client = rig.client(2)
         _, client = rig.client(3)
@@ -92,7 +92,7 @@ def test_a_client_that_does_not_read_stalls_nobody_and_loses_only_the_tail(way: 
     with_rig(test, way)
 
 
-def test_a_client_that_takes_no_answers_is_closed(way: Way) -> None:
+def test_a_client_that_does_not_read_answers_is_closed(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, _ = rig.client(2)
         echo = b"\x10\x01\x00\x08\x00\x09\x00\x00"
@@ -104,7 +104,7 @@ def test_a_client_that_takes_no_answers_is_closed(way: Way) -> None:
         in_reactor(rig.reactor, flood)
         assert len(flow.outgoing) <= QUEUE_BYTES + CONTROL_BYTES
         rig.wait(lambda: rig.closed)
-        assert rig.closed == ["the client takes no answers"]
+        assert rig.closed == ["the client does not read answers"]
 
     with_rig(test, way)
 
@@ -125,7 +125,7 @@ def test_a_stream_that_cannot_be_delimited_closes_that_flow_alone(way: Way) -> N
     with_rig(test, way)
 
 
-def test_a_client_that_goes_is_told_and_its_address_is_free(way: Way) -> None:
+def test_a_client_that_disconnects_is_reported_and_its_address_is_free(way: Way) -> None:
     def test(rig: Rig) -> None:
         _, client = rig.client(2)
         client.send(framed(udp(2, b"last words")))
@@ -177,7 +177,7 @@ def test_a_flow_that_finishes_sends_what_waits_and_carries_no_more_ip(way: Way) 
     with_rig(test, way)
 
 
-def test_what_stands_behind_the_last_word_is_not_carried(way: Way) -> None:
+def test_packets_after_the_last_control_packet_are_not_carried(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, client = rig.client(2)
         flow.control = lambda _: flow.finish("disconnected")
@@ -189,7 +189,7 @@ def test_what_stands_behind_the_last_word_is_not_carried(way: Way) -> None:
     with_rig(test, way)
 
 
-def test_nobody_is_called_back_from_within_his_own_call(way: Way) -> None:
+def test_callbacks_are_never_called_from_within_a_call(way: Way) -> None:
     def test(rig: Rig) -> None:
         flow, _ = rig.client(2)
 
@@ -250,7 +250,7 @@ def test_an_owner_may_remove_the_flow_while_it_is_handed_a_packet(way: Way, behi
 
 
 def nobody(flow: Flow, chunks: object, last: object) -> None:
-    """No flow takes what comes from the TUN."""
+    """No flow accepts packets from the TUN."""
 
 
 @settings(max_examples=200)

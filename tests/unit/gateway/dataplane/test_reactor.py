@@ -58,7 +58,7 @@ def test_an_alarm_rings_at_the_time_that_was_set_last_and_once() -> None:
         assert said == ["before", "moved", "moved"]
 
 
-def test_a_timer_that_orders_itself_again_lets_descriptors_have_their_turn() -> None:
+def test_a_timer_that_reschedules_itself_does_not_starve_descriptors() -> None:
     with Reactor() as reactor:
         ours, theirs = socket.socketpair()
         theirs.send(b"x")

@@ -118,7 +118,7 @@ def test_tcp_arrives_whole_in_both_directions_at_once(
 
 
 def _packets(name: str) -> int:
-    """That the kernel has received from the device."""
+    """The number of packets that the kernel has received from the device."""
     for line in Path("/proc/thread-self/net/dev").read_text().splitlines():
         if line.strip().startswith(f"{name}:"):
             return int(line.split()[2])

@@ -43,7 +43,7 @@ def scapy_segments(
 
 
 def whole(segments: list[bytes], header: int) -> bytes:
-    """One packet of all their payload, as the sender makes it."""
+    """One unsegmented packet with all their payload, as the sender makes it."""
     first = bytearray(segments[0][:header])
     body = b"".join(segment[header:] for segment in segments)
     struct.pack_into(">H", first, 2, header + len(body))
@@ -119,7 +119,7 @@ def test_a_udp_checksum_of_nothing_is_written_as_its_complement(tun: Tun) -> Non
     assert tun.from_tun(gso(packet, 0, 0)) == [(0, framed(packet))]
 
 
-def test_syns_and_large_packets_go_to_python_and_strangers_nowhere(tun: Tun) -> None:
+def test_syns_and_large_packets_go_to_python_and_unknown_addresses_nowhere(tun: Tun) -> None:
     tun.native.route([(ADDRESS, 1000, LONG)])
     plain = bytes(10)
     syn = tcp(b"", flags=2, source=VNET, destination=ADDRESS)
@@ -171,7 +171,7 @@ def test_the_packets_of_two_flows_are_kept_apart(tun: Tun) -> None:
     gso(udp(b"x" * 500, source=VNET, destination=ADDRESS), 100, 0, l4=525),
     gso(udp(b"x" * 500, source=VNET, destination=ADDRESS), 100)[:-1],
 ])  # fmt: skip
-def test_what_the_kernel_would_not_say_is_dropped_and_counted(tun: Tun, packet: bytes) -> None:
+def test_packets_that_no_kernel_sends_are_dropped_and_counted(tun: Tun, packet: bytes) -> None:
     tun.native.route([(ADDRESS, 1400, LONG)])
     assert tun.from_tun(packet) == []
     assert tun.native.totals.unusable == 1

@@ -37,7 +37,7 @@ AZURES = {
       for bits, digest in ((128, 256), (256, 384))),
     *("AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA256", "AES256-SHA256"),
 }  # fmt: skip
-"""Azure's suites (facts/azure-p2s.md section 3.1), as OpenSSL calls them."""
+"""Azure's suites (docs/facts.md §3), as OpenSSL calls them."""
 
 
 def test_the_cipher_suites_are_azures_and_no_others() -> None:
@@ -66,7 +66,7 @@ def test_more_than_the_kernel_takes_is_kept_and_comes_in_order(kind: str) -> Non
 
 
 @BOTH
-def test_reading_leaves_nothing_inside_that_the_socket_does_not_tell(kind: str) -> None:
+def test_reading_leaves_no_buffered_data_that_the_socket_does_not_report(kind: str) -> None:
     connection, client = connected(kind)
     client.connection.write([bytes([number]) * RECORD for number in range(10)])
     client.connection.flush()
@@ -100,7 +100,7 @@ def test_each_piece_begins_a_record_of_its_own(kind: str) -> None:
 
 
 @BOTH
-def test_a_peer_that_says_goodbye_or_only_goes_has_closed(kind: str) -> None:
+def test_a_peer_that_closes_with_or_without_close_notify_has_closed(kind: str) -> None:
     for goodbye in (True, False):
         connection, client = connected(kind)
         client.connection.write([b"last words"])

@@ -1,4 +1,4 @@
-"""The session table and its fence, and what the reconciler asks of it: no kernel here."""
+"""The session table, its fence and the reconciler, without a kernel."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def table(fence: RecordingFence) -> Sessions:
     return Sessions(fence)
 
 
-def test_an_address_is_in_the_fence_from_its_place_to_the_end(
+def test_an_address_is_in_the_fence_from_reservation_to_the_end(
     table: Sessions, fence: RecordingFence
 ) -> None:
     place = table.reserve(ALICE, ADDRESS)
@@ -76,7 +76,7 @@ def test_a_lapsed_place_does_not_become_a_session(
     assert fence.open == {("SSTP", str(ADDRESS)): -1.0}, "for a time only: the kernel's to end"
 
 
-def test_a_fence_that_cannot_be_written_lets_nobody_in(
+def test_without_a_writable_fence_nobody_is_admitted(
     table: Sessions, fence: RecordingFence
 ) -> None:
     gate = Admission(table)
@@ -91,7 +91,7 @@ def test_a_fence_that_cannot_be_written_lets_nobody_in(
     assert (list(table), table.count(("SSTP",)), fence.open) == ([], 0, {})
 
 
-async def test_nobody_is_told_of_an_address_that_does_not_pass_nor_of_an_end_while_it_does(
+async def test_the_fence_opens_before_and_closes_before_any_announcement(
     fence: RecordingFence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, log = Sessions(fence), DiagnosticLog()
@@ -110,7 +110,7 @@ async def test_nobody_is_told_of_an_address_that_does_not_pass_nor_of_an_end_whi
     assert fence.told == [admit, "Admitted", admit, "connected", evict, "disconnected"]
 
 
-async def test_sstp_ends_a_call_whose_session_cannot_be_let_through(
+async def test_sstp_ends_a_call_that_the_fence_does_not_admit(
     fence: RecordingFence,
 ) -> None:
     table = Sessions(fence)
@@ -134,7 +134,7 @@ async def test_sstp_ends_a_call_whose_session_cannot_be_let_through(
 
 
 class Engine:
-    """One that remembers, beside the fence, in which order it was asked."""
+    """An engine that records calls, in one list with the fence's."""
 
     def __init__(self, told: list[str]) -> None:
         self._told = told
@@ -197,7 +197,7 @@ async def test_without_a_fence_no_engine_starts_and_get_says_failed(
 
 
 @pytest.mark.parametrize("broken", [False, True])
-async def test_who_is_to_be_put_out_is_shut_out_before_the_engine_is_asked(
+async def test_a_disallowed_session_is_fenced_off_before_the_engine_ends_it(
     gateway: Gateway, fence: RecordingFence, document: Any, pki: Any, broken: bool
 ) -> None:
     await gateway.put(document(vpnClientProtocols=["SSTP"]))

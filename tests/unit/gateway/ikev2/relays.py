@@ -1,4 +1,4 @@
-"""A relay for tests, and what charon asks it."""
+"""A relay for tests, and charon's requests to it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class FakePath:
 
 
 class Bench:
-    """A relay with everything around it, and a socket where charon's would be."""
+    """A relay with its context, and a socket in place of charon's."""
 
     def __init__(self, *verdicts: EapVerdict) -> None:
         self.client = FakeClient(list(verdicts))

@@ -1,4 +1,4 @@
-"""IKEv2 sessions: begun and ended by charon's accounting, by its events, and by its death."""
+"""IKEv2 sessions: opened and closed by charon's accounting, its events and its death."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLICY = Policy(
 
 
 class Link:
-    """vici that remembers whom it was to end."""
+    """A vici link that records the IKE_SAs to be terminated."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -82,7 +82,7 @@ async def test_a_session_begins_with_the_start_that_has_our_class_and_ends_with_
     assert bench.link.ended == []
 
 
-async def test_nobody_without_our_class_has_a_session_and_the_ike_sa_is_ended() -> None:
+async def test_without_our_class_there_is_no_session_and_the_ike_sa_is_ended() -> None:
     bench = Bench()
     bench.start(None)
     await asyncio.sleep(0)
@@ -91,7 +91,7 @@ async def test_nobody_without_our_class_has_a_session_and_the_ike_sa_is_ended() 
     assert bench.log.documents()[0]["event"] == "refused"
 
 
-async def test_a_place_that_has_lapsed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lapsed_reservation_gives_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.policy.sessions.RESERVATION_LIFE", -1.0)
     bench = Bench()
     bench.start(bench.admit())
@@ -100,7 +100,7 @@ async def test_a_place_that_has_lapsed_is_none(monkeypatch: pytest.MonkeyPatch) 
     assert bench.link.ended == ["1"]
 
 
-async def test_another_address_than_the_reserved_one_is_none() -> None:
+async def test_an_address_other_than_the_reserved_one_gives_no_session() -> None:
     bench = Bench()
     bench.start(bench.admit(), address="172.16.0.77")
     await asyncio.sleep(0)
@@ -119,7 +119,7 @@ async def test_two_computers_with_one_certificate_are_two_sessions() -> None:
     assert [s.handle for s in bench.sessions] == ["2"]
 
 
-async def test_one_revoked_while_it_connected_is_ended_at_once() -> None:
+async def test_a_client_revoked_while_connecting_is_ended_at_once() -> None:
     bench = Bench()
     admitted = bench.admit()
     bench.admission.policy = Policy(
@@ -135,7 +135,7 @@ async def test_one_revoked_while_it_connected_is_ended_at_once() -> None:
     assert bench.events()[-1] == ("disconnected", "the certificate A is revoked")
 
 
-async def test_a_rekeyed_ike_sa_keeps_its_session_whichever_end_is_told() -> None:
+async def test_a_rekeyed_ike_sa_keeps_its_session() -> None:
     bench = Bench()
     bench.start(bench.admit(), 1)
     bench.clients.on_event(vici.IkeRekeyed("1", "5"))
@@ -150,7 +150,7 @@ async def test_a_rekeyed_ike_sa_keeps_its_session_whichever_end_is_told() -> Non
     assert list(bench.sessions) == []
 
 
-async def test_with_charon_all_sessions_are_gone() -> None:
+async def test_all_sessions_end_with_charon() -> None:
     bench = Bench()
     bench.start(bench.admit(), 1)
     bench.start(bench.admit(), 2)
@@ -177,7 +177,7 @@ NO = "generating IKE_SA_INIT response 0 [ N(NO_PROP) ]"
 LAST = "generating IKE_AUTH response 1 [ IDr CERT AUTH N(AUTH_FAILED) ]"
 
 
-def test_a_refusal_of_charons_own_has_its_words_and_no_name() -> None:
+def test_a_refusal_by_charon_has_its_message_and_no_name() -> None:
     said = "received proposals unacceptable"
     assert refusals(said, NO) == [("refused", said, "192.0.2.2", "")]
     assert refusals(LAST, LAST) == [
@@ -199,10 +199,10 @@ def test_a_refusal_of_charons_own_has_its_words_and_no_name() -> None:
         "9.9.9.9 is initiating an IKE_SA of CN=x",
     ],
 )
-def test_what_a_client_calls_itself_makes_no_record(line: str) -> None:
+def test_a_clients_identity_cannot_forge_a_record(line: str) -> None:
     assert refusals(line) == []
 
 
-def test_what_is_in_the_log_already_or_comes_from_a_sites_device_makes_none() -> None:
+def test_logged_refusals_and_those_of_sites_devices_are_not_logged_again() -> None:
     assert refusals(LAST, recorded=True) == []
     assert refusals(LAST, peers=frozenset(("192.0.2.2",))) == []

@@ -50,7 +50,7 @@ def test_a_request_of_charons_is_read() -> None:
         bytes(20),
     ],
 )
-def test_what_is_not_charons_is_nothing(data: bytes) -> None:
+def test_requests_that_are_not_charons_are_ignored(data: bytes) -> None:
     assert wire.read(data, SECRET) is None
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_charons_is_nothing(data: bytes) -> None:
         (accounting(0x100, b"t"), SECRET),
     ],
 )
-def test_accounting_that_is_not_charons_or_says_nothing_is_nothing(
+def test_accounting_that_is_not_charons_or_has_no_status_is_ignored(
     packet: AcctPacket, secret: bytes
 ) -> None:
     assert wire.read_accounting(packet.RequestPacket(), secret) is None
@@ -77,14 +77,14 @@ def test_a_start_and_a_stop_are_read() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_do_any_harm(data: bytes) -> None:
+def test_no_bytes_raise(data: bytes) -> None:
     assert wire.read_accounting(b"\x04" + data, SECRET) is None
     assert wire.read(data, SECRET) is None
     assert wire.read(b"\x01" + data, SECRET) is None
 
 
 def reply(data: bytes) -> AuthPacket:
-    """As charon reads it: authentic, or the test fails."""
+    """The reply as charon reads it; it must be authentic."""
     packet = request(IDENTITY)
     packet.RequestPacket()
     answer = packet.CreateReply(packet=data)
@@ -123,7 +123,7 @@ def test_a_reject_without_an_eap_packet_is_an_eap_failure() -> None:
 
 
 def test_a_servers_request_has_the_attributes_of_azures_and_no_others() -> None:
-    """The captured request of Azure's gateway, second round of EAP (facts: azure-p2s, 4.1)."""
+    """The captured request of Azure's gateway, second round of EAP (docs/facts.md §4)."""
     call = Call("192.0.2.2", 12, "IkeV2")
     pairs = [("User-Name", b"alice"), *of_call(Nas("RD0123456789AB", "10.1.255.4"), call)]
     written = Question([*pairs, ("State", bytes(16))], eap=ANSWER)

@@ -63,7 +63,7 @@ def test_a_refusal_of_the_server_is_logged_with_its_reason() -> None:
     on_a_relay(Bench(Reject("10.1.1.9", "password", "Logon failure")), test)
 
 
-def test_silence_is_told_with_the_tunnels_that_are_down() -> None:
+def test_silence_is_logged_with_the_tunnels_that_are_down() -> None:
     async def test(bench: Bench) -> None:
         bench.path.down = "the tunnel of head-office is NotConnected"
         assert (await bench.ask(IDENTITY)).code == AccessReject
@@ -86,7 +86,7 @@ def test_a_server_that_cannot_be_reached_is_not_asked() -> None:
     on_a_relay(Bench(), test)
 
 
-def test_whoever_radius_lets_in_is_refused_when_the_gateway_is_full() -> None:
+def test_a_user_accepted_by_radius_is_refused_when_the_gateway_is_full() -> None:
     async def test(bench: Bench) -> None:
         assert (await bench.ask(IDENTITY)).code == AccessAccept
         assert (await bench.ask(IDENTITY, number=8)).code == AccessReject
@@ -97,7 +97,7 @@ def test_whoever_radius_lets_in_is_refused_when_the_gateway_is_full() -> None:
     on_a_relay(Bench(Accept("10.1.1.9", KEYS, eap=SUCCESS)), test)
 
 
-def test_a_state_that_nobody_gave_out_is_refused() -> None:
+def test_an_unknown_state_is_refused() -> None:
     async def test(bench: Bench) -> None:
         assert (await bench.ask(ANSWER, State=b"made up")).code == AccessReject
         assert bench.client.heard == []
@@ -105,7 +105,7 @@ def test_a_state_that_nobody_gave_out_is_refused() -> None:
     on_a_relay(Bench(), test)
 
 
-def test_without_radius_in_the_document_nobody_comes_in() -> None:
+def test_without_radius_in_the_document_nobody_is_admitted() -> None:
     async def test(bench: Bench) -> None:
         bench.path.enabled = False
         assert (await bench.ask(IDENTITY)).code == AccessReject
@@ -113,7 +113,7 @@ def test_without_radius_in_the_document_nobody_comes_in() -> None:
     on_a_relay(Bench(), test)
 
 
-def test_a_question_that_is_open_is_not_asked_twice() -> None:
+def test_a_retransmission_of_an_open_request_is_ignored() -> None:
     async def test(bench: Bench) -> None:
         held = asyncio.Event()
 
@@ -150,7 +150,7 @@ def test_conversations_beyond_the_bound_are_forgotten(monkeypatch: pytest.Monkey
     on_a_relay(certificates(*steps), test)
 
 
-def test_who_goes_on_from_another_address_leaves_nothing_behind_that_shuts_others_out(
+def test_a_client_that_continues_from_another_address_leaves_no_half_open_entry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def test(bench: Bench) -> None:

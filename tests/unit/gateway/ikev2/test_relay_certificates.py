@@ -1,4 +1,4 @@
-"""The relay before the judge of certificates: whom it lets in."""
+"""The relay with certificates: whom it admits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.gateway.ikev2.relays import (
 )
 
 
-def test_a_certificate_comes_in_with_its_address_and_the_keys_of_the_handshake() -> None:
+def test_a_certificate_is_admitted_with_an_address_and_the_handshakes_keys() -> None:
     async def test(bench: Bench) -> None:
         first = await bench.ask(IDENTITY)
         second = await bench.ask(ANSWER, number=8, State=first[24][0])
@@ -37,7 +37,7 @@ def test_a_certificate_comes_in_with_its_address_and_the_keys_of_the_handshake()
     on_a_relay(certificates(Request(conversation=1, packet=QUESTION), shown()), test)
 
 
-def test_who_is_revoked_is_refused_before_anything_is_established() -> None:
+def test_a_revoked_client_is_refused_before_anything_is_established() -> None:
     async def test(bench: Bench) -> None:
         answer = await bench.ask(IDENTITY)
         assert (answer.code, answer[79]) == (AccessReject, [FAILURE])
@@ -77,7 +77,7 @@ def test_an_alert_is_logged_at_once_and_its_refusal_only_once() -> None:
     on_a_relay(certificates(alert, failed), test)
 
 
-def test_a_full_gateway_begins_with_nobody() -> None:
+def test_a_full_gateway_begins_no_conversation() -> None:
     async def test(bench: Bench) -> None:
         assert (await bench.ask(IDENTITY)).code == AccessAccept
         assert (await bench.ask(IDENTITY, number=9)).code == AccessReject
@@ -87,7 +87,7 @@ def test_a_full_gateway_begins_with_nobody() -> None:
     on_a_relay(certificates(shown()), test)
 
 
-def test_a_fault_of_our_own_means_no_and_is_told() -> None:
+def test_a_fault_of_our_own_refuses_and_is_logged() -> None:
     async def test(bench: Bench) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         assert (await bench.ask(IDENTITY)).code == AccessReject

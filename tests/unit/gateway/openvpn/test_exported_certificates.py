@@ -1,4 +1,4 @@
-"""Certificates that openvpn exports: kept by a real shell, read by their own digest alone."""
+"""Certificates exported by openvpn: stored by a real shell, read by their digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def digest(der: bytes) -> str:
 
 
 class Bench:
-    """What openvpn does at each certificate."""
+    """Does what openvpn does for each certificate."""
 
     def __init__(self, state: Path, pki: Any) -> None:
         self.state, self.pki = state, pki
@@ -66,14 +66,14 @@ def test_a_chain_is_read_as_openvpn_verified_it(bench: Bench) -> None:
     assert bench.kept.chain(bench.env("carol")) == (bench.der("carol"),)
 
 
-def test_one_that_was_not_kept_is_no_chain(bench: Bench) -> None:
-    with pytest.raises(ValueError, match="kept no certificate"):
+def test_a_certificate_that_was_not_exported_is_an_error(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="exported no certificate"):
         bench.kept.chain(bench.env("alice"))
 
 
-def test_a_file_that_is_another_certificate_is_none(bench: Bench) -> None:
+def test_a_file_with_a_different_certificate_is_an_error(bench: Bench) -> None:
     bench.verify(0, "bob", claimed=digest(bench.der("alice")))
-    with pytest.raises(ValueError, match="another certificate"):
+    with pytest.raises(ValueError, match="a different certificate"):
         bench.kept.chain(bench.env("alice"))
 
 
@@ -81,14 +81,14 @@ def test_a_file_that_is_another_certificate_is_none(bench: Bench) -> None:
     "env", [{"tls_digest_sha256_1": "aa"}, {"tls_digest_sha256_0": "nonsense"},
             {"tls_digest_sha256_0": "../../etc/passwd"}, {"tls_digest_sha256_0": ""}]
 )  # fmt: skip
-def test_an_environment_that_names_no_whole_chain_is_refused(
+def test_an_environment_without_a_complete_chain_is_refused(
     bench: Bench, env: dict[str, str]
 ) -> None:
-    with pytest.raises(ValueError, match=r"whole chain|fromhex|kept no certificate"):
+    with pytest.raises(ValueError, match=r"complete chain|fromhex|exported no certificate"):
         bench.kept.chain(env)
 
 
-def test_where_nothing_can_be_kept_openvpn_is_told_to_refuse(bench: Bench) -> None:
+def test_openvpn_refuses_if_the_export_fails(bench: Bench) -> None:
     (bench.state / "certificates").rmdir()
     assert bench.verify(0, "alice") != 0
 
@@ -100,6 +100,6 @@ def test_only_the_newest_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
         kept = bench.state / "certificates" / digest(bench.der(name))
         os.utime(kept, (age, age))
     bench.kept.prune()
-    with pytest.raises(ValueError, match="kept no certificate"):
+    with pytest.raises(ValueError, match="exported no certificate"):
         bench.kept.chain(bench.env("alice"))
     assert bench.kept.chain(bench.env("bob")) == (bench.der("bob"),)

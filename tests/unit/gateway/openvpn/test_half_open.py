@@ -1,4 +1,4 @@
-"""Who among openvpn's clients has to go."""
+"""Which of openvpn's half-open clients are closed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def line(cid: int, address: str = "192.0.2.9", since: int = 0, name: str = "UNDE
     return f"CLIENT_LIST\t{name}\t{address}:{10000 + cid}\t{since}\t{cid}"
 
 
-def test_those_who_are_known_are_not_half_open_whatever_they_call_themselves() -> None:
+def test_known_clients_are_not_half_open_whatever_their_name() -> None:
     lines = ["TITLE\tOpenVPN", HEADER, line(1, name="UNDEF"), line(2), line(3), "END"]
     assert [row["Client ID"] for row in crowd.half_open(crowd.rows(lines), {"1"})] == ["2", "3"]
 
@@ -24,7 +24,7 @@ def test_a_source_loses_its_oldest_beyond_its_share() -> None:
     assert crowd.surplus(waiting) == oldest
 
 
-def test_in_all_there_are_no_more_than_that() -> None:
+def test_the_total_is_bounded() -> None:
     sources = [f"192.0.2.{n}" for n in range(1, 8)]
     each = crowd.SHARE
     lines = [line(1000 * n + i, a, since=i) for n, a in enumerate(sources) for i in range(each)]

@@ -66,7 +66,7 @@ PEER = "203.0.113.1:45594"
         ("OpenSSL: error:0A000102:SSL routines::unsupported protocol:", "", "", "refused"),
     ],
 )
-def test_each_line_tells_its_reason(text: str, user: str, serial: str, reason: str) -> None:
+def test_each_line_gives_its_reason(text: str, user: str, serial: str, reason: str) -> None:
     refusal = Handshakes().feed(f"{PEER} {text}")
     assert refusal
     assert (refusal.address, refusal.user, refusal.serial, refusal.reason) == (
@@ -74,7 +74,7 @@ def test_each_line_tells_its_reason(text: str, user: str, serial: str, reason: s
     )  # fmt: skip
 
 
-def test_of_a_line_that_may_have_been_cut_nothing_of_the_clients_is_taken() -> None:
+def test_a_possibly_truncated_line_gives_no_client_data() -> None:
     for end in ("", ", serial=7"):
         text = f"VERIFY ERROR: depth=0, error=certificate has expired: CN={'ü' * 600}{end}"
         refusal = Handshakes().feed(f"{PEER} {text}")
@@ -95,7 +95,7 @@ _NAMES = st.one_of(
 
 
 @given(name=_NAMES, more=st.booleans())
-def test_a_name_is_the_true_one_or_none_and_the_reason_is_openvpns(
+def test_a_name_is_the_true_one_or_empty_and_the_reason_is_openvpns(
     name: str, *, more: bool
 ) -> None:
     """As openvpn prints a subject: it escapes no comma."""
@@ -108,8 +108,8 @@ def test_a_name_is_the_true_one_or_none_and_the_reason_is_openvpns(
 
 
 @given(_NAMES)
-def test_no_line_that_goes_on_in_a_clients_words_tells_of_a_refusal(name: str) -> None:
-    """After openvpn's own; a name never stands before them, as the serial number does."""
+def test_client_text_in_a_line_never_yields_a_refusal(name: str) -> None:
+    """Client text comes after openvpn's; unlike the serial number, a name is never the prefix."""
     for line in (
         f"{PEER} VERIFY OK: depth=0, CN={name}, serial=33",
         f"{PEER} peer info: IV_GUI_VER={name}",
@@ -137,7 +137,7 @@ def test_a_connection_is_refused_once() -> None:
         "",
     ],
 )
-def test_other_lines_tell_nothing(line: str) -> None:
+def test_other_lines_are_ignored(line: str) -> None:
     assert Handshakes().feed(line) is None
 
 

@@ -1,4 +1,4 @@
-"""The connection to openvpn: what has to be carried out together is one write."""
+"""The connection to openvpn: commands that must be executed together are one write."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from gateway.openvpn.link import ManagementLink
 from gateway.openvpn.management import client_deny, client_pending
 
 
-async def test_that_it_will_be_decided_and_the_decision_are_one_write(tmp_path: Path) -> None:
-    """In two, one connect in fifteen took a second: openvpn acted when a timer of its was due."""
+async def test_the_pending_notice_and_the_decision_are_one_write(tmp_path: Path) -> None:
+    """With two writes, one connect in fifteen took a second: openvpn acted when its timer fired."""
     path = tmp_path / "management.sock"
     link = ManagementLink(path, lambda _event: None)
     await link.listen()

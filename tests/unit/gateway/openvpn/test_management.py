@@ -47,7 +47,7 @@ def test_pieces_of_any_size_give_the_same_events(size: int) -> None:
     assert events(CONNECT, size) == events(CONNECT)
 
 
-def test_answers_are_told_from_notifications() -> None:
+def test_answers_and_notifications_are_distinguished() -> None:
     data = b"SUCCESS: pid=1\n>LOG:1,I,hello, world\nERROR: no\n>STATE:1,CONNECTED,SUCCESS,,,\r\n"
     assert events(data) == [
         Answer(ok=True, text="pid=1"),
@@ -94,11 +94,11 @@ _words = st.sampled_from(
 
 
 @given(st.lists(_words, max_size=60))
-def test_no_mixture_of_its_own_words_makes_it_raise(words: list[bytes]) -> None:
+def test_no_mixture_of_keywords_makes_it_raise(words: list[bytes]) -> None:
     Management().feed(b"".join(words))
 
 
-def test_a_client_is_let_in_with_its_configuration() -> None:
+def test_a_client_is_admitted_with_its_configuration() -> None:
     assert client_auth("3", "1", ("ifconfig-push a b",)) == (
         b"client-auth 3 1\nifconfig-push a b\nEND\n"
     )

@@ -1,4 +1,4 @@
-"""One gate for all protocols: revoked, untrusted, limit, address."""
+"""Admission control for all protocols: revoked, untrusted, limit, address."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_either_thumbprint_of_a_signature_that_has_two_is_enough(
     assert gate.decide(peer(1)).reason is None
 
 
-def test_nobody_comes_in_by_a_certificate_that_was_not_shown(gate: Admission) -> None:
+def test_nobody_is_admitted_without_a_certificate(gate: Admission) -> None:
     assert gate.decide(replace(ALICE, thumbprints=())).reason == "no-certificate"
 
 
@@ -86,7 +86,7 @@ def test_a_root_that_is_not_uploaded_is_untrusted(gate: Admission) -> None:
     assert gate.decide(replace(ALICE, root="X" * 40)).reason == "untrusted"
 
 
-def test_revocation_is_said_before_a_full_gateway(gate: Admission) -> None:
+def test_revocation_takes_precedence_over_the_limit(gate: Admission) -> None:
     gate.policy = replace(
         POLICY, revoked=frozenset((ALICE.thumbprint,)), limits={"IKEv2/OpenVPN": 0}, parts={}
     )
@@ -114,7 +114,7 @@ def test_a_full_pool_is_another_reason_than_the_limit(
     assert reasons == [None] * places + ["no-address"]
 
 
-def test_a_place_given_back_can_be_had_again(gate: Admission, sessions: Sessions) -> None:
+def test_a_released_place_can_be_reserved_again(gate: Admission, sessions: Sessions) -> None:
     first = gate.decide(ALICE)
     assert first.reservation
     sessions.release(first.reservation)

@@ -1,4 +1,4 @@
-"""Records of what happened: a name is never more than a name in them."""
+"""Log records, in which a name can never be more than a name."""
 
 from __future__ import annotations
 

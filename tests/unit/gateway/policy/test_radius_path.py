@@ -1,4 +1,4 @@
-"""Which RADIUS servers a document names, and which of them are excepted."""
+"""Which RADIUS servers a document names, and which of them are exceptions."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def flood(log: refusals.BoundedLog, count: int = FLOOD, **who: str) -> None:
 
 
 async def settled(log: refusals.BoundedLog) -> list[str]:
-    """Events, once the summary is there."""
+    """The records, once the summary is logged."""
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return [row["event"] for row in log.documents()]
@@ -45,7 +45,7 @@ async def test_a_flood_is_summed_up_in_one_line(
     }  # fmt: skip
 
 
-async def test_who_is_known_has_a_line_beside_a_flood(log: refusals.BoundedLog) -> None:
+async def test_known_clients_are_logged_during_a_flood(log: refusals.BoundedLog) -> None:
     flood(log)
     flood(log, user="claimed")
     log.add("refused", "OpenVPN", "revoked", reason="revoked", user="bob", thumbprint="AB")

@@ -1,4 +1,4 @@
-"""Chains of real certificates, judged at a given time, whatever a stranger has put into them."""
+"""Chains of real certificates, verified at a given time, whatever a stranger has put into them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_root_renewed_under_its_name_serves_beside_the_old_one(pki: Any) -> No
         }
 
 
-def test_an_intermediate_that_has_expired_is_told(pki: Any) -> None:
+def test_an_expired_intermediate_is_reported(pki: Any) -> None:
     pki.issue("old", "root", authority=True, days=(-9, -2))
     pki.issue("dora", "old")
     finding = look(pki, "dora", others=("old",))
@@ -210,7 +210,7 @@ def _self_signed(pki: Any, common_name: str, usage: x509.KeyUsage) -> x509.Certi
 def test_many_authorities_of_one_name_cost_nothing(
     pki: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is dear is a signature: only a root's key checks one, and none of a stranger's."""
+    """Signature checks are expensive: only roots' keys verify any, never a stranger's."""
     key = ec.generate_private_key(ec.SECP256R1())
     pki.keys["x"] = key
     pki.issue("x", authority=True)
@@ -243,9 +243,7 @@ def _keyed(pki: Any, key: Any) -> bytes:
     [(1024, 65537, True), (4096, 3, True), (4104, 65537, False), (16384, 65537, False),
      (512, 65537, False), (2048, 2**63 + 1, False), (2048, 5, False)],
 )  # fmt: skip
-def test_keys_that_would_cost_much_are_not_looked_at(
-    pki: Any, bits: int, exponent: int, taken: bool
-) -> None:
+def test_expensive_keys_are_not_used(pki: Any, bits: int, exponent: int, taken: bool) -> None:
     modulus = (1 << (bits - 1)) | random.Random(bits).getrandbits(bits - 1) | 1
     key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
     finding = examine((_keyed(pki, key),), Roots((pki["root"],)), pki.now)
@@ -328,7 +326,7 @@ def test_a_fault_of_our_own_is_not_the_clients(pki: Any, monkeypatch: pytest.Mon
 
 
 def twin(certificate: x509.Certificate) -> bytes:
-    """The same with the other ECDSA signature; whoever has the certificate can make it."""
+    """The same certificate with the other ECDSA signature, which anybody can make."""
     r, s = decode_dss_signature(certificate.signature)
     signature = encode_dss_signature(r, ORDERS["secp256r1"] - s)
     return trust._certificate(certificate.tbs_certificate_bytes, signature)
@@ -386,7 +384,7 @@ def test_unused_bits_of_a_signature_make_no_new_certificate(
 def test_no_changed_byte_makes_another_good_certificate(
     pki: Any, rsa_pki: tuple[x509.Certificate, x509.Certificate], kind: str
 ) -> None:
-    """What is still good has the thumbprint that is on the list, or that of its twin."""
+    """A certificate that is still valid has the revoked thumbprint, or its twin's."""
     root, leaf = rsa_pki if kind == "RSA" else (pki["root"], pki["alice"])
     roots, own = Roots((root,)), leaf.public_bytes(Encoding.DER)
     chance = random.Random(7)

@@ -1,4 +1,4 @@
-"""One end of a link, spoken to by hand: packets in, its answers as packets."""
+"""One end of a link, driven by hand: packets in, its answers as packets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two ends of a link in one place: what they say to each other, and verdicts for the server."""
+"""Two joined ends of a link: their frames, and verdicts for the server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Found = TypeVar("Found")
 
 
 def judge(attempt: Attempt) -> Verdict | None:
-    """As an owner would who knows one password."""
+    """The verdict of an owner who knows one password."""
     if isinstance(attempt, MsChapV2Attempt):
         verified = mschapv2.verify(attempt, PASSWORD)
         if verified is None:
@@ -56,7 +56,7 @@ def client_config(**changes: object) -> ClientConfig:
 
 @dataclass
 class Pair:
-    """`said` is every frame, "s" or "c" for who sent it, lost ones included."""
+    """`said`: all frames, including lost ones, with "s" or "c" for the sender."""
 
     server_setup: ServerConfig
     client_setup: ClientConfig
@@ -79,7 +79,7 @@ class Pair:
         return self.settle()
 
     def settle(self) -> Pair:
-        """Carry frames until neither end has more to say."""
+        """Carry frames until neither end sends any more."""
         for _round in range(1000):
             moved = self._carry("s", self.server, self.client)
             moved += self._carry("c", self.client, self.server)
@@ -105,7 +105,7 @@ class Pair:
                 self.server.answer(verdict, self.now)
 
     def wait(self, limit: float = 120.0) -> Pair:
-        """Let time pass from timer to timer, until there is none or so much of it has passed."""
+        """Advance the time from timer to timer, until there is none or the limit is reached."""
         end = self.now + limit
         while True:
             times = [t for t in (self.server.deadline(), self.client.deadline()) if t is not None]

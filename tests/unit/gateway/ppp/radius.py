@@ -18,7 +18,7 @@ Answer = Accept | Refuse | EapReply
 
 @dataclass
 class MsChapV2Radius:
-    """`password` is what it knows; `proof` False: it does not prove to know it."""
+    """`password`: the one it knows; `proof` False: it does not prove that it knows it."""
 
     password: str = PASSWORD
     proof: bool = True

@@ -1,4 +1,4 @@
-"""EAP passed through to a RADIUS server, and what is common to both kinds of authenticator."""
+"""EAP passed through to a RADIUS server, and the common part of both authenticators."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_eap_mschapv2_by_radius_gives_both_ends_the_same_key() -> None:
     ]
 
 
-def test_a_wrong_password_is_refused_by_radius_and_said_at_both_ends() -> None:
+def test_a_wrong_password_is_refused_by_radius_and_reported_at_both_ends() -> None:
     links = pair(MsChapV2Radius(), password="guess")
     assert links.of_client(AuthenticationFailed) == [
         AuthenticationFailed("password", "E=691 wrong")
@@ -54,7 +54,7 @@ def test_a_wrong_password_is_refused_by_radius_and_said_at_both_ends() -> None:
     assert links.of_server(LinkDown)
 
 
-def test_a_radius_server_that_does_not_know_the_password_is_not_taken() -> None:
+def test_a_radius_server_that_does_not_know_the_password_is_not_accepted() -> None:
     links = pair(MsChapV2Radius(proof=False))
     assert (
         links.of_client(AuthenticationFailed)[0].message == "the server does not know the password"
@@ -73,7 +73,7 @@ def test_a_client_with_a_certificate_says_that_it_wants_eap_tls() -> None:
 
 
 def server() -> tuple[ByHand, int]:
-    """A server's end that asks who we are, and the identifier it uses."""
+    """A server's end that requests our identity, and the identifier it uses."""
     end = ByHand(server_config(methods=("EAP",)))
     end.ask(MAGIC)
     ((protocol, packet),) = end.ack()
@@ -121,7 +121,7 @@ def test_success_and_failure_are_made_here_where_radius_sends_none() -> None:
     [b"", b"\1\2", encode_packet(SUCCESS, 1), encode_packet(RESPONSE, 1, b"\1x"),
      encode_packet(REQUEST, 1, bytes(1600))],
 )  # fmt: skip
-def test_a_radius_server_that_talks_nonsense_fails_the_attempt(packet: bytes) -> None:
+def test_an_invalid_packet_of_the_radius_server_fails_the_attempt(packet: bytes) -> None:
     end, identifier = server()
     respond(end, identifier, b"\1alice")
     assert end.answer(EapReply(packet))[0] == (EAP, Packet(FAILURE, identifier, b""))
@@ -157,7 +157,7 @@ def test_a_request_is_repeated_every_five_seconds_for_a_minute() -> None:
     assert end.of(AuthenticationFailed) == [AuthenticationFailed("refused", "no answer")]
 
 
-def test_rounds_without_an_end_are_ended() -> None:
+def test_the_number_of_rounds_is_bounded() -> None:
     end, identifier = server()
     for _ in range(200):
         respond(end, identifier, b"\x1aagain" if end.of(EapAttempt) else b"\1alice")
@@ -165,7 +165,7 @@ def test_rounds_without_an_end_are_ended() -> None:
         end.answer(EapReply(encode_packet(REQUEST, identifier, b"\x1amore")))
     assert len(end.of(EapAttempt)) == 200
     respond(end, identifier, b"\x1aagain")
-    assert end.of(AuthenticationFailed) == [AuthenticationFailed("refused", "EAP without an end")]
+    assert end.of(AuthenticationFailed) == [AuthenticationFailed("refused", "too many EAP rounds")]
 
 
 def client(**changes: object) -> ByHand:
@@ -174,7 +174,7 @@ def client(**changes: object) -> ByHand:
     return end
 
 
-def test_a_client_says_who_it_is_and_acknowledges_notifications() -> None:
+def test_a_client_sends_its_identity_and_acknowledges_notifications() -> None:
     end = client()
     assert end.say(EAP, REQUEST, 5, b"\1") == [(EAP, Packet(RESPONSE, 5, b"\1alice"))]
     assert end.say(EAP, REQUEST, 6, b"\2hear") == [(EAP, Packet(RESPONSE, 6, b"\2"))]
@@ -193,7 +193,7 @@ def test_a_client_names_the_method_it_has(kind: int) -> None:
     assert said == [(EAP, Packet(RESPONSE, 5, bytes((NAK, MSCHAPV2))))]
 
 
-def test_a_client_does_not_take_success_before_its_method_has_ended() -> None:
+def test_a_client_ignores_success_before_its_method_has_finished() -> None:
     end = client()
     end.say(EAP, REQUEST, 5, b"\1")
     assert end.say(EAP, SUCCESS, 5) == []
@@ -201,7 +201,7 @@ def test_a_client_does_not_take_success_before_its_method_has_ended() -> None:
     assert end.of(Authenticated) == []
 
 
-def test_a_client_takes_ipcp_for_a_success_that_was_lost() -> None:
+def test_a_client_treats_ipcp_as_a_lost_success() -> None:
     links = Pair(
         server_config(methods=("EAP",)),
         client_config(),

@@ -1,4 +1,4 @@
-"""EAP-TLS ended at the server: fragments, refusals, alerts, and no way round the certificate."""
+"""EAP-TLS terminated at the server: fragments, refusals, alerts; no way around the certificate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tls_flags(pair: Pair, who: str) -> list[int]:
     return [f[9] for w, f in pair.said if w == who and f[2:4] == b"\xc2\x27" and f[8:9] == b"\x0d"]
 
 
-def test_what_is_shown_is_whose_certificate_it_is_and_the_root_it_leads_to() -> None:
+def test_shown_contains_the_certificates_owner_and_its_root() -> None:
     judge = LocalEapTls()
     links(client_tls(), judge).open()
     (shown,) = judge.shown
@@ -66,7 +66,7 @@ def test_fragments_keep_to_the_peers_mru() -> None:
     assert max(len(frame) for who, frame in pair.said if who == "s") <= 600 + 4
 
 
-def test_an_untrusted_certificate_is_refused_before_the_handshake_takes_it() -> None:
+def test_an_untrusted_certificate_is_refused_before_the_handshake_uses_it() -> None:
     judge = LocalEapTls(roots=Roots((credential("another root").certificate,)))
     pair = links(client_tls(), judge).open()
     (failed,) = pair.of_server(AuthenticationFailed)
@@ -170,7 +170,7 @@ def test_a_client_that_wants_another_method_is_told_there_is_none() -> None:
 
 
 class Judged(ByHand):
-    """A server's end whose attempts are answered as gateway.eap_tls.worker does."""
+    """A server's end whose attempts are answered as by gateway.eap_tls.worker."""
 
     def hear(self) -> list[Said]:
         said = super().hear()
@@ -241,7 +241,7 @@ def test_a_flight_that_never_ends_is_cut_at_32_kb() -> None:
 
 
 def shake_by_hand(end: ByHand, identifier: int, client: SSL.Context) -> int:
-    """The client's part of the handshake until it has no more to say; the last identifier."""
+    """Run the client's handshake until it sends no more; return the last identifier."""
     handshake, fragments = Handshake(client, server=False), Fragments(4000)
     flight = handshake.step(b"")
     while flight:
@@ -265,7 +265,7 @@ def test_a_handshake_that_stops_with_an_alert_keeps_its_reason_when_the_peer_is_
     assert end.of(AuthenticationFailed)[0].reason == "no-certificate"
 
 
-def test_a_peer_that_speaks_on_after_the_handshake_fails() -> None:
+def test_a_peer_that_sends_data_after_the_handshake_fails() -> None:
     end, identifier = server()
     identifier = shake_by_hand(end, identifier, client_tls())
     end.say(EAP, RESPONSE, identifier, b"\x0d\0\x15\3\3\0\2\2\x14")
@@ -297,7 +297,7 @@ def test_a_lost_fragment_is_sent_again() -> None:
     assert pair.client.network_open
 
 
-def test_pieces_put_together_are_what_was_cut() -> None:
+def test_fragments_reassemble_to_the_message() -> None:
     sender, receiver = Fragments(100), Fragments(100)
     sender.load(bytes(range(256)))
     pieces = []
@@ -334,7 +334,7 @@ def test_a_session_is_not_resumed_without_the_certificate() -> None:
 
 
 def shake(connection: SSL.Connection, context: SSL.Context) -> tuple[Handshake, int]:
-    """A client of OpenSSL's own against our server; how many flights it took (resumed: one)."""
+    """Run an OpenSSL client against our server; return the number of flights (resumed: one)."""
     end, flights = Handshake(context, server=True), 0
     connection.set_connect_state()
     while True:

@@ -1,4 +1,4 @@
-"""IPCP: the address and the name servers, and what is refused."""
+"""IPCP: the address and the name servers, and refused options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def only(said: list[Said]) -> Packet:
 
 
 def server(**changes: object) -> tuple[ByHand, Packet]:
-    """A server's end that has just let us in, and its Configure-Request."""
+    """A server's end that has just authenticated us, and its Configure-Request."""
     end = ByHand(server_config(methods=("PAP",), **changes))
     end.establish(MAGIC)
     end.say(PAP, 1, 1, b"\5alice\4word")
@@ -49,7 +49,7 @@ def ask(end: ByHand, *wanted: Option, identifier: int = 1) -> Packet:
     return only(end.ask(*wanted, protocol=IPCP, identifier=identifier))
 
 
-def test_a_server_says_its_own_address() -> None:
+def test_a_server_requests_its_own_address() -> None:
     _end, request = server()
     assert (request.code, options(request)) == (REQUEST, {ADDRESS: LOCAL.packed})
 
@@ -75,7 +75,7 @@ def test_only_what_differs_is_answered_with_a_value() -> None:
 
 
 @pytest.mark.parametrize("kind", [DNS_1, DNS_2, WINS_1, WINS_2])
-def test_name_servers_that_there_are_not_are_rejected(kind: int) -> None:
+def test_missing_name_servers_are_rejected(kind: int) -> None:
     end, _request = server()
     answer = ask(end, MINE, Option(kind, NOTHING))
     assert (answer.code, options(answer)) == (REJECT, {kind: NOTHING})
@@ -96,14 +96,14 @@ def test_compression_and_anything_unknown_are_rejected(option: Option) -> None:
     assert (answer.code, options(answer)) == (REJECT, dict([option]))
 
 
-def test_a_peer_that_asks_for_no_address_is_told_the_one_it_has() -> None:
+def test_a_peer_that_requests_no_address_is_offered_its_own_by_nak() -> None:
     end, _request = server()
     answer = ask(end)
     assert (answer.code, options(answer)) == (NAK, {ADDRESS: GIVEN.packed})
 
 
 @pytest.mark.parametrize("wanted", [(), (Option(ADDRESS, b"\x0a\0\0\1"),)])
-def test_a_peer_that_will_not_have_its_address_is_sent_away(wanted: tuple[Option, ...]) -> None:
+def test_a_peer_that_refuses_its_address_is_disconnected(wanted: tuple[Option, ...]) -> None:
     end, _request = server()
     for identifier in range(1, 6):
         assert ask(end, *wanted, identifier=identifier).code == NAK
@@ -113,7 +113,7 @@ def test_a_peer_that_will_not_have_its_address_is_sent_away(wanted: tuple[Option
         (LCP, TERMINATE),
     ]
     end.say(LCP, TERMINATE_ACK, 9)
-    assert end.of(LinkDown) == [LinkDown("IPCP: the peer does not take the address it is given")]
+    assert end.of(LinkDown) == [LinkDown("IPCP: the peer does not accept its assigned address")]
     assert end.of(NetworkUp) == []
 
 
@@ -214,7 +214,7 @@ def test_a_client_that_is_given_zeros_ends_the_link() -> None:
     assert end.link.phase.value == "terminate"
 
 
-def test_a_client_does_not_ask_for_what_a_server_presses_on_it() -> None:
+def test_a_client_ignores_options_that_a_server_adds() -> None:
     end = client()
     wish = encode_options((Option(ADDRESS, GIVEN.packed), Option(WINS_1, WINS[0].packed)))
     asked = options(only(end.say(IPCP, NAK, 1, wish)))

@@ -1,4 +1,4 @@
-"""The crypto binding's key by method: the measured table of facts/sstp-interop.md."""
+"""The crypto binding's key by method: the measured table of docs/facts.md §8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LCP, by hand: every option asked for, Nak'd and rejected, and the codes around."""
+"""LCP, by hand: every option requested, Nak'd and rejected, and the other codes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_empty_request_is_acknowledged_and_lcp_finished_in_both_directions() 
         (Option(ACFC, b"\1"), Option(ACFC, b"")),
     ],
 )
-def test_a_value_that_will_not_do_is_answered_with_one_that_will(
+def test_an_unacceptable_value_is_answered_with_an_acceptable_one(
     wrong: Option, right: Option
 ) -> None:
     assert only(server().ask(wrong)) == Packet(NAK, 1, encode_options((right,)))
@@ -162,17 +162,17 @@ def test_a_peer_that_wants_what_we_do_not_allow_is_offered_our_next_method() -> 
     assert options(only(said))[AUTHENTICATION] == CHAP_VALUE
 
 
-def test_a_peer_that_takes_none_of_our_methods_fails_and_is_sent_away() -> None:
+def test_a_peer_that_accepts_none_of_our_methods_fails_and_is_disconnected() -> None:
     end = server(methods=("EAP", "MS-CHAPv2"))
     end.nak(Option(AUTHENTICATION, PAP_VALUE))
     assert only(end.nak(Option(AUTHENTICATION, PAP_VALUE))).code == TERMINATE
     (failed,) = end.of(AuthenticationFailed)
     assert failed == AuthenticationFailed(
-        "refused", "the peer takes none of the methods allowed, last MS-CHAPv2"
+        "refused", "the peer accepts none of the allowed methods, last MS-CHAPv2"
     )
 
 
-def test_a_peer_that_rejects_authentication_fails_and_is_sent_away() -> None:
+def test_a_peer_that_rejects_authentication_fails_and_is_disconnected() -> None:
     end = server()
     assert only(end.reject(Option(AUTHENTICATION, CHAP_VALUE))).code == TERMINATE
     assert end.of(AuthenticationFailed)[0].reason == "refused"
@@ -181,7 +181,7 @@ def test_a_peer_that_rejects_authentication_fails_and_is_sent_away() -> None:
     assert len(end.of(LinkDown)) == 1
 
 
-def test_a_peer_that_never_agrees_is_sent_away() -> None:
+def test_a_peer_that_never_agrees_is_disconnected() -> None:
     end = server()
     for _ in range(16):
         assert only(end.nak(Option(MRU, b"\x05\x00"))).code == REQUEST
@@ -201,7 +201,7 @@ def test_an_ack_or_nak_of_another_request_is_ignored() -> None:
     assert end.say(LCP, NAK, end.request.identifier + 1, b"\1\4\5\0") == []
 
 
-def test_our_own_request_come_back_is_ignored_and_sent_again_in_time() -> None:
+def test_our_own_request_echoed_is_ignored_and_retransmitted() -> None:
     end = server()
     first = end.request
     assert end.say(LCP, *first) == []
@@ -215,7 +215,7 @@ def test_a_line_that_is_a_loop_is_given_up_as_one() -> None:
     for _ in range(10):
         end.say(LCP, *end.request)
         end.pass_time(3.0)
-    assert end.of(LinkDown) == [LinkDown("LCP: nothing but our own requests comes back")]
+    assert end.of(LinkDown) == [LinkDown("LCP: the line only echoes our own requests")]
 
 
 def test_a_silent_peer_is_asked_ten_times_and_then_given_up() -> None:
@@ -244,7 +244,7 @@ def test_an_echo_of_our_own_or_too_short_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("code", [ECHO_REPLY, DISCARD, IDENTIFICATION, 13])
-def test_identification_and_the_like_are_taken_without_a_word(code: int) -> None:
+def test_identification_and_the_like_are_ignored(code: int) -> None:
     end = server()
     assert end.say(LCP, code, 3, b"mineMSRASV5.20") == []
     end.establish(MAGIC)
@@ -271,7 +271,7 @@ def test_a_code_reject_of_configure_request_ends_the_link() -> None:
     assert end.of(LinkDown) == [LinkDown("LCP: the peer rejects the protocol")]
 
 
-def test_a_peer_that_says_goodbye_is_answered_and_the_link_is_down() -> None:
+def test_a_terminate_request_is_acknowledged_and_the_link_is_down() -> None:
     end = server()
     end.establish(MAGIC)
     assert only(end.say(LCP, TERMINATE, 5, b"bye")) == Packet(TERMINATE_ACK, 5, b"bye")
@@ -280,7 +280,7 @@ def test_a_peer_that_says_goodbye_is_answered_and_the_link_is_down() -> None:
     assert end.ask() == end.say(LCP, 77, 1, b"what") == []
 
 
-def test_our_goodbye_is_said_twice_and_then_the_link_is_down_without_an_answer() -> None:
+def test_our_terminate_request_is_sent_twice_before_the_link_is_down() -> None:
     end = server()
     end.establish(MAGIC)
     end.link.terminate("disconnected by the administrator", end.now)
@@ -315,7 +315,7 @@ def test_a_new_negotiation_on_an_open_network_ends_the_link() -> None:
     pair.server.receive(b"\xff\x03\xc0\x21" + request, pair.now)
     pair.settle()
     assert not pair.server.network_open
-    assert pair.of_server(LinkDown) == [LinkDown("the peer began LCP anew")]
+    assert pair.of_server(LinkDown) == [LinkDown("the peer restarted LCP")]
 
 
 @pytest.mark.parametrize("protocol", [0x8057, 0x80FD, 0x0057, 0xC025])
@@ -340,7 +340,7 @@ def test_before_that_it_is_discarded() -> None:
     assert end.say(EAP, REQUEST, 1) == []
 
 
-def test_an_ip_packet_is_none_of_the_links_business() -> None:
+def test_an_ip_packet_is_ignored_by_the_link() -> None:
     pair = Pair(server_config(), client_config()).open()
     pair.server.receive(b"\xff\x03" + IP.to_bytes(2, "big") + bytes(20), pair.now)
     assert pair.server.outgoing() == []
@@ -389,10 +389,10 @@ def test_a_client_asked_for_what_it_does_not_take_says_what_it_takes() -> None:
 def test_a_client_leaves_a_server_that_asks_for_no_authentication() -> None:
     end = ByHand(client_config())
     assert only(end.establish(MAGIC)).code == TERMINATE
-    assert end.of(AuthenticationFailed)[0].message == "the server asks for no authentication"
+    assert end.of(AuthenticationFailed)[0].message == "the server requires no authentication"
 
 
-def test_a_link_that_is_ended_before_it_was_begun_is_down_without_a_word() -> None:
+def test_a_link_terminated_before_it_was_opened_is_down_silently() -> None:
     pair = Pair(server_config(), client_config())
     pair.server.terminate("never mind", 0.0)
     assert pair.server.events() == [LinkDown("never mind")]

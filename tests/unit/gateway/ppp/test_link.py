@@ -1,4 +1,4 @@
-"""Two ends of a link played against each other: every method from LCP to IPCP."""
+"""Two ends of a link against each other: every method from LCP to IPCP."""
 
 from __future__ import annotations
 

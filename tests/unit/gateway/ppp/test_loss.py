@@ -37,7 +37,7 @@ def nth(number: int) -> Lost:
 
 
 def is_unacknowledged(frame: bytes) -> bool:
-    """CHAP's and EAP's last word, which nobody repeats unasked (RFC 1994 4.2, 3748 4.2)."""
+    """CHAP's and EAP's last packet, which is never retransmitted (RFC 1994 4.2, 3748 4.2)."""
     protocol, code = int.from_bytes(frame[2:4], "big"), frame[4]
     return (protocol == CHAP and code in (2, 3, 4)) or (protocol == EAP and code == 4)
 
@@ -93,7 +93,7 @@ def test_a_dead_line_is_given_up_at_both_ends() -> None:
     assert pair.now == 30.0
 
 
-def test_what_nobody_takes_away_is_bounded() -> None:
+def test_frames_that_are_not_taken_are_bounded() -> None:
     pair = MAKE["MS-CHAPv2"](lambda _who, _frame: False).open()
     for _ in range(1000):
         pair.server.receive(b"\xff\x03\xc0\x21\x09\1\0\x08mine", pair.now)

@@ -1,4 +1,4 @@
-"""MS-CHAPv2 inside CHAP, and PAP: retries, repetitions, verdicts that come late."""
+"""MS-CHAPv2 inside CHAP, and PAP: retries, retransmissions, late verdicts."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_peer_that_may_try_again_is_judged_by_the_new_challenge_thrice_at_most
     assert end.of(AuthenticationFailed) == [AuthenticationFailed("password", WRONG.message)]
 
 
-def test_the_right_password_at_the_second_try_lets_the_peer_in() -> None:
+def test_the_right_password_at_the_second_try_is_accepted() -> None:
     end, challenge = server()
     respond(end, challenge.identifier)
     ((_, failure),) = end.answer(WRONG)
@@ -155,7 +155,7 @@ def test_a_peer_that_does_not_respond_is_challenged_ten_times_and_fails() -> Non
 
 
 @pytest.mark.parametrize("verdict", [Accept(GIVEN), Refuse("password", ""), EapReply(b"")])
-def test_a_verdict_that_nobody_asked_for_is_ignored(verdict: Verdict) -> None:
+def test_a_verdict_without_an_attempt_is_ignored(verdict: Verdict) -> None:
     end, challenge = server()
     assert end.answer(verdict) == []
     respond(end, challenge.identifier)
@@ -172,7 +172,7 @@ def test_an_eap_packet_is_no_verdict_on_a_password() -> None:
 
 
 def test_a_new_negotiation_while_a_verdict_is_awaited_ends_the_link() -> None:
-    """Else the verdict on one attempt might be taken for another's."""
+    """Otherwise the verdict on one attempt might be applied to another."""
     end, challenge = server()
     respond(end, challenge.identifier)
     end.ask(Option(5, b"othr"), identifier=2)
@@ -244,7 +244,7 @@ def test_a_client_waits_a_minute_for_the_server_and_no_longer() -> None:
     assert end.of(AuthenticationFailed) == [AuthenticationFailed("refused", "no answer")]
 
 
-def test_pap_lets_a_right_password_in_with_zeros_for_the_binding() -> None:
+def test_pap_accepts_a_right_password_with_zeros_for_the_binding() -> None:
     pair = Pair(server_config(methods=("PAP",)), client_config(methods=("PAP",))).open()
     assert pair.server.network_open
     assert pair.client.network_open
@@ -262,7 +262,7 @@ def test_pap_refuses_a_wrong_password() -> None:
     ]
 
 
-def test_pap_tells_the_peer_no_more_than_it_is_to_hear() -> None:
+def test_pap_sends_only_the_text_meant_for_the_peer() -> None:
     end = ByHand(server_config(methods=("PAP",)))
     end.establish(MAGIC)
     end.say(PAP, 1, 1, b"\5alice\4word")
@@ -271,7 +271,7 @@ def test_pap_tells_the_peer_no_more_than_it_is_to_hear() -> None:
     assert end.of(AuthenticationFailed)[0].message == "RADIUS server 10.0.0.4: no"
 
 
-def test_pap_is_not_taken_where_it_is_not_configured() -> None:
+def test_pap_is_refused_unless_configured() -> None:
     pair = Pair(server_config(), client_config(methods=("PAP",))).open()
     assert pair.of_server(PapAttempt) == []
     assert pair.of_server(AuthenticationFailed)[0].reason == "refused"

@@ -1,4 +1,4 @@
-"""What charon is told of a site-to-site tunnel, and how its refusals are told."""
+"""charon's configuration of a site-to-site tunnel, and the reasons for refusals."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def test_the_key_is_in_its_own_message_only() -> None:
         ("received TS_UNACCEPTABLE notify, no CHILD_SA built", "share no traffic selectors"),
     ],
 )
-def test_a_refusal_is_told_in_words_with_charons_own(line: str, words: str) -> None:
+def test_a_refusal_quotes_charons_message(line: str, words: str) -> None:
     said = reason(["initiating IKE_SA s2s-office[1]", line], "establishing CHILD_SA failed")
     assert words in said
     assert line in said
 
 
-def test_what_is_not_understood_is_quoted() -> None:
+def test_an_unknown_message_is_quoted() -> None:
     assert reason([], "no such thing") == "no such thing"

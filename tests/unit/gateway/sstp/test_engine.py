@@ -84,7 +84,7 @@ class Bench:
         return [order for order in map(json.loads, lines) if order["kind"] == kind]
 
     async def says(self, *messages: Any) -> None:
-        """The worker sends these before it answers a report."""
+        """Have the worker send these before it answers a report."""
         text = "\n".join(m if isinstance(m, str) else json.dumps(m) for m in messages)
         (self.place / "say").write_text(text)
         await self.engine.refresh()
@@ -138,9 +138,7 @@ def settings(pki: Any, *roots: str, **changes: Any) -> Settings:
     return replace(given, **changes)
 
 
-async def test_the_worker_is_told_the_desired_state_and_a_change_of_it(
-    bench: Bench, pki: Any
-) -> None:
+async def test_the_worker_gets_the_desired_state_and_changes_of_it(bench: Bench, pki: Any) -> None:
     await bench.engine.configure(settings(pki, "root"))
     pid = bench.engine.report().pid
     await bench.engine.configure(settings(pki, "root", radius=True))
@@ -209,7 +207,7 @@ async def test_refusals_and_notes_reach_the_log_and_counts_the_report(
     assert bench.engine.report().counters == {"connections": 3}
 
 
-async def test_a_worker_that_talks_nonsense_is_replaced_and_its_sessions_are_over(
+async def test_a_worker_that_sends_invalid_messages_is_replaced_and_its_sessions_end(
     bench: Bench, pki: Any
 ) -> None:
     await bench.engine.configure(settings(pki, "root"))

@@ -1,4 +1,4 @@
-"""SSTP's questions and the gateway's answers, with a worker that only the test plays."""
+"""SSTP's admission requests and the answers, with the test as the worker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POLICY = Policy(roots=frozenset(("ROOT",)), limits={"SSTP": 2}, parts={"SSTP": (
 
 
 class Bench:
-    """A gate, and everything it told the worker."""
+    """A gate, and everything it sent to the worker."""
 
     def __init__(self, authenticator: Any = None) -> None:
         self.eap_tls = FakeEapTls()
@@ -61,7 +61,7 @@ class Bench:
         return [(r["event"], r["message"]) for r in self.log.documents()]
 
 
-async def test_who_is_admitted_gets_the_next_address_and_a_session_when_open() -> None:
+async def test_an_admitted_client_gets_the_next_address_and_a_session_when_open() -> None:
     bench = Bench()
     first, second = await bench.asks(1), await bench.asks(2, "bob")
     assert [a.address for a in (first, second)] == [
@@ -78,7 +78,7 @@ async def test_who_is_admitted_gets_the_next_address_and_a_session_when_open() -
 @pytest.mark.parametrize(
     ("root", "revoked", "reason"), [("OTHER", (), "untrusted"), ("ROOT", ("ALICE",), "revoked")]
 )
-async def test_the_gates_objection_is_the_answer(
+async def test_admissions_refusal_is_the_answer(
     root: str, revoked: tuple[str, ...], reason: str
 ) -> None:
     bench = Bench()
@@ -111,7 +111,7 @@ async def test_a_closed_session_is_logged_once_with_the_gateways_own_reason_firs
     assert list(bench.sessions) == []
 
 
-async def test_one_whose_certificate_was_revoked_while_it_connected_is_ended() -> None:
+async def test_a_client_revoked_while_connecting_is_ended() -> None:
     bench = Bench()
     await bench.asks(1)
     bench.admission.policy = Policy(
@@ -124,7 +124,7 @@ async def test_one_whose_certificate_was_revoked_while_it_connected_is_ended() -
     assert bench.events()[-1] == ("disconnected", "the certificate ALICE is revoked")
 
 
-async def test_one_who_took_too_long_does_not_get_an_address_that_may_be_anothers(
+async def test_a_client_whose_reservation_lapsed_gets_no_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gateway.policy.sessions.RESERVATION_LIFE", 0.0)
@@ -141,7 +141,7 @@ async def test_a_call_that_opens_unasked_is_ended() -> None:
     assert bench.told == [End(call=9, why="its place had lapsed")]
 
 
-async def test_with_certificates_no_password_comes_in() -> None:
+async def test_with_certificates_passwords_are_refused() -> None:
     bench = Bench()
     password = PapGiven(user="alice", password="p")
     await bench.gate.asked(Asked(call=1, address="192.0.2.2", attempt=password))
@@ -183,7 +183,7 @@ async def test_a_refusal_names_the_certificate_for_the_log() -> None:
     assert (refused.user, refused.thumbprint, refused.eap) == ("carol", "CAROL", FAILURE)
 
 
-async def test_a_fault_of_our_own_means_no() -> None:
+async def test_a_fault_of_our_own_refuses() -> None:
     class Broken(Slow):
         async def authenticate(self, _: Asked) -> Vouched | Denied | Continue:
             raise RuntimeError("a mistake of ours")
@@ -207,7 +207,7 @@ async def test_when_the_worker_is_gone_everything_is_given_back() -> None:
 
 
 class Slow:
-    """An authenticator that answers when the test says so."""
+    """An authenticator that answers when the test allows it."""
 
     methods: tuple[Method, ...] = ("EAP",)
 
@@ -226,7 +226,7 @@ def given(call: int) -> Asked:
     return Asked(call=call, address="192.0.2.2", attempt=EapGiven(packet=b"r", identity="alice"))
 
 
-async def test_what_the_authenticator_says_goes_to_the_worker_with_its_keys() -> None:
+async def test_the_authenticators_verdict_goes_to_the_worker_with_its_keys() -> None:
     slow = Slow()
     bench = Bench(slow)
     key = Key(form="specification", key=bytes(32))
@@ -249,7 +249,7 @@ async def test_a_challenge_keeps_no_place() -> None:
     assert bench.sessions.count(("SSTP",)) == 0
 
 
-async def test_a_verdict_for_a_call_that_is_gone_admits_nobody() -> None:
+async def test_a_verdict_for_an_ended_call_is_ignored() -> None:
     slow = Slow()
     bench = Bench(slow)
     asking = asyncio.create_task(bench.gate.asked(given(1)))

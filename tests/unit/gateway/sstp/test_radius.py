@@ -1,4 +1,4 @@
-"""SSTP's attempts as questions to RADIUS, and what becomes of the answers; RADIUS is a fake."""
+"""SSTP's attempts as RADIUS requests, and the resulting verdicts; RADIUS is a fake."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def eap(packet: bytes = IDENTITY, speaks: str = "") -> EapGiven:
     return EapGiven(packet=packet, identity="alice", speaks=speaks)
 
 
-async def test_mschapv2_is_asked_as_it_came_and_its_proof_and_keys_go_to_the_client() -> None:
+async def test_mschapv2_is_relayed_unchanged_and_its_proof_and_keys_go_to_the_client() -> None:
     bench = Bench(Accept(SERVER, Keys(RECV, SEND), PROOF))
     vouched = await bench.asks(GIVEN)
     assert isinstance(vouched, Vouched)
@@ -127,8 +127,8 @@ async def test_eap_goes_back_and_forth_and_the_method_decides_on_the_keys(
     assert {key.form: key.key for key in vouched.keys} == forms
 
 
-async def test_the_session_is_of_whom_the_server_names_and_else_of_the_identity() -> None:
-    """Within PEAP the EAP identity is what anybody could read, such as anonymous@corp.test."""
+async def test_the_session_has_the_servers_user_name_or_else_the_identity() -> None:
+    """With PEAP the outer EAP identity may be anonymous, such as anonymous@corp.test."""
     named = Accept(SERVER, Keys(*LONG), eap=SUCCESS, user="CORP\\alice")
     for outcome, user in ((named, "CORP\\alice"), (replace(named, user=""), "anonymous")):
         bench = Bench(Challenge(SERVER, QUESTION), outcome)
@@ -152,7 +152,7 @@ async def test_each_call_has_a_conversation_of_its_own_and_a_new_one_after_its_e
     assert len({*sessions}) == 4
 
 
-async def test_a_refusal_is_told_to_the_log_by_server_and_to_the_client_in_its_own_words() -> None:
+async def test_a_refusal_names_the_server_in_the_log_and_its_text_to_the_client() -> None:
     said = f"E=647 R=0 C={32 * '0'} V=3 M=Account locked out"
     bench = Bench(Reject(SERVER, "locked-out", said, FAILURE, 647))
     denied = await bench.asks(GIVEN)
@@ -167,7 +167,7 @@ async def test_a_refusal_is_told_to_the_log_by_server_and_to_the_client_in_its_o
     )
 
 
-async def test_silence_is_told_with_what_may_be_its_cause_and_not_to_the_client() -> None:
+async def test_silence_is_logged_with_its_possible_cause_and_not_sent_to_the_client() -> None:
     bench = Bench(NoAnswer("no answer from 10.1.1.10 within 30 s"))
     bench.path.down = "the tunnel of head-office is NotConnected"
     denied = await bench.asks(GIVEN)
@@ -179,7 +179,7 @@ async def test_silence_is_told_with_what_may_be_its_cause_and_not_to_the_client(
     assert denied.text == ""
 
 
-async def test_keys_that_are_no_use_for_a_binding_are_no_acceptance() -> None:
+async def test_keys_that_are_useless_for_the_binding_are_a_refusal() -> None:
     bench = Bench(Accept(SERVER, Keys(RECV, SEND), eap=SUCCESS))
     denied = await bench.asks(eap(speaks="EAP-TLS"))
     assert isinstance(denied, Denied)
@@ -187,9 +187,7 @@ async def test_keys_that_are_no_use_for_a_binding_are_no_acceptance() -> None:
     assert denied.eap == b""  # not the server's EAP-Success
 
 
-async def test_nobody_is_asked_where_radius_is_off_or_out_of_reach_or_the_method_is_strange() -> (
-    None
-):
+async def test_no_server_is_asked_if_radius_is_off_or_unreachable_or_the_method_unknown() -> None:
     bench = Bench()
     bench.path.enabled = False
     off = await bench.asks(GIVEN)
@@ -250,7 +248,7 @@ async def test_sessions_of_radius_users_end_with_radius_and_count_like_others() 
     assert refused.message == "Certificate authentication is not enabled"
 
 
-async def test_one_let_in_by_radius_while_it_was_switched_off_is_ended_when_it_opens() -> None:
+async def test_a_user_accepted_while_radius_was_disabled_is_ended_when_it_opens() -> None:
     sessions = Sessions(RecordingFence())
     admission = Admission(sessions)
     policy = Policy(

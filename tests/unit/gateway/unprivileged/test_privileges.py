@@ -50,7 +50,7 @@ os._exit(0)
 
 
 def confined(script: str, confine: str = "kept = privileges.confine()") -> dict[str, Any]:
-    """What the script found; it starts with sockets of its own network."""
+    """The script's results; it starts with sockets of its own network."""
     program = f"{PROLOGUE}\n{confine}\n{script}\n{EPILOGUE}"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30
@@ -98,8 +98,8 @@ attempt("sendmsg", lambda: listener.sendmsg([b"x"], [], 0x20000000, other.getsoc
     assert confined(script) == {"sendto": "EPERM", "sendmsg": "EPERM"}
 
 
-def test_what_is_open_goes_on() -> None:
-    """Accept at the listener, talk, watch, wait, sleep, take memory and random numbers."""
+def test_open_descriptors_still_work() -> None:
+    """Accept on the listener, send, receive, poll, sleep, allocate memory, get random numbers."""
     script = """
 poll = loop
 def accepted():
@@ -176,7 +176,7 @@ results["kept"] = namespaces.empty()
         (TOO_LATE, "the network: unshare: Operation not permitted; the files: unshare: Operation"),
     ],
 )
-def test_what_could_not_be_given_up_is_said(confine: str, words: str) -> None:
+def test_privileges_that_could_not_be_dropped_are_reported(confine: str, words: str) -> None:
     assert words in confined("", confine)["kept"]
 
 

@@ -9,7 +9,7 @@ from lab.cli.generate import generated
 CHECKOUT = Path(__file__).parents[4]
 
 
-@pytest.mark.parametrize("name", generated())
+@pytest.mark.parametrize("name", generated(CHECKOUT))
 def test_a_file_made_from_the_code_is_as_the_code_is(name: str) -> None:
     present = (CHECKOUT / name).read_text(encoding="utf-8")
-    assert present == generated()[name], "write it anew: ./p2slab test --generate"
+    assert present == generated(CHECKOUT)[name], "write it anew: ./p2slab test --generate"

@@ -1,4 +1,4 @@
-"""What is refused of connections and local network gateways, and that keys do not come back."""
+"""Which connections and local network gateways are refused; GET never returns keys."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judge(one: Connection, others: int = 0, **gateway: Any) -> list[str]:
     return [violation.message for rule in CONNECTION_RULES for violation in rule(case)]
 
 
-def test_a_sound_connection_passes() -> None:
+def test_a_valid_connection_passes() -> None:
     assert judge(connection(), others=29) == []
 
 
@@ -76,7 +76,7 @@ def test_a_policy_based_gateway_has_no_connection_yet() -> None:
 
 def test_a_device_is_connected_once() -> None:
     (message,) = judge(connection("again", "o3"), others=1)
-    assert message == "198.51.100.3 is connected already, by c3"
+    assert message == "c3 already connects to 198.51.100.3"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every rule refuses what it is for, and the document that breaks none passes."""
+"""Every rule refuses its violation, and a valid document passes."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_document_that_breaks_no_rule_passes(document: Any) -> None:
     ("sku", "protocols"),
     [("VpnGw1", ["SSTP"]), ("VpnGw1", ["IkeV2", "SSTP"]), ("Basic", ["SSTP"])],
 )
-def test_sstp_goes_alone_beside_ikev2_and_on_basic(
+def test_sstp_is_allowed_alone_with_ikev2_and_on_basic(
     document: Any, sku: str, protocols: list[str]
 ) -> None:
     assert judge(document({"sku": {"name": sku}}, vpnClientProtocols=protocols)) == []
@@ -212,21 +212,21 @@ def test_every_rule_has_a_case_here() -> None:
 
 
 @pytest.mark.parametrize("rule", sorted(BROKEN))
-def test_a_broken_rule_is_told_at_its_place(rule: str, document: Any) -> None:
+def test_a_violation_has_the_path_of_its_field(rule: str, document: Any) -> None:
     properties, client, path, words = BROKEN[rule]
     found = judge(document(properties, **client))
     assert any(dotted(v) == path and words in v.message for v in found), found
 
 
 @pytest.mark.parametrize("rule", sorted(BROKEN))
-def test_a_violation_says_what_to_do_and_who_says_so(rule: str, document: Any) -> None:
+def test_a_violation_has_a_remedy_and_a_source(rule: str, document: Any) -> None:
     properties, client, _, _ = BROKEN[rule]
     for violation in judge(document(properties, **client)):
         assert violation.remedy
         assert violation.source
 
 
-def test_all_problems_are_told_at_once(document: Any) -> None:
+def test_all_violations_are_reported_at_once(document: Any) -> None:
     broken = document(
         {"vpnType": "PolicyBased"},
         vpnClientProtocols=[],
@@ -236,7 +236,7 @@ def test_all_problems_are_told_at_once(document: Any) -> None:
     assert len(judge(broken)) == 4
 
 
-def test_a_gateway_without_point_to_site_needs_nothing_of_it(document: Any) -> None:
+def test_a_gateway_without_point_to_site_needs_no_client_configuration(document: Any) -> None:
     assert judge(document({"vpnClientConfiguration": None, "vpnType": "PolicyBased"})) == []
 
 
@@ -263,7 +263,7 @@ def test_20_roots_are_allowed(document: Any, pki: Any) -> None:
     assert judge(document(vpnClientRootCertificates=twenty)) == []
 
 
-def test_a_name_used_twice_is_told_for_both(document: Any, pki: Any) -> None:
+def test_a_duplicate_name_is_reported_for_both(document: Any, pki: Any) -> None:
     twice = roots(("same", pki.data("root")), ("SAME", pki.data("other-root")))
     assert len(judge(document(vpnClientRootCertificates=twice))) == 2
 
@@ -274,7 +274,7 @@ def test_pools_that_are_refused(prefix: str, document: Any) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "192.168.51.0/24"])
-def test_pools_that_are_taken(prefix: str, document: Any) -> None:
+def test_pools_that_are_accepted(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix))) == []
 
 
@@ -313,14 +313,14 @@ def test_three_radius_servers_are_too_many(document: Any) -> None:
     assert violation.message.startswith("3 RADIUS servers, 2 are allowed")
 
 
-def test_a_radius_server_is_said_in_one_way(document: Any) -> None:
+def test_radius_servers_are_given_in_one_way_only(document: Any) -> None:
     both = {"radiusServers": servers(("10.1.0.9", 1)), "radiusServerAddress": "10.1.0.8"}
     found = judge(document(**RADIUS, **both, radiusServerSecret="x"))
     assert [v.message for v in found] == ["RADIUS servers are given in two ways"]
 
 
 @pytest.mark.parametrize("secret", ["", "a\nb", "ü", "x" * 129])
-def test_a_secret_that_cannot_be_used_is_refused_untold(secret: str, document: Any) -> None:
+def test_an_unusable_secret_is_refused_without_its_text(secret: str, document: Any) -> None:
     one = {"radiusServerAddress": "10.1.0.9", "radiusServerSecret": secret}
     (violation,) = judge(document(**RADIUS, **one))
     assert "the shared secret" in violation.message

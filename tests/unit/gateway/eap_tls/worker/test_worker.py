@@ -1,4 +1,4 @@
-"""gateway.eap_tls.worker's worker on a real channel, spoken to as the gateway does."""
+"""gateway.eap_tls.worker's Worker on a real channel, with the test as the gateway."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_whole_conversation_shows_whose_certificate_it_is_and_both_have_one_ms
     assert gateway.ask(m.Ping(number=1)).counts["conversations"] == 0
 
 
-def test_a_chain_is_judged(gateway: Gateway) -> None:
+def test_a_chain_is_verified(gateway: Gateway) -> None:
     alice = credential("alice", "user root").certificate.public_bytes(Encoding.DER)
     good = gateway.ask(m.Look(number=5, chain=(alice,)))
     assert (good.number, good.reason, good.certificate.user) == (5, None, "alice")
@@ -123,7 +123,7 @@ def test_too_many_conversations_refuse_the_next_and_no_other(
     assert isinstance(gateway.respond(IDENTITY, 3), m.Request)
 
 
-def test_a_fault_costs_one_conversation_and_means_no(
+def test_a_fault_refuses_one_conversation_only(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: object) -> Any:
@@ -140,12 +140,12 @@ def test_a_fault_costs_one_conversation_and_means_no(
     assert isinstance(gateway.respond(IDENTITY), m.Request)
 
 
-def test_one_that_takes_too_much_computing_is_over(
+def test_a_conversation_that_takes_too_much_processor_time_is_refused(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "DEAREST", -1.0)
     failed = gateway.respond(IDENTITY)
-    assert (failed.reason, "computing" in failed.message) == ("refused", True)
+    assert (failed.reason, "processor time" in failed.message) == ("refused", True)
 
 
 def test_the_rehearsal_is_a_whole_one() -> None:

@@ -1,4 +1,4 @@
-"""A server's and a client's call joined in memory, with a clock that the test turns."""
+"""A server's and a client's call joined in memory, with a clock set by the test."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ ALICE = ClientConfig("alice", PASSWORD)
 
 
 def ip_packet(payload: bytes = b"ping") -> bytes:
-    """IPv4 enough for a call, which looks no further than PPP's protocol number."""
+    """An IPv4 packet good enough for a call, which only checks PPP's protocol number."""
     return b"\x45\0" + (20 + len(payload)).to_bytes(2, "big") + bytes(16) + payload
 
 
 def verdict(attempt: object) -> Verdict | None:
-    """Lets in whoever knows the password."""
+    """Accepts whoever knows the password."""
     match attempt:
         case MsChapV2Attempt():
             verified = verify(attempt, PASSWORD)
@@ -103,7 +103,7 @@ class Pair:
         self.to_client = self.to_server = b""
 
     def run(self) -> Pair:
-        """Until neither end has anything to say."""
+        """Run until neither end sends anything."""
         moving = True
         while moving:
             up, down = self.client.outgoing(), self.server.outgoing()
@@ -126,7 +126,7 @@ class Pair:
             call.receive(data[at : at + self._chunk], self.now)
 
     def pass_time(self, seconds: float) -> Pair:
-        """Turn the clock from deadline to deadline."""
+        """Advance the clock from deadline to deadline."""
         until = self.now + seconds
         while True:
             dues = [call.deadline() for call in (self.server, self.client) if not call.closed]
@@ -139,7 +139,7 @@ class Pair:
 
 
 def only(events: list[CallEvent], kind: type[E]) -> E:
-    """The one event of its kind."""
+    """The only event of this kind."""
     (found,) = [event for event in events if isinstance(event, kind)]
     return found
 
@@ -151,7 +151,7 @@ def kinds(events: list[CallEvent]) -> list[str]:
 
 @cache
 def certificates() -> tuple[ServerConfig, ClientConfig, Callable[[], LocalEapTls]]:
-    """Both ends of EAP-TLS, and who answers at the server's."""
+    """Both ends of EAP-TLS, and the server's owner."""
     now = datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])

@@ -72,7 +72,7 @@ def connected() -> ClientMachine:
 
 
 def sent(machine: Machine) -> list[tuple[Message, Status]]:
-    """What it sends, with the first status in it."""
+    """The messages that it sends, with their first status."""
     found = []
     for packet in machine.outgoing():
         control = read_control(packet)

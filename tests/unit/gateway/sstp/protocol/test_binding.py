@@ -161,7 +161,7 @@ def test_a_hash_protocol_that_was_not_offered_is_refused() -> None:
     )
 
 
-def test_which_of_the_accepted_forms_was_used_is_told() -> None:
+def test_the_form_of_the_key_is_reported() -> None:
     keys = (KeyOf("specification", bytes(32)), KeyOf("pppd", SPECIFICATION.hlak))
     assert verdict(bound(), keys=keys) == Bound(SHA256, "pppd")
 

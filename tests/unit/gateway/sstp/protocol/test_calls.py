@@ -99,13 +99,13 @@ def test_a_bound_call_without_an_address_is_not_established() -> None:
     assert "Data" not in kinds(pair.server.events())
 
 
-def test_a_client_in_a_hurry_may_send_its_request_behind_the_http_header() -> None:
+def test_a_client_may_send_its_request_directly_after_the_http_header() -> None:
     server = Pair().server
     server.receive(request("gw.example", "") + building.connect_request(), 0)
     assert messages(server.outgoing())[0] == Message.CALL_CONNECT_ACK
 
 
-def test_a_server_in_a_hurry_may_send_packets_behind_the_http_header() -> None:
+def test_a_server_may_send_packets_directly_after_the_http_header() -> None:
     client = Pair().client
     client.receive(accepted("p2slab", 0) + building.connect_ack(BOTH, bytes(32)), 0)
     frames = Framer().feed(client.outgoing().partition(b"\r\n\r\n")[2])

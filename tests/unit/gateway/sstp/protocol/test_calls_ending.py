@@ -87,7 +87,7 @@ def test_data_that_went_past_the_call_keeps_it_alive() -> None:
     assert pair.server.deadline() == 110
 
 
-def test_data_that_is_told_of_again_and_again_keeps_no_call_alive() -> None:
+def test_data_that_is_reported_repeatedly_keeps_no_call_alive() -> None:
     pair = Pair().run()
     for now in (60, 120):
         pair.server.heard(50)
@@ -181,7 +181,7 @@ def test_a_verdict_for_a_call_that_has_ended_is_ignored() -> None:
     assert pair.server.outgoing() == b""
 
 
-def test_an_ended_call_says_so_once() -> None:
+def test_an_ended_call_reports_it_once() -> None:
     pair = Pair().run()
     pair.server.end("first", 0)
     pair.server.end("second", 0)

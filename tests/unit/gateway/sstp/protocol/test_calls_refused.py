@@ -22,13 +22,13 @@ def test_a_wrong_password_is_refused_with_its_reason() -> None:
     assert pair.client.closed
 
 
-def test_a_refusal_is_told_once_whatever_the_client_does_next() -> None:
+def test_a_refusal_is_reported_once_whatever_the_client_does_next() -> None:
     pair = Pair(client=replace(ALICE, password="wrong")).run()
     pair.server.receive(building.ECHO_REQUEST, 0)
     assert only(pair.run().server_saw, Refused).reason == "password"
 
 
-def test_a_refusal_of_the_gate_is_told_with_its_reason() -> None:
+def test_a_refusal_by_admission_is_reported_with_its_reason() -> None:
     server, client, make = certificates()
     judge = make()
     judge.decide = lambda _shown: Refuse("revoked", "it is on the list")
@@ -73,7 +73,7 @@ def test_a_request_that_never_ends_is_answered_with_408_after_sixty_seconds() ->
     assert only(server.events(), Refused).reason == "timeout"
 
 
-def test_a_stream_that_cannot_be_cut_is_closed_without_a_word() -> None:
+def test_an_invalid_stream_is_closed_silently() -> None:
     pair = Pair().run()
     pair.server.receive(b"\x47ET / HTTP/1.1\r\n", 1)
     assert pair.server.closed

@@ -1,4 +1,4 @@
-"""The HTTP exchange before SSTP: what is taken, what is refused and with which status."""
+"""The HTTP exchange before SSTP: what is accepted, and what is refused with which status."""
 
 from __future__ import annotations
 

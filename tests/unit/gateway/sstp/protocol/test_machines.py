@@ -41,7 +41,7 @@ EXPECTED: dict[State, set[Message]] = {
 
 @pytest.mark.parametrize("make", WORKING)
 @pytest.mark.parametrize("message", Message)
-def test_only_expected_messages_are_taken(make: Callable[[], Machine], message: Message) -> None:
+def test_only_expected_messages_are_accepted(make: Callable[[], Machine], message: Message) -> None:
     machine = make()
     if message in EXPECTED[machine.state] | {Message.CALL_ABORT, Message.CALL_DISCONNECT}:
         return

@@ -103,7 +103,7 @@ def test_a_disconnect_is_acknowledged_in_every_state(make: Callable[[], Machine]
 
 
 @pytest.mark.parametrize("attribute", [b"\0\2\0\x0b" + bytes(7), b"\0\7\0\4"])
-def test_whoever_wants_to_go_may_go_whatever_the_message_holds(attribute: bytes) -> None:
+def test_teardown_is_accepted_whatever_the_message_contains(attribute: bytes) -> None:
     machine = bound()
     machine.receive(building.control(Message.CALL_DISCONNECT, attribute), 1)
     assert machine.outgoing() == [building.DISCONNECT_ACK]

@@ -1,4 +1,4 @@
-"""SSTP packets: bytes of the specification, both ways, and what is wrong with others."""
+"""SSTP packets: the specification's bytes, both ways, and the faults of others."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_what_is_wrong_with_a_message_is_named(
     assert wrong(packet) == expected
 
 
-def test_a_status_is_told_in_words() -> None:
+def test_a_status_has_a_name() -> None:
     (info,) = status_infos(read(building.abort(Status.INVALID_FRAME_RECEIVED)))
     assert str(info) == "invalid frame received"
     assert str(StatusInfo(0, 0x99)) == "status 0x99"

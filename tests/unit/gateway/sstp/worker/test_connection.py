@@ -1,4 +1,4 @@
-"""One connection in the worker, over TCP on the loopback, with a services that the test plays."""
+"""One connection in the worker, over TCP on the loopback, with the test as WorkerServices."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LIMIT = 5.0
 
 
 class Plane:
-    """Carries nothing; a flow that is in it tells its owner that the connection has ended."""
+    """Carries nothing; its flows report to their owner that the connection has ended."""
 
     def __init__(self) -> None:
         self.rests: list[bytes] = []
@@ -53,7 +53,7 @@ class Plane:
 
 @dataclass
 class WorkerServices:
-    """Remembers what it is told; `until` runs the reactor."""
+    """Records calls; `until` runs the reactor."""
 
     reactor: Reactor
     tls: ssl.SSLContext
@@ -153,7 +153,7 @@ def to_the_end(stream: socket.socket) -> bytes:
     return data
 
 
-def test_bytes_that_are_no_tls_are_a_matter_of_one_line(
+def test_bytes_that_are_not_tls_are_logged_in_one_line(
     services: WorkerServices, listener: socket.socket
 ) -> None:
     def act(stream: socket.socket) -> None:
@@ -169,7 +169,7 @@ def test_bytes_that_are_no_tls_are_a_matter_of_one_line(
     assert gone == ("gone",)
 
 
-def test_one_who_never_ends_the_handshake_is_thrown_out(
+def test_a_client_that_never_finishes_the_handshake_is_closed(
     services: WorkerServices, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HANDSHAKE_LIMIT", 0.05)
@@ -228,7 +228,7 @@ def test_a_fault_of_our_own_costs_its_call_and_no_other(
         thread.join()
 
 
-def test_hanging_up_on_one_who_has_not_said_anything_closes_at_once(
+def test_ending_a_silent_client_closes_at_once(
     services: WorkerServices, listener: socket.socket
 ) -> None:
     thread = stranger(listener, _quiet)
@@ -246,7 +246,7 @@ def _quiet(stream: socket.socket) -> None:
 IP = bytes.fromhex("4500001c0000000040010000ac100902 0a010004 0800000000000000")
 
 
-def test_packets_that_come_with_the_last_word_of_the_negotiation_are_not_lost(
+def test_packets_that_follow_the_last_negotiation_packet_are_not_lost(
     services: WorkerServices, listener: socket.socket, pki_today: Any
 ) -> None:
     """A client in a hurry: whatever it sends once it is bound has an IP packet behind it, in one

@@ -1,4 +1,4 @@
-"""The worker's small parts: channel, half-open table, ration of log lines, records, handshakes."""
+"""The worker's small parts: channel, half-open table, rate limit, records, handshakes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_what_the_other_side_does_not_read_waits_and_is_sent_later(pair: Pair) -
     assert not gateway.wants_write
 
 
-def test_one_who_never_reads_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_never_reads_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "MOST_WAITING", 3)
 
     def go_on() -> None:
@@ -129,7 +129,7 @@ def test_a_message_of_full_size_comes_over(pair: Pair) -> None:
         b'{"kind":"closed","call":1,"why":"' + b"x" * LARGEST + b'"}',
     ],
 )
-def test_nonsense_of_the_worker_ends_the_channel(data: bytes) -> None:
+def test_an_invalid_message_of_the_worker_ends_the_channel(data: bytes) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST)
@@ -147,7 +147,7 @@ def test_a_message_that_is_too_long_is_known_for_one() -> None:
             list(Channel(ours, FROM_WORKER).receive())
 
 
-def test_the_end_of_the_other_side_is_told(pair: Pair) -> None:
+def test_the_end_of_the_other_side_is_reported(pair: Pair) -> None:
     gateway, worker = pair
     worker.close()
     with pytest.raises(ChannelError, match="gone"):
@@ -183,7 +183,7 @@ def test_secrets_are_in_no_repr_and_in_no_error() -> None:
     assert secret not in str(caught.value)
 
 
-def test_strangers_text_is_cut_to_what_a_log_can_bear() -> None:
+def test_untrusted_text_is_truncated_for_the_log() -> None:
     assert printable("a\nb\x1b[31m" + "c" * 600) == "a?b?[31m" + "c" * 504
 
 
@@ -202,7 +202,7 @@ def test_a_source_with_too_many_loses_its_oldest() -> None:
     assert len(half_open) == 3
 
 
-def test_a_full_table_throws_out_of_the_greediest_source() -> None:
+def test_a_full_table_evicts_from_the_source_with_most() -> None:
     half_open = table()
     for number, source in enumerate(("b", "a", "a", "a")):
         assert half_open.add(number, source) is None
@@ -210,7 +210,7 @@ def test_a_full_table_throws_out_of_the_greediest_source() -> None:
     assert len(half_open) == 4
 
 
-def test_one_who_waits_for_a_verdict_goes_last() -> None:
+def test_connections_that_wait_for_a_verdict_are_evicted_last() -> None:
     half_open = table()
     for number in (1, 2, 3):
         half_open.add(number, "a")
@@ -222,7 +222,7 @@ def test_one_who_waits_for_a_verdict_goes_last() -> None:
     assert half_open.add(6, "a") == 6  # the only one who does not
 
 
-def test_who_is_admitted_or_gone_counts_no_more() -> None:
+def test_admitted_and_closed_connections_do_not_count() -> None:
     half_open = table()
     half_open.add(1, "a")
     half_open.remove(1, "a")
@@ -243,7 +243,7 @@ def test_a_flood_of_any_number_of_sources_leaves_the_newcomer_in() -> None:
 # ------------------------------------------------------------------------------- ration of lines
 
 
-def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
+def test_lines_beyond_the_rate_limit_are_counted_and_summed_up() -> None:
     lines = rate_limit.RateLimit(0.0)
     told = sum(lines.allows("protocol", 0.0) for _ in range(rate_limit.BURST + 7))
     assert told == rate_limit.BURST
@@ -253,7 +253,7 @@ def test_lines_beyond_the_ration_are_counted_and_summed_up() -> None:
     assert lines.summary() == ""
 
 
-def test_the_ration_comes_back_with_time() -> None:
+def test_the_rate_limit_recovers_with_time() -> None:
     lines = rate_limit.RateLimit(0.0)
     while lines.allows("protocol", 0.0):
         pass

@@ -1,4 +1,4 @@
-"""Privileges are gone for good; seen from outside, in /proc/PID/status."""
+"""Privileges are dropped for good, as seen from outside in /proc/PID/status."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_root_becomes_nobody_without_capabilities() -> None:
     nothing_left(seen)
 
 
-def test_where_no_other_id_is_mapped_the_capabilities_go_and_it_is_said() -> None:
+def test_where_no_other_id_is_mapped_capabilities_are_dropped_and_it_is_reported() -> None:
     alone = """
 import os, ctypes
 libc = ctypes.CDLL(None)
@@ -78,7 +78,7 @@ for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map",
 
 
 def test_it_dies_with_its_parent_although_its_ids_have_changed() -> None:
-    """The kernel forgets PR_SET_PDEATHSIG at setuid; the worker must ask again."""
+    """The kernel clears PR_SET_PDEATHSIG at setuid; the worker must set it again."""
     worker = "import time; from gateway.unprivileged import privileges; privileges.drop(); "
     worker += "print('dropped', flush=True); time.sleep(30)"
     parent = f"""
