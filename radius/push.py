@@ -1,7 +1,7 @@
 """A second factor by push in front of a RADIUS server: the state of radius.push_proxy, sans-I/O.
 
 The proxy forwards a request to the server. If the server accepts, the proxy asks the user and holds
-the answer back until the user decides on the telephone. The gateway is not aware of this: it waits,
+the answer back until the user decides on the phone. The gateway is not aware of this: it waits,
 30 s at most (docs/facts.md §13). To have a code typed, the proxy sends an Access-Challenge,
 which neither PPP nor EAP-MSCHAPv2 supports: it fails, as with Azure.
 """

@@ -191,15 +191,16 @@ class RadiusServer:
 
     @property
     def asks(self) -> bool:
-        """Whether it has users asked on the telephone."""
+        """Whether a second factor asks its users."""
         return self._settings.factor is not None
 
     async def decide(self, user: str, *, approve: bool) -> int:
-        """The user's word on the telephone; UsageError when nothing is asked of that user."""
+        """Answer for the user whom the second factor asks; how many requests that decided.
+        UsageError if it is not asking that user."""
         told = await self._control(f"{'approve' if approve else 'deny'} {user}")
         if not told["decided"]:
             asked = ", ".join(told["waiting"]) or "nobody"
-            raise UsageError(f"{user} is asked for nothing now", f"asked now: {asked}")
+            raise UsageError(f"no server is asking {user} now", f"it is asking: {asked}")
         return int(told["decided"])
 
     async def waiting(self) -> list[str]:

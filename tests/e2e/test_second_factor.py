@@ -46,7 +46,7 @@ def test_an_approval_lets_in_and_a_denial_does_not(tmp_path: Path, how: Method) 
         refusal = server.refusal("alice", written)
         assert refusal is not None
         assert refusal.reason == "second-factor-denied"
-        with pytest.raises(UsageError, match="asked for nothing"):
+        with pytest.raises(UsageError, match="no server is asking"):
             await server.decide("alice", approve=True)
 
     on_a_bench(tmp_path, test)
@@ -63,7 +63,7 @@ def test_a_wrong_password_asks_nobody(tmp_path: Path) -> None:
         assert refusal.reason == "password"
         await server.stop()
         assert await server.waiting() == [], "nor does a server that is down ask anybody"
-        with pytest.raises(UsageError, match="asked for nothing"):
+        with pytest.raises(UsageError, match="no server is asking"):
             await server.decide("alice", approve=True)
 
     on_a_bench(tmp_path, test)

@@ -191,8 +191,8 @@ def push_seeds() -> list[bytes]:
 
 
 def push(data: bytes) -> None:
-    """Whatever comes in: no acceptance goes back that the server has not given, and the user's
-    telephone not approved; what is kept is bounded; a line is a line.
+    """Whatever comes in: no acceptance goes back that the server has not given, and the user has
+    not approved; what is kept is bounded; a line is a line.
     """
     steps = split(data)
     start = steps[0][1] if steps and steps[0][0] == START else b""
