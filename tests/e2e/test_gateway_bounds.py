@@ -16,7 +16,7 @@ from gateway.charon.vici_link import ViciLink
 from gateway.common.errors import EngineError
 from gateway.common.vocabulary import VpnProtocol
 from gateway.daemons import heartbeat
-from gateway.ikev2 import config
+from gateway.charon import config
 from gateway.sstp.worker.worker import SHARE
 from lab.nodes.base import Node
 from lab.waiting import wait_until
