@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.charon import config
 from gateway.charon.vici_link import ViciLink
 from gateway.common.errors import EngineError
 from gateway.common.vocabulary import VpnProtocol
 from gateway.daemons import heartbeat
-from gateway.charon import config
 from gateway.sstp.worker.worker import SHARE
 from lab.nodes.base import Node
 from lab.waiting import wait_until
