@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 
-PORT = 4430
+PORT = 443
 PIECE = 65536
 
 

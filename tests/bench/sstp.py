@@ -64,7 +64,7 @@ _PLAN = replace(
     nodes=(*PLAN.nodes, NodePlan("app1", "host", routes=(Route("default", INSIDE),))),
     links=(*PLAN.links, BEHIND),
 )
-GATEWAY, LOAD_ROOT = "/run/gateway", "/run/load-root.pem"
+GATEWAY, LOAD_ROOT = "/run/sstp-gateway", "/run/load-root.pem"
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -144,7 +144,7 @@ class Served:
 
 
 @asynccontextmanager
-async def gateway(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Served]:
+async def serving(bench: Bench, *, native: bool, limit: int) -> AsyncIterator[Served]:
     """Up, with or without the compiled part."""
     node = bench.nodes["gw"]
     await _certify(bench)
@@ -207,7 +207,7 @@ async def measure_clients(
     """`number` clients, of which so many are active at one time, with the compiled part or not."""
     for native in (True, False):
         how = "" if native else ", pure Python"
-        async with gateway(bench, native=native, limit=SSTP_LIMIT) as served:
+        async with serving(bench, native=native, limit=SSTP_LIMIT) as served:
             before = resident(served.worker)
             load = await _load(bench, "hold", number)
             addresses = (await _said(load, 60))["addresses"]
@@ -253,7 +253,7 @@ async def measure_fence(bench: Bench, rows: Rows, options: argparse.Namespace) -
     """One flow through the gateway, with the fence and without in turn; a full set of sessions."""
     gateway = bench.nodes["gw"]
     rates: dict[tuple[str, Direction], list[float]] = defaultdict(list)
-    async with gateway(bench, native=True, limit=SSTP_LIMIT) as served:
+    async with serving(bench, native=True, limit=SSTP_LIMIT) as served:
         load = await _load(bench, "through", 1)
         source, *_ = (await _said(load, 60))["addresses"]
         others = ", ".join(f'172.16.203.{n} . "sstp0"' for n in range(1, SSTP_LIMIT))
@@ -290,7 +290,7 @@ async def _nft(bench: Bench, *arguments: str) -> Completed:
 async def measure_calls(bench: Bench, rows: Rows, options: argparse.Namespace) -> None:
     """Calls set up and ended; as a call takes its time to end, more than 128 are let in."""
     number = options.calls
-    async with gateway(bench, native=True, limit=number) as served:
+    async with serving(bench, native=True, limit=number) as served:
         began = served.seconds()
         load = await _load(bench, "rate", number)
         told = await _said(load, 120)
