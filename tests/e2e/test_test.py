@@ -26,8 +26,14 @@ def test_slow():
 """
 
 
-def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def start(
+    place: Path, *arguments: str, ignoring: tuple[signal.Signals, ...] = ()
+) -> subprocess.Popen[str]:
+    def ignore() -> None:
+        for number in ignoring:
+            signal.signal(number, signal.SIG_IGN)
+
+    return subprocess.Popen(  # noqa: PLW1509 (this process has one thread)
         [sys.executable, "-P", "-m", "lab.cli.main", "test", *arguments],
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
         cwd=place,
@@ -35,6 +41,7 @@ def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=ignore,
     )
 
 
@@ -59,3 +66,15 @@ def test_arguments_that_name_no_file_are_for_the_checkouts_tests(tmp_path: Path)
     out, err = process.communicate(timeout=60)
     assert "tests/unit/lab/test_waiting.py" in out, out + err
     assert process.returncode == 0
+
+
+def test_tests_started_in_the_background_or_by_nohup_send_signals_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """A shell without job control has them ignore SIGINT and SIGQUIT, nohup SIGHUP."""
+    ignoring = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    for processes in ("0", "1"):
+        file = f"{SOURCE}/tests/unit/test_signals.py"
+        process = start(SOURCE, "-q", "-n", processes, file, ignoring=ignoring)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, out + err

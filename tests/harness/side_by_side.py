@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -30,10 +31,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "alone: a file whose tests want the machine to themselves (set pytestmark)"
     )
+    _leave_signals_to_programs()
     if config.option.dist == "no":  # else it starts the processes that do have tests
         _take_a_run_directory()
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Company(config.workerinput["testrunuid"]))
+
+
+def _leave_signals_to_programs() -> None:
+    """Whatever this process was told to ignore, in the background of a script or by nohup, a
+    program that a test starts does not ignore: a handler is gone after exec, SIG_IGN is not."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def _take_a_run_directory() -> None:
