@@ -33,7 +33,7 @@ def start(
         for number in ignoring:
             signal.signal(number, signal.SIG_IGN)
 
-    return subprocess.Popen(  # noqa: PLW1509 (this process has one thread)
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "lab.cli.main", "test", *arguments],
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
         cwd=place,
@@ -41,7 +41,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=ignore,
+        preexec_fn=ignore,  # noqa: PLW1509 (this process has one thread)
     )
 
 
