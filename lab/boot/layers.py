@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUITE = "bookworm"
 # Raise it when another tree is built from the same lists.
-RECIPE = "2"
+RECIPE = "3"
 ORDER = ("base", "runner", "core", "sstp", "build", "directory", "test")
 LOCKS = {"runner": "requirements.lock", "test": "requirements-test.lock"}
 # Measured: peak disk space in bytes for making a layer, including downloads.

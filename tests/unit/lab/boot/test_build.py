@@ -66,6 +66,16 @@ def test_sequences_run_concurrently_and_each_in_its_order(builder: Builder, tmp_
     assert (tmp_path / "log").read_text().split() == ["1", "2", "3"]
 
 
+def test_a_tree_can_be_read_by_all_whatever_the_umask(builder: Builder, tmp_path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        builder.run([shell(f"mkdir {tmp_path}/venv; : > {tmp_path}/venv/python")])
+    finally:
+        os.umask(mask)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("venv", "venv/python")]
+    assert modes == [0o755, 0o644]
+
+
 def test_when_one_fails_the_others_are_killed(builder: Builder, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="sh failed"):
         builder.run([shell(f"echo $$ > {tmp_path}/pid; sleep 1000; :")], [
