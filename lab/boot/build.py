@@ -262,7 +262,6 @@ class _Running:
                 env=self._task.env,
                 preexec_fn=self._task.enter,  # noqa: PLW1509 (one thread)
                 cwd="/",
-                umask=0o022,  # accounts without rights use the tree too
                 start_new_session=True,
             )
         except subprocess.SubprocessError as error:

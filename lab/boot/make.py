@@ -87,6 +87,7 @@ def fill_root(cache: Cache, tree: str, fill: Callable[[str], None], key: str, so
     unfinished = f"{tree}{HALF_MADE}{os.getpid()}"
 
     def work() -> None:
+        os.umask(0o022)  # accounts without rights use the tree too
         for remains in unfinished_trees(cache):
             say(f"  removing {os.path.basename(remains)}, which was not finished")
             shutil.rmtree(remains)

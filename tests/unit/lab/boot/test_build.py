@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.boot import layers
+from lab.boot import layers, make
 from lab.boot.build import AptWatch, Builder, PipWatch, Task
 from lab.boot.cache import Cache
 from lab.boot.progress import Step, step
@@ -66,14 +66,25 @@ def test_sequences_run_concurrently_and_each_in_its_order(builder: Builder, tmp_
     assert (tmp_path / "log").read_text().split() == ["1", "2", "3"]
 
 
-def test_a_tree_can_be_read_by_all_whatever_the_umask(builder: Builder, tmp_path: Path) -> None:
+def test_a_tree_can_be_read_by_all_whatever_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the launcher makes itself, and what the programs make that it starts."""
+    monkeypatch.setattr(make, "as_pid_one", lambda work, undo: work())
+    monkeypatch.setattr(make, "_label", lambda *_: None)
+    cache, tree = Cache(str(tmp_path)), tmp_path / "root-aaaa"
+
+    def fill(new: str) -> None:
+        Path(new, "lib").mkdir()
+        Builder(cache, new).run([shell(f": > {new}/lib/python")])
+
     mask = os.umask(0o077)
     try:
-        builder.run([shell(f"mkdir {tmp_path}/venv; : > {tmp_path}/venv/python")])
+        make.fill_root(cache, str(tree), fill, "aaaa", "/src")
     finally:
         os.umask(mask)
-    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("venv", "venv/python")]
-    assert modes == [0o755, 0o644]
+    modes = [path.stat().st_mode & 0o777 for path in (tree, tree / "lib", tree / "lib/python")]
+    assert modes == [0o755, 0o755, 0o644]
 
 
 def test_when_one_fails_the_others_are_killed(builder: Builder, tmp_path: Path) -> None:
