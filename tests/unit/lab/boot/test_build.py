@@ -70,7 +70,7 @@ def test_a_tree_can_be_read_by_all_whatever_the_umask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the launcher makes itself, and what the programs make that it starts."""
-    monkeypatch.setattr(make, "as_pid_one", lambda work, undo: work())
+    monkeypatch.setattr(make, "as_pid_one", lambda work, **_: work())
     monkeypatch.setattr(make, "_label", lambda *_: None)
     cache, tree = Cache(str(tmp_path)), tmp_path / "root-aaaa"
 
