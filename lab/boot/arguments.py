@@ -56,8 +56,10 @@ class Call(NamedTuple):
 
     @property
     def builds_lab(self) -> bool:
-        """Whether the verb starts a lab."""
-        return self.row.may_ask and "--dry-run" not in self.own
+        """Whether the verb starts a lab; `test` does if it runs all tests."""
+        return (self.row.may_ask and "--dry-run" not in self.own) or (
+            self.verb == "test" and not self.own
+        )
 
     def file(self, file: File) -> str:
         """The name of one of the files."""

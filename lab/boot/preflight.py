@@ -89,6 +89,14 @@ def require_capabilities() -> None:
         raise MachineError(f"no namespaces for a lab: this root {lacks(lacking)}", CONTAINER)
 
 
+def require_lab(*, tun: bool) -> None:
+    """Raise MachineError for what root, here or in a user namespace, lacks to run a lab."""
+    require_capabilities()
+    require_ids()
+    if tun:
+        require_tun()
+
+
 def require_tun() -> None:
     """Raise MachineError if this user may not create TUN devices."""
     try:

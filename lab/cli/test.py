@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from lab.boot.ending import INTERRUPTED
+from lab.boot.preflight import require_lab
 
 CHECKS = (
     ("ruff format", [sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."]),
@@ -43,6 +44,8 @@ def command(
     if fuzz is not None:
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
         ctx.exit(_run(argv, Path(os.environ["P2SLAB_SOURCE"])))
+    if not pytest_arguments:
+        require_lab(tun=True)
     # A caller's paths are relative to the caller's directory, ours to the checkout.
     here = _here() if _name_a_file(pytest_arguments) else Path(os.environ["P2SLAB_SOURCE"])
     checks = [] if pytest_arguments else [Check(name, argv, here) for name, argv in CHECKS]

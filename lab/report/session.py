@@ -28,14 +28,10 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
 
     MachineError without TUN or capabilities, before daemons fail for lack of them.
     """
-    from lab.boot.preflight import require_capabilities, require_tun  # noqa: PLC0415 (8 ms)
-    from lab.boot.users import require_ids  # noqa: PLC0415 (as above)
+    from lab.boot.preflight import require_lab  # noqa: PLC0415 (8 ms)
 
     plan = topology.plan()
-    require_capabilities()
-    require_ids()
-    if plan.gateways:
-        require_tun()
+    require_lab(tun=bool(plan.gateways))
 
     def body(logs: Path) -> Body:
         from lab.runtime.lab import Lab  # noqa: PLC0415 (in the supervisor, not in the starter)

@@ -174,6 +174,12 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no tun, nothing made": (
         f"{EMPTY}; fresh /dev/net",
         "up /mnt/place.yaml", MACHINE, "/dev/net/tun.*modprobe tun"),
+    "no tun for the tests": (
+        "fresh /dev/net",
+        "test", MACHINE, "/dev/net/tun.*modprobe tun"),
+    "no tun for the tests, nothing made": (
+        f"{EMPTY}; fresh /dev/net",
+        "test", MACHINE, "/dev/net/tun.*modprobe tun"),
     "root without SYS_ADMIN": (
         "run='setpriv --bounding-set=-sys_admin'",
         "up /mnt/place.yaml", MACHINE, "SYS_ADMIN.*--privileged"),

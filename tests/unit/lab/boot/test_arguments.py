@@ -112,6 +112,8 @@ def test_a_wrong_command_line_is_reported_with_a_remedy(
         (["verify", "a.yaml"], False, True),
         (["up", "a.yaml", "--dry-run"], False, False),
         (["exec", "alice", "ip", "-h"], False, False),
+        (["test"], False, True),
+        (["test", "tests/unit"], False, False),
     ],
 )
 def test_what_a_verb_needs(words: list[str], unprivileged: bool, builds_lab: bool) -> None:
