@@ -13,7 +13,7 @@ OF_THE_MACHINE = "the machine lacks "
 # No test asserts time, on a machine that others use.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-pytest_plugins = ("tests.harness.side_by_side", "tests.harness.progress")
+pytest_plugins = ("tests.harness.costs", "tests.harness.progress", "tests.harness.side_by_side")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
