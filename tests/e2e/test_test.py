@@ -78,3 +78,12 @@ def test_tests_started_in_the_background_or_by_nohup_send_signals_all_the_same(
         process = start(SOURCE, "-q", "-n", processes, file, ignoring=ignoring)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, out + err
+
+
+def test_two_users_of_a_machine_have_directories_of_their_own(tmp_path: Path) -> None:
+    """Both are root where the tests run, and share /tmp."""
+    (tmp_path / "test_place.py").write_text("def test(tmp_path): print('at', tmp_path)")
+    process = start(tmp_path, "-s", "-p", "no:cacheprovider", "test_place.py")
+    out, err = process.communicate(timeout=60)
+    user = Path("/proc/self/uid_map").read_text().split()[1]
+    assert f"/pytest-of-p2slab-{user}/" in out, out + err

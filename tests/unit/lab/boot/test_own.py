@@ -20,7 +20,7 @@ from lab.boot.cache import Cache
 from lab.boot.make import locked
 from lab.errors import MACHINE, MachineError
 
-OTHER = 65534
+OTHER = 12345  # not 65534: in a user namespace, so appear those whom it does not know
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
