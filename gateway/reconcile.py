@@ -231,7 +231,8 @@ class Gateway:
             engine = self._engines[protocol] = _make(protocol, self._context(protocol))
         dns = self.placement.virtualNetwork.dnsServers
         radius = self._radius.enabled
-        await engine.configure(Settings(roots, part, self.routes, dns, radius))
+        policy = next(iter(self.configuration.vpnClientIpsecPolicies), None)
+        await engine.configure(Settings(roots, part, self.routes, dns, radius, policy))
 
     async def _run_eapd(self, roots: tuple[Certificate, ...], *, wanted: bool) -> None:
         """Run eapd if users authenticate by certificates."""

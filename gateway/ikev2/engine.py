@@ -116,11 +116,20 @@ class Ikev2Engine:
         old = self._loaded
         if old is None:
             await self._load_key()
-        if old is None or old.routes != settings.routes:
+        if old is None or (old.routes, old.ipsec) != (settings.routes, settings.ipsec):
             await self._load_connection(settings)
+        if old is not None and old.ipsec != settings.ipsec:
+            await self._end_all("the IPsec policy has changed")
         former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
         await self._lay_routes(settings, former)
         self._loaded = settings
+
+    async def _end_all(self, why: str) -> None:
+        """End sessions whose algorithms were agreed on under other settings."""
+        sessions = list(self._context.sessions.of("IkeV2"))
+        for session in sessions:
+            self._context.sessions.bar(session)
+        await asyncio.gather(*(self.disconnect(session, why) for session in sessions))
 
     async def _load_key(self) -> None:
         key = self._context.placement.serverCertificate.privateKey.read_bytes()
