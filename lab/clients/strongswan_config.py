@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lab.clients.persona import IkePersona
+from gateway.charon.proposals import Proposals
 from lab.clients.profile import Profile
 from lab.clients.user import UserCertificate, UserPassword
 
@@ -67,9 +67,9 @@ charon-systemd {{
 
 
 def connection_message(
-    profile: Profile, user: User, persona: IkePersona, *, encapsulate: bool
+    profile: Profile, user: User, offered: Proposals, *, encapsulate: bool
 ) -> dict[str, Any]:
-    """load-conn, following Azure's instructions for strongSwan, with the persona's proposals.
+    """load-conn, following Azure's instructions for strongSwan, with these proposals.
 
     The gateway must prove the dialled name (`remote.id`) with a certificate that chains to the
     profile's root. A client never reconnects by itself (seed: "Auto-reconnect ... not
@@ -80,7 +80,7 @@ def connection_message(
         "remote_addrs": [profile.server],
         "vips": ["0.0.0.0"],
         "encap": "yes" if encapsulate else "no",
-        "proposals": list(persona.ike),
+        "proposals": list(offered.ike),
         "fragmentation": "yes",
         "dpd_delay": "30s",
         "send_certreq": "no",
@@ -89,7 +89,7 @@ def connection_message(
         "children": {
             CHILD: {
                 "remote_ts": list(profile.routes),
-                "esp_proposals": list(persona.esp),
+                "esp_proposals": list(offered.esp),
                 "start_action": "none",
                 "close_action": "none",
                 "dpd_action": "clear",

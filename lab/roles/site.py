@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.charon import datapath
+from gateway.charon.proposals import Proposals
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
@@ -30,8 +31,10 @@ _PLUGINS = (
     "random nonce openssl kdf hmac sha1 sha2 aes gcm socket-default {ipsec} kernel-netlink vici"
 )
 # What a device is set up with for Azure's defaults (azure-docs vpn-gateway-about-vpn-devices).
-IKE = ("aes256-sha1-modp1024", "aes256-sha256-modp1024")
-ESP = ("aes256gcm16", "aes256-sha1", "aes256-sha256")
+DEFAULT = Proposals(
+    ike=("aes256-sha1-modp1024", "aes256-sha256-modp1024"),
+    esp=("aes256gcm16", "aes256-sha1", "aes256-sha256"),
+)
 
 Message = dict[str, Any]
 
@@ -183,7 +186,7 @@ def connection_message(spec: VpnDeviceSpec, *, encapsulate: bool) -> dict[str, A
     child = {
         "local_ts": [spec.lan],
         "remote_ts": ["0.0.0.0/0"],
-        "esp_proposals": list(ESP),
+        "esp_proposals": list(spec.esp or DEFAULT.esp),
         "start_action": "none",
         "close_action": "none",
         "dpd_action": "clear",
@@ -193,7 +196,7 @@ def connection_message(spec: VpnDeviceSpec, *, encapsulate: bool) -> dict[str, A
         "local_addrs": [spec.public],
         "remote_addrs": [spec.peer],
         "encap": "yes" if encapsulate else "no",
-        "proposals": list(IKE),
+        "proposals": list(spec.ike or DEFAULT.ike),
         "dpd_delay": "10s",
         "unique": "replace",
         "local": {"auth": "psk", "id": spec.public},
