@@ -38,7 +38,12 @@ class Ikev2Engine:
         self._relay = RadiusRelay(context, self._clients.account)
         # P2S over IKEv2 cannot start from a public IP that S2S uses (azure-docs
         # vpn-gateway-vpn-faq): an attempt refused from there was no client's.
-        self._refusals = Refusals(context.log, lambda: charon.peers, self._relay.has_refused)
+        self._refusals = Refusals(
+            context.log,
+            lambda: charon.peers,
+            self._relay.has_refused,
+            lambda uniqueid: context.sessions.by_handle("IkeV2", uniqueid),
+        )
         self._settings: Settings | None = None
         self._loaded: Settings | None = None
         """What charon has loaded; None: nothing."""

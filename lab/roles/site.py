@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.charon import datapath
 from gateway.charon.proposals import Proposals
+from gateway.common.rotation import whole
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
@@ -34,6 +36,10 @@ _PLUGINS = (
 DEFAULT = Proposals(
     ike=("aes256-sha1-modp1024", "aes256-sha256-modp1024"),
     esp=("aes256gcm16", "aes256-sha1", "aes256-sha256"),
+)
+
+_PROPOSALS = re.compile(
+    r"^\S+ \d+\[CFG\] (?:<.*?> )?(received|configured) proposals: (.*)$", re.MULTILINE
 )
 
 Message = dict[str, Any]
@@ -67,8 +73,8 @@ class Device:
         return await self._process.stop(limit)
 
     async def state(self) -> dict[str, Any]:
-        """Its own view: {state: Connected | NotConnected, ingress, egress}; ingress is from the
-        gateway, bytes."""
+        """Its own view: {state: Connected | NotConnected, ingress, egress, proposals}; ingress is
+        from the gateway, bytes. `proposals`: its last lines about proposals that do not match."""
         rows = await asyncio.to_thread(self._ask, "list_sas", {"ike": TUNNEL})
         children = [
             child
@@ -82,6 +88,7 @@ class Device:
             "state": "Connected" if children else "NotConnected",
             "ingress": sum(int(child["bytes-in"]) for child in children),
             "egress": sum(int(child["bytes-out"]) for child in children),
+            "proposals": "" if children else await asyncio.to_thread(self._unmatched),
         }
 
     async def use_key(self, key: str | None = None) -> None:
@@ -95,6 +102,10 @@ class Device:
         await asyncio.to_thread(self._share)
         message = connection_message(self._spec, encapsulate=userspace)
         await asyncio.to_thread(self._ask, "load_conn", {TUNNEL: message})
+
+    def _unmatched(self) -> str:
+        found = dict(_PROPOSALS.findall(whole(self.log)))  # the last of each
+        return "; ".join(f"{kind} proposals: {value}" for kind, value in found.items())
 
     def _share(self, other: str | None = None) -> None:
         key = self._spec.shared_key.get_secret_value() if other is None else other

@@ -76,7 +76,8 @@ def test_the_key_is_in_its_own_message_only() -> None:
     [
         ("parsed IKE_AUTH response 1 [ N(AUTH_FAILED) ]", "the pre-shared keys differ"),
         ("giving up after 3 retransmits", "the VPN device does not answer"),
-        ("received NO_PROPOSAL_CHOSEN notify error", "the two sides share no proposal"),
+        ("received NO_PROPOSAL_CHOSEN notify error", "the two sides share no IKE proposal"),
+        ("received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "share no ESP proposal"),
         ("received TS_UNACCEPTABLE notify, no CHILD_SA built", "share no traffic selectors"),
     ],
 )
