@@ -47,7 +47,8 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
 
     Routing rule 220 comes after `main` because the gateway installs the routes. A refused EAP
     client leaves a half-open IKE_SA; with charon's default block_threshold of five, refusals would
-    lock out everybody behind the same NAT.
+    lock out everybody behind the same NAT. The log is standard output by its path, because charon
+    flushes lines of files alone.
     """
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
@@ -73,7 +74,9 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    stdout {{
+    lines {{
+      path = /dev/stdout
+      append = yes
       time_format = %Y-%m-%dT%H:%M:%S
       time_add_ms = yes
       flush_line = yes

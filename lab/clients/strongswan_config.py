@@ -30,7 +30,8 @@ def strongswan_conf(
     directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
 ) -> str:
     """strongswan.conf. Windows gives up later, but a lab should not wait long for a firewall. The
-    plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns."""
+    plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns. The log:
+    see gateway.charon.config."""
     tries, timeout, base = PATIENT if patient else QUICK
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
@@ -41,7 +42,9 @@ def strongswan_conf(
   retransmit_timeout = {timeout * (1 if patient else slowness):.2f}
   retransmit_base = {base}
   filelog {{
-    stdout {{
+    lines {{
+      path = /dev/stdout
+      append = yes
       time_format = %H:%M:%S
       time_add_ms = yes
       flush_line = yes

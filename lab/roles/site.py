@@ -161,7 +161,8 @@ def _socket(node: Node) -> Path:
 
 
 def strongswan_conf(*, userspace: bool) -> str:
-    """strongswan.conf; routes into the tunnel are charon's own, from the LAN's address."""
+    """strongswan.conf; routes into the tunnel are charon's own, from the LAN's address. The log:
+    see gateway.charon.config."""
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
@@ -171,7 +172,9 @@ def strongswan_conf(*, userspace: bool) -> str:
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    stdout {{
+    lines {{
+      path = /dev/stdout
+      append = yes
       time_format = %H:%M:%S
       time_add_ms = yes
       flush_line = yes

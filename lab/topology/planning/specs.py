@@ -85,11 +85,11 @@ class VpnDeviceSpec:
     """The gateway's public address."""
     lan: str
     """The prefix behind the device."""
-    ike: tuple[str, ...]
-    """Its IKE proposals; empty: those for Azure's defaults."""
-    esp: tuple[str, ...]
-    """Its ESP proposals; empty: those for Azure's defaults."""
     shared_key: SecretStr = field(repr=False, metadata=SECRET)
+    ike: tuple[str, ...] = ()
+    """Its IKE proposals; empty: those for Azure's defaults."""
+    esp: tuple[str, ...] = ()
+    """Its ESP proposals; empty: those for Azure's defaults."""
 
 
 @dataclass(frozen=True)
