@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from lab.choices import did_you_mean
 
@@ -70,7 +78,9 @@ def _parse(of: Literal["IKE", "ESP"]) -> Callable[[Any], str]:
         if not isinstance(value, str):
             raise ValueError(f"{value!r} is not text; {example}")  # noqa: TRY004 (pydantic)
         words = value.split("-")
-        for word in words:
+        for number, word in enumerate(words):
+            if word in words[:number]:
+                raise ValueError(f"{value!r} names {word!r} twice; name it once")
             if word not in allowed:
                 raise ValueError(
                     f"{value!r}: {word!r} is not one of strongSwan's keywords for {of}; "
@@ -91,10 +101,18 @@ def _proposals(of: Literal["IKE", "ESP"]) -> tuple[Any, ...]:
     )
 
 
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Checked after the entries, so that a wrong one is not reported as missing, too."""
+    if not value:
+        raise ValueError("an empty list proposes nothing; name a proposal, or leave the key out")
+    return value
+
+
 MOST = 100
 """A proposal's number has eight bits, and an IKE_SA_INIT must fit into a datagram."""
-_Ike = Annotated[str, *_proposals("IKE")]
-_Esp = Annotated[str, *_proposals("ESP")]
+_LIST = (Field(max_length=MOST, json_schema_extra={"minItems": 1}), AfterValidator(_some))
+_Ike = Annotated[tuple[Annotated[str, *_proposals("IKE")], ...], *_LIST]
+_Esp = Annotated[tuple[Annotated[str, *_proposals("ESP")], ...], *_LIST]
 
 
 class IkeOffer(BaseModel):
@@ -102,10 +120,10 @@ class IkeOffer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    proposals: Annotated[tuple[_Ike, ...], Field(min_length=1, max_length=MOST)] | None = None
+    proposals: _Ike | None = None
     """For the IKE SA, first choice first, in strongSwan's keywords, such as
     [aes256-sha256-modp2048, aes256gcm16-prfsha384-ecp384]."""
-    esp: Annotated[tuple[_Esp, ...], Field(min_length=1, max_length=MOST)] | None = None
+    esp: _Esp | None = None
     """For the IPsec SA, such as [aes256gcm16, aes256-sha256-modp2048]; with a group: perfect
     forward secrecy when keys are renewed."""
 

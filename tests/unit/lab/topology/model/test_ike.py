@@ -59,6 +59,7 @@ def test_all_that_the_lab_proposes_by_itself_could_be_written() -> None:
         ("esp", "aes256gcm16-sha256", "its cipher protects integrity itself"),
         ("esp", "aes256-sha256-prfsha256", "'prfsha256' is not one"),
         ("esp", "modp2048", "no encryption algorithm"),
+        ("esp", "aes256-sha256-aes256", "names 'aes256' twice"),
     ],
 )
 def test_what_is_no_proposal_is_refused_in_words(of: str, text: str, words: str) -> None:
