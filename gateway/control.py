@@ -88,6 +88,7 @@ class Api:
             method=wanted.authenticationMethod or ("EAPMSCHAPv2" if radius else "EAPTLS"),
             radius=radius,
             radius_root=wanted.radius_root,
+            ipsec=gateway.ipsec,
         )
         return web.Response(body=pack(files(snapshot)), content_type="application/zip")
 

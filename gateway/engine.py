@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from gateway.arm.ipsec import IpsecPolicy
     from gateway.arm.placement import Placement
     from gateway.charon.daemon import Charon
     from gateway.common.vocabulary import VpnProtocol
@@ -40,6 +41,8 @@ class Settings:
     dns: tuple[IPv4Address, ...]
     radius: bool = False
     """Whether users authenticate by RADIUS instead of by certificates."""
+    ipsec: IpsecPolicy | None = None
+    """The only algorithms of IKEv2; None: Azure's default ones."""
 
 
 @dataclass(frozen=True)

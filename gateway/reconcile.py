@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from gateway.arm.ipsec import IpsecPolicy
     from gateway.arm.placement import Placement
     from gateway.common.vocabulary import VpnProtocol
     from gateway.engine import Engine
@@ -84,6 +85,11 @@ class Gateway:
     def configuration(self) -> VpnClientConfiguration:
         """The document's point-to-site part; empty if there is none."""
         return self.resource.properties.vpnClientConfiguration or VpnClientConfiguration()
+
+    @property
+    def ipsec(self) -> IpsecPolicy | None:
+        """The only algorithms for clients over IKEv2; None: Azure's default ones."""
+        return next(iter(self.configuration.vpnClientIpsecPolicies), None)
 
     @property
     def routes(self) -> tuple[IPv4Network, ...]:
@@ -231,7 +237,7 @@ class Gateway:
             engine = self._engines[protocol] = _make(protocol, self._context(protocol))
         dns = self.placement.virtualNetwork.dnsServers
         radius = self._radius.enabled
-        await engine.configure(Settings(roots, part, self.routes, dns, radius))
+        await engine.configure(Settings(roots, part, self.routes, dns, radius, self.ipsec))
 
     async def _run_eapd(self, roots: tuple[Certificate, ...], *, wanted: bool) -> None:
         """Run eapd if users authenticate by certificates."""

@@ -65,7 +65,7 @@ class VpnDevice(Protocol):
     """A site's VPN device, as its administrator sees it."""
 
     async def state(self) -> dict[str, Any]:
-        """Its own view: {state: Connected | NotConnected, ingress, egress} (bytes)."""
+        """Its own view: {state: Connected | NotConnected, ingress, egress (bytes), proposals}."""
 
     async def use_key(self, key: str | None = None) -> None:
         """Set the pre-shared key and end the tunnel; None: the right key."""

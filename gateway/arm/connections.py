@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
+from gateway.arm.ipsec import IpsecPolicies
 from gateway.arm.resource import AddressSpace, ArmModel, SubResource, Unsupported
 
 DPD_TIMEOUT = 45
@@ -59,8 +60,11 @@ class ConnectionProperties(ArmModel):
     dpdTimeoutSeconds: Annotated[int, Field(ge=9, le=3600)] = DPD_TIMEOUT
     enableBgp: bool = False
     virtualNetworkGateway2: Unsupported = None
-    ipsecPolicies: Unsupported = None
-    usePolicyBasedTrafficSelectors: Unsupported = None
+    ipsecPolicies: IpsecPolicies = ()
+    usePolicyBasedTrafficSelectors: bool | None = Field(
+        default=None,
+        description="Selectors are always the prefixes of both sides here, never any-to-any.",
+    )
     trafficSelectorPolicies: Unsupported = None
     authorizationKey: Unsupported = None
     routingWeight: Unsupported = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from gateway.arm.ipsec import IpsecPolicies
 from gateway.arm.sku import SkuName
 from gateway.common.vocabulary import AuthenticationType, VpnProtocol
 
@@ -106,7 +107,7 @@ class VpnClientConfiguration(ArmModel):
     radiusServerAddress: str | None = None
     radiusServerSecret: SecretStr | None = Field(default=None, exclude=True)
     radiusServers: tuple[RadiusServer, ...] = ()
-    vpnClientIpsecPolicies: Unsupported = None
+    vpnClientIpsecPolicies: IpsecPolicies = ()
     aadTenant: Unsupported = None
     aadAudience: Unsupported = None
     aadIssuer: Unsupported = None

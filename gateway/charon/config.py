@@ -15,7 +15,8 @@ THREADS, THREADS_FOR_VICI = 96, 40
 """An IKE_AUTH (low priority) occupies a thread while it waits for RADIUS, a vici command (medium)
 while it waits for a peer: up to vici_link.MOST_APART of these, so some are left for the rest."""
 COOKIE_THRESHOLD = 32
-"""Number of half-open IKE_SAs from which on initiators must return a cookie."""
+"""Number of half-open IKE_SAs, in all or of one source, from which on initiators must return a
+cookie."""
 BLOCK_THRESHOLD = 256
 """Maximum half-open IKE_SAs per source, as for SSTP: many clients may be behind one NAT."""
 MOST_HALF_OPEN = 1024
@@ -46,7 +47,8 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
 
     Routing rule 220 comes after `main` because the gateway installs the routes. A refused EAP
     client leaves a half-open IKE_SA; with charon's default block_threshold of five, refusals would
-    lock out everybody behind the same NAT.
+    lock out everybody behind the same NAT. The log is standard output by its path, because charon
+    flushes lines of files alone.
     """
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
@@ -61,6 +63,7 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
   half_open_timeout = {HALF_OPEN_TIMEOUT}
   dos_protection = yes
   cookie_threshold = {COOKIE_THRESHOLD}
+  cookie_threshold_ip = {COOKIE_THRESHOLD}
   block_threshold = {BLOCK_THRESHOLD}
   init_limit_half_open = {MOST_HALF_OPEN}
   init_limit_job_load = {MOST_JOBS}
@@ -71,7 +74,9 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    stdout {{
+    lines {{
+      path = /dev/stdout
+      append = yes
       time_format = %Y-%m-%dT%H:%M:%S
       time_add_ms = yes
       flush_line = yes

@@ -25,6 +25,7 @@ Reason = Literal[
     "limit",  # the SKU's number of connections is reached
     "no-address",  # the pool is used up
     "tls",  # no common TLS version or cipher suite
+    "no-proposal",  # no common IKE or ESP proposal
     "binding",  # SSTP: the crypto binding is wrong
     "protocol",  # the peer violated the protocol
     "timeout",  # the peer did not answer in time

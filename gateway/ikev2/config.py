@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.charon.proposals import Proposals, lifetimes, proposals
+
 if TYPE_CHECKING:
     from gateway.arm.placement import Placement
     from gateway.engine import Settings
@@ -14,13 +16,15 @@ _GROUPS = ("modp2048s256", "modp2048", "ecp384", "ecp256")
 _IKE = ("aes256gcm16-prfsha384", "aes256gcm16-prfsha256", "aes256-sha384", "aes256-sha256")
 _ESP = ("aes256gcm16", "aes256-sha256")
 
-IKE_PROPOSALS = (
-    *(f"{suite}-{group}" for suite in _IKE for group in _GROUPS),
-    "aes256-sha256-modp1024",  # Windows' default
-)
-ESP_PROPOSALS = (
-    *("-".join(filter(None, (suite, group))) for suite in _ESP for group in ("", *_GROUPS)),
-    "aes256-sha1",
+DEFAULT = Proposals(
+    ike=(
+        *(f"{suite}-{group}" for suite in _IKE for group in _GROUPS),
+        "aes256-sha256-modp1024",  # Windows' default
+    ),
+    esp=(
+        *("-".join(filter(None, (suite, group))) for suite in _ESP for group in ("", *_GROUPS)),
+        "aes256-sha1",
+    ),
 )
 DPD_DELAY = "30s"
 """Azure does not document its value for P2S."""
@@ -37,15 +41,19 @@ def connection(
     point-to-site-vpn-client-configuration-azure-cert: eap-tls; point-to-site-radius-gateway).
 
     Clients that authenticate by certificate without EAP are refused, because charon itself would
-    have to verify them. `unique: never`: two computers may share one certificate.
+    have to verify them. `unique: never`: two computers may share one certificate. Lifetimes are
+    documented only for an IPsec policy; without one they are charon's.
     """
+    policy = settings.ipsec
+    offered = proposals(policy) if policy else DEFAULT
+    life = lifetimes(policy.saLifeTimeSeconds, policy.saDataSizeKilobytes) if policy else {}
     return {
         "version": "2",
         "local_addrs": [str(placement.publicIPAddress)],
         "remote_addrs": ["%any"],
         "encap": "yes" if encapsulate else "no",
         "pools": ["radius"],
-        "proposals": list(IKE_PROPOSALS),
+        "proposals": list(offered.ike),
         "send_cert": "always",
         "dpd_delay": DPD_DELAY,
         "unique": "never",
@@ -55,7 +63,8 @@ def connection(
         "children": {
             "p2s": {
                 "local_ts": [str(route) for route in settings.routes],
-                "esp_proposals": list(ESP_PROPOSALS),
+                "esp_proposals": list(offered.esp),
+                **life,
                 "start_action": "none",
                 "mode": "tunnel",
                 "dpd_action": "clear",

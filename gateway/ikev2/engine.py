@@ -38,7 +38,12 @@ class Ikev2Engine:
         self._relay = RadiusRelay(context, self._clients.account)
         # P2S over IKEv2 cannot start from a public IP that S2S uses (azure-docs
         # vpn-gateway-vpn-faq): an attempt refused from there was no client's.
-        self._refusals = Refusals(context.log, lambda: charon.peers, self._relay.has_refused)
+        self._refusals = Refusals(
+            context.log,
+            lambda: charon.peers,
+            self._relay.has_refused,
+            lambda uniqueid: context.sessions.by_handle("IkeV2", uniqueid),
+        )
         self._settings: Settings | None = None
         self._loaded: Settings | None = None
         """What charon has loaded; None: nothing."""
@@ -116,11 +121,20 @@ class Ikev2Engine:
         old = self._loaded
         if old is None:
             await self._load_key()
-        if old is None or old.routes != settings.routes:
+        if old is None or (old.routes, old.ipsec) != (settings.routes, settings.ipsec):
             await self._load_connection(settings)
+        if old is not None and old.ipsec != settings.ipsec:
+            await self._end_all("the IPsec policy has changed")
         former = tuple(part for part in (old.pool if old else ()) if part not in settings.pool)
         await self._lay_routes(settings, former)
         self._loaded = settings
+
+    async def _end_all(self, why: str) -> None:
+        """End sessions whose algorithms were agreed on under other settings."""
+        sessions = list(self._context.sessions.of("IkeV2"))
+        for session in sessions:
+            self._context.sessions.bar(session)
+        await asyncio.gather(*(self.disconnect(session, why) for session in sessions))
 
     async def _load_key(self) -> None:
         key = self._context.placement.serverCertificate.privateKey.read_bytes()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.charon.config import SITE_TO_SITE
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.charon.vici_messages import LogLine
     from gateway.common.vocabulary import Reason
     from gateway.policy.diagnostics import DiagnosticLog
+    from gateway.policy.sessions import Session
 
 MOST_REMEMBERED = 1000
 _BEGINS = re.compile(r"(\S+) is initiating an IKE_SA\Z")
@@ -29,10 +30,11 @@ _CAUSE = re.compile(
     r"peer requested EAP, config unacceptable|traffic selectors .* unacceptable|"
     r"no virtual IP found for |authentication of "
 )
+_PROPOSALS = re.compile(r"(received|configured) proposals: (.*)")
 _ERROR_NOTIFY = re.compile(r"generating IKE_(?:SA_INIT|AUTH) response \d+ \[.* N\((\w+)\) \]\Z")
 _REASONS: dict[str, Reason] = {
     "AUTH_FAILED": "refused",
-    "NO_PROP": "refused",
+    "NO_PROP": "no-proposal",
     "TS_UNACCEPT": "refused",
     "INT_ADDR_FAIL": "no-address",
 }
@@ -42,20 +44,36 @@ _REASONS: dict[str, Reason] = {
 class _Attempt:
     address: str = ""
     cause: str = ""
+    proposals: dict[str, str] = field(default_factory=dict)
+    """As charon writes them: what it `received`, and what is `configured`."""
+
+    def why(self, notify: str) -> str:
+        """The cause in words; for NO_PROP what both sides have, the client's own last, because
+        it may be cut."""
+        if notify == "NO_PROP" and len(self.proposals) == 2:
+            what = self.proposals["configured"].partition(":")[0]
+            return (
+                f"no common {what} proposal: the gateway takes {self.proposals['configured']}; "
+                f"the client offered {self.proposals['received']}"
+            )
+        return self.cause or f"charon answered with {notify}"
 
 
 class Refusals:
-    """Attempts by unique id. `recorded` tells whether the relay has logged a refusal already."""
+    """Attempts by unique id. `recorded` tells whether the relay has logged a refusal already;
+    `session` is the session of an IKE_SA that fails after its client was admitted."""
 
     def __init__(
         self,
         log: DiagnosticLog,
         peers: Callable[[], frozenset[str]],
         recorded: Callable[[str], bool],
+        session: Callable[[str], Session | None],
     ) -> None:
         self._log = log
         self._peers = peers
         self._recorded = recorded
+        self._session = session
         self._attempts: OrderedDict[str, _Attempt] = OrderedDict()
 
     def feed(self, line: LogLine) -> None:
@@ -71,6 +89,8 @@ class Refusals:
             return
         if _CAUSE.match(line.text):
             attempt.cause = line.text
+        if found := _PROPOSALS.match(line.text):
+            attempt.proposals[found[1]] = found[2]
         notify = _ERROR_NOTIFY.match(line.text)
         if notify and notify[1] in _REASONS:
             del self._attempts[line.uniqueid]
@@ -79,5 +99,15 @@ class Refusals:
     def _refused(self, uniqueid: str, attempt: _Attempt, notify: str) -> None:
         if self._recorded(uniqueid) or attempt.address in self._peers():
             return
-        cause = attempt.cause or f"charon answered with {notify}"
-        self._log.add("refused", "IkeV2", cause, reason=_REASONS[notify], address=attempt.address)
+        why, session = attempt.why(notify), self._session(uniqueid)
+        if session:
+            session.ending = session.ending or why
+        self._log.add(
+            "refused",
+            "IkeV2",
+            why,
+            reason=_REASONS[notify],
+            address=attempt.address,
+            user=session.peer.user if session else "",
+            thumbprint=session.peer.thumbprint if session else "",
+        )

@@ -15,6 +15,7 @@ from gateway.profile.windows import setup_script
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
+    from gateway.arm.ipsec import IpsecPolicy
     from gateway.common.vocabulary import AuthenticationMethod, VpnProtocol
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -38,6 +39,8 @@ class Snapshot:
     radius: bool = False
     radius_root: bytes = b""
     """RADIUS with EAPTLS: the root by which clients authenticate the RADIUS server, DER."""
+    ipsec: IpsecPolicy | None = None
+    """The only algorithms that the gateway accepts for IKEv2; None: its default ones."""
 
 
 def files(snapshot: Snapshot) -> dict[str, bytes]:
@@ -53,10 +56,14 @@ def files(snapshot: Snapshot) -> dict[str, bytes]:
     if "IkeV2" in snapshot.protocols:
         content |= _settings("Generic", snapshot)
         if snapshot.radius and snapshot.method == "EAPMSCHAPv2":
-            content["Mac/VpnSettings.mobileconfig"] = mobileconfig(snapshot.fqdn, snapshot.root_pem)
+            content["Mac/VpnSettings.mobileconfig"] = mobileconfig(
+                snapshot.fqdn, snapshot.root_pem, snapshot.ipsec
+            )
     if {"IkeV2", "SSTP"} & set(snapshot.protocols):
         content |= _settings("WindowsLab", snapshot)
-        script = setup_script(snapshot.fqdn, snapshot.protocols, snapshot.routes, snapshot.method)
+        script = setup_script(
+            snapshot.fqdn, snapshot.protocols, snapshot.routes, snapshot.method, snapshot.ipsec
+        )
         content["WindowsLab/VpnClientSetup.ps1"] = script.encode()
     if "OpenVPN" in snapshot.protocols:
         text = vpnconfig(
@@ -72,7 +79,7 @@ def _settings(folder: str, snapshot: Snapshot) -> dict[str, bytes]:
         **({f"{folder}/RadiusServerRoot.cer": snapshot.radius_root} if has_root else {}),
         f"{folder}/VpnServerRoot.cer": _der(snapshot.root_pem),
         f"{folder}/VpnSettings.xml": vpn_settings(
-            snapshot.fqdn, snapshot.protocols, snapshot.routes
+            snapshot.fqdn, snapshot.protocols, snapshot.routes, snapshot.ipsec
         ),
     }
 

@@ -2,22 +2,54 @@
 
 Azure documents only that the file exists (azure-docs,
 point-to-site-vpn-client-configuration-radius-password). The keys are Apple's, according to
-strongSwan's documentation of iOS and macOS; the proposals are a Mac's defaults.
+strongSwan's documentation of iOS and macOS; the proposals are a Mac's defaults, or those of the
+gateway's IPsec policy.
 """
 
 from __future__ import annotations
 
 import plistlib
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_DNS, UUID, uuid5
+
+if TYPE_CHECKING:
+    from gateway.arm.ipsec import IpsecPolicy
 
 _SECURITY = {
     "EncryptionAlgorithm": "AES-256",
     "IntegrityAlgorithm": "SHA2-256",
     "DiffieHellmanGroup": 14,
 }
+_DEFAULT = {
+    "IKESecurityAssociationParameters": _SECURITY,
+    "ChildSecurityAssociationParameters": _SECURITY,
+}
 
 
-def mobileconfig(fqdn: str, root_pem: str) -> bytes:
+# Apple's words for those of an IPsec policy of clients (Apple's Device Management, "VPN.IKEv2").
+# Apple has no group 24.
+_CIPHERS = {
+    "AES128": "AES-128",
+    "AES256": "AES-256",
+    "GCMAES128": "AES-128-GCM",
+    "GCMAES256": "AES-256-GCM",
+}
+_HASHES = {"SHA256": "SHA2-256", "SHA384": "SHA2-384"}
+_GROUPS = {
+    "DHGroup2": 2,
+    "DHGroup14": 14,
+    "DHGroup2048": 14,
+    "DHGroup24": 24,
+    "ECP256": 19,
+    "ECP384": 20,
+    "PFS2": 2,
+    "PFS14": 14,
+    "PFS2048": 14,
+    "PFS24": 24,
+}
+
+
+def mobileconfig(fqdn: str, root_pem: str, policy: IpsecPolicy | None = None) -> bytes:
     """The profile with the root and the connection. ExtendedAuthEnabled without a certificate means
     EAP-MSCHAPv2. The same gateway gives the same bytes."""
     own = uuid5(NAMESPACE_DNS, fqdn)
@@ -27,21 +59,45 @@ def mobileconfig(fqdn: str, root_pem: str) -> bytes:
         **_payload(own, "profile", "Configuration", "Azure VPN"),
         "PayloadContent": [
             {**root, "PayloadContent": _der(root_pem)},
-            {**vpn, "UserDefinedName": "IkeV2-VPN", "VPNType": "IKEv2", "IKEv2": _ikev2(fqdn)},
+            {
+                **vpn,
+                "UserDefinedName": "IkeV2-VPN",
+                "VPNType": "IKEv2",
+                "IKEv2": _ikev2(fqdn, policy),
+            },
         ],
     }
     return plistlib.dumps(content)
 
 
-def _ikev2(fqdn: str) -> dict[str, object]:
+def _ikev2(fqdn: str, policy: IpsecPolicy | None) -> dict[str, object]:
     return {
         "RemoteAddress": fqdn,
         "RemoteIdentifier": fqdn,
         "LocalIdentifier": "",
         "AuthenticationMethod": "None",
         "ExtendedAuthEnabled": 1,
-        "IKESecurityAssociationParameters": _SECURITY,
-        "ChildSecurityAssociationParameters": _SECURITY,
+        **(_agreed(policy) if policy else _DEFAULT),
+    }
+
+
+def _agreed(policy: IpsecPolicy) -> dict[str, object]:
+    pfs = policy.dhGroup if policy.pfsGroup == "PFSMM" else policy.pfsGroup
+    ike = _security(policy.ikeEncryption, policy.ikeIntegrity, policy.dhGroup)
+    child = _security(policy.ipsecEncryption, policy.ipsecIntegrity, pfs)
+    return {
+        "IKESecurityAssociationParameters": ike,
+        "ChildSecurityAssociationParameters": child,
+        "EnablePFS": int(pfs != "None"),
+    }
+
+
+def _security(cipher: str, integrity: str, group: str) -> dict[str, object]:
+    """GCM needs no integrity algorithm, and no PFS no group."""
+    return {
+        "EncryptionAlgorithm": _CIPHERS[cipher],
+        **({"IntegrityAlgorithm": _HASHES[integrity]} if integrity in _HASHES else {}),
+        **({"DiffieHellmanGroup": _GROUPS[group]} if group in _GROUPS else {}),
     }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from ipaddress import IPv4Network
 
+    from gateway.arm.ipsec import IpsecPolicy
     from gateway.common.vocabulary import AuthenticationMethod, VpnProtocol
 
 
@@ -24,12 +25,23 @@ _METHODS: dict[AuthenticationMethod, tuple[str, ...]] = {
 }
 """Without options, New-EapConfiguration makes EAP-MSCHAPv2 (its documentation)."""
 
+# Windows' words for those of an IPsec policy of clients, where they differ from ARM's
+# (Set-VpnConnectionIPsecConfiguration).
+_WORDS = {
+    "DHGroup2": "Group2",
+    "DHGroup14": "Group14",
+    "DHGroup2048": "Group14",
+    "DHGroup24": "Group24",
+    "PFS14": "PFS2048",
+}
+
 
 def setup_script(
     fqdn: str,
     protocols: Iterable[VpnProtocol],
     routes: Iterable[IPv4Network],
     method: AuthenticationMethod = "EAPTLS",
+    policy: IpsecPolicy | None = None,
 ) -> str:
     """The script, with CRLF line endings; `Automatic` tries IKEv2 first, then SSTP (seed)."""
     offered = {"IkeV2", "SSTP"} & set(protocols)
@@ -43,6 +55,7 @@ def setup_script(
         f"Add-VpnConnection -Name $name -ServerAddress '{fqdn}' -TunnelType {tunnel} `",
         "    -AuthenticationMethod Eap -EapConfigXmlStream $eap.EapConfigXmlStream `",
         "    -EncryptionLevel Required -SplitTunneling -Force",
+        *(_ipsec(policy) if policy else ()),
         *(
             f"Add-VpnConnectionRoute -ConnectionName $name -DestinationPrefix '{route}'"
             for route in routes
@@ -50,3 +63,17 @@ def setup_script(
         "",
     )
     return "\r\n".join(lines)
+
+
+def _ipsec(policy: IpsecPolicy) -> tuple[str, ...]:
+    """Windows offers group 2 alone unless it is told otherwise (docs/facts.md §15)."""
+    authentication = {"SHA256": "SHA256128"}.get(policy.ipsecIntegrity, policy.ipsecIntegrity)
+    return (
+        "Set-VpnConnectionIPsecConfiguration -ConnectionName $name -Force `",
+        f"    -EncryptionMethod {policy.ikeEncryption} `",
+        f"    -IntegrityCheckMethod {policy.ikeIntegrity} `",
+        f"    -DHGroup {_WORDS.get(policy.dhGroup, policy.dhGroup)} `",
+        f"    -CipherTransformConstants {policy.ipsecEncryption} `",
+        f"    -AuthenticationTransformConstants {authentication} `",
+        f"    -PfsGroup {_WORDS.get(policy.pfsGroup, policy.pfsGroup)}",
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.charon.config import SITE_TO_SITE
+from gateway.charon.proposals import EARLY, Proposals, lifetimes, proposals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,24 +18,27 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-IKE_PROPOSALS = tuple(
-    f"{cipher}-{integrity}-modp1024"
-    for cipher in ("aes256", "aes128", "3des")
-    for integrity in ("sha1", "sha256")
-)
-ESP_PROPOSALS = (
-    "aes256gcm16",
-    "aes256-sha1",
-    "3des-sha1",
-    "aes256-sha256",
-    "aes128-sha1",
-    "3des-sha256",
+    from gateway.arm.ipsec import IpsecPolicy
+
+DEFAULT = Proposals(
+    ike=tuple(
+        f"{cipher}-{integrity}-modp1024"
+        for cipher in ("aes256", "aes128", "3des")
+        for integrity in ("sha1", "sha256")
+    ),
+    esp=(
+        "aes256gcm16",
+        "aes256-sha1",
+        "3des-sha1",
+        "aes256-sha256",
+        "aes128-sha1",
+        "3des-sha256",
+    ),
 )
 IKE_LIFE, ESP_LIFE = 28_800, 27_000
-"""Seconds."""
-ESP_BYTES = 102_400_000 * 1024
-EARLY = 0.9
-"""Fraction of a lifetime after which keys are renewed."""
+"""Seconds. A policy does not change that of the IKE_SA (azure-docs
+vpn-gateway-ipsecikepolicy-rm-powershell)."""
+ESP_KILOBYTES = 102_400_000
 RETRANSMITS = 8
 """Seconds for which charon retransmits a request before it gives up (see strongswan.conf)."""
 
@@ -53,6 +57,8 @@ class Tunnel:
     dpd_timeout: int
     initiates: bool
     key: SecretStr = field(repr=False)
+    policy: IpsecPolicy | None = None
+    """Its only algorithms; None: Azure's default ones."""
 
     @property
     def connection(self) -> str:
@@ -81,19 +87,22 @@ def connection(tunnel: Tunnel, public: IPv4Address, *, userspace: bool) -> dict[
     a tunnel is up, a trap policy of kernel ESP holds packets back; kernel-libipsec has no traps and
     drops them.
     """
-    life, byte = round(ESP_LIFE * EARLY), round(ESP_BYTES * EARLY)
+    policy = tunnel.policy
+    offered = proposals(policy) if policy else DEFAULT
+    life = (
+        lifetimes(policy.saLifeTimeSeconds, policy.saDataSizeKilobytes)
+        if policy
+        else lifetimes(ESP_LIFE, ESP_KILOBYTES)
+    )
     child = {
         "local_ts": _texts(tunnel.local),
         "remote_ts": _texts(tunnel.prefixes),
-        "esp_proposals": list(ESP_PROPOSALS),
+        "esp_proposals": list(offered.esp),
         "mode": "tunnel",
         "start_action": "none" if userspace else "trap",
         "dpd_action": "clear",
         "close_action": "none",
-        "rekey_time": f"{life}s",
-        "life_time": f"{ESP_LIFE}s",
-        "rekey_bytes": str(byte),
-        "life_bytes": str(ESP_BYTES),
+        **life,
     }
     rekey = round(IKE_LIFE * EARLY)
     return {
@@ -101,7 +110,7 @@ def connection(tunnel: Tunnel, public: IPv4Address, *, userspace: bool) -> dict[
         "local_addrs": [str(public)],
         "remote_addrs": [str(tunnel.peer)],
         "encap": "yes" if userspace else "no",
-        "proposals": list(IKE_PROPOSALS),
+        "proposals": list(offered.ike),
         "rekey_time": f"{rekey}s",
         "over_time": f"{IKE_LIFE - rekey}s",
         "dpd_delay": f"{max(1, tunnel.dpd_timeout - RETRANSMITS)}s",

@@ -29,7 +29,8 @@ GOODBYE_MS = "1000"
 _REASONS = (
     (r"AUTHENTICATION_FAILED|AUTH_FAILED|MAC mismatched", "the pre-shared keys differ"),
     (r"giving up after|peer not responding|timed out", "the VPN device does not answer"),
-    (r"NO_PROPOSAL_CHOSEN|NO_PROP\)|no acceptable", "the two sides share no proposal"),
+    (r"NO_PROPOSAL_CHOSEN notify, no CHILD_SA", "the two sides share no ESP proposal"),
+    (r"NO_PROPOSAL_CHOSEN|NO_PROP\)", "the two sides share no IKE proposal"),
     (r"TS_UNACCEPT", "the two sides share no traffic selectors"),
     (r"Network is unreachable|error writing to socket", "the VPN device cannot be reached"),
 )

@@ -136,6 +136,7 @@ class Connections:
             properties.dpdTimeoutSeconds,
             properties.connectionMode != "ResponderOnly",
             properties.sharedKey,
+            next(iter(properties.ipsecPolicies), None),
         )
 
     def _space(self, local: LocalNetworkGateway) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,18 @@ async def connects(step: Connects, world: World) -> Outcome:
     up = await client.connection()
     if up is not None and step.after is None and step.over in (None, up.protocol):
         return Outcome(held=True, detail=f"is connected already: {_told(up)}")
+    began = datetime.now(UTC)
     try:
         # Without `after` a named protocol is the user's own choice; with it, the order decides.
         async with patience(math.inf) as counted:
             connection, failures = await client.dial(None if step.after else step.over)
     except RefusedError as error:
-        return Outcome(held=False, detail=f"refused: {error}", evidence=_said(error))
+        record = await _record_of_proposals(client, error, began, world)
+        return Outcome(
+            held=False,
+            detail=f"refused: {error}{_quoted(record)}",
+            evidence=_said(error) | _logged(record),
+        )
     tried = [failure.protocol for failure in failures if isinstance(failure, RefusedError)]
     evidence: dict[str, Any] = {}
     if failures:
@@ -91,6 +97,7 @@ async def refused(step: Refused, world: World) -> Outcome:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
         record = await _gateways_record(client, error, began)
+        record = record or await _record_of_proposals(client, error, began, world)
         asks = _vague(record) and error.reason == "refused"
         told = await _servers_word(client, world, written) if asks else None
         return _judged(step, error, record, told)
@@ -101,7 +108,7 @@ def _judged(
     step: Refused, error: RefusedError, record: Record | None, told: Refusal | None
 ) -> Outcome:
     reason = told.reason if told else record["reason"] if record else error.reason
-    evidence = _said(error) | ({"the gateway's log": record} if record else {})
+    evidence = _said(error) | _logged(record)
     if told:
         evidence["the RADIUS server's log"] = told.message
     if step.because not in (None, reason):
@@ -109,8 +116,15 @@ def _judged(
     if step.says is not None and step.says not in error.message:
         detail = f"refused ({reason}), but the client did not say {step.says!r}"
         return Outcome(held=False, detail=detail, evidence=evidence)
-    detail = f"{reason} after {error.seconds:.2f} s; the client: {error.message}"
+    detail = f"{reason} after {error.seconds:.2f} s; the client: {error.message}{_quoted(record)}"
     return Outcome(held=True, detail=detail, evidence=evidence)
+
+
+def _quoted(record: Record | None) -> str:
+    """What the gateway has and the client offered, where that is why."""
+    if record and record["reason"] == "no-proposal":
+        return f"; the gateway: {record['message']}"
+    return ""
 
 
 def _vague(record: Record | None) -> bool:
@@ -137,6 +151,10 @@ async def _servers_word(
         return None
 
 
+def _logged(record: Record | None) -> dict[str, Any]:
+    return {"the gateway's log": record} if record else {}
+
+
 def _said(error: RefusedError) -> dict[str, Any]:
     return {"the client's own message": error.message}
 
@@ -147,22 +165,60 @@ async def _gateways_record(
     """What the gateway wrote down, if it was reached: a client is told little on purpose."""
     if error.reason != "refused":
         return None
+    records = await _refusals(
+        client, error, began.replace(microsecond=0), lambda record: concerns(record, client)
+    )
+    return records[-1] if records else None
 
-    async def written() -> Record | None:
-        records = [
+
+async def _record_of_proposals(
+    client: ClientComputer, error: RefusedError, began: datetime, world: World
+) -> Record | None:
+    """What the gateway wrote down about proposals that do not match. That they do not is the
+    client program's own word. At that point the gateway does not know who dials, so its record is
+    found by public address; where several clients share one, and offer different things
+    meanwhile, there is none that is certain."""
+    if error.reason != "no-proposal":
+        return None
+    addresses = {world.addresses.get(node.name) for node in (client.access, client.node)}
+    records = await _refusals(
+        client,
+        error,
+        began.replace(microsecond=began.microsecond // 1000 * 1000),  # as in the log
+        lambda record: (
+            record["reason"] == error.reason
+            and (
+                concerns(record, client)
+                or (not record["thumbprint"] and record["publicIpAddress"] in addresses)
+            )
+        ),
+    )
+    own = [record for record in records if concerns(record, client)] or records
+    return own[-1] if len({record["message"] for record in own}) == 1 else None
+
+
+async def _refusals(
+    client: ClientComputer,
+    error: RefusedError,
+    since: datetime,
+    fits: Callable[[Record], bool],
+) -> list[Record]:
+    """The gateway's records of refusals over this protocol that fit, once there is one."""
+
+    async def written() -> list[Record]:
+        return [
             record
             for record in await client.gateway.log()
             if record["event"] == "refused"
             and record["protocol"] == error.protocol
-            and datetime.fromisoformat(record["time"]) >= began.replace(microsecond=0)
-            and concerns(record, client)
+            and datetime.fromisoformat(record["time"]) >= since
+            and fits(record)
         ]
-        return records[-1] if records else None
 
     try:
         return await wait_until("the gateway's record of it", LOG_LIMIT, written)
     except TimeoutError:
-        return None
+        return []
 
 
 def concerns(record: dict[str, Any], client: ClientComputer) -> bool:

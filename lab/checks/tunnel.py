@@ -22,14 +22,23 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
         await wait_until(f"the tunnel of {step.tunnel} is {step.is_}", step.within, reached)
     except TimeoutError:
         detail = f"it is {seen.get('connectionStatus', 'unknown')}"
-        return Outcome(held=False, detail=f"{detail}: {await _why(step.tunnel, world)}")
+        return Outcome(
+            held=False,
+            detail=f"{detail}: {await _why(step.tunnel, world)}",
+            evidence=_words(await world.devices[step.tunnel].state()),
+        )
     why = await _why(step.tunnel, world)
     if step.because is not None and step.because not in why:
         return Outcome(held=False, detail=f"{step.is_}, but because: {why}")
     device = await world.devices[step.tunnel].state()
     counted = f"in {seen['ingressBytesTransferred']}, out {seen['egressBytesTransferred']} bytes"
     detail = f"{step.is_}, {counted}; the device: {device['state']}"
-    return Outcome(held=True, detail=f"{detail}; {why}" if why else detail)
+    return Outcome(held=True, detail=f"{detail}; {why}" if why else detail, evidence=_words(device))
+
+
+def _words(device: dict[str, Any]) -> dict[str, Any]:
+    """What the device wrote down about proposals that do not match, if anything."""
+    return {"the device's log": device["proposals"]} if device.get("proposals") else {}
 
 
 async def _why(site: str, world: World) -> str:

@@ -220,6 +220,17 @@ _ARM = {
     "vpnClientProtocols": "What the gateway offers.",
     "vpnAuthenticationTypes": "How clients are authenticated.",
     "thumbprint": "See [certificates.md](certificates.md).",
+    "vpnClientIpsecPolicies": "The only algorithms over IkeV2, as in ARM a list, of one policy. "
+    "Only values that Azure accepts for point-to-site.",
+    "saLifeTimeSeconds": "After how many seconds, at the latest, the keys of the IPsec SA are "
+    "replaced: from 300, for clients to 172799.",
+    "saDataSizeKilobytes": "After how many KiB, at the latest: from 1024.",
+    "ipsecEncryption": "Of the IPsec SA; the same word as `ipsecIntegrity` for GCM.",
+    "ipsecIntegrity": "Of the IPsec SA.",
+    "ikeEncryption": "Of the IKE SA.",
+    "ikeIntegrity": "Of the IKE SA; with GCM, its pseudo-random function.",
+    "dhGroup": "Of the IKE SA.",
+    "pfsGroup": "Of the IPsec SA, when its keys are replaced; PFSMM is the group of `dhGroup`.",
     "radiusServerAddress": "The address of the RADIUS server.",
     "radiusServerSecret": "The shared secret; GET never returns it.",
     "radiusServers": "Several servers, at most two, in place of `radiusServerAddress`.",

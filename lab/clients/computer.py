@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from lab.clients.openvpn import OpenVpn
-from lab.clients.persona import ike_persona
+from lab.clients.persona import offered
 from lab.clients.profile import Profile, read_profile
 from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
@@ -114,15 +114,17 @@ class Computer:
         """The program for a protocol, with the profile and the user's certificate or password."""
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
-            "IkeV2": lambda user: StrongSwan(self.node, profile, user, ike_persona(self._plan.os)),
+            "IkeV2": lambda user: StrongSwan(
+                self.node, profile, user, offered(self._plan.os, profile.ipsec, self._plan.ike)
+            ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
             "OpenVPN": lambda user: OpenVpn(
                 self.node, profile, _certificate(protocol, user), self._plan.proxy
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
-            offered = ", ".join(profile.protocols)
-            message = f"the profile offers {offered}, not {protocol}"
+            names = ", ".join(profile.protocols)
+            message = f"the profile offers {names}, not {protocol}"
             raise RefusedError(protocol, "no-protocol", message, 0.0)
         return drivers[protocol](await self._sign_in(protocol))
 

@@ -16,6 +16,8 @@ from ipaddress import ip_network
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.arm.ipsec import IpsecPolicy
+from gateway.profile.generic import IPSEC_POLICY
 from lab.errors import LabError
 from lab.topology.model.vocabulary import VpnProtocol
 
@@ -58,6 +60,8 @@ class Profile:
     radius_root: bytes = b""
     """PEM: the root of the RADIUS server's certificate, if that server authenticates users by
     certificate; empty: the gateway does."""
+    ipsec: IpsecPolicy | None = None
+    """The only algorithms that the gateway takes for IKEv2, if the profile says so."""
 
 
 def read_profile(data: bytes) -> Profile:
@@ -87,9 +91,14 @@ def _profile(files: dict[str, bytes]) -> Profile:
     native: tuple[VpnProtocol, ...] = ()
     routes: tuple[str, ...] = ()
     server, root = "", b""
+    policy: IpsecPolicy | None = None
     settings = files[SETTINGS] or files[WINDOWS_SETTINGS]
     if settings:
-        values = {child.tag: child.text or "" for child in ET.fromstring(settings)}  # noqa: S314 (expat since 2.4.1 stops entity bombs)
+        tree = ET.fromstring(settings)  # noqa: S314 (expat since 2.4.1 stops entity bombs)
+        values = {child.tag: child.text or "" for child in tree}
+        found = tree.find(IPSEC_POLICY)
+        if found is not None:
+            policy = IpsecPolicy.model_validate(found.attrib)
         native = tuple(_PROTOCOLS[word.lower()] for word in _words(values["VpnType"])
                        if word.lower() in _PROTOCOLS)  # fmt: skip
         server = values["VpnServer"].strip()
@@ -103,7 +112,7 @@ def _profile(files: dict[str, bytes]) -> Profile:
     protocols = (*native, *(("OpenVPN",) if openvpn else ()))
     if not protocols:
         raise ValueError(f"none of {SETTINGS}, {WINDOWS_SETTINGS} and {OPENVPN} is in it")
-    return Profile(protocols, server, routes, root, openvpn, radius)
+    return Profile(protocols, server, routes, root, openvpn, radius, policy)
 
 
 def _words(text: str) -> list[str]:

@@ -23,6 +23,7 @@ STRONGSWAN: Table = (
     (r"received EAP_FAILURE|received AUTHENTICATION_FAILED", "refused"),
     (r"no issuer certificate found", "server-untrusted"),
     (r"signature validation failed|constraint check failed", "server-untrusted"),
+    (r"received NO_PROPOSAL_CHOSEN notify", "no-proposal"),
     (r"INTERNAL_ADDRESS_FAILURE", "no-address"),
     (r"no private key found", "no-certificate"),
     (r"received .* notify error", "refused"),

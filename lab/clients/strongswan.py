@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.charon import datapath
+from gateway.charon.proposals import Proposals
 from gateway.common import turns
 from gateway.common.rotation import whole
-from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
 from lab.clients.reasons import STRONGSWAN, judge
 from lab.clients.strongswan_config import (
@@ -51,11 +51,11 @@ class StrongSwan:
 
     protocol: VpnProtocol = "IkeV2"
 
-    def __init__(self, node: Node, profile: Profile, user: User, persona: IkePersona) -> None:
+    def __init__(self, node: Node, profile: Profile, user: User, offered: Proposals) -> None:
         self._node = node
         self._profile = profile
         self._user = user
-        self._persona = persona
+        self._offered = offered
         self._daemon: Process | None = None
         self._userspace = False
         self._seconds = 0.0
@@ -183,7 +183,7 @@ class StrongSwan:
             for intermediate in self._user.intermediates_pem:
                 session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
         session.load_conn(
-            {IKE: connection_message(self._profile, self._user, self._persona,
+            {IKE: connection_message(self._profile, self._user, self._offered,
                                      encapsulate=self._userspace)}
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lab.clients.persona import IkePersona
+from gateway.charon.proposals import Proposals
 from lab.clients.profile import Profile
 from lab.clients.user import UserCertificate, UserPassword
 
@@ -30,7 +30,8 @@ def strongswan_conf(
     directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
 ) -> str:
     """strongswan.conf. Windows gives up later, but a lab should not wait long for a firewall. The
-    plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns."""
+    plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns. The log:
+    see gateway.charon.config."""
     tries, timeout, base = PATIENT if patient else QUICK
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
@@ -41,7 +42,9 @@ def strongswan_conf(
   retransmit_timeout = {timeout * (1 if patient else slowness):.2f}
   retransmit_base = {base}
   filelog {{
-    stdout {{
+    lines {{
+      path = /dev/stdout
+      append = yes
       time_format = %H:%M:%S
       time_add_ms = yes
       flush_line = yes
@@ -67,9 +70,9 @@ charon-systemd {{
 
 
 def connection_message(
-    profile: Profile, user: User, persona: IkePersona, *, encapsulate: bool
+    profile: Profile, user: User, offered: Proposals, *, encapsulate: bool
 ) -> dict[str, Any]:
-    """load-conn, following Azure's instructions for strongSwan, with the persona's proposals.
+    """load-conn, following Azure's instructions for strongSwan, with these proposals.
 
     The gateway must prove the dialled name (`remote.id`) with a certificate that chains to the
     profile's root. A client never reconnects by itself (seed: "Auto-reconnect ... not
@@ -80,7 +83,7 @@ def connection_message(
         "remote_addrs": [profile.server],
         "vips": ["0.0.0.0"],
         "encap": "yes" if encapsulate else "no",
-        "proposals": list(persona.ike),
+        "proposals": list(offered.ike),
         "fragmentation": "yes",
         "dpd_delay": "30s",
         "send_certreq": "no",
@@ -89,7 +92,7 @@ def connection_message(
         "children": {
             CHILD: {
                 "remote_ts": list(profile.routes),
-                "esp_proposals": list(persona.esp),
+                "esp_proposals": list(offered.esp),
                 "start_action": "none",
                 "close_action": "none",
                 "dpd_action": "clear",

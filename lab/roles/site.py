@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.charon import datapath
+from gateway.charon.proposals import Proposals
+from gateway.common.rotation import whole
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import last_words
@@ -30,8 +33,14 @@ _PLUGINS = (
     "random nonce openssl kdf hmac sha1 sha2 aes gcm socket-default {ipsec} kernel-netlink vici"
 )
 # What a device is set up with for Azure's defaults (azure-docs vpn-gateway-about-vpn-devices).
-IKE = ("aes256-sha1-modp1024", "aes256-sha256-modp1024")
-ESP = ("aes256gcm16", "aes256-sha1", "aes256-sha256")
+DEFAULT = Proposals(
+    ike=("aes256-sha1-modp1024", "aes256-sha256-modp1024"),
+    esp=("aes256gcm16", "aes256-sha1", "aes256-sha256"),
+)
+
+_PROPOSALS = re.compile(
+    r"^\S+ \d+\[CFG\] (?:<.*?> )?(received|configured) proposals: (.*)$", re.MULTILINE
+)
 
 Message = dict[str, Any]
 
@@ -64,8 +73,8 @@ class Device:
         return await self._process.stop(limit)
 
     async def state(self) -> dict[str, Any]:
-        """Its own view: {state: Connected | NotConnected, ingress, egress}; ingress is from the
-        gateway, bytes."""
+        """Its own view: {state: Connected | NotConnected, ingress, egress, proposals}; ingress is
+        from the gateway, bytes. `proposals`: its last lines about proposals that do not match."""
         rows = await asyncio.to_thread(self._ask, "list_sas", {"ike": TUNNEL})
         children = [
             child
@@ -79,6 +88,7 @@ class Device:
             "state": "Connected" if children else "NotConnected",
             "ingress": sum(int(child["bytes-in"]) for child in children),
             "egress": sum(int(child["bytes-out"]) for child in children),
+            "proposals": "" if children else await asyncio.to_thread(self._unmatched),
         }
 
     async def use_key(self, key: str | None = None) -> None:
@@ -92,6 +102,10 @@ class Device:
         await asyncio.to_thread(self._share)
         message = connection_message(self._spec, encapsulate=userspace)
         await asyncio.to_thread(self._ask, "load_conn", {TUNNEL: message})
+
+    def _unmatched(self) -> str:
+        found = dict(_PROPOSALS.findall(whole(self.log)))  # the last of each
+        return "; ".join(f"{kind} proposals: {value}" for kind, value in found.items())
 
     def _share(self, other: str | None = None) -> None:
         key = self._spec.shared_key.get_secret_value() if other is None else other
@@ -147,7 +161,8 @@ def _socket(node: Node) -> Path:
 
 
 def strongswan_conf(*, userspace: bool) -> str:
-    """strongswan.conf; routes into the tunnel are charon's own, from the LAN's address."""
+    """strongswan.conf; routes into the tunnel are charon's own, from the LAN's address. The log:
+    see gateway.charon.config."""
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
     return f"""charon {{
   load = {plugins}
@@ -157,7 +172,9 @@ def strongswan_conf(*, userspace: bool) -> str:
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    stdout {{
+    lines {{
+      path = /dev/stdout
+      append = yes
       time_format = %H:%M:%S
       time_add_ms = yes
       flush_line = yes
@@ -183,7 +200,7 @@ def connection_message(spec: VpnDeviceSpec, *, encapsulate: bool) -> dict[str, A
     child = {
         "local_ts": [spec.lan],
         "remote_ts": ["0.0.0.0/0"],
-        "esp_proposals": list(ESP),
+        "esp_proposals": list(spec.esp or DEFAULT.esp),
         "start_action": "none",
         "close_action": "none",
         "dpd_action": "clear",
@@ -193,7 +210,7 @@ def connection_message(spec: VpnDeviceSpec, *, encapsulate: bool) -> dict[str, A
         "local_addrs": [spec.public],
         "remote_addrs": [spec.peer],
         "encap": "yes" if encapsulate else "no",
-        "proposals": list(IKE),
+        "proposals": list(spec.ike or DEFAULT.ike),
         "dpd_delay": "10s",
         "unique": "replace",
         "local": {"auth": "psk", "id": spec.public},

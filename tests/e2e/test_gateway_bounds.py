@@ -60,6 +60,17 @@ def test_forged_ike_sa_inits_cost_a_cookie_each_and_nothing_more(tmp_path: Path)
     on_a_gateway(tmp_path, test, client("alice"))
 
 
+def test_one_source_is_asked_for_a_cookie_no_sooner_than_all_are(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.gateway.put(bench.document("IkeV2"))
+        flood = await bench.nodes["pc3"].call(lambda: Flood(PUBLIC))
+        await off(lambda: flood.run(config.COOKIE_THRESHOLD // 2, addresses("192.0.2.10/32")))
+        flood.close()
+        assert (flood.answers, flood.cookies) == (config.COOKIE_THRESHOLD // 2, 0)
+
+    on_a_gateway(tmp_path, test, client("alice"))
+
+
 def test_one_source_has_a_share_of_half_open_ike_sas(tmp_path: Path) -> None:
     """It shows cookies; those who do not share its address are not kept out."""
 

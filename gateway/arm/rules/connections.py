@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.arm.connections import name_in
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
+from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS
 from radius.printable import is_printable
 
@@ -113,6 +114,13 @@ def one_tunnel_a_device(case: ConnectionCase) -> Iterator[Violation]:
             )
 
 
+def policy_can_be_agreed_on(case: ConnectionCase) -> Iterator[Violation]:
+    """The policy is one that Azure supports."""
+    yield from connection_policies(
+        case.connection.properties.ipsecPolicies, case.gateway.properties
+    )
+
+
 def _device(local: LocalNetworkGateway) -> str:
     return local.properties.gatewayIpAddress
 
@@ -124,6 +132,7 @@ CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = 
     route_based_yet,
     tunnels_of_the_sku,
     one_tunnel_a_device,
+    policy_can_be_agreed_on,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.arm.rules import addresses, certificates, protocols, radius, whole
+from gateway.arm.rules import addresses, certificates, ipsec, protocols, radius, whole
 from gateway.arm.rules.case import Case, DeploymentModel, Network, Path, Violation
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     certificates.certificate_names,
     certificates.root_data,
     certificates.thumbprints,
+    ipsec.client_policy,
     addresses.pool_is_there,
     addresses.pool_prefixes,
     addresses.pool_overlaps_nothing,

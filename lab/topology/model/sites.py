@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
+from gateway.arm.ipsec import IpsecPolicies
+from lab.topology.model.ike import IkeOffer
 from lab.topology.model.site_services import Directory, SiteRadius
 from lab.topology.model.values import Address, Name, Prefix
 from lab.topology.model.vocabulary import Serves
@@ -43,6 +45,8 @@ class SiteConnection(_Model):
     """The pre-shared key that both ends have."""
     dpdTimeoutSeconds: int = Field(default=45, ge=9, le=3600)
     """After how many seconds without an answer the gateway considers the peer dead."""
+    ipsecPolicies: IpsecPolicies = ()
+    """ARM's IPsec policy of the connection: the only algorithms that the gateway then takes."""
 
 
 class SiteHost(_Model):
@@ -61,6 +65,9 @@ class Site(_Model):
     """The prefix of its computers, such as 192.168.50.0/24; the device has the first address."""
     connection: SiteConnection | None = None
     """Its tunnel, such as {to: contoso-gw, sharedKey: "..."}."""
+    ike: IkeOffer | None = None
+    """What its VPN device proposes, such as {proposals: [aes256-sha256-modp2048]}; left out, what
+    the connection's policy asks for, or else what Azure's gateways take without one."""
     privateLink: bool = False
     """In place of `connection`: a private line to the VNet, as ExpressRoute is. VPN gateways do
     not send RADIUS over it."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
 from gateway.arm.rules.case import DeploymentModel
+from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site
@@ -161,6 +162,9 @@ class Client(_Model):
     no PPP in the kernel)."""
     tls: Tls | None = None
     """Limits of its TLS when it dials SSTP, such as {maximum: "1.1"}."""
+    ike: IkeOffer | None = None
+    """What it proposes over IkeV2, such as {proposals: [aes256-sha256-modp2048]}; left out, the
+    profile's IPsec policy, or else what its operating system proposes."""
 
     @property
     def dials(self) -> tuple[VpnProtocol, ...]:

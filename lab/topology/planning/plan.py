@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.arm.connections import Connection, LocalNetworkGateway
     from gateway.arm.placement import Placement
     from gateway.arm.resource import VirtualNetworkGateway
+    from lab.topology.model.ike import IkeOffer
     from lab.topology.model.steps import Step, TimedFault
     from lab.topology.model.tls import CipherSuite, TlsVersion
     from lab.topology.model.vocabulary import VpnProtocol
@@ -164,6 +165,8 @@ class ClientPlan:
     proxy: tuple[str, int] | None = None
     sstp_client: Literal["sstpc", "python"] = "sstpc"
     tls: TlsLimits | None = None
+    ike: IkeOffer | None = None
+    """What it proposes in place of its operating system and the profile."""
 
 
 @dataclass(frozen=True)

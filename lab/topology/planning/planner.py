@@ -123,6 +123,7 @@ def _connection(gateway: str, site: str, spec: SiteConnection) -> Connection:
         connectionType="IPsec",
         dpdTimeoutSeconds=spec.dpdTimeoutSeconds,
         sharedKey=spec.sharedKey,
+        ipsecPolicies=spec.ipsecPolicies,
     )
     return Connection(name=site, properties=properties)
 
@@ -144,4 +145,5 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         proxy=(at, proxy.port) if proxy else None,
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, client.tls.ciphers) if client.tls else None,
+        ike=client.ike,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.charon.proposals import Proposals, proposals
 from lab.topology.planning.addressing import PUBLIC_DNS, Addresses, directory_name, link_name
 from lab.topology.planning.builders import (
     default_route,
@@ -20,7 +21,7 @@ from lab.topology.planning.radius_servers import directory_service, radius_nodes
 from lab.topology.planning.specs import VpnDeviceSpec
 
 if TYPE_CHECKING:
-    from lab.topology.model.sites import Site, SiteHost
+    from lab.topology.model.sites import Site, SiteConnection, SiteHost
     from lab.topology.model.topology import Topology
     from lab.topology.planning.plan import Kind
     from lab.topology.planning.radius_servers import RadiusNode
@@ -143,10 +144,13 @@ class Sites:
 
     def _vpn(self, name: str, site: Site) -> Iterator[VpnDeviceSpec]:
         if site.connection:
+            ike, esp = _offer(site, site.connection)
             yield VpnDeviceSpec(
                 public=str(self.addresses.public[name].device),
                 peer=str(self.addresses.public[site.connection.to].device),
                 lan=str(site.lan),
+                ike=ike,
+                esp=esp,
                 shared_key=site.connection.sharedKey,
             )
 
@@ -186,3 +190,11 @@ class Sites:
             hosts=hosts_file(name, address),
             services=services,
         )
+
+
+def _offer(site: Site, connection: SiteConnection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """IKE and ESP proposals of the device: its own, or set up for the connection's policy."""
+    policy = next(iter(connection.ipsecPolicies), None)
+    asked = proposals(policy) if policy else Proposals((), ())
+    own = site.ike
+    return (own and own.proposals) or asked.ike, (own and own.esp) or asked.esp

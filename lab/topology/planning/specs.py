@@ -86,6 +86,10 @@ class VpnDeviceSpec:
     lan: str
     """The prefix behind the device."""
     shared_key: SecretStr = field(repr=False, metadata=SECRET)
+    ike: tuple[str, ...] = ()
+    """Its IKE proposals; empty: those for Azure's defaults."""
+    esp: tuple[str, ...] = ()
+    """Its ESP proposals; empty: those for Azure's defaults."""
 
 
 @dataclass(frozen=True)

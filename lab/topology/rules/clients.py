@@ -1,4 +1,4 @@
-"""Client computers: SSTP options need a client that dials SSTP and supports them."""
+"""Client computers: options of a protocol need a client that dials it and supports them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Iterator
 
 from lab.choices import listing
 from lab.topology.model.topology import Topology
+from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
+_OPTIONS: dict[str, VpnProtocol] = {"ike": "IkeV2", "sstpClient": "SSTP", "tls": "SSTP"}
 
-def sstp_options_need_sstp(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """`tls` and `sstpClient` are options of SSTP only."""
+
+def options_need_their_protocol(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """`ike`, `tls` and `sstpClient` are options of one protocol each."""
     for name, client in topology.clients.items():
-        for key in sorted({"tls", "sstpClient"} & client.model_fields_set):
-            if "SSTP" not in client.dials:
+        for key, protocol in _OPTIONS.items():
+            if key in client.model_fields_set and protocol not in client.dials:
                 path: Path = ("clients", name, key)
-                message = f"{name!r} does not dial SSTP, so {key} has no effect"
+                message = f"{name!r} does not dial {protocol}, so {key} has no effect"
                 yield Problem(path, message, f"it dials {listing(client.dials)}; leave {key} out")
 
 
@@ -33,4 +36,4 @@ def cipher_suites_need_the_python_client(
             )
 
 
-RULES = (sstp_options_need_sstp, cipher_suites_need_the_python_client)
+RULES = (options_need_their_protocol, cipher_suites_need_the_python_client)

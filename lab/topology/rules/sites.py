@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.arm.resource import NOT_YET
+from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
@@ -13,7 +14,7 @@ from lab.topology.rules.declared import Declared
 
 
 def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The gateway exists and supports site-to-site tunnels."""
+    """The gateway exists, and supports site-to-site tunnels and the connection's IPsec policy."""
     for name, site in topology.sites.items():
         if site.connection is None:
             continue
@@ -27,6 +28,10 @@ def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterat
             yield Problem(
                 path, f"a connection of a PolicyBased gateway: {NOT_YET}", "use RouteBased"
             )
+        if gateway:
+            policies = site.connection.ipsecPolicies
+            for found in connection_policies(policies, gateway.properties):
+                yield Problem((*path[:-1], *found.path), found.message, found.remedy)
 
 
 def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -46,6 +51,17 @@ def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Pro
             )
 
 
+def a_device_needs_a_connection(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Without a connection the VPN device proposes nothing."""
+    for name, site in topology.sites.items():
+        if site.ike and not site.connection and declared.whole("sites", name):
+            yield Problem(
+                ("sites", name, "ike"),
+                f"{name!r} has no connection, so ike has no effect",
+                "add a `connection`, or leave ike out",
+            )
+
+
 def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """A private link replaces the connection and leads to the only VNet."""
     for name, site in topology.sites.items():
@@ -60,4 +76,9 @@ def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator
             )
 
 
-RULES = (connections_have_a_gateway, tunnels_fit_the_sku, a_private_link_is_alone)
+RULES = (
+    connections_have_a_gateway,
+    tunnels_fit_the_sku,
+    a_device_needs_a_connection,
+    a_private_link_is_alone,
+)

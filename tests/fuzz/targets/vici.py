@@ -45,7 +45,9 @@ def vici_seeds() -> list[bytes]:
 def vici(data: bytes) -> None:
     """Any message of charon's is some events, or none; what is remembered of them is bounded."""
     log = DiagnosticLog()
-    refusals = Refusals(log, lambda: frozenset(("192.0.2.3",)), lambda number: number == "8")
+    refusals = Refusals(
+        log, lambda: frozenset(("192.0.2.3",)), lambda number: number == "8", lambda _: None
+    )
     with redirect_stderr(io.StringIO()):
         _vici(data, refusals)
     assert len(refusals._attempts) <= MOST_REMEMBERED

@@ -23,9 +23,9 @@ def test_a_field_unknown_to_arm_is_refused(document: Any) -> None:
 
 
 def test_an_arm_field_that_the_lab_lacks_is_refused_with_that_reason(document: Any) -> None:
-    found = errors(document({"natRules": []}, aadTenant="x", vpnClientIpsecPolicies=[]))
+    found = errors(document({"natRules": []}, aadTenant="x"))
     assert set(found.values()) == {NOT_YET}
-    assert len(found) == 3
+    assert len(found) == 2
 
 
 def test_null_is_absent_as_in_arm(document: Any) -> None:

@@ -164,7 +164,7 @@ async def test_all_sessions_end_with_charon() -> None:
 
 def refusals(*lines: str, recorded: bool = False, peers: frozenset[str] = frozenset()) -> Any:
     log = DiagnosticLog()
-    reader = Refusals(log, lambda: peers, lambda _: recorded)
+    reader = Refusals(log, lambda: peers, lambda _: recorded, lambda _: None)
     for line in ("192.0.2.2 is initiating an IKE_SA", *lines):
         reader.feed(vici.LogLine("IKE", "7", line))
     return [
@@ -179,13 +179,48 @@ LAST = "generating IKE_AUTH response 1 [ IDr CERT AUTH N(AUTH_FAILED) ]"
 
 def test_a_refusal_by_charon_has_its_message_and_no_name() -> None:
     said = "received proposals unacceptable"
-    assert refusals(said, NO) == [("refused", said, "192.0.2.2", "")]
+    assert refusals(said, NO) == [("no-proposal", said, "192.0.2.2", "")]
     assert refusals(LAST, LAST) == [
         ("refused", "charon answered with AUTH_FAILED", "192.0.2.2", "")
     ]
     assert (
         refusals("generating IKE_AUTH response 3 [ AUTH N(INT_ADDR_FAIL) ]")[0][0] == "no-address"
     )
+
+
+OFFERED = "IKE:AES_CBC_256/HMAC_SHA1_96/PRF_HMAC_SHA1/MODP_1024"
+TAKEN = "IKE:AES_CBC_256/HMAC_SHA2_384_192/PRF_HMAC_SHA2_384/MODP_2048"
+
+
+def test_proposals_of_both_sides_are_said_when_none_is_common() -> None:
+    ike = (f"received proposals: {OFFERED}", f"configured proposals: {TAKEN}")
+    [(reason, message, _, _)] = refusals(*ike, "received proposals unacceptable", NO)
+    assert reason == "no-proposal"
+    assert message == (
+        f"no common IKE proposal: the gateway takes {TAKEN}; the client offered {OFFERED}"
+    )
+    esp = [line.replace("IKE:", "ESP:") for line in ike]
+    own = "authentication of 'gw' (myself) with EAP"
+    last = "generating IKE_AUTH response 8 [ AUTH CPRP(ADDR) N(NO_PROP) ]"
+    [(reason, message, _, _)] = refusals(own, *esp, last)
+    assert reason == "no-proposal"
+    assert message.startswith("no common ESP proposal: the gateway takes ESP:")
+
+
+def test_who_was_admitted_and_has_no_esp_proposal_is_named() -> None:
+    bench = Bench()
+    bench.start(bench.admit(), 7)
+    (session,) = bench.sessions
+    log = DiagnosticLog()
+    reader = Refusals(log, frozenset, lambda _: False, {"7": session}.get)
+    last = "generating IKE_AUTH response 8 [ AUTH CPRP(ADDR) N(NO_PROP) ]"
+    for line in ("192.0.2.2 is initiating an IKE_SA", last):
+        reader.feed(vici.LogLine("IKE", "7", line))
+    (record,) = log.documents()
+    assert record["thumbprint"] == session.peer.thumbprint
+    assert record["user"] == session.peer.user
+    assert session.ending == record["message"]
+    bench.stop()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import plistlib
 import zipfile
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -13,8 +14,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
+from gateway.arm.ipsec import IpsecPolicy
 from gateway.openvpn.config import static_key
 from gateway.profile.archive import Snapshot, files, pack
+from gateway.profile.generic import IPSEC_POLICY
+from tests.unit.gateway.arm.test_ipsec import POLICY
 
 FQDN = "azuregateway-1-2.vpn.azure.com"
 GENERIC = {"Generic/VpnSettings.xml", "Generic/VpnServerRoot.cer"}
@@ -117,3 +121,60 @@ def test_equal_settings_give_equal_bytes(snapshot: Snapshot) -> None:
     assert pack(files(snapshot)) == pack(files(snapshot))
     with zipfile.ZipFile(io.BytesIO(pack(files(snapshot)))) as archive:
         assert archive.testzip() is None
+
+
+def with_policy(snapshot: Snapshot, **changes: str) -> dict[str, bytes]:
+    policy = IpsecPolicy.model_validate(POLICY | changes)
+    protocols = ("IkeV2", "SSTP")
+    mac = replace(snapshot, radius=True, method="EAPMSCHAPv2")
+    return files(replace(mac, protocols=protocols, ipsec=policy))
+
+
+def test_a_policy_is_an_element_of_the_labs_own(snapshot: Snapshot) -> None:
+    for folder in ("Generic", "WindowsLab"):
+        profile = ET.fromstring(with_policy(snapshot)[f"{folder}/VpnSettings.xml"])
+        assert [child.tag for child in profile][:3] == ["VpnServer", "VpnType", "Routes"]
+        found = profile.find(IPSEC_POLICY)
+        assert found is not None
+        assert IpsecPolicy.model_validate(found.attrib) == IpsecPolicy.model_validate(POLICY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ("-DHGroup Group14 ", "SHA256128 ", "-PfsGroup PFS2048")),
+        ({"dhGroup": "ECP384", "pfsGroup": "None"}, ("-DHGroup ECP384 ", "-PfsGroup None")),
+        (
+            {"ipsecEncryption": "GCMAES256", "ipsecIntegrity": "GCMAES256"},
+            ("-CipherTransformConstants GCMAES256 ", "-AuthenticationTransformConstants GCMAES256"),
+        ),
+    ],
+)
+def test_windows_is_told_the_policy_in_its_own_words(
+    snapshot: Snapshot, changes: dict[str, str], words: tuple[str, ...]
+) -> None:
+    script = with_policy(snapshot, **changes)["WindowsLab/VpnClientSetup.ps1"].decode()
+    assert "Set-VpnConnectionIPsecConfiguration" in script
+    assert all(word in script for word in words)
+    plain = files(snapshot)["WindowsLab/VpnClientSetup.ps1"].decode()
+    assert "Set-VpnConnectionIPsecConfiguration" not in plain
+
+
+def test_a_mac_is_told_the_policy_in_apples_words(snapshot: Snapshot) -> None:
+    def ikev2(**changes: str) -> dict[str, Any]:
+        text = with_policy(snapshot, **changes)["Mac/VpnSettings.mobileconfig"]
+        found: dict[str, Any] = plistlib.loads(text)["PayloadContent"][1]["IKEv2"]
+        return found
+
+    told = ikev2()
+    assert told["IKESecurityAssociationParameters"] == {
+        "EncryptionAlgorithm": "AES-256",
+        "IntegrityAlgorithm": "SHA2-384",
+        "DiffieHellmanGroup": 14,
+    }
+    assert told["EnablePFS"] == 1
+    gcm = ikev2(ipsecEncryption="GCMAES128", ipsecIntegrity="GCMAES128", pfsGroup="None")
+    assert gcm["ChildSecurityAssociationParameters"] == {"EncryptionAlgorithm": "AES-128-GCM"}
+    assert gcm["EnablePFS"] == 0
+    mm = ikev2(pfsGroup="PFSMM", dhGroup="ECP384")["ChildSecurityAssociationParameters"]
+    assert mm["DiffieHellmanGroup"] == 20

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from gateway.arm.ipsec import IpsecPolicy
 from gateway.s2s.config import Tunnel, connection, shared_key
 from gateway.s2s.keeper import reason
+from tests.unit.gateway.arm.test_ipsec import POLICY
 
 PUBLIC = IPv4Address("203.0.113.2")
 KEY = "hunter2"
@@ -49,6 +51,15 @@ def test_group_2_without_pfs_is_what_is_proposed() -> None:
     assert not [proposal for proposal in child["esp_proposals"] if "modp" in proposal]
 
 
+def test_a_policy_is_all_that_is_proposed_and_the_life_of_the_ike_sa_stays() -> None:
+    policy = IpsecPolicy.model_validate(POLICY)
+    message, child = told(tunnel(policy=policy))
+    assert message["proposals"] == ["aes256-sha384-modp2048"]
+    assert child["esp_proposals"] == ["aes256-sha256-modp2048"]
+    assert (child["life_time"], child["life_bytes"]) == ("86471s", str(429_496 * 1024))
+    assert int(message["rekey_time"][:-1]) + int(message["over_time"][:-1]) == 28_800
+
+
 @pytest.mark.parametrize(("timeout", "delay"), [(45, "37s"), (9, "1s"), (3600, "3592s")])
 def test_a_dead_peer_is_noticed_after_its_timeout(timeout: int, delay: str) -> None:
     assert told(tunnel(dpd_timeout=timeout))[0]["dpd_delay"] == delay
@@ -76,7 +87,8 @@ def test_the_key_is_in_its_own_message_only() -> None:
     [
         ("parsed IKE_AUTH response 1 [ N(AUTH_FAILED) ]", "the pre-shared keys differ"),
         ("giving up after 3 retransmits", "the VPN device does not answer"),
-        ("received NO_PROPOSAL_CHOSEN notify error", "the two sides share no proposal"),
+        ("received NO_PROPOSAL_CHOSEN notify error", "the two sides share no IKE proposal"),
+        ("received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built", "share no ESP proposal"),
         ("received TS_UNACCEPTABLE notify, no CHILD_SA built", "share no traffic selectors"),
     ],
 )

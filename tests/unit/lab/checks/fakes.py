@@ -104,11 +104,13 @@ class FakeClient:
         self.answers: Connection | RefusedError | None = None
         self.failures: list[Exception] = []
         self.dialled: list[str | None] = []
+        self.on_dial: Callable[[], None] = lambda: None
         self.restarted = False
         self.over = asyncio.Event()
 
     async def dial(self, over: str | None = None) -> tuple[Connection, list[Exception]]:
         self.dialled.append(over)
+        self.on_dial()
         if isinstance(self.answers, RefusedError):
             raise self.answers
         assert self.answers

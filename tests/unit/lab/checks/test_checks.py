@@ -356,3 +356,64 @@ async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: Fake
     assert not held
     assert told[0].detail == f"a bug in p2slab: 'nobody'; {REPORT}"
     assert told[1].held
+
+
+OFFERED = "no common IKE proposal: the gateway takes IKE:A; the client offered IKE:B"
+NO_ONE = {"user": "", "thumbprint": ""}
+
+
+def none_common(world: FakeWorld) -> None:
+    world.addresses["home"] = "192.0.2.2"
+    world.alice.answers = refusal("no-proposal", "received NO_PROPOSAL_CHOSEN notify error")
+
+
+async def test_proposals_of_both_sides_are_quoted_from_the_gateway(world: FakeWorld) -> None:
+    none_common(world)
+    world.alice.on_dial = lambda: world.gateway.wrote(
+        "refused", "no-proposal", OFFERED, publicIpAddress="192.0.2.2", **NO_ONE
+    )
+    held = await outcome(world, refused="alice", because="no-proposal")
+    assert held.held
+    assert OFFERED in held.detail
+    failed = await outcome(world, connects="alice")
+    assert not failed.held
+    assert OFFERED in failed.detail
+    assert failed.evidence["the gateway's log"]["message"] == OFFERED
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"publicIpAddress": "192.0.2.3"},
+        {"publicIpAddress": "192.0.2.2", "thumbprint": "B" * 40},
+        {"publicIpAddress": "192.0.2.2", "time": "2026-01-01T00:00:00+00:00"},
+        {"publicIpAddress": "192.0.2.2", "reason": "refused"},
+    ],
+)
+async def test_another_dials_proposals_are_not_quoted(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, record: dict[str, str]
+) -> None:
+    monkeypatch.setattr(connect, "LOG_LIMIT", 0.02)
+    none_common(world)
+    about = {"reason": "no-proposal", "publicIpAddress": "192.0.2.2"} | NO_ONE | record
+    reason = about.pop("reason")
+    world.alice.on_dial = lambda: world.gateway.wrote("refused", reason, OFFERED, **about)
+    held = await outcome(world, refused="alice", because="no-proposal")
+    assert held.held, "the client's own word is enough"
+    assert OFFERED not in held.detail
+
+
+async def test_neighbours_who_offer_different_things_leave_it_open(world: FakeWorld) -> None:
+    none_common(world)
+
+    def both() -> None:
+        for message in (OFFERED, "of the neighbour"):
+            world.gateway.wrote(
+                "refused", "no-proposal", message, publicIpAddress="192.0.2.2", **NO_ONE
+            )
+
+    world.alice.on_dial = both
+    held = await outcome(world, refused="alice", because="no-proposal")
+    assert held.held
+    assert OFFERED not in held.detail
+    assert "neighbour" not in held.detail

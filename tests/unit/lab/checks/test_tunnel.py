@@ -66,6 +66,19 @@ def test_a_tunnel_holds_by_the_gateways_status_and_reports_the_devices() -> None
     assert outcome.detail == "Connected, in 10, out 20 bytes; the device: NotConnected"
 
 
+@pytest.mark.parametrize("wanted", ["NotConnected", "Connected"])
+def test_a_devices_proposals_are_evidence(wanted: str) -> None:
+    class Unmatched(Device):
+        async def state(self) -> dict[str, Any]:
+            return {"state": "NotConnected", "proposals": "received proposals: IKE:B"}
+
+    made = world(Gateway("NotConnected", "no IKE proposal"))
+    made.devices = {"office": Unmatched()}
+    outcome = asyncio.run(tunnel(step(**{"is": wanted}), made))
+    assert outcome.held is (wanted == "NotConnected")
+    assert outcome.evidence == {"the device's log": "received proposals: IKE:B"}
+
+
 def test_a_tunnel_with_another_status_is_reported_with_its_reason() -> None:
     gateway = Gateway("NotConnected", "the pre-shared keys differ")
     outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(gateway)))

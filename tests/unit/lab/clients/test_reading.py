@@ -11,6 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.arm.ipsec import IpsecPolicy
+from gateway.charon.proposals import proposals
+from gateway.profile.generic import vpn_settings
+from lab.clients.persona import ike_persona, offered
 from lab.clients.profile import (
     OPENVPN,
     ROOT,
@@ -26,7 +30,10 @@ from lab.clients.reasons import Table, judge
 from lab.clients.user import parse_bags
 from lab.errors import LabError
 from lab.pki.authority import Credential, sign
+from lab.topology.model.ike import IkeOffer
+from lab.topology.model.persona import PROTOCOLS
 from lab.topology.planning.plan import CertificatePlan
+from tests.unit.gateway.arm.test_ipsec import POLICY
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +158,10 @@ SAID: list[tuple[Table, list[str], str]] = [
     (STRONGSWAN_TABLE,
      ["no trusted RSA public key found for 'gw.test'",
       "generating INFORMATIONAL request 2 [ N(AUTH_FAILED) ]"], "server-untrusted"),
+    (STRONGSWAN_TABLE, ["received NO_PROPOSAL_CHOSEN notify error"], "no-proposal"),
+    (STRONGSWAN_TABLE,
+     ["received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built",
+      "failed to establish CHILD_SA, keeping IKE_SA"], "no-proposal"),
     (STRONGSWAN_TABLE,
      ["received INTERNAL_ADDRESS_FAILURE notify, no CHILD_SA built"], "no-address"),
     (OPENVPN_TABLE,
@@ -182,10 +193,34 @@ def test_unknown_messages_are_quoted_too() -> None:
 
 
 def test_every_operating_system_has_a_way_to_speak_ikev2() -> None:
-    from typing import get_args
-
-    from lab.clients.persona import ike_persona
-    from lab.topology.model.persona import Os
-
-    assert all(ike_persona(os).ike and ike_persona(os).esp for os in get_args(Os))
+    assert all(ike_persona(os).ike and ike_persona(os).esp for os in PROTOCOLS)
     assert all("modp1024" in proposal for proposal in ike_persona("windows10").ike)
+
+
+def policy(**changes: str) -> IpsecPolicy:
+    return IpsecPolicy.model_validate(POLICY | changes)
+
+
+def test_a_profiles_policy_is_read(authority: Credential) -> None:
+    text = vpn_settings("gw.test", ["IkeV2"], [], policy(dhGroup="ecp384"))
+    der = authority.certificate.public_bytes(Encoding.DER)
+    assert read_profile(zipped({SETTINGS: text, ROOT: der})).ipsec == policy(dhGroup="ECP384")
+    torn = text.replace(b'"ECP384"', b'"ECP999"')
+    with pytest.raises(ProfileError, match="not a VPN client configuration"):
+        read_profile(zipped({SETTINGS: torn, ROOT: der}))
+
+
+def test_a_computer_proposes_the_profiles_policy_unless_its_user_says_otherwise() -> None:
+    own = IkeOffer.model_validate({"esp": ["aes256-sha1"]})
+    for os in PROTOCOLS:
+        assert offered(os, policy(), None).ike == ("aes256-sha384-modp2048",)
+        assert offered(os, policy(), own).ike == ("aes256-sha384-modp2048",)
+        assert offered(os, policy(), own).esp == ("aes256-sha1",)
+        assert offered(os, None, None) == ike_persona(os)
+
+
+def test_apples_systems_have_no_group_24() -> None:
+    for changes in ({"dhGroup": "DHGroup24"}, {"pfsGroup": "PFS24"}):
+        asked = policy(**changes)
+        assert offered("macos", asked, None) == ike_persona("macos")
+        assert offered("windows10", asked, None) == proposals(asked)

@@ -9,6 +9,7 @@ import pytest
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
 from gateway.arm.rules.connections import CONNECTION_RULES, ConnectionCase, local_gateway_violations
+from tests.unit.gateway.arm.test_ipsec import POLICY
 
 KEY = "hunter2-of-the-lab"
 
@@ -42,6 +43,8 @@ def judge(one: Connection, others: int = 0, **gateway: Any) -> list[str]:
 
 def test_a_valid_connection_passes() -> None:
     assert judge(connection(), others=29) == []
+    policy = connection(ipsecPolicies=[POLICY], usePolicyBasedTrafficSelectors=True)
+    assert judge(policy) == []
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,8 @@ def test_a_valid_connection_passes() -> None:
         ({"virtualNetworkGateway1": {"id": "other"}}, "this gateway is gw"),
         ({"localNetworkGateway2": {"id": "nowhere"}}, "no local network gateway 'nowhere'"),
         ({"sharedKey": None}, "the shared key is missing"),
+        ({"ipsecPolicies": [POLICY | {"dhGroup": "None"}]}, "IKEv2 needs a Diffie-Hellman group"),
+        ({"ipsecPolicies": [POLICY, POLICY]}, "a second IPsec policy"),
         ({"sharedKey": "schlüssel"}, "the shared key cannot be used"),
     ],
 )

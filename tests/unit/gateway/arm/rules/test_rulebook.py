@@ -8,6 +8,7 @@ import pytest
 
 from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
 from gateway.arm.rules.rulebook import RULES, Network, Violation, violations
+from tests.unit.gateway.arm.test_ipsec import POLICY
 
 NETWORK = Network(("10.1.0.0/16",), sitePrefixes=("192.168.50.0/24",))
 
@@ -106,6 +107,12 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"vpnAuthenticationTypes": ["Radius"]},
         "vpnAuthenticationTypes",
         "needs a RADIUS server",
+    ),
+    "client_policy": (
+        {},
+        {"vpnClientIpsecPolicies": [POLICY | {"ikeEncryption": "DES"}]},
+        "vpnClientIpsecPolicies.0.ikeEncryption",
+        "DES is not supported here",
     ),
     "radius_servers_are_used": (
         {},

@@ -67,7 +67,7 @@ PRINTED = {
     "echo": {"port"},
     "iperf3": {"port"},
     "proxy": {"port", "allow"},
-    "site": {"public", "peer", "lan"},
+    "site": {"public", "peer", "lan", "ike", "esp"},
     "radius": {"address", "clients", "methods", "certificate", "authority", "revoked", "signsAll",
                "domain", "group", "factor", "deniers"},
     "directory": {"realm", "addresses", "members", "lockoutThreshold"},

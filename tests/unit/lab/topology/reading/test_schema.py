@@ -123,6 +123,7 @@ _WORDS: dict[str, Any] = {
     "maximum": _unless(lambda v, most: not _is_number(v) or v <= most, "more than"),
     "exclusiveMinimum": _unless(lambda v, least: not _is_number(v) or v > least, "not over"),
     "minItems": _unless(lambda v, least: not isinstance(v, list) or len(v) >= least, "fewer than"),
+    "maxItems": _unless(lambda v, most: not isinstance(v, list) or len(v) <= most, "more than"),
     "minLength": _unless(lambda v, least: not isinstance(v, str) or len(v) >= least, "under"),
     "maxLength": _unless(lambda v, most: not isinstance(v, str) or len(v) <= most, "over"),
 }

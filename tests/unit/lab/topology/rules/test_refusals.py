@@ -39,6 +39,32 @@ def test_revoking_needs_a_certificate() -> None:
     assert words.startswith("'alice' has no certificate; give the client a `certificate`")
 
 
+def test_what_has_no_effect_is_refused() -> None:
+    offer = "{esp: [aes256gcm16]}"
+    text, places = spoil(
+        ("os: windows10,", f"os: windows10, protocols: [OpenVPN], ike: «{offer},"),
+        ("over: IkeV2", "over: OpenVPN"),
+        ("access:\n", f"sites:\n  office: {{lan: 192.168.50.0/24, ike: «{offer}}}\naccess:\n"),
+    )
+    words = {(line, column): said for line, column, said in problems(text)}
+    site, client = places
+    assert words.keys() == {site, client}
+    assert words[site].startswith("'office' has no connection, so ike has no effect")
+    assert words[client].startswith("'alice' does not dial IkeV2, so ike has no effect")
+
+
+def test_a_sites_policy_is_judged_at_its_place() -> None:
+    policy = (
+        "{saLifeTimeSeconds: 300, saDataSizeKilobytes: 1024, ipsecEncryption: none, "
+        "ipsecIntegrity: md5, ikeEncryption: des, ikeIntegrity: «GCMAES128, dhGroup: «None, "
+        "pfsGroup: PFSMM}"
+    )
+    connection = f"{{to: contoso-gw, sharedKey: key, ipsecPolicies: [{policy}]}}"
+    site = f"sites:\n  office: {{lan: 192.168.50.0/24, connection: {connection}}}\n"
+    text, places = spoil(("access:\n", f"{site}access:\n"))
+    assert [found[:2] for found in problems(text)] == places
+
+
 def test_a_placeholder_of_a_client_without_a_certificate_is_refused() -> None:
     text, [place] = spoil(
         (", certificate: {issuer: contoso-root}", ""),
