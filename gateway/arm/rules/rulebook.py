@@ -44,7 +44,6 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     protocols.basic_has_no_radius,
     protocols.openvpn_has_no_radius,
     protocols.no_sstp_beside_openvpn,
-    protocols.no_entra_id_yet,
     protocols.classic_has_sstp_only,
     protocols.classic_has_no_radius,
     radius.radius_has_a_server,
