@@ -127,8 +127,8 @@ def text_of(path: Path) -> str:
 
 def _places(data: Any, path: Path) -> Iterator[Path]:
     yield path
-    parts: Any = data.items() if isinstance(data, dict) else enumerate(data)
-    for part, value in parts if isinstance(data, dict | list) else ():
+    whole = dict(enumerate(data)) if isinstance(data, list) else data
+    for part, value in whole.items() if isinstance(whole, dict) else ():
         yield from _places(value, (*path, part))
 
 
@@ -189,10 +189,10 @@ class _Reader:
             return data
         if issubclass(model, SubResource):  # a reference is its id, even if GET expands it
             data = {key: value for key, value in data.items() if fold(str(key)) == "id"}
-        inside = _inner(model)
+        inside = _inner(model, data)
         result: dict[str, Any] = {}
         for key, value in data.items() if inside else ():
-            if fold(str(key)) == _PROPERTIES and isinstance(value, dict):
+            if fold(str(key)) == _PROPERTIES and value is not None:
                 result[_PROPERTIES] = {}
                 self.places[*to, _PROPERTIES] = (*place, key)
         seen: dict[tuple[bool, str], Path] = {}
@@ -222,8 +222,6 @@ class _Reader:
                 for part, one in value.items():
                     name = _known(inside, str(part)) or str(part)
                     yield _Entry(inside, name, one, (*here, part), inner=True)
-            else:
-                yield _Entry(model, _PROPERTIES, value, here, inner=False)
         for key, value in data.items():
             if inside is None or fold(str(key)) != _PROPERTIES:
                 owner, name = _owner(model, None if nested else inside, inside, str(key))
@@ -379,15 +377,19 @@ def _owner(
     for owner in filter(None, (model, inside)):
         if name := _known(owner, key):
             return owner, name
+        if _is_display(owner, key):
+            return owner, key
     return unknown or model, key
 
 
-def _inner(model: type[BaseModel]) -> type[BaseModel] | None:
-    """The model of `properties`, if it has one of its own."""
+def _inner(model: type[BaseModel], data: dict[Any, Any]) -> type[BaseModel] | None:
+    """The model of `properties`, if it has one of its own; None if the data has another type."""
     if _PROPERTIES not in model.model_fields:
         return None
     kind = _bare(model.model_fields[_PROPERTIES].annotation)
-    return kind if isinstance(kind, type) and issubclass(kind, ArmModel) else None
+    given = [value for key, value in data.items() if fold(str(key)) == _PROPERTIES]
+    fits = all(value is None or isinstance(value, dict) for value in given)
+    return kind if fits and isinstance(kind, type) and issubclass(kind, ArmModel) else None
 
 
 def _known(model: type[BaseModel], key: str) -> str | None:

@@ -95,12 +95,6 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "vpnClientProtocols",
         "SSTP and OpenVPN",
     ),
-    "no_entra_id_yet": (
-        {},
-        {"vpnAuthenticationTypes": ["AAD"]},
-        "vpnAuthenticationTypes.0",
-        NOT_YET,
-    ),
     "radius_has_a_server": (
         {},
         {"vpnAuthenticationTypes": ["Radius"]},
