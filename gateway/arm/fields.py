@@ -62,7 +62,7 @@ class Row:
     """The fields of the mapping, or of each mapping of the list."""
 
 
-ACTIVE_ACTIVE = Feature("active-active", ruled=True)
+ACTIVE_ACTIVE = Feature("active-active")
 BGP = Feature("BGP", ruled=True)
 ENTRA_ID = Feature("Entra ID authentication", "use Certificate or Radius")
 GENERATION2 = Feature("a Generation2 gateway", "use Generation1")

@@ -30,7 +30,6 @@ GATEWAY_RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     whole.vpn_gateway_only,
     whole.no_classic_yet,
     whole.basic_has_no_bgp,
-    whole.no_active_active,
     whole.tier_is_name,
     whole.stands_in_gateway_subnet,
     whole.custom_routes_are_prefixes,

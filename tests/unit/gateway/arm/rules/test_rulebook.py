@@ -45,7 +45,6 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "enableBgp",
         "does not support BGP",
     ),
-    "no_active_active": ({"activeActive": True}, {}, "activeActive", NOT_YET),
     "tier_is_name": (
         {"sku": {"name": "VpnGw1", "tier": "VpnGw2"}},
         {},
