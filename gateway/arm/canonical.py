@@ -19,6 +19,7 @@ from gateway.arm.fields import (
     RESOURCE_TYPES,
     ROWS,
     TERRAFORM,
+    TERRAFORM_CLIENT,
     VALUES,
     Feature,
     Row,
@@ -497,12 +498,17 @@ def _listed(_wanted: str, data: Any, keys: dict[str, Any]) -> Flaw | None:
 
 
 def _terraform(_wanted: str, data: Any, _keys: dict[str, Any]) -> Flaw | None:
+    blocks = data.get("vpn_client_configuration")
+    inner = blocks[0] if isinstance(blocks, list) and blocks else blocks
     found = [name for name in TERRAFORM if name in data]
-    if not found:
+    found += [name for name in TERRAFORM_CLIENT if isinstance(inner, dict) and name in inner]
+    kind = data.get("type")
+    if not found and not (isinstance(kind, str) and kind.startswith("azurerm_")):
         return None
-    message = f"a document of Terraform's azurerm provider ({', '.join(found)})"
+    message = f"a document of Terraform's azurerm provider ({', '.join(found or [kind])})"
     remedy = f"this lab takes Azure's own: after `terraform apply`, {_SHOW}"
-    return Flaw((found[0],), message, remedy, at_key=True)
+    at = next((key for key in found if key in data), "type" if not found else next(iter(data)))
+    return Flaw((at,), message, remedy, at_key=True)
 
 
 def _other_type(wanted: str, data: Any, keys: dict[str, Any]) -> Flaw | None:

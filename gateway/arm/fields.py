@@ -250,3 +250,6 @@ TERRAFORM = (
 )  # fmt: skip
 """Attributes by which a document of Terraform's azurerm provider is recognised: Azure has no fields
 of these names."""
+
+TERRAFORM_CLIENT = ("address_space", "root_certificate", "revoked_certificate", "vpn_auth_types")
+"""The same within its vpn_client_configuration."""

@@ -278,6 +278,16 @@ FOREIGN: dict[str, tuple[Any, str, str]] = {
         "resource_group_name",
         "a document of Terraform's azurerm provider (resource_group_name, generation)",
     ),
+    "Terraform's client configuration": (
+        {"vpn_type": "RouteBased", "vpn_client_configuration": [{"address_space": ["x"]}]},
+        "vpn_type",
+        "a document of Terraform's azurerm provider (address_space)",
+    ),
+    "a resource of Terraform's state": (
+        {"type": "azurerm_virtual_network_gateway", "values": {}},
+        "type",
+        "a document of Terraform's azurerm provider (azurerm_virtual_network_gateway)",
+    ),
     "another resource": (
         {"type": "Microsoft.Network/connections", "properties": {}},
         "type",
