@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -84,15 +85,16 @@ def canonical(
     if flaw := _foreign(model, data):
         return Canonical(None, flaws=[flaw], foreign=True)
     paths = {text: steps(text) for text in ignore}
-    first = _Reader(paths, patch=patch)
-    first.resource(model, data)
+    reader = first = _Reader(paths, patch=patch)
+    document = first.resource(model, data)
     ignored = frozenset(
         feature
         for feature, places in first.asked.items()
         if feature.optional and any(first.ignores(place) for place in places)
     )
-    reader = _Reader(paths, ignored, patch=patch)
-    document = reader.resource(model, data)
+    if ignored:
+        reader = _Reader(paths, ignored, patch=patch)
+        document = reader.resource(model, data)
     reader.flaws += _told(reader, ignored)
     if isinstance(document, dict) and isinstance(inner := document.get(_PROPERTIES), dict):
         if ENTRA_ID in ignored and not _authentication(inner):
@@ -393,10 +395,15 @@ def _inner(model: type[BaseModel], data: dict[Any, Any]) -> type[BaseModel] | No
     return kind if fits and isinstance(kind, type) and issubclass(kind, ArmModel) else None
 
 
+@cache
+def _names(model: type[BaseModel]) -> dict[str, str]:
+    """The names of all fields, by their folded form."""
+    return {fold(name): name for name in (*model.model_fields, *ROWS.get(model, ()))}
+
+
 def _known(model: type[BaseModel], key: str) -> str | None:
     """The name of the field that the key is."""
-    names = (*model.model_fields, *ROWS.get(model, ()))
-    return next((name for name in names if fold(name) == fold(key)), None)
+    return _names(model).get(fold(key))
 
 
 def _is_display(model: type[BaseModel], key: str) -> bool:

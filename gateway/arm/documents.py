@@ -36,7 +36,10 @@ def parse(model: type[Model], data: object, *, name: str = "") -> Model:
     `name` is that of the resource, which a PUT has in its URL: a document need not repeat it.
     InvalidDocumentError lists everything wrong with its format.
     """
-    found = canonical(model, data)
+    try:
+        found = canonical(model, data)
+    except RecursionError:
+        raise InvalidDocumentError("the document is nested too deeply") from None
     details = [
         Detail("InvalidRequestFormat", f"{flaw.message}; {flaw.remedy}", text_of(flaw.path))
         for flaw in found.flaws

@@ -242,6 +242,15 @@ async def test_all_that_the_gateway_lacks_is_told_in_azures_format(
     }
 
 
+@pytest.mark.parametrize("depth", [300, 700, 900, 990])
+async def test_a_document_that_is_nested_deeply_is_refused(
+    api: aiohttp.ClientSession, depth: int
+) -> None:
+    lists = b"[" * depth + b"]" * depth
+    body = b'{"properties": {"sku": {"name": "VpnGw1"}, "identity": %s, "bgpSettings": %s}}'
+    assert (await ask(api, "PUT", "/gateway", body % (lists, lists)))[0] in (200, 400)
+
+
 async def test_a_key_that_is_given_twice_is_refused(api: aiohttp.ClientSession) -> None:
     body = b'{"properties": {"sku": {"name": "VpnGw1"}}, "properties": {}}'
     status, answer = await ask(api, "PUT", "/gateway", body)
