@@ -14,6 +14,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import TypeAdapter, ValidationError
+
 from gateway.arm.fields import (
     ABSENT,
     ENTRA_ID,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 _PROPERTIES = "properties"
+_BOOLEAN = TypeAdapter(bool)
 _EXPRESSION = re.compile(r"\[(?!\[).*\]", re.DOTALL)
 """azure-docs template-expressions: brackets around it; two at the beginning are a literal one."""
 _SHOW = "paste what `az network vnet-gateway show` prints, or the answer of GET"
@@ -435,6 +438,9 @@ def _among(value: Any, values: Sequence[Any]) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
+    """Whether a value of a document is `other`, in any form in which the models take it."""
+    if isinstance(other, bool):
+        return _flag(one) is other
     if isinstance(one, str) and isinstance(other, str):
         return one.lower() == other.lower()
     if isinstance(one, dict) and isinstance(other, dict):
@@ -443,6 +449,14 @@ def _same(one: Any, other: Any) -> bool:
         )
         return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
     return type(one) is type(other) and bool(one == other)
+
+
+def _flag(value: Any) -> bool | None:
+    """A boolean, also as text: "False"; None for anything else."""
+    try:
+        return _BOOLEAN.validate_python(value)
+    except ValidationError:
+        return None
 
 
 # -------------------------------------------------------------------------- what Azure fills in

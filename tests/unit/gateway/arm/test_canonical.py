@@ -168,6 +168,20 @@ def test_a_wish_is_refused_by_the_features_name_or_ignored(name: str) -> None:
         assert VirtualNetworkGateway.model_validate(found.document).document() == WANTED
 
 
+@pytest.mark.parametrize("yes", [True, "true", "True", 1, "yes"])
+def test_a_feature_is_switched_on_in_any_form_that_the_models_take(yes: Any) -> None:
+    change = {"activeActive": yes, "disableIPSecReplayProtection": yes}
+    assert {message.partition(":")[0] for _, message in flaws(get(change))} == {
+        "active-active",
+        "ESP without replay protection",
+    }
+
+
+@pytest.mark.parametrize("no", [False, "false", "False", 0])
+def test_and_switched_off_too(no: Any) -> None:
+    taken(get({"activeActive": no, "disableIPSecReplayProtection": no}))
+
+
 def test_what_a_rule_refuses_can_be_ignored_too() -> None:
     assert taken(get({"enableBgp": True})).document["properties"]["enableBgp"] is True
     found = taken(get({"enableBgp": True}), ignore=["enableBgp"]).document
