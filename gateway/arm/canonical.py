@@ -90,11 +90,7 @@ def canonical(
     paths = {text: steps(text) for text in ignore}
     reader = first = _Reader(paths, patch=patch)
     document = first.resource(model, data)
-    ignored = frozenset(
-        feature
-        for feature, places in first.asked.items()
-        if feature.optional and any(first.ignores(place) for place in places)
-    )
+    ignored = first.without()
     if ignored:
         reader = _Reader(paths, ignored, patch=patch)
         document = reader.resource(model, data)
@@ -115,7 +111,8 @@ def fold(name: str) -> str:
 
 def steps(path: str) -> Path:
     """A path such as `vpnClientConfiguration.radiusServers[0]`, comparable with others."""
-    return _comparable(tuple(int(p) if p.isdigit() else p for p in re.findall(r"[^.\[\]]+", path)))
+    parts = re.findall(r"[^.\[\]]+", path)
+    return _comparable(tuple(int(p) if re.fullmatch("[0-9]{1,9}", p) else p for p in parts))
 
 
 def exists(data: Any, path: Path) -> bool:
@@ -185,9 +182,19 @@ class _Reader:
     def ignores(self, place: Path) -> bool:
         """Whether the place is to be ignored; the path that says so counts as used."""
         path = _comparable(place)
-        found = {text for text, start in self._ignore.items() if path[: len(start)] == start}
+        starts = ((text, start) for text, start in self._ignore.items() if start)
+        found = {text for text, start in starts if path[: len(start)] == start}
         self.used |= found
         return bool(found)
+
+    def without(self) -> frozenset[Feature]:
+        """The features that are to be ignored: a path names one of their fields."""
+        found: set[Feature] = set()
+        for feature, places in self.asked.items():
+            parts = (*places, *self.details.get(feature, ()))
+            if [part for part in parts if self.ignores(part)] and feature.optional:
+                found.add(feature)
+        return frozenset(found)
 
     def _model(self, model: type[BaseModel], data: Any, place: Path, to: Path) -> Any:
         self.places[to] = place

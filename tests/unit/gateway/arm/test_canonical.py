@@ -247,6 +247,19 @@ def test_an_unknown_field_stays_to_be_refused_unless_it_is_null_or_ignored() -> 
     assert "newThing" not in taken(data, ignore=["newThing"]).document["properties"]
 
 
+def test_all_fields_of_a_feature_may_be_named() -> None:
+    client = "vpnClientConfiguration"
+    paths = [f"{client}.{name}" for name in ("vpnAuthenticationTypes", *ENTRA)]
+    data = get({"enableBgp": True}, vpnAuthenticationTypes=["Certificate", "AAD"], **ENTRA)
+    assert taken(data, ignore=[*paths, "bgpSettings", "enableBgp"]).unused == ()
+
+
+@pytest.mark.parametrize("path", ["", ".", "properties", "[\u00b2]", "9" * 5000])
+def test_a_path_that_names_nothing_ignores_nothing(path: str) -> None:
+    found = canonical(VirtualNetworkGateway, get({"natRules": [{"name": "n"}]}), ignore=[path])
+    assert (len(found.flaws), found.unused) == (1, (path,))
+
+
 @pytest.mark.parametrize("path", ["natRules", "vpnClientConfiguration.aadTenant", "nowhere", ""])
 def test_a_path_without_effect_is_told(path: str) -> None:
     found = canonical(VirtualNetworkGateway, get(), ignore=[path])
