@@ -12,7 +12,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.arm.documents import from_json, parse
-from gateway.arm.resource import ArmModel, Unsupported
+from gateway.arm.model import ArmModel
+from gateway.arm.resource import Unsupported
 from gateway.arm.rules.certificates import certificate_flaw
 from gateway.common.errors import GatewayError, InvalidDocumentError
 from gateway.common.turns import own_turns

@@ -12,7 +12,8 @@ from importlib import import_module
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.arm.documents import parse, target
+from gateway.arm.canonical import text_of
+from gateway.arm.documents import parse
 from gateway.arm.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.arm.rules.rulebook import Network, violations
 from gateway.arm.sku import SKUS
@@ -150,7 +151,7 @@ class Gateway:
             self._engines.clear()
 
     def _read(self, data: object) -> VirtualNetworkGateway:
-        resource = parse(VirtualNetworkGateway, data)
+        resource = parse(VirtualNetworkGateway, data, name=self.placement.name)
         resource = resource.with_secrets_of(self._resource)
         details: list[Detail] = []
         if resource.name != self.placement.name:
@@ -158,7 +159,7 @@ class Gateway:
             details.append(Detail("InvalidResourceName", message, "name"))
         prefixes = map(str, self.placement.virtualNetwork.addressPrefixes)
         details += [
-            Detail("InvalidProperty", v.message, target(("properties", *v.path)))
+            Detail("InvalidProperty", v.message, text_of(("properties", *v.path)))
             for v in violations(resource, Network(tuple(prefixes), self.site_to_site.prefixes))
         ]
         if details:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr
 
 from gateway.arm.ipsec import IpsecPolicies
-from gateway.arm.resource import AddressSpace, ArmModel, SubResource, Unsupported
+from gateway.arm.model import ArmModel
+from gateway.arm.resource import AddressSpace, SubResource
 
 DPD_TIMEOUT = 45
 """Seconds; azure-docs vpn-gateway-about-vpn-devices: default 45, from 9 to 3600."""
@@ -24,18 +25,10 @@ class LocalNetworkGatewayProperties(ArmModel):
 
     localNetworkAddressSpace: AddressSpace
     gatewayIpAddress: str
-    fqdn: Unsupported = None
-    bgpSettings: Unsupported = None
-    provisioningState: str | None = Field(default=None, exclude=True, description="Read-only.")
 
 
 class _Resource(ArmModel):
     name: str
-    id: Unsupported = None
-    etag: Unsupported = None
-    type: Unsupported = None
-    location: Unsupported = None
-    tags: Unsupported = None
 
     def document(self) -> dict[str, Any]:
         """The document as JSON data, without secrets and absent fields."""
@@ -59,26 +52,11 @@ class ConnectionProperties(ArmModel):
     connectionMode: Literal["Default", "ResponderOnly", "InitiatorOnly"] = "Default"
     dpdTimeoutSeconds: Annotated[int, Field(ge=9, le=3600)] = DPD_TIMEOUT
     enableBgp: bool = False
-    virtualNetworkGateway2: Unsupported = None
     ipsecPolicies: IpsecPolicies = ()
     usePolicyBasedTrafficSelectors: bool | None = Field(
         default=None,
         description="Selectors are always the prefixes of both sides here, never any-to-any.",
     )
-    trafficSelectorPolicies: Unsupported = None
-    authorizationKey: Unsupported = None
-    routingWeight: Unsupported = None
-    peer: Unsupported = None
-    expressRouteGatewayBypass: Unsupported = None
-    egressNatRules: Unsupported = None
-    ingressNatRules: Unsupported = None
-    useLocalAzureIpAddress: Unsupported = None
-    connectionStatus: ConnectionStatus | None = Field(
-        default=None, exclude=True, description="Read-only, like the counters and the state below."
-    )
-    egressBytesTransferred: int | None = Field(default=None, exclude=True)
-    ingressBytesTransferred: int | None = Field(default=None, exclude=True)
-    provisioningState: str | None = Field(default=None, exclude=True)
 
 
 class Connection(_Resource):

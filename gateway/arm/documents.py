@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.arm.canonical import canonical, text_of
 from gateway.common.errors import Detail, InvalidDocumentError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -15,26 +16,45 @@ Model = TypeVar("Model", bound=BaseModel)
 def from_json(body: bytes) -> Any:
     """Parse JSON. InvalidDocumentError: not JSON, nested too deeply, or a number too long."""
     try:
-        return json.loads(body)
+        return json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InvalidDocumentError(f"not JSON: {error}") from None
 
 
-def parse(model: type[Model], data: object) -> Model:
-    """Validate a document. InvalidDocumentError lists everything wrong with its format."""
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice")
+    return result
+
+
+def parse(model: type[Model], data: object, *, name: str = "") -> Model:
+    """Validate a document as any of Azure's tools writes it (`gateway.arm.canonical`).
+
+    `name` is that of the resource, which a PUT has in its URL: a document need not repeat it.
+    InvalidDocumentError lists everything wrong with its format.
+    """
     try:
-        return model.model_validate(data)
+        found = canonical(model, data)
+    except RecursionError:
+        raise InvalidDocumentError("the document is nested too deeply") from None
+    details = [
+        Detail("InvalidRequestFormat", f"{flaw.message}; {flaw.remedy}", text_of(flaw.path))
+        for flaw in found.flaws
+    ]
+    told = {detail.target for detail in details}
+    document = found.document
+    if name and isinstance(document, dict):
+        document = {"name": name} | document
+    try:
+        parsed = None if found.foreign else model.model_validate(document)
     except ValidationError as error:
-        details = [
-            Detail("InvalidRequestFormat", item["msg"], target(item["loc"]))
-            for item in error.errors(include_url=False, include_input=False)
-        ]
-        raise InvalidDocumentError("the document is not one of Azure's", details) from None
-
-
-def target(path: tuple[str | int, ...]) -> str:
-    """A path in Azure's notation: properties.a.b[0].c"""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
+        for item in error.errors(include_url=False, include_input=False):
+            place = text_of(found.place(item["loc"]))
+            if place not in told:
+                details.append(Detail("InvalidRequestFormat", item["msg"], place))
+    if details or parsed is None:
+        raise InvalidDocumentError("the document is not one of Azure's", details)
+    return parsed

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from gateway.arm.model import ArmModel
 
 MOST = 2**31 - 1
 """ARM's numbers are signed and have 32 bits."""
@@ -35,10 +37,8 @@ def any_case(words: object) -> BeforeValidator:
     )
 
 
-class IpsecPolicy(BaseModel):
+class IpsecPolicy(ArmModel):
     """The algorithms and lifetimes that are agreed on, and no others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     saLifeTimeSeconds: int = Field(le=MOST)
     """After how many seconds, at the latest, the keys of the IPsec SA are replaced."""

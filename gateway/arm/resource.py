@@ -1,18 +1,19 @@
 """The desired state: Azure's document of a virtual network gateway, with Azure's field names.
 
-Source: Microsoft.Network/virtualNetworkGateways, API 2023-09-01. Fields unknown to ARM are
-refused. So are fields that ARM knows but this lab does not implement, with a message that says
-so: no field is silently ignored.
+Source: Microsoft.Network/virtualNetworkGateways, API 2023-09-01. The models have what the lab
+carries out; `gateway.arm.fields` has the other fields of ARM, and `gateway.arm.canonical` puts a
+document of Azure's tools into this form. Fields unknown to ARM are refused.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from gateway.arm.ipsec import IpsecPolicies
+from gateway.arm.model import ArmModel
 from gateway.arm.sku import SkuName
 from gateway.common.vocabulary import AuthenticationType, VpnProtocol
 
@@ -20,8 +21,8 @@ NOT_YET = "not supported by this lab yet"
 
 
 def _refuse(value: object) -> None:
-    """Null passes: ARM treats it as absent."""
-    if value is not None:
+    """Null passes, and an empty list: neither asks for anything."""
+    if value is not None and value != []:
         raise PydanticCustomError("unsupported", NOT_YET)
 
 
@@ -29,12 +30,6 @@ Unsupported = Annotated[
     None, BeforeValidator(_refuse), Field(description=f"Known to ARM, {NOT_YET}.")
 ]
 """A field that ARM knows but this lab does not implement."""
-
-
-class ArmModel(BaseModel):
-    """Part of an ARM document: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SubResource(ArmModel):
@@ -66,8 +61,6 @@ class NamedSubResource(ArmModel):
     """A list entry; in ARM each has its own name."""
 
     name: str
-    id: Unsupported = None
-    etag: Unsupported = None
 
 
 class RootCertificate(NamedSubResource):
@@ -108,10 +101,6 @@ class VpnClientConfiguration(ArmModel):
     radiusServerSecret: SecretStr | None = Field(default=None, exclude=True)
     radiusServers: tuple[RadiusServer, ...] = ()
     vpnClientIpsecPolicies: IpsecPolicies = ()
-    aadTenant: Unsupported = None
-    aadAudience: Unsupported = None
-    aadIssuer: Unsupported = None
-    vngClientConnectionConfigurations: Unsupported = None
 
     @property
     def servers(self) -> tuple[RadiusServer, ...]:
@@ -170,19 +159,6 @@ class GatewayProperties(ArmModel):
     ipConfigurations: tuple[IpConfiguration, ...] = ()
     vpnClientConfiguration: VpnClientConfiguration | None = None
     customRoutes: AddressSpace | None = None
-    provisioningState: str | None = Field(
-        default=None, exclude=True, description="Read-only in ARM: accepted in a PUT and ignored."
-    )
-    vpnGatewayGeneration: Unsupported = None
-    enablePrivateIpAddress: Unsupported = None
-    disableIPSecReplayProtection: Unsupported = None
-    gatewayDefaultSite: Unsupported = None
-    virtualNetworkGatewayPolicyGroups: Unsupported = None
-    bgpSettings: Unsupported = None
-    enableDnsForwarding: Unsupported = None
-    inboundDnsForwardingEndpoint: Unsupported = None
-    natRules: Unsupported = None
-    resourceGuid: Unsupported = None
 
 
 class VirtualNetworkGateway(ArmModel):
@@ -190,12 +166,6 @@ class VirtualNetworkGateway(ArmModel):
 
     name: str
     properties: GatewayProperties
-    id: Unsupported = None
-    etag: Unsupported = None
-    type: Unsupported = None
-    location: Unsupported = None
-    tags: Unsupported = None
-    identity: Unsupported = None
 
     def with_secrets_of(self, other: VirtualNetworkGateway | None) -> VirtualNetworkGateway:
         """A copy that takes from the other document the RADIUS secrets that this one omits."""

@@ -9,8 +9,8 @@ from radius.reasons import Reason as RadiusReason
 VpnProtocol = Literal["IkeV2", "SSTP", "OpenVPN"]
 """Azure's names (ARM `vpnClientProtocols`), in the order in which the pool is divided."""
 
-AuthenticationType = Literal["Certificate", "Radius", "AAD"]
-"""Azure's names (ARM `vpnAuthenticationTypes`)."""
+AuthenticationType = Literal["Certificate", "Radius"]
+"""Azure's names (ARM `vpnAuthenticationTypes`); AAD is refused before (`gateway.arm.fields`)."""
 
 AuthenticationMethod = Literal["EAPTLS", "EAPMSCHAPv2"]
 """Azure's names (ARM `generatevpnprofile`, authenticationMethod)."""

@@ -6,8 +6,9 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Literal
 
+from gateway.arm.canonical import text_of
 from gateway.arm.connections import Connection, LocalNetworkGateway
-from gateway.arm.documents import parse, target
+from gateway.arm.documents import parse
 from gateway.arm.rules.connections import (
     CONNECTION_RULES,
     ConnectionCase,
@@ -51,7 +52,7 @@ class Connections:
         self, name: str, data: object, gateway: VirtualNetworkGateway | None
     ) -> None:
         """PUT a local network gateway. InvalidDocumentError: nothing has changed."""
-        local = parse(LocalNetworkGateway, data)
+        local = parse(LocalNetworkGateway, data, name=name)
         network = tuple(map(str, self._placement.virtualNetwork.addressPrefixes))
         found = local_gateway_violations(
             local, {"virtual network": network, "pool": _pool(gateway)}
@@ -61,7 +62,7 @@ class Connections:
 
     def take_connection(self, name: str, data: object, gateway: VirtualNetworkGateway) -> None:
         """PUT a connection. InvalidDocumentError: nothing has changed."""
-        connection = parse(Connection, data).with_key_of(self._connections.get(name))
+        connection = parse(Connection, data, name=name).with_key_of(self._connections.get(name))
         others = {n: other for n, other in self._connections.items() if n != name}
         case = ConnectionCase(connection, gateway, self._local_gateways, others)
         _refuse(name, connection.name, (v for rule in CONNECTION_RULES for v in rule(case)))
@@ -153,7 +154,9 @@ def _not_found(name: str) -> NotFoundError:
 
 
 def _refuse(name: str, own: str, found: Iterable[Violation]) -> None:
-    details = [Detail("InvalidProperty", v.message, target(("properties", *v.path))) for v in found]
+    details = [
+        Detail("InvalidProperty", v.message, text_of(("properties", *v.path))) for v in found
+    ]
     if not _NAME.fullmatch(own):
         words = "a name has 1 to 80 letters, digits, underscores, periods and hyphens"
         details.append(Detail("InvalidResourceName", words, "name"))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gateway.arm.fields import ROWS, Row
 from gateway.common import vocabulary as gateway_vocabulary
 from lab.topology.model import steps, vocabulary
 from lab.topology.model.persona import PROTOCOLS
@@ -115,9 +116,14 @@ def keys(rule: Any) -> dict[str, Any]:
     return {
         key: inside
         for key, inside in rule["properties"].items()
-        if {"type": inside.get("type")} != _NOT_CARRIED_OUT
-        and not inside.get("description", "").startswith("Read-only")
+        if {"type": inside.get("type")} != _NOT_CARRIED_OUT and key not in _rows(rule)
     }
+
+
+def _rows(rule: Any) -> Mapping[str, Row]:
+    """The fields of Azure's document that the lab does not carry out."""
+    found = (rows for model, rows in ROWS.items() if model.__name__ == rule.get("title"))
+    return next(found, {})
 
 
 def examples(described: list[tuple[str, Any, list[Any]]]) -> dict[tuple[str, str], str]:
@@ -158,10 +164,9 @@ def _section(rules: Any, path: str, rule: Any, known: dict[tuple[str, str], str]
         example = example_of(known, key, inside)
         rows.append((f"`{key}`", _meaning(rule, key, text), _values(inside), example))
     lines += _table(("key", "meaning", "value", "example"), rows)
-    refused = [f"`{key}`" for key, inside in rule["properties"].items()
-               if {"type": inside.get("type")} == _NOT_CARRIED_OUT]  # fmt: skip
+    refused = [f"`{key}`" for key, row in _rows(rule).items() if row.feature and not row.detail]
     if refused:
-        lines.append(f"\nKnown to ARM and refused by this lab: {', '.join(refused)}.")
+        lines.append(f"\nRefused by this lab, unless empty or off: {', '.join(sorted(refused))}.")
     return "\n".join([*lines, ""])
 
 

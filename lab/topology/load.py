@@ -1,8 +1,9 @@
 """Load a topology file: a Topology, or a LoadError with every problem in the file.
 
-Order: bytes, text, YAML (reading/document.py), models (model/), rules over the whole file
-(rules/), the user's own certificate files. If parts of the file do not validate, the rules still
-check the rest (reading/salvage.py), so that one run reports all problems.
+Order: bytes, text, YAML (reading/document.py), Azure's documents (reading/azure.py), models
+(model/), rules over the whole file (rules/), the user's own certificate files. If parts of the file
+do not validate, the rules still check the rest (reading/salvage.py), so that one run reports all
+problems.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lab.boot.source import EXAMPLE
 from lab.topology.model.topology import Topology
 from lab.topology.planning.plan import Plan
 from lab.topology.planning.planner import make_plan
+from lab.topology.reading.azure import take
 from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Problem
@@ -84,10 +86,10 @@ def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
 
 def _checked(document: Document, file: str, base: FilePath) -> Topology:
     problems = [Located(file, *flaw.mark, flaw.message, flaw.remedy) for flaw in document.flaws]
-    topology, found = _check(document.data, base)
-    for problem in found:
-        mark = document.mark(problem.path, at_key=problem.at_key)
-        problems.append(Located(file, *mark, problem.message, problem.remedy))
+    taken = take(document, file, base)
+    problems += taken.problems
+    topology, found = _check(taken.data, base)
+    problems += (located for problem in found for located in taken.locate(problem))
     if topology is None or problems:
         raise LoadError(problems)
     return topology

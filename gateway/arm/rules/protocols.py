@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.arm.resource import NOT_YET
-from gateway.arm.rules.case import AUTHENTICATION, LAB, PROTOCOLS, Violation
+from gateway.arm.rules.case import AUTHENTICATION, PROTOCOLS, Violation
 from gateway.arm.sku import LEGACY_SKU
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def has_a_protocol(case: Case) -> Iterator[Violation]:
         yield Violation(
             PROTOCOLS,
             "no tunnel type is enabled",
-            "name at least one of IkeV2, SSTP, OpenVPN",
+            "name at least one of IkeV2, SSTP, OpenVPN; Azure does not document which it takes",
             "seed: Point-to-site VPN can use one of the following protocols",
         )
 
@@ -74,15 +73,6 @@ def no_sstp_beside_openvpn(case: Case) -> Iterator[Violation]:
             "enable one of them; IkeV2 works with either",
             "azure-docs ikev2-openvpn-from-sstp",
         )
-
-
-def no_entra_id_yet(case: Case) -> Iterator[Violation]:
-    """Entra ID requires OpenVPN and is newer than the seed."""
-    for index, kind in enumerate(case.client.vpnAuthenticationTypes):
-        if kind == "AAD":
-            yield Violation(
-                (*AUTHENTICATION, index), f"{kind}: {NOT_YET}", "use Certificate or Radius", LAB
-            )
 
 
 def classic_has_sstp_only(case: Case) -> Iterator[Violation]:

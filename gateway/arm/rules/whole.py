@@ -56,12 +56,6 @@ def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
         yield Violation(("enableBgp",), f"BGP: {NOT_YET}", "leave it out", LAB)
 
 
-def no_active_active(case: Case) -> Iterator[Violation]:
-    """The lab does not run two active instances."""
-    if case.gateway.properties.activeActive:
-        yield Violation(("activeActive",), f"active-active: {NOT_YET}", "leave it out", LAB)
-
-
 def tier_is_name(case: Case) -> Iterator[Violation]:
     """A SKU's tier repeats its name."""
     sku = case.gateway.properties.sku

@@ -7,7 +7,7 @@ gateway's own (gateway/arm/resource.py). Rules over the whole file are in lab/to
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,15 +63,28 @@ class Vnet(_Model):
     dhcpOptions: DhcpOptions = DhcpOptions()
 
 
+def _document_or_properties(rule: dict[str, Any]) -> None:
+    """Loading puts the file's content into `properties` (lab/topology/reading/azure.py)."""
+    rule["required"].remove("properties")
+    rule["anyOf"] = [{"required": ["properties"]}, {"required": ["document"]}]
+
+
 class Gateway(_Model):
     """A point-to-site VPN gateway."""
+
+    model_config = ConfigDict(json_schema_extra=_document_or_properties)
 
     vnet: str
     """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
     """Classic: refused where Azure refuses it, and otherwise not supported by this lab."""
     properties: GatewayProperties
-    """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways."""
+    """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
+    whole resource, as GET, az, Azure PowerShell and the SDKs write it."""
+    document: str | None = None
+    """In place of `properties`: a JSON file with the document, relative to the topology file."""
+    ignore: tuple[str, ...] = ()
+    """Parts of the document that this lab cannot carry out and does without, such as [natRules]."""
 
 
 class Proxy(_Model):

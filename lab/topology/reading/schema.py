@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from gateway.arm.fields import ROWS, Row
+from gateway.arm.resource import NOT_YET
 from lab.topology.model.topology import Topology
 from lab.topology.reading.docstrings import description
 
@@ -17,8 +19,21 @@ def schema() -> dict[str, Any]:
     rules = Topology.model_json_schema(by_alias=True, mode="validation")
     for model in _models(BaseModel):
         _describe(rules if model is Topology else rules["$defs"].get(model.__name__, {}), model)
+    for arm, rows in ROWS.items():
+        if known := rules["$defs"].get(arm.__name__):
+            known["properties"] |= {name: _of_azure(row) for name, row in rows.items()}
     _close(rules)
     return {"$schema": GenerateJsonSchema.schema_dialect, **rules}
+
+
+def _of_azure(row: Row) -> dict[str, Any]:
+    """A field of Azure's document that the lab takes and does not carry out."""
+    if row.feature is None:
+        return {"description": "Read-only or of no effect: taken and left out."}
+    if row.detail:
+        return {"description": f"Of no effect without {row.feature.name}."}
+    nothing = [None, "", [], {}, *row.nothing]
+    return {"description": f"{row.feature.name}: {NOT_YET}.", "enum": nothing}
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:

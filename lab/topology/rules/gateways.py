@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.arm.fields import VALUES
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
+from gateway.arm.rules.case import LAB
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
@@ -14,6 +16,12 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
+_OPTIONAL = {
+    (name,)
+    for (model, name), features in VALUES.items()
+    if model is GatewayProperties and any(feature.optional for feature in features.values())
+}
+"""Fields whose value a rule refuses, and that a topology may ignore."""
 _ATTRIBUTES = ("publicCertData", "thumbprint")
 
 
@@ -45,7 +53,10 @@ def refusals(
     )
     for violation in found:
         source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""
-        yield Problem((*path, *violation.path), violation.message, violation.remedy + source)
+        remedy = violation.remedy + source
+        if violation.source == LAB and violation.path in _OPTIONAL:
+            remedy += f", or go on without it: `ignore: [{violation.path[0]}]`"
+        yield Problem((*path, *violation.path), violation.message, remedy)
 
 
 def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:

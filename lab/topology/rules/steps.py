@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.arm.canonical import canonical
 from gateway.arm.resource import VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.choices import did_you_mean
@@ -192,8 +193,9 @@ def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
 def _refused(
     topology: Topology, gateway: str, document: dict[str, Any], path: Path
 ) -> Iterator[Problem]:
+    found = canonical(VirtualNetworkGateway, {"name": gateway, "properties": document})
     try:
-        resource = VirtualNetworkGateway.model_validate({"name": gateway, "properties": document})
+        resource = VirtualNetworkGateway.model_validate(found.document)
     except ValidationError as error:
         whole = {"gateways": {gateway: {"properties": document}}}
         for one in error.errors(include_url=False):

@@ -33,6 +33,7 @@ from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
 from tests.fuzz.targets.gateways import engine_context
 from tests.fuzz.targets.keys import authority, der, pem
+from tests.rigs.azure_documents import SHAPES, get
 from tests.rigs.fences import RecordingFence
 
 # ---------------------------------------------------------------------------------- topologies
@@ -118,6 +119,8 @@ def gateway_seeds() -> list[bytes]:
         document(radius | {"radiusServers": servers}),
         document(radius | one, enableBgp=False, activeActive=False),
         document(None, provisioningState="Succeeded"),
+        *(json.dumps(shape(get(vpnClientRootCertificates=[root])) | {"name": "gw"}).encode()
+          for shape in SHAPES.values()),
         b"[" * 20_000,
         b"4" * 5_000,
         json.dumps({"vpnConnectionIds": ["a", "b"]}).encode(),

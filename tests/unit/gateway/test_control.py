@@ -18,6 +18,8 @@ from gateway.arm.placement import Placement
 from gateway.control import application, serve
 from gateway.policy.refusals import BoundedLog
 from gateway.reconcile import Gateway
+from tests.rigs.azure_documents import LOCAL as AZURES
+from tests.rigs.azure_documents import SHAPES, get
 from tests.rigs.fences import RecordingFence
 
 PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
@@ -214,3 +216,50 @@ async def test_the_certificate_of_a_radius_server_must_be_one(
     assert body["error"]["message"].startswith(key)
     async with api.post(path, json={key: pki.data("root")}) as answer:
         assert answer.status == 200
+
+
+async def test_what_azures_get_returns_can_be_put(api: aiohttp.ClientSession) -> None:
+    shown = get({"vpnClientConfiguration": None}) | {"name": "gw"}
+    for shape in SHAPES.values():
+        status, body = await ask(api, "PUT", "/gateway", shape(shown))
+        assert (status, body["properties"]["sku"]) == (200, {"name": "VpnGw2", "tier": "VpnGw2"})
+    nameless = {key: value for key, value in shown.items() if key != "name"}
+    status, body = await ask(api, "PUT", "/gateway", nameless)
+    assert (status, body["name"]) == (200, "gw")
+
+
+async def test_all_that_the_gateway_lacks_is_told_in_azures_format(
+    api: aiohttp.ClientSession,
+) -> None:
+    shown = get({"natRules": [{"name": "n"}], "vpnType": 1}, aadTenant="t", colour="red")
+    status, body = await ask(api, "PUT", "/gateway", SHAPES["az"](shown))
+    assert (status, body["error"]["code"]) == (400, "InvalidRequestFormat")
+    assert {detail["target"] for detail in body["error"]["details"]} == {
+        "natRules",
+        "vpnType",
+        "vpnClientConfiguration.aadTenant",
+        "vpnClientConfiguration.colour",
+    }
+
+
+@pytest.mark.parametrize("depth", [300, 700, 900, 990])
+async def test_a_document_that_is_nested_deeply_is_refused(
+    api: aiohttp.ClientSession, depth: int
+) -> None:
+    lists = b"[" * depth + b"]" * depth
+    body = b'{"properties": {"sku": {"name": "VpnGw1"}, "identity": %s, "bgpSettings": %s}}'
+    assert (await ask(api, "PUT", "/gateway", body % (lists, lists)))[0] in (200, 400)
+
+
+async def test_a_key_that_is_given_twice_is_refused(api: aiohttp.ClientSession) -> None:
+    body = b'{"properties": {"sku": {"name": "VpnGw1"}}, "properties": {}}'
+    status, answer = await ask(api, "PUT", "/gateway", body)
+    assert (status, answer["error"]["message"]) == (400, "not JSON: 'properties' is given twice")
+
+
+async def test_azures_local_network_gateway_needs_no_name_beside_its_url(
+    api: aiohttp.ClientSession,
+) -> None:
+    nameless = {key: value for key, value in AZURES.items() if key != "name"}
+    status, body = await ask(api, "PUT", "/localNetworkGateways/branch", nameless)
+    assert (status, body["name"]) == (200, "branch")

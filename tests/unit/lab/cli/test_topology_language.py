@@ -51,8 +51,9 @@ def test_every_mapping_of_the_language_is_described() -> None:
 
 
 def test_the_example_file_is_a_topology(tmp_path: Path) -> None:
-    """With the certificates that its first lines say how to make."""
-    (tmp_path / "every-word.yaml").write_text((CHECKOUT / EXAMPLES).read_text(encoding="utf-8"))
+    """With its JSON file, and the certificates that its first lines say how to make."""
+    for name in (EXAMPLES, "docs/adatum-gw.json"):
+        (tmp_path / Path(name).name).write_bytes((CHECKOUT / name).read_bytes())
     for arguments in (["root", "own-root"], ["client", "heidi", "--issuer", "own-root"]):
         made = CliRunner(env={"P2SLAB_P12_PASSWORD": "only of this test"}).invoke(
             p2slab, ["pki", *arguments, "--out", str(tmp_path)]

@@ -46,7 +46,6 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "enableBgp",
         "does not support BGP",
     ),
-    "no_active_active": ({"activeActive": True}, {}, "activeActive", NOT_YET),
     "tier_is_name": (
         {"sku": {"name": "VpnGw1", "tier": "VpnGw2"}},
         {},
@@ -95,12 +94,6 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {"vpnClientProtocols": ["SSTP", "OpenVPN"]},
         "vpnClientProtocols",
         "SSTP and OpenVPN",
-    ),
-    "no_entra_id_yet": (
-        {},
-        {"vpnAuthenticationTypes": ["AAD"]},
-        "vpnAuthenticationTypes.0",
-        NOT_YET,
     ),
     "radius_has_a_server": (
         {},

@@ -165,7 +165,8 @@ def test_a_name_that_cannot_be_one_does_not_fit() -> None:
 
 def test_a_key_that_the_lab_does_not_support_does_not_fit() -> None:
     rule = SCHEMA["$defs"]["GatewayProperties"]["properties"]["natRules"]
-    assert flaws([], rule)
+    assert flaws([{"name": "rule1"}], rule)
+    assert flaws([], rule) == []
     assert "not supported" in rule["description"]
 
 
