@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import xml.etree.ElementTree as ET
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from cryptography import x509
@@ -58,6 +59,18 @@ class Profile:
     radius_root: bytes = b""
     """PEM: the root of the RADIUS server's certificate, if that server authenticates users by
     certificate; empty: the gateway does."""
+
+    def host(self, protocol: VpnProtocol) -> str:
+        """The gateway's name for a protocol: vpnconfig.ovpn has its own (`remote`)."""
+        if protocol != "OpenVPN":
+            return self.server
+        words = (line.split() for line in self.openvpn.splitlines())
+        return next((line[1] for line in words if line[:1] == ["remote"] and line[1:]), "")
+
+    def without_hosts(self, hosts: Iterable[str]) -> Profile:
+        """The profile without routes to just one of these addresses."""
+        own = {str(ip_network(host)) for host in hosts}
+        return replace(self, routes=tuple(route for route in self.routes if route not in own))
 
 
 def read_profile(data: bytes) -> Profile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -101,6 +102,7 @@ class StrongSwan:
         if self._daemon is not None:
             await self._daemon.stop()
             self._daemon = None
+            await self._node.run(["ip", "route", "flush", "table", str(datapath.CHARONS_TABLE)])
 
     async def connection(self) -> Connection | None:
         """The tunnel in charon's list of SAs, if any."""
@@ -169,7 +171,20 @@ class StrongSwan:
 
         await wait_until(f"{self._node.name}: charon answers", START_LIMIT, answers)
         self._daemon = process
+        await self._keep_own_networks()
         await self._with_session(self._load)
+
+    async def _keep_own_networks(self) -> None:
+        """Let the longest prefix decide, as with one routing table: charon's table comes before
+        the computer's own, so the networks on its links are excepted there."""
+        table = str(datapath.CHARONS_TABLE)
+        await self._node.run(["ip", "route", "flush", "table", table])
+        done = await self._node.run(["ip", "-json", "-4", "route", "show", "scope", "link"])
+        networks = {row["dst"] for row in json.loads(done.stdout or "[]")} - {"default"}
+        commands = "".join(f"route append throw {dst} table {table}\n" for dst in sorted(networks))
+        done = await self._node.run(["ip", "-batch", "-"], input=commands)
+        if done.code:
+            raise LabError(f"{self._node.name}: charon's table of routes: {done.output}")
 
     def _load(self, session: vici.Session) -> None:
         for root in filter(None, (self._profile.server_root, self._profile.radius_root)):

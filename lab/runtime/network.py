@@ -76,7 +76,10 @@ class _Computer:
             *(requests.plug(port.index, port.master) for port in self._unplugged),
             *(requests.address(index, cidr) for index, cidrs in addressed for cidr in cidrs),
             *(requests.up(index) for index, _ in addressed),
-            *(requests.route(route.destination, route.via) for route in self.plan.routes),
+            *(
+                requests.route(route.destination, route.via, route.metric)
+                for route in self.plan.routes
+            ),
             *requests.LOCAL_NEIGHBOURS,
             *self._neighbours(),
         )

@@ -72,6 +72,7 @@ class Route:
 
     destination: str
     via: str
+    metric: int = 0
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lab.topology.planning.radius_servers import RadiusNode
 
 INTERNET = "internet"
+DHCP_METRIC = 100
+"""Of a client's default route: NetworkManager's. A tunnel's default route comes before it."""
 Names = dict[str, IpAddress]
 """What a DNS server knows."""
 
@@ -197,7 +199,7 @@ class Network:
         return NodePlan(
             name,
             "client",
-            routes=(Route("default", str(lan.network_address + 1)),),
+            routes=(Route("default", str(lan.network_address + 1), DHCP_METRIC),),
             nameservers=(str(nameserver),),
             hosts=hosts_file(name, self.addresses.private[name]),
             needs=needs_of(self.topology, client),
