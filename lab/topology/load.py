@@ -21,7 +21,7 @@ from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Problem
 from lab.topology.reading.salvage import salvage
-from lab.topology.rules import rule_problems
+from lab.topology.rules import rule_problems, rule_warnings
 from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
@@ -36,6 +36,8 @@ class TopologyFile:
     topology: Topology
     lines: tuple[int, ...] = ()
     """The line of each step of `expect:`."""
+    warnings: tuple[Located, ...] = ()
+    """What builds, and works otherwise than its author may expect."""
 
     def plan(self) -> Plan:
         """The plan of the lab."""
@@ -45,9 +47,12 @@ class TopologyFile:
 def load(path: FilePath) -> TopologyFile:
     """Read and check a topology file; LoadError."""
     document = _document(_read(path), outside(path))
-    topology = _checked(document, outside(path), path.parent)
+    file = outside(path)
+    topology = _checked(document, file, path.parent)
     steps = range(len(topology.expect))
-    return TopologyFile(path, topology, tuple(document.mark(("expect", n))[0] for n in steps))
+    lines = tuple(document.mark(("expect", n))[0] for n in steps)
+    warnings = (_located(document, file, problem) for problem in rule_warnings(topology))
+    return TopologyFile(path, topology, lines, tuple(warnings))
 
 
 def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
@@ -85,12 +90,15 @@ def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
 def _checked(document: Document, file: str, base: FilePath) -> Topology:
     problems = [Located(file, *flaw.mark, flaw.message, flaw.remedy) for flaw in document.flaws]
     topology, found = _check(document.data, base)
-    for problem in found:
-        mark = document.mark(problem.path, at_key=problem.at_key)
-        problems.append(Located(file, *mark, problem.message, problem.remedy))
+    problems += [_located(document, file, problem) for problem in found]
     if topology is None or problems:
         raise LoadError(problems)
     return topology
+
+
+def _located(document: Document, file: str, problem: Problem) -> Located:
+    mark = document.mark(problem.path, at_key=problem.at_key)
+    return Located(file, *mark, problem.message, problem.remedy)
 
 
 def _read(path: FilePath) -> bytes:

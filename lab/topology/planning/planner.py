@@ -102,7 +102,7 @@ def _placement(
             privateKey=Path("/run/gateway/server.key"),
             root=Path("/run/gateway/root.pem"),
         ),
-        radiusServersThatDoNotSignAll=not_signing_all(topology, addresses),
+        radiusServersThatDoNotSignAll=not_signing_all(topology, name, addresses),
     )
 
 
