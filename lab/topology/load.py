@@ -17,6 +17,7 @@ from lab.boot.source import EXAMPLE
 from lab.topology.model.topology import Topology
 from lab.topology.planning.plan import Plan
 from lab.topology.planning.planner import make_plan
+from lab.topology.planning.spelling import respelled
 from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Problem
@@ -89,7 +90,7 @@ def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
 
 def _checked(document: Document, file: str, base: FilePath) -> Topology:
     problems = [Located(file, *flaw.mark, flaw.message, flaw.remedy) for flaw in document.flaws]
-    topology, found = _check(document.data, base)
+    topology, found = _check(respelled(document.data), base)
     problems += [_located(document, file, problem) for problem in found]
     if topology is None or problems:
         raise LoadError(problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -159,7 +159,9 @@ def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> SecretStr:
     return SecretStr(secrets.token_hex(16))
 
 
-def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
+def radius_certificates(
+    topology: Topology, host_names: Mapping[str, str]
+) -> Iterator[CertificatePlan]:
     """The servers' own certificates, and their authority."""
     nodes = [node for node in radius_nodes(topology) if node.certificate]
     if nodes:
@@ -168,7 +170,7 @@ def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
         )
     for node in nodes:
         assert node.certificate
-        name = f"{node.node}.corp.test"
+        name = f"{host_names[node.node]}.corp.test"
         yield CertificatePlan(
             node.certificate, name, RADIUS_ROOT, "server", dns_names=(name,), client_auth=False
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import collapse_addresses
 from typing import TYPE_CHECKING
@@ -78,6 +78,7 @@ class Sites:
 
     topology: Topology
     addresses: Addresses
+    host_names: Mapping[str, str]
 
     def nodes(self) -> Iterator[NodePlan]:
         """Each site's device, its private link, and its computers."""
@@ -141,7 +142,7 @@ class Sites:
             forwarding=True,
             nftables=_FIREWALL.format(private=self._private(site)),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(name, router),
+            hosts=hosts_file(self.host_names[name], router),
             services=(self._dns(site), *self._vpn(name, site)),
         )
 
@@ -155,7 +156,7 @@ class Sites:
         return ", ".join(map(str, collapse_addresses(p for p in prefixes if p.version == 4)))
 
     def _dns(self, site: Site) -> DnsSpec:
-        records = {host: self.addresses.private[host] for host in site.hosts}
+        records = {self.host_names[h]: self.addresses.private[h] for h in site.hosts}
         return dns_service(site.lan.network_address + 1, records, PUBLIC_DNS)
 
     def _vpn(self, name: str, site: Site) -> Iterator[VpnDeviceSpec]:
@@ -178,7 +179,7 @@ class Sites:
                 *(Route(str(prefix), str(to_vnet.internet)) for prefix in vnet.addressSpace),
             ),
             forwarding=True,
-            hosts=hosts_file(link_name(name), to_vnet.device),
+            hosts=hosts_file(self.host_names[link_name(name)], to_vnet.device),
         )
 
     def _servers(self, site: str) -> Iterator[RadiusNode]:
@@ -187,7 +188,7 @@ class Sites:
     def _host(self, name: str, host: SiteHost, site: Site) -> NodePlan:
         address = self.addresses.private[name]
         router = site.lan.network_address + 1
-        dns = dns_service(address, {name: address}, router)
+        dns = dns_service(address, {self.host_names[name]: address}, router)
         return self._in_lan(name, "host", site, host_services(name, host.serves, dns))
 
     def _in_lan(
@@ -200,6 +201,6 @@ class Sites:
             kind,
             routes=(Route("default", str(router)),),
             nameservers=(str(router),),
-            hosts=hosts_file(name, address),
+            hosts=hosts_file(self.host_names[name], address),
             services=services,
         )

@@ -23,7 +23,7 @@ def custom(prefix: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ([(LAN, "lan: 10.1.1.0/24")], "its clients look for 10.1.1.0/24 at home, not in the tunnel"),
+        ([(LAN, "lan: 10.1.1.0/24")], "clients look for 10.1.1.0/24 at home, not in the tunnel"),
         ([(LAN, "lan: 10.1.0.0/16")], "its clients look for 10.1.0.0/16 at home"),
         ([(LAN, "lan: 10.0.0.0/8")], "connected clients look for 10.1.0.0/16 in the tunnel"),
         ([(LAN, "lan: 172.16.201.0/25")], "the address pool of 'contoso-gw': two networks share"),
