@@ -279,6 +279,12 @@ def test_pools_that_are_refused(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix)))
 
 
+def test_a_custom_route_is_ipv4(document: Any) -> None:
+    (violation,) = judge(document({"customRoutes": pool("10.7.0.0/16", "2001:db8::/32")}))
+    assert violation.path == ("customRoutes", "addressPrefixes", 1)
+    assert "an IPv6 route" in violation.message
+
+
 @pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "201.169.0.0/16"])
 def test_pools_that_are_accepted(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix))) == []
