@@ -43,7 +43,7 @@ class HostRoutes:
             await self._node.run(["ip", "route", "del", *self._laid.pop()])
 
     async def _addresses(self, host: str) -> list[str]:
-        done = await self._node.run(["getent", "ahosts", host])
+        done = await self._node.run(["getent", "ahosts", "--", host])
         return list(dict.fromkeys(line.split()[0] for line in done.stdout.splitlines() if line))
 
     async def _present(self, address: str) -> list[str]:

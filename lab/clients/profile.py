@@ -106,7 +106,7 @@ def _profile(files: dict[str, bytes]) -> Profile:
         native = tuple(_PROTOCOLS[word.lower()] for word in _words(values["VpnType"])
                        if word.lower() in _PROTOCOLS)  # fmt: skip
         server = values["VpnServer"].strip()
-        routes = tuple(str(ip_network(word)) for word in _words(values["Routes"]))
+        routes = tuple(dict.fromkeys(str(ip_network(word)) for word in _words(values["Routes"])))
         der = files[ROOT] or files[WINDOWS_ROOT]
         root = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     radius = files[RADIUS_ROOT] or files[WINDOWS_RADIUS_ROOT]

@@ -78,6 +78,15 @@ class _Used:
                           else "choose another name", True)  # fmt: skip
 
 
+def a_subnet_name_is_used_once(_topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """In its VNet."""
+    for vnet, subnets in declared.vnets.items():
+        used = _Used({})
+        for subnet in sorted(subnets):
+            yield from used.refusal(("vnets", vnet, "subnets", subnet), subnet)
+            used.add(subnet, "another subnet")
+
+
 def gateways_are_in_a_vnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The VNet exists and has a GatewaySubnet."""
     for name, gateway in topology.gateways.items():
@@ -151,6 +160,7 @@ def _nowhere(path: Path, what: str, name: str, known: Iterable[str]) -> Problem:
 RULES = (
     a_name_is_used_once,
     a_certificate_name_is_used_once,
+    a_subnet_name_is_used_once,
     gateways_are_in_a_vnet,
     one_gateway_a_vnet,
     hosts_are_in_a_subnet,

@@ -27,14 +27,17 @@ class Machine:
 
     def __init__(self) -> None:
         self.resolv = OWN
+        self.on_link = False
+        """Whether the gateway is."""
         self.routes: set[tuple[str, ...]] = set()
 
     async def run(self, argv: Sequence[str]) -> Completed:
         match argv:
-            case ("getent", "ahosts", "gw.test"):
+            case ("getent", "ahosts", "--", "gw.test"):
                 return Completed(0, f"{WAY[0]} STREAM gw.test\n{WAY[0]} DGRAM\n", "")
             case ("ip", "-json", "route", "get", address):
-                row = {"dst": address, "gateway": WAY[2], "dev": WAY[4], "prefsrc": "192.168.77.10"}
+                via = {} if self.on_link else {"gateway": WAY[2]}
+                row = {"dst": address, **via, "dev": WAY[4], "prefsrc": "192.168.77.10"}
                 return Completed(0, json.dumps([row]), "")
             case ("ip", "route", "add", *route) if tuple(route) in self.routes:
                 return Completed(2, "", "RTNETLINK answers: File exists")
@@ -90,7 +93,7 @@ def a_computer(machine: Machine, seen: list[bytes], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
 
     async def set_up(_: Computer, protocol: str, __: object) -> Untidy:
-        assert WAY in machine.routes, "before the program dials"
+        assert machine.routes, "before the program dials"
         return Untidy(machine, seen, refused=protocol == "IkeV2")
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
@@ -114,6 +117,18 @@ async def test_a_tunnel_has_a_host_route_to_its_gateway(
     await computer.dial()
     assert machine.routes == {WAY}
     await ENDS[end](computer)
+    assert not machine.routes
+
+
+async def test_a_gateway_on_the_own_link_has_a_host_route_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine()
+    machine.on_link = True
+    computer = a_computer(machine, [], monkeypatch)
+    await computer.dial("OpenVPN")
+    assert machine.routes == {(WAY[0], "dev", "eth0")}
+    await computer.hang_up()
     assert not machine.routes
 
 

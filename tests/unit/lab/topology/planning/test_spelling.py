@@ -39,6 +39,7 @@ def test_a_reference_compares_without_case(change: tuple[str, str]) -> None:
     [
         ("  home:", "  Contoso: {}\n  home:"),
         ("  contoso-root: {}", "  contoso-root: {}\n  ALICE: {}"),
+        ("app: 10.1.1.0/24", "app: 10.1.1.0/24, App: 10.1.2.0/24"),
         ("app1: {subnet", "App1: {subnet: app}\n      app1: {subnet"),
     ],
     ids=str,
