@@ -98,7 +98,7 @@ class Gateway:
         custom = self.resource.properties.customRoutes
         texts = custom.addressPrefixes if custom else ()
         network = self.placement.virtualNetwork.addressPrefixes
-        return (*network, *(p for p in _networks(texts) if p not in network))
+        return tuple(dict.fromkeys((*network, *_networks(texts))))
 
     def document(self) -> dict[str, Any]:
         """GET: the document without secrets, with its provisioningState."""

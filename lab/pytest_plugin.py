@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lab.topology.model.steps import Step
 
 __tracebackhide__ = True  # pytest shows a failure at the test's own line
+_LONGEST = 70
+"""Characters of a topology's name in that of its lab, which has at most 84."""
 _UNSET = '.*"asyncio_default_fixture_loop_scope" is unset'
 """A warning of pytest-asyncio, which users of this plugin do not necessarily use."""
 
@@ -105,7 +107,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     try:
         try:
             file = _marked_topology(request)
-            handle = start_lab(file, f"{file.topology.name}-test-{os.getpid()}")
+            handle = start_lab(file, f"{file.topology.name[:_LONGEST]}-test-{os.getpid()}")
             _build(handle, file)
         except LabError as error:
             failure = str(error)

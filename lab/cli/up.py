@@ -41,9 +41,11 @@ def _print_plan(topology: TopologyFile, *, as_json: bool) -> None:
 def _up(topology: TopologyFile, name: str | None, *, as_json: bool) -> int:
     from lab.boot import ask  # noqa: PLC0415 (not for --dry-run)
     from lab.report.session import build, start_lab  # noqa: PLC0415 (as above)
+    from lab.report.terminal import print_warnings  # noqa: PLC0415 (as above)
     from lab.topology.planning.layers import layers_for  # noqa: PLC0415 (as above)
 
     ask.require(layers_for([topology.topology]))
+    print_warnings([topology])
     handle = start_lab(topology, name)
     # Only now: the lab builds itself meanwhile.
     from lab.report.terminal import Progress, print_failure  # noqa: PLC0415

@@ -38,12 +38,17 @@ def command(  # noqa: PLR0917 (click: one for each option)
     machine lacks something; 4: a bug in p2slab; of several files, the highest; 130: Ctrl-C.
     """
     from lab.boot import ask  # noqa: PLC0415 (not for --help)
-    from lab.report.terminal import print_summary, print_verdict  # noqa: PLC0415 (as above)
+    from lab.report.terminal import (  # noqa: PLC0415 (as above)
+        print_summary,
+        print_verdict,
+        print_warnings,
+    )
     from lab.topology.load import load_all, refuse_empty  # noqa: PLC0415 (as above)
     from lab.topology.planning.layers import layers_for  # noqa: PLC0415 (as above)
 
     topologies = load_all(files)
     refuse_empty(topologies)
+    print_warnings(topologies)
     ask.require(layers_for(each.topology for each in topologies))
     began = time.monotonic()
     verdicts = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from lab.clients.host_routes import HostRoutes
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import offered
 from lab.clients.profile import Profile, read_profile
@@ -53,6 +54,7 @@ class Computer:
         self._driver: Driver | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
+        self._host_routes = HostRoutes(node)
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
@@ -65,12 +67,14 @@ class Computer:
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
             try:
-                self._driver = await self._set_up(protocol, profile)
+                # A route to just this host would say the opposite, and charon refuses it.
+                carriers = await self._host_routes.keep(self._carrier(protocol, profile))
+                self._driver = await self._set_up(protocol, profile.without_hosts(carriers))
                 async with at_once("dials", DIALS):
                     return await self._driver.connect(), failures
             except RefusedError as error:
                 failures.append(error)
-                await self._restore_resolver()
+                await self._restore()
         raise failures[-1]
 
     async def connection(self) -> Connection | None:
@@ -81,16 +85,25 @@ class Computer:
         """End the tunnel."""
         if self._driver:
             await self._driver.disconnect()
-        await self._restore_resolver()
+        await self._restore()
 
-    async def _restore_resolver(self) -> None:
+    async def _restore(self) -> None:
         """Whatever a program left behind, the next dial uses the computer's own DNS servers."""
         await self._resolver.restore()
+        await self._host_routes.remove()
+
+    def _carrier(self, protocol: VpnProtocol, profile: Profile) -> str:
+        """The host to which the encrypted packets go: the proxy, except over IKEv2, or the
+        gateway."""
+        if self._plan.proxy and protocol != "IkeV2":
+            return self._plan.proxy[0]
+        return profile.host(protocol)
 
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
         self._driver = None
         self._resolver = Resolver(self.node)
+        self._host_routes = HostRoutes(self.node)
         await self.node.reboot()
 
     async def rekey(self) -> None:
@@ -102,7 +115,7 @@ class Computer:
         if not self._driver:
             return "nothing was dialled"
         message = await self._driver.ended(limit)
-        await self._restore_resolver()
+        await self._restore()
         return message
 
     def _connected(self) -> Driver:

@@ -142,6 +142,7 @@ class OpenVpn:
             "management": f"{DIRECTORY}/management.sock unix",
             "management-hold": "",
             "disable-dco": "",
+            "route-metric": "1",  # behind equal routes of the computer's own
             "connect-retry-max": "1",
             "connect-timeout": str(reach),
             "hand-window": str(2 * reach),

@@ -211,9 +211,10 @@ class Sstp:
                 raise LabError(f"{self._node.name}: sstpc: {line}", _TOO_FAST_REMEDY)
 
     async def _set_routes(self, interface: str) -> None:
-        """Split tunnel: route only the profile's prefixes."""
+        """Split tunnel: route only the profile's prefixes. An equal route of the computer's own,
+        such as that of its LAN, stays and comes first."""
         commands = "".join(
-            f"route replace {route} dev {interface}\n" for route in self._profile.routes
+            f"route append {route} dev {interface}\n" for route in self._profile.routes
         )
         done = await self._node.run(["ip", "-batch", "-"], input=commands)
         if done.code:

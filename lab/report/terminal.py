@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.report.screen import Screen
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
+
+if TYPE_CHECKING:
+    from lab.topology.load import TopologyFile
 
 INDENT = 8
 """Columns of indentation of a failure's details."""
@@ -51,6 +54,13 @@ class Progress:
         if not self._screen.moves:
             took = f"{event.seconds or 0:6.2f} s  {event.name}"
             self._screen.row(f"        {took}{f': {event.detail}' if event.detail else ''}", "dim")
+
+
+def print_warnings(topologies: Iterable[TopologyFile]) -> None:
+    """Print the warnings of topology files on stderr."""
+    for topology in topologies:
+        for warning in topology.warnings:
+            Screen.err().paragraph(warning.as_warning, indent=INDENT)
 
 
 def print_verdict(verdict: Verdict) -> None:

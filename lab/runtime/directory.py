@@ -18,7 +18,7 @@ from lab.errors import LabError, MachineError, UsageError
 
 BASE = Path("/run/p2slab")
 """The host's directory for labs, at its path inside the private root."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,83}")
 MOST_KEPT = 20
 LONGEST_KEPT = 7 * 24 * 3600.0
 """Logs of ended labs: how many of the newest are kept, and for how many seconds."""
@@ -59,7 +59,7 @@ class RunDirectory:
         if not NAME.fullmatch(name):
             raise UsageError(
                 f"{name!r} cannot be a lab's name",
-                "letters, digits, '-', '_' and '.', at most 63, the first a letter or a digit",
+                "letters, digits, '-', '_' and '.', at most 84, the first a letter or a digit",
             )
         self.name = name
         self.path = BASE / name

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.choices import did_you_mean
 from lab.errors import LabError, UsageError
 from lab.failure import exception_of
 from lab.nodes.base import Completed, Entrance
@@ -42,19 +43,24 @@ class Handle:
 
     @classmethod
     def open(cls, name: str | None = None) -> Handle:
-        """The running lab of that name; without a name, the only running lab. UsageError."""
+        """The running lab of that name, case aside; without a name, the only running lab.
+        UsageError."""
         if name is not None and RunDirectory(name).is_alive():
             return cls(RunDirectory(name))
         labs = running()
         if name is None and len(labs) == 1:
             return cls(labs[0])
+        alike = [lab for lab in labs if name and lab.name.casefold() == name.casefold()]
+        if alike:
+            return cls(alike[0])
         names = ", ".join(lab.name for lab in labs)
         if not labs:
             which = "no lab is running" if name is None else f"lab {name} is not running"
             raise UsageError(which, "p2slab up topologies/quickstart.yaml")
         if name is None:
             raise UsageError(f"several labs are running: {names}", "name one of them")
-        raise UsageError(f"lab {name} is not running", f"one of: {names}")
+        remedy = did_you_mean(name, [lab.name for lab in labs])
+        raise UsageError(f"lab {name} is not running", remedy)
 
     def release(self) -> None:
         """Let the lab outlive the process that started it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.secrets import secrets_in, with_secrets
+from lab.choices import spelling
 from lab.errors import UsageError
 from lab.faults.active import Faults
 from lab.nodes.base import Node
@@ -24,6 +25,7 @@ from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
+from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
     ClientComputer,
     Daemon,
@@ -36,7 +38,7 @@ from lab.world import (
 if TYPE_CHECKING:
     from lab.pki.authority import Credential
 
-_PLACEHOLDER = re.compile(r"\$\{([^}.]+)\.(publicCertData|thumbprint)\}")
+_PLACEHOLDER = re.compile(r"\$\{([^}]+)\.(publicCertData|thumbprint)\}")
 
 
 def fill_in(document: Any, credentials: Mapping[str, Credential]) -> Any:
@@ -109,11 +111,13 @@ class Lab:
         return await run_steps([self._filled(step) for step in steps], self, step_done)
 
     def _filled(self, step: Step) -> Step:
-        """The step with the placeholders of an `update` replaced."""
-        if not isinstance(step, Update):
-            return step
-        properties = fill_in(step.properties, self._credentials)
-        return step.model_copy(update={"properties": properties})
+        """The step with its nodes as they are spelled, and the placeholders of an `update`
+        replaced."""
+        named = step.model_dump(include=NODES)
+        changes = respelled_step(named, spelling(self.nodes))
+        if isinstance(step, Update):
+            changes["properties"] = fill_in(step.properties, self._credentials)
+        return step.model_copy(update=changes)
 
     async def status(self) -> dict[str, Any]:
         """Nodes, clients with their tunnels, gateways with their sessions."""
@@ -145,7 +149,7 @@ class Lab:
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
-        handle = self.gateways.get(gateway)
+        handle = self.gateways.get(spelling(self.gateways).get(gateway.casefold(), gateway))
         actions = _operations(handle, body) if handle else {}
         if action not in actions:
             known = ", ".join(actions or self.gateways)

@@ -76,7 +76,10 @@ class _Computer:
             *(requests.plug(port.index, port.master) for port in self._unplugged),
             *(requests.address(index, cidr) for index, cidrs in addressed for cidr in cidrs),
             *(requests.up(index) for index, _ in addressed),
-            *(requests.route(route.destination, route.via) for route in self.plan.routes),
+            *(
+                requests.route(route.destination, route.via, route.metric)
+                for route in self.plan.routes
+            ),
             *requests.LOCAL_NEIGHBOURS,
             *self._neighbours(),
         )
@@ -126,9 +129,10 @@ async def build_network(
         name: NamespaceNode(
             name,
             computer.network,
-            directory / name,
+            directory / computer.plan.host_name,
             log_directory,
             _files(computer.plan),
+            host_name=computer.plan.host_name,
             administers=computer.plan.kind in ADMINISTERING or name in kernels,
         )
         for name, computer in computers.items()
@@ -168,7 +172,7 @@ def _naming(node: str) -> Iterator[None]:
 def _files(plan: NodePlan) -> dict[str, str]:
     names = "".join(f"{address} {' '.join(names)}\n" for address, names in plan.hosts)
     servers = "".join(f"nameserver {address}\n" for address in plan.nameservers)
-    return {"hosts": f"{LOCALHOST}127.0.1.1 {plan.name}\n{names}", "resolv.conf": servers}
+    return {"hosts": f"{LOCALHOST}127.0.1.1 {plan.host_name}\n{names}", "resolv.conf": servers}
 
 
 def _cable(link: Cable, computers: Mapping[str, _Computer]) -> tuple[str, Request]:

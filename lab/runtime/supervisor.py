@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gateway.common.rotation import keep_small
 from gateway.common.turns import own_turns
+from lab.choices import did_you_mean, spelling
 from lab.errors import UsageError
 from lab.failure import error_report
 from lab.nodes.base import Node
@@ -186,10 +187,11 @@ class Supervisor:
 
     def _node(self, name: str) -> Node:
         nodes = self._body.nodes
-        if name not in nodes:
-            known = ", ".join(sorted(nodes)) or "none yet"
-            raise UsageError(f"lab {self._directory.name} has no node {name}", f"one of: {known}")
-        return nodes[name]
+        found = spelling(nodes).get(name.casefold())
+        if found is None:
+            remedy = did_you_mean(name, frozenset(nodes))
+            raise UsageError(f"lab {self._directory.name} has no node {name}", remedy)
+        return nodes[found]
 
 
 @cache

@@ -18,12 +18,13 @@ from lab.boot.source import EXAMPLE
 from lab.topology.model.topology import Topology
 from lab.topology.planning.plan import Plan
 from lab.topology.planning.planner import make_plan
-from lab.topology.reading.azure import take
+from lab.topology.planning.spelling import respelled
+from lab.topology.reading.azure import Taken, take
 from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Problem
 from lab.topology.reading.salvage import salvage
-from lab.topology.rules import rule_problems
+from lab.topology.rules import rule_problems, rule_warnings
 from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
@@ -38,6 +39,8 @@ class TopologyFile:
     topology: Topology
     lines: tuple[int, ...] = ()
     """The line of each step of `expect:`."""
+    warnings: tuple[Located, ...] = ()
+    """What builds, and works otherwise than its author may expect."""
 
     def plan(self) -> Plan:
         """The plan of the lab."""
@@ -47,9 +50,12 @@ class TopologyFile:
 def load(path: FilePath) -> TopologyFile:
     """Read and check a topology file; LoadError."""
     document = _document(_read(path), outside(path))
-    topology = _checked(document, outside(path), path.parent)
+    file = outside(path)
+    topology, taken = _checked(document, file, path.parent)
     steps = range(len(topology.expect))
-    return TopologyFile(path, topology, tuple(document.mark(("expect", n))[0] for n in steps))
+    lines = tuple(document.mark(("expect", n))[0] for n in steps)
+    warnings = (located for problem in rule_warnings(topology) for located in taken.locate(problem))
+    return TopologyFile(path, topology, lines, tuple(warnings))
 
 
 def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
@@ -68,7 +74,8 @@ def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
 
 def load_bytes(content: bytes, file: str, base: FilePath) -> Topology:
     """Check a topology; `file` is its name in messages, `base` the directory of its files."""
-    return _checked(_document(content, file), file, base)
+    topology, _ = _checked(_document(content, file), file, base)
+    return topology
 
 
 def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
@@ -84,15 +91,15 @@ def refuse_empty(topologies: Iterable[TopologyFile]) -> None:
         raise LoadError(problems)
 
 
-def _checked(document: Document, file: str, base: FilePath) -> Topology:
+def _checked(document: Document, file: str, base: FilePath) -> tuple[Topology, Taken]:
     problems = [Located(file, *flaw.mark, flaw.message, flaw.remedy) for flaw in document.flaws]
     taken = take(document, file, base)
     problems += taken.problems
-    topology, found = _check(taken.data, base)
+    topology, found = _check(respelled(taken.data), base)
     problems += (located for problem in found for located in taken.locate(problem))
     if topology is None or problems:
         raise LoadError(problems)
-    return topology
+    return topology, taken
 
 
 def _read(path: FilePath) -> bytes:

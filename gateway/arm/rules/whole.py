@@ -86,5 +86,8 @@ def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
     routes = case.gateway.properties.customRoutes
     path = ("customRoutes", "addressPrefixes")
     for index, text in enumerate(routes.addressPrefixes if routes else ()):
-        if prefix_of(text) is None:
+        prefix = prefix_of(text)
+        if prefix is None:
             yield not_a_prefix((*path, index), text)
+        elif prefix.version != 4:
+            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "an IPv4 prefix", LAB)

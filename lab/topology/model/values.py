@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
 _ALLOW = re.compile(r"(?P<transport>tcp|udp)(/(?P<port>[0-9]{1,5}))?|icmp|esp|ah|gre")
 _DAYS = re.compile(r"(?P<days>[+-][0-9]{1,5})d")
 ALLOW_WORDS = "tcp/443, udp/53, tcp, udp, icmp, esp, ah or gre"
@@ -26,12 +26,12 @@ def _text(value: Any, example: str) -> str:
 
 
 def parse_name(value: Any) -> str:
-    """A name of a node or certificate: it becomes a host name, so it must be a DNS label."""
+    """A name, by Azure's rules for names of gateways, virtual networks and connections."""
     text = _text(value, "app1")
     if not _NAME.fullmatch(text):
         raise ValueError(
-            f"{text!r} cannot be a name: lower-case letters, digits and inner hyphens, "
-            f"at most 40 characters, such as app-1"
+            f"{text!r} cannot be a name: at most 80 letters, digits, '_', '.' and '-', the first a "
+            "letter or a digit, the last not '.' or '-', such as VNet1GW"
         )
     return text
 
@@ -123,7 +123,7 @@ def parse_sign_in(value: Any) -> str:
     return text
 
 
-_MAXIMUM_COMMON_NAME = 64
+MAXIMUM_COMMON_NAME = 64
 """RFC 5280, appendix A, counts characters; the cryptography package counts bytes."""
 _CONTROL_CATEGORIES = frozenset(("Cc", "Zl", "Zp"))
 """Unicode's categories of control characters and line separators."""
@@ -139,9 +139,9 @@ def parse_common_name(value: Any) -> str:
             "write it on one line"
         )
     size = len(text.encode())
-    if not 1 <= size <= _MAXIMUM_COMMON_NAME:
+    if not 1 <= size <= MAXIMUM_COMMON_NAME:
         raise ValueError(
-            f"a common name has 1 to {_MAXIMUM_COMMON_NAME} bytes in UTF-8, this one {size}"
+            f"a common name has 1 to {MAXIMUM_COMMON_NAME} bytes in UTF-8, this one {size}"
         )
     return text
 
@@ -166,7 +166,7 @@ CommonName = Annotated[
     *_kind(
         parse_common_name,
         minLength=1,
-        maxLength=_MAXIMUM_COMMON_NAME,
+        maxLength=MAXIMUM_COMMON_NAME,
         examples=["Alice Example", "alice@contoso.com"],
     ),
 ]

@@ -73,6 +73,7 @@ class Route:
 
     destination: str
     via: str
+    metric: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,13 @@ class NodePlan:
     services: tuple[ServiceSpec, ...] = ()
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
+    alias: str = ""
+    """Its host name, where its name is none."""
+
+    @property
+    def host_name(self) -> str:
+        """A DNS label; also the name of its directory."""
+        return self.alias or self.name
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,28 +126,42 @@ def directory_service(topology: Topology, site: str) -> DirectorySpec:
     )
 
 
-def not_signing_all(topology: Topology, addresses: Addresses) -> tuple[IpAddress, ...]:
-    """Addresses of the servers for which gateways make an exception."""
+def not_signing_all(
+    topology: Topology, gateway: str, addresses: Addresses
+) -> tuple[IpAddress, ...]:
+    """Addresses of the servers for which the gateway makes an exception."""
     return tuple(
         node.address or addresses.private[node.node]
         for node in radius_nodes(topology)
-        if node.service.signs != "all"
+        if node.service.signs != "all" and gateway in _asking(topology, node)
     )
+
+
+def _asking(topology: Topology, node: RadiusNode) -> list[str]:
+    """The gateways that can reach it: an address may be another server's elsewhere."""
+    if node.site is None:
+        vnet = node.path[1]
+        return [name for name, gateway in topology.gateways.items() if gateway.vnet == vnet]
+    connection = topology.sites[node.site].connection
+    return [connection.to] if connection and connection.to in topology.gateways else []
 
 
 def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> SecretStr:
     """Its own, else the one in a gateway's document; nobody's where no gateway asks it."""
     if node.service.secret:
         return node.service.secret
-    for gateway in topology.gateways.values():
-        configuration = gateway.properties.vpnClientConfiguration
+    near = _asking(topology, node)
+    for name in (*near, *topology.gateways):  # one that cannot reach it may still have its secret
+        configuration = topology.gateways[name].properties.vpnClientConfiguration
         for server in configuration.servers if configuration else ():
             if server.radiusServerSecret and server.radiusServerAddress == str(at):
                 return server.radiusServerSecret
     return SecretStr(secrets.token_hex(16))
 
 
-def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
+def radius_certificates(
+    topology: Topology, host_names: Mapping[str, str]
+) -> Iterator[CertificatePlan]:
     """The servers' own certificates, and their authority."""
     nodes = [node for node in radius_nodes(topology) if node.certificate]
     if nodes:
@@ -156,7 +170,7 @@ def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
         )
     for node in nodes:
         assert node.certificate
-        name = f"{node.node}.corp.test"
+        name = f"{host_names[node.node]}.corp.test"
         yield CertificatePlan(
             node.certificate, name, RADIUS_ROOT, "server", dns_names=(name,), client_auth=False
         )

@@ -34,8 +34,17 @@ class Located:
     remedy: str = ""
 
     def __str__(self) -> str:
+        return self.line_of("")
+
+    @property
+    def as_warning(self) -> str:
+        """As compilers print a warning: nothing is refused."""
+        return self.line_of("warning: ")
+
+    def line_of(self, severity: str) -> str:
+        """FILE:LINE:COLUMN: SEVERITY MESSAGE; REMEDY."""
         tail = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+        return f"{self.file}:{self.line}:{self.column}: {severity}{self.message}{tail}"
 
 
 class LoadError(UsageError):

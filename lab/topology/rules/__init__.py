@@ -1,4 +1,4 @@
-"""Rules over a whole topology. Each module has a table RULES of functions.
+"""Rules over a whole topology. Each module has a table RULES of functions, `warnings` has WARNINGS.
 
 A rule yields a Problem for each violation. It sees a topology without the parts that did not
 validate, so it checks `declared` before it reports a missing name.
@@ -21,6 +21,7 @@ from lab.topology.rules import (
     radius,
     sites,
     steps,
+    warnings,
 )
 from lab.topology.rules.declared import Declared
 
@@ -42,3 +43,9 @@ def rule_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The problems that all rules find."""
     for rule in chain.from_iterable(_TABLES):
         yield from rule(topology, declared)
+
+
+def rule_warnings(topology: Topology) -> Iterator[Problem]:
+    """Remarks on a topology without problems."""
+    for rule in warnings.WARNINGS:
+        yield from rule(topology)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lab.choices import did_you_mean, listing
 from lab.topology.model.topology import Authority, ClientCertificate, Topology
+from lab.topology.model.values import MAXIMUM_COMMON_NAME
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
@@ -43,6 +44,21 @@ def issuers_form_no_cycle(topology: Topology, _declared: Declared) -> Iterator[P
                 ("pki", name, "issuer"),
                 f"{listing(chain)} issue each other" if chain[1:] else f"{name!r} issues itself",
                 "leave the issuer of the root out",
+            )
+
+
+def names_fit_into_a_subject(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Without a subject, a certificate that the lab issues has its holder's name as common name."""
+    for path, certificate in _all(topology):
+        name = str(path[1])
+        issued = certificate.subject is None and certificate.certificate is None
+        if issued and len(name) > MAXIMUM_COMMON_NAME:
+            yield Problem(
+                path,
+                f"{name!r} has {len(name)} characters, and a common name has at most "
+                f"{MAXIMUM_COMMON_NAME}",
+                "add a shorter `subject`",
+                at_key=True,
             )
 
 
@@ -107,6 +123,7 @@ def issuing_needs_a_key(topology: Topology, _declared: Declared) -> Iterator[Pro
 RULES = (
     issuers_exist,
     issuers_form_no_cycle,
+    names_fit_into_a_subject,
     validity_has_a_length,
     files_go_together,
     clients_have_issuer_or_files,

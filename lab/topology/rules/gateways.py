@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +11,10 @@ from gateway.arm.rules.case import LAB
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
+from lab.topology.planning.spelling import PLACEHOLDER
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
-_PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
 _OPTIONAL = {
     (name,)
     for (model, name), features in VALUES.items()
@@ -76,7 +75,7 @@ def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterat
         for part, value in parts:
             yield from unknown_placeholders(value, (*path, part), known)
     elif isinstance(node, str):
-        for found in _PLACEHOLDER.finditer(node):
+        for found in PLACEHOLDER.finditer(node):
             if found["what"] not in _ATTRIBUTES:
                 yield Problem(path, f"{found[0]} is not a valid placeholder",
                               "write ${NAME.publicCertData} or ${NAME.thumbprint}")  # fmt: skip

@@ -61,7 +61,11 @@ def settings(types: str = "IkeV2", routes: str = "10.1.0.0/16, 10.2.0.0/16") -> 
 
 def test_a_profile_names_server_routes_and_protocols(authority: Credential) -> None:
     der = authority.certificate.public_bytes(Encoding.DER)
-    profile = read_profile(zipped({SETTINGS: settings(), ROOT: der, OPENVPN: b"client\n"}))
+    twice = settings(routes="10.1.0.0/16, 10.2.0.0/16, 10.1.0.0/16")
+    files = {SETTINGS: twice, ROOT: der, OPENVPN: b"client\nremote other.test 443\n"}
+    profile = read_profile(zipped(files))
+    hosts = [profile.host(protocol) for protocol in ("IkeV2", "SSTP", "OpenVPN")]
+    assert hosts == ["gw.test", "gw.test", "other.test"]
     assert profile.protocols == ("IkeV2", "OpenVPN")
     assert profile.server == "gw.test"
     assert profile.routes == ("10.1.0.0/16", "10.2.0.0/16")

@@ -125,7 +125,7 @@ async def test_a_call_that_comes_up_takes_the_profiles_routes_and_the_dns_of_ipc
     assert (connection.address, connection.interface) == ("172.16.201.2", "ppp0")
     assert connection.said == ("TYPE(4): CONNECTED, ATTR(1):", "CRYPTO BIND(3): 104")
     orders = [words for argv, words in node.ran if argv == ["ip", "-batch", "-"]]
-    assert orders == ["".join(f"route replace {p} dev ppp0\n" for p in PROFILE.routes)]
+    assert orders == ["".join(f"route append {p} dev ppp0\n" for p in PROFILE.routes)]
     resolver = b"nameserver 8.8.8.8\n"
     assert node.files["/etc/resolv.conf"] == b"nameserver 10.1.1.53\n" + resolver
     await driver.disconnect()

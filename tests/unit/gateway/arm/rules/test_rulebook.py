@@ -175,9 +175,9 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     ),
     "pool_prefixes": (
         {},
-        {"vpnClientAddressPool": pool("8.8.8.0/24")},
+        {"vpnClientAddressPool": pool("224.8.8.0/24")},
         "vpnClientAddressPool.addressPrefixes.0",
-        "not a private address range",
+        "which no client can have",
     ),
     "pool_overlaps_nothing": (
         {},
@@ -268,12 +268,24 @@ def test_a_duplicate_name_is_reported_for_both(document: Any, pki: Any) -> None:
     assert len(judge(document(vpnClientRootCertificates=twice))) == 2
 
 
-@pytest.mark.parametrize("prefix", ["172.16.0.0/30", "172.32.0.0/24", "172.16.0.1/24", "fd00::/64"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "172.16.0.0/30", "172.16.0.1/24", "fd00::/64", "0.0.0.0/0", "0.0.0.0/24", "127.1.0.0/16",
+        "168.63.0.0/16", "169.254.7.0/24", "240.0.0.0/8", "255.255.255.0/24",
+    ],
+)  # fmt: skip
 def test_pools_that_are_refused(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix)))
 
 
-@pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "192.168.51.0/24"])
+def test_a_custom_route_is_ipv4(document: Any) -> None:
+    (violation,) = judge(document({"customRoutes": pool("10.7.0.0/16", "2001:db8::/32")}))
+    assert violation.path == ("customRoutes", "addressPrefixes", 1)
+    assert "an IPv6 route" in violation.message
+
+
+@pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "201.169.0.0/16"])
 def test_pools_that_are_accepted(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix))) == []
 

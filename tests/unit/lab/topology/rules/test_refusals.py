@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.topology.planning.planner import make_plan
+from tests.unit.lab.topology.plans import assert_hangs_together
 from tests.unit.lab.topology.spoiling import SOUND, check, problems, spoil
 
 POOL = "[172.16.201.0/24]"
@@ -95,24 +97,43 @@ def test_a_client_with_a_choice_of_gateways_must_say_which() -> None:
     assert problems(text) == [(*place, words)]
 
 
-def test_overlapping_vnets_are_refused() -> None:
-    text, [place] = spoil(
+@pytest.mark.parametrize(
+    "change",
+    [
         ("vnets:\n", "vnets:\n  v0: {addressSpace: [10.1.128.0/17]}\n"),
-        ("addressSpace: [10.1.0.0/16]", "addressSpace: [«10.1.0.0/16]"),
-    )
-    [(*found, words)] = problems(text)
-    assert tuple(found) == place
-    assert words.startswith("10.1.0.0/16 overlaps 10.1.128.0/17 of the VNet 'v0'")
-
-
-def test_two_homes_behind_nat_may_have_the_same_prefix() -> None:
-    text, _ = spoil(("  home:", "  other: {lan: 192.168.1.0/24}\n  home:"))
+        ("  home:", "  other: {lan: 192.168.1.0/24}\n  home:"),
+        ("  home:", "  other: {lan: 192.168.1.0/24, nat: false}\n  home:"),
+        ("192.168.1.0/24", "10.1.1.0/24"),
+        ("192.168.1.0/24", "10.0.0.0/8"),
+        ("192.168.1.0/24", "172.16.201.0/24"),
+        ("192.168.1.0/24", "100.64.0.0/10"),
+        ("[172.16.201.0/24]", "[201.169.0.0/16]"),
+        ("access:\n", "sites: {office: {lan: 192.168.1.0/24}}\naccess:\n"),
+        ("access:\n", "sites: {office: {lan: 10.1.0.0/16}}\naccess:\n"),
+    ],
+    ids=str,
+)
+def test_prefixes_that_do_not_meet_may_overlap(change: tuple[str, str]) -> None:
+    text, _ = spoil(change)
     assert problems(text) == []
+    assert_hangs_together(make_plan(check(text), Path()))
+
+
+def test_two_gateways_may_have_one_pool_and_their_vnets_one_prefix() -> None:
+    first = SOUND[SOUND.index("vnets:\n") : SOUND.index("pki:")]
+    second = first.replace("contoso:", "second:").replace("contoso\n", "second\n")
+    second = second.replace("contoso-gw", "gw2").replace("app1", "app2")
+    vnet, gateway = second.removeprefix("vnets:\n").split("gateways:\n")
+    changes = ("vnets:\n", "vnets:\n" + vnet), ("gateways:\n", "gateways:\n" + gateway)
+    text, _ = spoil(*changes, ("behind: home", "behind: home, gateway: gw2"))
+    assert problems(text) == []
+    assert_hangs_together(make_plan(check(text), Path()))
 
 
 def test_two_routed_networks_may_not() -> None:
+    routed = f"{HOME[:-1]}, nat: false}}"
     text, [place] = spoil(
-        (f"home: {HOME}", f"other: {HOME[:-1]}, nat: false}}\n  home: {{lan: «192.168.1.0/24}}")
+        (f"home: {HOME}", f"other: {routed}\n  home: {{nat: false, lan: «192.168.1.0/24}}")
     )
     assert [found[:2] for found in problems(text)] == [place]
 
