@@ -10,11 +10,17 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from gateway.common.der import span, values
+from radius.printable import is_printable
+
+# RFC 5280 4.1.2.2 has us be prepared for serial numbers that are negative or zero. cryptography
+# reads them and warns, which a confined worker could not even print.
+warnings.filterwarnings("ignore", "Parsed a serial number which wasn't positive", UserWarning)
 
 MOST = 200_000
 """Maximum number of bytes that are looked at; a certificate has a few thousand."""
@@ -60,7 +66,7 @@ def what_is(content: bytes) -> Form:
     if len(content) > MOST:
         return Form(f"{len(content)} bytes long", advice=_GIVE_ONE)
     for _ in range(_MOST_LAYERS):
-        layer = _first(_OUTER, content)
+        layer = None if _magic(content) else _first(_OUTER, content)
         if layer is None and (core := _core(content)):
             whole = " of ".join((*names, core.what))
             commands = [] if core.advice else commands
@@ -106,7 +112,7 @@ def odd_character(text: str) -> str:
 def named(character: str) -> str:
     """Its code point and name, and itself if it can be seen."""
     name = "BYTE ORDER MARK" if character == "\ufeff" else unicodedata.name(character, "control")
-    shown = f"{character!r} " if character.isprintable() and not character.isspace() else ""
+    shown = f"{character!r} " if is_printable(character) and not character.isspace() else ""
     return f"{shown}U+{ord(character):04X} {name}"
 
 
@@ -173,7 +179,7 @@ def _quoted(content: bytes) -> _Layer | None:
 
 
 def _escaped(content: bytes) -> _Layer | None:
-    if not re.search(rb"(-----|[A-Za-z0-9+/=]{60,})(\\r)?\\n", content):
+    if not re.search(rb"(-----|[A-Za-z0-9+/=]{60})(\\r)?\\n", content):
         return None
     inside = content.replace(rb"\r", b"").replace(rb"\n", b"\n")
     command = r"sed 's/\\r//g; s/\\n/\n/g'"
@@ -326,7 +332,7 @@ def _der(content: bytes) -> Form | None:
         return _signed(content, end)
     known = _STRUCTURES.get(tags)
     if known is None or (tags == (0x06, 0xA0) and _OID_SIGNED_DATA not in content[:32]):
-        return Form("DER of something unknown", advice=_GIVE_ONE) if tags else None
+        return Form("DER of something unknown", advice=_GIVE_ONE) if not short else None
     return Form(*known)
 
 

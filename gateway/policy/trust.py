@@ -75,6 +75,9 @@ class Finding:
     root: str = ""
 
 
+_Store = tuple[crypto.X509Name, x509.Certificate, crypto.X509Store]
+
+
 class Roots:
     """The uploaded roots, each in its own store.
 
@@ -83,14 +86,13 @@ class Roots:
     """
 
     def __init__(self, certificates: Sequence[x509.Certificate] = ()) -> None:
-        self._stores: dict[int, list[tuple[x509.Certificate, crypto.X509Store]]]
-        self._stores = defaultdict(list)
+        self._stores: dict[int, list[_Store]] = defaultdict(list)
         self._encoded = {certificate.public_bytes(Encoding.DER) for certificate in certificates}
         for certificate in certificates:
             der = anchor(certificate)
             self._encoded.add(der)  # what openvpn has, and exports
-            name = crypto.load_certificate(crypto.FILETYPE_ASN1, der).get_subject().hash()
-            self._stores[name].append((certificate, store_of(der)))
+            name = crypto.load_certificate(crypto.FILETYPE_ASN1, der).get_subject()
+            self._stores[name.hash()].append((name, certificate, store_of(der)))
 
     def __contains__(self, der: bytes) -> bool:
         return der in self._encoded
@@ -100,10 +102,12 @@ class Roots:
     ) -> Iterator[tuple[x509.Certificate, crypto.X509Store]]:
         """The roots with one of these subjects, each with its store.
 
-        OpenSSL's hash is the same for all encodings of a name (RFC 5280 7.1).
+        OpenSSL compares names as RFC 5280 7.1 says, whatever their encoding.
         """
-        for name in dict.fromkeys(name.hash() for name in names):
-            yield from self._stores.get(name, ())
+        for number, name in {name.hash(): name for name in names}.items():
+            for own, certificate, store in self._stores.get(number, ()):
+                if own == name:
+                    yield certificate, store
 
 
 def thumbprint(certificate: x509.Certificate) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.arm.rules.case import CLIENT, LAB, Path, Violation
 from gateway.common.certificate_forms import WANTED_DATA, der_of, what_is
+from radius.printable import printable
 
 MAXIMUM_ROOTS = 20
 ROOTS: Path = (*CLIENT, "vpnClientRootCertificates")
@@ -176,7 +177,7 @@ def root_flaw(root: Certificate) -> Flaw | None:
 
     from gateway.common.anchors import is_self_issued, objection  # noqa: PLC0415 - as above
 
-    issuer = root.issuer.rfc4514_string() or "nobody"
+    issuer = printable(root.issuer.rfc4514_string()) or "nobody"
     if not list(root.subject):
         return Flaw("its subject is empty, and nobody can be issued by it", _OTHER)
     if not is_self_issued(root):

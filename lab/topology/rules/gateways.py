@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
+from gateway.arm.rules.certificates import ROOTS
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
@@ -43,9 +44,51 @@ def refusals(
     found = violations(
         resource, Network(prefixes), placeholders=True, deployment=gateway.deploymentModel
     )
+    yield from _no_roots(topology, properties, path)
     for violation in found:
         source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""
         yield Problem((*path, *violation.path), violation.message, violation.remedy + source)
+
+
+def _no_roots(topology: Topology, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
+    """Placeholders in place of a root that name a client or an intermediate authority."""
+    for index, name in uploaded(properties):
+        place = (*path, *ROOTS, index, "properties", "publicCertData")
+        authority = topology.pki.get(name)
+        if authority and authority.issuer:
+            yield Problem(
+                place,
+                f"{name!r} is no root: it is an intermediate authority, issued by "
+                f"{authority.issuer!r}",
+                f"upload its root: ${{{_top(topology, name)}.publicCertData}}; clients send the "
+                "intermediates along",
+            )
+        elif client := topology.clients.get(name):
+            issuer = client.certificate.issuer if client.certificate else None
+            root = _top(topology, issuer) if issuer in topology.pki else "NAME"
+            yield Problem(
+                place,
+                f"{name!r} is no root: it is a client certificate",
+                f"upload the root that it leads to: ${{{root}.publicCertData}}",
+            )
+
+
+def uploaded(properties: GatewayProperties) -> Iterator[tuple[int, str]]:
+    """The names of certificates that stand for roots in a document, each with its index."""
+    client = properties.vpnClientConfiguration
+    for index, root in enumerate(client.vpnClientRootCertificates if client else ()):
+        found = _PLACEHOLDER.fullmatch(root.properties.publicCertData)
+        if found and found["what"] == "publicCertData":
+            yield index, found["name"]
+
+
+def _top(topology: Topology, name: str | None) -> str:
+    """The root above an authority; the last authority there is, if issuers form a circle."""
+    seen: list[str] = []
+    while name and name not in seen and name in topology.pki:
+        seen.append(name)
+        name = topology.pki[name].issuer
+    return seen[-1]
 
 
 def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:
