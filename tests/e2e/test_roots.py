@@ -3,9 +3,14 @@ disturbs another."""
 
 from __future__ import annotations
 
+import base64
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +233,67 @@ def test_of_two_roots_of_one_name_each_serves_its_users(
             await dialling.sessions_of(bob.address, 0)
 
     on_a_gateway(tmp_path, test)
+
+
+LAB = """
+name: {name}
+story: Roots of one's own.
+vnets:
+  contoso:
+    addressSpace: [10.1.0.0/16]
+    subnets: {{GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}}
+    hosts: {{app1: {{subnet: app, serves: [http]}}}}
+gateways:
+  contoso-gw:
+    vnet: contoso
+    properties:
+      sku: {{name: VpnGw1}}
+      vpnClientConfiguration:
+        vpnClientAddressPool: {{addressPrefixes: [172.16.201.0/24]}}
+        vpnClientProtocols: [IkeV2, {second}]
+        vpnAuthenticationTypes: [Certificate]
+        vpnClientRootCertificates:
+          - {{name: article, properties: {{publicCertData: "{data}"}}}}
+          - {{name: corp, properties: {{publicCertData: "${{corp.publicCertData}}"}}}}
+pki:
+  corp: {{certificate: corp.pem}}
+access: {{home: {{}}}}
+clients:
+  alice:
+    {{behind: home, {os}, certificate: {{certificate: alice.pem, key: alice.key}}}}
+expect:
+  - {{connects: alice, over: IkeV2}}
+  - {{disconnect: alice}}
+  - {{connects: alice, over: {second}}}
+  - {{reaches: alice, host: app1, port: 80}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "os"),
+    [
+        ("OpenVPN", "os: linux"),
+        ("SSTP", "os: windows10, sstpClient: python"),
+    ],
+)
+def test_a_lab_takes_the_articles_root_and_one_without_its_key(
+    tmp_path: Path, second: str, os: str
+) -> None:
+    """The data as PowerShell joins the lines of a file."""
+    root = built(forged.name("P2SRootCert"), forged.usage(signs=True), key=rsa_key())
+    alice = sign("P2SChildCert", by=root, key=rsa_key())
+    data = " ".join(textwrap.wrap(base64.b64encode(root.der).decode(), 64))
+    corp = built(forged.name("Corp"), *authority())
+    (tmp_path / "corp.pem").write_bytes(forged.pem(corp.der))
+    (tmp_path / "alice.pem").write_bytes(forged.pem(alice.der))
+    (tmp_path / "alice.key").write_bytes(alice.key_pem)
+    file = tmp_path / "lab.yaml"
+    file.write_text(LAB.format(name=f"roots-{second.lower()}", second=second, os=os, data=data))
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "lab.cli.main", "verify", str(file)],
+        env={**environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

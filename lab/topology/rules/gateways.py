@@ -52,28 +52,26 @@ def refusals(
 
 def _no_roots(topology: Topology, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
     """Placeholders in place of a root that name a client or an intermediate authority."""
-    for index, name in uploaded(properties):
+    for index, name in _uploaded(properties):
         place = (*path, *ROOTS, index, "properties", "publicCertData")
-        authority = topology.pki.get(name)
-        if authority and authority.issuer:
+        authority, client = topology.pki.get(name), topology.clients.get(name)
+        if authority and authority.issuer and (top := _top(topology, name)):
             yield Problem(
                 place,
                 f"{name!r} is no root: it is an intermediate authority, issued by "
                 f"{authority.issuer!r}",
-                f"upload its root: ${{{_top(topology, name)}.publicCertData}}; clients send the "
-                "intermediates along",
+                f"upload its root: ${{{top}.publicCertData}}; clients send the intermediates along",
             )
-        elif client := topology.clients.get(name):
-            issuer = client.certificate.issuer if client.certificate else None
-            root = _top(topology, issuer) if issuer in topology.pki else "NAME"
+        elif client and client.certificate:
+            top = _top(topology, client.certificate.issuer) or "NAME"
             yield Problem(
                 place,
                 f"{name!r} is no root: it is a client certificate",
-                f"upload the root that it leads to: ${{{root}.publicCertData}}",
+                f"upload the root that it leads to: ${{{top}.publicCertData}}",
             )
 
 
-def uploaded(properties: GatewayProperties) -> Iterator[tuple[int, str]]:
+def _uploaded(properties: GatewayProperties) -> Iterator[tuple[int, str]]:
     """The names of certificates that stand for roots in a document, each with its index."""
     client = properties.vpnClientConfiguration
     for index, root in enumerate(client.vpnClientRootCertificates if client else ()):
@@ -82,13 +80,14 @@ def uploaded(properties: GatewayProperties) -> Iterator[tuple[int, str]]:
             yield index, found["name"]
 
 
-def _top(topology: Topology, name: str | None) -> str:
-    """The root above an authority; the last authority there is, if issuers form a circle."""
-    seen: list[str] = []
-    while name and name not in seen and name in topology.pki:
-        seen.append(name)
-        name = topology.pki[name].issuer
-    return seen[-1]
+def _top(topology: Topology, name: str | None) -> str | None:
+    """The root above an authority; None if there is none (an issuer is unknown, or in a circle)."""
+    for _ in topology.pki:
+        authority = topology.pki.get(name or "")
+        if authority is None or authority.issuer is None:
+            return name if authority else None
+        name = authority.issuer
+    return None
 
 
 def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:
