@@ -55,7 +55,7 @@ TO_CLIENT = {
     "revoked": "The certificate has been revoked",
     "limit": "Too many connections",
     "no-address": "No address left in the client address pool",
-    "untrusted": "The certificate's root is not trusted",
+    "untrusted": "The certificate is not trusted",
 }
 
 

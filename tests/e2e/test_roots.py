@@ -4,6 +4,7 @@ disturbs another."""
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import textwrap
@@ -231,6 +232,70 @@ def test_of_two_roots_of_one_name_each_serves_its_users(
             assert await dialling.verdict(protocol, below(old, "carol"), "pc3") == "untrusted"
             await bob.leave()
             await dialling.sessions_of(bob.address, 0)
+
+    on_a_gateway(tmp_path, test)
+
+
+def by_sha1_below(root: Forged) -> Forged:
+    """A client of an old authority, over RSA."""
+    plain = sign("client", by=root, key=rsa_key())
+    old = forged.RSA_SHA256[:-3] + b"\x05\x05\0"
+    tbs = plain.certificate.tbs_certificate_bytes.replace(forged.RSA_SHA256, old)
+    return replace(plain, der=signed(tbs, root.key, hashes.SHA1(), old))
+
+
+ELSEWHERE = x509.NameConstraints([x509.DirectoryName(forged.name("elsewhere"))], None), True
+
+
+def middle(root: Forged, *extensions: forged.Extension) -> Forged:
+    """An intermediate authority with these extensions."""
+    return sign("Middle", extensions, by=root, key=rsa_key())
+
+
+FLAWS: dict[str, tuple[Callable[[Forged], Forged], str]] = {
+    "SHA-1": (by_sha1_below, "sha1WithRSA|too weak"),
+    "name constraints": (
+        lambda root: sign("client", by=middle(root, *authority(), ELSEWHERE)),
+        "permitted subtree violation",
+    ),
+    "no authority": (
+        lambda root: sign("client", by=middle(root, *forged.CLIENT)),
+        "invalid (non-)?CA certificate",
+    ),
+    "the intermediate is missing": (
+        lambda root: sign("client", by=middle(root, *authority())).showing(),
+        "issued by CN=Middle, which is no uploaded root and was not sent|local issuer",
+    ),
+    "another root": (
+        lambda _: sign("client", by=sign("Elsewhere", authority())),
+        "issued by CN=Elsewhere, which is no uploaded root and was not sent|local issuer",
+    ),
+    "a namesake of the root": (
+        lambda _: sign("client", by=sign("Flaws Root", authority(), key=rsa_key())),
+        "certificate signature failure",
+    ),
+}
+"""Of a client's chain: how it is made, and what is said of it."""
+
+
+def test_the_true_flaw_of_a_chain_is_told_over_every_protocol(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        root = sign("Flaws Root", authority(), key=rsa_key())
+        bench.credentials["flaws"] = root.credential("flaws")
+        shown = {what: make(root) for what, (make, _) in FLAWS.items()}
+        wrong = []
+        for protocols in OVER:
+            await bench.gateway.put(uploading(bench, "flaws", protocols=protocols))
+            dialling = Dialling(bench)
+            for protocol in protocols:
+                for what, certificate in shown.items():
+                    if (protocol, what) == ("OpenVPN", "SHA-1"):
+                        continue  # the client's own OpenSSL does not show it
+                    told = await dialling.verdict(protocol, certificate)
+                    said = (await bench.records("refused"))[-1]["message"]
+                    if told != "untrusted" or not re.search(FLAWS[what][1], said):
+                        wrong.append((protocol, what, told, said))
+        assert wrong == []
 
     on_a_gateway(tmp_path, test)
 
