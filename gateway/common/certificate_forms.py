@@ -97,7 +97,7 @@ def der_of(data: str) -> bytes | None:
     return None if len(text) % 4 == 1 else base64.b64decode(text + "=" * (-len(text) % 4))
 
 
-def odd_character(text: str) -> str:
+def _odd_character(text: str) -> str:
     """The first character that Base64 does not have, with its place; empty if there is none.
 
     Printable ones are shown, others named.
@@ -106,10 +106,18 @@ def odd_character(text: str) -> str:
     if not found:
         return ""
     character = found[0]
-    return f"{named(character)} at character {found.start() + 1}"
+    return f"{_named(character)} at character {found.start() + 1}"
 
 
-def named(character: str) -> str:
+def invisible_character(text: str) -> str:
+    """The first character that cannot be seen, by name, with its place; empty if there is none."""
+    for place, character in enumerate(text, 1):
+        if _unseen(character):
+            return f"{_named(character)} at character {place}"
+    return ""
+
+
+def _named(character: str) -> str:
     """Its code point and name, and itself if it can be seen."""
     name = "BYTE ORDER MARK" if character == "\ufeff" else unicodedata.name(character, "control")
     shown = f"{character!r} " if is_printable(character) and not character.isspace() else ""
@@ -148,17 +156,11 @@ def _latin_1(content: bytes) -> _Layer | None:
 def _invisible(content: bytes) -> _Layer | None:
     """Characters that nobody sees, such as a byte order mark or a zero-width space."""
     text = _text(content)
-    if text is None:
+    if text is None or not (first := invisible_character(text)):
         return None
-    for place, character in enumerate(text, 1):
-        if _unseen(character):
-            left = "".join(one for one in text if not _unseen(one))
-            return _Layer(
-                f"text (with the invisible {named(character)} at character {place})",
-                left.encode(),
-                r"LC_ALL=C tr -cd '\11\12\15\40-\176'",
-            )
-    return None
+    left = "".join(one for one in text if not _unseen(one))
+    command = r"LC_ALL=C tr -cd '\11\12\15\40-\176'"
+    return _Layer(f"text (with the invisible {first})", left.encode(), command)
 
 
 def _unseen(character: str) -> bool:
@@ -424,7 +426,7 @@ def _unknown(content: bytes) -> str:
     if text is None:
         return "binary data of an unknown kind"
     letters = re.sub(r"\s", "", text).rstrip("=")
-    if odd := odd_character(text):
+    if odd := _odd_character(text):
         return f"text that is not Base64: {odd}"
     if "=" in letters:
         return f"text that is not Base64: '=' at character {text.index('=') + 1} is not at its end"

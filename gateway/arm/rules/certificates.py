@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.arm.rules.case import CLIENT, LAB, Path, Violation
-from gateway.common.certificate_forms import WANTED_DATA, der_of, what_is
+from gateway.common.certificate_forms import (
+    WANTED_DATA,
+    der_of,
+    invisible_character,
+    what_is,
+)
 from radius.printable import printable
 
 MAXIMUM_ROOTS = 20
+_SHOWN = 80
+"""Characters of a wrong thumbprint that are shown."""
 ROOTS: Path = (*CLIENT, "vpnClientRootCertificates")
 REVOKED: Path = (*CLIENT, "vpnClientRevokedCertificates")
 _TROUBLESHOOT = "azure-docs vpn-gateway-troubleshoot-vpn-point-to-site-connection-problems"
@@ -121,9 +128,11 @@ def thumbprints(case: Case) -> Iterator[Violation]:
         if case.placeholders and _placeholder(text, "thumbprint"):
             continue
         if not re.fullmatch(r"[0-9A-Fa-f]{40}", text):
+            unseen = invisible_character(text)
             yield Violation(
                 (*REVOKED, index, "properties", "thumbprint"),
-                f"{text!r} is not a thumbprint",
+                f"{printable(text, _SHOWN)!r} is not a thumbprint"
+                + (f": it has the invisible {unseen}" if unseen else ""),
                 "40 hexadecimal digits without spaces or colons: SHA-1 of the certificate",
                 "azure-docs vpn-gateway-howto-point-to-site-rm-ps: revoke a client certificate",
             )

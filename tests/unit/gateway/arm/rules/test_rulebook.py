@@ -306,6 +306,12 @@ def test_what_somebody_else_has_issued_is_no_root(
     assert violation.remedy == "upload the certificate of CN=root"
 
 
+def test_a_thumbprint_copied_from_windows_has_an_invisible_mark(document: Any) -> None:
+    wrong = document(vpnClientRevokedCertificates=revoked(("bob", "\u200e" + "0" * 40)))
+    (violation,) = judge(wrong)
+    assert "it has the invisible U+200E LEFT-TO-RIGHT MARK at character 1" in violation.message
+
+
 def test_20_roots_are_allowed(document: Any, pki: Any) -> None:
     data = pki.data("root")
     twenty = roots(*((f"root{i}", data) for i in range(20)))
