@@ -41,6 +41,12 @@ class Settings:
     radius: bool = False
     """Whether users authenticate by RADIUS instead of by certificates."""
 
+    @property
+    def namesakes(self) -> bool:
+        """Whether several of the roots have one name."""
+        different = set(self.roots)
+        return len({root.subject for root in different}) < len(different)
+
 
 @dataclass(frozen=True)
 class EngineContext:

@@ -300,6 +300,28 @@ def test_the_true_flaw_of_a_chain_is_told_over_every_protocol(tmp_path: Path) ->
     on_a_gateway(tmp_path, test)
 
 
+def test_openvpn_says_why_it_takes_the_wrong_one_of_two_roots(tmp_path: Path) -> None:
+    """Without key identifiers it tries only one of them; the others try each."""
+
+    async def test(bench: Bench) -> None:
+        roots = {name: built(forged.name("Corp"), *authority()) for name in ("old", "new")}
+        for name, root in roots.items():
+            bench.credentials[name] = root.credential(name)
+        seen: dict[str, list[str]] = {}
+        for protocols in OVER:
+            await bench.gateway.put(uploading(bench, *roots, protocols=protocols))
+            dialling = Dialling(bench)
+            for protocol in protocols:
+                shown = [sign("client", by=root) for root in roots.values()]
+                seen[protocol] = sorted([await dialling.verdict(protocol, one) for one in shown])
+        both = ["connected", "connected"]
+        assert seen == {"OpenVPN": ["connected", "untrusted"], "IkeV2": both, "SSTP": both}
+        (record,) = await bench.records("refused")
+        assert "several uploaded roots have one name" in record["message"]
+
+    on_a_gateway(tmp_path, test)
+
+
 LAB = """
 name: {name}
 story: Roots of one's own.
