@@ -70,9 +70,9 @@ def of_version_1() -> Forged:
     return replace(plain, der=signed(tbs, plain.key, hashes.SHA256(), forged.RSA_SHA256))
 
 
-def by_sha1() -> Forged:
+def by_sha1(*extensions: forged.Extension) -> Forged:
     """An old authority's own signature."""
-    plain = built(forged.name("SHA-1"), *authority(), key=rsa_key())
+    plain = built(forged.name(f"SHA-1 {len(extensions)}"), *extensions, key=rsa_key())
     old = forged.RSA_SHA256[:-3] + b"\x05\x05\0"
     tbs = plain.certificate.tbs_certificate_bytes.replace(forged.RSA_SHA256, old)
     return replace(plain, der=signed(tbs, plain.key, hashes.SHA1(), old))
@@ -108,7 +108,8 @@ TAKEN: dict[str, tuple[Callable[[], Forged], str]] = {
     ),
     "as MakeCert makes it": (lambda: built(forged.name("MakeCert"), key=rsa_key()), "connected"),
     "of version 1": (of_version_1, "connected"),
-    "by SHA-1": (by_sha1, "connected"),
+    "by SHA-1": (lambda: by_sha1(*authority()), "connected"),
+    "as MakeCert makes it, by SHA-1": (by_sha1, "connected"),
     "by RSA-PSS": (lambda: sign("PSS", authority(), key=rsa_key(), pss=True), "connected"),
     "RSA 1024": (lambda: built(forged.name("1024"), *authority(), key=rsa_key(1024)), "connected"),
     "serial number 0": (lambda: with_serial(b"\0"), "connected"),
