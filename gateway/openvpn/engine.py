@@ -51,11 +51,16 @@ OWN_DESCRIPTORS = 8
 GOODBYE = 0.5
 """Seconds to wait for a client to disconnect by itself."""
 
+NAMESAKES = (
+    "; several uploaded roots have one name, and openvpn tells them apart by the key identifiers "
+    "of root and client alone"
+)
+
 TO_CLIENT = {
     "revoked": "The certificate has been revoked",
     "limit": "Too many connections",
     "no-address": "No address left in the client address pool",
-    "untrusted": "The certificate's root is not trusted",
+    "untrusted": "The certificate is not trusted",
 }
 
 
@@ -347,10 +352,11 @@ class OpenVpnEngine:
     def _on_log(self, text: str) -> None:
         refusal = self._handshakes.feed(text)
         if refusal:
+            namesakes = refusal.of_another_key and self._settings and self._settings.namesakes
             self._context.log.add(
                 "refused",
                 self.protocol,
-                refusal.message,
+                refusal.message + (NAMESAKES if namesakes else ""),
                 reason=refusal.reason,
                 user=refusal.user,
                 address=refusal.address,

@@ -36,6 +36,7 @@ _ERRORS: tuple[tuple[str, Reason], ...] = (
     ("certificate purpose", "no-client-auth"),  # "unsupported" or "unsuitable", by version
 )
 """Parts of OpenSSL's messages; all others are "untrusted", as in gateway.policy.trust."""
+_OTHER_KEY = "certificate signature failure"
 _LINES: tuple[tuple[str, Reason], ...] = (
     ("peer did not return a certificate", "no-certificate"),
     ("unsupported protocol", "refused"),
@@ -54,6 +55,8 @@ class Refusal:
     """The common name of the client's certificate, unless it is ambiguous."""
     serial: str = ""
     """The certificate's serial number, decimal."""
+    of_another_key: bool = False
+    """Whether the issuer that openvpn found by its name has another key."""
 
 
 class Handshakes:
@@ -83,12 +86,13 @@ def _read(address: str, text: str) -> Refusal | None:
         reason = reasons[0] if reasons else "untrusted"
         if reason == "no-client-auth" and verify["depth"] != "0":  # an issuer's wrong purpose
             reason = "untrusted"
+        other = verify["error"] == _OTHER_KEY
         whole = verify["serial"] is not None and len(text.encode(errors="replace")) <= LONGEST_WHOLE
         if verify["depth"] != "0" or not whole:
-            return Refusal(address, reason, text)
+            return Refusal(address, reason, text, of_another_key=other)
         name = _ONE_NAME.fullmatch(verify["subject"])
         serial = verify["serial"] if verify["serial"][-1].isdigit() else ""
-        return Refusal(address, reason, text, name["name"] if name else "", serial)
+        return Refusal(address, reason, text, name["name"] if name else "", serial, other)
     if text.startswith("VERIFY ERROR: "):  # for example, an empty subject
         return Refusal(address, "refused", text)
     if broken := _TLS.fullmatch(text):

@@ -13,6 +13,10 @@ from OpenSSL import SSL, crypto
 
 from gateway.common import cipher_suites
 
+MOST_NAMES = 8192
+"""Bytes of all names in a CertificateRequest. TLS has room for 65,535, which would take clients
+dozens of EAP packets."""
+
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -33,11 +37,16 @@ def server_context(
 def name_client_roots(context: SSL.Context, roots: tuple[x509.Certificate, ...]) -> None:
     """Send these names to clients, as hints which certificate to use. Call it from one thread only.
 
+    Names that are too long for a message are left out, all of them: then a client chooses itself
+    (RFC 5246 7.4.4).
+
     A new context for each list would need a C callback, which a confined process cannot allocate
     (no executable memory). So this changes a context in use, which pyOpenSSL guards against
     because of threads.
     """
     names = [crypto.X509.from_cryptography(root).get_subject() for root in roots]
+    if sum(len(name.der()) for name in names) > MOST_NAMES:
+        names = []
     inspect.unwrap(SSL.Context.set_client_ca_list)(context, names)
 
 

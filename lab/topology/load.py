@@ -24,6 +24,7 @@ from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Problem
 from lab.topology.reading.salvage import salvage
+from lab.topology.reading.uploaded import uploaded_root_problems
 from lab.topology.rules import rule_problems, rule_warnings
 from lab.topology.rules.declared import Declared
 
@@ -157,5 +158,9 @@ def _check(data: dict[str, Any], base: FilePath) -> tuple[Topology | None, list[
     if topology is None:
         return None, salvaged.problems
     declared = Declared.of(data, salvaged.invalid, salvaged.kept)
-    found = [*rule_problems(topology, declared), *file_problems(topology, base)]
+    found = [
+        *rule_problems(topology, declared),
+        *file_problems(topology, base),
+        *uploaded_root_problems(topology, base),
+    ]
     return topology, salvaged.problems + [salvaged.in_the_file(problem) for problem in found]

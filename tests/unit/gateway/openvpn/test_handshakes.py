@@ -145,3 +145,13 @@ def test_other_lines_are_ignored(line: str) -> None:
 def test_no_line_makes_it_raise(text: str) -> None:
     Handshakes().feed(f"{PEER} {text}")
     Handshakes().feed(text)
+
+
+@pytest.mark.parametrize(("error", "other"), [("certificate signature failure", True),
+                                              ("certificate has expired", False)])  # fmt: skip
+def test_an_issuer_of_the_right_name_with_another_key_is_told(error: str, other: bool) -> None:
+    for depth in (0, 1):
+        line = f"192.0.2.1:1234 VERIFY ERROR: depth={depth}, error={error}: CN=x, serial=3"
+        found = Handshakes().feed(line)
+        assert found
+        assert found.of_another_key == other

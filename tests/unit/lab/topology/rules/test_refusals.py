@@ -75,6 +75,31 @@ def test_a_placeholder_of_a_client_without_a_certificate_is_refused() -> None:
     assert [found[:2] for found in problems(text)] == [place]
 
 
+CHAIN = "contoso-root: {}\n  middle: {issuer: contoso-root}\n  last: {issuer: middle}"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("alice", "'alice' is no root: it is a client certificate"),
+        ("last", "'last' is no root: it is an intermediate authority, issued by 'middle'"),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_placeholder_of_what_is_no_root_is_refused(name: str, words: str, again: bool) -> None:
+    data = f'publicCertData: «"${{{name}.publicCertData}}"'
+    changes = [("contoso-root: {}", CHAIN), (ROOTS, f"- {{name: r, properties: {{{data}}}}}")]
+    if again:
+        roots = f"vpnClientRootCertificates: [{{name: r, properties: {{{data}}}}}]"
+        step = f"{{update: contoso-gw, properties: {{vpnClientConfiguration: {{{roots}}}}}}}"
+        changes[1:] = [(REACHES, step)]
+    text, [place] = spoil(*changes)
+    [(*found, said)] = problems(text)
+    assert tuple(found) == place
+    assert said.startswith(f"{words}; upload ")
+    assert "${contoso-root.publicCertData}" in said
+
+
 def test_a_second_gateway_in_a_vnet_is_refused() -> None:
     first = "gw2:\n    vnet: contoso\n    properties: {sku: {name: VpnGw1}}\n  "
     text, [place] = spoil(

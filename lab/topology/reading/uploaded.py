@@ -1,0 +1,59 @@
+"""Check the user's own certificate files that gateways get as roots."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from gateway.arm.rules.certificates import certificate_flaw, root_flaw
+from lab.topology.model.steps import Update
+from lab.topology.model.topology import Topology
+from lab.topology.reading.problems import Problem
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+_MAXIMUM_BYTES = 100_000
+
+
+def uploaded_root_problems(topology: Topology, base: FilePath) -> Iterator[Problem]:
+    """What a gateway would have against a file of `pki` that a document names as a root.
+
+    Files that cannot be read are reported by file_problems.
+    """
+    for name in _uploaded(topology):
+        file = str(topology.pki[name].certificate)
+        root = _load(base / file)
+        if root is None:
+            continue
+        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 (60 ms)
+
+        data = b64encode(root.public_bytes(Encoding.DER)).decode()
+        if flaw := certificate_flaw(data) or root_flaw(root):
+            message = f"{file}: no root for a gateway: {flaw.what}"
+            yield Problem(("pki", name, "certificate"), message, flaw.remedy)
+
+
+def _uploaded(topology: Topology) -> Iterator[str]:
+    """Authorities of the user's own that are uploaded, at first or by an update."""
+    documents = [gateway.properties.model_dump_json() for gateway in topology.gateways.values()]
+    documents += [str(step.properties) for step in topology.expect if isinstance(step, Update)]
+    for name, authority in topology.pki.items():
+        named = f"${{{name}.publicCertData}}"
+        if authority.certificate and any(named in document for document in documents):
+            yield name
+
+
+def _load(file: FilePath) -> Certificate | None:
+    from cryptography import x509  # noqa: PLC0415 (60 ms, if needed)
+
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MAXIMUM_BYTES)
+        if b"-----BEGIN" in content:
+            return x509.load_pem_x509_certificates(content)[0]
+        return x509.load_der_x509_certificate(content)
+    except Exception:  # noqa: BLE001 - reported by file_problems
+        return None
