@@ -107,7 +107,7 @@ def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:
 def openssl_limits(limits: TlsLimits) -> str:
     """An OpenSSL configuration (config(5)) that limits the TLS version.
 
-    Security level 0 allows SHA-1 signatures, which TLS 1.1 needs.
+    Security level 0 allows SHA-1 signatures, which TLS 1.1 and outdated certificates need.
     """
     newest = {"1.0": "TLSv1", "1.1": "TLSv1.1"}.get(limits.maximum or "", "TLSv1.2")
     return f"""openssl_conf = openssl_init
