@@ -135,7 +135,7 @@ def certificate_user(name: str, certificate: str, key: str, root: str) -> Client
 def user_config(options: argparse.Namespace) -> ClientConfig:
     """A certificate, or name and password (from a file: secrets do not belong in argv)."""
     if options.certificate is None:
-        return ClientConfig(options.user, Path(options.password_file).read_text())
+        return ClientConfig(options.user, Path(options.password_file).read_bytes().decode())
     peer_root = options.eap_root or options.root
     return certificate_user(options.user, options.certificate, options.key, peer_root)
 

@@ -21,6 +21,7 @@ from lab.topology.model.vocabulary import Reason, VpnProtocol
 from lab.topology.planning.plan import TlsLimits
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
+from radius.printable import printable
 
 INTERFACE = "sstp0"
 PASSWORD = f"{DIRECTORY}/password"
@@ -112,7 +113,8 @@ class PythonSstp:
             if self._profile.radius_root:
                 files[RADIUS_ROOT] = self._profile.radius_root
                 arguments += ["--eap-root", RADIUS_ROOT]
-            arguments += [f"--user={self._user.common_name}", "--certificate", CHAIN, "--key", KEY]
+            name = printable(self._user.common_name)  # it may have a zero byte
+            arguments += [f"--user={name}", "--certificate", CHAIN, "--key", KEY]
         else:
             files[PASSWORD] = self._user.password
             arguments += [f"--user={self._user.name}", "--password-file", PASSWORD]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gateway.charon import datapath
 from gateway.common import turns
 from gateway.common.rotation import whole
+from gateway.ppp.mschapv2 import nt_password_hash
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
 from lab.clients.reasons import STRONGSWAN, judge
@@ -21,7 +22,6 @@ from lab.clients.strongswan_config import (
     SILENCE,
     User,
     connection_message,
-    identity,
     strongswan_conf,
 )
 from lab.clients.user import UserPassword
@@ -175,9 +175,9 @@ class StrongSwan:
         for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
             session.load_cert({"type": "x509", "flag": "CA", "data": root})
         if isinstance(self._user, UserPassword):
-            owner = identity("email", self._user.name.encode())
-            password = self._user.password
-            session.load_shared({"type": "EAP", "data": password, "owners": [owner]})
+            # charon itself would make the hash of bytes, not of UTF-16 (RFC 2759, section 8.3).
+            data = nt_password_hash(self._user.password)
+            session.load_shared({"type": "NTLM", "data": data})
         else:
             session.load_key({"type": "any", "data": self._user.key_pem})
             for intermediate in self._user.intermediates_pem:

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
-from OpenSSL import crypto
 
 from lab.errors import LabError
 from lab.nodes.base import Node
@@ -33,12 +32,6 @@ class UserCertificate:
     certificate_pem: bytes
     key_pem: bytes = field(repr=False)
     intermediates_pem: tuple[bytes, ...]
-
-    @property
-    def subject(self) -> bytes:
-        """The subject in DER, exactly the bytes of the certificate."""
-        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, self.certificate_pem)
-        return certificate.get_subject().der()
 
     @property
     def common_name(self) -> str:

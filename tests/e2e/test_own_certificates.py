@@ -40,6 +40,8 @@ SHAPES: dict[str, tuple[Reason | None, str, tuple[str, ...]]] = {
     "p-256": (None, "/CN=p-256", (*CLIENT, *P256)),
     "p-521": (None, "/CN=p-521", (*CLIENT, *P521)),
     "ed25519": (None, "/CN=ed25519", (*CLIENT, "-newkey", "ed25519")),
+    "long": (None, "".join(f"/OU={letter * 64}" for letter in "abcdefgh") + "/CN=" + "ü" * 64,
+             CLIENT),
     "control": (None, "/CN=a\nb\x1b[31m>LOG:1,I,x", CLIENT),
     "chain": (None, "/CN=chain", CLIENT),
     "principal": (None, "/", (*CLIENT, "-addext", PRINCIPAL)),

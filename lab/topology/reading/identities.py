@@ -11,6 +11,7 @@ import base64
 import binascii
 import codecs
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
         | ed25519.Ed25519PrivateKey
         | ed448.Ed448PrivateKey
     )
+
+# RFC 5280 counts the characters of a name, the cryptography package bytes: 64 umlauts are legal.
+warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
 
 MAXIMUM_BYTES = 100_000
 FORMS = "PEM, DER (.cer, .crt), PKCS #7 (.p7b) or PKCS #12 (.pfx, .p12)"
