@@ -84,7 +84,7 @@ GroupName = Annotated[
 AccountName = Annotated[
     str,
     BeforeValidator(_account_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 20}),
+    WithJsonSchema({"type": "string", "pattern": r'^[^"/\\\[\]:;|=,+*?<>@()]{1,20}$'}),
 ]
 Realm = Annotated[
     str,

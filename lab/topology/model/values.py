@@ -172,9 +172,7 @@ SignIn = Annotated[
     str,
     *_kind(
         parse_sign_in,
-        minLength=1,
-        maxLength=_MAXIMUM_USER_NAME,
-        examples=["alice", "CORP\\alice", "alice@corp.test"],
+        pattern=rf"^([^\\]+\\)?[^\\]{{1,{_MAXIMUM_USER_NAME}}}$",
     ),
 ]
 CommonName = Annotated[

@@ -25,6 +25,7 @@ from lab.topology.reading.schema import schema
 CHECKOUT = Path(__file__).parents[4]
 RULES = schema()
 EXAMPLE = yaml.safe_load((CHECKOUT / EXAMPLES).read_text(encoding="utf-8"))
+PASSWORD = EXAMPLE["clients"]["mike"]["certificate"]["password"]
 SECTIONS = list(sections(RULES, EXAMPLE))
 
 
@@ -53,8 +54,10 @@ def test_every_mapping_of_the_language_is_described() -> None:
 def test_the_example_file_is_a_topology(tmp_path: Path) -> None:
     """With the certificates that its first lines say how to make."""
     (tmp_path / "every-word.yaml").write_text((CHECKOUT / EXAMPLES).read_text(encoding="utf-8"))
-    for arguments in (["root", "own-root"], ["client", "heidi", "--issuer", "own-root"]):
-        made = CliRunner(env={"P2SLAB_P12_PASSWORD": "only of this test"}).invoke(
+    (tmp_path / "every-word.password").write_text(f"{PASSWORD}\n")
+    clients = (["client", name, "--issuer", "own-root"] for name in ("heidi", "mike"))
+    for arguments in (["root", "own-root"], *clients):
+        made = CliRunner(env={"P2SLAB_P12_PASSWORD": PASSWORD}).invoke(
             p2slab, ["pki", *arguments, "--out", str(tmp_path)]
         )
         assert made.exit_code == 0, made.output
