@@ -107,8 +107,10 @@ def _kind(character: str) -> str:
         return "punctuation"
     if character in string.digits:
         return "digit"
-    if character.isupper() or character.islower():
-        return "upper" if character.isupper() else "lower"
+    if character.lower() != character:
+        return "upper"
+    if len(character.upper()) == 1 and character.upper() != character:
+        return "lower"  # not a sharp s, which has no capital letter of its own
     return "" if character.isascii() else "other"
 
 

@@ -63,7 +63,7 @@ def test_the_program_gets_everything_and_no_repr_has_a_password() -> None:
     ("password", "accepted"),
     [
         ("Secret1", True), ("Secre1", False), ("secret12", False), ("secret1!", True),
-        ("ßäöüÄ12", True), ("ßäöü 12", False), ("日本語Aa1", False), ("日本語Aa12", True),
+        ("ßäöüÄ12", True), ("äöüé 12", False), ("日本語Aa1", False), ("日本語Aa12", True),
         ("       ", False), ("😀😀Ab", False), ("😀😀Abc", True),
     ],
 )  # fmt: skip
