@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
@@ -98,10 +98,11 @@ def connection_message(
     }
 
 
-def identity(name: str) -> str:
+def identity(name: str, kind: Literal["dns", "email"] = "dns") -> str:
     """A user's name as bytes: from text, charon would guess the kind. It takes no more than 511
-    characters, and with this prefix all names of RADIUS have room (253 bytes)."""
-    return f"dns:#{name.encode().hex()}"
+    characters, and with `dns` all names of RADIUS have room (253 bytes). A principal name in a
+    certificate is of the kind `email`."""
+    return f"{kind}:#{name.encode().hex()}"
 
 
 def _local(profile: Profile, user: User) -> dict[str, Any]:
@@ -113,5 +114,5 @@ def _local(profile: Profile, user: User) -> dict[str, Any]:
         return {"auth": "eap-mschapv2", "eap_id": identity(user.name)}
     local: dict[str, Any] = {"auth": "eap-tls", "certs": [user.certificate_pem]}
     if profile.radius_root:
-        return local | {"eap_id": identity(user.common_name), "aaa_id": "%any"}
+        return local | {"eap_id": identity(user.common_name, "email"), "aaa_id": "%any"}
     return local

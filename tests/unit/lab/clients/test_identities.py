@@ -49,7 +49,7 @@ def test_a_subject_is_the_certificates_own(name: str) -> None:
     assert local(user) == {"auth": "eap-tls", "certs": [user.certificate_pem]}
     to_radius = local(user, replace(PROFILE, radius_root=b"root"))
     assert "id" not in to_radius
-    assert to_radius["eap_id"] == f"dns:#{name.encode().hex()}"
+    assert to_radius["eap_id"] == f"email:#{name.encode().hex()}"
 
 
 @pytest.mark.parametrize("name", [*NAMES, "é" * 126 + "x"])
