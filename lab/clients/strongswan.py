@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gateway.charon import datapath
 from gateway.common import turns
 from gateway.common.rotation import whole
-from gateway.ppp.mschapv2 import nt_password_hash
 from lab.clients.persona import IkePersona
 from lab.clients.profile import Profile
 from lab.clients.reasons import STRONGSWAN, judge
@@ -175,9 +174,7 @@ class StrongSwan:
         for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
             session.load_cert({"type": "x509", "flag": "CA", "data": root})
         if isinstance(self._user, UserPassword):
-            # charon itself would make the hash of bytes, not of UTF-16 (RFC 2759, section 8.3).
-            data = nt_password_hash(self._user.password)
-            session.load_shared({"type": "NTLM", "data": data})
+            session.load_shared({"type": "EAP", "data": self._user.password})
         else:
             session.load_key({"type": "any", "data": self._user.key_pem})
             for intermediate in self._user.intermediates_pem:
