@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -85,6 +86,32 @@ def provisioning(domain: Domain, address: str, administrator: str) -> str:
             "users": [asdict(user) for user in domain.users],
         }
     )
+
+
+SHORTEST_PASSWORD = 7
+_KINDS_WANTED = 3
+_PUNCTUATION = frozenset("~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/")
+
+
+def is_complex(password: str) -> bool:
+    """Whether a new domain's policy accepts the password (Samba's check_password_quality)."""
+    kinds = {_kind(character) for character in password} - {""}
+    return (
+        len(password.encode("utf-16-le")) // 2 >= SHORTEST_PASSWORD and len(kinds) >= _KINDS_WANTED
+    )
+
+
+def _kind(character: str) -> str:
+    """Empty: of no kind, such as a space."""
+    if character in _PUNCTUATION:
+        return "punctuation"
+    if character in string.digits:
+        return "digit"
+    if character.lower() != character:
+        return "upper"
+    if len(character.upper()) == 1 and character.upper() != character:
+        return "lower"  # not a sharp s, which has no capital letter of its own
+    return "" if character.isascii() else "other"
 
 
 def controller_conf(domain: Domain) -> str:

@@ -59,7 +59,8 @@ def modules(instance: Instance, directory: str) -> list[str]:
         *block("mschap", "with_ntdomain_hack = yes", *_winbind(instance.domain, directory)),
         *(_questions(instance.domain, directory) if instance.domain else []),
         *_line("refused", f"{directory}/{REFUSALS}", f"{_USER} %{{hex:&Module-Failure-Message}}"),
-        *block("files", f"filename = {directory}/users"),
+        *block("expr"),  # for %{sha256:}
+        *block("files", f"filename = {directory}/users", 'key = "%{sha256:&User-Name}"'),
         *(_eap(eap, instance, directory) if eap else []),
     ]
 

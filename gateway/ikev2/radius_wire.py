@@ -20,17 +20,19 @@ from pyrad.packet import (
 )
 
 from radius.attributes import dictionary
-from radius.packet import Keys, parsed, split, walk
+from radius.packet import LONGEST_VALUE, Keys, parsed, split, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_NAME = 1
 _STATE, _CALLING, _NAS_PORT, _EAP = 24, 31, 5, 79
 _FRAMED_ADDRESS, _CLASS, _STATUS, _SESSION = 8, 25, 40, 44
 _DNS = (311, 28)
 """MS-Primary-DNS-Server (RFC 2548 2.7.1); charon accepts any number of them."""
 _START, _STOP = 1, 2
 _FAILURE = 4
+_IDENTITY = 1
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,29 @@ def read(data: bytes, secret: bytes) -> Asked | None:
     return Asked(
         data[1],
         data[4:20],
-        values.get(_EAP, b""),
+        _whole(values.get(_EAP, b""), values.get(_NAME, b"")),
         values.get(_STATE),
         str(int.from_bytes(port)) if len(port) == 4 else "",
         values.get(_CALLING, b"").decode(errors="replace"),
     )
+
+
+def _whole(eap: bytes, name: bytes) -> bytes:
+    """charon puts an EAP identity into one attribute, and cuts it at 253 bytes; the User-Name has
+    all of it."""
+    head, identity = eap[:5], eap[5:]
+    fits = int.from_bytes(head[2:4]) == 5 + len(name) and name.startswith(identity)
+    return head + name if _is_cut(eap) and fits else eap
+
+
+def fitting(eap: bytes) -> bytes:
+    """An identity that charon has cut, with the length that is left. A certificate's subject may be
+    so long; where a certificate is shown, nobody asks the identity who it is."""
+    return eap[:2] + len(eap).to_bytes(2, "big") + eap[4:] if _is_cut(eap) else eap
+
+
+def _is_cut(eap: bytes) -> bool:
+    return len(eap) == LONGEST_VALUE < int.from_bytes(eap[2:4]) and eap[4] == _IDENTITY
 
 
 def challenge(asked: Asked, secret: bytes, eap: bytes, state: bytes) -> bytes:

@@ -98,7 +98,7 @@ class _ByCertificate:
     number: int
 
     async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
-        step = await self.context.eap_tls.respond(self.number, asked.eap)
+        step = await self.context.eap_tls.respond(self.number, wire.fitting(asked.eap))
         if isinstance(step, Shown):
             shown = step.certificate
             peer = Peer("IkeV2", shown.user, shown.thumbprints, shown.root, asked.address)

@@ -93,8 +93,10 @@ def _read(address: str, text: str) -> Refusal | None:
         name = _ONE_NAME.fullmatch(verify["subject"])
         serial = verify["serial"] if verify["serial"][-1].isdigit() else ""
         return Refusal(address, reason, text, name["name"] if name else "", serial, other)
-    if text.startswith("VERIFY ERROR: "):  # for example, an empty subject
-        return Refusal(address, "refused", text)
+    if text.startswith("VERIFY ERROR: "):
+        empty = "could not extract X509 subject string" in text
+        why = "openvpn takes no certificate with an empty subject: " if empty else ""
+        return Refusal(address, "refused", why + text)
     if broken := _TLS.fullmatch(text):
         for part, reason in _LINES:
             if part == broken["error"]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from lab.clients.host_routes import HostRoutes
+from lab.clients.library_errors import UNUSABLE, refusal
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import offered
 from lab.clients.profile import Profile, read_profile
@@ -71,7 +72,7 @@ class Computer:
                 carriers = await self._host_routes.keep(self._carrier(protocol, profile))
                 self._driver = await self._set_up(protocol, profile.without_hosts(carriers))
                 async with at_once("dials", DIALS):
-                    return await self._driver.connect(), failures
+                    return await _connected(self._driver), failures
             except RefusedError as error:
                 failures.append(error)
                 await self._restore()
@@ -160,6 +161,20 @@ class Computer:
         root = self._radius_root
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
         return {"authenticationMethod": "EAPTLS", **data}
+
+
+async def _connected(driver: Driver) -> Connection:
+    """Dial; a library that does not take the user's certificate refuses, as a program does."""
+    try:
+        return await driver.connect()
+    except RefusedError:
+        raise
+    except Exception as error:
+        message = refusal(error)
+        if message is None:
+            raise
+        await driver.disconnect()
+        raise RefusedError(driver.protocol, UNUSABLE, message, 0.0) from error
 
 
 def _certificate(protocol: VpnProtocol, user: User) -> UserCertificate:

@@ -128,10 +128,9 @@ class OpenVpn:
 
     def _configuration(self) -> str:
         """Azure's file with the user's certificate and key in place of its placeholders."""
-        chain = b"".join((self._user.certificate_pem, *self._user.intermediates_pem))
-        return self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain.decode()).replace(
-            "$PRIVATEKEY", self._user.key_pem.decode()
-        )
+        chain, key = self._user.chain_pem.decode(), self._user.key_pem.decode()
+        text = self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain)
+        return text.replace("$PRIVATEKEY", key)
 
     def _options(self) -> list[str]:
         """Options of the lab: the management socket, and short time limits."""
@@ -148,6 +147,7 @@ class OpenVpn:
             "hand-window": str(2 * reach),
             "tls-timeout": "2",
             "resolv-retry": "0",
+            **({"tls-cert-profile": "insecure"} if self._user.is_outdated else {}),
             **({"http-proxy": f"{self._proxy[0]} {self._proxy[1]}"} if self._proxy else {}),
         }
         return [word for name, value in options.items() for word in (f"--{name}", *value.split())]

@@ -73,7 +73,8 @@ class Sstp:
         self._user = user
         self._proxy = proxy
         self._tls = tls
-        self._env = {"OPENSSL_CONF": OPENSSL} if tls else {}
+        outdated = isinstance(user, UserCertificate) and user.is_outdated
+        self._env = {"OPENSSL_CONF": OPENSSL} if tls or outdated else {}
         self._process: Process | None = None
         self._log: Path | None = None
         self._mark = ""
@@ -159,10 +160,9 @@ class Sstp:
         if self._profile.radius_root:
             files[RADIUS_ROOT] = self._profile.radius_root
         if isinstance(self._user, UserCertificate):
-            chain = (self._user.certificate_pem, *self._user.intermediates_pem)
-            files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}
-        if self._tls:
-            files[OPENSSL] = openssl_limits(self._tls)
+            files |= {CHAIN: self._user.chain_pem, KEY: self._user.key_pem}
+        if self._env:
+            files[OPENSSL] = openssl_limits(self._tls or TlsLimits())
         for path, content in files.items():
             await self._node.write(path, content, 0o600)
 

@@ -22,7 +22,6 @@ from lab.clients.strongswan_config import (
     SILENCE,
     User,
     connection_message,
-    identity,
     strongswan_conf,
 )
 from lab.clients.user import UserPassword
@@ -201,9 +200,7 @@ class StrongSwan:
         for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
             session.load_cert({"type": "x509", "flag": "CA", "data": root})
         if isinstance(self._user, UserPassword):
-            owner = identity("email", self._user.name.encode())
-            password = self._user.password
-            session.load_shared({"type": "EAP", "data": password, "owners": [owner]})
+            session.load_shared({"type": "EAP", "data": self._user.password})
         else:
             session.load_key({"type": "any", "data": self._user.key_pem})
             for intermediate in self._user.intermediates_pem:

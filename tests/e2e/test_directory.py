@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from gateway.ppp.config import ClientConfig, Method
 from lab.errors import UsageError
 from lab.roles.directory import Computer, DomainController, group_sid, start_domain
 from lab.roles.radius_server import RadiusServer, start_radius
-from radius.directory import CONTROLLER, Domain, User
+from radius.directory import CONTROLLER, Domain, User, is_complex
 from radius.freeradius_instance import Domain as Membership
 from radius.freeradius_instance import Instance
 from tests.e2e.test_radius import dialled, eap_mschapv2
@@ -145,6 +146,38 @@ def test_a_domain_that_went_away_comes_back(tmp_path: Path, cache: Path) -> None
         assert await outcome(bench, server, "local", PASSWORD, "MS-CHAPv2") == "connected"
         await controller.begin()
         assert await outcome(bench, server, "alice", PASSWORD, "MS-CHAPv2") == "connected"
+
+    on_a_bench(tmp_path, test)
+
+
+HARD = {
+    "Jörg O'Brien": "Pässwörd ☃ 😀",
+    "иван": "Пароль 1",
+    "a#b$c%d": "'\"\\#%$ Aa1",
+    "-x -y": "  Aa1 both ends  ",
+    "DEFAULT": "Aa1" + "z" * 120,
+}
+WORDS = (
+    *HARD.values(), "Secret1", "secret12", "SECRET1", "secret1!", "ßäöüÄ12", "ßäöü 12",
+    "日本語Aa12", "日本語1234", "日本語  Aa", "😀😀Abc", "Aaa aaa", "ªº1Aaaa", "ǅǅǅ1234", "٣٣٣Aaaa",
+)  # fmt: skip
+ASKED = """import json, sys, samba
+print(json.dumps({word: samba.check_password_quality(word) for word in json.load(sys.stdin)}))"""
+"""All are long enough; some are complex, some are not."""
+
+
+def test_names_and_passwords_of_every_kind_sign_in(tmp_path: Path, cache: Path) -> None:
+    async def test(bench: Bench) -> None:
+        users = tuple(User(name, password, VPN) for name, password in HARD.items())
+        await domain(bench, replace(DOMAIN, users=users))
+        server = await member(bench)
+        for name, password in HARD.items():
+            for how in ("MS-CHAPv2", "EAP", "PAP"):
+                assert await outcome(bench, server, name, password, how) == "connected", name
+            assert await outcome(bench, server, name, password[:-1], "EAP") == "password"
+        argv = ["/usr/bin/python3", "-I", "-c", ASKED]
+        done = await bench.nodes["dc1"].run(argv, input=json.dumps(WORDS))
+        assert {word: is_complex(word) for word in WORDS} == json.loads(done.stdout)
 
     on_a_bench(tmp_path, test)
 

@@ -112,9 +112,14 @@ class Access(_Model):
 
 class _Certificate(_Model):
     certificate: str | None = None
-    """A certificate of your own: a PEM file, relative to the topology file."""
+    """A certificate of your own: a file, relative to the topology file. PEM, DER (.cer, .crt),
+    PKCS #7 (.p7b) or PKCS #12 (.pfx, .p12). A client sends the chain that is in it, too."""
     key: str | None = None
-    """Its private key: a PEM file, relative to the topology file."""
+    """The file with its private key; left out, the key is in the same file."""
+    password: Password | None = None
+    """The password of these files."""
+    passwordFile: str | None = None
+    """In place of `password`: a file that has it in its first line."""
     validFrom: Days = -1
     """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
     validTo: Days = 365

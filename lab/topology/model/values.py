@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from radius.printable import is_printable
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -108,17 +110,23 @@ def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
     return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
 
 
-_SIGN_IN = re.compile(
-    r"([A-Za-z0-9-]{1,15}\\)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9.-]{1,64})?"
-)
+_MAXIMUM_USER_NAME = 253
+"""Bytes: RADIUS's User-Name (RFC 2865, section 5.1)."""
 
 
 def parse_sign_in(value: Any) -> str:
-    """A user name as typed at sign-in: `alice`, `DOMAIN\\alice`, `alice@domain`."""
+    """A user name as typed at sign-in: `alice`, `DOMAIN\\alice`, `alice@domain`, or any other text.
+    What is before a backslash is a domain, to MS-CHAPv2 too (RFC 2759, section 4)."""
     text = _text(value, "alice")
-    if not _SIGN_IN.fullmatch(text):
+    domain, separator, name = text.rpartition("\\")
+    if not is_printable(text) or not name or (separator and (not domain or "\\" in domain)):
         raise ValueError(
-            f"{text!r} cannot be a user's name; write it like alice, CORP\\alice or alice@corp.test"
+            f"{text!r} cannot be a user's name: printable characters on one line, and at most one "
+            "backslash, after a domain; write it like alice, CORP\\alice or alice@corp.test"
+        )
+    if (size := len(text.encode())) > _MAXIMUM_USER_NAME:
+        raise ValueError(
+            f"a user's name has at most {_MAXIMUM_USER_NAME} bytes in UTF-8, this one {size}"
         )
     return text
 
@@ -160,7 +168,13 @@ Allow = Annotated[
     ),
 ]
 Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
-SignIn = Annotated[str, *_kind(parse_sign_in, examples=["alice", "alice@corp.test"])]
+SignIn = Annotated[
+    str,
+    *_kind(
+        parse_sign_in,
+        pattern=rf"^([^\\]+\\)?[^\\]{{1,{_MAXIMUM_USER_NAME}}}$",
+    ),
+]
 CommonName = Annotated[
     str,
     *_kind(

@@ -84,6 +84,8 @@ def _authority(name: str, authority: Authority, base: Path) -> CertificatePlan:
         days_after=authority.validTo,
         certificate_file=_file(base, authority.certificate),
         key_file=_file(base, authority.key),
+        password=authority.password,
+        password_file=_file(base, authority.passwordFile),
     )
 
 
@@ -104,6 +106,8 @@ def _client(
         client_auth=certificate.clientAuth,
         certificate_file=_file(base, certificate.certificate),
         key_file=_file(base, certificate.key),
+        password=certificate.password,
+        password_file=_file(base, certificate.passwordFile),
     )
 
 

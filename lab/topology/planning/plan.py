@@ -120,8 +120,12 @@ class CertificatePlan:
     """How many days from now it expires; negative: expired already."""
     client_auth: bool = True
     certificate_file: str | None = None
-    """A certificate of the user's own (PEM), with its key: nothing is issued then."""
+    """A certificate of the user's own, with its key: nothing is issued then."""
     key_file: str | None = None
+    """Its private key, where that is in another file."""
+    password: SecretStr | None = field(default=None, repr=False)
+    """The password of these files, or `password_file`, which has it in its first line."""
+    password_file: str | None = None
 
 
 @dataclass(frozen=True)

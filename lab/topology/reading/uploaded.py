@@ -5,17 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
 
 from gateway.arm.rules.certificates import certificate_flaw, root_flaw
 from lab.topology.model.steps import Update
 from lab.topology.model.topology import Topology
+from lab.topology.reading.identities import Files, read_identity
 from lab.topology.reading.problems import Problem
-
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
-_MAXIMUM_BYTES = 100_000
 
 
 def uploaded_root_problems(topology: Topology, base: FilePath) -> Iterator[Problem]:
@@ -24,10 +19,14 @@ def uploaded_root_problems(topology: Topology, base: FilePath) -> Iterator[Probl
     Files that cannot be read are reported by file_problems.
     """
     for name in _uploaded(topology):
-        file = str(topology.pki[name].certificate)
-        root = _load(base / file)
-        if root is None:
+        own = topology.pki[name]
+        file = str(own.certificate)
+        password = own.password.get_secret_value() if own.password else None
+        files = Files(base, file, own.key, password, own.passwordFile)
+        identity, _ = read_identity(files, needs_key=False)
+        if identity is None:
             continue
+        root = identity.certificate
         from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 (60 ms)
 
         data = b64encode(root.public_bytes(Encoding.DER)).decode()
@@ -44,16 +43,3 @@ def _uploaded(topology: Topology) -> Iterator[str]:
         named = f"${{{name}.publicCertData}}"
         if authority.certificate and any(named in document for document in documents):
             yield name
-
-
-def _load(file: FilePath) -> Certificate | None:
-    from cryptography import x509  # noqa: PLC0415 (60 ms, if needed)
-
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(_MAXIMUM_BYTES)
-        if b"-----BEGIN" in content:
-            return x509.load_pem_x509_certificates(content)[0]
-        return x509.load_der_x509_certificate(content)
-    except Exception:  # noqa: BLE001 - reported by file_problems
-        return None

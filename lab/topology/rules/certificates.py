@@ -11,6 +11,7 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 _Certificate = Authority | ClientCertificate
+_PARTS = {"key": "key", "password": "password", "passwordFile": "password"}
 
 
 def _all(topology: Topology) -> Iterator[tuple[Path, _Certificate]]:
@@ -76,12 +77,19 @@ def validity_has_a_length(topology: Topology, _declared: Declared) -> Iterator[P
 
 
 def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A key needs its certificate; a user's own file excludes the options of generated ones."""
+    """A key or password needs its certificate; a user's own file excludes the options of generated
+    ones."""
     for path, certificate in _all(topology):
-        if certificate.key and not certificate.certificate:
-            yield Problem(
-                (*path, "key"), "a key without its certificate", "add `certificate: FILE`"
-            )
+        for part in ("key", "password", "passwordFile"):
+            if part in certificate.model_fields_set and not certificate.certificate:
+                message, remedy = (
+                    f"a {_PARTS[part]} without its certificate",
+                    "add `certificate: FILE`",
+                )
+                yield Problem((*path, part), message, remedy)
+        if certificate.password and certificate.passwordFile:
+            message = "the password is given twice"
+            yield Problem((*path, "passwordFile"), message, "leave out one or the other")
         options = {"subject", "validFrom", "validTo", "clientAuth"} & certificate.model_fields_set
         if certificate.certificate and options:
             yield Problem(
@@ -92,18 +100,16 @@ def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Probl
 
 
 def clients_have_issuer_or_files(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A client's certificate has an issuer, or comes as a file with its key."""
+    """A client's certificate has an issuer, or comes as a file."""
     for name, client in topology.clients.items():
         certificate, path = client.certificate, ("clients", name, "certificate")
         if certificate is None:
             continue
-        if certificate.certificate and not certificate.key:
-            yield Problem(path, "a certificate without its key", "add `key: FILE`")
         if not certificate.certificate and certificate.issuer is None:
             yield Problem(
                 path,
                 "the certificate has no issuer",
-                "add `issuer:`, a key of `pki`, or `certificate:` and `key:` files",
+                "add `issuer:`, a key of `pki`, or a `certificate:` file with its key",
             )
 
 

@@ -10,6 +10,7 @@ from lab.topology.model.topology import Topology
 from lab.topology.planning.radius_servers import password_of, radius_nodes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
+from radius.directory import SHORTEST_PASSWORD, is_complex
 from radius.freeradius_sections import can_be_quoted
 
 
@@ -104,7 +105,21 @@ def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[
             )
 
 
+def directories_take_the_passwords(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Samba refuses passwords that are short or of few kinds of characters."""
+    for name, site in topology.sites.items():
+        for user, account in site.directory.users.items() if site.directory else ():
+            if not is_complex(account.password.get_secret_value()):
+                yield Problem(
+                    ("sites", name, "directory", "users", user, "password"),
+                    "Active Directory refuses this password",
+                    f"at least {SHORTEST_PASSWORD} characters of three kinds: capital letters, "
+                    "small letters, digits, punctuation, letters without case",
+                )
+
+
 RULES = (
+    directories_take_the_passwords,
     eap_tls_has_an_authority,
     authorities_exist,
     groups_need_a_directory,

@@ -27,7 +27,7 @@ from gateway.policy.trust import load_public_cert_data
 from gateway.reconcile import Gateway, _networks
 from gateway.s2s import config as s2s_config
 from lab.topology.load import TopologyFile, load_bytes
-from lab.topology.reading.files import _certificate, _FlawError, _private_key, _public_key
+from lab.topology.reading.identities import Files, read_identity
 from lab.topology.reading.problems import LoadError
 from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
@@ -64,21 +64,23 @@ def told(*words: str) -> None:
 
 
 def file_seeds() -> list[bytes]:
-    return [one for kind in ("ec", "rsa") for one in pem(kind)]
+    items = [list(pem(kind)) for kind in ("ec", "rsa")]
+    return [*(one for item in items for one in item), *map(b"".join, items)]
 
 
 @cache
 def _file() -> Path:
-    return Path(tempfile.mkdtemp(), "file.pem")
+    return Path(tempfile.mkdtemp(), "file")
 
 
 def key_file(data: bytes) -> None:
-    """Its public key, or what is wrong with it."""
+    """The identity in it, or what is wrong with it."""
     _file().write_bytes(data)
-    for read in (_certificate, _private_key):
-        try:
-            assert _public_key(_file(), read)
-        except _FlawError as flaw:
+    for password in (None, "secret"):
+        files = Files(_file().parent, _file().name, password=password)
+        identity, flaws = read_identity(files, needs_key=True)
+        assert (identity is None) == bool(flaws)
+        for flaw in flaws:
             told(flaw.message, flaw.remedy)
 
 
@@ -249,7 +251,7 @@ def mutate_file(dice: random.Random, data: bytes, others: Sequence[bytes]) -> by
 
 TARGETS = (
     Target("topology", topology_seeds, topology, ("lab/topology/",), of_text, quick=40, cpu=3),
-    Target("key-files", file_seeds, key_file, ("lab/topology/reading/files.py",), mutate_file,
+    Target("key-files", file_seeds, key_file, ("lab/topology/reading/identities.py",), mutate_file,
            quick=300),
     Target("arm-gateway", gateway_seeds, gateway_document,
            ("gateway/arm/resource.py", "gateway/arm/documents.py", "gateway/arm/rules/",

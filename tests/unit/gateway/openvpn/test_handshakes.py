@@ -74,6 +74,14 @@ def test_each_line_gives_its_reason(text: str, user: str, serial: str, reason: s
     )  # fmt: skip
 
 
+def test_an_empty_subject_is_refused_by_openvpn_itself() -> None:
+    text = "VERIFY ERROR: depth=0, could not extract X509 subject string from certificate"
+    refusal = Handshakes().feed(f"{PEER} {text}")
+    assert refusal
+    said = f"openvpn takes no certificate with an empty subject: {text}"
+    assert refusal.message == said
+
+
 def test_a_possibly_truncated_line_gives_no_client_data() -> None:
     for end in ("", ", serial=7"):
         text = f"VERIFY ERROR: depth=0, error=certificate has expired: CN={'ü' * 600}{end}"
