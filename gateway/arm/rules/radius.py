@@ -51,7 +51,7 @@ def radius_servers_are_used(case: Case) -> Iterator[Violation]:
         if getattr(case.client, name):
             yield Violation(
                 (*CLIENT, name), "no RADIUS authentication is enabled",
-                "add Radius to vpnAuthenticationTypes, or leave it out", LAB,
+                "leave it out, or write [Radius] for vpnAuthenticationTypes", LAB,
             )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from gateway.arm.resource import NOT_YET
@@ -92,5 +93,8 @@ def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
     routes = case.gateway.properties.customRoutes
     path = ("customRoutes", "addressPrefixes")
     for index, text in enumerate(routes.addressPrefixes if routes else ()):
-        if prefix_of(text) is None:
+        prefix = prefix_of(text)
+        if prefix is None:
             yield not_a_prefix((*path, index), text)
+        elif not isinstance(prefix, IPv4Network):
+            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "an IPv4 prefix", LAB)
