@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_SUBNET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,78}[A-Za-z0-9_])?")
 _ALLOW = re.compile(r"(?P<transport>tcp|udp)(/(?P<port>[0-9]{1,5}))?|icmp|esp|ah|gre")
 _DAYS = re.compile(r"(?P<days>[+-][0-9]{1,5})d")
 ALLOW_WORDS = "tcp/443, udp/53, tcp, udp, icmp, esp, ah or gre"
@@ -32,6 +33,17 @@ def parse_name(value: Any) -> str:
         raise ValueError(
             f"{text!r} cannot be a name: lower-case letters, digits and inner hyphens, "
             f"at most 40 characters, such as app-1"
+        )
+    return text
+
+
+def parse_subnet_name(value: Any) -> str:
+    """A subnet's name (azure-docs resource-name-rules: virtualNetworks/subnets)."""
+    text = _text(value, "app")
+    if not _SUBNET.fullmatch(text):
+        raise ValueError(
+            f"{text!r} cannot be the name of a subnet: letters, digits and inner dots, hyphens "
+            "and underscores, at most 80 characters, such as app"
         )
     return text
 
@@ -75,14 +87,49 @@ def parse_allow(value: Any) -> str:
     return text
 
 
+_EARLIEST, _LATEST = -20_000, 99_999
+"""Days from now: a certificate's validity begins in 1950 or later (RFC 5280, section 4.1.2.5)."""
+
+
 def parse_days(value: Any) -> int:
     """`-2d` (two days ago) or `+365d` (in a year's time) as a number of days from now."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
-    if not match:
-        raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
-    return int(match["days"])
+        days = value
+    else:
+        match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
+        if not match:
+            raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
+        days = int(match["days"])
+    if not _EARLIEST <= days <= _LATEST:
+        raise ValueError(f"{value!r} is too far from now: {_EARLIEST}d to +{_LATEST}d are possible")
+    return days
+
+
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*(?P<last>{_LABEL})\.?")
+
+
+def parse_dns_name(value: Any) -> str:
+    """A name that a resolver can be asked for (RFC 1123, section 2.1): not an address."""
+    text = _text(value, "app1.contoso.internal")
+    match = _DNS_NAME.fullmatch(text)
+    if not match or match["last"].isdigit():
+        raise ValueError(f"{text!r} is not a DNS name; write it like app1.contoso.internal")
+    return text
+
+
+def parse_target(value: Any) -> str:
+    """An address or a DNS name. Text such as 10.1.1.400 is neither."""
+    text = _text(value, "10.1.1.4 or app1.contoso.internal")
+    for parse in (parse_address, parse_dns_name):
+        try:
+            return str(parse(text))
+        except ValueError:
+            continue
+    raise ValueError(
+        f"{text!r} is neither an address nor a DNS name; "
+        "write it like 10.1.1.4 or app1.contoso.internal"
+    )
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -146,11 +193,18 @@ def parse_common_name(value: Any) -> str:
     return text
 
 
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
+Words = Annotated[str, Field(min_length=1)]
+"""Text to be found in a message: the empty text is in every one."""
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
+SubnetName = Annotated[str, *_kind(parse_subnet_name, pattern=f"^{_SUBNET.pattern}$")]
 Prefix = Annotated[Network, *_kind(parse_prefix, examples=["10.1.0.0/16"]), _AS_TEXT]
 Address = Annotated[IpAddress, *_kind(parse_address, examples=["10.1.1.4"]), _AS_TEXT]
+DnsName = Annotated[str, *_kind(parse_dns_name, examples=["app1.contoso.internal"])]
+Target = Annotated[str, *_kind(parse_target, examples=["10.1.1.4", "app1.contoso.internal"])]
 Allow = Annotated[
     str,
     *_kind(

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import listing
-from lab.topology.model.topology import Topology
+from lab.topology.model.topology import Client, Topology
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
+
+
+def gateway_of(topology: Topology, client: Client | None) -> str | None:
+    """The name of the client's gateway; None if there is no such gateway."""
+    only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
+    name = client and (client.gateway or only)
+    return name if name in topology.gateways else None
 
 
 def sstp_options_need_sstp(topology: Topology, _declared: Declared) -> Iterator[Problem]:

@@ -32,6 +32,7 @@ from lab.topology.rules.declared import Declared
 SMALLEST_SUBNET = 8
 """Addresses in a /29: Azure's smallest subnet, GatewaySubnet included."""
 SMALLEST_LAN = 16
+DNS_PORT = 53
 
 T = TypeVar("T")
 
@@ -204,6 +205,28 @@ def _full_subnets(name: str, vnet: Vnet) -> Iterator[Problem]:
             yield Problem(("vnets", name, "subnets", subnet), str(error), "make it larger")
 
 
+def access_networks_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The lab's Internet, to which they lead, has IPv4 alone."""
+    for name, access in topology.access.items():
+        if access.lan and access.lan.version != 4:
+            yield Problem(
+                ("access", name, "lan"),
+                f"{access.lan} is IPv6, and the lab's Internet has IPv4 alone",
+                "an IPv4 prefix, a /28 or larger, such as 192.168.1.0/24",
+            )
+
+
+def proxies_have_a_port(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The proxy's node answers DNS, too, for clients whom nobody else answers."""
+    for name, access in topology.access.items():
+        if access.proxy and access.proxy.port == DNS_PORT:
+            yield Problem(
+                ("access", name, "proxy", "port"),
+                f"the proxy's node answers DNS on port {DNS_PORT}",
+                "choose another port, such as 3128",
+            )
+
+
 def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """A LAN has room for its clients; a free prefix is left for each network without `lan`."""
     try:
@@ -309,5 +332,7 @@ RULES = (
     hosts_fit,
     sites_fit,
     access_networks_fit,
+    access_networks_are_in_ipv4,
+    proxies_have_a_port,
     the_internet_has_room,
 )

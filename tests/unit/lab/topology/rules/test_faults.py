@@ -20,7 +20,15 @@ faults:
   - {fault: s2s-cut, at: branch, after: 5s, for: 500ms}
 access:
 """
-WITH_FAULTS = SOUND.replace("access:\n", SITES)
+ROOTS = SOUND[SOUND.index("        vpnClientRootCertificates") : SOUND.index("pki:")]
+SERVER = "        radiusServerAddress: 192.168.50.10\n        radiusServerSecret: s\n"
+WITH_FAULTS = (
+    SOUND.replace("access:\n", SITES)
+    .replace("[IkeV2, OpenVPN]", "[IkeV2, SSTP]")
+    .replace("[Certificate]", "[Radius]")
+    .replace(ROOTS, SERVER)
+    .replace("certificate: {issuer: contoso-root}", "user: alice")
+)
 STEP = "{reaches: alice, host: app1, port: 80}"
 
 
