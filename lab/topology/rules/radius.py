@@ -10,6 +10,7 @@ from lab.topology.model.topology import Topology
 from lab.topology.planning.radius_servers import password_of, radius_nodes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
+from radius.freeradius import EVERYBODY
 from radius.freeradius_sections import can_be_quoted
 
 
@@ -87,6 +88,19 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
             yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")
 
 
+def nobody_is_everybody(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """In FreeRADIUS's file of users, the entry DEFAULT is for everybody: all would come in with its
+    password."""
+    for node in radius_nodes(topology):
+        if EVERYBODY in node.service.users:
+            yield Problem(
+                (*node.path, "users", EVERYBODY),
+                f"{EVERYBODY} is no user of FreeRADIUS, but everybody",
+                "choose another name",
+                at_key=True,
+            )
+
+
 def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Azure accepts a few secrets that FreeRADIUS's configuration syntax cannot express."""
     nodes = list(radius_nodes(topology))
@@ -109,5 +123,6 @@ RULES = (
     authorities_exist,
     groups_need_a_directory,
     users_have_a_password,
+    nobody_is_everybody,
     secrets_can_be_written,
 )
