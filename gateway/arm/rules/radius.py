@@ -61,7 +61,7 @@ def radius_stands_alone(case: Case) -> Iterator[Violation]:
         yield Violation(
             AUTHENTICATION,
             "RADIUS and certificate authentication cannot be enabled on one gateway together",
-            "choose one",
+            "choose one, and leave out what belongs to the other",
             "azure-docs vpn-gateway-vpn-faq: several authentication types need OpenVPN",
         )
 

@@ -50,7 +50,7 @@ def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
         yield Violation(
             ("enableBgp",),
             f"the {properties.sku.name} SKU does not support BGP",
-            "use VpnGw1 or above",
+            "leave it out: Azure has BGP from VpnGw1 on, this lab has not",
             "seed: table of gateway SKUs, column BGP: Basic Not Supported",
         )
     elif properties.enableBgp:

@@ -306,7 +306,7 @@ def the_internet_has_room(topology: Topology, _declared: Declared) -> Iterator[P
         try:
             pairs(prefix, names)
         except NoRoomError as error:
-            yield Problem((path,), str(error), f"use fewer {path}")
+            yield Problem((path,), str(error), "use fewer of them")
 
 
 def _inside(prefix: Network, space: Network) -> bool:

@@ -12,6 +12,7 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 from radius.freeradius import EVERYBODY
 from radius.freeradius_sections import can_be_quoted
+from radius.reasons import bare
 
 
 def eap_tls_has_an_authority(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -79,10 +80,12 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
         if not declared.whole("sites") or not declared.whole("vnets"):
             continue
         if client.user is not None and password_of(topology, client) is None:
+            user = bare(client.user)
+            servers = "a RADIUS server or a directory" if user == client.user else "a directory"
             yield Problem(
                 ("clients", name, "user"),
                 f"no RADIUS server or directory has the user {client.user!r}",
-                "add it to the users of a RADIUS server or a directory, or give a `password`",
+                f"add {user!r} to the users of {servers}, or give a `password`",
             )
         if client.password is not None and client.user is None:
             yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")

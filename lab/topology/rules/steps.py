@@ -113,7 +113,8 @@ def _cannot_dial(
             yield Problem(
                 (*path, key),
                 f"{name!r} cannot dial {protocol}",
-                f"{client.os} dials {', '.join(client.dials)}",
+                f"{'its protocols are' if client.protocols else f'{client.os} dials'} "
+                f"{', '.join(client.dials)}",
             )
 
 

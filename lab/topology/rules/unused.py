@@ -24,9 +24,11 @@ _OF_CERTIFICATES: Method = "EAP-TLS"
 def nothing_is_listed_twice(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """An entry that a list has already."""
     for path, values in _lists(topology, ()):
+        seen: set[Any] = set()
         for index, value in enumerate(values):
-            if value in values[:index]:
+            if value in seen:
                 yield Problem((*path, index), f"{value} is listed twice", "list it once")
+            seen.add(value)
 
 
 def _lists(value: Any, path: Path) -> Iterator[tuple[Path, tuple[Any, ...]]]:
@@ -47,9 +49,10 @@ def _lists(value: Any, path: Path) -> Iterator[tuple[Path, tuple[Any, ...]]]:
 def firewall_entries_add_something(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """`tcp` lets every port of TCP out, so `tcp/443` beside it adds nothing."""
     for name, access in topology.access.items():
+        entries = frozenset(access.allow or ())
         for index, entry in enumerate(access.allow or ()):
             transport, _, port = entry.partition("/")
-            if port and transport in (access.allow or ()):
+            if port and transport in entries:
                 yield Problem(
                     ("access", name, "allow", index),
                     f"{transport} lets out {entry} already",
@@ -137,8 +140,9 @@ def who_denies_is_asked(topology: Topology, declared: Declared) -> Iterator[Prob
             )
             continue
         known = _users(topology, node)
+        folded = {one.lower() for one in known}
         for index, user in enumerate(factor.denied):
-            if user.lower() not in {one.lower() for one in known} and declared.whole(*node.path):
+            if user.lower() not in folded and declared.whole(*node.path):
                 message = f"the server has no user {user!r}, so nobody asks that one"
                 yield Problem((*path, index), message, did_you_mean(user, known))
 
