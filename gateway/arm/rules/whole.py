@@ -79,7 +79,8 @@ def stands_in_gateway_subnet(case: Case) -> Iterator[Violation]:
     """Azure finds the gateway's subnet by its name."""
     for index, configuration in enumerate(case.gateway.properties.ipConfigurations):
         subnet = configuration.properties.subnet
-        if subnet and subnet.id.rsplit("/", 1)[-1] != "GatewaySubnet":
+        # Names in the ids of resources are compared without case (azure-docs resource naming).
+        if subnet and subnet.id.rsplit("/", 1)[-1].lower() != "gatewaysubnet":
             yield Violation(
                 ("ipConfigurations", index, "properties", "subnet", "id"),
                 f"{subnet.id} is not a gateway subnet",
