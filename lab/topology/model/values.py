@@ -37,6 +37,14 @@ def parse_name(value: Any) -> str:
     return text
 
 
+def _without_zone(value: Any, example: str) -> str:
+    """Text without a zone (RFC 4007, section 11), which has a meaning on one computer only."""
+    text = _text(value, example)
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone; write it without %, like {example}")
+    return text
+
+
 def parse_subnet_name(value: Any) -> str:
     """A subnet's name (azure-docs resource-name-rules: virtualNetworks/subnets)."""
     text = _text(value, "app")
@@ -52,7 +60,7 @@ def parse_prefix(value: Any) -> Network:
     """A prefix without host bits, IPv4 or IPv6."""
     if isinstance(value, Network):
         return value
-    text = _text(value, "10.1.0.0/16")
+    text = _without_zone(value, "10.1.0.0/16")
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -68,7 +76,7 @@ def parse_address(value: Any) -> IpAddress:
     """An address, IPv4 or IPv6."""
     if isinstance(value, IpAddress):
         return value
-    text = _text(value, "10.1.1.4")
+    text = _without_zone(value, "10.1.1.4")
     try:
         return ipaddress.ip_address(text)
     except ValueError:

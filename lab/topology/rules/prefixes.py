@@ -178,7 +178,8 @@ def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     for name, vnet in topology.vnets.items():
         for host_name, host in vnet.hosts.items():
             prefix = vnet.subnets.get(host.subnet)
-            if prefix and host.address and not _usable(host.address, prefix):
+            large = prefix and prefix.num_addresses >= SMALLEST_SUBNET  # else subnets_fit says so
+            if prefix and large and host.address and not _usable(host.address, prefix):
                 yield Problem(
                     ("vnets", name, "hosts", host_name, "address"),
                     f"{host.address} cannot be used in {prefix}",

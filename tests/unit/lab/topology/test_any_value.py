@@ -4,6 +4,7 @@ refused with a message and a place."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,18 @@ from tests.rigs.made_up import Maker
 from tests.unit.lab.topology.spoiling import RADIUS, SOUND, SOURCE
 
 Place = tuple[str | int, ...]
-DOCUMENTS = [*map(yaml.safe_load, (SOUND, RADIUS)), *(Maker(seed).document() for seed in range(8))]
+EVERY_WORD = (SOURCE / "docs/every-word.yaml").read_text()
+DOCUMENTS = [
+    *map(yaml.safe_load, (EVERY_WORD, SOUND, RADIUS)),
+    *(Maker(seed).document() for seed in range(4)),
+]
 NUMBERS = st.integers() | st.floats() | st.booleans()
-SAID = st.text(max_size=40) | st.sampled_from(
-    ["no", "on", "0x1F", "1_000", "12:30", "2026-11-30", "~", "", "-", "${x}", "${a.thumbprint}",
-     "a" * 300, "\x00", "\u202e", "\ufeff", "\x85", "10.1.1.4/24", "::1", "fe80::1%eth0"]
+NASTY = (
+    "no", "on", "0x1F", "1_000", "12:30", "2026-11-30", "~", "", "-", "${x}", "${a.thumbprint}",
+    "a" * 300, "\x00", "\u202e", "\ufeff", "\x85", "10.1.1.4/24", "::1", "fe80::1%eth0",
+    0, -1, 1.5, 10**30, True, None, [], {}, [[]],
 )  # fmt: skip
+SAID = st.text(max_size=40) | st.sampled_from([one for one in NASTY if isinstance(one, str)])
 VALUES = SAID | NUMBERS | st.none() | st.lists(SAID, max_size=3) | st.just({})
 
 
@@ -46,6 +53,16 @@ def places(node: Any, path: Place = ()) -> list[Place]:
     return [place for key, value in parts for place in ((*path, key), *places(value, (*path, key)))]
 
 
+def at(document: Any, place: Sequence[str | int]) -> Any:
+    """What stands at the place; an empty mapping if a value above was replaced."""
+    for part in place:
+        try:
+            document = document[part]
+        except (KeyError, IndexError, TypeError):
+            return {}
+    return document
+
+
 def accepted_or_refused(content: bytes, base: Path = SOURCE) -> None:
     """No other exception; each refusal has a message at a line of the file."""
     try:
@@ -58,16 +75,25 @@ def accepted_or_refused(content: bytes, base: Path = SOURCE) -> None:
     assert all(told)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@pytest.mark.parametrize("value", NASTY, ids=repr)
+def test_each_of_these_values_at_each_place(value: Any) -> None:
+    """A tenth of all places in one document: each is judged, whatever the others are."""
+    sound = yaml.safe_load(EVERY_WORD)
+    leaves = [place for place in places(sound) if not isinstance(at(sound, place), dict | list)]
+    for first in range(10):
+        document = deepcopy(sound)
+        for *above, last in leaves[first::10]:
+            at(document, above)[last] = value
+        accepted_or_refused(json.dumps(document, ensure_ascii=False).encode())
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(DOCUMENTS), st.data())
 def test_any_value_at_any_place(sound: Any, data: st.DataObject) -> None:
     document = deepcopy(sound)
     for _ in range(data.draw(st.integers(1, 3))):
         *above, last = data.draw(st.sampled_from(places(document)))
-        node = document
-        for part in above:
-            node = node[part]
-        node[last] = data.draw(VALUES)
+        at(document, above)[last] = data.draw(VALUES)
     accepted_or_refused(json.dumps(document, ensure_ascii=False).encode())
 
 
@@ -78,9 +104,7 @@ def test_any_name_for_any_key(sound: Any, data: st.DataObject) -> None:
     *above, last = data.draw(
         st.sampled_from([place for place in places(document) if isinstance(place[-1], str)])
     )
-    node = document
-    for part in above:
-        node = node[part]
+    node = at(document, above)
     node[data.draw(SAID)] = node.pop(last)
     accepted_or_refused(json.dumps(document, ensure_ascii=False).encode())
 
