@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gateway.arm.rules.case import CLIENT, LAB, Path, Violation
+from gateway.arm.rules.case import CLIENT, Path, Violation
 
 MAXIMUM_ROOTS = 20
 ROOTS: Path = (*CLIENT, "vpnClientRootCertificates")
@@ -33,19 +33,6 @@ def certificate_needs_a_root(case: Case) -> Iterator[Violation]:
             "seed: The root certificate is required for the validation and must be uploaded "
             "to Azure.",
         )
-
-
-def certificates_are_used(case: Case) -> Iterator[Violation]:
-    """Certificates without certificate authentication are refused, not ignored."""
-    kinds = case.client.vpnAuthenticationTypes or ("Certificate",)
-    if "Certificate" in kinds:
-        return
-    for path in (ROOTS, REVOKED):
-        if getattr(case.client, str(path[-1])):
-            yield Violation(
-                path, "no certificate authentication is enabled",
-                "leave it out, or write [Certificate] for vpnAuthenticationTypes", LAB,
-            )  # fmt: skip
 
 
 def at_most_20_roots(case: Case) -> Iterator[Violation]:

@@ -54,7 +54,6 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     radius.radius_server_number,
     radius.radius_server_secrets,
     certificates.certificate_needs_a_root,
-    certificates.certificates_are_used,
     certificates.at_most_20_roots,
     certificates.certificate_names,
     certificates.root_data,

@@ -206,14 +206,14 @@ def _full_subnets(name: str, vnet: Vnet) -> Iterator[Problem]:
             yield Problem(("vnets", name, "subnets", subnet), str(error), "make it larger")
 
 
-def access_networks_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """The lab's Internet, to which they lead, has IPv4 alone."""
+def routed_networks_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The lab's Internet, which would have to know the way back, has IPv4 alone."""
     for name, access in topology.access.items():
-        if access.lan and access.lan.version != 4:
+        if access.lan and access.lan.version != 4 and not access.nat:
             yield Problem(
                 ("access", name, "lan"),
-                f"{access.lan} is IPv6, and the lab's Internet has IPv4 alone",
-                "an IPv4 prefix, a /28 or larger, such as 192.168.1.0/24",
+                f"{access.lan} is IPv6, and the lab's Internet routes IPv4 alone",
+                "an IPv4 prefix, or leave `nat: false` out",
             )
 
 
@@ -333,7 +333,7 @@ RULES = (
     hosts_fit,
     sites_fit,
     access_networks_fit,
-    access_networks_are_in_ipv4,
+    routed_networks_are_in_ipv4,
     proxies_have_a_port,
     the_internet_has_room,
 )

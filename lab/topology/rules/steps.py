@@ -27,13 +27,6 @@ from radius.reasons import bare
 _Reach = steps.Reaches | steps.CannotReach
 _ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
 _GATEWAY = (steps.Update,)
-_OF_GATEWAY = (
-    steps.Connects,
-    steps.Refused,
-    steps.RadiusInTunnel,
-    steps.Revoke,
-    steps.Reinstate,
-)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
 
 
@@ -125,9 +118,7 @@ def _not_offered(
     if gateway is None or any(isinstance(other, steps.Update) for other in topology.expect):
         return  # an update may enable it later
     configuration = gateway.properties.vpnClientConfiguration
-    if configuration is None:
-        return  # clients_dial_a_gateway_with_clients
-    offered = configuration.vpnClientProtocols
+    offered = configuration.vpnClientProtocols if configuration else ()
     for key, protocol in (("over", step.over), ("after", step.after)):
         if protocol in client.dials and protocol not in offered:
             yield Problem(
@@ -181,18 +172,15 @@ def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
             )
 
 
-def clients_dial_a_gateway_with_clients(
-    topology: Topology, declared: Declared
-) -> Iterator[Problem]:
-    """A gateway without a point-to-site configuration has no profile for its clients."""
+def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The list of revoked certificates is a part of the point-to-site configuration."""
     if not declared.whole("gateways"):
         return
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, _OF_GATEWAY):
+        if not isinstance(step, steps.Revoke | steps.Reinstate):
             continue
         verb = steps.verb_of(step) or ""
-        client = topology.clients.get(getattr(step, verb))
-        gateway = gateway_of(topology, client)
+        gateway = gateway_of(topology, topology.clients.get(getattr(step, verb)))
         if gateway and not has_clients(topology, gateway):
             yield Problem(
                 ("expect", index, verb),
@@ -217,24 +205,6 @@ def radius_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]
                 ("expect", index, "radius" if isinstance(step, steps.Connects) else verb),
                 f"{gateway!r} asks no RADIUS server",
                 "see vpnAuthenticationTypes of its vpnClientConfiguration",
-            )
-
-
-def revoking_has_an_effect(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The list of revoked certificates is for gateways that judge certificates."""
-    if not declared.whole("gateways"):
-        return
-    for index, step in enumerate(topology.expect):
-        if not isinstance(step, steps.Revoke | steps.Reinstate):
-            continue
-        verb = steps.verb_of(step) or ""
-        gateway = gateway_of(topology, topology.clients.get(getattr(step, verb)))
-        judges = gateway and may_authenticate(topology, gateway, "Certificate")
-        if gateway and has_clients(topology, gateway) and not judges:
-            yield Problem(
-                ("expect", index, verb),
-                f"{gateway!r} judges no certificates: the RADIUS server does",
-                "name the client in `certificates: {revoked: [...]}` of the RADIUS server",
             )
 
 
@@ -322,7 +292,10 @@ def merge(document: Any, patch: Any, *, keep_null: bool = False) -> Any:
 
 def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """`approve` and `deny` need a server with a second factor, and a user who dials."""
-    asks = any(node.service.secondFactor for node in radius_nodes(topology))
+    asks = any(
+        node.service.secondFactor and node.service.secondFactor.approved != "typed"
+        for node in radius_nodes(topology)
+    )
     users = frozenset(bare(client.user) for client in topology.clients.values() if client.user)
     for index, step in enumerate(topology.expect):
         if not isinstance(step, steps.SECOND_FACTOR):
@@ -333,7 +306,7 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
         elif declared.whole("sites") and declared.whole("vnets"):
             yield Problem(
                 ("expect", index),
-                "no RADIUS server asks for a second factor",
+                "no RADIUS server asks for a second factor that can be approved",
                 "add `secondFactor: {approved: asked}` to a `radius:`",
             )
 
@@ -341,9 +314,8 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
 RULES = (
     steps_name_existing_nodes,
     tunnels_exist,
-    clients_dial_a_gateway_with_clients,
     radius_is_asked,
-    revoking_has_an_effect,
+    revoking_needs_a_configuration,
     clients_dial_what_they_can,
     reaching_needs_a_target,
     revoking_needs_a_certificate,

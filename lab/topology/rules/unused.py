@@ -1,4 +1,8 @@
-"""What would change nothing: it is refused, because somebody meant something by it."""
+"""What would change nothing: it is refused, because somebody meant something by it.
+
+What is built and merely not used is no such thing: a RADIUS server that no gateway asks is a
+mistake that people make, and reproduce here.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lab.choices import did_you_mean, listing
+from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
-from lab.topology.planning.needs import may_authenticate, may_offer
 from lab.topology.planning.radius_servers import RadiusNode, radius_nodes
 from lab.topology.reading.problems import Path, Problem
-from lab.topology.rules.clients import gateway_of
 from lab.topology.rules.declared import Declared
 from radius.methods import Method
 
@@ -83,20 +85,6 @@ def dns_servers_are_asked(topology: Topology, _declared: Declared) -> Iterator[P
             )
 
 
-def radius_servers_are_asked(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """A RADIUS server needs a gateway that asks one, now or after an `update`."""
-    if not declared.whole("gateways"):
-        return
-    if any(may_authenticate(topology, gateway, "Radius") for gateway in topology.gateways):
-        return
-    for node in _each_service(topology):
-        yield Problem(
-            node.path,
-            "no gateway asks a RADIUS server",
-            "leave `radius` out, or write [Radius] for vpnAuthenticationTypes of a gateway",
-        )
-
-
 def directories_are_asked(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Gateways ask RADIUS servers, and these ask the directory of their site."""
     for name, site in topology.sites.items():
@@ -109,8 +97,8 @@ def directories_are_asked(topology: Topology, declared: Declared) -> Iterator[Pr
             )
 
 
-def credentials_have_a_method(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Certificates need EAP-TLS, and passwords one of the other methods."""
+def servers_have_a_method(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """A server speaks something, and EAP-TLS where it has an authority of certificates."""
     for node in _each_service(topology):
         service = node.service
         path: Path = (*node.path, "methods")
@@ -120,9 +108,6 @@ def credentials_have_a_method(topology: Topology, _declared: Declared) -> Iterat
         elif service.certificates and _OF_CERTIFICATES not in service.methods:
             yield Problem(path, f"certificates need {_OF_CERTIFICATES}",
                           f"add {_OF_CERTIFICATES}, or leave `certificates` out")  # fmt: skip
-        elif service.users and set(service.methods) == {_OF_CERTIFICATES}:
-            yield Problem((*node.path, "users"), f"{_OF_CERTIFICATES} asks for no password",
-                          "add a method with passwords, or leave `users` out")  # fmt: skip
 
 
 def who_denies_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]:
@@ -169,29 +154,12 @@ def _each_service(topology: Topology) -> Iterator[RadiusNode]:
             yield node
 
 
-def sstp_options_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """`tls` and `sstpClient` need a gateway that offers SSTP, now or after an `update`."""
-    for name, client in topology.clients.items():
-        options = sorted({"tls", "sstpClient"} & client.model_fields_set)
-        gateway = gateway_of(topology, client)
-        if not options or gateway is None or "SSTP" not in client.dials:
-            continue
-        if declared.whole("gateways") and not may_offer(topology, gateway, "SSTP"):
-            yield Problem(
-                ("clients", name, options[0]),
-                f"{gateway!r} does not offer SSTP, so {listing(options)} would change nothing",
-                "add SSTP to its vpnClientProtocols, or leave the option out",
-            )
-
-
 RULES = (
     nothing_is_listed_twice,
     firewall_entries_add_something,
     a_client_signs_in_in_one_way,
     dns_servers_are_asked,
-    radius_servers_are_asked,
     directories_are_asked,
-    credentials_have_a_method,
+    servers_have_a_method,
     who_denies_is_asked,
-    sstp_options_have_a_gateway,
 )

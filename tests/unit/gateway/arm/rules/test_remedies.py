@@ -66,7 +66,6 @@ MENDED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     ],
     "radius_server_secrets": [({}, RADIUS | {"radiusServerSecret": "x" * 128})],
     "certificate_needs_a_root": [({}, {})],
-    "certificates_are_used": [({}, RADIUS), ({}, {"vpnAuthenticationTypes": ["Certificate"]})],
     "certificate_names": [({}, {"vpnClientRevokedCertificates": revoked(("a-b", DIGITS))})],
     "root_data": [({}, {"vpnClientRootCertificates": roots(("mine", "${mine.publicCertData}"))})],
     "thumbprints": [({}, {"vpnClientRevokedCertificates": revoked(("a", DIGITS))})],

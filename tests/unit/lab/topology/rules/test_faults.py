@@ -20,15 +20,7 @@ faults:
   - {fault: s2s-cut, at: branch, after: 5s, for: 500ms}
 access:
 """
-ROOTS = SOUND[SOUND.index("        vpnClientRootCertificates") : SOUND.index("pki:")]
-SERVER = "        radiusServerAddress: 192.168.50.10\n        radiusServerSecret: s\n"
-WITH_FAULTS = (
-    SOUND.replace("access:\n", SITES)
-    .replace("[IkeV2, OpenVPN]", "[IkeV2, SSTP]")
-    .replace("[Certificate]", "[Radius]")
-    .replace(ROOTS, SERVER)
-    .replace("certificate: {issuer: contoso-root}", "user: alice")
-)
+WITH_FAULTS = SOUND.replace("access:\n", SITES)
 STEP = "{reaches: alice, host: app1, port: 80}"
 
 

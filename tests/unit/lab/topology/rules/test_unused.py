@@ -39,3 +39,49 @@ def test_the_remedy_helps_and_what_is_accepted_can_be_planned(case: dict[str, An
 
 def test_the_sound_topology_with_passwords_is_accepted() -> None:
     assert problems(spoiling.RADIUS) == []
+
+
+def test_revoking_needs_a_point_to_site_configuration() -> None:
+    client = spoiling.SOUND[
+        spoiling.SOUND.index("      vpnClientConf") : spoiling.SOUND.index("pki:")
+    ]
+    text = spoiling.SOUND.replace(client, "").replace(
+        "{connects: alice, over: IkeV2}", "{revoke: alice}"
+    )
+    [(_, _, said)] = problems(text)
+    assert said.startswith("'contoso-gw' has no point-to-site connections; add `vpnClientConf")
+
+
+ASKS = (
+    "{vpnClientProtocols: [IkeV2], vpnAuthenticationTypes: [Radius], "
+    "radiusServerAddress: 10.1.1.9, radiusServerSecret: s}"
+)
+MISTAKES = {
+    "a RADIUS server at another address": (
+        "RADIUS", "radiusServerAddress: 192.168.50.10", "radiusServerAddress: 192.168.50.99"
+    ),
+    "passwords at a server that speaks EAP-TLS alone": (
+        "RADIUS", "group: vpn,", "methods: [EAP-TLS], certificates: {authority: contoso-root},"
+    ),
+    "a certificate where the RADIUS server wants passwords": (
+        "RADIUS", "user: alice}", "certificate: {issuer: contoso-root}}"
+    ),
+    "RADIUS in place of certificates, by an update that leaves the roots": (
+        "SOUND", "{reaches: alice, host: app1, port: 80}",
+        f"{{update: contoso-gw, properties: {{vpnClientConfiguration: {ASKS}}}}}",
+    ),
+    "a RADIUS server that no gateway asks": (
+        "SOUND", "serves: [http]}", "serves: [http], radius: {users: {alice: {password: x}}}}"
+    ),
+    "an SSTP client where SSTP is not offered": (
+        "SOUND", "os: windows10,", "os: windows10, sstpClient: python,"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_that_people_make_can_be_reproduced(mistake: str) -> None:
+    kind, part, other = MISTAKES[mistake]
+    text, _ = spoil((part, other), text=getattr(spoiling, kind))
+    assert problems(text) == []
+    plan_of(text)
