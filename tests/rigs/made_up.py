@@ -82,8 +82,9 @@ class Maker:
                 "certificate": {"issuer": "staff", "subject": self._pick(SUBJECTS)}
             }
             document["clients"]["bob"].pop("user", None)
-        if site:
-            document["sites"] = {self._name(): site}
+        sites = ({self._name(): site} if site else {}) | self._linked_sites()
+        if sites:
+            document["sites"] = sites
         return document
 
     # ---- parts
@@ -126,6 +127,18 @@ class Maker:
         if self._rarely():
             site["hosts"] = {self._name(): {"serves": self._some(SERVES)}}
         return site
+
+    def _linked_sites(self) -> dict[str, Any]:
+        """Two whose long names begin alike."""
+        if not self._rarely():
+            return {}
+        return {
+            f"headquarters-of-the-north-{number}": {
+                "lan": f"192.168.{60 + number}.0/24",
+                "privateLink": True,
+            }
+            for number in range(2)
+        }
 
     def _radius(self) -> dict[str, Any]:
         service: dict[str, Any] = {

@@ -93,9 +93,9 @@ class Sites:
             names += [directory_name(name)] if site.directory else []
             members = [(host, "eth0") for host in (*names, *site.hosts)]
             yield from plugged_in(name, "lan", site.lan, members, self.addresses)
-        for name, (vnet, site_end) in self.addresses.links.items():
+        for index, (name, (vnet, site_end)) in enumerate(self.addresses.links.items()):
             for pair, node, interface, end in (
-                (vnet, self._linked_vnet(), f"er-{name}"[:15], "vnet"),
+                (vnet, self._linked_vnet(), f"er{index}", "vnet"),
                 (site_end, name, "er", "site"),
             ):
                 near = with_length(pair.internet, pair.prefix)

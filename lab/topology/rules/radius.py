@@ -91,6 +91,19 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
             yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")
 
 
+def servers_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Gateways ask them over IPv4 alone."""
+    for vnet_name, vnet in topology.vnets.items():
+        for name, host in vnet.hosts.items():
+            subnet = vnet.subnets.get(host.subnet)
+            if host.radius and subnet and subnet.version != 4:
+                yield Problem(
+                    ("vnets", vnet_name, "hosts", name, "subnet"),
+                    f"{subnet} is IPv6, and gateways ask RADIUS servers over IPv4 alone",
+                    "put the server into a subnet of IPv4",
+                )
+
+
 def nobody_is_everybody(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """In FreeRADIUS's file of users, the entry DEFAULT is for everybody: all would come in with its
     password."""
@@ -126,6 +139,7 @@ RULES = (
     authorities_exist,
     groups_need_a_directory,
     users_have_a_password,
+    servers_are_in_ipv4,
     nobody_is_everybody,
     secrets_can_be_written,
 )
