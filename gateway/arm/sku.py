@@ -38,6 +38,8 @@ _ROWS: tuple[tuple[SkuName, int, int, int, int, bool], ...] = (
     ("VpnGw3AZ", 30, 128, 1000, 1250, True),
 )
 
+MOST_TUNNELS = max(row[1] for row in _ROWS)
+"""Site-to-site tunnels of the largest SKU."""
 SKUS: dict[SkuName, Sku] = {
     row[0]: Sku(*row, zone_redundant=row[0].endswith("AZ")) for row in _ROWS
 }

@@ -45,7 +45,7 @@ async def resolves(step: Resolves, world: World) -> Outcome:
         found = await _resolve(world.nodes[step.resolves], step.name)
     except UnreachableError as error:
         return Outcome(held=False, detail=str(error))
-    held = step.to is None or step.to in found
+    held = step.to is None or str(step.to) in found
     return Outcome(held=held, detail=f"{step.name} is {', '.join(found)}")
 
 

@@ -159,9 +159,8 @@ def signature_hash(key: Key) -> hashes.SHA256 | None:
 def _purpose(plan: CertificatePlan) -> list[tuple[x509.ExtensionType, bool]]:
     """Basic constraints and key usages; for clients, those of OpenSSL's usr_cert (seed)."""
     if plan.kind in ("root", "intermediate"):
-        length = 0 if plan.kind == "intermediate" else None
         return [
-            (x509.BasicConstraints(ca=True, path_length=length), True),
+            (x509.BasicConstraints(ca=True, path_length=None), True),
             (_usage(signing_certificates=True), True),
         ]
     purposes = [ExtendedKeyUsageOID.EMAIL_PROTECTION]

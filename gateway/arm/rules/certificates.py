@@ -39,7 +39,7 @@ def certificate_needs_a_root(case: Case) -> Iterator[Violation]:
         yield Violation(
             ROOTS,
             "certificate authentication needs a root certificate",
-            "upload the root of the client certificates",
+            "add the root of the client certificates to vpnClientRootCertificates",
             "seed: The root certificate is required for the validation and must be uploaded "
             "to Azure.",
         )

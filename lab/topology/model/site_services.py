@@ -126,11 +126,13 @@ class RadiusCertificates(_Model):
 class SecondFactor(_Model):
     """A push notification to the user's phone after the password, sent by radius.push_proxy."""
 
-    approved: Literal["asked", "never", "typed"] | Annotated[float, Field(ge=0, le=120)] = "asked"
+    approved: (
+        Literal["asked", "never", "typed"] | Annotated[float, Field(strict=True, ge=0, le=120)]
+    ) = "asked"
     """When the user approves: after so many seconds, `never`, or `asked` (on `p2slab approve
     USER`). `typed`: the server demands a code, which VPN clients have no prompt for."""
     denied: tuple[SignIn, ...] = ()
-    """Users who deny instead, after the same time."""
+    """Users who deny instead, where `approved` is a time, and after that time."""
 
 
 class RadiusService(_Model):
@@ -186,7 +188,7 @@ class Directory(_Model):
     """The domain's DNS name; its first label, in capitals, is the DOMAIN of `DOMAIN\\user`."""
     users: dict[AccountName, DirectoryUser] = {}
     """Its users, such as {alice: {password: "...", groups: [vpn]}}."""
-    lockoutThreshold: Annotated[int, Field(ge=0, le=50)] = 0
+    lockoutThreshold: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
     """How many wrong passwords lock an account; 0: never."""
 
     @property

@@ -12,10 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
-from lab.topology.model.values import Duration
+from lab.topology.model.values import (
+    Address,
+    DnsName,
+    Duration,
+    Port,
+    Seconds,
+    Target,
+    Words,
+)
 from lab.topology.model.vocabulary import FaultName, Reason, VpnProtocol
-
-Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class _Step(BaseModel):
@@ -41,7 +47,7 @@ class Refused(_Step):
     refused: str
     over: VpnProtocol | None = None
     because: Reason | None = None
-    says: str | None = None
+    says: Words | None = None
     """A part of the client program's error message."""
 
 
@@ -50,8 +56,8 @@ class Reaches(_Step):
 
     reaches: str
     host: str | None = None
-    address: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    address: Target | None = None
+    port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
     within: Seconds = 5.0
 
@@ -61,8 +67,8 @@ class CannotReach(_Step):
 
     cannotReach: str
     host: str | None = None
-    address: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    address: Target | None = None
+    port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
     within: Seconds = 1.0
 
@@ -71,8 +77,8 @@ class Resolves(_Step):
     """A node resolves a name, with its own resolver."""
 
     resolves: str
-    name: str
-    to: str | None = None
+    name: DnsName
+    to: Address | None = None
 
 
 class NoCleartext(_Step):
@@ -80,7 +86,7 @@ class NoCleartext(_Step):
 
     noCleartext: str
     host: str
-    port: int = Field(default=80, ge=1, le=65535)
+    port: Port = 80
 
 
 class SurvivesRekey(_Step):
@@ -95,7 +101,7 @@ class Disconnected(_Step):
 
     disconnected: str
     within: Seconds = 2.0
-    because: str | None = None
+    because: Words | None = None
     """A part of the reason in the gateway's log."""
 
 
@@ -112,7 +118,7 @@ class Tunnel(_Step):
     tunnel: str
     is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
     within: Seconds = 10.0
-    because: str | None = None
+    because: Words | None = None
     """A part of the reason in the gateway's TunnelDiagnosticLog."""
 
 

@@ -19,11 +19,19 @@ from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site
 from lab.topology.model.steps import Step, TimedFault
 from lab.topology.model.tls import CipherSuite, TlsVersion
-from lab.topology.model.values import Address, Allow, CommonName, Days, Name, Prefix, SignIn
+from lab.topology.model.values import (
+    Address,
+    Allow,
+    CommonName,
+    Days,
+    Name,
+    Port,
+    Prefix,
+    SignIn,
+)
 from lab.topology.model.vocabulary import Serves, VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
-Port = Annotated[int, Field(ge=1, le=65535)]
 SstpClient = Literal["sstpc", "python"]
 
 
@@ -56,7 +64,7 @@ class Vnet(_Model):
 
     addressSpace: Annotated[tuple[Prefix, ...], Field(min_length=1)]
     """Its prefixes, such as [10.1.0.0/16]."""
-    subnets: dict[str, Prefix] = {}
+    subnets: dict[Name, Prefix] = {}
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""

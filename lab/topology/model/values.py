@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from radius.printable import is_printable
 
@@ -38,11 +38,19 @@ def parse_name(value: Any) -> str:
     return text
 
 
+def _without_zone(value: Any, example: str) -> str:
+    """Text without a zone (RFC 4007, section 11), which has a meaning on one computer only."""
+    text = _text(value, example)
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone; write it without %, like {example}")
+    return text
+
+
 def parse_prefix(value: Any) -> Network:
     """A prefix without host bits, IPv4 or IPv6."""
     if isinstance(value, Network):
         return value
-    text = _text(value, "10.1.0.0/16")
+    text = _without_zone(value, "10.1.0.0/16")
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -58,7 +66,7 @@ def parse_address(value: Any) -> IpAddress:
     """An address, IPv4 or IPv6."""
     if isinstance(value, IpAddress):
         return value
-    text = _text(value, "10.1.1.4")
+    text = _without_zone(value, "10.1.1.4")
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -77,14 +85,49 @@ def parse_allow(value: Any) -> str:
     return text
 
 
+_EARLIEST, _LATEST = -20_000, 99_999
+"""Days from now: a certificate's validity begins in 1950 or later (RFC 5280, section 4.1.2.5)."""
+
+
 def parse_days(value: Any) -> int:
     """`-2d` (two days ago) or `+365d` (in a year's time) as a number of days from now."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
-    if not match:
-        raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
-    return int(match["days"])
+        days = value
+    else:
+        match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
+        if not match:
+            raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
+        days = int(match["days"])
+    if not _EARLIEST <= days <= _LATEST:
+        raise ValueError(f"{value!r} is too far from now: {_EARLIEST}d to +{_LATEST}d are possible")
+    return days
+
+
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*(?P<last>{_LABEL})\.?")
+
+
+def parse_dns_name(value: Any) -> str:
+    """A name that a resolver can be asked for (RFC 1123, section 2.1): not an address."""
+    text = _text(value, "app1.contoso.internal")
+    match = _DNS_NAME.fullmatch(text)
+    if not match or match["last"].isdigit():
+        raise ValueError(f"{text!r} is not a DNS name; write it like app1.contoso.internal")
+    return text
+
+
+def parse_target(value: Any) -> str:
+    """An address or a DNS name. Text such as 10.1.1.400 is neither."""
+    text = _text(value, "10.1.1.4 or app1.contoso.internal")
+    for parse in (parse_address, parse_dns_name):
+        try:
+            return str(parse(text))
+        except ValueError:
+            continue
+    raise ValueError(
+        f"{text!r} is neither an address nor a DNS name; "
+        "write it like 10.1.1.4 or app1.contoso.internal"
+    )
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -154,11 +197,17 @@ def parse_common_name(value: Any) -> str:
     return text
 
 
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
+Words = Annotated[str, Field(min_length=1)]
+"""Text to be found in a message: the empty text is in every one."""
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
 Prefix = Annotated[Network, *_kind(parse_prefix, examples=["10.1.0.0/16"]), _AS_TEXT]
 Address = Annotated[IpAddress, *_kind(parse_address, examples=["10.1.1.4"]), _AS_TEXT]
+DnsName = Annotated[str, *_kind(parse_dns_name, examples=["app1.contoso.internal"])]
+Target = Annotated[str, *_kind(parse_target, examples=["10.1.1.4", "app1.contoso.internal"])]
 Allow = Annotated[
     str,
     *_kind(

@@ -13,7 +13,7 @@ from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.planning.addressing import radius_name
 from lab.topology.planning.plan import CertificatePlan
 from lab.topology.planning.specs import DirectorySpec, RadiusSpec
-from radius.directory import CONTROLLER, User
+from radius.directory import CONTROLLER, User, member_name
 from radius.reasons import bare
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def directory_service(topology: Topology, site: str) -> DirectorySpec:
     directory = topology.sites[site].directory
     assert directory is not None
     servers = [node for node in radius_nodes(topology) if node.site == site]
-    members = {f"NPS{number}": server for number, server in enumerate(servers, 1)}
+    members = {member_name(number): server for number, server in enumerate(servers, 1)}
     return DirectorySpec(
         realm=directory.realm,
         addresses={

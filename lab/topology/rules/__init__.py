@@ -14,6 +14,7 @@ from lab.topology.reading.problems import Problem
 from lab.topology.rules import (
     certificates,
     clients,
+    directories,
     faults,
     gateways,
     names,
@@ -21,6 +22,7 @@ from lab.topology.rules import (
     radius,
     sites,
     steps,
+    unused,
     warnings,
 )
 from lab.topology.rules.declared import Declared
@@ -34,8 +36,10 @@ _TABLES: Iterable[Iterable[Rule]] = (
     gateways.RULES,
     sites.RULES,
     radius.RULES,
+    directories.RULES,
     steps.RULES,
     faults.RULES,
+    unused.RULES,
 )
 
 

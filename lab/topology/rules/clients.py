@@ -14,6 +14,13 @@ from lab.topology.rules.declared import Declared
 _OPTIONS: dict[str, VpnProtocol] = {"ike": "IkeV2", "sstpClient": "SSTP", "tls": "SSTP"}
 
 
+def gateway_of(topology: Topology, client: Client | None) -> str | None:
+    """The name of the client's gateway; None if there is no such gateway."""
+    only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
+    name = client and (client.gateway or only)
+    return name if name in topology.gateways else None
+
+
 def options_need_their_protocol(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """`ike`, `tls` and `sstpClient` are options of one protocol each."""
     for name, client in topology.clients.items():

@@ -33,6 +33,7 @@ from lab.topology.rules.declared import Declared
 SMALLEST_SUBNET = 8
 """Addresses in a /29: Azure's smallest subnet, GatewaySubnet included."""
 SMALLEST_LAN = 16
+DNS_PORT = 53
 
 T = TypeVar("T")
 
@@ -197,7 +198,8 @@ def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     for name, vnet in topology.vnets.items():
         for host_name, host in vnet.hosts.items():
             prefix = vnet.subnets.get(host.subnet)
-            if prefix and host.address and not _usable(host.address, prefix):
+            large = prefix and prefix.num_addresses >= SMALLEST_SUBNET  # else subnets_fit says so
+            if prefix and large and host.address and not _usable(host.address, prefix):
                 yield Problem(
                     ("vnets", name, "hosts", host_name, "address"),
                     f"{host.address} cannot be used in {prefix}",
@@ -222,6 +224,28 @@ def _full_subnets(name: str, vnet: Vnet) -> Iterator[Problem]:
             hand_out(prefix, requested, first=AZURE_FIRST)
         except NoRoomError as error:
             yield Problem(("vnets", name, "subnets", subnet), str(error), "make it larger")
+
+
+def routed_networks_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The lab's Internet, which would have to know the way back, has IPv4 alone."""
+    for name, access in topology.access.items():
+        if access.lan and access.lan.version != 4 and not access.nat:
+            yield Problem(
+                ("access", name, "lan"),
+                f"{access.lan} is IPv6, and the lab's Internet routes IPv4 alone",
+                "an IPv4 prefix, or leave `nat: false` out",
+            )
+
+
+def proxies_have_a_port(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The proxy's node answers DNS, too, for clients whom nobody else answers."""
+    for name, access in topology.access.items():
+        if access.proxy and access.proxy.port == DNS_PORT:
+            yield Problem(
+                ("access", name, "proxy", "port"),
+                f"the proxy's node answers DNS on port {DNS_PORT}",
+                "choose another port, such as 3128",
+            )
 
 
 def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -303,7 +327,7 @@ def the_internet_has_room(topology: Topology, _declared: Declared) -> Iterator[P
         try:
             pairs(prefix, names)
         except NoRoomError as error:
-            yield Problem((path,), str(error), f"use fewer {path}")
+            yield Problem((path,), str(error), "use fewer of them")
 
 
 def _inside(prefix: Network, space: Network) -> bool:
@@ -329,5 +353,7 @@ RULES = (
     hosts_fit,
     sites_fit,
     access_networks_fit,
+    routed_networks_are_in_ipv4,
+    proxies_have_a_port,
     the_internet_has_room,
 )

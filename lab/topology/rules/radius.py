@@ -10,8 +10,9 @@ from lab.topology.model.topology import Topology
 from lab.topology.planning.radius_servers import password_of, radius_nodes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
-from radius.directory import SHORTEST_PASSWORD, is_complex
+from radius.freeradius import EVERYBODY
 from radius.freeradius_sections import can_be_quoted
+from radius.reasons import bare
 
 
 def eap_tls_has_an_authority(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -79,13 +80,41 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
         if not declared.whole("sites") or not declared.whole("vnets"):
             continue
         if client.user is not None and password_of(topology, client) is None:
+            user = bare(client.user)
+            servers = "a RADIUS server or a directory" if user == client.user else "a directory"
             yield Problem(
                 ("clients", name, "user"),
                 f"no RADIUS server or directory has the user {client.user!r}",
-                "add it to the users of a RADIUS server or a directory, or give a `password`",
+                f"add {user!r} to the users of {servers}, or give a `password`",
             )
         if client.password is not None and client.user is None:
             yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")
+
+
+def servers_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Gateways ask them over IPv4 alone."""
+    for vnet_name, vnet in topology.vnets.items():
+        for name, host in vnet.hosts.items():
+            subnet = vnet.subnets.get(host.subnet)
+            if host.radius and subnet and subnet.version != 4:
+                yield Problem(
+                    ("vnets", vnet_name, "hosts", name, "subnet"),
+                    f"{subnet} is IPv6, and gateways ask RADIUS servers over IPv4 alone",
+                    "put the server into a subnet of IPv4",
+                )
+
+
+def nobody_is_everybody(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """In FreeRADIUS's file of users, the entry DEFAULT is for everybody: all would come in with its
+    password."""
+    for node in radius_nodes(topology):
+        if EVERYBODY in node.service.users:
+            yield Problem(
+                (*node.path, "users", EVERYBODY),
+                f"{EVERYBODY} is no user of FreeRADIUS, but everybody",
+                "choose another name",
+                at_key=True,
+            )
 
 
 def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -105,24 +134,12 @@ def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[
             )
 
 
-def directories_take_the_passwords(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Samba refuses passwords that are short or of few kinds of characters."""
-    for name, site in topology.sites.items():
-        for user, account in site.directory.users.items() if site.directory else ():
-            if not is_complex(account.password.get_secret_value()):
-                yield Problem(
-                    ("sites", name, "directory", "users", user, "password"),
-                    "Active Directory refuses this password",
-                    f"at least {SHORTEST_PASSWORD} characters of three kinds: capital letters, "
-                    "small letters, digits, punctuation, letters without case",
-                )
-
-
 RULES = (
-    directories_take_the_passwords,
     eap_tls_has_an_authority,
     authorities_exist,
     groups_need_a_directory,
     users_have_a_password,
+    servers_are_in_ipv4,
+    nobody_is_everybody,
     secrets_can_be_written,
 )

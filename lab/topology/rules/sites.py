@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.ipsec import connection_policies
-from gateway.arm.sku import SKUS
+from gateway.arm.sku import MOST_TUNNELS, SKUS
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
@@ -47,7 +47,9 @@ def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Pro
             yield Problem(
                 ("sites", site, "connection", "to"),
                 f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-                "use a larger SKU, or fewer sites",
+                "use a larger SKU, or fewer sites"
+                if sku.site_to_site_tunnels < MOST_TUNNELS
+                else "use fewer sites",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,10 +15,12 @@ from lab.choices import did_you_mean
 from lab.topology.model import steps
 from lab.topology.model.topology import Client, Topology
 from lab.topology.planning.addressing import link_name, proxy_name
+from lab.topology.planning.needs import has_clients, may_authenticate
 from lab.topology.planning.radius_servers import radius_nodes
 from lab.topology.planning.wiring import INTERNET
 from lab.topology.reading.error_text import problem_of
 from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.clients import gateway_of
 from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from radius.reasons import bare
@@ -91,7 +94,7 @@ def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Itera
             continue
         yield from _cannot_dial(("expect", index), name, client, step)
         if isinstance(step, steps.Connects):
-            yield from _not_offered(("expect", index, "over"), topology, client, step)
+            yield from _not_offered(("expect", index), topology, client, step)
             yield from _wrong_order(("expect", index, "after"), name, client, step)
 
 
@@ -104,29 +107,34 @@ def _cannot_dial(
             yield Problem(
                 (*path, key),
                 f"{name!r} cannot dial {protocol}",
-                f"{client.os} dials {', '.join(client.dials)}",
+                f"{'its protocols are' if client.protocols else f'{client.os} dials'} "
+                f"{', '.join(client.dials)}",
             )
 
 
 def _not_offered(
     path: Path, topology: Topology, client: Client, step: steps.Connects
 ) -> Iterator[Problem]:
-    only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
-    gateway = topology.gateways.get(client.gateway or only)
+    gateway = topology.gateways.get(gateway_of(topology, client) or "")
     if gateway is None or any(isinstance(other, steps.Update) for other in topology.expect):
         return  # an update may enable it later
     configuration = gateway.properties.vpnClientConfiguration
     offered = configuration.vpnClientProtocols if configuration else ()
-    if step.over in client.dials and step.over not in offered:
-        yield Problem(
-            path,
-            f"the gateway does not offer {step.over}",
-            f"it offers {', '.join(offered) or 'nothing'}: see its vpnClientProtocols",
-        )
+    for key, protocol in (("over", step.over), ("after", step.after)):
+        if protocol in client.dials and protocol not in offered:
+            yield Problem(
+                (*path, key),
+                f"the gateway does not offer {protocol}",
+                f"it offers {', '.join(offered) or 'nothing'}: see its vpnClientProtocols",
+            )
 
 
 def _wrong_order(path: Path, name: str, client: Client, step: steps.Connects) -> Iterator[Problem]:
     order = client.dials
+    if step.over is None and step.after == order[-1]:
+        yield Problem(
+            path, f"{name!r} tries nothing after {step.after}", f"its order is {', '.join(order)}"
+        )
     dialled = step.over in order and step.after in order
     if dialled and order.index(step.after) >= order.index(step.over):
         yield Problem(
@@ -149,6 +157,56 @@ def reaching_needs_a_target(topology: Topology, declared: Declared) -> Iterator[
             yield Problem((*path, "port"), "ICMP has no ports", "leave it out")
         if step.protocol != "icmp" and step.port is None:
             yield Problem(path, f"{step.protocol.upper()} needs a port", "add `port: 80`")
+
+
+def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Only a site with a connection has a tunnel."""
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, steps.Tunnel):
+            continue
+        site = topology.sites.get(step.tunnel)
+        if site and site.connection is None and declared.whole("sites", step.tunnel):
+            yield Problem(
+                ("expect", index, "tunnel"),
+                f"the site {step.tunnel!r} has no tunnel",
+                "add `connection: {to: GATEWAY, sharedKey: ...}` to the site",
+            )
+
+
+def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The list of revoked certificates is a part of the point-to-site configuration."""
+    if not declared.whole("gateways"):
+        return
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, steps.Revoke | steps.Reinstate):
+            continue
+        verb = steps.verb_of(step) or ""
+        gateway = gateway_of(topology, topology.clients.get(getattr(step, verb)))
+        if gateway and not has_clients(topology, gateway):
+            yield Problem(
+                ("expect", index, verb),
+                f"{gateway!r} has no point-to-site connections",
+                "add `vpnClientConfiguration` to its properties",
+            )
+
+
+def radius_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A step about RADIUS needs a client whose gateway asks such a server."""
+    if not declared.whole("gateways"):
+        return
+    for index, step in enumerate(topology.expect):
+        verb = steps.verb_of(step) or ""
+        about = isinstance(step, steps.RadiusInTunnel) or (
+            isinstance(step, steps.Connects) and step.radius is not None
+        )
+        client = topology.clients.get(getattr(step, verb)) if about else None
+        gateway = gateway_of(topology, client)
+        if gateway and not may_authenticate(topology, gateway, "Radius"):
+            yield Problem(
+                ("expect", index, "radius" if isinstance(step, steps.Connects) else verb),
+                f"{gateway!r} asks no RADIUS server",
+                "see vpnAuthenticationTypes of its vpnClientConfiguration",
+            )
 
 
 def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iterator[Problem]:
@@ -180,8 +238,10 @@ def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
     for index, step in enumerate(topology.expect):
         if isinstance(step, steps.Update) and step.update in documents:
             merged = merge(documents[step.update], step.properties)
-            documents[step.update] = merged
             path: Path = ("expect", index, "properties")
+            taken_out = merge(documents[step.update], step.properties, keep_null=True)
+            yield from _unknown_keys(step.update, taken_out, path)
+            documents[step.update] = merged
             unknown = list(
                 unknown_placeholders(step.properties, path, certificate_names(topology, declared))
             )
@@ -206,22 +266,38 @@ def _refused(
     yield from refusals(topology, gateway, resource.properties, path)
 
 
-def merge(document: Any, patch: Any) -> Any:
-    """JSON Merge Patch (RFC 7396, section 2)."""
+def _unknown_keys(gateway: str, document: dict[str, Any], path: Path) -> Iterator[Problem]:
+    """Keys that the patch takes out, and that no document has; others are found in the result."""
+    try:
+        VirtualNetworkGateway.model_validate({"name": gateway, "properties": document})
+    except ValidationError as error:
+        whole = {"gateways": {gateway: {"properties": document}}}
+        for one in error.errors(include_url=False):
+            if one["type"] == "extra_forbidden" and one["input"] is None:
+                one["loc"] = ("gateways", gateway, *one["loc"])
+                problem = problem_of(one, whole)
+                yield replace(problem, path=(*path, *problem.path[3:]))
+
+
+def merge(document: Any, patch: Any, *, keep_null: bool = False) -> Any:
+    """JSON Merge Patch (RFC 7396, section 2). `keep_null`: null stays, and takes nothing out."""
     if not isinstance(patch, dict):
         return patch
     result = dict(document) if isinstance(document, dict) else {}
     for key, value in patch.items():
-        if value is None:
+        if value is None and not keep_null:
             result.pop(key, None)
         else:
-            result[key] = merge(result.get(key), value)
+            result[key] = merge(result.get(key), value, keep_null=keep_null)
     return result
 
 
 def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """`approve` and `deny` need a server with a second factor, and a user who dials."""
-    asks = any(node.service.secondFactor for node in radius_nodes(topology))
+    asks = any(
+        node.service.secondFactor and node.service.secondFactor.approved != "typed"
+        for node in radius_nodes(topology)
+    )
     users = frozenset(bare(client.user) for client in topology.clients.values() if client.user)
     for index, step in enumerate(topology.expect):
         if not isinstance(step, steps.SECOND_FACTOR):
@@ -232,13 +308,16 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
         elif declared.whole("sites") and declared.whole("vnets"):
             yield Problem(
                 ("expect", index),
-                "no RADIUS server asks for a second factor",
+                "no RADIUS server asks for a second factor that can be approved",
                 "add `secondFactor: {approved: asked}` to a `radius:`",
             )
 
 
 RULES = (
     steps_name_existing_nodes,
+    tunnels_exist,
+    radius_is_asked,
+    revoking_needs_a_configuration,
     clients_dial_what_they_can,
     reaching_needs_a_target,
     revoking_needs_a_certificate,

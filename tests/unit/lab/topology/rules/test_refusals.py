@@ -28,6 +28,14 @@ def test_a_spoiled_topology_is_refused_at_its_place_and_nowhere_else(case: dict[
     assert found[0][2].startswith(case["says"])
 
 
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "right" in case], ids=lambda case: case["case"]
+)
+def test_the_remedy_helps(case: dict[str, Any]) -> None:
+    text, _ = spoil((case["part"], case["right"]))
+    assert problems(text) == []
+
+
 def test_the_sound_topology_is_accepted() -> None:
     assert check(SOUND).name == "office"
 
@@ -175,7 +183,7 @@ def test_more_than_64_access_networks_are_refused() -> None:
     many = "".join(f"  n{number}: {{}}\n" for number in range(64))
     text, _ = spoil(("access:\n", "access:\n" + many))
     [(_, _, words)] = problems(text)
-    assert words == "192.0.2.0/24 has room for 64, and there are 65; use fewer access"
+    assert words == "192.0.2.0/24 has room for 64, and there are 65; use fewer of them"
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
