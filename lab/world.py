@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,6 +61,16 @@ class GatewayHandle(Protocol):
         """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
 
 
+End = tuple[str, int]
+"""Public address and port of a connection, as a gateway sees it."""
+
+
+def end_of(row: Mapping[str, Any]) -> End:
+    """The public end of a session or record of the gateway's; port 0 if it is not known."""
+    port = row["publicPort"]
+    return row["publicIpAddress"], int(port) if port.isdecimal() else 0
+
+
 class VpnDevice(Protocol):
     """A site's VPN device, as its administrator sees it."""
 
@@ -82,14 +92,19 @@ class ClientComputer(Protocol):
     """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
-    serial: str | None
-    """The certificate's serial number, decimal."""
+    session: str
+    """The gateway's vpnConnectionId of the last dial's session, which may have ended; empty if that
+    dial did not connect."""
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
         RefusedError of the last protocol if none connects.
         """
+
+    async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
+        """Those of the connections, seen by the gateway in the last seconds, that are this
+        computer's."""
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""

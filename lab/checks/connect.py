@@ -4,46 +4,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gateway.common.rotation import Place
+from gateway.policy.diagnostics import now as attempt_time
+from lab.checks import records
+from lab.checks.records import Record
 from lab.topology.model.steps import Connects, Refused
-from lab.vpn_client import Connection, RefusedError
+from lab.vpn_client import Connection, NotDialledError, RefusedError
 from lab.waiting import patience, wait_until
 from lab.world import ClientComputer, Outcome, World
-from radius.printable import printable
 from radius.reasons import Refusal, most_telling
 
-Record = dict[str, Any]
 SERVERS_LIMIT = 1.0
 """Seconds within which a RADIUS server has written down whom it refused."""
-LOG_LIMIT = 2.0
-"""Seconds within which the gateway has written down whom it refused."""
 
 
 async def connects(step: Connects, world: World) -> Outcome:
-    """Dial and be connected; a tunnel of the wanted kind that is up already counts."""
+    """Dial and be connected; a tunnel of the wanted kind that stands at both ends counts."""
     client = world.clients[step.connects]
-    up = await client.connection()
-    if up is not None and step.after is None and step.over in (None, up.protocol):
-        return Outcome(held=True, detail=f"is connected already: {_told(up)}")
+    up = await _standing(client) if step.after is None else None
+    if up is not None and step.over in (None, up.protocol):
+        wrong = await _wrong_server(step, world)
+        return Outcome(held=not wrong, detail=wrong or f"is connected already: {_told(up)}")
     try:
         # Without `after` a named protocol is the user's own choice; with it, the order decides.
         async with patience(math.inf) as counted:
             connection, failures = await client.dial(None if step.after else step.over)
     except RefusedError as error:
         return Outcome(held=False, detail=f"refused: {error}", evidence=_said(error))
-    tried = [failure.protocol for failure in failures if isinstance(failure, RefusedError)]
+    tried = [
+        failure.protocol
+        for failure in failures
+        if isinstance(failure, RefusedError) and not isinstance(failure, NotDialledError)
+    ]
     evidence: dict[str, Any] = {}
     if failures:
         evidence["tried before"] = [str(failure) for failure in failures]
     if connection.said:
         evidence["the client's own lines"] = list(connection.said)
     taken = max(0.0, connection.seconds - counted.left_out)
-    wrong = _shortcoming(step, connection, tried, taken) or await _wrong_server(step, world)
+    wrong = (
+        _shortcoming(step, connection, tried, taken)
+        or ("" if client.session else f"{_told(connection)}; the gateway has no session of it")
+        or await _wrong_server(step, world)
+    )
     return Outcome(held=not wrong, detail=wrong or _told(connection), evidence=evidence)
+
+
+async def _standing(client: ClientComputer) -> Connection | None:
+    """The client's tunnel, if the gateway has its session, too."""
+    return await client.connection() if await records.session(client) else None
 
 
 def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str], taken: float) -> str:
@@ -58,20 +70,14 @@ def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str], t
 
 
 async def _wrong_server(step: Connects, world: World) -> str:
-    """What is wrong with who vouched for the client; the gateway's log is there before the
-    tunnel."""
+    """What is wrong with who vouched for the client's session."""
     if step.radius is None:
         return ""
-    client = world.clients[step.connects]
-    own = [
-        record
-        for record in await client.gateway.log()
-        if record["event"] == "connected" and concerns(record, client)
-    ]
+    record = await records.of_session(world.clients[step.connects], "connected")
     wanted = world.addresses[step.radius]
-    if own and own[-1]["radiusServer"] == wanted:
+    if record and record["radiusServer"] == wanted:
         return ""
-    said = own[-1]["message"] if own else "nothing"
+    said = record["message"] if record else "nothing"
     return f"not by RADIUS server {wanted}; the gateway's log: {said}"
 
 
@@ -85,12 +91,20 @@ def _told(connection: Connection) -> str:
 async def refused(step: Refused, world: World) -> Outcome:
     """Dial and not be connected, for the right reason."""
     client = world.clients[step.refused]
-    began = datetime.now(UTC)
+    began = attempt_time()
     written = {name: server.written() for name, server in world.radius.items()}
     try:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
-        record = await _gateways_record(client, error, began)
+        attempts = await records.of_attempts(client, error.protocol, began)
+        if let_in := [row["message"] for row in attempts if row["event"] == "connected"]:
+            detail = f"was let in: {let_in[-1]}; the client: {error.message}"
+            return Outcome(held=False, detail=detail, evidence=_said(error))
+        # A client is told little on purpose. What it found out itself is its own reason.
+        refused_by_gateway = error.reason == "refused" and not isinstance(error, NotDialledError)
+        record = (
+            await records.refusal(client, error.protocol, began) if refused_by_gateway else None
+        )
         asks = _vague(record) and error.reason == "refused"
         told = await _servers_word(client, world, written) if asks else None
         return _judged(step, error, record, told)
@@ -105,7 +119,9 @@ def _judged(
     if told:
         evidence["the RADIUS server's log"] = told.message
     if step.because not in (None, reason):
-        return Outcome(held=False, detail=f"refused, but because {reason}", evidence=evidence)
+        silent = error.reason == "refused" and not record and not told
+        why = "the gateway gave no reason for this dial" if silent else f"but because {reason}"
+        return Outcome(held=False, detail=f"refused, {why}", evidence=evidence)
     if step.says is not None and step.says not in error.message:
         detail = f"refused ({reason}), but the client did not say {step.says!r}"
         return Outcome(held=False, detail=detail, evidence=evidence)
@@ -139,37 +155,3 @@ async def _servers_word(
 
 def _said(error: RefusedError) -> dict[str, Any]:
     return {"the client's own message": error.message}
-
-
-async def _gateways_record(
-    client: ClientComputer, error: RefusedError, began: datetime
-) -> Record | None:
-    """What the gateway wrote down, if it was reached: a client is told little on purpose."""
-    if error.reason != "refused":
-        return None
-
-    async def written() -> Record | None:
-        records = [
-            record
-            for record in await client.gateway.log()
-            if record["event"] == "refused"
-            and record["protocol"] == error.protocol
-            and datetime.fromisoformat(record["time"]) >= began.replace(microsecond=0)
-            and concerns(record, client)
-        ]
-        return records[-1] if records else None
-
-    try:
-        return await wait_until("the gateway's record of it", LOG_LIMIT, written)
-    except TimeoutError:
-        return None
-
-
-def concerns(record: dict[str, Any], client: ClientComputer) -> bool:
-    """Whether a record of the gateway's is about this client: by the certificate where the record
-    has it, by the name only where there is nothing else, for several may have one name."""
-    if record["thumbprint"]:
-        return bool(record["thumbprint"] == client.thumbprint)
-    if record["serialNumber"]:
-        return bool(record["serialNumber"] == client.serial)
-    return bool(record["user"]) and bool(record["user"] == printable(client.user))

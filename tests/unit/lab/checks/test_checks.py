@@ -15,11 +15,12 @@ import pytest
 
 from gateway.common.rotation import Place
 from gateway.common.turns import Patience
-from lab.checks import actions, connect, session
+from lab.checks import actions, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
 from lab.nodes.base import Completed
 from lab.topology.model.steps import ACTIONS, CHECKS, SECOND_FACTOR, Steps
+from lab.vpn_client import NotDialledError
 from lab.world import Outcome
 from radius.reasons import Refusal
 from tests.unit.lab.checks.fakes import ALICE, FakeWorld, connection, refusal
@@ -83,10 +84,46 @@ async def test_a_failure_on_a_busy_machine_says_so(
     assert "busy" not in (await outcome(world, connects="alice")).detail
 
 
-async def test_connects_does_not_dial_again_what_is_up(world: FakeWorld) -> None:
-    world.alice.up = connection()
+async def test_connects_does_not_dial_again_what_stands_at_both_ends(world: FakeWorld) -> None:
+    world.alice.answers = connection()
+    assert (await outcome(world, connects="alice")).held
     assert (await outcome(world, connects="alice", over="IkeV2")).held
-    assert world.alice.dialled == []
+    assert len(world.alice.dialled) == 1
+
+
+@pytest.mark.parametrize("gone", ["client", "gateway"])
+async def test_connects_dials_again_when_one_end_has_no_session(
+    world: FakeWorld, gone: str
+) -> None:
+    """As after `disconnect`: the client has not noticed yet."""
+    world.alice.answers = connection()
+    await outcome(world, connects="alice")
+    if gone == "client":
+        world.alice.up = None
+    else:
+        world.gateway.rows.clear()
+        world.bob.answers = connection()
+        await outcome(world, connects="bob")  # same user, certificate and address
+    assert "already" not in (await outcome(world, connects="alice")).detail
+    assert len(world.alice.dialled) == 2
+
+
+async def test_connects_fails_when_only_the_client_says_so(world: FakeWorld) -> None:
+    world.alice.answers = connection()
+    world.alice.at_gateway = False
+    found = await outcome(world, connects="alice")
+    assert not found.held
+    assert "the gateway has no session of it" in found.detail
+
+
+async def test_connects_after_needs_a_dial_and_not_only_a_profile_without_the_protocol(
+    world: FakeWorld,
+) -> None:
+    world.alice.answers = connection("OpenVPN")
+    world.alice.failures = [NotDialledError("IkeV2", "no-protocol", "not offered", 0.0)]
+    found = await outcome(world, connects="alice", over="OpenVPN", after="IkeV2")
+    assert not found.held
+    assert "IkeV2 was not tried" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -129,45 +166,51 @@ async def test_refused_takes_the_gateways_reason_for_a_client_that_was_told_none
     assert not (await outcome(world, refused="alice", because="expired")).held
 
 
-async def test_refused_does_not_take_an_old_record_for_a_new_one(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
-    world.alice.answers = refusal()
-    world.gateway.wrote("refused", "revoked")
-    world.gateway.records[0]["time"] = "2020-01-01T00:00:00+00:00"
-    assert not (await outcome(world, refused="alice", because="revoked")).held
+EARLIER = "2020-01-01T00:00:00.000+00:00"
 
 
 @pytest.mark.parametrize(
-    ("about", "own"),
+    "about",
     [
-        ({}, True),
-        ({"thumbprint": "B" * 40}, False),  # another certificate of the same name
-        ({"thumbprint": "", "serialNumber": "7", "user": ""}, True),
-        ({"thumbprint": "", "serialNumber": "8"}, False),
-        ({"thumbprint": ""}, True),
-        ({"thumbprint": "", "user": "bob"}, False),
-        ({"thumbprint": "", "user": ""}, False),
+        {"attemptTime": EARLIER},  # alice's attempt before this one, though written down now
+        {"attemptTime": ""},
+        {"publicPort": "40002"},  # bob's, of the same certificate, behind the same NAT
+        {"publicPort": ""},
+        {"publicIpAddress": "192.0.2.3"},
+        {"protocol": "OpenVPN"},
     ],
+    ids=str,
 )
-async def test_a_neighbours_record_is_not_taken_for_ones_own(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, about: dict[str, str], *, own: bool
+async def test_another_attempts_record_is_no_reason(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, about: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
     world.alice.answers = refusal()
     world.gateway.wrote("refused", "revoked", **about)
-    assert (await outcome(world, refused="alice", because="revoked")).held is own
+    found = await outcome(world, refused="alice", because="revoked")
+    assert not found.held
+    assert found.detail == "refused, the gateway gave no reason for this dial"
 
 
-async def test_who_has_no_name_is_not_taken_for_another_without_one(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
-    monkeypatch.setattr(world.alice, "user", "")
+async def test_a_record_is_ones_own_whatever_name_it_has(world: FakeWorld) -> None:
+    """A handshake that openvpn aborts has none."""
     world.alice.answers = refusal()
-    world.gateway.wrote("refused", "revoked", user="", thumbprint="")
-    assert not (await outcome(world, refused="alice", because="revoked")).held
+    world.gateway.wrote("refused", "expired", user="", thumbprint="", serialNumber="")
+    world.gateway.wrote("refused", "revoked", publicPort="40002")
+    assert (await outcome(world, refused="alice", because="expired")).held
+
+
+async def test_refused_fails_for_one_whom_the_gateway_let_in_for_a_moment(
+    world: FakeWorld,
+) -> None:
+    world.alice.answers = refusal(message="Call Disconnect")
+    world.gateway.wrote("connected", "", "assigned 172.16.0.1", publicPort="40002")
+    world.gateway.wrote("refused", "refused")
+    assert (await outcome(world, refused="alice")).held
+    world.gateway.wrote("connected", "", "assigned 172.16.0.2")
+    found = await outcome(world, refused="alice")
+    assert not found.held
+    assert "was let in: assigned 172.16.0.2" in found.detail
 
 
 async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached(
@@ -179,15 +222,19 @@ async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached
 
 
 @pytest.mark.parametrize(("server", "held"), [("10.1.1.9", True), ("10.1.1.10", False)])
-async def test_connects_takes_the_radius_server_from_the_records_field(
+async def test_connects_takes_the_radius_server_from_the_sessions_record(
     world: FakeWorld, server: str, *, held: bool
 ) -> None:
     world.addresses["nps1"] = "10.1.1.9"
     world.alice.answers = connection()
-    world.gateway.wrote("connected", "", "RADIUS server 10.1.1.9", radiusServer=server)
-    found = await outcome(world, connects="alice", radius="nps1")
-    assert found.held is held
-    assert ("not by RADIUS server 10.1.1.9" in found.detail) is not held
+    about = {"vpnConnectionId": "alice-1", "radiusServer": server}
+    world.gateway.wrote("connected", "", f"RADIUS server {server}", **about)
+    other = {"vpnConnectionId": "bob-1", "radiusServer": "10.1.1.9"}
+    world.gateway.wrote("connected", "", "RADIUS server 10.1.1.9", **other)
+    for _ in ("dialled", "connected already"):
+        found = await outcome(world, connects="alice", radius="nps1")
+        assert found.held is held
+        assert ("not by RADIUS server 10.1.1.9" in found.detail) is not held
 
 
 class RadiusServer:
@@ -276,24 +323,39 @@ async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> No
 async def test_disconnected_waits_for_the_end_and_for_the_reason(
     world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LOG_LIMIT", 0.05)
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
+    world.alice.answers = connection()
+    await outcome(world, connects="alice")
     assert not (await outcome(world, disconnected="alice", within=0.05)).held
     world.alice.over.set()
     assert (await outcome(world, disconnected="alice")).held
+    world.gateway.wrote("disconnected", "revoked", vpnConnectionId="bob-1")
     assert not (await outcome(world, disconnected="alice", because="revoked")).held
-    world.gateway.wrote("disconnected", "revoked")
+    world.gateway.wrote("disconnected", "revoked", vpnConnectionId="alice-1")
+    world.gateway.wrote("disconnected", "", "stopped", vpnConnectionId="bob-2")
     assert (await outcome(world, disconnected="alice", because="revoked")).held
 
 
-async def test_stays_disconnected_sees_the_client_and_new_sessions_only(world: FakeWorld) -> None:
+async def test_disconnected_fails_for_one_who_never_was_connected(world: FakeWorld) -> None:
+    world.alice.over.set()
+    found = await outcome(world, disconnected="alice")
+    assert (found.held, found.detail) == (False, "alice was not connected")
+    world.alice.answers = refusal("no-answer")
+    await outcome(world, connects="alice")
+    assert not (await outcome(world, disconnected="alice")).held
+
+
+async def test_stays_disconnected_sees_the_client_and_its_new_sessions_only(
+    world: FakeWorld,
+) -> None:
     step = {"staysDisconnected": "alice", "for": 0.2}
-    world.gateway.rows = [{"vpnConnectionId": "old", "thumbprint": ALICE}]
+    world.gateway.row(world.alice, "old")
+    later = asyncio.get_running_loop().call_later
+    later(0.05, world.gateway.row, world.bob, "bob's")
     assert (await outcome(world, **step)).held
-    later = asyncio.get_running_loop().call_later(
-        0.05, world.gateway.rows.append, {"vpnConnectionId": "new", "thumbprint": ALICE}
-    )
-    assert not (await outcome(world, **step)).held
-    later.cancel()
+    later(0.05, world.gateway.row, world.alice, "new")
+    found = await outcome(world, **step)
+    assert (found.held, found.detail) == (False, "the gateway has a new session: new")
     world.gateway.rows.clear()
     world.alice.up = connection()
     assert not (await outcome(world, **step)).held
@@ -312,14 +374,13 @@ async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
     assert configuration["vpnClientRevokedCertificates"] == [other]
 
 
-async def test_disconnect_ends_the_clients_sessions_only(world: FakeWorld) -> None:
+async def test_disconnect_ends_the_clients_session_only(world: FakeWorld) -> None:
+    world.bob.answers = world.alice.answers = connection()
+    await outcome(world, connects="bob")
     assert not (await outcome(world, disconnect="alice")).held
-    world.gateway.rows = [
-        {"vpnConnectionId": "1", "thumbprint": ALICE},
-        {"vpnConnectionId": "2", "thumbprint": "B" * 40},
-    ]
+    await outcome(world, connects="alice")
     assert (await outcome(world, disconnect="alice")).held
-    assert world.gateway.disconnected == ["1"]
+    assert world.gateway.disconnected == ["alice-1"]
 
 
 async def test_a_restart_and_a_hang_up_reach_the_computer(world: FakeWorld) -> None:

@@ -26,13 +26,32 @@ class Machine:
     async def write(self, _: str, data: bytes, __: int = 0o644) -> None:
         self.resolv = data
 
+    async def call(self, _: object) -> list[object]:
+        return []
+
     async def reboot(self) -> None:
         self.resolv = OWN
 
 
+ROW = {
+    "vpnConnectionId": "own",
+    "protocol": "OpenVPN",
+    "privateIpAddress": "172.16.0.1",
+    "publicIpAddress": "192.168.77.10",
+    "publicPort": "40000",
+    "attemptTime": "2999-01-01T00:00:00.000+00:00",
+}
+
+
 class Gateway:
+    def __init__(self, *rows: dict[str, str]) -> None:
+        self.rows = rows
+
     async def profile(self, _: object) -> bytes:
         return b""
+
+    async def sessions(self) -> list[dict[str, str]]:
+        return list(self.rows)
 
 
 class Untidy:
@@ -79,7 +98,14 @@ async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
     plan = ClientPlan("pc", "pc", "windows10", "gw", "home", ("IkeV2", "OpenVPN"))
-    computer = Computer(plan, node=machine, access=machine, gateway=Gateway(), credential=None)  # type: ignore[arg-type]
+    computer = Computer(
+        plan,
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=Gateway(ROW),  # type: ignore[arg-type]
+        credential=None,
+    )
     await computer.dial()
     assert machine.resolv == LEFT + OWN
     await between(computer)
@@ -89,3 +115,38 @@ async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
     machine.resolv = b"nameserver 9.9.9.9\n"
     await computer.hang_up()
     assert machine.resolv == b"nameserver 9.9.9.9\n", "what its user wrote stays"
+
+
+@pytest.mark.parametrize(
+    ("other", "session"),
+    [
+        ({}, "own"),
+        ({"publicIpAddress": "192.168.77.11"}, ""),  # a neighbour's, of the same address
+        ({"privateIpAddress": "172.16.0.2"}, ""),
+        ({"protocol": "SSTP"}, ""),
+        ({"attemptTime": "2020-01-01T00:00:00.000+00:00"}, ""),  # of an earlier dial
+        ({"publicPort": ""}, "own"),
+    ],
+    ids=str,
+)
+async def test_a_dials_session_is_the_one_that_both_ends_have(
+    other: dict[str, str], session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: None)
+    monkeypatch.setattr("lab.clients.computer.SESSION_LIMIT", 0.05)
+
+    async def set_up(_: Computer, __: str, ___: object) -> Untidy:
+        return Untidy(machine, [], refused=False)
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    computer = Computer(
+        ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",)),
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=Gateway(ROW | other),  # type: ignore[arg-type]
+        credential=None,
+    )
+    await computer.dial()
+    assert computer.session == session
