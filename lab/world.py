@@ -92,6 +92,8 @@ class ClientComputer(Protocol):
     """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
+    dialled_until: float
+    """When its last dial ended (time.monotonic); infinity during a dial."""
     session: str
     """The gateway's vpnConnectionId of the last dial's session, which may have ended; empty if that
     dial did not connect."""

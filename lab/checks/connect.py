@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from gateway.policy.diagnostics import now as attempt_time
 from lab.checks import records
 from lab.checks.records import Record
 from lab.topology.model.steps import Connects, Refused
+from lab.topology.model.vocabulary import Reason
 from lab.vpn_client import Connection, NotDialledError, RefusedError
 from lab.waiting import patience, wait_until
 from lab.world import ClientComputer, Outcome, World
-from radius.reasons import Refusal, most_telling
+from radius.reasons import Refusal, bare, most_telling
 
+TOLD_LITTLE: tuple[Reason, ...] = ("refused", "password")
+"""What a client says that was told little, on purpose. Other reasons it found out itself."""
 SERVERS_LIMIT = 1.0
 """Seconds within which a RADIUS server has written down whom it refused."""
 
@@ -91,7 +95,7 @@ def _told(connection: Connection) -> str:
 async def refused(step: Refused, world: World) -> Outcome:
     """Dial and not be connected, for the right reason."""
     client = world.clients[step.refused]
-    began = attempt_time()
+    began, dialled = attempt_time(), time.monotonic()
     written = {name: server.written() for name, server in world.radius.items()}
     try:
         connection, _ = await client.dial(step.over)
@@ -100,13 +104,11 @@ async def refused(step: Refused, world: World) -> Outcome:
         if let_in := [row["message"] for row in attempts if row["event"] == "connected"]:
             detail = f"was let in: {let_in[-1]}; the client: {error.message}"
             return Outcome(held=False, detail=detail, evidence=_said(error))
-        # A client is told little on purpose. What it found out itself is its own reason.
-        refused_by_gateway = error.reason == "refused" and not isinstance(error, NotDialledError)
-        record = (
-            await records.refusal(client, error.protocol, began) if refused_by_gateway else None
-        )
-        asks = _vague(record) and error.reason == "refused"
-        told = await _servers_word(client, world, written) if asks else None
+        record = told = None
+        if error.reason in TOLD_LITTLE:
+            record = await records.refusal(client, error.protocol, began)
+            if _vague(record) and not _rivals(client, world, dialled):
+                told = await _servers_word(client, world, written)
         return _judged(step, error, record, told)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 
@@ -119,7 +121,7 @@ def _judged(
     if told:
         evidence["the RADIUS server's log"] = told.message
     if step.because not in (None, reason):
-        silent = error.reason == "refused" and not record and not told
+        silent = error.reason in TOLD_LITTLE and not record and not told
         why = "the gateway gave no reason for this dial" if silent else f"but because {reason}"
         return Outcome(held=False, detail=f"refused, {why}", evidence=evidence)
     if step.says is not None and step.says not in error.message:
@@ -132,6 +134,17 @@ def _judged(
 def _vague(record: Record | None) -> bool:
     """Whether the RADIUS server may know more than it told the gateway."""
     return record is None or bool(record["radiusServer"]) or record["reason"] == "radius-no-answer"
+
+
+def _rivals(client: ClientComputer, world: World, since: float) -> bool:
+    """Whether another computer of the same user dialled since then: RADIUS servers write down the
+    user, but nothing that tells one user's dials apart."""
+    own = bare(client.user).casefold()
+    return any(
+        other.dialled_until > since and bare(other.user).casefold() == own
+        for other in world.clients.values()
+        if other is not client
+    )
 
 
 async def _servers_word(

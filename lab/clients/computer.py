@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections.abc import Callable, Collection
 
 from gateway.policy.diagnostics import now as attempt_time
@@ -54,6 +56,7 @@ class Computer:
         presented = None if plan.user else credential
         self.thumbprint = presented.thumbprint if presented else None
         self.session = ""
+        self.dialled_until = -math.inf
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
         self._origin = Origin(address, access, via)
@@ -68,6 +71,13 @@ class Computer:
 
         RefusedError of the last protocol if none connects.
         """
+        self.dialled_until = math.inf
+        try:
+            return await self._dial(over)
+        finally:
+            self.dialled_until = time.monotonic()
+
+    async def _dial(self, over: VpnProtocol | None) -> tuple[Connection, list[Exception]]:
         await self.hang_up()
         self.session = ""
         began = attempt_time()

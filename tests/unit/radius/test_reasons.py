@@ -75,6 +75,10 @@ FREERADIUS = "".join(
         ("erin", "eap_peap: The users session was previously rejected: returning reject (again.)"),
         ("frances", f"{MSCHAP} 'NT_STATUS_LOGON_FAILURE (0xc000006d)'"),
         ("zoe", ""),
+        ("gus", f"{MSCHAP} 'NT_STATUS_NO_SUCH_USER (0xc0000064)'"),
+        ("ivy", "mschap: FAILED: No NT-Password.  Cannot perform authentication"),
+        ("jo", "No Auth-Type found: rejecting the user via Post-Auth-Type = Reject"),
+        ("kim", "eap: No mutually acceptable types found"),
     )
 )
 
@@ -88,6 +92,10 @@ def test_freeradius_log_lines_have_reasons() -> None:
         ("erin", "not-in-group"),
         ("frances", "password"),
         ("zoe", "refused"),
+        ("gus", "unknown-user"),
+        ("ivy", "unknown-user"),
+        ("jo", "no-method"),
+        ("kim", "no-method"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +126,7 @@ class FakeClient:
         self.node = FakeNode(name)
         self.access = FakeNode("home")
         self.up: Connection | None = None
+        self.dialled_until = -math.inf
         self.session = ""
         self.at_gateway = True
         """Whether the gateway has a session after a dial."""

@@ -258,6 +258,18 @@ async def test_refused_asks_the_radius_server_only_where_one_refused(
     assert (await outcome(world, refused="alice", because=because)).held
 
 
+@pytest.mark.parametrize(("rival", "because"), [(True, "password"), (False, "not-in-group")])
+async def test_a_radius_servers_word_on_a_user_who_dials_twice_is_nobodys(
+    world: FakeWorld, because: str, *, rival: bool
+) -> None:
+    """Both computers' user is alice."""
+    world.radius["nps1"] = RadiusServer()
+    world.alice.answers = refusal("password")
+    world.bob.dialled_until = math.inf if rival else 0.0
+    world.gateway.wrote("refused", "password", "no", radiusServer="10.1.1.9")
+    assert (await outcome(world, refused="alice", because=because)).held
+
+
 async def test_refused_fails_for_one_who_is_let_in(world: FakeWorld) -> None:
     world.alice.answers = connection()
     found = await outcome(world, refused="alice")
