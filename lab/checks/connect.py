@@ -100,15 +100,17 @@ async def refused(step: Refused, world: World) -> Outcome:
     try:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
-        attempts = await records.of_attempts(client, error.protocol, began)
-        if let_in := [row["message"] for row in attempts if row["event"] == "connected"]:
+        record = told = None
+        own = await records.of_attempts(client, error.protocol, began)
+        let_in = [row["message"] for row in own if row["event"] == "connected"]
+        if let_in or error.reason in TOLD_LITTLE:
+            record = await records.refusal(client, error.protocol, began)
+        if let_in and not record:
             detail = f"was let in: {let_in[-1]}; the client: {error.message}"
             return Outcome(held=False, detail=detail, evidence=_said(error))
-        record = told = None
-        if error.reason in TOLD_LITTLE:
-            record = await records.refusal(client, error.protocol, began)
-            if _vague(record) and not _rivals(client, world, dialled):
-                told = await _servers_word(client, world, written)
+        vague = error.reason in TOLD_LITTLE and _vague(record)
+        if vague and not _rivals(client, world, dialled):
+            told = await _servers_word(client, world, written)
         return _judged(step, error, record, told)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 

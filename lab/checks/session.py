@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import secrets
+import socket
 from contextlib import suppress
 
 from gateway.common import rotation
 from lab.checks import records
+from lab.checks.reach import arriving
+from lab.observe.arrivals import Arrival
 from lab.topology.model.steps import Disconnected, StaysDisconnected, SurvivesRekey
 from lab.waiting import wait_until
 from lab.world import Outcome, World, end_of
@@ -20,11 +24,20 @@ _ANSWER = re.compile(r"icmp_seq=(\d+) .*time=")
 
 async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
     """Ping during the whole rekey, however long it takes; no ping may be lost."""
-    client = world.clients[step.survivesRekey]
     address = world.addresses[step.host]
-    ping = await client.node.spawn(
-        ["ping", "-n", "-i", str(INTERVAL), address], log=f"ping-{step.host}"
-    )
+    own = Arrival(address, socket.IPPROTO_ICMP, 1 + secrets.randbelow(65535))
+    async with arriving(step.host, world) as arrived:
+        outcome = await _ping_and_rekey(step, world, own)
+    if outcome.held and arrived is not None and own not in arrived:
+        detail = f"{outcome.detail}, but it is not {step.host} that answers"
+        return Outcome(held=False, detail=detail)
+    return outcome
+
+
+async def _ping_and_rekey(step: SurvivesRekey, world: World, own: Arrival) -> Outcome:
+    client, address = world.clients[step.survivesRekey], own.address
+    argv = ["ping", "-n", "-i", str(INTERVAL), "-e", str(own.source_port), address]
+    ping = await client.node.spawn(argv, log=f"ping-{step.host}")
     begun = rotation.place(ping.log)
 
     def answered() -> set[int]:

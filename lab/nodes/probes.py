@@ -5,21 +5,30 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 RESEND = 0.25
 """Seconds after which a datagram is sent again, in case one was lost."""
 PAYLOAD = b"p2slab"
 
 
-def tcp(target: str, port: int, within: float) -> str:
+@dataclass(frozen=True)
+class Answer:
+    """What a probe got; `port` is its own, or its identifier with ICMP."""
+
+    text: str
+    port: int
+
+
+def tcp(target: str, port: int, within: float) -> Answer:
     """Connect; TimeoutError after `within` seconds."""
     with _socket(target, socket.SOCK_STREAM) as line:
         line.settimeout(within)
         line.connect((target, port))
-        return f"{target}:{port} accepts"
+        return Answer(f"{target}:{port} accepts", line.getsockname()[1])
 
 
-def udp(target: str, port: int, within: float) -> str:
+def udp(target: str, port: int, within: float) -> Answer:
     """Send datagrams until one is answered; TimeoutError after `within` seconds."""
     deadline = time.monotonic() + within
     with _socket(target, socket.SOCK_DGRAM) as line:
@@ -28,7 +37,9 @@ def udp(target: str, port: int, within: float) -> str:
         while time.monotonic() < deadline:
             with suppress(TimeoutError):
                 line.send(PAYLOAD)
-                return f"{target}:{port} answers {len(line.recv(2048))} bytes"
+                answered = len(line.recv(2048))
+                own = line.getsockname()[1]
+                return Answer(f"{target}:{port} answers {answered} bytes", own)
     raise TimeoutError
 
 

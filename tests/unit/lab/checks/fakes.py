@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lab.nodes.base import Completed
@@ -29,6 +30,7 @@ class FakeNode:
         self.run_directory = directory
         self.prints: dict[str, Completed] = {}
         self.ran: list[list[str]] = []
+        self.files = {"/etc/resolv.conf": b"nameserver 10.1.1.53\n"}
 
     async def run(
         self,
@@ -40,6 +42,9 @@ class FakeNode:
     ) -> Completed:
         self.ran.append(list(argv))
         return self.prints.get(argv[0], Completed(0, "", ""))
+
+    async def read(self, path: str) -> bytes:
+        return self.files[path]
 
     async def call(self, function: Callable[[], Any]) -> Any:
         return function()
@@ -175,9 +180,10 @@ class FakeWorld:
         self.bob = FakeClient("bob", self.gateway)
         self.clients = {"alice": self.alice, "bob": self.bob}
         self.gateways = {"gw": self.gateway}
-        self.nodes = {"alice": self.alice.node, "bob": self.bob.node}
+        self.nodes = {"alice": self.alice.node, "bob": self.bob.node, "app1": FakeNode("app1")}
         self.addresses = {"app1": "127.0.0.1"}
         self.radius: dict[str, Any] = {}
+        self.plan = SimpleNamespace(nodes=[SimpleNamespace(name="app1", kind="host")])
 
 
 def connection(protocol: Any = "IkeV2", seconds: float = 0.1) -> Connection:

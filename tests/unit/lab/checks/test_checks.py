@@ -18,7 +18,9 @@ from gateway.common.turns import Patience
 from lab.checks import actions, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
+from lab.nodes import probes
 from lab.nodes.base import Completed
+from lab.observe.arrivals import Arrival
 from lab.topology.model.steps import ACTIONS, CHECKS, SECOND_FACTOR, Steps
 from lab.vpn_client import NotDialledError
 from lab.world import Outcome
@@ -200,17 +202,20 @@ async def test_a_record_is_ones_own_whatever_name_it_has(world: FakeWorld) -> No
     assert (await outcome(world, refused="alice", because="expired")).held
 
 
+@pytest.mark.parametrize("reason", ["refused", "no-address"])
 async def test_refused_fails_for_one_whom_the_gateway_let_in_for_a_moment(
-    world: FakeWorld,
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    world.alice.answers = refusal(message="Call Disconnect")
-    world.gateway.wrote("connected", "", "assigned 172.16.0.1", publicPort="40002")
-    world.gateway.wrote("refused", "refused")
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
+    world.alice.answers = refusal(reason, "Call Disconnect")
+    world.gateway.wrote("connected", "", "assigned 172.16.0.1", publicPort="40002")  # bob
     assert (await outcome(world, refused="alice")).held
     world.gateway.wrote("connected", "", "assigned 172.16.0.2")
     found = await outcome(world, refused="alice")
     assert not found.held
     assert "was let in: assigned 172.16.0.2" in found.detail
+    world.gateway.wrote("refused", "limit")  # thought better of it before the tunnel was up
+    assert (await outcome(world, refused="alice", because="limit")).held
 
 
 async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached(
@@ -317,6 +322,45 @@ async def test_udp_is_reached_only_where_something_answers(world: FakeWorld, udp
         assert not (await outcome(world, reaches="alice", **step)).held
 
 
+async def test_an_answer_of_another_computer_of_that_address_is_none(
+    world: FakeWorld, tcp_port: int, arrived: list[Any]
+) -> None:
+    """Such as one at home, whose network has the VNet's prefix."""
+    arrived[0] = {Arrival("127.0.0.1", socket.IPPROTO_TCP, 1)}
+    step = {"host": "app1", "port": tcp_port}
+    found = await outcome(world, reaches="alice", **step)
+    assert not found.held
+    assert "it is not app1 that answers" in found.detail
+    assert (await outcome(world, cannotReach="alice", **step)).held
+    by_address = {"address": "127.0.0.1", "port": tcp_port}
+    assert (await outcome(world, reaches="alice", **by_address)).held
+
+
+async def test_a_probe_is_known_again_where_it_arrives(
+    world: FakeWorld, tcp_port: int, arrived: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own: list[int] = []
+    tcp = probes.tcp
+
+    def told(*arguments: Any) -> probes.Answer:
+        answer = tcp(*arguments)
+        own.append(answer.port)
+        arrived[0].add(Arrival("127.0.0.1", socket.IPPROTO_TCP, answer.port))
+        return answer
+
+    monkeypatch.setattr(probes, "tcp", told)
+    arrived[0] = set()
+    assert (await outcome(world, reaches="alice", host="app1", port=tcp_port)).held
+    assert own
+
+
+async def test_cannot_reach_says_what_else_is_in_the_way(world: FakeWorld, tcp_port: int) -> None:
+    step = {"cannotReach": "alice", "host": "app1", "port": 1}
+    assert "alice has no tunnel" in (await outcome(world, **step)).detail
+    world.alice.up = connection()
+    assert "nothing listens there on app1 itself" in (await outcome(world, **step)).detail
+
+
 async def test_ping_decides_for_icmp(world: FakeWorld) -> None:
     world.alice.node.prints["ping"] = Completed(0, "64 bytes: time=1 ms\n", "")
     assert (await outcome(world, reaches="alice", host="app1", protocol="icmp")).held
@@ -326,7 +370,9 @@ async def test_ping_decides_for_icmp(world: FakeWorld) -> None:
 
 async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> None:
     world.alice.node.prints["getent"] = Completed(0, "10.1.1.4 STREAM app1\n10.1.1.4 DGRAM\n", "")
-    assert (await outcome(world, resolves="alice", name="app1", to="10.1.1.4")).held
+    found = await outcome(world, resolves="alice", name="app1", to="10.1.1.4")
+    assert found.held
+    assert found.evidence == {"nameservers": ["10.1.1.53"]}
     assert not (await outcome(world, resolves="alice", name="app1", to="10.9.9.9")).held
     world.alice.node.prints["getent"] = Completed(2, "", "")
     assert not (await outcome(world, resolves="alice", name="app1")).held
