@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from lab.nodes import probes
 from lab.nodes.base import Node
-from lab.nodes.probes import Answer
 from lab.observe.arrivals import Arrival, arrivals
 from lab.topology.model.steps import CannotReach, Reaches, Resolves
 from lab.waiting import patience
@@ -27,6 +27,13 @@ DOUBLES = frozenset(("host", "radius", "directory", "client", "proxy"))
 """Kinds of nodes with private addresses, which other networks may use, too. Probes of the others
 may pass an address translator, after which nobody knows them again."""
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP}
+
+
+class Answer(NamedTuple):
+    """What a probe got; `port` is its own, or its identifier with ICMP."""
+
+    text: str
+    port: int
 
 
 class UnreachableError(Exception):
@@ -95,12 +102,14 @@ async def _probe(node: Node, step: Probe, target: str) -> Answer:
                 return await _icmp(node, target, step.within)
             assert step.port is not None
             exchange = probes.tcp if step.protocol == "tcp" else probes.udp
-            return await node.wait_for(partial(exchange, target, step.port, step.within))
+            told = await node.wait_for(partial(exchange, target, step.port, step.within))
     except TimeoutError:
         raise UnreachableError(f"{target} gave no answer within {step.within:g} s") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise UnreachableError(f"{target}: {reason}") from error
+    own, _, text = told.partition(" ")
+    return Answer(text, int(own))
 
 
 async def _why_anyway(step: CannotReach, world: World) -> str:

@@ -42,10 +42,10 @@ class Computer:
         *,
         node: Node,
         access: Node,
-        proxy: Node | None = None,
-        address: str = "",
+        address: str,
         gateway: GatewayHandle,
         credential: Credential | None,
+        proxy: Node | None = None,
         radius_root: Credential | None = None,
     ) -> None:
         self.name = plan.name

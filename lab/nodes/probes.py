@@ -1,34 +1,28 @@
-"""Probes that checks run inside a node. Few imports: they are slow in user-mode Linux."""
+"""Probes that checks run inside a node: their own port, and what they got, in a line.
+
+Few imports: they are slow in user-mode Linux.
+"""
 
 from __future__ import annotations
 
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
 RESEND = 0.25
 """Seconds after which a datagram is sent again, in case one was lost."""
 PAYLOAD = b"p2slab"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a probe got; `port` is its own, or its identifier with ICMP."""
-
-    text: str
-    port: int
-
-
-def tcp(target: str, port: int, within: float) -> Answer:
+def tcp(target: str, port: int, within: float) -> str:
     """Connect; TimeoutError after `within` seconds."""
     with _socket(target, socket.SOCK_STREAM) as line:
         line.settimeout(within)
         line.connect((target, port))
-        return Answer(f"{target}:{port} accepts", line.getsockname()[1])
+        return f"{line.getsockname()[1]} {target}:{port} accepts"
 
 
-def udp(target: str, port: int, within: float) -> Answer:
+def udp(target: str, port: int, within: float) -> str:
     """Send datagrams until one is answered; TimeoutError after `within` seconds."""
     deadline = time.monotonic() + within
     with _socket(target, socket.SOCK_DGRAM) as line:
@@ -39,7 +33,7 @@ def udp(target: str, port: int, within: float) -> Answer:
                 line.send(PAYLOAD)
                 answered = len(line.recv(2048))
                 own = line.getsockname()[1]
-                return Answer(f"{target}:{port} answers {answered} bytes", own)
+                return f"{own} {target}:{port} answers {answered} bytes"
     raise TimeoutError
 
 

@@ -342,10 +342,10 @@ async def test_a_probe_is_known_again_where_it_arrives(
     own: list[int] = []
     tcp = probes.tcp
 
-    def told(*arguments: Any) -> probes.Answer:
+    def told(*arguments: Any) -> str:
         answer = tcp(*arguments)
-        own.append(answer.port)
-        arrived[0].add(Arrival("127.0.0.1", socket.IPPROTO_TCP, answer.port))
+        own.append(int(answer.split()[0]))
+        arrived[0].add(Arrival("127.0.0.1", socket.IPPROTO_TCP, own[0]))
         return answer
 
     monkeypatch.setattr(probes, "tcp", told)
