@@ -101,7 +101,7 @@ class ClientComputer(Protocol):
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
-        RefusedError of the last protocol if none connects.
+        RefusedError of the last protocol that could be dialled if none connects.
         """
 
     async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:

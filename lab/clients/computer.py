@@ -69,7 +69,7 @@ class Computer:
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
-        RefusedError of the last protocol if none connects.
+        RefusedError of the last protocol that could be dialled if none connects.
         """
         self.dialled_until = math.inf
         try:
@@ -95,7 +95,8 @@ class Computer:
             else:
                 self.session = await self._session_of(connection, began)
                 return connection, failures
-        raise failures[-1]
+        dialled = [one for one in failures if not isinstance(one, NotDialledError)]
+        raise (dialled or failures)[-1]
 
     async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
         """Those of the connections, seen by the gateway in the last seconds, that are this

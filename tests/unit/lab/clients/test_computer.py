@@ -9,7 +9,7 @@ import pytest
 
 from lab.clients.computer import Computer
 from lab.topology.planning.plan import ClientPlan
-from lab.vpn_client import Connection, RefusedError
+from lab.vpn_client import Connection, NotDialledError, RefusedError
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
 
@@ -150,3 +150,29 @@ async def test_a_dials_session_is_the_one_that_both_ends_have(
     )
     await computer.dial()
     assert computer.session == session
+
+
+async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: None)
+
+    async def set_up(_: Computer, protocol: str, __: object) -> Untidy:
+        if protocol == "OpenVPN":
+            raise NotDialledError("OpenVPN", "no-protocol", "not offered", 0.0)
+        return Untidy(machine, [], refused=True)
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    for protocols, reason in ((("IkeV2", "OpenVPN"), "refused"), (("OpenVPN",), "no-protocol")):
+        computer = Computer(
+            ClientPlan("pc", "pc", "linux", "gw", "home", protocols),  # type: ignore[arg-type]
+            node=machine,  # type: ignore[arg-type]
+            access=machine,  # type: ignore[arg-type]
+            address="192.168.77.10",
+            gateway=Gateway(),  # type: ignore[arg-type]
+            credential=None,
+        )
+        with pytest.raises(RefusedError) as refused:
+            await computer.dial()
+        assert refused.value.reason == reason
