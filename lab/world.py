@@ -154,8 +154,11 @@ class RadiusServer(Daemon, Protocol):
     def written(self) -> dict[Path, Place]:
         """The current end positions of its logs."""
 
-    def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
-        """Its last refusal of this user in the logs after the positions `then`."""
+    def refusal(
+        self, user: str, then: Mapping[Path, Place], *, agreed: bool = False
+    ) -> Refusal | None:
+        """Its last refusal of this user in the logs after the positions `then`; if `agreed`, None
+        where there are several reasons."""
 
 
 class ActiveFaults(Protocol):

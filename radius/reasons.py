@@ -161,13 +161,15 @@ def of_push_proxy(log: str) -> Iterator[Refusal]:
                     yield Refusal(bare(user), reason, message)
 
 
-def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
-    """The most specific of the user's last refusals in each log."""
-    last = [
-        next((one for one in reversed(log) if one.user.lower() == bare(user).lower()), None)
-        for log in logs
-    ]
-    return most_telling(last)
+def telling(
+    user: str, logs: Sequence[Sequence[Refusal]], *, agreed: bool = False
+) -> Refusal | None:
+    """The most specific of the user's last refusals in each log. `agreed`: None if one log has
+    several reasons, for it does not tell one user's dials apart."""
+    own = [[one for one in log if one.user.lower() == bare(user).lower()] for log in logs]
+    if agreed and any(len({one.reason for one in log}) > 1 for log in own):
+        return None
+    return most_telling(log[-1] for log in own if log)
 
 
 def most_telling(found: Iterable[Refusal | None]) -> Refusal | None:

@@ -108,9 +108,9 @@ async def refused(step: Refused, world: World) -> Outcome:
         if let_in and not record:
             detail = f"was let in: {let_in[-1]}; the client: {error.message}"
             return Outcome(held=False, detail=detail, evidence=_said(error))
-        vague = error.reason in TOLD_LITTLE and _vague(record)
-        if vague and not _rivals(client, world, dialled):
-            told = await _servers_word(client, world, written)
+        if error.reason in TOLD_LITTLE and _vague(record):
+            several = _rivals(client, world, dialled)
+            told = await _servers_word(client, world, written, agreed=several)
         return _judged(step, error, record, told)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 
@@ -150,15 +150,21 @@ def _rivals(client: ClientComputer, world: World, since: float) -> bool:
 
 
 async def _servers_word(
-    client: ClientComputer, world: World, written: Mapping[str, Mapping[Path, Place]]
+    client: ClientComputer,
+    world: World,
+    written: Mapping[str, Mapping[Path, Place]],
+    *,
+    agreed: bool,
 ) -> Refusal | None:
-    """What the RADIUS servers wrote down about this client since it dialled, if anything."""
+    """What the RADIUS servers wrote down about this client's user since it dialled, if anything;
+    if `agreed`, only where that is one reason."""
     if not world.radius:
         return None
 
     def word() -> Refusal | None:
         found = [
-            server.refusal(client.user, written[name]) for name, server in world.radius.items()
+            server.refusal(client.user, written[name], agreed=agreed)
+            for name, server in world.radius.items()
         ]
         return most_telling(found)
 

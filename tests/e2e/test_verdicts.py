@@ -223,7 +223,7 @@ def test_neighbours_with_bad_passwords_have_their_own_reasons(tmp_path: Path) ->
     clients = {name: PASSWORDS[reason] for name, reason in names.items()}
 
     async def test(lab: Lab) -> None:
-        # A server's word on a user is not used while that user dials twice.
+        # A server's word on a user who dials twice counts only if it is one.
         for over in protocols:
             own = {name: reason for name, reason in names.items() if name.endswith(over)}
             await each_has_its_own_reason(lab, own)

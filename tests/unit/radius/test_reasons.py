@@ -110,6 +110,19 @@ def test_the_more_specific_log_decides() -> None:
     assert telling("nobody", logs) is None
 
 
+def test_a_log_with_several_reasons_for_one_user_tells_nothing_of_one_dial() -> None:
+    once = line("alice", "mschap: MS-CHAP2-Response is incorrect")
+    both = once + line("alice", f"{MSCHAP} 'NT_STATUS_ACCOUNT_LOCKED_OUT (0xc0000234)'")
+    twice = [list(of_freeradius(once * 2)), list(of_freeradius(line("bob", "x")))]
+    found = telling("alice", twice, agreed=True)
+    assert found is not None
+    assert found.reason == "password"
+    assert telling("alice", [list(of_freeradius(both))], agreed=True) is None
+    last = telling("alice", [list(of_freeradius(both))])
+    assert last is not None
+    assert last.reason == "locked-out"
+
+
 @given(st.text())
 def test_no_log_raises(log: str) -> None:
     for read in (of_freeradius, of_push_proxy):

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.common.rotation import Place
 from gateway.common.turns import Patience
-from lab.checks import actions, records
+from lab.checks import actions, connect, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
 from lab.nodes import probes
@@ -248,9 +248,9 @@ class RadiusServer:
     def written(self) -> dict[Path, Place]:
         return {}
 
-    def refusal(self, user: str, since: object) -> Refusal:
+    def refusal(self, user: str, since: object, *, agreed: bool) -> Refusal | None:
         del since
-        return Refusal(user, "not-in-group", "not in the required group")
+        return None if agreed else Refusal(user, "not-in-group", "not in the required group")
 
 
 @pytest.mark.parametrize(("server", "because"), [("10.1.1.9", "not-in-group"), ("", "password")])
@@ -264,10 +264,11 @@ async def test_refused_asks_the_radius_server_only_where_one_refused(
 
 
 @pytest.mark.parametrize(("rival", "because"), [(True, "password"), (False, "not-in-group")])
-async def test_a_radius_servers_word_on_a_user_who_dials_twice_is_nobodys(
-    world: FakeWorld, because: str, *, rival: bool
+async def test_a_radius_servers_word_on_a_user_who_dials_twice_must_be_one(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, because: str, *, rival: bool
 ) -> None:
     """Both computers' user is alice."""
+    monkeypatch.setattr(connect, "SERVERS_LIMIT", 0.05)
     world.radius["nps1"] = RadiusServer()
     world.alice.answers = refusal("password")
     world.bob.dialled_until = math.inf if rival else 0.0
