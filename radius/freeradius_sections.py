@@ -170,9 +170,12 @@ def _authorize(instance: Instance) -> list[str]:
 
 
 def _pap(instance: Instance) -> list[str]:
-    if instance.domain is None:
-        return ["pap"]
+    """Without a domain, a user without a password is unknown. FreeRADIUS would only say that it
+    found no method."""
     stranger = "if (&User-Password && !&control:NT-Password)"
+    if instance.domain is None:
+        why = block("update request", "&Module-Failure-Message := 'no such user'")
+        return [*block(stranger, why, "reject"), "pap"]
     return [*block(stranger, block("update control", "&Auth-Type := winbind")), "pap"]
 
 

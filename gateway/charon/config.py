@@ -92,7 +92,7 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
       accounting = yes
       accounting_requires_vip = yes
       accounting_send_class = yes
-      station_id_with_port = no
+      station_id_with_port = yes
       retransmit_tries = 1
       retransmit_timeout = 35.0
       servers {{{_server(relay)}

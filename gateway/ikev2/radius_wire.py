@@ -47,6 +47,9 @@ class Asked:
     """The IKE_SA's unique id, as in vici."""
     address: str
     """The client's public address."""
+    port: str = ""
+    began: str = ""
+    """When the client's attempt began (gateway.policy.diagnostics.now); the relay knows it."""
 
 
 def read(data: bytes, secret: bytes) -> Asked | None:
@@ -71,7 +74,7 @@ def read(data: bytes, secret: bytes) -> Asked | None:
         _whole(values.get(_EAP, b""), values.get(_NAME, b"")),
         values.get(_STATE),
         str(int.from_bytes(port)) if len(port) == 4 else "",
-        values.get(_CALLING, b"").decode(errors="replace"),
+        *_station(values),
     )
 
 
@@ -91,6 +94,12 @@ def fitting(eap: bytes) -> bytes:
 
 def _is_cut(eap: bytes) -> bool:
     return len(eap) == LONGEST_VALUE < int.from_bytes(eap[2:4]) and eap[4] == _IDENTITY
+
+
+def _station(values: dict[int, bytes]) -> tuple[str, str]:
+    """Address and port of Calling-Station-Id, `192.0.2.1[4500]`."""
+    address, _, port = values.get(_CALLING, b"").decode(errors="replace").partition("[")
+    return address, port.removesuffix("]")
 
 
 def challenge(asked: Asked, secret: bytes, eap: bytes, state: bytes) -> bytes:
@@ -116,6 +125,8 @@ class Accounting:
     uniqueid: str
     address: IPv4Address | None
     """Framed-IP-Address."""
+    public_address: str = ""
+    public_port: str = ""
 
 
 def read_accounting(data: bytes, secret: bytes) -> Accounting | None:
@@ -141,6 +152,7 @@ def read_accounting(data: bytes, secret: bytes) -> Accounting | None:
         values.get(_CLASS, b""),
         str(int.from_bytes(port)) if len(port) == 4 else "",
         IPv4Address(address) if len(address) == 4 else None,
+        *_station(values),
     )
 
 

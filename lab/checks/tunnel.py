@@ -27,7 +27,7 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
             detail=f"{detail}: {await _why(step.tunnel, world)}",
             evidence=_words(await world.devices[step.tunnel].state()),
         )
-    why = await _why(step.tunnel, world)
+    why = await _why(step.tunnel, world, step.is_)
     if step.because is not None and step.because not in why:
         return Outcome(held=False, detail=f"{step.is_}, but because: {why}")
     device = await world.devices[step.tunnel].state()
@@ -41,8 +41,10 @@ def _words(device: dict[str, Any]) -> dict[str, Any]:
     return {"the device's log": device["proposals"]} if device.get("proposals") else {}
 
 
-async def _why(site: str, world: World) -> str:
-    """The latest reason in the gateway's log."""
+async def _why(site: str, world: World, status: str = "") -> str:
+    """The latest reason in the gateway's log; empty if it is another status's.
+    There is none for Connecting."""
     gateway = world.gateways[world.plan.gateway_of_site(site)]
     own = [row for row in await gateway.tunnel_log() if row["connection"] == site]
-    return str(own[-1]["message"]) if own else ""
+    fits = own and status in ("", "Connecting", own[-1]["status"])
+    return str(own[-1]["message"]) if fits else ""

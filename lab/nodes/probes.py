@@ -1,4 +1,7 @@
-"""Probes that checks run inside a node. Few imports: they are slow in user-mode Linux."""
+"""Probes that checks run inside a node: their own port, and what they got, in a line.
+
+Few imports: they are slow in user-mode Linux.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def tcp(target: str, port: int, within: float) -> str:
     with _socket(target, socket.SOCK_STREAM) as line:
         line.settimeout(within)
         line.connect((target, port))
-        return f"{target}:{port} accepts"
+        return f"{line.getsockname()[1]} {target}:{port} accepts"
 
 
 def udp(target: str, port: int, within: float) -> str:
@@ -28,7 +31,9 @@ def udp(target: str, port: int, within: float) -> str:
         while time.monotonic() < deadline:
             with suppress(TimeoutError):
                 line.send(PAYLOAD)
-                return f"{target}:{port} answers {len(line.recv(2048))} bytes"
+                answered = len(line.recv(2048))
+                own = line.getsockname()[1]
+                return f"{own} {target}:{port} answers {answered} bytes"
     raise TimeoutError
 
 

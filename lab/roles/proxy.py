@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DIRECTORY = "/run/squid"
 CONFIGURATION = f"{DIRECTORY}/squid.conf"
+ACCESS_LOG = f"{DIRECTORY}/access.log"
+"""A line for each connection that has ended: the client's address, the proxy's port to the server
+(`-` if there was none)."""
 USER = "proxy"
 """Debian's user of squid, which drops root at once."""
 
@@ -41,7 +44,8 @@ def configuration(spec: ProxySpec) -> str:
             "http_access deny all",
             "cache deny all",
             "pinger_enable off",
-            f"access_log stdio:{DIRECTORY}/access.log",
+            "logformat ends %>a %<lp",
+            f"access_log stdio:{ACCESS_LOG} logformat=ends",
             f"cache_log {DIRECTORY}/cache.log",
             f"pid_filename {DIRECTORY}/pid",
             f"coredump_dir {DIRECTORY}",

@@ -21,6 +21,7 @@ from lab.roles import RoleContext, start_role
 from lab.runtime.kernels import boot, build_nodes, lacking
 from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.topology.model.steps import Step, Update, text_of, verb_of
+from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
@@ -265,6 +266,8 @@ class Lab:
                 client,
                 node=self.nodes[client.node],
                 access=self.nodes[client.access],
+                proxy=self.nodes.get(proxy_name(client.access)),
+                address=self.addresses[client.node],
                 gateway=self.gateways[client.gateway],
                 credential=self._credentials.get(client.certificate or ""),
                 radius_root=self._credentials.get(client.radius_root or ""),

@@ -88,7 +88,7 @@ def test_domain_users_sign_in_and_each_refusal_has_its_reason(tmp_path: Path, ca
                 assert await outcome(bench, server, name, PASSWORD, how) == "connected", name
             for name, reason in REFUSED.items():
                 assert await outcome(bench, server, name, PASSWORD, how) == reason
-            assert await outcome(bench, server, "nobody", PASSWORD, how) == "password"
+            assert await outcome(bench, server, "nobody", PASSWORD, how) == "unknown-user"
             assert await outcome(bench, server, "erin", "wrong", how) == "password"
         for _ in range(3):
             assert await outcome(bench, server, "frank", "wrong", "MS-CHAPv2") == "password"

@@ -29,20 +29,22 @@ class _Step(BaseModel):
 
 
 class Connects(_Step):
-    """The client dials, in its operating system's order, and is connected."""
+    """The client dials, in its operating system's order, and is connected; so is one whose tunnel
+    stands already, with a session at the gateway."""
 
     connects: str
     over: VpnProtocol | None = None
     """The protocol of the tunnel; without `after`, only this protocol is dialled."""
     after: VpnProtocol | None = None
-    """The protocol that was tried first, and failed."""
+    """The protocol that was dialled first, and failed."""
     radius: str | None = None
     """The node name of the RADIUS server that accepted the client, from the gateway's log."""
     within: Seconds | None = None
 
 
 class Refused(_Step):
-    """The client dials and is not connected."""
+    """The client dials and is not connected. The reason is that of this very dial, from the
+    gateway's or the RADIUS server's log, or what the client program found out itself."""
 
     refused: str
     over: VpnProtocol | None = None
@@ -52,7 +54,8 @@ class Refused(_Step):
 
 
 class Reaches(_Step):
-    """A node reaches another: `host` is a node of the lab, `address` any address or name."""
+    """A node reaches another: `host` is a node of the lab, which must answer itself; `address` is
+    any address or name, whoever answers."""
 
     reaches: str
     host: str | None = None
@@ -63,7 +66,8 @@ class Reaches(_Step):
 
 
 class CannotReach(_Step):
-    """The opposite of `reaches`: nothing answers within the time."""
+    """The opposite of `reaches`: `host` does not answer within the time, or nothing at
+    `address`."""
 
     cannotReach: str
     host: str | None = None
@@ -82,7 +86,7 @@ class Resolves(_Step):
 
 
 class NoCleartext(_Step):
-    """While the client talks to `host` through the tunnel, its access link carries no cleartext."""
+    """While the client talks to `host` through its tunnel, its access link carries no cleartext."""
 
     noCleartext: str
     host: str
@@ -97,12 +101,13 @@ class SurvivesRekey(_Step):
 
 
 class Disconnected(_Step):
-    """The client loses its tunnel within the time, whichever side closes it."""
+    """The client, which was connected, loses its tunnel within the time, whichever side closes
+    it."""
 
     disconnected: str
     within: Seconds = 2.0
     because: Words | None = None
-    """A part of the reason in the gateway's log."""
+    """A part of the reason in the gateway's record of this session's end."""
 
 
 class StaysDisconnected(_Step):
@@ -123,7 +128,8 @@ class Tunnel(_Step):
 
 
 class RadiusInTunnel(_Step):
-    """While the client dials, the gateway sends no RADIUS packet in the clear to the Internet."""
+    """While the client dials and a RADIUS server decides, the gateway sends no RADIUS packet in the
+    clear to the Internet."""
 
     radiusInTunnel: str
 

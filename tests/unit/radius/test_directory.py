@@ -12,9 +12,9 @@ from radius.directory import (
     User,
     controller_conf,
     hosts,
-    is_complex,
     kerberos_conf,
     member_conf,
+    password_flaw,
     provisioning,
 )
 
@@ -68,4 +68,4 @@ def test_the_program_gets_everything_and_no_repr_has_a_password() -> None:
     ],
 )  # fmt: skip
 def test_a_new_domains_policy_wants_three_kinds(password: str, accepted: bool) -> None:
-    assert is_complex(password) is accepted
+    assert (password_flaw(password) == "") is accepted

@@ -37,7 +37,8 @@ def asked(eap: bytes = IDENTITY) -> wire.Asked:
 def test_a_request_of_charons_is_read() -> None:
     found = asked(ANSWER + bytes(600))
     assert found.eap == ANSWER + bytes(600)
-    assert (found.uniqueid, found.address, found.state) == ("12", "192.0.2.2", None)
+    assert (found.uniqueid, found.address, found.port) == ("12", "192.0.2.2", "61234")
+    assert found.state is None
     assert (found.identifier, found.authenticator) == (7, bytes(16))
 
 

@@ -136,6 +136,35 @@ def test_a_connection_is_refused_once() -> None:
     assert handshakes.feed(f"203.0.113.1:45595 {line}")
 
 
+ACCEPTED = f"TCP connection established with [AF_INET]{PEER}"
+
+
+@pytest.mark.parametrize("before", ["", "203.0.113.9:1111 "])
+def test_a_connection_begins_when_openvpn_accepts_it(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openvpn prefixes the line with the connection that it served before."""
+    handshakes = Handshakes()
+    address, _, port = PEER.partition(":")
+    line = f"{PEER} VERIFY ERROR: depth=0, error=certificate has expired: CN=e, serial=3"
+    for time in ("12:00", "13:00"):
+        monkeypatch.setattr("gateway.openvpn.handshakes.now", lambda time=time: time)
+        handshakes.feed(before + ACCEPTED)
+        refusal = handshakes.feed(line)
+        assert refusal  # the second connection from that port is refused, too
+        assert (refusal.address, refusal.port) == (address, port)
+        assert handshakes.began(address, port) == time
+    assert handshakes.began(address, "1") == ""
+
+
+@given(_NAMES)
+def test_client_text_never_begins_a_connection(name: str) -> None:
+    handshakes = Handshakes()
+    handshakes.feed(f"{PEER} VERIFY OK: depth=0, CN={name}{ACCEPTED}")
+    handshakes.feed(f"{PEER} peer info: IV_GUI_VER={name} {ACCEPTED}")
+    assert handshakes.began(*PEER.split(":")) == ""
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -13,7 +13,7 @@ from lab.clients.computer import Computer
 from lab.clients.profile import Profile
 from lab.nodes.base import Completed
 from lab.topology.planning.plan import ClientPlan
-from lab.vpn_client import Connection, RefusedError
+from lab.vpn_client import Connection, NotDialledError, RefusedError
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
 
@@ -55,14 +55,33 @@ class Machine:
     async def write(self, _: str, data: bytes, __: int = 0o644) -> None:
         self.resolv = data
 
+    async def call(self, _: object) -> list[object]:
+        return []
+
     async def reboot(self) -> None:
         self.resolv = OWN
         self.routes.clear()
 
 
+ROW = {
+    "vpnConnectionId": "own",
+    "protocol": "OpenVPN",
+    "privateIpAddress": "172.16.0.1",
+    "publicIpAddress": "192.168.77.10",
+    "publicPort": "40000",
+    "attemptTime": "2999-01-01T00:00:00.000+00:00",
+}
+
+
 class Gateway:
+    def __init__(self, *rows: dict[str, str]) -> None:
+        self.rows = rows
+
     async def profile(self, _: object) -> bytes:
         return b""
+
+    async def sessions(self) -> list[dict[str, str]]:
+        return list(self.rows)
 
 
 class Untidy:
@@ -98,7 +117,14 @@ def a_computer(machine: Machine, seen: list[bytes], monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
     plan = ClientPlan("pc", "pc", "windows10", "gw", "home", ("IkeV2", "OpenVPN"))
-    return Computer(plan, node=machine, access=machine, gateway=Gateway(), credential=None)  # type: ignore[arg-type]
+    return Computer(
+        plan,
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=Gateway(ROW),  # type: ignore[arg-type]
+        credential=None,
+    )
 
 
 ENDS: dict[str, Step] = {
@@ -174,3 +200,64 @@ async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
     machine.resolv = b"nameserver 9.9.9.9\n"
     await computer.hang_up()
     assert machine.resolv == b"nameserver 9.9.9.9\n", "what its user wrote stays"
+
+
+@pytest.mark.parametrize(
+    ("other", "session"),
+    [
+        ({}, "own"),
+        ({"publicIpAddress": "192.168.77.11"}, ""),  # a neighbour's, of the same address
+        ({"privateIpAddress": "172.16.0.2"}, ""),
+        ({"protocol": "SSTP"}, ""),
+        ({"attemptTime": "2020-01-01T00:00:00.000+00:00"}, ""),  # of an earlier dial
+        ({"publicPort": ""}, "own"),
+    ],
+    ids=str,
+)
+async def test_a_dials_session_is_the_one_that_both_ends_have(
+    other: dict[str, str], session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
+    monkeypatch.setattr("lab.clients.computer.SESSION_LIMIT", 0.05)
+
+    async def set_up(_: Computer, __: str, ___: object) -> Untidy:
+        return Untidy(machine, [], refused=False)
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    computer = Computer(
+        ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",)),
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=Gateway(ROW | other),  # type: ignore[arg-type]
+        credential=None,
+    )
+    await computer.dial()
+    assert computer.session == session
+
+
+async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
+
+    async def set_up(_: Computer, protocol: str, __: object) -> Untidy:
+        if protocol == "OpenVPN":
+            raise NotDialledError("OpenVPN", "no-protocol", "not offered", 0.0)
+        return Untidy(machine, [], refused=True)
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    for protocols, reason in ((("IkeV2", "OpenVPN"), "refused"), (("OpenVPN",), "no-protocol")):
+        computer = Computer(
+            ClientPlan("pc", "pc", "linux", "gw", "home", protocols),  # type: ignore[arg-type]
+            node=machine,  # type: ignore[arg-type]
+            access=machine,  # type: ignore[arg-type]
+            address="192.168.77.10",
+            gateway=Gateway(),  # type: ignore[arg-type]
+            credential=None,
+        )
+        with pytest.raises(RefusedError) as refused:
+            await computer.dial()
+        assert refused.value.reason == reason

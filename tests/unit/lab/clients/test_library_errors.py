@@ -90,7 +90,14 @@ async def dialled(driver: Unwilling, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",))
     machine: Any = Machine()
     gateway: Any = Gateway()
-    await Computer(plan, node=machine, access=machine, gateway=gateway, credential=None).dial()
+    await Computer(
+        plan,
+        node=machine,
+        access=machine,
+        address="192.168.77.10",
+        gateway=gateway,
+        credential=None,
+    ).dial()
 
 
 async def test_a_dial_ends_in_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
