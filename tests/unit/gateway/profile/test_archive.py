@@ -17,7 +17,11 @@ from gateway.openvpn.config import static_key
 from gateway.profile.archive import Snapshot, files, pack
 
 FQDN = "azuregateway-1-2.vpn.azure.com"
-GENERIC = {"Generic/VpnSettings.xml", "Generic/VpnServerRoot.cer"}
+GENERIC = {
+    "Generic/VpnSettings.xml",
+    "Generic/VpnServerRoot.cer",
+    "Generic/VpnServerRoot.cer_0",
+}
 WINDOWS = {
     "WindowsLab/VpnSettings.xml",
     "WindowsLab/VpnServerRoot.cer",
