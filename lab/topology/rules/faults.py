@@ -84,3 +84,5 @@ def only_active_faults_end(topology: Topology, _declared: Declared) -> Iterator[
 
 
 RULES = (faults_have_a_target, only_active_faults_end)
+RUNNING = (faults_have_a_target,)
+"""Rules for steps on a running lab, which knows its active faults itself."""
