@@ -85,6 +85,9 @@ class ClientComputer(Protocol):
     serial: str | None
     """The certificate's serial number, decimal."""
 
+    async def profile(self) -> bytes:
+        """The VPN client package (zip) from the gateway, as this client asks for it."""
+
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 

@@ -54,13 +54,17 @@ class Computer:
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
 
+    async def profile(self) -> bytes:
+        """The VPN client package (zip) from the gateway, as this client asks for it."""
+        return await self.gateway.profile(self._wanted())
+
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
         RefusedError of the last protocol if none connects.
         """
         await self.hang_up()
-        profile = read_profile(await self.gateway.profile(self._wanted()))
+        profile = read_profile(await self.profile())
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
