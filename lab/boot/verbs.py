@@ -29,6 +29,8 @@ class Verb(NamedTuple):
     """It runs without a private root, by lab/boot/VERB.py with its own parser."""
     of_a_checkout: bool = False
     """It does not exist if p2slab was installed by pip."""
+    examples: tuple[str, ...] = ()
+    """Two command lines for its help, without `p2slab`; tests run them."""
 
 
 VERBS = {
@@ -42,6 +44,18 @@ VERBS = {
     "status": Verb("Show running labs, or one lab in detail.", running=True),
     "exec": Verb("Run a program in a node of a running lab.", running=True, enters=True),
     "shell": Verb("Open a shell in a node of a running lab.", running=True, enters=True),
+    "connect": Verb("Connect a client, as its user would.", running=True),
+    "hangup": Verb("End a client's tunnel, as its user would.", running=True),
+    "restart": Verb("Restart a client computer.", running=True),
+    "revoke": Verb("Revoke a client's certificate at its gateway.", running=True),
+    "reinstate": Verb("Take back that a client's certificate is revoked.", running=True),
+    "disconnect": Verb("End a client's sessions at its gateway.", running=True),
+    "update": Verb("Change a gateway's document.", running=True),
+    "check": Verb("Check a running lab by words of `expect:`.", running=True),
+    "logs": Verb("Show what the programs of a lab have logged.", running=True),
+    "events": Verb("Show what happens in a running lab, as it comes.", running=True),
+    "profile": Verb("Write the VPN client package of a running gateway.", running=True),
+    "cp": Verb("Copy files into a node, or out of it.", running=True),
     "fault": Verb("Begin or end a fault in a running lab.", running=True),
     "approve": Verb("Approve a user's second factor.", running=True),
     "deny": Verb("Deny a user's second factor.", running=True),
@@ -49,6 +63,7 @@ VERBS = {
     "doctor": Verb(
         "Check what this machine can do, and what to install for the rest.", of_the_launcher=True
     ),
+    "completion": Verb("Print a script for completion in a shell.", of_the_launcher=True),
     "pki": Verb("Make certificate authorities and client certificates.", unprivileged=True),
     "schema": Verb("Print the JSON Schema of topology files.", unprivileged=True),
     "root": Verb("Show, prune, export or import the private root.", of_the_launcher=True),
