@@ -173,6 +173,7 @@ class Reader:
         self._old = logs / f"{NAME}.old"
         """The older part (gateway.common.rotation)."""
         self._file = own.open_file(str(logs / NAME), os.O_RDONLY)
+        self._generation = self._rotated()
         self._position = os.fstat(self._file).st_size if from_now else 0
         self._rest = b"" if from_now else self._older(0)
 
@@ -183,9 +184,9 @@ class Reader:
     def new(self) -> Iterator[Line]:
         """The lines since the last call."""
         data = self._rest
-        if os.fstat(self._file).st_size < self._position:  # rotated
+        if (generation := self._rotated()) != self._generation:
             data += self._older(self._position)
-            self._position = 0
+            self._generation, self._position = generation, 0
         while chunk := os.pread(self._file, CHUNK, self._position):
             self._position += len(chunk)
             data += chunk
@@ -193,6 +194,12 @@ class Reader:
         for row in rows:
             with suppress(ValueError, TypeError):  # a part of a line, after a rotation
                 yield Line(*json.loads(row))
+
+    def _rotated(self) -> int:
+        """Differs after each rotation."""
+        with suppress(FileNotFoundError):
+            return os.lstat(self._old).st_mtime_ns
+        return 0
 
     def _older(self, position: int) -> bytes:
         with suppress(FileNotFoundError):

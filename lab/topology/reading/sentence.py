@@ -29,6 +29,7 @@ _TARGETS = {
 }
 """The keys of a target that is named without a key: for a node's name, and for anything else."""
 _TARGET = re.compile(r"(?P<what>.+?)(?::(?P<port>[0-9]+))?")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _LIKE = "write it like 'bob reaches app1:80' or 'revoke alice'"
 
 
@@ -39,14 +40,15 @@ def step_of(text: str) -> dict[str, Any]:
         return _mapping(text)
     words = _WORD.findall(text)
     verb, subject, rest = _verb_of(text, words)
-    known = {field.alias or name for name, field in VERBS[verb].model_fields.items()} - {verb}
+    known = {field.alias or name: field.annotation
+             for name, field in VERBS[verb].model_fields.items() if name != verb}  # fmt: skip
     step: dict[str, Any] = {verb: _plain(subject)}
     if rest and rest[0] not in known and verb in _TARGETS:
         step |= _target(verb, _plain(rest.pop(0)))
     while rest:
         key = rest.pop(0)
         if key not in known:
-            raise UsageError(f"{text!r}: {verb} has no {key!r}", did_you_mean(key, known))
+            raise UsageError(f"{text!r}: {verb} has no {key!r}", did_you_mean(key, list(known)))
         if key in step:
             raise UsageError(f"{text!r}: {key!r} is given twice", "give it once")
         value: list[str] = []
@@ -54,7 +56,7 @@ def step_of(text: str) -> dict[str, Any]:
             value.append(rest.pop(0))
         if not value:
             raise UsageError(f"{text!r}: {key!r} has no value", _LIKE)
-        step[key] = _value(text, value)
+        step[key] = _value(text, value, is_text=known[key] in (str, str | None))
     return step
 
 
@@ -86,13 +88,15 @@ def _target(verb: str, word: str) -> dict[str, str]:
     return {other if "." in found["what"] else node: found["what"]} | port
 
 
-def _value(text: str, words: list[str]) -> Any:
-    """One value: several words are one text."""
+def _value(text: str, words: list[str], *, is_text: bool) -> Any:
+    """One value: several words are one text; a number is one, unless a text is wanted."""
     if words[0].startswith("{"):
         try:
             return json.loads(words[0])
         except ValueError as error:
             raise UsageError(f"{text!r}: not JSON: {error}", 'write it like {"key": 1}') from None
+    if not is_text and len(words) == 1 and _NUMBER.fullmatch(words[0]):
+        return float(words[0])
     return " ".join(_plain(word) for word in words)
 
 
