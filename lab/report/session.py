@@ -36,7 +36,7 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     def body(logs: Path) -> Body:
         from lab.runtime.lab import Lab  # noqa: PLC0415 (in the supervisor, not in the starter)
 
-        return Lab(plan, logs, topology)
+        return Lab(plan, logs, topology.whole or topology)
 
     return start(name or plan.name, body)
 

@@ -43,6 +43,8 @@ class TopologyFile:
     topology: Topology
     lines: tuple[int, ...] = ()
     """The line of each step of `expect:`."""
+    whole: TopologyFile | None = None
+    """The topology with all steps, if this one has only chosen ones."""
 
     def plan(self) -> Plan:
         """The plan of the lab."""
@@ -132,7 +134,7 @@ def with_chosen_steps(
             raise UsageError(f"{outside(each.path)}: {error.message}", error.remedy) from None
         topology = each.topology.model_copy(update={"expect": [steps[index] for index in indices]})
         lines = tuple(each.lines[index] for index in indices)
-        found.append(replace(each, topology=topology, lines=lines))
+        found.append(replace(each, topology=topology, lines=lines, whole=each))
     return found
 
 
