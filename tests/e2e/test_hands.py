@@ -20,6 +20,7 @@ from lab.boot.verbs import VERBS
 from lab.errors import EXPECTATION_FAILED, HELD, USAGE
 from lab.runtime.directory import RunDirectory
 from lab.runtime.handle import Handle
+from tests.rigs.transcript import run as transcript
 
 P2SLAB = [sys.executable, "-P", "-m", "lab.cli.main"]
 SOURCE = Path(__file__).parents[2]
@@ -27,12 +28,6 @@ LIMIT = 120
 OF_THE_LAB = ["connect", "check", "logs", "events", "profile", "cp", "exec", "update", "disconnect",
               "revoke", "reinstate", "hangup", "restart", "status", "shell"]  # fmt: skip
 """Verbs whose examples are run, in this order, on one lab."""
-NEEDED_ELSEWHERE = {
-    "fault": "office", "approve": "mfa-by-hand", "deny": "mfa-by-hand",
-}  # fmt: skip
-"""Verbs whose examples need another topology."""
-REFUSED = {"check": EXPECTATION_FAILED}
-"""Where an example is not bound to hold: `check` of a lab in which nobody is connected."""
 
 
 def start(*arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
@@ -244,6 +239,46 @@ def test_examples_in_help_texts_work(verb: str, lab: Handle, tmp_path: Path) -> 
         assert code == HELD, f"{example}: {out}{err}"
     if verb == "restart":
         assert on(lab, "check", "alice stays disconnected for 0.1")[0] == HELD
+
+
+def test_examples_of_building_and_taking_down_work() -> None:
+    verify, chosen = VERBS["verify"].examples
+    down, forget = VERBS["down"].examples
+    examples = [verify, forget, chosen, down, *VERBS["up"].examples, *VERBS["status"].examples,
+                down, "down two"]  # fmt: skip
+    said = transcript([f"(p2slab {line} > /dev/null || echo FAILED)" for line in examples])
+    assert "\nFAILED" not in said, said
+    assert "the logs of lab quickstart are removed" in said
+
+
+@pytest.mark.parametrize("verb", ["validate", "schema", "pki"])
+def test_examples_without_a_lab_work(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "topologies").symlink_to(SOURCE / "topologies")
+    (tmp_path / "password.txt").write_text("secret\n")
+    for example in VERBS[verb].examples:
+        code, out, err = run(*shlex.split(example.partition(" > ")[0]), cwd=tmp_path)
+        assert (code, bool(out)) == (HELD, True), err
+
+
+def test_faults_and_logs_of_an_office(tmp_path: Path) -> None:
+    """Passwords: FreeRADIUS, the client's programs and the gateway in one log."""
+    name = f"office-{uuid.uuid4().hex[:8]}"
+    assert run("up", "topologies/office.yaml", "--name", name)[0] == HELD
+    lab = Handle.open(name)
+    try:
+        assert on(lab, "connect", "alice")[0] == HELD
+        code, _, err = on(lab, "connect", "eve", "mallory")
+        assert code == EXPECTATION_FAILED
+        rows = [json.loads(line) for line in on(lab, "logs", "--json")[1].splitlines()]
+        programs = {(row["node"], row["program"]) for row in rows}
+        assert {("head-office-radius", "freeradius"), ("alice", "charon"), ("eve", "sstp"),
+                ("contoso-gw", "gateway"), ("contoso-gw", "charon")} <= programs  # fmt: skip
+        assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+        assert "guessed" not in str(rows) + err  # the password
+        for example in VERBS["fault"].examples:
+            assert on(lab, *shlex.split(example))[0] == HELD
+    finally:
+        lab.down()
 
 
 def test_a_lab_that_dies_ends_its_followers_and_leaves_its_logs(tmp_path: Path) -> None:
