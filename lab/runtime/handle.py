@@ -28,6 +28,8 @@ _PEER = struct.Struct("iII")
 """struct ucred (unix(7))."""
 ENDING = 10.0
 """Seconds that a lab has to end after a request to."""
+SETTLING = 2.0
+"""Seconds to write what the programs have logged."""
 POLL_INTERVAL = 0.25
 """Seconds between checks whether the lab's processes are gone."""
 
@@ -134,7 +136,7 @@ class Handle:
 
     def settle(self) -> None:
         """Let the lab write all that its programs have logged into the journal."""
-        self._ask({"request": "settle"}, limit=ENDING)
+        self._ask({"request": "settle"}, limit=SETTLING)
 
     def package(self, name: str) -> bytes:
         """The VPN client package (zip) of a gateway, or for a client."""
