@@ -98,6 +98,9 @@ class ClientComputer(Protocol):
     """The gateway's vpnConnectionId of the last dial's session, which may have ended; empty if that
     dial did not connect."""
 
+    async def profile(self) -> bytes:
+        """The VPN client package (zip) from the gateway, as this client asks for it."""
+
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 

@@ -74,12 +74,9 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    lines {{
-      path = /dev/stdout
-      append = yes
+    stderr {{
       time_format = %Y-%m-%dT%H:%M:%S
       time_add_ms = yes
-      flush_line = yes
       default = 1
       ike_name = yes
     }}

@@ -69,6 +69,10 @@ class Computer:
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
 
+    async def profile(self) -> bytes:
+        """The VPN client package (zip) from the gateway, as this client asks for it."""
+        return await self.gateway.profile(self._wanted())
+
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
@@ -84,7 +88,7 @@ class Computer:
         await self.hang_up()
         self.session = ""
         began = attempt_time()
-        profile = read_profile(await self.gateway.profile(self._wanted()))
+        profile = read_profile(await self.profile())
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()

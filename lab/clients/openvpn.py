@@ -108,7 +108,9 @@ class OpenVpn:
     async def _start(self) -> asyncio.Future[None]:
         """Start openvpn on hold, listen to its events, then release it: no event is missed."""
         await self._node.write(f"{DIRECTORY}/vpnconfig.ovpn", self._configuration(), 0o600)
-        argv = ["openvpn", "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
+        # Of several logs openvpn uses the first, and Azure's file names one.
+        log = ("--log-append", "/dev/stdout")
+        argv = ["openvpn", *log, "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
         process = await self._node.spawn(argv, log="openvpn")
         self._process = process
 
@@ -136,7 +138,6 @@ class OpenVpn:
         """Options of the lab: the management socket, and short time limits."""
         reach = round(REACH_LIMIT * turns.slowness())
         options = {
-            "log": "/dev/stdout",
             "dev": INTERFACE,
             "management": f"{DIRECTORY}/management.sock unix",
             "management-hold": "",

@@ -42,12 +42,9 @@ def strongswan_conf(
   retransmit_timeout = {timeout * (1 if patient else slowness):.2f}
   retransmit_base = {base}
   filelog {{
-    lines {{
-      path = /dev/stdout
-      append = yes
+    stderr {{
       time_format = %H:%M:%S
       time_add_ms = yes
-      flush_line = yes
       default = 1
       cfg = 0
     }}

@@ -72,7 +72,7 @@ def print_verdict(verdict: Verdict) -> None:
     if verdict.results:
         screen.row(f"{verdict.name} ({verdict.file})")
     for result in verdict.in_order:
-        _print_result(screen, verdict, result)
+        print_result(screen, verdict.place(result), result)
     for engine in verdict.lab.get("engines", ()):
         line = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
         screen.paragraph(line, "dim", indent=2)
@@ -117,20 +117,21 @@ def print_failure(verdict: Verdict) -> None:
     screen.flush()
 
 
-def _print_result(screen: Screen, verdict: Verdict, result: StepResult) -> None:
+def print_result(screen: Screen, place: str, result: StepResult) -> None:
+    """Print a row for a step; for a failed one also its `place` and the programs' messages."""
     mark, colour = ("held", "green") if result.held else ("FAILED", "red")
     start = f"{mark:<6} {result.seconds:6.2f} s  "
     if result.held:
         row = f"{start}{result.text}: {result.detail}"
         screen.row(row, colour, coloured=len(mark))
         return
-    title = f"{start}{verdict.place(result)}: {result.text}"
+    title = f"{start}{place}: {result.text}" if place else f"{start}{result.text}"
     screen.paragraph(title, colour, coloured=len(mark), indent=INDENT)
-    for line in (result.detail, *_quoted(result)):
+    for line in (result.detail, *quoted(result)):
         screen.paragraph(f"{'':{INDENT}}{line}", indent=INDENT + 2)
 
 
-def _quoted(result: StepResult) -> Iterator[str]:
+def quoted(result: StepResult) -> Iterator[str]:
     """Messages in the evidence that are not already in the detail."""
     for name, value in result.evidence.items():
         if isinstance(value, Mapping):
@@ -168,4 +169,4 @@ def _next_steps(verdict: Verdict) -> list[str]:
     if verdict.kept:
         name = verdict.name
         return [f"  it is still up: p2slab shell --name {name} NODE; p2slab down {name}"]
-    return [f"  logs: {verdict.logs}"] if verdict.logs else []
+    return [f"  logs: {verdict.logs}"] if verdict.logs and verdict.code else []

@@ -39,7 +39,7 @@ class Verdict:
     machine: list[str] = field(default_factory=list)
     """Remarks about the machine; only if the lab did not hold."""
     logs: str | None = None
-    """The directory of its logs, if they were kept."""
+    """The directory of its logs."""
 
     @classmethod
     def of(cls, topology: TopologyFile, name: str) -> Self:

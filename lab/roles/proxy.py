@@ -30,7 +30,7 @@ async def start(node: Node, spec: ProxySpec, _context: RoleContext) -> Process:
     user, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
     await node.call(partial(os.chown, DIRECTORY, user, group))
     argv = ["squid", "-N", "-f", CONFIGURATION]
-    return await start_daemon(node, "proxy", argv, address="127.0.0.1", port=spec.port)
+    return await start_daemon(node, "squid", argv, address="127.0.0.1", port=spec.port)
 
 
 def configuration(spec: ProxySpec) -> str:

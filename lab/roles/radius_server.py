@@ -151,7 +151,7 @@ class RadiusServer:
             instance = replace(instance, address=LOOPBACK, clients=behind)
         for name, file in files(instance, DIRECTORY).items():
             await self.node.write(f"{DIRECTORY}/{name}", file.content, file.mode)
-        process = await self.node.spawn(command(DIRECTORY, instance), log="radius")
+        process = await self.node.spawn(command(DIRECTORY, instance), log="freeradius")
         self._processes = [process]
         self.pid, self.log = process.pid, process.log
         await _until_bound(self.node, process, "FreeRADIUS", instance)

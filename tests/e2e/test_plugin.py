@@ -42,6 +42,26 @@ def test_an_expectation_that_does_not_hold_says_what_was_seen(lab: RunningLab) -
         lab.expect({"refused": "carol", "over": "IkeV2", "because": "expired"})
 
 
+@pytest.mark.topology(QUICKSTART)
+def test_a_lab_is_operated_by_the_verbs(lab: RunningLab) -> None:
+    assert lab.connect("bob", over="OpenVPN").held
+    lab.revoke("bob")
+    lab.check("bob disconnected because revoked")
+    with pytest.raises(AssertionError, match="bob connects: refused"):
+        lab.connect("bob")
+    assert any("refused" in line.text for line in lab.logs("contoso-gw", "gateway"))
+    lab.reinstate("bob")
+    lab.connect("bob")
+    lab.update("contoso-gw", {"customRoutes": {"addressPrefixes": ["10.9.0.0/16"]}})
+    lab.disconnect("bob")
+    lab.restart("bob")
+    assert lab.profile("bob") == lab.profile("contoso-gw")
+    with pytest.raises(AssertionError, match=r"step 2: there is no client 'bbo'; did you mean"):
+        lab.expect({"connects": "bob"}, {"hangUp": "bbo"})
+    with pytest.raises(AssertionError, match="did you mean 'reaches'"):
+        lab.check("bob reachs app1:80")
+
+
 @pytest.mark.topology("topologies/mfa-by-hand.yaml")
 def test_users_are_approved_and_denied_from_the_command_line(lab: RunningLab) -> None:
     def said(verb: str, user: str) -> str:

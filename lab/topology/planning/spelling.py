@@ -41,7 +41,7 @@ Spelling = Mapping[str, str]
 def respelled(data: dict[str, Any]) -> dict[str, Any]:
     """The document with each reference as the key that it refers to is written."""
     whole: dict[str, Any] = _Speller(data).at((), data)
-    nodes = spelling(_nodes(data))
+    nodes = spelling(declared_nodes(data))
     for part in ("expect", "faults"):
         if isinstance(whole.get(part), list):
             whole[part] = [respelled_step(step, nodes) for step in whole[part]]
@@ -94,7 +94,7 @@ def respelled_step(step: Any, nodes: Spelling) -> Any:
     }
 
 
-def _nodes(data: dict[str, Any]) -> Iterator[str]:
+def declared_nodes(data: dict[str, Any]) -> Iterator[str]:
     """All nodes that the file may have: those that it names, and what belongs to them."""
     for part in ("vnets", "sites"):
         for name in _keys(data, part):

@@ -58,6 +58,27 @@ class LoadError(UsageError):
         super().__init__("\n".join([title, *map(str, self.problems)]))
 
 
+class StepsError(UsageError):
+    """All problems of steps that were to be executed; the first part of a path is the step's
+    index."""
+
+    def __init__(self, problems: Iterable[Problem], count: int) -> None:
+        self.problems = tuple(problems)
+        self.count = count
+        if count == 1 and len(self.problems) == 1:
+            super().__init__(self.problems[0].message, self.problems[0].remedy or None)
+        else:
+            super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """Each problem with the number of its step."""
+        return [
+            f"step {int(one.path[0]) + 1}: {one.message}{f'; {one.remedy}' if one.remedy else ''}"
+            for one in self.problems
+        ]
+
+
 def in_the_file(path: Path, kept: Mapping[Path, Sequence[int]]) -> Path:
     """The path with the indices of list entries in the file.
 

@@ -43,6 +43,15 @@ _TABLES: Iterable[Iterable[Rule]] = (
 )
 
 
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *faults.RUNNING)
+
+
+def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The problems of `expect:` as steps for a running lab."""
+    for rule in _RUNNING:
+        yield from rule(topology, declared)
+
+
 def rule_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The problems that all rules find."""
     for rule in chain.from_iterable(_TABLES):

@@ -130,3 +130,5 @@ def _begun_twice(topology: Topology) -> Iterator[Problem]:
 
 
 RULES = (faults_have_a_target, only_active_faults_end)
+RUNNING = (faults_have_a_target,)
+"""Rules for steps on a running lab, which knows its active faults itself."""

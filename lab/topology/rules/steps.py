@@ -84,7 +84,7 @@ def _unknown(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterato
 
 
 def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """The client's operating system can dial the protocol, and the gateway offers it."""
+    """The client's operating system can dial the protocol."""
     for index, step in enumerate(topology.expect):
         if not isinstance(step, steps.Connects | steps.Refused):
             continue
@@ -94,8 +94,15 @@ def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Itera
             continue
         yield from _cannot_dial(("expect", index), name, client, step)
         if isinstance(step, steps.Connects):
-            yield from _not_offered(("expect", index), topology, client, step)
             yield from _wrong_order(("expect", index, "after"), name, client, step)
+
+
+def gateways_offer_what_is_dialled(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The gateway's document in the file offers the protocol."""
+    for index, step in enumerate(topology.expect):
+        if isinstance(step, steps.Connects) and step.connects in topology.clients:
+            client = topology.clients[step.connects]
+            yield from _not_offered(("expect", index), topology, client, step)
 
 
 def _cannot_dial(
@@ -250,6 +257,14 @@ def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
                 yield from _refused(topology, step.update, merged, path)
 
 
+def updates_name_certificates(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The placeholders in an update are certificates of the topology."""
+    known = certificate_names(topology, declared)
+    for index, step in enumerate(topology.expect):
+        if isinstance(step, steps.Update):
+            yield from unknown_placeholders(step.properties, ("expect", index, "properties"), known)
+
+
 def _refused(
     topology: Topology, gateway: str, document: dict[str, Any], path: Path
 ) -> Iterator[Problem]:
@@ -313,14 +328,21 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
             )
 
 
-RULES = (
+_AT_ANY_TIME = (
     steps_name_existing_nodes,
     tunnels_exist,
-    radius_is_asked,
-    revoking_needs_a_configuration,
     clients_dial_what_they_can,
     reaching_needs_a_target,
     revoking_needs_a_certificate,
     approvals_need_a_second_factor,
+)
+RULES = (
+    *_AT_ANY_TIME,
+    radius_is_asked,
+    revoking_needs_a_configuration,
+    gateways_offer_what_is_dialled,
     updates_are_accepted,
 )
+RUNNING = (*_AT_ANY_TIME, updates_name_certificates)
+"""Rules for steps on a running lab, whose gateway's document may not be the file's any more: the
+gateway itself judges what is dialled and each update."""
