@@ -22,8 +22,6 @@ _REMEMBERED = {False: 2, True: 10}
 retransmitted request. With a domain, many clients wait so long that they retransmit, and would be
 authenticated twice."""
 NAME = "radiusd"
-EVERYBODY = "DEFAULT"
-"""No name of a user in the users file (users(5))."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,6 @@ def command(directory: str, instance: Instance) -> list[str]:
 def files(instance: Instance, directory: str) -> dict[str, File]:
     """The files for `directory`, by name. ValueError: a method lacks its certificate."""
     _complete(instance)
-    if EVERYBODY in instance.users:
-        raise ValueError(f"{EVERYBODY} is no name of a user")
     texts = {f"{NAME}.conf": _main(instance, directory), "users": _users(instance)}
     made = {name: File(text.encode()) for name, text in texts.items()}
     if instance.domain:

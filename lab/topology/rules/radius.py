@@ -10,7 +10,6 @@ from lab.topology.model.topology import Topology
 from lab.topology.planning.radius_servers import password_of, radius_nodes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
-from radius.freeradius import EVERYBODY
 from radius.freeradius_sections import can_be_quoted
 from radius.reasons import bare
 
@@ -104,19 +103,6 @@ def servers_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Pro
                 )
 
 
-def nobody_is_everybody(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """In FreeRADIUS's file of users, the entry DEFAULT is for everybody: all would come in with its
-    password."""
-    for node in radius_nodes(topology):
-        if EVERYBODY in node.service.users:
-            yield Problem(
-                (*node.path, "users", EVERYBODY),
-                f"{EVERYBODY} is no user of FreeRADIUS, but everybody",
-                "choose another name",
-                at_key=True,
-            )
-
-
 def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Azure accepts a few secrets that FreeRADIUS's configuration syntax cannot express."""
     nodes = list(radius_nodes(topology))
@@ -140,6 +126,5 @@ RULES = (
     groups_need_a_directory,
     users_have_a_password,
     servers_are_in_ipv4,
-    nobody_is_everybody,
     secrets_can_be_written,
 )
