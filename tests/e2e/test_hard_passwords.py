@@ -16,6 +16,7 @@ from lab.topology.planning.plan import ClientPlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_sstpc import with_ppp
+from tests.rigs.gateway_bench import address_of
 from tests.rigs.patience import PATIENCE
 from tests.rigs.sstp_radius_bench import BENCH_PLAN, Bench, on_a_gateway
 
@@ -79,7 +80,8 @@ async def signed_in(
         "pc1", "pc1", "linux", "gw", "net", (over,), user=name, password=secret, sstp_client=sstp
     )
     computer = Computer(
-        plan, node=bench.nodes["pc1"], access=bench.nodes["net"], gateway=bench.gateway,
+        plan, node=bench.nodes["pc1"], access=bench.nodes["net"], address=address_of("pc1"),
+        gateway=bench.gateway,
         credential=None,
     )  # fmt: skip
     try:

@@ -16,7 +16,7 @@ from lab.topology.planning.plan import CertificatePlan, ClientPlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_sstpc import on_a_kernel_with_ppp
-from tests.rigs.gateway_bench import Bench, on_a_gateway
+from tests.rigs.gateway_bench import Bench, address_of, on_a_gateway
 from tests.rigs.patience import PATIENCE
 
 CLIENT = ("-addext", "extendedKeyUsage=clientAuth")
@@ -97,7 +97,8 @@ async def verdicts(
     for name, credential in made(place, bench.credentials["root"]).items():
         plan = ClientPlan(name, "pc1", "linux", "gw", "net", (over,), name, sstp_client=sstp)
         computer = Computer(
-            plan, node=bench.nodes["pc1"], access=bench.nodes["net"], gateway=bench.gateway,
+            plan, node=bench.nodes["pc1"], access=bench.nodes["net"], address=address_of("pc1"),
+            gateway=bench.gateway,
             credential=credential,
         )  # fmt: skip
         found[name] = await verdict(bench, computer, over)
