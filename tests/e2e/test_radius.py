@@ -150,7 +150,7 @@ def test_a_name_that_reads_like_a_log_is_a_name(tmp_path: Path) -> None:
                 assert not (await dialled(bench, user, method)).connected
                 refusal = server.refusal(name, written)
                 assert refusal is not None
-                assert (refusal.user, refusal.reason) == (bare(name), "password")
+                assert (refusal.user, refusal.reason) == (bare(name), "unknown-user")
                 assert server.refusal("bob", {}) is None
 
     on_a_bench(tmp_path, test)

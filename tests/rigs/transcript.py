@@ -34,6 +34,8 @@ _VARYING = {
     r"\d+-\d+-\d+T[\d:.+]+": "TIME",
     r"\b\d+:\d+:\d+(\.\d+)?": "TIME",
     r" +[\d.]+ s\b": " SECONDS",
+    r'(?<=publicPort=")\d+': "PORT",
+    r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b": "ID",
     r"\b[0-9A-F]{8,40}(\b|…)": "THUMBPRINT",
     r"kernel-libipsec|kernel ESP": "ESP",
     r"; the machine was busy.*": "",
