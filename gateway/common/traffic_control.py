@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 
-HANDLE_OF_ROOT = 0xFFFFFFFF
+ROOT = 0xFFFFFFFF
 _NEWLINK, _DELLINK, _NEWQDISC = 16, 17, 36
 _REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _IFNAME, _LINKINFO, _INFO_KIND = 3, 18, 1
@@ -29,10 +29,13 @@ _PATIENCE = 1.0
 """Seconds to wait for the kernel's answer, which exists as soon as the request is sent."""
 
 
-def tbf(index: int, mbps: float, *, replace: bool = False) -> tuple[int, int, bytes]:
+def tbf(
+    index: int, mbps: float, *, parent: int = ROOT, replace: bool = False
+) -> tuple[int, int, bytes]:
     """What sets the rate, in Mbit/s, at which a link sends: message type, flags, body.
 
-    What is counted is the packet as the link has it: an Ethernet link counts 14 bytes more.
+    `parent`: the class of another queueing discipline that it is to be in. What is counted is the
+    packet as the link has it: an Ethernet link counts 14 bytes more.
     """
     rate = round(mbps * 1e6 / 8)
     burst = max(_LEAST_BURST, round(rate * _BURST))
@@ -42,7 +45,7 @@ def tbf(index: int, mbps: float, *, replace: bool = False) -> tuple[int, int, by
     options = _attribute(_TBF_PARMS, spec + bytes(12) + struct.pack("=III", queue, 0, 0))
     options += _attribute(_TBF_RATE64, struct.pack("=Q", rate))
     options += _attribute(_TBF_BURST, struct.pack("=I", burst))
-    body = struct.pack("=B3xiIII", 0, index, 0, HANDLE_OF_ROOT, 0)  # struct tcmsg
+    body = struct.pack("=B3xiIII", 0, index, 0, parent, 0)  # struct tcmsg
     body += _attribute(_KIND, b"tbf\0") + _attribute(_OPTIONS, options)
     return _NEWQDISC, _CREATE | (_REPLACE if replace else _EXCLUSIVE), body
 

@@ -65,7 +65,7 @@ class Scene:
     async def send(self, device: str, packet: bytes) -> None:
         """Send a packet; returns when it has come out, wherever."""
         before = _total()
-        os.write(self.router._devices[device], packet)  # noqa: SLF001 (a device of its own)
+        os.write(self.router._devices[device], packet)
         await wait_until("the packet has come out", PATIENCE, lambda: _total() > before)
 
 
@@ -80,6 +80,10 @@ def _total() -> int:
     names, values = (line.split() for line in fields if line.startswith("Ip:"))
     told = dict(zip(names, values, strict=True))
     return sum(int(told[name]) for name in ("OutTransmits", "InDelivers", "InAddrErrors"))
+
+
+def _run(command: str) -> str:
+    return subprocess.run(command.split(), check=True, capture_output=True, text=True).stdout
 
 
 def in_a_scene(
@@ -114,10 +118,10 @@ def test_a_device_that_comes_back_with_its_daemon_is_counted_again(
 ) -> None:
     async def test(scene: Scene) -> None:
         scene.aggregate.limit(650, REACH)
-        os.close(scene.router._devices.pop("sstp0"))  # noqa: SLF001 (a daemon dies)
+        os.close(scene.router._devices.pop("sstp0"))
         await asyncio.sleep(0)
-        scene.router._devices["sstp0"] = tun.open_tun("sstp0", vnet_hdr=False)  # noqa: SLF001
-        subprocess.run(["ip", "link", "set", "sstp0", "up"], check=True)
+        scene.router._devices["sstp0"] = tun.open_tun("sstp0", vnet_hdr=False)
+        _run("ip link set sstp0 up")
 
         async def counts() -> bool:
             before = scene.counted()
@@ -134,9 +138,8 @@ def test_the_rate_is_the_documents_now(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(scene: Scene) -> None:
         for mbps, shown in ((100, "100Mbit"), (1250, "1250Mbit"), (65, "65Mbit")):
             scene.aggregate.limit(mbps, REACH)
-            done = subprocess.run(["tc", "qdisc", "show", "dev", DEVICE], check=True,
-                                  capture_output=True, text=True)  # fmt: skip
-            assert f"rate {shown} " in done.stdout.replace("1.25Gbit", "1250Mbit")
+            shows = _run(f"tc qdisc show dev {DEVICE}").replace("1.25Gbit", "1250Mbit")
+            assert f"rate {shown} " in shows
 
     in_a_scene(monkeypatch, test)
 
@@ -148,7 +151,7 @@ def test_what_the_bucket_does_not_hold_waits_and_then_is_lost(
         scene.aggregate.limit(0.001, REACH)  # 125 bytes a second: nothing is refilled meanwhile
         full = udp(OPENVPN, APP) + bytes(1372)
         for _ in range(1000):  # of 1,400 bytes: ten times the bucket
-            os.write(scene.router._devices["ovpn0"], full)  # noqa: SLF001 (a device of its own)
+            os.write(scene.router._devices["ovpn0"], full)
         passed = scene.counted()
         assert 80 <= passed <= 100
 
@@ -159,7 +162,7 @@ def test_a_kernel_without_it_is_reported_and_nothing_else_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def test(scene: Scene) -> None:
-        subprocess.run(["ip", "link", "add", DEVICE, "type", "bridge"], check=True)
+        _run(f"ip link add {DEVICE} type bridge")
         scene.aggregate.limit(650, REACH)
         report = scene.aggregate.report()
         assert not report.in_force

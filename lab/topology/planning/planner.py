@@ -103,6 +103,7 @@ def _placement(
             root=Path("/run/gateway/root.pem"),
         ),
         radiusServersThatDoNotSignAll=not_signing_all(topology, addresses),
+        benchmarkScale=topology.gateways[name].benchmarkScale,
     )
 
 

@@ -21,6 +21,7 @@ from lab.topology.rules import (
     radius,
     sites,
     steps,
+    throughput,
 )
 from lab.topology.rules.declared import Declared
 
@@ -34,6 +35,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     sites.RULES,
     radius.RULES,
     steps.RULES,
+    throughput.RULES,
     faults.RULES,
 )
 
