@@ -132,7 +132,7 @@ class Throughput(_Step):
     atMost: Mbps | None = None
     """Mbit/s."""
     seconds: Annotated[Duration, Field(le=60)] = Field(default=5.0, alias="for")
-    """How long it is measured, after a second that is not."""
+    """How long it is measured."""
     connections: int = Field(default=1, ge=1, le=16)
     """TCP connections of each computer."""
 
