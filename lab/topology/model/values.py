@@ -95,13 +95,10 @@ _PERCENT = re.compile(r"(?P<number>[0-9]{1,3}(\.[0-9]{1,2})?)%")
 
 def parse_loss(value: Any) -> float:
     """`1%` or `0.5%`, as a share of one; more than nothing, and less than everything."""
-    if isinstance(value, float):
-        share = value
-    else:
-        match = _PERCENT.fullmatch(_text(value, "1%"))
-        if not match:
-            raise ValueError(f"{value!r} is not a share of packets; write it like 1% or 0.5%")
-        share = float(match["number"]) / 100
+    match = _PERCENT.fullmatch(_text(value, "1%"))
+    if not match:
+        raise ValueError(f"{value!r} is not a share of packets; write it like 1% or 0.5%")
+    share = float(match["number"]) / 100
     if not 0 < share < 1:
         raise ValueError(f"{value!r} must be more than 0% and less than 100%")
     return share
