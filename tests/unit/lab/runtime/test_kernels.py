@@ -54,4 +54,4 @@ def test_a_lab_whose_rates_the_kernel_cannot_keep_is_not_built(
     with pytest.raises(MachineError) as refused:
         kernels.refuse_without_shapers(replace(PLAN, nodes=(*PLAN.nodes, home)))
     said = f"this machine's kernel cannot do latency: sch_netem ({lacks}): for home"
-    assert str(refused.value) == said
+    assert refused.value.message == said
