@@ -156,10 +156,11 @@ class Api:
         return web.json_response({"value": self._gateway.log.documents()})
 
     async def runtime(self, _request: web.Request) -> web.Response:
-        """Engines, eapd, refusals, resident memory in bytes, and processor time in seconds."""
+        """Engines, eapd, throughput, refusals, memory (bytes) and processor time (seconds)."""
         return web.json_response({
             "engines": self._gateway.engines(),
             "certificates": self._gateway.certificates(),
+            "aggregate": self._gateway.aggregate(),
             "refusals": self._gateway.log.counts(),
             "memory": _memory(),
             "processor": own_turns(),

@@ -315,8 +315,8 @@ _KINDS: dict[str, str | Callable[[Any], str]] = {
 
 _ORDER = """\
 Each step is a mapping whose first key is its word. Steps are carried out in order. Actions are
-barriers, and so is `tunnel`; between barriers, the checks of different clients run side by side.
-`approve` and `deny` run beside the steps of the client before them.
+barriers, and so are `tunnel` and `throughput`; between barriers, the checks of different clients
+run side by side. `approve` and `deny` run beside the steps of the client before them.
 """
 
 

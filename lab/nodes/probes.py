@@ -5,6 +5,7 @@ Few imports: they are slow in user-mode Linux.
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from contextlib import suppress
@@ -42,6 +43,20 @@ def accepts(address: str, port: int) -> bool:
     with suppress(OSError):
         tcp(address, port, 1.0)
         return True
+    return False
+
+
+def is_listened_on(port: int) -> bool:
+    """Whether a program listens on the TCP port at any address, found out without a connection,
+    which a server for one client at a time would take for its client."""
+    with _socket("", socket.SOCK_STREAM) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            line.bind(("", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return True
     return False
 
 

@@ -20,7 +20,7 @@ from lab.faults.active import Faults
 from lab.nodes.base import Node
 from lab.roles import RoleContext, start_role
 from lab.runtime.journal import Journal
-from lab.runtime.kernels import boot, build_nodes, lacking
+from lab.runtime.kernels import boot, build_nodes, lacking, refuse_without_shapers
 from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.topology.model.steps import Step, Update, text_of, verb_of
 from lab.topology.planning.addressing import proxy_name
@@ -248,6 +248,7 @@ class Lab:
 
     async def _world(self, emit: Emit) -> None:
         async with _stage(emit, "build the world") as add_detail:
+            refuse_without_shapers(self.plan)
             self._lacking = lacking(self.plan)
             self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
             add_detail(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.kernel import requests, sysctls
+from lab.kernel import requests, sysctls, tc
 from lab.kernel.requests import LOOPBACK, Port, Request
 from lab.nodes.namespace import NamespaceNode, Network
 from lab.topology.planning.neighbours import Interface, Neighbours, mac, neighbours
@@ -82,12 +82,20 @@ class _Computer:
             ),
             *requests.LOCAL_NEIGHBOURS,
             *self._neighbours(),
+            *self._lines(),
         )
         self.network.configure()
 
+    @property
+    def _names(self) -> Mapping[str, int]:
+        return self._switches | {port.name: port.index for _, port in self._ends}
+
+    def _lines(self) -> Iterator[Request]:
+        for line in self.plan.lines:
+            yield from tc.line(self._names[line.interface], line.mbps, line.latency)
+
     def _neighbours(self) -> Iterator[Request]:
-        indexes = self._switches | {port.name: port.index for _, port in self._ends}
-        for name, index in indexes.items():
+        for name, index in self._names.items():
             for other in self._known.get(Interface(self.plan.name, name), ()):
                 yield requests.neighbour(index, other.address, other.mac)
 

@@ -16,6 +16,8 @@ from lab.topology.model.values import (
     Address,
     DnsName,
     Duration,
+    Mbps,
+    Nodes,
     Port,
     Seconds,
     Target,
@@ -127,6 +129,27 @@ class Tunnel(_Step):
     """A part of the reason in the gateway's TunnelDiagnosticLog."""
 
 
+class Throughput(_Step):
+    """TCP from one or several computers at once to a host carries so many Mbit/s (iperf3), all
+    connections together; what counts is what the receiving programs get."""
+
+    throughput: Nodes
+    """The computers: a name, or a list of names."""
+    host: str
+    direction: Literal["up", "down", "both"] = "up"
+    """From the computers to the host, from the host to them, or both ways at once, added up."""
+    of: str | None = None
+    """The computer whose own part is compared; left out, all together."""
+    atLeast: Mbps | None = None
+    """Mbit/s."""
+    atMost: Mbps | None = None
+    """Mbit/s."""
+    seconds: Annotated[Duration, Field(le=60)] = Field(default=5.0, alias="for")
+    """How long it is measured."""
+    connections: int = Field(default=1, ge=1, le=16)
+    """TCP connections of each computer."""
+
+
 class RadiusInTunnel(_Step):
     """While the client dials and a RADIUS server decides, the gateway sends no RADIUS packet in the
     clear to the Internet."""
@@ -220,7 +243,7 @@ class Deny(_Step):
 
 CHECKS: tuple[type[_Step], ...] = (
     Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
-    StaysDisconnected, Tunnel, RadiusInTunnel,
+    StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
     Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
@@ -248,6 +271,7 @@ Step = Annotated[
     | Annotated[Disconnected, Tag("disconnected")]
     | Annotated[StaysDisconnected, Tag("staysDisconnected")]
     | Annotated[Tunnel, Tag("tunnel")]
+    | Annotated[Throughput, Tag("throughput")]
     | Annotated[RadiusInTunnel, Tag("radiusInTunnel")]
     | Annotated[Revoke, Tag("revoke")]
     | Annotated[Reinstate, Tag("reinstate")]
@@ -266,7 +290,10 @@ Step = Annotated[
 def text_of(step: BaseModel) -> str:
     """A step in one line for reports: `alice connects over IkeV2`."""
     fields = without_secrets(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-    (verb, subject), *rest = fields.items()
+    (verb, subject), *rest = (
+        (key, ", ".join(value) if isinstance(value, list) else value)
+        for key, value in fields.items()
+    )
     words = [
         word
         for key, value in rest

@@ -24,6 +24,9 @@ from lab.topology.model.values import (
     Allow,
     CommonName,
     Days,
+    Duration,
+    Loss,
+    Mbps,
     Name,
     Port,
     Prefix,
@@ -86,6 +89,9 @@ class Gateway(_Model):
     """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
     """Classic: refused where Azure refuses it, and otherwise not supported by this lab."""
+    benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
+    0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
     whole resource, as GET, az, Azure PowerShell and the SDKs write it."""
@@ -114,6 +120,12 @@ class Access(_Model):
     allow: tuple[Allow, ...] | None = None
     """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
     (with a proxy: only the proxy)."""
+    rate: Mbps | None = None
+    """Mbit/s of its line, each way; left out, what the machine can do."""
+    latency: Annotated[Duration, Field(le=10)] | None = None
+    """How much later each packet arrives, each way, such as 30ms. The kernel needs netem."""
+    loss: Loss | None = None
+    """The share of packets that its line loses, each way, such as 1%."""
     proxy: Proxy | None = None
     """An HTTP proxy, such as {port: 3128, allow: [443]}."""
 

@@ -135,6 +135,20 @@ _DURATION = re.compile(r"(?P<number>[0-9]{1,6}(\.[0-9]{1,3})?)(?P<unit>ms|s|m)")
 _MAXIMUM_DURATION = 3600.0
 
 
+_PERCENT = re.compile(r"(?P<number>[0-9]{1,3}(\.[0-9]{1,2})?)%")
+
+
+def parse_loss(value: Any) -> float:
+    """`1%` or `0.5%`, as a share of one; more than nothing, and less than everything."""
+    match = _PERCENT.fullmatch(_text(value, "1%"))
+    if not match:
+        raise ValueError(f"{value!r} is not a share of packets; write it like 1% or 0.5%")
+    share = float(match["number"]) / 100
+    if not 0 < share < 1:
+        raise ValueError(f"{value!r} must be more than 0% and less than 100%")
+    return share
+
+
 def parse_duration(value: Any) -> float:
     """`20s`, `1.5s`, `500ms`, `2m` or a number of seconds, as seconds; at most one hour."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -245,3 +259,28 @@ Duration = Annotated[
         }
     ),
 ]
+Loss = Annotated[
+    float, *_kind(parse_loss, pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?%$", examples=["1%"])
+]
+Mbps = Annotated[float, Field(ge=0.1, le=10_000)]
+"""Mbit/s."""
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Nodes = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=32),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32},
+            ]
+        }
+    ),
+]
+"""One name of a node, or a list of them."""

@@ -38,6 +38,8 @@ Kind = Literal[
 ]
 Need = Literal["ppp"]
 """What a node wants of its kernel besides what every kernel under a lab has."""
+Shaper = Literal["tbf", "netem", "aggregate"]
+"""What a node wants of the machine's kernel for its rates, without which the lab is not built."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Line:
+    """How a node sends through one of its links or bridges."""
+
+    interface: str
+    mbps: float | None = None
+    latency: float | None = None
+    """Seconds."""
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """A computer: its switches, routes, firewall, names and services."""
 
@@ -88,6 +100,8 @@ class NodePlan:
     routes: tuple[Route, ...] = ()
     forwarding: bool = False
     nftables: str | None = None
+    lines: tuple[Line, ...] = ()
+    shapers: tuple[Shaper, ...] = ()
     nameservers: tuple[str, ...] = ()
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""

@@ -112,6 +112,7 @@ def _placement(
             root=Path("/run/gateway/root.pem"),
         ),
         radiusServersThatDoNotSignAll=not_signing_all(topology, name, addresses),
+        benchmarkScale=topology.gateways[name].benchmarkScale,
     )
 
 

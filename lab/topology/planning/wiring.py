@@ -19,6 +19,7 @@ from lab.topology.planning.builders import (
     with_length,
 )
 from lab.topology.planning.firewall import router_rules
+from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
@@ -167,6 +168,7 @@ class Network:
             "gateway",
             routes=(default_route(self.addresses.public[name]), *inside),
             forwarding=True,
+            shapers=aggregate_of(self.topology, gateway),
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
         )
@@ -180,6 +182,8 @@ class Network:
             routes=(default_route(self.addresses.public[name]),),
             forwarding=True,
             nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
+            lines=lines_of(access),
+            shapers=shapers_of(access),
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(self.host_names[name], lan.network_address + 1),
         )

@@ -39,11 +39,12 @@ def step_of(text: str) -> dict[str, Any]:
     not checked."""
     if text.lstrip().startswith("{"):
         return _mapping(text)
-    words = _WORD.findall(text)
+    words = _joined(_WORD.findall(text))
     verb, subject, rest = _verb_of(text, words)
     known = {field.alias or name: field.annotation
              for name, field in VERBS[verb].model_fields.items() if name != verb}  # fmt: skip
-    step: dict[str, Any] = {verb: _plain(subject)}
+    several = [_plain(name) for name in subject.split(", ")]
+    step: dict[str, Any] = {verb: several if len(several) > 1 else several[0]}
     if rest and rest[0] not in known and verb in _TARGETS:
         step |= _target(verb, _plain(rest.pop(0)))
     while rest:
@@ -59,6 +60,17 @@ def step_of(text: str) -> dict[str, Any]:
             raise UsageError(f"{text!r}: {key!r} has no value", _LIKE)
         step[key] = _value(text, value, is_text=known[key] in (str, str | None, Words | None))
     return step
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`alice, bob` as one word."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1].endswith(","):
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _verb_of(text: str, words: list[str]) -> tuple[str, str, list[str]]:

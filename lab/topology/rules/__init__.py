@@ -22,6 +22,7 @@ from lab.topology.rules import (
     radius,
     sites,
     steps,
+    throughput,
     unused,
     warnings,
 )
@@ -38,6 +39,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     radius.RULES,
     directories.RULES,
     steps.RULES,
+    throughput.RULES,
     faults.RULES,
     unused.RULES,
 )

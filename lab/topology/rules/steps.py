@@ -27,25 +27,27 @@ from radius.reasons import bare
 
 _Reach = steps.Reaches | steps.CannotReach
 _ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
+_ELSEWHERE: tuple[type, ...] = (steps.Throughput, steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)
+"""Steps whose names other rules check."""
 _GATEWAY = (steps.Update,)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
 
 
 def steps_name_existing_nodes(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Subject and peer of each step exist."""
-    nodes = _all_nodes(topology, declared)
+    nodes = all_nodes(topology, declared)
     for index, step in enumerate(topology.expect):
         verb = steps.verb_of(step) or ""
-        if isinstance(step, (steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)):
+        if isinstance(step, _ELSEWHERE):
             continue
         kind, known = _subjects(step, nodes, declared)
-        yield from _unknown(("expect", index, verb), kind, getattr(step, verb), known)
+        yield from unknown(("expect", index, verb), kind, getattr(step, verb), known)
         if isinstance(step, steps.Connects) and step.radius is not None:
             servers = frozenset(node.node for node in radius_nodes(topology))
-            yield from _unknown(("expect", index, "radius"), "RADIUS server", step.radius, servers)
+            yield from unknown(("expect", index, "radius"), "RADIUS server", step.radius, servers)
         if isinstance(step, _PEERS) and step.host is not None:
             peers = nodes - frozenset(declared.vnets)  # a VNet has no address of its own
-            yield from _unknown(("expect", index, "host"), "node", step.host, peers)
+            yield from unknown(("expect", index, "host"), "node", step.host, peers)
 
 
 def _subjects(
@@ -60,7 +62,8 @@ def _subjects(
     return "client", declared.clients
 
 
-def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
+def all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
+    """The names of all nodes, as far as they are known."""
     proxies = {proxy_name(name) for name, access in topology.access.items() if access.proxy}
     links = {link_name(name) for name, site in topology.sites.items() if site.privateLink}
     servers = {node.node for node in radius_nodes(topology)}
@@ -78,7 +81,8 @@ def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
     )
 
 
-def _unknown(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
+def unknown(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
+    """A problem if the name is not known."""
     if name not in known:
         yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, known))
 
@@ -249,11 +253,11 @@ def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
             taken_out = merge(documents[step.update], step.properties, keep_null=True)
             yield from _unknown_keys(step.update, taken_out, path)
             documents[step.update] = merged
-            unknown = list(
+            wrong = list(
                 unknown_placeholders(step.properties, path, certificate_names(topology, declared))
             )
-            yield from unknown
-            if not unknown:
+            yield from wrong
+            if not wrong:
                 yield from _refused(topology, step.update, merged, path)
 
 
@@ -319,7 +323,7 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
             continue
         verb = steps.verb_of(step) or ""
         if asks:
-            yield from _unknown(("expect", index, verb), "user", getattr(step, verb), users)
+            yield from unknown(("expect", index, verb), "user", getattr(step, verb), users)
         elif declared.whole("sites") and declared.whole("vnets"):
             yield Problem(
                 ("expect", index),

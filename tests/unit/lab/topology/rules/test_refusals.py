@@ -237,3 +237,43 @@ def test_no_value_of_a_secret_is_shown() -> None:
     found = problems(text)
     assert len(found) >= 3
     assert all("hunter2" not in words for _, _, words in found)
+
+
+SCALE = ("    vnet: contoso\n", "    vnet: contoso\n    benchmarkScale: 0.1\n")
+RATE = (HOME, "{lan: 192.168.1.0/24, rate: 20}")
+LARGER = "{update: contoso-gw, properties: {sku: {name: VpnGw2}}}"
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "step", "says"),
+    [
+        ([SCALE], "atLeast: «66", "65 Mbit/s can pass: contoso-gw is VpnGw1 at a scale of 0.1"),
+        ([SCALE], "atLeast: 64", ""),
+        ([RATE], "atLeast: «21", "20 Mbit/s can pass: the rate of home"),
+        ([RATE], "atLeast: 39, direction: both", ""),
+        ([RATE], "atLeast: «41, direction: both", "40 Mbit/s can pass: the rate of home"),
+    ],
+)
+def test_throughput_that_no_rate_lets_pass_is_refused(
+    spoiled: list[tuple[str, str]], step: str, says: str
+) -> None:
+    text, places = spoil(*spoiled, (REACHES, f"{{throughput: alice, host: app1, {step}}}"))
+    found = problems(text)
+    assert [list(place[:2]) for place in found] == [list(place) for place in places]
+    assert all(words.startswith(f"no more than {says}") for *_, words in found)
+
+
+def test_a_larger_sku_later_lets_more_pass() -> None:
+    step = "{throughput: alice, host: app1, atLeast: 900}"
+    text, _ = spoil((REACHES, f"{LARGER}\n  - {step}"))
+    assert problems(text) == []
+
+
+def test_what_does_not_pass_the_gateway_is_not_held_to_its_rate() -> None:
+    other = "{app2: {subnet: app}, app1: {subnet: app, serves: [http]}}"
+    text, _ = spoil(
+        ("    hosts:\n      app1: {subnet: app, serves: [http]}\n", f"    hosts: {other}\n"),
+        SCALE,
+        (REACHES, "{throughput: app2, host: app1, atLeast: 900}"),
+    )
+    assert problems(text) == []
