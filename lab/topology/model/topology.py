@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
 from gateway.arm.rules.case import DeploymentModel
+from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
 from lab.topology.model.site_services import Password, RadiusService
@@ -29,7 +30,7 @@ from lab.topology.model.values import (
     Prefix,
     SignIn,
 )
-from lab.topology.model.vocabulary import Serves, VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
 SstpClient = Literal["sstpc", "python"]
@@ -39,15 +40,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Host(_Model):
+class Host(Computer):
     """A computer in a VNet."""
 
     subnet: str
     """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
     """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
-    serves: tuple[Serves, ...] = ()
-    """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
     radius: RadiusService | None = None
     """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 

@@ -1,4 +1,4 @@
-"""The nftables rules of an access router, as one transaction of `nft` syntax."""
+"""The nftables rules of access routers and hosts, as one transaction of `nft` syntax."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lab.topology.model.hosts import Computer
     from lab.topology.model.topology import Access
     from lab.topology.model.values import IpAddress
 
@@ -26,6 +27,16 @@ _FILTER = """\
     iifname "wan" ct state established,related accept
   }}"""
 
+_HOST = """\
+table inet p2slab {{
+  chain arriving {{
+    type filter hook input priority filter; policy accept;
+    iifname "lo" accept
+{rules}
+  }}
+}}
+"""
+
 _PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "gre"}
 
 
@@ -34,7 +45,7 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
     chains = [_MASQUERADE] if access.nat else []
     if access.allow is not None or proxy is not None:
         rules = [_proxy_rule(proxy)] if proxy is not None else []
-        rules += _allow_rules(access.allow or ())
+        rules += matches(access.allow or ())
         lines = "\n".join(f'    iifname "lan" {rule} accept' for rule in rules)
         chains.append(_FILTER.format(rules=lines))
     if not chains:
@@ -47,10 +58,17 @@ def _proxy_rule(proxy: IpAddress) -> str:
     return f"{family} saddr {proxy}"
 
 
-def _allow_rules(allow: Sequence[str]) -> list[str]:
+def host_rules(host: Computer) -> str | None:
+    """The rules of a host's own firewall, or None when it has none."""
+    lines = "\n".join(f"    {match} drop" for match in matches(host.firewall.deny))
+    return _HOST.format(rules=lines) if lines else None
+
+
+def matches(entries: Sequence[str]) -> list[str]:
+    """What the entries of a firewall match."""
     ports: dict[str, set[int]] = defaultdict(set)
     protocols = []
-    for entry in allow:
+    for entry in entries:
         name, _, port = entry.partition("/")
         if port:
             ports[name].add(int(port))

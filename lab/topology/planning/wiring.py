@@ -18,7 +18,7 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.firewall import router_rules
+from lab.topology.planning.firewall import host_rules, router_rules
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
@@ -152,8 +152,9 @@ class Network:
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
             hosts=hosts_file(self.host_names[name], address),
+            nftables=host_rules(host),
             services=(
-                *host_services(name, host.serves, dns),
+                *host_services(name, host, dns),
                 *(radius_service(self.topology, self.addresses, server) for server in servers),
             ),
         )
