@@ -16,6 +16,7 @@ from gateway.arm.rules.case import DeploymentModel
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
+from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site
 from lab.topology.model.steps import Step, TimedFault
@@ -65,6 +66,8 @@ class Vnet(_Model):
     """Its prefixes, such as [10.1.0.0/16]."""
     subnets: dict[Name, Prefix] = {}
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
+    networkSecurityGroups: dict[Name, NetworkSecurityGroup] = {}
+    """Subnet names to their network security groups."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
     dhcpOptions: DhcpOptions = DhcpOptions()
@@ -113,6 +116,11 @@ class Access(_Model):
     allow: tuple[Allow, ...] | None = None
     """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
     (with a proxy: only the proxy)."""
+    mtu: Annotated[int, Field(strict=True, ge=576, le=1500)] = 1500
+    """The largest packet on its link to the Internet, in bytes, such as 1492 with PPPoE."""
+    tellsMtu: bool = True
+    """Whether its router tells senders of packets that are too large (ICMP, fragmentation needed):
+    where it does not, these packets are lost without a trace."""
     proxy: Proxy | None = None
     """An HTTP proxy, such as {port: 3128, allow: [443]}."""
 

@@ -27,6 +27,18 @@ _FILTER = """\
     iifname "wan" ct state established,related accept
   }}"""
 
+_SILENT = """\
+  chain silent {
+    type filter hook output priority filter; policy accept;
+    icmp type destination-unreachable icmp code frag-needed drop
+    icmpv6 type packet-too-big drop
+  }
+  chain silent_too {
+    type filter hook forward priority filter - 1; policy accept;
+    icmp type destination-unreachable icmp code frag-needed drop
+    icmpv6 type packet-too-big drop
+  }"""
+
 _HOST = """\
 table inet p2slab {{
   chain arriving {{
@@ -48,6 +60,8 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
         rules += matches(access.allow or ())
         lines = "\n".join(f'    iifname "lan" {rule} accept' for rule in rules)
         chains.append(_FILTER.format(rules=lines))
+    if not access.tellsMtu:
+        chains.append(_SILENT)
     if not chains:
         return None
     return "\n".join(["table inet p2slab {", *chains, "}"]) + "\n"
