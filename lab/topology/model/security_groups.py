@@ -41,7 +41,8 @@ def _addresses(value: Any) -> str:
         ) from None
 
 
-PortRange = Annotated[str, BeforeValidator(_ports), WithJsonSchema({"type": ["string", "integer"]})]
+_PORT_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}
+PortRange = Annotated[str, BeforeValidator(_ports), WithJsonSchema(_PORT_SCHEMA)]
 AddressPrefix = Annotated[str, BeforeValidator(_addresses), WithJsonSchema({"type": "string"})]
 
 

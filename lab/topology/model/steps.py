@@ -28,6 +28,10 @@ class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+PacketSize = Annotated[int, Field(strict=True, ge=68, le=65535)]
+"""Bytes of an IP packet."""
+
+
 class Connects(_Step):
     """The client dials, in its operating system's order, and is connected; so is one whose tunnel
     stands already, with a session at the gateway."""
@@ -62,6 +66,8 @@ class Reaches(_Step):
     address: Target | None = None
     port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    bytes: PacketSize | None = None
+    """The size of the packet, which nobody may fragment; with ICMP only."""
     within: Seconds = 5.0
 
 
@@ -74,6 +80,8 @@ class CannotReach(_Step):
     address: Target | None = None
     port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    bytes: PacketSize | None = None
+    """The size of the packet, which nobody may fragment; with ICMP only."""
     within: Seconds = 1.0
 
 
