@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
-from lab.topology.model.values import Address, Name, Prefix, SignIn
+from lab.topology.model.values import Address, Name, Prefixes, SignIn
 from radius.methods import Method
 from radius.printable import is_printable
 
@@ -140,7 +140,7 @@ class RadiusService(_Model):
 
     secret: Secret | None = None
     """The shared secret; left out, the one in the gateway's document."""
-    clients: Annotated[tuple[Prefix, ...], Field(min_length=1)] | None = None
+    clients: Prefixes | None = None
     """The prefixes of its clients, the gateways: it answers nobody else. Left out, every
     GatewaySubnet."""
     methods: tuple[Method, ...] = get_args(Method)

@@ -11,7 +11,7 @@ from gateway.arm.ipsec import IpsecPolicies
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.site_services import Directory, SiteRadius
-from lab.topology.model.values import Address, Allow, Name, Network, Prefix
+from lab.topology.model.values import Address, Allow, Name, Network, Prefix, Prefixes
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -34,9 +34,6 @@ SharedKey = Annotated[
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-Prefixes = Annotated[tuple[Prefix, ...], Field(min_length=1)]
 
 
 class LocalNetworkGateway(_Model):
