@@ -34,12 +34,9 @@ def group(*rules: str, subnet: str = "app", mark: str = "") -> tuple[str, str]:
     return HOSTS, f"    {text}\n{HOSTS}"
 
 
-OTHER_SITE = (
-    "sites:\n",
-    "sites:\n  other: {lan: 192.168.60.0/24, "
-    "connection: {to: contoso-gw, sharedKey: k, localNetworkGateway: {gatewayIpAddress: "
-    f"{HERE}198.51.100.6}}}}}}\n",
-)
+TWIN = f"localNetworkGateway: {{gatewayIpAddress: {HERE}198.51.100.6}}"
+OTHER = f"other: {{lan: 192.168.60.0/24, connection: {{to: contoso-gw, sharedKey: k, {TWIN}}}}}"
+OTHER_SITE = ("sites:\n", f"sites:\n  {OTHER}\n")
 CASES: list[tuple[str, tuple[str, str], str]] = [
     (RADIUS, told(f"{HERE}10.1.1.0/24"), "10.1.1.0/24 overlaps 10.1.0.0/16 of the VNet"),
     (RADIUS, told("192.168.50.0/25", f"{HERE}192.168.50.0/26"), "192.168.50.0/26 overlaps"),
@@ -86,10 +83,8 @@ def test_it_is_told_at_its_place(case: tuple[str, tuple[str, str], str]) -> None
 
 
 def test_a_device_without_a_connection_is_refused() -> None:
-    text, places = spoil(
-        ("access:\n", f"sites:\n  s: {{lan: 192.168.9.0/24, device: {HERE}{{peer: 203.0.113.9}}}}\n"
-         "access:\n"),
-    )  # fmt: skip
+    site = f"s: {{lan: 192.168.9.0/24, device: {HERE}{{peer: 203.0.113.9}}}}"
+    text, places = spoil(("access:\n", f"sites:\n  {site}\naccess:\n"))
     [(*place, words)] = problems(text)
     assert (tuple(place), words.split(";")[0]) == (
         places[0], "'s' has no connection, so device has no effect",
