@@ -112,9 +112,10 @@ def selectors_are_whole(topology: Topology, declared: Declared) -> Iterator[Prob
     in each prefix of its VNet and its pool."""
     for name, site in topology.sites.items():
         gateway = topology.gateways.get(site.connection.to) if site.connection else None
-        if site.connection is None or gateway is None or not declared.whole("vnets", gateway.vnet):
+        vnet = topology.vnets.get(gateway.vnet) if gateway else None
+        if not site.connection or not gateway or not vnet or not declared.whole("vnets"):
             continue
-        whole = (*topology.vnets[gateway.vnet].addressSpace, *pool(topology, site.connection.to))
+        whole = (*vnet.addressSpace, *pool(topology, site.connection.to))
         for index, prefix in enumerate(site.device.remotePrefixes or ()):
             around = [one for one in whole if overlap(one, prefix)]
             if any(one.prefixlen < prefix.prefixlen for one in around):
