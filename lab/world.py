@@ -60,6 +60,12 @@ class GatewayHandle(Protocol):
     async def profile(self, wanted: dict[str, str] | None = None) -> bytes:
         """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
 
+    async def stop(self) -> None:
+        """Switch its computer off."""
+
+    async def begin(self) -> None:
+        """Switch it on again, with the documents that it had."""
+
 
 End = tuple[str, int]
 """Public address and port of a connection, as a gateway sees it."""

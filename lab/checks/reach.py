@@ -99,7 +99,7 @@ async def _probe(node: Node, step: Probe, target: str) -> Answer:
     try:
         async with patience(step.within + GRACE):  # each probe keeps `within` itself
             if step.protocol == "icmp":
-                return await _icmp(node, target, step.within)
+                return await _icmp(node, target, step)
             assert step.port is not None
             exchange = probes.tcp if step.protocol == "tcp" else probes.udp
             told = await node.wait_for(partial(exchange, target, step.port, step.within))
@@ -139,11 +139,13 @@ def _number(protocol: str, target: str) -> int:
     return socket.IPPROTO_ICMPV6 if over_ipv6 else _NUMBERS[protocol]
 
 
-async def _icmp(node: Node, target: str, within: float) -> Answer:
+async def _icmp(node: Node, target: str, step: Probe) -> Answer:
     own = 1 + secrets.randbelow(65535)
-    seconds = str(max(1, round(within)))
-    argv = ["ping", "-n", "-c", "1", "-i", "0.2", "-e", str(own), "-w", seconds, target]
-    done = await node.run(argv, limit=within + 2)
+    seconds = str(max(1, round(step.within)))
+    headers = 48 if ":" in target else 28
+    size = ["-s", str(step.bytes - headers), "-M", "do"] if step.bytes else []
+    argv = ["ping", "-n", "-c", "1", "-i", "0.2", "-e", str(own), "-w", seconds, *size, target]
+    done = await node.run(argv, limit=step.within + 2)
     if done.code:
         raise UnreachableError(f"{target}: {done.output.splitlines()[-1]}")
     return Answer(next(line for line in done.stdout.splitlines() if "time=" in line), own)

@@ -46,6 +46,7 @@ class Computer:
         access: Node,
         address: str,
         gateway: GatewayHandle,
+        gateway_address: str = "",
         credential: Credential | None,
         proxy: Node | None = None,
         radius_root: Credential | None = None,
@@ -61,7 +62,7 @@ class Computer:
         self.dialled_until = -math.inf
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
-        self._origin = Origin(address, access, via)
+        self._origin = Origin(address, access, gateway_address, via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None

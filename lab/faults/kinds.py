@@ -90,6 +90,19 @@ async def directory_down(world: World, step: Fault) -> Begun:
     return f"no Active Directory at {name}", world.directories[name].begin
 
 
+async def gateway_down(world: World, step: Fault) -> Begun:
+    """The gateway is switched off, and on again when the fault ends: all its sessions are gone."""
+    name = one(world.gateways, step.at, "gateway")
+    await world.gateways[name].stop()
+    silence = await drop(world.nodes[name], "gateway-down", "prerouting", ('iifname != "lo" drop',))
+
+    async def end() -> None:
+        await world.gateways[name].begin()
+        await silence()
+
+    return f"{name} is off", end
+
+
 def servers_at(world: World, place: str | None) -> dict[str, RadiusServer]:
     """The RADIUS servers at a place: all (None), those of a site, or one by its own name."""
     chosen = {
@@ -163,4 +176,5 @@ KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "wrong-shared-secret": wrong_shared_secret,
     "one-server-dead": one_server_dead,
     "directory-down": directory_down,
+    "gateway-down": gateway_down,
 }

@@ -21,6 +21,8 @@ from lab.roles.daemon import last_words
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from gateway.arm.placement import Placement
     from lab.pki.authority import Credential
     from lab.topology.planning.plan import GatewayPlan
@@ -49,11 +51,20 @@ class GatewayRefusedError(UsageError):
 async def start_gateway(node: Node, placement: Placement, server: Credential) -> UnixGateway:
     """Start the program; returns when its API answers. `server`: its certificate and key."""
     await asyncio.to_thread(make_ready)
-    await _place(node, placement, server)
+
+    async def start(handle: UnixGateway) -> None:
+        await _place(node, placement, server)
+        await _start(node, handle)
+
+    handle = UnixGateway(node, start)
+    await start(handle)
+    return handle
+
+
+async def _start(node: Node, handle: UnixGateway) -> None:
     argv = [sys.executable, "-m", "gateway", "--placement", f"{DIRECTORY}/placement.json",
             "--socket", f"{DIRECTORY}/api.sock", "--state", DIRECTORY]  # fmt: skip
     process = await node.spawn(argv, log="gateway")
-    handle = UnixGateway(node.name, node.run_directory / "gateway/api.sock")
 
     async def answers() -> bool:
         if process.code is not None:
@@ -62,7 +73,6 @@ async def start_gateway(node: Node, placement: Placement, server: Credential) ->
         return await handle.answers()
 
     await wait_until(f"{node.name}: the gateway's API answers", START_LIMIT, answers)
-    return handle
 
 
 def make_ready() -> None:
@@ -109,9 +119,24 @@ class UnixGateway:
     The standard library's client in a thread: aiohttp would cost the supervisor 0.2 s and 25 MB.
     """
 
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = name
-        self._path = path
+    def __init__(self, node: Node, start: Callable[[UnixGateway], Awaitable[None]]) -> None:
+        self.name = node.name
+        self._node = node
+        self._path = node.run_directory / "gateway/api.sock"
+        self._start = start
+        self._accepted: list[tuple[str, str, Any]] = []
+        """Method, path and body of every change."""
+
+    async def stop(self) -> None:
+        """Switch the computer off: every program ends, and its files are gone."""
+        await self._node.reboot()
+
+    async def begin(self) -> None:
+        """Switch it on: it gets every document anew, in order."""
+        await self._start(self)
+        accepted, self._accepted = self._accepted, []
+        for change in accepted:
+            await self._json(*change)
 
     async def answers(self) -> bool:
         """Whether the API is up."""
@@ -176,6 +201,8 @@ class UnixGateway:
 
     async def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(await self._call(method, path, body) or b"{}")
+        if method in {"PUT", "DELETE"}:
+            self._accepted.append((method, path, body))
         return answer
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:

@@ -324,6 +324,7 @@ class Lab:
                 proxy=self.nodes.get(proxy_name(client.access)),
                 address=self.addresses[client.node],
                 gateway=self.gateways[client.gateway],
+                gateway_address=self.addresses[client.gateway],
                 credential=self._credentials.get(client.certificate or ""),
                 radius_root=self._credentials.get(client.radius_root or ""),
             )

@@ -148,6 +148,7 @@ class Maker:
         options: dict[str, Any] = {
             "secret": self._pick(SECRETS),
             "methods": self._some(METHODS),
+            "clients": ["10.1.0.0/16"],
             "signs": "eap",
             "certificates": {"authority": "contoso-root", "revoked": []},
             "secondFactor": {"approved": self._pick([0, 0.5, 120, "asked", "never", "typed"]),

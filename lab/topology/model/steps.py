@@ -30,6 +30,10 @@ class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+PacketSize = Annotated[int, Field(strict=True, ge=68, le=65535)]
+"""Bytes of an IP packet."""
+
+
 class Connects(_Step):
     """The client dials, in its operating system's order, and is connected; so is one whose tunnel
     stands already, with a session at the gateway."""
@@ -64,6 +68,8 @@ class Reaches(_Step):
     address: Target | None = None
     port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    bytes: PacketSize | None = None
+    """The size of the packet, which nobody may fragment; with ICMP only."""
     within: Seconds = 5.0
 
 
@@ -76,6 +82,8 @@ class CannotReach(_Step):
     address: Target | None = None
     port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    bytes: PacketSize | None = None
+    """The size of the packet, which nobody may fragment; with ICMP only."""
     within: Seconds = 1.0
 
 
@@ -199,7 +207,7 @@ class Fault(_Step):
 
     fault: FaultName
     at: str | None = None
-    """The site or RADIUS server, where there is more than one."""
+    """The site, RADIUS server or gateway, where there is more than one."""
     seconds: Duration | None = Field(default=None, alias="for")
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None

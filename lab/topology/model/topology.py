@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
 from gateway.arm.rules.case import DeploymentModel
+from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
+from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site
 from lab.topology.model.steps import Step, TimedFault
@@ -32,7 +34,7 @@ from lab.topology.model.values import (
     Prefix,
     SignIn,
 )
-from lab.topology.model.vocabulary import Serves, VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
 SstpClient = Literal["sstpc", "python"]
@@ -42,15 +44,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Host(_Model):
+class Host(Computer):
     """A computer in a VNet."""
 
     subnet: str
     """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
     """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
-    serves: tuple[Serves, ...] = ()
-    """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
     radius: RadiusService | None = None
     """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
@@ -69,6 +69,8 @@ class Vnet(_Model):
     """Its prefixes, such as [10.1.0.0/16]."""
     subnets: dict[Name, Prefix] = {}
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
+    networkSecurityGroups: dict[Name, NetworkSecurityGroup] = {}
+    """Subnet names to their network security groups."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
     dhcpOptions: DhcpOptions = DhcpOptions()
@@ -126,6 +128,11 @@ class Access(_Model):
     """How much later each packet arrives, each way, such as 30ms. The kernel needs netem."""
     loss: Loss | None = None
     """The share of packets that its line loses, each way, such as 1%."""
+    mtu: Annotated[int, Field(strict=True, ge=576, le=1500)] = 1500
+    """The largest packet on its link to the Internet, in bytes, such as 1492 with PPPoE."""
+    tellsMtu: bool = True
+    """Whether its router tells senders of packets that are too large (ICMP, fragmentation needed):
+    where it does not, these packets are lost without a trace."""
     proxy: Proxy | None = None
     """An HTTP proxy, such as {port: 3128, allow: [443]}."""
 

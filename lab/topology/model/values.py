@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from radius.printable import is_printable
 
@@ -211,6 +211,13 @@ def parse_common_name(value: Any) -> str:
     return text
 
 
+def _not_empty(value: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Checked after the entries, so that a wrong one is not reported as missing, too."""
+    if not value:
+        raise ValueError("an empty list has no prefix; name one, or leave the key out")
+    return value
+
+
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
 Words = Annotated[str, Field(min_length=1)]
@@ -219,6 +226,11 @@ _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
 Prefix = Annotated[Network, *_kind(parse_prefix, examples=["10.1.0.0/16"]), _AS_TEXT]
+Prefixes = Annotated[
+    tuple[Prefix, ...],
+    Field(json_schema_extra={"minItems": 1}),
+    AfterValidator(_not_empty),
+]
 Address = Annotated[IpAddress, *_kind(parse_address, examples=["10.1.1.4"]), _AS_TEXT]
 DnsName = Annotated[str, *_kind(parse_dns_name, examples=["app1.contoso.internal"])]
 Target = Annotated[str, *_kind(parse_target, examples=["10.1.1.4", "app1.contoso.internal"])]

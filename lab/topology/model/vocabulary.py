@@ -29,5 +29,6 @@ FaultName = Literal[
     "wrong-shared-secret",  # the gateway's RADIUS secret differs from the servers'
     "one-server-dead",  # the first of several RADIUS servers does not answer
     "directory-down",  # the domain controller does not answer
+    "gateway-down",  # a gateway is switched off; at its end it is switched on again
 ]
 """Faults that a topology can inject."""

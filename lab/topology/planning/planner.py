@@ -119,9 +119,11 @@ def _placement(
 def _local_network_gateway(
     topology: Topology, site: str, addresses: Addresses
 ) -> LocalNetworkGateway:
+    spec = topology.sites[site]
+    told = spec.connection.localNetworkGateway.gatewayIpAddress if spec.connection else None
     properties = LocalNetworkGatewayProperties(
-        localNetworkAddressSpace=AddressSpace(addressPrefixes=(str(topology.sites[site].lan),)),
-        gatewayIpAddress=str(addresses.public[site].device),
+        localNetworkAddressSpace=AddressSpace(addressPrefixes=tuple(map(str, spec.known_prefixes))),
+        gatewayIpAddress=str(told or addresses.public[site].device),
     )
     return LocalNetworkGateway(name=site, properties=properties)
 

@@ -19,7 +19,7 @@ from radius.reasons import bare
 if TYPE_CHECKING:
     from lab.topology.model.site_services import RadiusService
     from lab.topology.model.topology import Client, Topology
-    from lab.topology.model.values import IpAddress
+    from lab.topology.model.values import IpAddress, Network
     from lab.topology.planning.addressing import Addresses
     from lab.topology.reading.problems import Path
     from radius.methods import Method
@@ -74,10 +74,7 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
     certificates, factor = node.service.certificates, node.service.secondFactor
     return RadiusSpec(
         address=str(at),
-        clients=tuple(
-            str(topology.vnets[gateway.vnet].subnets[GATEWAY_SUBNET])
-            for gateway in topology.gateways.values()
-        ),
+        clients=tuple(map(str, node.service.clients or _gateway_subnets(topology))),
         methods=node.methods,
         certificate=node.certificate,
         authority=certificates.authority if certificates else None,
@@ -90,6 +87,11 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
         secret=_secret(topology, at, node),
         users={name: user.password for name, user in node.service.users.items()},
     )
+
+
+def _gateway_subnets(topology: Topology) -> tuple[Network, ...]:
+    vnets = (topology.vnets[gateway.vnet] for gateway in topology.gateways.values())
+    return tuple(vnet.subnets[GATEWAY_SUBNET] for vnet in vnets)
 
 
 def _domain(topology: Topology, node: RadiusNode) -> str | None:

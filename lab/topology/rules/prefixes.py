@@ -67,7 +67,7 @@ def _claims(topology: Topology) -> Iterator[_Claim]:
         for index, prefix in enumerate(vnet.addressSpace):
             yield _Claim("vnet", name, prefix, ("vnets", name, "addressSpace", index), name)
     for name, site in topology.sites.items():
-        yield _Claim("site", name, site.lan, ("sites", name, "lan"), _realm(topology, site))
+        yield from _site_claims(topology, name, site)
     for name, access in topology.access.items():
         if access.lan:
             path: Path = ("access", name, "lan")
@@ -77,6 +77,20 @@ def _claims(topology: Topology) -> Iterator[_Claim]:
         where = (*where, "vpnClientAddressPool", "addressPrefixes")
         for index, prefix in enumerate(pool(topology, name)):
             yield _Claim("pool", name, prefix, (*where, index), gateway.vnet)
+
+
+def _site_claims(topology: Topology, name: str, site: Site) -> Iterator[_Claim]:
+    """What the VNet has routes to, and a LAN that it does not know of."""
+    path: Path = ("sites", name)
+    realm = _realm(topology, site)
+    told = site.connection.localNetworkGateway.addressPrefixes if site.connection else None
+    if told is None:
+        yield _Claim("site", name, site.lan, (*path, "lan"), realm)
+        return
+    yield _Claim("site", name, site.lan, (*path, "lan"))
+    where = (*path, "connection", "localNetworkGateway", "addressPrefixes")
+    for index, prefix in enumerate(told):
+        yield _Claim("site", name, prefix, (*where, index), realm)
 
 
 def _realm(topology: Topology, site: Site) -> str:

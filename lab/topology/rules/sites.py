@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import MOST_TUNNELS, SKUS
 from lab.choices import did_you_mean
+from lab.topology.model.sites import LocalNetworkGateway, Site, VpnDevice
 from lab.topology.model.topology import Topology
+from lab.topology.model.values import IpAddress, Network
+from lab.topology.planning.addressing import (
+    SITE_PAIRS,
+    NoRoomError,
+    overlap,
+    pairs,
+    pool,
+    radius_name,
+    site_addresses,
+)
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
@@ -56,12 +68,123 @@ def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Pro
 def a_device_needs_a_connection(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Without a connection the VPN device proposes nothing."""
     for name, site in topology.sites.items():
-        if site.ike and not site.connection and declared.whole("sites", name):
+        for key, given in (("ike", site.ike), ("device", site.device != VpnDevice())):
+            if given and not site.connection and declared.whole("sites", name):
+                yield Problem(
+                    ("sites", name, key),
+                    f"{name!r} has no connection, so {key} has no effect",
+                    f"add a `connection`, or leave {key} out",
+                )
+
+
+def tunnels_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Addresses of VPN devices and gateways, and prefixes behind them."""
+    for name, site in topology.sites.items():
+        for path, value in _tunnel_ends(site):
+            if value.version != 4:
+                yield Problem(
+                    ("sites", name, *path),
+                    f"{value} is IPv6, and site-to-site tunnels of this lab are IPv4",
+                    "give one of IPv4",
+                )
+
+
+def _tunnel_ends(site: Site) -> Iterator[tuple[Path, IpAddress | Network]]:
+    device = site.device
+    told = site.connection.localNetworkGateway if site.connection else LocalNetworkGateway()
+    local: Path = ("connection", "localNetworkGateway")
+    addresses = {
+        ("device", "peer"): device.peer,
+        (*local, "gatewayIpAddress"): told.gatewayIpAddress,
+    }
+    prefixes = {
+        ("device", "localPrefixes"): device.localPrefixes,
+        ("device", "remotePrefixes"): device.remotePrefixes,
+        (*local, "addressPrefixes"): told.addressPrefixes,
+    }
+    yield from ((path, address) for path, address in addresses.items() if address)
+    for path, several in prefixes.items():
+        yield from (((*path, index), prefix) for index, prefix in enumerate(several or ()))
+
+
+def selectors_are_whole(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The gateway needs an address in what both sides have in common (kernel-libipsec), and has one
+    in each prefix of its VNet and its pool."""
+    for name, site in topology.sites.items():
+        gateway = topology.gateways.get(site.connection.to) if site.connection else None
+        vnet = topology.vnets.get(gateway.vnet) if gateway else None
+        if not site.connection or not gateway or not vnet or not declared.whole("vnets"):
+            continue
+        whole = (*vnet.addressSpace, *pool(topology, site.connection.to))
+        for index, prefix in enumerate(site.device.remotePrefixes or ()):
+            around = [one for one in whole if overlap(one, prefix)]
+            if any(one.prefixlen < prefix.prefixlen for one in around):
+                yield Problem(
+                    ("sites", name, "device", "remotePrefixes", index),
+                    f"{prefix} is a part of {around[0]}: this lab has no tunnels for parts",
+                    f"give {around[0]}, or a prefix outside of it",
+                )
+
+
+def devices_have_addresses_of_their_own(
+    topology: Topology, declared: Declared
+) -> Iterator[Problem]:
+    """A gateway has one tunnel to an address (gateway.arm.rules.connections)."""
+    if not declared.whole("sites") or not declared.whole("gateways"):
+        return
+    try:
+        true = pairs(SITE_PAIRS, topology.sites)
+    except NoRoomError:
+        return  # lab.topology.rules.prefixes says so
+    taken: dict[tuple[str, str], str] = {}
+    connected = {name: site.connection for name, site in topology.sites.items() if site.connection}
+    # Those that are left out come first: theirs is the address that nobody chose.
+    for name, spec in sorted(
+        connected.items(), key=lambda one: one[1].localNetworkGateway.gatewayIpAddress is not None
+    ):
+        address = spec.localNetworkGateway.gatewayIpAddress or true[name].device
+        other = taken.setdefault((spec.to, str(address)), name)
+        if other != name:
             yield Problem(
-                ("sites", name, "ike"),
-                f"{name!r} has no connection, so ike has no effect",
-                "add a `connection`, or leave ike out",
+                ("sites", name, "connection", "localNetworkGateway", "gatewayIpAddress"),
+                f"{spec.to} has a tunnel to {address} already, that of {other!r}",
+                "give an address that no other site has",
             )
+
+
+def default_gateways_are_neighbours(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A computer reaches its default gateway in the LAN; it may be one that nobody has."""
+    for name, site in topology.sites.items():
+        if not declared.whole("sites", name):
+            continue
+        with suppress(NoRoomError):  # lab.topology.rules.prefixes says so
+            own = site_addresses(name, site)
+            for path, gateway, nodes in _default_gateways(name, site):
+                yield from _not_a_neighbour(path, gateway, site.lan, {own[node] for node in nodes})
+
+
+def _default_gateways(name: str, site: Site) -> Iterator[tuple[Path, IpAddress, tuple[str, ...]]]:
+    """Path, address, and the nodes that have it."""
+    for host, spec in site.hosts.items():
+        if spec.defaultGateway:
+            yield ("sites", name, "hosts", host, "defaultGateway"), spec.defaultGateway, (host,)
+    if site.radius and site.radius.defaultGateway:
+        second = (radius_name(name, second=True),) if site.radius.second else ()
+        path: Path = ("sites", name, "radius", "defaultGateway")
+        yield path, site.radius.defaultGateway, (radius_name(name), *second)
+
+
+def _not_a_neighbour(
+    path: Path, gateway: IpAddress, lan: Network, own: Container[IpAddress]
+) -> Iterator[Problem]:
+    if gateway not in lan or gateway in (lan[0], lan[-1]):
+        yield Problem(
+            path,
+            f"{gateway} is no computer's address in {lan}",
+            f"from {lan[1]}, the VPN device's, to {lan[-2]}",
+        )
+    elif gateway in own:
+        yield Problem(path, f"{gateway} is its own address", "give another of the LAN")
 
 
 def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -82,5 +205,9 @@ RULES = (
     connections_have_a_gateway,
     tunnels_fit_the_sku,
     a_device_needs_a_connection,
+    tunnels_are_in_ipv4,
+    selectors_are_whole,
+    devices_have_addresses_of_their_own,
+    default_gateways_are_neighbours,
     a_private_link_is_alone,
 )

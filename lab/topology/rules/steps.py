@@ -166,6 +166,9 @@ def reaching_needs_a_target(topology: Topology, declared: Declared) -> Iterator[
             yield Problem(path, f"{given} given", "give one: a node's name, or any address or name")
         if step.protocol == "icmp" and step.port is not None:
             yield Problem((*path, "port"), "ICMP has no ports", "leave it out")
+        if step.protocol != "icmp" and step.bytes is not None:
+            yield Problem((*path, "bytes"), "the size is that of an ICMP packet",
+                          "add `protocol: icmp`, or leave `bytes` out")  # fmt: skip
         if step.protocol != "icmp" and step.port is None:
             yield Problem(path, f"{step.protocol.upper()} needs a port", "add `port: 80`")
 

@@ -46,6 +46,7 @@ def test_a_connection_has_the_end_that_it_came_from(
             inside = client.getsockname()
         (row,) = translations()
         assert (row.protocol, row.inside, row.outside) == (protocol, inside, ("127.0.0.9", 7777))
+        assert row.to == "127.0.0.1"
 
     isolated(try_it)
 
