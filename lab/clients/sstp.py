@@ -22,13 +22,12 @@ from lab.clients.sstp_options import (
     OPTIONS,
     RADIUS_ROOT,
     ROOT,
-    User,
     dial_limit,
     openssl_limits,
     pppd_command,
     pppd_options,
 )
-from lab.clients.user import UserCertificate
+from lab.clients.user import User, UserCertificate
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import Reason, VpnProtocol

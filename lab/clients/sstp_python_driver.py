@@ -13,8 +13,8 @@ from typing import Any
 from gateway.common.rotation import whole
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
-from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, User, dial_limit
-from lab.clients.user import UserCertificate
+from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, dial_limit
+from lab.clients.user import NoCredentials, User, UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import Reason, VpnProtocol
@@ -115,6 +115,8 @@ class PythonSstp:
                 arguments += ["--eap-root", RADIUS_ROOT]
             name = printable(self._user.common_name)  # it may have a zero byte
             arguments += [f"--user={name}", "--certificate", CHAIN, "--key", KEY]
+        elif isinstance(self._user, NoCredentials):
+            arguments += [f"--user={self._user.name}"]
         else:
             files[PASSWORD] = self._user.password
             arguments += [f"--user={self._user.name}", "--password-file", PASSWORD]
