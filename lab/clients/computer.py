@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 import time
@@ -32,6 +33,8 @@ DIALS = 16
 """Concurrent dials per processor: a dial with a second factor may take half a minute."""
 SESSION_LIMIT = 2.0
 """Seconds within which the gateway has the session of a tunnel that its client calls up."""
+LEAVE_LIMIT = 5.0
+"""Seconds within which a program takes away the address of a tunnel that is down."""
 
 
 class Computer:
@@ -170,12 +173,24 @@ class Computer:
         await self._connected().rekey()
 
     async def ended(self, limit: float) -> str:
-        """Wait up to `limit` seconds for the tunnel's end; the client program's message."""
+        """Wait up to `limit` seconds for the tunnel's end; the client program's message. What the
+        program does then, such as dialling again, is left to it."""
         if not self._driver:
             return "nothing was dialled"
         message = await self._driver.ended(limit)
+
+        async def left() -> bool:
+            return not await self.leased()
+
+        await wait_until(f"{self.name}: the tunnel's address is gone", LEAVE_LIMIT, left)
         await self._restore()
         return message
+
+    async def leased(self) -> list[str]:
+        """The kernel's addresses besides the computer's own: a tunnel's, whoever made it."""
+        done = await self.node.run(["ip", "-json", "-4", "address", "show", "scope", "global"])
+        found = [row["local"] for link in json.loads(done.stdout) for row in link["addr_info"]]
+        return [address for address in found if address != self._origin.address]
 
     def _connected(self) -> Driver:
         if self._driver is None:

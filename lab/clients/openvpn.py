@@ -108,9 +108,8 @@ class OpenVpn:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the OpenVPN tunnel is down", limit, gone)
-        message = "; ".join(self._lines[-3:]) or "openvpn is not running"
-        await self.disconnect()
-        return message
+        await self._resolver.restore()
+        return "; ".join(self._lines[-3:]) or "openvpn is not running"
 
     async def _start(self) -> asyncio.Future[None]:
         """Start openvpn on hold, listen to its events, then release it: no event is missed."""

@@ -78,6 +78,7 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
     elif isinstance(user, NoCredentials):
         yield f"name {_quoted(user.name)}"
         yield "refuse-mschap-v2"
+        yield "password none"  # without one, pppd would not begin EAP
     else:
         yield f"name {_quoted(user.common_name)}"
         yield "refuse-mschap-v2"

@@ -100,9 +100,8 @@ class PythonSstp:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the SSTP tunnel is down", limit, gone)
-        reason = str(self._event("ended").get("why", "sstp_python is not running"))
-        await self.disconnect()
-        return reason
+        await self._resolver.restore()
+        return str(self._event("ended").get("why", "sstp_python is not running"))
 
     async def _arguments(self) -> list[str]:
         """Write the user's secrets into files; the program's arguments."""
