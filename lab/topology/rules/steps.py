@@ -26,7 +26,7 @@ from lab.topology.rules.gateways import certificate_names, refusals, unknown_pla
 from radius.reasons import bare
 
 _Reach = steps.Reaches | steps.CannotReach
-_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
+_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves, steps.CannotResolve)
 _GATEWAY = (steps.Update,)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
 

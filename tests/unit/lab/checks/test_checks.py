@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -377,6 +378,22 @@ async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> No
     assert not (await outcome(world, resolves="alice", name="app1", to="10.9.9.9")).held
     world.alice.node.prints["getent"] = Completed(2, "", "")
     assert not (await outcome(world, resolves="alice", name="app1")).held
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "held"),
+    [
+        (0, f"{socket.EAI_NONAME}\n", True),
+        (0, f"{socket.EAI_AGAIN}\n", False),
+        (0, "", False),
+        (1, "", False),
+    ],
+)
+async def test_a_name_that_does_not_resolve_is_one_of_which_the_resolver_says_so(
+    world: FakeWorld, code: int, printed: str, *, held: bool
+) -> None:
+    world.alice.node.prints[sys.executable] = Completed(code, printed, "")
+    assert (await outcome(world, cannotResolve="alice", name="x.test")).held == held
 
 
 async def test_disconnected_waits_for_the_end_and_for_the_reason(
