@@ -126,6 +126,9 @@ class ClientComputer(Protocol):
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
 
+    async def leased(self) -> list[str]:
+        """The kernel's addresses besides the computer's own: a tunnel's, whoever made it."""
+
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
 

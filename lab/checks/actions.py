@@ -17,6 +17,8 @@ from lab.topology.model.steps import (
 )
 from lab.world import ClientComputer, Outcome, World
 
+RUNNING = "/run/p2slab-running"
+"""A file that is there until its computer restarts."""
 REVOKED = "vpnClientRevokedCertificates"
 
 
@@ -65,8 +67,14 @@ async def hang_up(step: HangUp, world: World) -> Outcome:
 
 
 async def restart(step: Restart, world: World) -> Outcome:
-    """The client computer restarts."""
-    await world.clients[step.restart].restart()
+    """The client computer restarts, and has nothing left of before: no file of /run, no tunnel."""
+    client = world.clients[step.restart]
+    await client.node.write(RUNNING, "")
+    await client.restart()
+    if (await client.node.run(["test", "-e", RUNNING])).code == 0:
+        return Outcome(held=False, detail=f"{client.name} is still running")
+    if left := await client.leased():
+        return Outcome(held=False, detail=f"still has {', '.join(left)}")
     return Outcome(held=True, detail="restarted")
 
 

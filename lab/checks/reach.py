@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from lab.nodes import probes
 from lab.nodes.base import Node
 from lab.observe.arrivals import Arrival, arrivals
-from lab.topology.model.steps import CannotReach, Reaches, Resolves
+from lab.topology.model.steps import CannotReach, CannotResolve, Reaches, Resolves
 from lab.waiting import patience
 from lab.world import Outcome, World
 
@@ -69,6 +70,29 @@ async def resolves(step: Resolves, world: World) -> Outcome:
         return Outcome(held=False, detail=str(error), evidence=evidence)
     held = step.to is None or str(step.to) in found
     return Outcome(held=held, detail=f"{step.name} is {', '.join(found)}", evidence=evidence)
+
+
+async def cannot_resolve(step: CannotResolve, world: World) -> Outcome:
+    """The node's own resolver is told that there is no such name."""
+    node = world.nodes[step.cannotResolve]
+    done = await node.run([sys.executable, "-I", "-c", _ASK, step.name], limit=RESOLVE_LIMIT)
+    said = done.stdout.strip()
+    if said == str(socket.EAI_NONAME):
+        return Outcome(held=True, detail=f"there is no {step.name}")
+    if done.code or said:
+        why = done.output.strip() if done.code else "the resolver got no answer"
+        return Outcome(held=False, detail=f"{step.name}: {why}")
+    return Outcome(held=False, detail=f"there is {step.name}")
+
+
+_ASK = """
+import socket, sys
+try:
+    socket.getaddrinfo(sys.argv[1], None)
+except socket.gaierror as error:
+    print(error.errno)
+"""
+"""Prints nothing, or the resolver's error (getaddrinfo(3)), which getent does not tell."""
 
 
 async def _reach(node: Node, step: Probe, world: World) -> str:

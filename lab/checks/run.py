@@ -43,6 +43,7 @@ WORK: dict[type[Step], Work] = {
     model.Reaches: reach.reaches,
     model.CannotReach: reach.cannot_reach,
     model.Resolves: reach.resolves,
+    model.CannotResolve: reach.cannot_resolve,
     model.NoCleartext: privacy.no_cleartext,
     model.SurvivesRekey: session.survives_rekey,
     model.Disconnected: session.disconnected,

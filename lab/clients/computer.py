@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 import time
@@ -18,7 +19,7 @@ from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.strongswan import StrongSwan
-from lab.clients.user import UserCertificate, UserPassword, open_p12
+from lab.clients.user import NoCredentials, User, UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.side_by_side import at_once
@@ -32,7 +33,8 @@ DIALS = 16
 """Concurrent dials per processor: a dial with a second factor may take half a minute."""
 SESSION_LIMIT = 2.0
 """Seconds within which the gateway has the session of a tunnel that its client calls up."""
-User = UserCertificate | UserPassword
+LEAVE_LIMIT = 5.0
+"""Seconds within which a program takes away the address of a tunnel that is down."""
 
 
 class Computer:
@@ -172,12 +174,24 @@ class Computer:
         await self._connected().rekey()
 
     async def ended(self, limit: float) -> str:
-        """Wait up to `limit` seconds for the tunnel's end; the client program's message."""
+        """Wait up to `limit` seconds for the tunnel's end; the client program's message. What the
+        program does then, such as dialling again, is left to it."""
         if not self._driver:
             return "nothing was dialled"
         message = await self._driver.ended(limit)
+
+        async def left() -> bool:
+            return not await self.leased()
+
+        await wait_until(f"{self.name}: the tunnel's address is gone", LEAVE_LIMIT, left)
         await self._restore()
         return message
+
+    async def leased(self) -> list[str]:
+        """The kernel's addresses besides the computer's own: a tunnel's, whoever made it."""
+        done = await self.node.run(["ip", "-json", "-4", "address", "show", "scope", "global"])
+        found = [row["local"] for link in json.loads(done.stdout) for row in link["addr_info"]]
+        return [address for address in found if address != self._origin.address]
 
     def _connected(self) -> Driver:
         if self._driver is None:
@@ -189,25 +203,28 @@ class Computer:
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(
-                self.node, profile, user, offered(self._plan.os, profile.ipsec, self._plan.ike)
+                self.node,
+                profile,
+                user,
+                offered(self._plan.os, profile.ipsec, self._plan.ike),
+                self._plan.tls,
             ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
             "OpenVPN": lambda user: OpenVpn(
-                self.node, profile, _certificate(protocol, user), self._plan.proxy
+                self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
             names = ", ".join(profile.protocols)
             message = f"the profile offers {names}, not {protocol}"
             raise NotDialledError(protocol, "no-protocol", message, 0.0)
-        return drivers[protocol](await self._sign_in(protocol))
+        return drivers[protocol](await self._sign_in())
 
-    async def _sign_in(self, protocol: VpnProtocol) -> User:
+    async def _sign_in(self) -> User:
         if self._plan.user and self._plan.password:
             return UserPassword(self._plan.user, self._plan.password.get_secret_value())
         if self._credential is None:
-            message = f"{self.name} has no certificate"
-            raise NotDialledError(protocol, "no-certificate", message, 0.0)
+            return NoCredentials(self.user)
         if self._user is None:
             # The .p12's password, as if it had been sent separately from the file.
             password = secrets.token_urlsafe(12)
@@ -237,9 +254,9 @@ async def _connected(driver: Driver) -> Connection:
         raise RefusedError(driver.protocol, UNUSABLE, message, 0.0) from error
 
 
-def _certificate(protocol: VpnProtocol, user: User) -> UserCertificate:
-    if isinstance(user, UserCertificate):
-        return user
-    raise NotDialledError(
-        protocol, "no-certificate", "the user has a password, no certificate", 0.0
-    )
+def _no_password(protocol: VpnProtocol, user: User) -> UserCertificate | NoCredentials:
+    """Azure's profile for OpenVPN has no place for a password."""
+    if isinstance(user, UserPassword):
+        message = "the user has a password, no certificate"
+        raise NotDialledError(protocol, "no-certificate", message, 0.0)
+    return user

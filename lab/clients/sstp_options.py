@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from lab.clients.user import UserCertificate, UserPassword
+from lab.clients.user import NoCredentials, User, UserPassword
 from lab.topology.planning.plan import TlsLimits
 from radius.printable import printable
 
@@ -35,8 +35,6 @@ AUTHENTICATION_LIMIT = 60
 DIAL_LIMIT = 20.0
 RADIUS_DIAL_LIMIT = 45.0
 """With RADIUS: a gateway may wait 30 s for the server."""
-
-User = UserCertificate | UserPassword
 
 
 def dial_limit(user: User, radius_root: bytes) -> float:
@@ -77,6 +75,10 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
     if isinstance(user, UserPassword):
         yield f"name {_quoted(user.name)}"
         yield "refuse-eap"
+    elif isinstance(user, NoCredentials):
+        yield f"name {_quoted(user.name)}"
+        yield "refuse-mschap-v2"
+        yield "password none"  # without one, pppd would not begin EAP
     else:
         yield f"name {_quoted(user.common_name)}"
         yield "refuse-mschap-v2"

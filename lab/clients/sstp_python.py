@@ -133,7 +133,10 @@ def certificate_user(name: str, certificate: str, key: str, root: str) -> Client
 
 
 def user_config(options: argparse.Namespace) -> ClientConfig:
-    """A certificate, or name and password (from a file: secrets do not belong in argv)."""
+    """A certificate, or name and password (from a file: secrets do not belong in argv), or only a
+    name."""
+    if options.certificate is None and options.password_file is None:
+        return ClientConfig(options.user, methods=("EAP",))
     if options.certificate is None:
         return ClientConfig(options.user, Path(options.password_file).read_bytes().decode())
     peer_root = options.eap_root or options.root

@@ -95,6 +95,13 @@ class Resolves(_Step):
     to: Address | None = None
 
 
+class CannotResolve(_Step):
+    """A node's own resolver says that there is no such name; no answer is not enough."""
+
+    cannotResolve: str
+    name: DnsName
+
+
 class NoCleartext(_Step):
     """While the client talks to `host` through its tunnel, its access link carries no cleartext."""
 
@@ -250,8 +257,8 @@ class Deny(_Step):
 
 
 CHECKS: tuple[type[_Step], ...] = (
-    Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
-    StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
+    Connects, Refused, Reaches, CannotReach, Resolves, CannotResolve, NoCleartext, SurvivesRekey,
+    Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
     Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
@@ -274,6 +281,7 @@ Step = Annotated[
     | Annotated[Reaches, Tag("reaches")]
     | Annotated[CannotReach, Tag("cannotReach")]
     | Annotated[Resolves, Tag("resolves")]
+    | Annotated[CannotResolve, Tag("cannotResolve")]
     | Annotated[NoCleartext, Tag("noCleartext")]
     | Annotated[SurvivesRekey, Tag("survivesRekey")]
     | Annotated[Disconnected, Tag("disconnected")]

@@ -206,7 +206,8 @@ class Client(_Model):
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
     tls: Tls | None = None
-    """Limits of its TLS when it dials SSTP, such as {maximum: "1.1"}."""
+    """Limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
+    {maximum: "1.1"}."""
     ike: IkeOffer | None = None
     """What it proposes over IkeV2, such as {proposals: [aes256-sha256-modp2048]}; left out, the
     profile's IPsec policy, or else what its operating system proposes."""

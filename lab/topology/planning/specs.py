@@ -37,7 +37,7 @@ class DnsSpec:
     records: Mapping[str, tuple[str, ...]]
     """Name to addresses."""
     forward: tuple[str, ...] = ()
-    """Servers that know the other names; none: it refuses them."""
+    """Servers that know the other names; none: it says that there are none."""
 
 
 @dataclass(frozen=True)

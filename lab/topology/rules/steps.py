@@ -26,7 +26,7 @@ from lab.topology.rules.gateways import certificate_names, refusals, unknown_pla
 from radius.reasons import bare
 
 _Reach = steps.Reaches | steps.CannotReach
-_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
+_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves, steps.CannotResolve)
 _ELSEWHERE: tuple[type, ...] = (steps.Throughput, steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)
 """Steps whose names other rules check."""
 _GATEWAY = (steps.Update,)

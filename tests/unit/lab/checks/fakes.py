@@ -41,10 +41,15 @@ class FakeNode:
         env: Mapping[str, str] | None = None,
     ) -> Completed:
         self.ran.append(list(argv))
+        if argv[:2] == ["test", "-e"]:
+            return Completed(int(argv[2] not in self.files), "", "")
         return self.prints.get(argv[0], Completed(0, "", ""))
 
     async def read(self, path: str) -> bytes:
         return self.files[path]
+
+    async def write(self, path: str, content: str) -> None:
+        self.files[path] = content.encode()
 
     async def call(self, function: Callable[[], Any]) -> Any:
         return function()
@@ -140,6 +145,8 @@ class FakeClient:
         self.dialled: list[str | None] = []
         self.on_dial: Callable[[], None] = lambda: None
         self.restarted = False
+        self.left: list[str] = []
+        """A tunnel's addresses that no driver knows of."""
         self.over = asyncio.Event()
 
     async def dial(self, over: str | None = None) -> tuple[Connection, list[Exception]]:
@@ -166,6 +173,10 @@ class FakeClient:
 
     async def restart(self) -> None:
         self.up, self.restarted = None, True
+        self.node.files.clear()
+
+    async def leased(self) -> list[str]:
+        return self.left
 
     async def ended(self, limit: float) -> str:
         async with asyncio.timeout(limit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -379,6 +380,22 @@ async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> No
     assert not (await outcome(world, resolves="alice", name="app1")).held
 
 
+@pytest.mark.parametrize(
+    ("code", "printed", "held"),
+    [
+        (0, f"{socket.EAI_NONAME}\n", True),
+        (0, f"{socket.EAI_AGAIN}\n", False),
+        (0, "", False),
+        (1, "", False),
+    ],
+)
+async def test_a_name_that_does_not_resolve_is_one_of_which_the_resolver_says_so(
+    world: FakeWorld, code: int, printed: str, *, held: bool
+) -> None:
+    world.alice.node.prints[sys.executable] = Completed(code, printed, "")
+    assert (await outcome(world, cannotResolve="alice", name="x.test")).held == held
+
+
 async def test_disconnected_waits_for_the_end_and_for_the_reason(
     world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +435,9 @@ async def test_stays_disconnected_sees_the_client_and_its_new_sessions_only(
     world.gateway.rows.clear()
     world.alice.up = connection()
     assert not (await outcome(world, **step)).held
+    world.alice.up, world.alice.left = None, ["172.16.0.1"]
+    found = await outcome(world, **step)
+    assert (found.held, found.detail) == (False, "the computer has 172.16.0.1")
 
 
 async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
@@ -446,8 +466,25 @@ async def test_a_restart_and_a_hang_up_reach_the_computer(world: FakeWorld) -> N
     world.alice.up = connection()
     await outcome(world, hangUp="alice")
     assert world.alice.up is None
-    await outcome(world, restart="alice")
+    assert (await outcome(world, restart="alice")).held
     assert world.alice.restarted
+
+
+async def test_a_restart_that_does_nothing_does_not_hold(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing() -> None:
+        """It goes on running."""
+
+    monkeypatch.setattr(world.alice, "restart", nothing)
+    found = await outcome(world, restart="alice")
+    assert (found.held, found.detail) == (False, "alice is still running")
+
+
+async def test_a_restart_that_leaves_a_tunnel_does_not_hold(world: FakeWorld) -> None:
+    world.alice.left = ["172.16.0.1"]
+    found = await outcome(world, restart="alice")
+    assert (found.held, found.detail) == (False, "still has 172.16.0.1")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ class Machine:
         self.resolv = OWN
         self.on_link = False
         """Whether the gateway is."""
+        self.leased: tuple[str, ...] = ()
         self.routes: set[tuple[str, ...]] = set()
 
     async def run(self, argv: Sequence[str]) -> Completed:
@@ -39,6 +40,11 @@ class Machine:
                 via = {} if self.on_link else {"gateway": WAY[2]}
                 row = {"dst": address, **via, "dev": WAY[4], "prefsrc": "192.168.77.10"}
                 return Completed(0, json.dumps([row]), "")
+            case ("ip", "-json", "-4", "address", *_):
+                addresses = ("192.168.77.10", *self.leased)
+                return Completed(
+                    0, json.dumps([{"addr_info": [{"local": one}]} for one in addresses]), ""
+                )
             case ("ip", "route", "add", *route) if tuple(route) in self.routes:
                 return Completed(2, "", "RTNETLINK answers: File exists")
             case ("ip", "route", "add", *route):
@@ -172,6 +178,21 @@ async def test_a_host_route_of_the_users_own_stays(monkeypatch: pytest.MonkeyPat
     await computer.dial()
     await computer.hang_up()
     assert machine.routes == {WAY}
+
+
+async def test_a_tunnel_has_ended_when_its_address_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lab.clients.computer.LEAVE_LIMIT", 0.05)
+    machine = Machine()
+    computer = a_computer(machine, [], monkeypatch)
+    await computer.dial()
+    machine.leased = ("172.16.0.1",)  # a program that is about to dial again keeps it
+    assert await computer.leased() == ["172.16.0.1"]
+    with pytest.raises(TimeoutError):
+        await computer.ended(1.0)
+    machine.leased = ()
+    assert await computer.ended(1.0) == "over"
 
 
 def test_a_profile_is_without_routes_to_the_gateway_alone() -> None:

@@ -183,7 +183,7 @@ SAID: list[tuple[Table, list[str], str]] = [
       "Cannot load inline certificate file"], "no-certificate"),
     (STRONGSWAN_TABLE,
      ["no usable TLS client certificate found for 'CN=x'", "EAP_TLS method failed",
-      "received EAP_FAILURE, EAP authentication failed"], "no-certificate"),
+      "received EAP_FAILURE, EAP authentication failed"], "refused"),  # so says the gateway
     (SSTP_TABLE,
      ["EAP-TLS: Your certificate has expired!", "EAP: peer reports authentication failure"],
      "expired"),
