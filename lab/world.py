@@ -120,6 +120,9 @@ class ClientComputer(Protocol):
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
 
+    async def install_updates(self) -> tuple[str, ...]:
+        """Install the updates, set the registry values, and restart; what was missing."""
+
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
 

@@ -10,6 +10,7 @@ from lab.topology.model.steps import (
     EndFault,
     Fault,
     HangUp,
+    InstallUpdates,
     Reinstate,
     Restart,
     Revoke,
@@ -68,6 +69,13 @@ async def restart(step: Restart, world: World) -> Outcome:
     """The client computer restarts."""
     await world.clients[step.restart].restart()
     return Outcome(held=True, detail="restarted")
+
+
+async def install_updates(step: InstallUpdates, world: World) -> Outcome:
+    """The client computer gets what it lacks, and restarts."""
+    missing = await world.clients[step.installUpdates].install_updates()
+    detail = ", ".join(missing) or "it had everything"
+    return Outcome(held=True, detail=f"{detail}; restarted")
 
 
 async def update(step: Update, world: World) -> Outcome:

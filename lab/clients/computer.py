@@ -6,6 +6,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from gateway.policy.diagnostics import now as attempt_time
 from lab.clients.host_routes import HostRoutes
@@ -23,7 +24,7 @@ from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.side_by_side import at_once
 from lab.topology.model.vocabulary import VpnProtocol
-from lab.topology.planning.plan import ClientPlan
+from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
 from lab.world import End, GatewayHandle, end_of
@@ -59,6 +60,7 @@ class Computer:
         self.thumbprint = presented.thumbprint if presented else None
         self.session = ""
         self.dialled_until = -math.inf
+        self.system = plan.system
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
         self._origin = Origin(address, access, via)
@@ -166,6 +168,13 @@ class Computer:
         self._host_routes = HostRoutes(self.node)
         await self.node.reboot()
 
+    async def install_updates(self) -> tuple[str, ...]:
+        """Install the updates, set the registry values, and restart; what was missing."""
+        missing = self.system.missing()
+        self.system = self.system.prepared()
+        await self.restart()
+        return missing
+
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
         await self._connected().rekey()
@@ -185,12 +194,17 @@ class Computer:
 
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
         """The program for a protocol, with the profile and the user's certificate or password."""
+        self._check_system(protocol, profile)
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(
-                self.node, profile, user, offered(self._plan.os, profile.ipsec, self._plan.ike)
+                self.node,
+                profile,
+                user,
+                offered(self.system.os, profile.ipsec, self._plan.ike),
+                self.system.eap_tls,
             ),
-            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
+            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
                 self.node, profile, _certificate(protocol, user), self._plan.proxy
             ),
@@ -200,6 +214,23 @@ class Computer:
             message = f"the profile offers {names}, not {protocol}"
             raise NotDialledError(protocol, "no-protocol", message, 0.0)
         return drivers[protocol](await self._sign_in(protocol))
+
+    def _check_system(self, protocol: VpnProtocol, profile: Profile) -> None:
+        """NotDialledError if the operating system, as it is now, does not dial the protocol."""
+        if self.system.windows and not self.system.administrator:
+            message = f"the user of {self.name} has no administrator rights"
+            raise NotDialledError(protocol, "administrator", message, 0.0)
+        radius = self._plan.user is not None or bool(profile.radius_root)
+        message = self.system.why_not(protocol, radius=radius)
+        if message:
+            raise NotDialledError(protocol, "system", message, 0.0)
+
+    def _tls(self) -> TlsLimits | None:
+        """The limits of its user and of its operating system, whichever are narrower."""
+        own = self._plan.tls or TlsLimits()
+        versions = [one for one in (own.maximum, self.system.sstp_tls) if one]
+        limits = replace(own, maximum=min(versions, default=None), eap_maximum=self.system.eap_tls)
+        return None if limits == TlsLimits() else limits
 
     async def _sign_in(self, protocol: VpnProtocol) -> User:
         if self._plan.user and self._plan.password:
@@ -215,11 +246,13 @@ class Computer:
 
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""
+        windows = self.system.windows
+        computer = {"processorArchitecture": self.system.architecture} if windows else {}
         if self._plan.user:
-            return {"authenticationMethod": "EAPMSCHAPv2"}
+            return {**computer, "authenticationMethod": "EAPMSCHAPv2"}
         root = self._radius_root
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
-        return {"authenticationMethod": "EAPTLS", **data}
+        return {**computer, "authenticationMethod": "EAPTLS", **data}
 
 
 async def _connected(driver: Driver) -> Connection:

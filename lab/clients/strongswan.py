@@ -27,6 +27,7 @@ from lab.clients.strongswan_config import (
 from lab.clients.user import UserPassword
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
+from lab.topology.model.tls import TlsVersion
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
@@ -53,11 +54,19 @@ class StrongSwan:
 
     protocol: VpnProtocol = "IkeV2"
 
-    def __init__(self, node: Node, profile: Profile, user: User, offered: Proposals) -> None:
+    def __init__(
+        self,
+        node: Node,
+        profile: Profile,
+        user: User,
+        offered: Proposals,
+        eap_maximum: TlsVersion | None = None,
+    ) -> None:
         self._node = node
         self._profile = profile
         self._user = user
         self._offered = offered
+        self._eap_maximum = eap_maximum
         self._daemon: Process | None = None
         self._userspace = False
         self._seconds = 0.0
@@ -158,6 +167,7 @@ class StrongSwan:
             userspace=self._userspace,
             patient=self._uses_radius,
             slowness=turns.slowness(),
+            eap_maximum=self._eap_maximum,
         )
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
         env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}

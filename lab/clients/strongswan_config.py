@@ -7,6 +7,7 @@ from typing import Any, Literal
 from gateway.charon.proposals import Proposals
 from lab.clients.profile import Profile
 from lab.clients.user import UserCertificate, UserPassword
+from lab.topology.model.tls import TlsVersion
 
 IKE, CHILD = "azure", "vnet"
 User = UserCertificate | UserPassword
@@ -27,14 +28,22 @@ SILENCE = 3
 
 
 def strongswan_conf(
-    directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
+    directory: str,
+    *,
+    userspace: bool,
+    patient: bool = False,
+    slowness: float = 1.0,
+    eap_maximum: TlsVersion | None = None,
 ) -> str:
     """strongswan.conf. Windows gives up later, but a lab should not wait long for a firewall. The
     plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns. The log:
-    see gateway.charon.config."""
+    see gateway.charon.config. `eap_maximum`: the newest TLS version of EAP-TLS."""
     tries, timeout, base = PATIENT if patient else QUICK
     plugins = _PLUGINS.format(ipsec="kernel-libipsec" if userspace else "").replace("  ", " ")
-    return f"""charon {{
+    limits = f"libtls {{\n  version_min = 1.0\n  version_max = {eap_maximum}\n}}\n"
+    return (
+        (limits if eap_maximum else "")
+        + f"""charon {{
   load = {plugins}
   load_modular = no
   threads = 16
@@ -64,6 +73,7 @@ charon-systemd {{
   }}
 }}
 """
+    )
 
 
 def connection_message(

@@ -22,6 +22,7 @@ from lab.topology.rules import (
     radius,
     sites,
     steps,
+    systems,
     unused,
     warnings,
 )
@@ -33,6 +34,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     prefixes.RULES,
     certificates.RULES,
     clients.RULES,
+    systems.RULES,
     gateways.RULES,
     sites.RULES,
     radius.RULES,
@@ -43,7 +45,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
 )
 
 
-_RUNNING: Iterable[Rule] = (*steps.RUNNING, *faults.RUNNING)
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING)
 
 
 def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
