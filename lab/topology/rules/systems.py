@@ -9,6 +9,7 @@ from lab.topology.model import steps
 from lab.topology.model.persona import (
     SYSTEMS,
     VALUES,
+    ClientSystem,
     canonical_value,
     known_version,
     wrong_value,
@@ -81,12 +82,13 @@ def _updates(path: Path, client: Client) -> Iterator[Problem]:
             for version, row in rows.items()
             if update in row.updates
         ]
-        known = f"{update} is for {listing(for_others)}, not for {system}"
-        remedy = f"{system} takes {listing(own)}" if own else "leave it out: this lab knows none"
-        if not for_others:
-            known = f"{update!r} is no update that this lab knows"
+        if for_others:
+            message = f"{update} is for {listing(for_others)}, not for {system}"
+            remedy = f"{system} takes {listing(own)}" if own else "leave it out"
+        else:
+            message = f"{update!r} is no update that this lab knows"
             remedy = did_you_mean(update, own or _ALL_UPDATES)
-        yield Problem((*path, "updates", index), known, remedy)
+        yield Problem((*path, "updates", index), message, remedy)
 
 
 def _registry(path: Path, client: Client) -> Iterator[Problem]:
@@ -97,11 +99,9 @@ def _registry(path: Path, client: Client) -> Iterator[Problem]:
         value = canonical_value(key)
         place: Path = (*path, "registry", key)
         if value in seen:
-            yield Problem(
-                place, f"this is {seen[value]!r}, too", "set each value once", at_key=True
-            )
+            yield Problem(place, f"{value} is set already", "set each value once", at_key=True)
         elif value not in VALUES:
-            message = f"{key!r} is no registry value that this lab knows"
+            message = f"'{key}' is no registry value that this lab knows"
             yield Problem(place, message, _nearest(value, own), at_key=True)
         elif value not in own:
             message = f"{value} has no effect on {system}"
@@ -115,7 +115,7 @@ def _nearest(value: str, own: tuple[str, ...]) -> str:
     """The value with the same last part, or else the nearest."""
     last = value.rpartition("\\")[2].casefold()
     same = [known for known in own if known.rpartition("\\")[2].casefold() == last]
-    return f"did you mean {same[0]!r}?" if same else did_you_mean(value, own)
+    return f"did you mean '{same[0]}'?" if same else did_you_mean(value, own).replace("\\\\", "\\")
 
 
 def protocols_are_the_systems(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -124,44 +124,50 @@ def protocols_are_the_systems(topology: Topology, _declared: Declared) -> Iterat
         for index, protocol in enumerate(client.protocols or ()):
             if protocol not in client.dials:
                 why = client.system.prepared().why_not(protocol, radius=True)
-                able = listing(client.system.release.dials) or "nothing"
+                able = listing(client.system.release.dials or ("nothing",))
                 remedy = f"{client.system} dials {able}"
                 yield Problem(("clients", name, "protocols", index), why, remedy)
 
 
 def dialling_systems_are_ready(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """`connects` needs a computer that can dial as it is at that time."""
-    if not declared.whole("gateways"):
-        return
+    wrong = {problem.path[1] for problem in systems_exist(topology, declared)}
     ready: set[str] = set()
     for index, step in enumerate(topology.expect):
         if isinstance(step, steps.InstallUpdates):
             ready.add(step.installUpdates)
-        client = topology.clients.get(step.connects) if isinstance(step, steps.Connects) else None
-        gateway = gateway_of(topology, client)
-        if not isinstance(step, steps.Connects) or client is None or gateway is None:
+        if not isinstance(step, steps.Connects) or step.connects in wrong:
             continue
-        system = client.system.prepared() if step.connects in ready else client.system
-        path: Path = ("expect", index)
-        if system.windows and not system.administrator:
-            message = f"the user of {step.connects!r} has no administrator rights"
-            remedy = "leave `administrator: false` out, or expect {refused: ..., because: ...}"
-            yield Problem((*path, "connects"), message, remedy)
-            continue
-        radius = may_authenticate(topology, gateway, "Radius")
-        asked = step.over and (step.over,)
-        able = [one for one in asked or client.dials if not system.why_not(one, radius=radius)]
-        offered = [one for one in able if may_offer(topology, gateway, one)]
-        if asked and step.over in client.dials and not able:
+        client = topology.clients.get(step.connects)
+        whole = declared.whole("gateways") and declared.whole("clients", step.connects)
+        if client and gateway_of(topology, client) and whole:
+            system = client.system.prepared() if step.connects in ready else client.system
+            yield from _not_ready(("expect", index), topology, step, system)
+
+
+def _not_ready(
+    path: Path, topology: Topology, step: steps.Connects, system: ClientSystem
+) -> Iterator[Problem]:
+    client = topology.clients[step.connects]
+    gateway = topology.gateway_of(client)
+    if system.windows and not system.administrator:
+        message = f"the user of {step.connects!r} has no administrator rights"
+        remedy = "leave `administrator: false` out, or expect {refused: ..., because: ...}"
+        yield Problem((*path, "connects"), message, remedy)
+        return
+    radius = may_authenticate(topology, gateway, "Radius")
+    if step.over and step.over in client.dials:
+        why = system.why_not(step.over, radius=radius)
+        install = ", or install its updates before" if system.missing() else ""
+        if why:
             yield Problem(
-                (*path, "over"),
-                system.why_not(asked[0], radius=radius),
-                "expect {refused: ..., because: system}" + (
-                    ", or install its updates before" if system.missing() else ""),
-            )  # fmt: skip
-        elif not asked and not offered:
+                (*path, "over"), why, f"expect {{refused: ..., because: system}}{install}"
+            )
+    if step.over is None:
+        able = [one for one in client.dials if not system.why_not(one, radius=radius)]
+        if not any(may_offer(topology, gateway, one) for one in able):
             message = f"{step.connects!r} and {gateway!r} have no protocol in common"
-            remedy = f"{system} dials {listing(able) or 'nothing'}"
+            remedy = f"{system} dials {listing(able or ['nothing'])}"
             yield Problem((*path, "connects"), message, remedy)
 
 
