@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from gateway.charon.proposals import Proposals, proposals
 from gateway.policy.diagnostics import now as attempt_time
 from lab.clients.host_routes import HostRoutes
 from lab.clients.library_errors import UNUSABLE, refusal
+from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
@@ -33,6 +35,8 @@ DIALS = 16
 """Concurrent dials per processor: a dial with a second factor may take half a minute."""
 SESSION_LIMIT = 2.0
 """Seconds within which the gateway has the session of a tunnel that its client calls up."""
+_APPLES = ("macos", "ios")
+"""They read the mobileconfig."""
 User = UserCertificate | UserPassword
 
 
@@ -195,13 +199,15 @@ class Computer:
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
         """The program for a protocol, with the profile and the user's certificate or password."""
         self._check_system(protocol, profile)
+        if protocol == "IkeV2" and self.system.os in _APPLES:
+            profile = profile.as_apples()
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(
                 self.node,
                 profile,
                 user,
-                offered(self.system.os, profile.ipsec, self._plan.ike),
+                offered(self.system.os, self._asked(profile), self._plan.ike),
                 self.system.eap_tls,
             ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
@@ -213,7 +219,10 @@ class Computer:
             names = ", ".join(profile.protocols)
             message = f"the profile offers {names}, not {protocol}"
             raise NotDialledError(protocol, "no-protocol", message, 0.0)
-        return drivers[protocol](await self._sign_in(protocol))
+        user = await self._sign_in(protocol)
+        if profile.identity and profile.apple:
+            _check_method(profile.apple, user)
+        return drivers[protocol](user)
 
     def _check_system(self, protocol: VpnProtocol, profile: Profile) -> None:
         """NotDialledError if the operating system, as it is now, does not dial the protocol."""
@@ -224,6 +233,12 @@ class Computer:
         message = self.system.why_not(protocol, radius=radius)
         if message:
             raise NotDialledError(protocol, "system", message, 0.0)
+
+    def _asked(self, profile: Profile) -> Proposals | None:
+        """The proposals that the profile asks for, where this operating system reads them."""
+        if self.system.os in _APPLES:
+            return profile.apple.proposals if profile.apple else None
+        return proposals(profile.ipsec) if profile.ipsec else None
 
     def _tls(self) -> TlsLimits | None:
         """The limits of its user and of its operating system, whichever are narrower."""
@@ -253,6 +268,13 @@ class Computer:
         root = self._radius_root
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
         return {**computer, "authenticationMethod": "EAPTLS", **data}
+
+
+def _check_method(told: AppleSettings, user: User) -> None:
+    """NotDialledError if the mobileconfig asks for a proof that the user lacks."""
+    if told.certificate != isinstance(user, UserCertificate):
+        asked = "a certificate" if told.certificate else "a password"
+        raise NotDialledError("IkeV2", "no-certificate", f"the mobileconfig asks for {asked}", 0.0)
 
 
 async def _connected(driver: Driver) -> Connection:
