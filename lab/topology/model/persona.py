@@ -232,6 +232,13 @@ class ClientSystem:
         shown = "X86" if self.architecture == "X86" else ""
         return " ".join(filter(None, (self.os, self.version, shown)))
 
+    @property
+    def label(self) -> str:
+        """The same, with what it lacks."""
+        lacks = "not updated" if self.missing() else ""
+        rights = "" if self.administrator else "no administrator"
+        return ", ".join(filter(None, (str(self), lacks, rights)))
+
     def prepared(self) -> ClientSystem:
         """The computer with all updates and registry values that the seed names for it."""
         wanted = self.release.registry(self.architecture)
