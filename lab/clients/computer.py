@@ -67,7 +67,7 @@ class Computer:
         self.system = plan.system
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
-        self._origin = Origin(address, access, via)
+        self._origin = Origin(address, access, via, plan.gateway_address)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None

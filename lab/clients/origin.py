@@ -25,6 +25,8 @@ class Origin:
     """The router."""
     proxy: tuple[str, Node] | None = None
     """The proxy through which it dials, and its address."""
+    gateway: str = ""
+    """The address that it dials; empty: the only one that is dialled."""
 
     async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
         """Those of the public ends that are this computer's.
@@ -50,7 +52,11 @@ class Origin:
             table = await self.access.call(translations)
         except (OSError, LabError):  # this kernel does not tell
             table = []
-        translated = {row.outside: row.inside for row in table if row.protocol == number}
+        translated = {
+            row.outside: row.inside
+            for row in table
+            if row.protocol == number and self.gateway in ("", row.to)
+        }
         return {end: translated.get(end, end) for end in ends}
 
 

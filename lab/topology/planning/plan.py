@@ -180,6 +180,8 @@ class ClientPlan:
     proxy: tuple[str, int] | None = None
     sstp_client: Literal["sstpc", "python"] = "sstpc"
     tls: TlsLimits | None = None
+    gateway_address: str = ""
+    """The gateway's public address; empty: the only one that is dialled."""
     ike: IkeOffer | None = None
     """What it proposes in place of its operating system and the profile."""
 

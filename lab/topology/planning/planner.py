@@ -154,5 +154,6 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         proxy=(at, proxy.port) if proxy else None,
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, ciphers=client.tls.ciphers) if client.tls else None,
+        gateway_address=str(addresses.public[topology.gateway_of(client)].device),
         ike=client.ike,
     )
