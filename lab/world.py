@@ -129,6 +129,9 @@ class ClientComputer(Protocol):
     async def leased(self) -> list[str]:
         """The kernel's addresses besides the computer's own: a tunnel's, whoever made it."""
 
+    async def install_updates(self) -> tuple[str, ...]:
+        """Install the updates, set the registry values, and restart; what was missing."""
+
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
 

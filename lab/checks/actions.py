@@ -10,6 +10,7 @@ from lab.topology.model.steps import (
     EndFault,
     Fault,
     HangUp,
+    InstallUpdates,
     Reinstate,
     Restart,
     Revoke,
@@ -76,6 +77,13 @@ async def restart(step: Restart, world: World) -> Outcome:
     if left := await client.leased():
         return Outcome(held=False, detail=f"still has {', '.join(left)}")
     return Outcome(held=True, detail="restarted")
+
+
+async def install_updates(step: InstallUpdates, world: World) -> Outcome:
+    """The client computer gets what it lacks, and restarts."""
+    missing = await world.clients[step.installUpdates].install_updates()
+    detail = ", ".join(missing) or "it had everything"
+    return Outcome(held=True, detail=f"{detail}; restarted")
 
 
 async def update(step: Update, world: World) -> Outcome:

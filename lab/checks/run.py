@@ -56,6 +56,7 @@ WORK: dict[type[Step], Work] = {
     model.Disconnect: actions.disconnect,
     model.HangUp: actions.hang_up,
     model.Restart: actions.restart,
+    model.InstallUpdates: actions.install_updates,
     model.Update: actions.update,
     model.Fault: actions.fault,
     model.EndFault: actions.end_fault,

@@ -7,10 +7,13 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
+from gateway.charon.proposals import Proposals, proposals
 from gateway.policy.diagnostics import now as attempt_time
 from lab.clients.host_routes import HostRoutes
 from lab.clients.library_errors import UNUSABLE, refusal
+from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
@@ -23,8 +26,9 @@ from lab.clients.user import NoCredentials, User, UserCertificate, UserPassword,
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
 from lab.side_by_side import at_once
+from lab.topology.model.tls import TlsVersion
 from lab.topology.model.vocabulary import VpnProtocol
-from lab.topology.planning.plan import ClientPlan
+from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
 from lab.world import End, GatewayHandle, end_of
@@ -35,6 +39,8 @@ SESSION_LIMIT = 2.0
 """Seconds within which the gateway has the session of a tunnel that its client calls up."""
 LEAVE_LIMIT = 5.0
 """Seconds within which a program takes away the address of a tunnel that is down."""
+_APPLES = ("macos", "ios")
+"""They read the mobileconfig."""
 
 
 class Computer:
@@ -62,6 +68,7 @@ class Computer:
         self.thumbprint = presented.thumbprint if presented else None
         self.session = ""
         self.dialled_until = -math.inf
+        self.system = plan.system
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
         self._origin = Origin(address, access, gateway_address, via)
@@ -169,6 +176,13 @@ class Computer:
         self._host_routes = HostRoutes(self.node)
         await self.node.reboot()
 
+    async def install_updates(self) -> tuple[str, ...]:
+        """Install the updates, set the registry values, and restart; what was missing."""
+        missing = self.system.missing()
+        self.system = self.system.prepared()
+        await self.restart()
+        return missing
+
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
         await self._connected().rekey()
@@ -200,16 +214,19 @@ class Computer:
 
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
         """The program for a protocol, with the profile and the user's certificate or password."""
+        self._check_system(protocol, profile)
+        if protocol == "IkeV2" and self.system.os in _APPLES:
+            profile = profile.as_apples()
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(
                 self.node,
                 profile,
                 user,
-                offered(self._plan.os, profile.ipsec, self._plan.ike),
-                self._plan.tls,
+                offered(self.system.os, self._asked(profile), self._plan.ike),
+                self._eap_limits(),
             ),
-            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
+            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
                 self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
             ),
@@ -218,7 +235,40 @@ class Computer:
             names = ", ".join(profile.protocols)
             message = f"the profile offers {names}, not {protocol}"
             raise NotDialledError(protocol, "no-protocol", message, 0.0)
-        return drivers[protocol](await self._sign_in())
+        user = await self._sign_in()
+        if profile.identity and profile.apple:
+            _check_method(profile.apple, user)
+        return drivers[protocol](user)
+
+    def _check_system(self, protocol: VpnProtocol, profile: Profile) -> None:
+        """NotDialledError if the operating system, as it is now, does not dial the protocol."""
+        if self.system.windows and not self.system.administrator:
+            message = f"the user of {self.name} has no administrator rights"
+            raise NotDialledError(protocol, "administrator", message, 0.0)
+        radius = self._plan.user is not None or bool(profile.radius_root)
+        message = self.system.why_not(protocol, radius=radius)
+        if message:
+            raise NotDialledError(protocol, "system", message, 0.0)
+
+    def _asked(self, profile: Profile) -> Proposals | None:
+        """The proposals that the profile asks for, where this operating system reads them."""
+        if self.system.os in _APPLES:
+            return profile.apple.proposals if profile.apple else None
+        return proposals(profile.ipsec) if profile.ipsec else None
+
+    def _tls(self) -> TlsLimits | None:
+        """The limits of SSTP: of its user and of its operating system, whichever are narrower."""
+        limits = replace(self._limits(self.system.sstp_tls), eap_maximum=self.system.eap_tls)
+        return None if limits == TlsLimits() else limits
+
+    def _eap_limits(self) -> TlsLimits:
+        """The same of EAP-TLS over IKEv2."""
+        return self._limits(self.system.eap_tls)
+
+    def _limits(self, of_system: TlsVersion | None) -> TlsLimits:
+        own = self._plan.tls or TlsLimits()
+        versions = [one for one in (own.maximum, of_system) if one]
+        return replace(own, maximum=min(versions, default=None))
 
     async def _sign_in(self) -> User:
         if self._plan.user and self._plan.password:
@@ -233,11 +283,22 @@ class Computer:
 
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""
+        windows = self.system.windows
+        computer = {"processorArchitecture": self.system.architecture} if windows else {}
         if self._plan.user:
-            return {"authenticationMethod": "EAPMSCHAPv2"}
+            return {**computer, "authenticationMethod": "EAPMSCHAPv2"}
         root = self._radius_root
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
-        return {"authenticationMethod": "EAPTLS", **data}
+        return {**computer, "authenticationMethod": "EAPTLS", **data}
+
+
+def _check_method(told: AppleSettings, user: User) -> None:
+    """NotDialledError if the mobileconfig asks for another proof than the user has. Who has none
+    dials all the same."""
+    has_none = isinstance(user, NoCredentials)
+    if not has_none and told.certificate != isinstance(user, UserCertificate):
+        asked = "a certificate" if told.certificate else "a password"
+        raise NotDialledError("IkeV2", "no-certificate", f"the mobileconfig asks for {asked}", 0.0)
 
 
 async def _connected(driver: Driver) -> Connection:

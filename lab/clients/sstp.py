@@ -152,7 +152,11 @@ class Sstp:
 
     async def _write_files(self) -> None:
         files: dict[str, str | bytes] = {
-            OPTIONS: pppd_options(self._user, radius=bool(self._profile.radius_root)),
+            OPTIONS: pppd_options(
+                self._user,
+                radius=bool(self._profile.radius_root),
+                eap_maximum=self._tls.eap_maximum if self._tls else None,
+            ),
             ROOT: self._profile.server_root,
         }
         if self._profile.radius_root:

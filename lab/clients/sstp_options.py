@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 from lab.clients.user import NoCredentials, User, UserPassword
+from lab.topology.model.tls import TlsVersion
 from lab.topology.planning.plan import TlsLimits
 from radius.printable import printable
 
@@ -42,13 +43,17 @@ def dial_limit(user: User, radius_root: bytes) -> float:
     return RADIUS_DIAL_LIMIT if isinstance(user, UserPassword) or radius_root else DIAL_LIMIT
 
 
-def pppd_options(user: User, *, radius: bool = False) -> bytes:
+def pppd_options(
+    user: User, *, radius: bool = False, eap_maximum: TlsVersion | None = None
+) -> bytes:
     """pppd's option file. It contains the password: mode 0600.
 
-    `radius`: a RADIUS server, not the gateway, authenticates the user's certificate. The driver
-    sets routes (split tunnel) and resolver, in place of Debian's scripts, which do not know nodes.
+    `radius`: a RADIUS server, not the gateway, authenticates the user's certificate. `eap_maximum`:
+    the newest TLS version of EAP-TLS. The driver sets routes (split tunnel) and resolver, in place
+    of Debian's scripts, which do not know nodes.
     """
-    options = (*_COMMON, *_user_options(user, radius=radius))
+    limits = [f"max-tls-version {eap_maximum}"] if eap_maximum else []
+    options = (*_COMMON, *_user_options(user, radius=radius), *limits)
     return b"\n".join((*map(str.encode, options), *_password(user), b""))
 
 

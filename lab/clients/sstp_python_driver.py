@@ -126,6 +126,7 @@ class PythonSstp:
             *(word for route in self._profile.routes for word in ("--route", route)),
             *(("--proxy", f"{self._proxy[0]}:{self._proxy[1]}") if self._proxy else ()),
             *(("--maximum-tls", self._tls.maximum) if self._tls.maximum else ()),
+            *(("--maximum-eap-tls", self._tls.eap_maximum) if self._tls.eap_maximum else ()),
             *(word for suite in self._tls.ciphers for word in ("--cipher", suite)),
         ]
 

@@ -206,7 +206,7 @@ class StrongSwan:
         await self._node.run(["ip", "-force", "-batch", "-"], input="\n".join(commands))
 
     def _load(self, session: vici.Session) -> None:
-        for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
+        for root in _each(self._profile.server_root + self._profile.radius_root):
             session.load_cert({"type": "x509", "flag": "CA", "data": root})
         if isinstance(self._user, UserPassword):
             session.load_shared({"type": "EAP", "data": self._user.password})
@@ -258,6 +258,12 @@ def _initiate(session: vici.Session, lines: list[str], limit: float) -> str:
     except vici.exception.CommandException as error:
         return str(error)
     return ""
+
+
+def _each(pem: bytes) -> list[bytes]:
+    """The certificates of a PEM text one by one: charon takes the first of each."""
+    end = b"-----END CERTIFICATE-----\n"
+    return [one + end for one in pem.split(end)[:-1]]
 
 
 def _text(entry: Message) -> str:

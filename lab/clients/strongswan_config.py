@@ -99,7 +99,7 @@ def connection_message(
         "dpd_delay": "30s",
         "send_certreq": "no",
         "local": _local(profile, user),
-        "remote": {"auth": "pubkey", "id": profile.server},
+        "remote": {"auth": "pubkey", "id": profile.identity or profile.server},
         "children": {
             CHILD: {
                 "remote_ts": list(profile.routes),

@@ -37,7 +37,7 @@ class Translation:
     """Address and port."""
     outside: tuple[str, int]
     to: str
-    """The other end's address."""
+    """The other end's address: `outside` is the same for connections to several."""
 
 
 def translations() -> list[Translation]:

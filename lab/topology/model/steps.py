@@ -202,6 +202,13 @@ class Restart(_Step):
     restart: str
 
 
+class InstallUpdates(_Step):
+    """The administrator of a Windows computer installs the updates that it lacks for the VPN, sets
+    the registry values, and restarts it."""
+
+    installUpdates: str
+
+
 class Update(_Step):
     """The operator changes the gateway: `properties` is merged into its document (RFC 7396)."""
 
@@ -261,7 +268,7 @@ CHECKS: tuple[type[_Step], ...] = (
     Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Fault, EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -294,6 +301,7 @@ Step = Annotated[
     | Annotated[Disconnect, Tag("disconnect")]
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
+    | Annotated[InstallUpdates, Tag("installUpdates")]
     | Annotated[Update, Tag("update")]
     | Annotated[Fault, Tag("fault")]
     | Annotated[EndFault, Tag("endFault")]

@@ -15,7 +15,7 @@ from gateway.arm.resource import GatewayProperties
 from gateway.arm.rules.case import DeploymentModel
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
-from lab.topology.model.persona import PROTOCOLS, Os
+from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
 from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site
@@ -27,12 +27,14 @@ from lab.topology.model.values import (
     CommonName,
     Days,
     Duration,
+    Dword,
     Loss,
     Mbps,
     Name,
     Port,
     Prefix,
     SignIn,
+    Version,
 )
 from lab.topology.model.vocabulary import VpnProtocol
 
@@ -189,6 +191,18 @@ class Client(_Model):
 
     os: Os
     """Its operating system: determines which protocols it dials, and in which order."""
+    version: Version | None = None
+    """The version of windows10, macos or ios, such as 1607 or "10.13"; left out, the newest."""
+    architecture: Architecture | None = None
+    """The processor of a Windows; left out, Amd64. Servers have no other."""
+    updates: tuple[str, ...] | None = None
+    """The updates that are installed on a Windows, such as [KB4057142]. Without `updates` and
+    `registry`, all that it needs are there; with one of them, nothing but what they say."""
+    registry: dict[str, Dword] | None = None
+    """Registry values of a Windows by their paths, each a REG_DWORD, such as
+    {'HKLM\\SYSTEM\\CurrentControlSet\\Services\\RasMan\\PPP\\EAP\\13\\TlsVersion': 0xfc0}."""
+    administrator: bool = True
+    """Whether the user of a Windows has administrator rights; without them it dials nothing."""
     behind: str
     """Its access network: a key of `access`."""
     gateway: str | None = None
@@ -201,12 +215,13 @@ class Client(_Model):
     password: Password | None = None
     """A password to use in place of the right one."""
     protocols: Annotated[tuple[VpnProtocol, ...], Field(min_length=1)] | None = None
-    """The protocols it dials, in order, in place of its operating system's."""
+    """The protocols it dials, in order, in place of its operating system's. No operating system
+    dials what it cannot."""
     sstpClient: SstpClient = "sstpc"
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
     tls: Tls | None = None
-    """Limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
+    """Further limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
     {maximum: "1.1"}."""
     ike: IkeOffer | None = None
     """What it proposes over IkeV2, such as {proposals: [aes256-sha256-modp2048]}; left out, the
@@ -214,8 +229,26 @@ class Client(_Model):
 
     @property
     def dials(self) -> tuple[VpnProtocol, ...]:
-        """The protocols it dials, first choice first."""
-        return self.protocols or PROTOCOLS[self.os]
+        """The protocols it dials once it has all updates, first choice first."""
+        able = self.system.release.dials
+        return tuple(one for one in self.order if one in able)
+
+    @property
+    def order(self) -> tuple[VpnProtocol, ...]:
+        """The protocols that its user tries, first choice first."""
+        return self.protocols or order_of(self.os)
+
+    @property
+    def system(self) -> ClientSystem:
+        """Its operating system when the lab begins."""
+        return client_system(
+            self.os,
+            self.version,
+            self.architecture,
+            self.updates,
+            self.registry,
+            administrator=self.administrator,
+        )
 
 
 class Topology(_Model):

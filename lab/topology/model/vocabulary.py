@@ -18,6 +18,8 @@ Reason = Literal[
     "proxy",  # the HTTP proxy refused
     "server-untrusted",  # the client does not trust the gateway
     "no-protocol",  # the profile does not offer the protocol to dial
+    "system",  # the computer's operating system cannot dial the protocol
+    "administrator",  # the computer is a Windows, and its user has no administrator rights
 ]
 """Why a client was not connected: the gateway's reason, or the client's if it reached none."""
 

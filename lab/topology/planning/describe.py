@@ -35,7 +35,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "clients": [
             {
                 "name": client.name,
-                "os": client.os,
+                "os": str(client.system),
                 "behind": client.access,
                 "dials": client.gateway,
                 "protocols": list(client.protocols),

@@ -23,6 +23,7 @@ from lab.topology.rules import (
     security_groups,
     sites,
     steps,
+    systems,
     throughput,
     unused,
     warnings,
@@ -35,6 +36,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
     prefixes.RULES,
     certificates.RULES,
     clients.RULES,
+    systems.RULES,
     gateways.RULES,
     sites.RULES,
     security_groups.RULES,
@@ -47,7 +49,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
 )
 
 
-_RUNNING: Iterable[Rule] = (*steps.RUNNING, *faults.RUNNING)
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING)
 
 
 def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:

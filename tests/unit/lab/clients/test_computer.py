@@ -12,6 +12,7 @@ import pytest
 from lab.clients.computer import Computer
 from lab.clients.profile import Profile
 from lab.nodes.base import Completed
+from lab.topology.model.persona import client_system
 from lab.topology.planning.plan import ClientPlan
 from lab.vpn_client import Connection, NotDialledError, RefusedError
 
@@ -122,7 +123,7 @@ def a_computer(machine: Machine, seen: list[bytes], monkeypatch: pytest.MonkeyPa
         return Untidy(machine, seen, refused=protocol == "IkeV2")
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
-    plan = ClientPlan("pc", "pc", "windows10", "gw", "home", ("IkeV2", "OpenVPN"))
+    plan = ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", ("IkeV2", "OpenVPN"))
     return Computer(
         plan,
         node=machine,  # type: ignore[arg-type]
@@ -247,7 +248,7 @@ async def test_a_dials_session_is_the_one_that_both_ends_have(
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
     computer = Computer(
-        ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",)),
+        ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", ("OpenVPN",)),
         node=machine,  # type: ignore[arg-type]
         access=machine,  # type: ignore[arg-type]
         address="192.168.77.10",
@@ -272,7 +273,7 @@ async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
     monkeypatch.setattr(Computer, "_set_up", set_up)
     for protocols, reason in ((("IkeV2", "OpenVPN"), "refused"), (("OpenVPN",), "no-protocol")):
         computer = Computer(
-            ClientPlan("pc", "pc", "linux", "gw", "home", protocols),  # type: ignore[arg-type]
+            ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", protocols),  # type: ignore[arg-type]
             node=machine,  # type: ignore[arg-type]
             access=machine,  # type: ignore[arg-type]
             address="192.168.77.10",

@@ -62,6 +62,19 @@ async def test_behind_a_router_the_port_tells_whose_it_is(protocol: str, own: se
     assert await made(Router(*BOTH), protocol, (40000, 4500, 1234, 999, 0), None) == own
 
 
+async def test_two_gateways_see_the_same_port_of_the_router() -> None:
+    """A port is translated for each destination."""
+    table = [
+        Translation(UDP, (who, 4500), (NAT, 4500), to)
+        for who, to in ((ALICE, "192.0.2.3"), (BOB, "192.0.2.4"))
+    ]
+    for rows in (table, table[::-1]):
+        fake: Any = Router(*rows)
+        for gateway, own in (("192.0.2.3", {(NAT, 4500)}), ("192.0.2.4", set())):
+            origin = Origin(ALICE, fake, gateway)
+            assert await origin.made("IkeV2", {(NAT, 4500)}) == own
+
+
 async def test_without_nat_it_is_the_address() -> None:
     fake: Any = Router()
     ends = {(ALICE, 7), (BOB, 8), (NAT, 9)}

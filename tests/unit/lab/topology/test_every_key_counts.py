@@ -57,6 +57,7 @@ OTHER: dict[str, Any] = {
     "every-word.pki.northwind-root.validTo": "+2d",
     "every-word.sites.head-office.directory.realm": "example.test",
     "every-word.sites.head-office.radius.secondFactor.approved": 5,
+    "every-word.clients.olga.administrator": False,
     "every-word.gateways.contoso-gw.deploymentModel": "Classic",
 }
 
