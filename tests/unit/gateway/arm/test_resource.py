@@ -68,6 +68,10 @@ def test_the_seeds_table() -> None:
     assert [s.bgp for s in SKUS.values()] == [False] + [True] * 6
 
 
+def test_the_seeds_tunnels() -> None:
+    assert [s.site_to_site_tunnels for s in SKUS.values()] == [10] + [30] * 6
+
+
 def test_a_secret_that_is_left_out_is_kept_for_the_server_that_had_it(document: Any) -> None:
     def gateway(*servers: tuple[str, str | None]) -> VirtualNetworkGateway:
         rows = [{"radiusServerAddress": a, "radiusServerSecret": s} for a, s in servers]
