@@ -155,14 +155,18 @@ def outcomes(checkout: Path, proofs: Iterable[Proof]) -> dict[str, str]:
 
 
 def pytest_outcomes(checkout: Path, tests: list[str]) -> dict[str, str]:
-    """An error, as of a module that cannot be imported, is no failure."""
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory, "report.xml")
         options = ("-n", "0", "-q", "-o", f"cache_dir={directory}/cache", f"--junitxml={report}")
         _p2slab(checkout, "test", *options, *tests)
-        root = ET.parse(report).getroot() if report.exists() else ET.Element("testsuites")
+        text = report.read_text(encoding="utf-8") if report.exists() else "<testsuites />"
+    return of_report(text, tests)
+
+
+def of_report(text: str, tests: list[str]) -> dict[str, str]:
+    """By JUnit's XML. An error, as of a module that cannot be imported, is no failure."""
     seen: dict[str, set[str]] = defaultdict(set)
-    for case in root.iter("testcase"):
+    for case in ET.fromstring(text).iter("testcase"):
         name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
         tags = {child.tag for child in case} & {"failure", "error", "skipped"}
         outcome = FAILED if tags == {"failure"} else ABSENT if tags else PASSED
@@ -173,12 +177,16 @@ def pytest_outcomes(checkout: Path, tests: list[str]) -> dict[str, str]:
 
 
 def topology_outcomes(checkout: Path, topology: str) -> dict[str, str]:
-    """By step; of a topology that is refused, for the step "". Of equal steps all must hold."""
     done = _p2slab(checkout, "verify", "--json", topology)
-    if done.returncode == 2:
+    return of_verdict(done.returncode, done.stdout)
+
+
+def of_verdict(code: int, text: str) -> dict[str, str]:
+    """By step; of a topology that is refused, for the step "". Of equal steps all must hold."""
+    if code == 2:
         return {"": REFUSED}
     try:
-        rows = json.loads(done.stdout)[0]["results"]
+        rows = json.loads(text)[0]["results"]
     except (ValueError, LookupError):
         return {}
     failed = {row["text"] for row in rows if not row["held"]}

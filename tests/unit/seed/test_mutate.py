@@ -82,3 +82,36 @@ def test_rows_are_named_by_number_and_range() -> None:
     assert mutate.numbers(["42", "3-5", "4"]) == [3, 4, 5, 42]
     with pytest.raises(ValueError, match=r"^x, 1-$"):
         mutate.numbers(["x", "1-", "2"])
+
+
+REPORT = """\
+<testsuites><testsuite>
+<testcase classname="tests.unit.test_a" name="test_good[1]" />
+<testcase classname="tests.unit.test_a" name="test_good[2]"><failure message="1 != 2" /></testcase>
+<testcase classname="tests.unit.test_a" name="test_odd"><error message="no module" /></testcase>
+<testcase classname="tests.unit.test_a" name="test_left"><skipped message="no root" /></testcase>
+</testsuite></testsuites>
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("test_good", "failed"),
+        ("test_good[1]", "passed"),
+        ("test_good[2]", "failed"),
+        ("test_good[3]", "not run"),
+        ("test_odd", "not run"),
+        ("test_left", "not run"),
+    ],
+)
+def test_an_error_is_no_failure(name: str, outcome: str) -> None:
+    test = f"tests/unit/test_a.py::{name}"
+    assert mutate.of_report(REPORT, [test]) == {test: outcome}
+
+
+def test_steps_hold_or_not_and_what_was_not_built_has_none() -> None:
+    rows = '{"text": "a", "held": true}, {"text": "b", "held": true}, {"text": "b", "held": false}'
+    assert mutate.of_verdict(1, f'[{{"results": [{rows}]}}]') == {"a": "passed", "b": "failed"}
+    assert mutate.of_verdict(2, "") == {"": "refused by validate"}
+    assert mutate.of_verdict(4, "") == {}
