@@ -15,7 +15,7 @@ from lab.topology.model.persona import (
     wrong_value,
 )
 from lab.topology.model.topology import Client, Topology
-from lab.topology.planning.needs import may_authenticate, may_offer
+from lab.topology.planning.needs import has_clients, may_authenticate, may_offer
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.clients import gateway_of
 from lab.topology.rules.declared import Declared
@@ -163,7 +163,7 @@ def _not_ready(
             yield Problem(
                 (*path, "over"), why, f"expect {{refused: ..., because: system}}{install}"
             )
-    if step.over is None:
+    if step.over is None and has_clients(topology, gateway):
         able = [one for one in client.dials if not system.why_not(one, radius=radius)]
         if not any(may_offer(topology, gateway, one) for one in able):
             message = f"{step.connects!r} and {gateway!r} have no protocol in common"

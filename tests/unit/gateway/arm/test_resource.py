@@ -78,6 +78,11 @@ def test_the_seeds_table() -> None:
     assert [s.bgp for s in SKUS.values()] == [False] + [True] * 6
 
 
+def test_the_seeds_tunnels() -> None:
+    of_new = {s.site_to_site_tunnels for name, s in SKUS.items() if name.startswith("VpnGw")}
+    assert (SKUS["Basic"].site_to_site_tunnels, of_new) == (10, {30})
+
+
 def test_a_secret_that_is_left_out_is_kept_for_the_server_that_had_it(document: Any) -> None:
     def gateway(*servers: tuple[str, str | None]) -> VirtualNetworkGateway:
         rows = [{"radiusServerAddress": a, "radiusServerSecret": s} for a, s in servers]
