@@ -33,7 +33,8 @@ expect:
 {expect}
 """
 REACHES = "  - {reaches: app2, host: app1, port: 80}"
-LONG = "  - {reaches: app2, address: 10.1.1.99, protocol: icmp, within: 600}"
+LONG = "\n".join(["  - {reaches: app2, address: 10.1.1.99, protocol: icmp, within: 600}"] * 99)
+"""Each takes three seconds, until the kernel says that nobody has the address."""
 LIMIT = 60
 
 
