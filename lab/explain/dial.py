@@ -120,6 +120,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "the certificate is revoked by its authority's list, which the RADIUS server reads",
         "issue a new certificate",
     ),
+    "timeout": (
+        "the gateway waited for the client's next message in vain",
+        "see what drops packets between them",
+    ),
     "no-proposal": (
         "client and gateway have no common IKE or ESP proposal",
         "make the client's proposals or the gateway's vpnClientIpsecPolicies fit",
@@ -170,7 +174,7 @@ def _failed(attempt: Attempt) -> Finding:
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
-    if layer == "firewall" and not attempt.record:
+    if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
         return _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
         "proxy": _proxy,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lab.choices import spelling
 from lab.errors import UsageError
 from lab.explain import site
 from lab.explain.dial import judge
@@ -51,7 +53,7 @@ class Explainer:
         match step:
             case Connects() | Refused():
                 name = getattr(step, verb_of(step) or "")
-                return await self._dial(self._world.clients[name])
+                return await self._dial(self._world.clients[name], even_connected=True)
             case Reaches():
                 target = step.host or str(step.address)
                 goal = Goal(step.protocol, target, step.port or 0)
@@ -66,7 +68,9 @@ class Explainer:
         """About a client, a host or a site; `to`: HOST:PORT."""
         world = self._world
         if to:
-            found = await self._goal(name, goal_of(to))
+            goal = goal_of(to)
+            known = spelling(world.nodes).get(goal.name.casefold(), goal.name)
+            found = await self._goal(name, replace(goal, name=known))
         elif name in world.plan.connected_sites:
             found = site.judge(await site.look(name, self._scene))
         elif name in world.clients:
@@ -108,23 +112,29 @@ class Explainer:
             self._goals.pop(name, None)
         return Explanation(name, words, (chain,))
 
-    async def _dial(self, client: ClientComputer) -> Explanation | None:
-        """The last dial; None: it connected."""
+    async def _dial(
+        self, client: ClientComputer, *, even_connected: bool = False
+    ) -> Explanation | None:
+        """The last dial; None: it connected. `even_connected`: then why the ways before failed."""
         dialled = client.last_dial
-        if dialled is None or dialled.connection is not None or not dialled.failures:
+        if dialled is None or not dialled.failures:
+            return None
+        if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
         words = self._words.setdefault((client.name, dialled.began), {})
         seen = await attempts(client, dialled, self._scene, words)
         chains = tuple(judge(one) for one in seen)
-        return Explanation(client.name, sentence(client.name, chains), chains)
+        state = f"connected over {dialled.connection.protocol}" if dialled.connection else ""
+        return Explanation(client.name, sentence(client.name, chains, state), chains)
 
 
-def sentence(name: str, chains: tuple[Chain, ...]) -> str:
-    """The failure that matters, and those of the other protocols in short."""
+def sentence(name: str, chains: tuple[Chain, ...], state: str = "") -> str:
+    """The failure that matters, and those of the other protocols in short; `state`: what came of
+    the dial in the end, if anything."""
     broken = [(chain, chain.failed) for chain in chains if chain.failed]
     chain, main = max(broken, key=lambda pair: depth(pair[1]))
-    text = f"{name} is not connected: {chain.way}: {main.cause}"
+    text = f"{name} is {state or 'not connected'}: {chain.way}: {main.cause}"
     others = [f"{other.way}: {failed.cause}" for other, failed in broken if other is not chain]
     return f"{text}. The other ways failed, too: {'; '.join(others)}" if others else text
 

@@ -81,8 +81,9 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
     told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
     done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
-    if record and record["reason"] == "revoked":
-        entry = entry_of(record["thumbprint"], await client.gateway.get())
+    document = await client.gateway.get()
+    entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
+    if record and entry:
         cause = (
             f"{name} has no tunnel since {record['time']}: its certificate with thumbprint "
             f"{record['thumbprint']} is revoked (entry {entry!r} of vpnClientRevokedCertificates)"
@@ -92,17 +93,28 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     if own:
         deed = own[-1]
         layer, remedy = _ENDS[deed.verb]
-        left = record is not None and record["reason"] == "no-address"
+        if deed.verb == "update":
+            layer = _changed(dialled.connection, document)
         cause = (
             f"{name} has no tunnel since {stamp(deed.at)}: {deed.text} ({deed.effect}), and it has "
             "not dialled since"
         )
         proof = (*told, *done, routes)
-        return failure("pool" if left else layer, cause, *proof, remedy=remedy, at=stamp(deed.at))
+        return failure(layer, cause, *proof, remedy=remedy, at=stamp(deed.at))
     since = record["time"] if record else "an unknown time"
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
     return failure("client-policy", cause, *told, routes, remedy=again)
+
+
+def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
+    """What of a gateway's document no longer admits a tunnel that stood."""
+    configuration = document["properties"].get("vpnClientConfiguration") or {}
+    pool = configuration.get("vpnClientAddressPool", {}).get("addressPrefixes", [])
+    if connection.protocol not in configuration.get("vpnClientProtocols", ()):
+        return "profile-stale"
+    inside = any(ip_address(connection.address) in ip_network(prefix) for prefix in pool)
+    return "client-policy" if inside else "pool"
 
 
 async def _end_of(client: ClientComputer) -> Record | None:
@@ -232,7 +244,7 @@ async def _followed(
     """A probe, followed to the target."""
     world = scene.world
     target = _node(address, world)
-    if goal.protocol not in ("tcp", "udp") or not goal.port:
+    if goal.protocol not in ("tcp", "udp") or not goal.port or ":" in address:
         return await _pinged(world.nodes[who], address, passed)
     path = _path(who, address, world)
     followed = await follow(world, path, goal.protocol, address, goal.port)

@@ -130,7 +130,7 @@ async def _completed(
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
-    if layer == "firewall" and not attempt.record:
+    if layer == "firewall":
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await _proxy_rules(client, world)

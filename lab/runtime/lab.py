@@ -253,7 +253,12 @@ class Lab:
             wrong = action if handle else gateway
             raise UsageError(f"there is no {'action' if handle else 'gateway'} {wrong!r}",
                              did_you_mean(wrong, list(actions or self.gateways)))  # fmt: skip
-        return {"value": await actions[action]()}
+        value = await actions[action]()
+        if action in ("put", "disconnect"):
+            verb = "update" if action == "put" else action
+            text = f"{verb} {gateway} by its API"
+            self.past.append(Deed(time.time(), verb, gateway, text, "the gateway accepted it"))
+        return {"value": value}
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
         """Answer a user's second factor; the RADIUS servers that asked."""

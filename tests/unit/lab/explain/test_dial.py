@@ -21,9 +21,9 @@ PATH = ("alice", "hotel", "internet", "gw")
 
 
 def attempt(**fields: Any) -> Attempt:
-    known = {"protocol": "IkeV2", "reason": "refused", "message": "EAP_FAILURE", "dialled": True,
-             "at": 1000.0, "name": "gw.test", "resolved": ("203.0.113.2",), "route": "via 1"}  # fmt: skip
-    return Attempt(**(known | fields))
+    known = {"name": "gw.test", "resolved": ("203.0.113.2",), "route": "via 1"}
+    head = {"protocol": "IkeV2", "reason": "refused", "message": "EAP_FAILURE"}
+    return Attempt(**(head | {"dialled": True, "at": 1000.0} | known | fields))
 
 
 def record(reason: str, message: str = "because", **fields: str) -> dict[str, str]:
