@@ -185,7 +185,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
     target, nobody = _node(server, world), ""
     if target:
-        sockets = await world.nodes[target].call(partial(listening, "udp"))
+        sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
         nobody = "" if takes(sockets, server, 53) else f": nothing listens on UDP 53 of {target}"
     remedy = "start a DNS server there, or change the VNet's dnsServers"
     cause = f"nameserver {server} does not answer{nobody}"
@@ -280,7 +280,7 @@ async def _service(
     sockets = ""
     if target:
         node = scene.world.nodes[target]
-        sockets = await node.call(partial(listening, goal.protocol))
+        sockets = await node.wait_for(partial(listening, goal.protocol))
     table = f"sockets that listen there (/proc/net/{goal.protocol}): {sockets or 'none'}"
     at, place = stamp(followed.at), target or followed.address
     if not takes(sockets, followed.address, goal.port):

@@ -191,7 +191,7 @@ async def _network(
         ways.append(await follow(world, path, "tcp", target, port))
     listens = {}
     for protocol, port in PORTS[attempt.protocol]:
-        sockets = await world.nodes[gateway].call(partial(listening, protocol))
+        sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
     return {"followed": tuple(ways), "listens": listens}
 
@@ -289,7 +289,7 @@ async def _server(
 ) -> ServerSeen:
     world = scene.world
     node, server, gateway = world.nodes[name], world.radius[name], client.gateway.name
-    sockets = await node.call(partial(listening, "udp"))
+    sockets = await node.wait_for(partial(listening, "udp"))
     lines = [line for line in scene.said(name, "freeradius", dialled.at) if _DROPPED.search(line)]
     asks: list[str] = []
     if server.asks:

@@ -12,14 +12,20 @@ _LISTENING = {"tcp": "0A", "udp": "07"}
 
 def listening(protocol: str) -> str:
     """The sockets that listen in the calling thread's namespace: `ADDRESS:PORT`, with spaces
-    between; IPv6 ones as `*`, for they take IPv4 too unless bound to an address."""
+    between; IPv6 ones as `*`, for they take IPv4 too unless bound to an address. To be called by
+    Node.wait_for: a node's own /proc does not know its thread. OSError: the kernel does not tell.
+    """
     return " ".join(dict.fromkeys(_sockets(protocol)))
 
 
 def _sockets(protocol: str) -> Iterator[str]:
     for name in (protocol, f"{protocol}6"):
-        path = Path(f"/proc/thread-self/net/{name}")
-        rows = path.read_text().splitlines()[1:] if path.exists() else []
+        try:
+            rows = Path(f"/proc/thread-self/net/{name}").read_text().splitlines()[1:]
+        except FileNotFoundError:
+            if name == protocol:
+                raise
+            continue  # a kernel without IPv6
         for row in rows:
             fields = row.split()
             if fields[3] == _LISTENING[protocol]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 from typing import Any
 
 from lab.explain.follow import Followed, Sighting, path_between
-from lab.explain.ports import takes
+from lab.explain.ports import listening, takes
 
 
 def plan(*cables: tuple[str, str]) -> Any:
@@ -37,3 +38,15 @@ def test_a_socket_takes_its_own_address_or_any() -> None:
     assert takes(sockets, "10.1.1.4", 443)
     assert takes(sockets, "10.1.1.4", 53)
     assert not takes("", "10.1.1.4", 53)
+
+
+def test_the_kernels_table_has_what_listens_and_nothing_else() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as quiet:
+        quiet.bind(("127.0.0.1", 0))
+        assert takes(listening("tcp"), "127.0.0.1", server.getsockname()[1])
+        assert not takes(listening("tcp"), "127.0.0.1", quiet.getsockname()[1])
+    with socket.socket(type=socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.1", 0))
+        port = line.getsockname()[1]
+        assert takes(listening("udp"), "127.0.0.1", port)
+        assert not takes(listening("udp"), "127.0.0.2", port)
