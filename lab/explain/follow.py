@@ -62,6 +62,8 @@ class Followed:
     """Node, chain, and the rule or policy that dropped the probe."""
     result: str = ""
     """What the probe itself was told."""
+    answered: bool = False
+    """Whether that was an answer of the service."""
 
     @property
     def last(self) -> str:
@@ -128,10 +130,13 @@ async def follow(
     followed = Followed(f"{protocol}/{port} to {address}", address, path, time.time())
     async with AsyncExitStack() as stack:
         watches = [await stack.enter_async_context(_Watch(world.nodes[name])) for name in path]
-        traced = [(name, await _trace(world.nodes[name], target)) for name in path[1:]]
+        traced = [(name, await _trace(world.nodes[name], target)) for name in path]
         try:
             node = world.nodes[path[0]]
-            followed.result = await (send() if send else _sent(node, target, body, source))
+            if send:
+                followed.result = await send()
+            else:
+                followed.answered, followed.result = await _sent(node, target, body, source)
             await asyncio.sleep(SETTLE)
         finally:
             for name, tracer in traced:
@@ -192,6 +197,7 @@ async def _trace(node: Node, target: Target) -> Tracer | None:
     name = {number: word for word, number in _NUMBERS.items()}[target.protocol]
     match = f"ip daddr {target.address} {name} dport {target.port}"
     with suppress(OSError, LabError):
+        assert node.run_directory  # LabError: a kernel of its own, which is not asked
         return await node.call(partial(Tracer, match))
     return None
 
@@ -207,16 +213,17 @@ async def _dropped(node: Node, tracer: Tracer) -> tuple[str, str] | None:
     return None
 
 
-async def _sent(node: Node, target: Target, body: bytes, source: str) -> str:
-    """What the probe was told."""
+async def _sent(node: Node, target: Target, body: bytes, source: str) -> tuple[bool, str]:
+    """Whether it was answered, and what it was told."""
     work: Callable[[], str]
     if target.protocol == socket.IPPROTO_UDP:
         work = partial(probes.datagram, target.address, target.port, WITHIN, body.hex(), source)
     else:
         work = partial(probes.tcp, target.address, target.port, WITHIN)
     try:
-        return await node.wait_for(work)
+        told = await node.wait_for(work)
     except TimeoutError:
-        return f"no answer within {WITHIN:g} s"
+        return False, f"no answer within {WITHIN:g} s"
     except OSError as error:
-        return os.strerror(error.errno) if error.errno else str(error)
+        return False, os.strerror(error.errno) if error.errno else str(error)
+    return True, told.partition(" ")[2]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.clients.profile import read_profile
 from lab.explain import site
-from lab.explain.dial import blocked, entry_of, walk
+from lab.explain.dial import blocked, entry_of, lost, walk
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
@@ -248,15 +248,21 @@ async def _followed(
         return await _pinged(world.nodes[who], address, passed)
     path = _path(who, address, world)
     followed = await follow(world, path, goal.protocol, address, goal.port)
+    if followed.answered:
+        passed["firewall"] = passed["service"] = walk(followed)
+        return None
     if followed.dropped:
         return blocked(followed)
-    if target and not followed.arrived:
-        last = followed.last or "nowhere"
-        cause = f"the probe was seen at {last} and did not arrive at {target}"
-        remedy = f"see the routes of {last}"
-        return failure("route", cause, walk(followed), remedy=remedy, at=stamp(followed.at))
+    if not target:
+        cause = f"{address} gives no answer, and no node of the lab has that address"
+        return failure("route", cause, walk(followed), remedy="see the address")
+    if not followed.arrived:
+        client = world.clients.get(who)
+        between = path_between(world.plan, who, client.gateway.name)[1:-1] if client else ()
+        inner = [node for node in path if node not in between]  # those see what is encrypted
+        return replace(lost(replace(followed, path=inner)), layer="route")
     passed["firewall"] = walk(followed)
-    return await _service(scene, goal, target, followed, passed)
+    return await _service(scene, goal, target, followed)
 
 
 async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
@@ -269,24 +275,16 @@ async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding
     return failure("route", cause, f"ping: {last}", remedy="ask for a port: --to HOST:PORT")
 
 
-async def _service(
-    scene: Scene, goal: Goal, target: str, followed: Followed, passed: dict[Layer, str]
-) -> Finding | None:
+async def _service(scene: Scene, goal: Goal, target: str, followed: Followed) -> Finding:
     """The probe arrived: what answers there."""
-    answered = [one for one in followed.answers if one.startswith(("SYN-ACK", "an answer"))]
-    if answered:
-        passed["service"] = answered[0]
-        return None
-    sockets = ""
-    if target:
-        node = scene.world.nodes[target]
-        sockets = await node.wait_for(partial(listening, goal.protocol))
+    node = scene.world.nodes[target]
+    sockets = await node.wait_for(partial(listening, goal.protocol))
     table = f"sockets that listen there (/proc/net/{goal.protocol}): {sockets or 'none'}"
-    at, place = stamp(followed.at), target or followed.address
+    at = stamp(followed.at)
     if not takes(sockets, followed.address, goal.port):
-        cause = f"nothing listens on {goal.protocol} port {goal.port} of {place}"
+        cause = f"nothing listens on {goal.protocol} port {goal.port} of {target}"
         remedy = "start the service, or bind it to that address"
         return failure("service", cause, walk(followed), table, remedy=remedy, at=at)
-    cause = f"the probe arrived at {place}, where a program listens, and no answer came back"
-    remedy = f"see the way back: ip route in {place}"
+    cause = f"the probe arrived at {target}, where a program listens, and no answer came back"
+    remedy = f"see the way back: ip route in {target}"
     return failure("route", cause, walk(followed), table, remedy=remedy, at=at)
