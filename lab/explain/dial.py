@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.explain.follow import Followed
-from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -43,6 +43,8 @@ class Attempt:
     dialled: bool
     """False: the computer had no means to."""
     at: float
+    thumbprint: str = ""
+    """Of the user's certificate, if the user has one."""
     name: str = ""
     """The gateway's name in the profile."""
     resolved: tuple[str, ...] = ()
@@ -165,8 +167,19 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
-    failed = _failed(attempt)
+    failed = _besides(_failed(attempt), attempt)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
+
+
+def _besides(failed: Finding, attempt: Attempt) -> Finding:
+    """With a cause further down that is known already: the certificate is revoked."""
+    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
+    if not entry or depth(failed) >= DIAL.index("revocation"):
+        return failed
+    listed = f"entry {entry!r} of vpnClientRevokedCertificates"
+    cause = f"{failed.cause}; and besides, the client's certificate is revoked: {listed}"
+    seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
+    return replace(failed, cause=cause, proof=(*failed.proof, seen))
 
 
 def _failed(attempt: Attempt) -> Finding:

@@ -79,6 +79,7 @@ async def attempts(
             failure.message,
             not isinstance(failure, NotDialledError),
             dialled.at,
+            thumbprint=client.thumbprint or "",
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),

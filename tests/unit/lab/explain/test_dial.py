@@ -156,6 +156,17 @@ def test_two_causes_are_both_named_the_first_first() -> None:
     assert found.cause.index("the keys differ") < found.cause.index("not running")
 
 
+def test_a_revoked_certificate_behind_a_firewall_is_said_second() -> None:
+    rows = [{"name": "lost", "properties": {"thumbprint": THUMBPRINT}}]
+    way = followed("alice", dropped=("hotel", "chain", "drop"))
+    one = attempt(reason="no-answer", followed=(way,), thumbprint=THUMBPRINT,
+                  document=document(vpnClientRevokedCertificates=rows))  # fmt: skip
+    assert broken(one).layer == "firewall"
+    cause = broken(one).cause
+    assert cause.index("dropped") < cause.index("revoked: entry 'lost'")
+    assert "revoked" not in broken(replace(one, thumbprint="B" * 40)).cause
+
+
 def test_layers_below_the_broken_one_are_not_reached() -> None:
     chain = judge(attempt(record=record("revoked")))
     states = {one.layer: one.state for one in chain.findings}
