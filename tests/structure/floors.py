@@ -52,6 +52,7 @@ FLOORS = (
     "lab.clients",
     "lab.faults",
     "lab.checks",
+    "lab.explain",
     "lab.runtime",
     "lab.report",
     "lab.cli",

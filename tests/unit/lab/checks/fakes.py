@@ -196,6 +196,7 @@ class FakeWorld:
         self.nodes = {"alice": self.alice.node, "bob": self.bob.node, "app1": FakeNode("app1")}
         self.addresses = {"app1": "127.0.0.1"}
         self.radius: dict[str, Any] = {}
+        self.past: list[Any] = []
         self.plan = SimpleNamespace(nodes=[SimpleNamespace(name="app1", kind="host")])
 
 
