@@ -201,12 +201,12 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
 
 
 def _skus(*names: str) -> dict[Any, Feature]:
-    use = "use Basic, VpnGw1, VpnGw2, VpnGw3 or one of their AZ forms"
+    use = "use Basic, Standard, HighPerformance, VpnGw1, VpnGw2, VpnGw3 or one of their AZ forms"
     return {name: Feature(f"the {name} SKU", use, optional=False) for name in names}
 
 
 _OTHER_SKUS = _skus(
-    "HighPerformance", "Standard", "UltraPerformance",
+    "UltraPerformance",
     "VpnGw4", "VpnGw5", "VpnGw4AZ", "VpnGw5AZ",
     "ErGw1AZ", "ErGw2AZ", "ErGw3AZ", "ErGwScale",
 )  # fmt: skip

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from gateway.common.vocabulary import DeploymentModel
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +46,7 @@ class Placement(_Part):
     fqdn: str
     publicIPAddress: IPv4Address
     privateIPAddress: IPv4Address
+    deploymentModel: DeploymentModel = "ResourceManager"
     virtualNetwork: VirtualNetwork
     interfaces: Interfaces
     serverCertificate: ServerCertificate

@@ -6,7 +6,6 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.arm.canonical import text_of
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
 from gateway.arm.rules.connections import (
@@ -68,14 +67,18 @@ class Connections:
         _refuse(name, connection.name, (v for rule in CONNECTION_RULES for v in rule(case)))
         self._connections[name] = connection
 
-    def forget(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
-        """DELETE a resource. NotFoundError; InvalidDocumentError: a connection uses it."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all connections."""
+        return tuple(self._connections)
+
+    def forget(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> bool:
+        """DELETE a resource. False: there is none; InvalidDocumentError: a connection uses it."""
         users = [c.name for c in self._connections.values() if c.local_network_gateway == name]
         if kind == "localNetworkGateways" and users:
-            raise InvalidDocumentError(f"{name} is used by {', '.join(users)}")
+            raise InvalidDocumentError(f"{name} is used by {', '.join(users)}; delete these first")
         table: dict[str, Any] = self._connections if kind == "connections" else self._local_gateways
-        if table.pop(name, None) is None:
-            raise _not_found(name)
+        return table.pop(name, None) is not None
 
     async def reconcile(self, gateway: VirtualNetworkGateway) -> None:
         """Have exactly the tunnels that the documents describe."""
@@ -154,9 +157,7 @@ def _not_found(name: str) -> NotFoundError:
 
 
 def _refuse(name: str, own: str, found: Iterable[Violation]) -> None:
-    details = [
-        Detail("InvalidProperty", v.message, text_of(("properties", *v.path))) for v in found
-    ]
+    details = [violation.detail() for violation in found]
     if not _NAME.fullmatch(own):
         words = "a name has 1 to 80 letters, digits, underscores, periods and hyphens"
         details.append(Detail("InvalidResourceName", words, "name"))

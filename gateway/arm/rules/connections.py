@@ -10,7 +10,7 @@ from gateway.arm.connections import name_in
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
 from gateway.arm.rules.ipsec import connection_policies
-from gateway.arm.sku import SKUS
+from gateway.arm.sku import SKUS, more_tunnels
 from radius.printable import is_printable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def tunnels_of_the_sku(case: ConnectionCase) -> Iterator[Violation]:
         yield Violation(
             ("virtualNetworkGateway1", "id"),
             f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-            "use a larger SKU, or Virtual WAN for more than 30",
+            more_tunnels(sku),
             "seed: table of gateway SKUs, S2S/VNet-to-VNet Tunnels",
         )
 

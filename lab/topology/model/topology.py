@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
-from gateway.arm.rules.case import DeploymentModel
+from gateway.common.vocabulary import DeploymentModel
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
 from lab.topology.model.site_services import Password, RadiusService
@@ -77,7 +77,7 @@ class Gateway(_Model):
     vnet: str
     """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
-    """Classic: refused where Azure refuses it, and otherwise not supported by this lab."""
+    """Azure's older model, Classic, has the legacy SKUs, SSTP and certificates only."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
     whole resource, as GET, az, Azure PowerShell and the SDKs write it."""

@@ -91,6 +91,7 @@ def _placement(
         fqdn=identity.fqdn,
         publicIPAddress=addresses.public[name].device,
         privateIPAddress=addresses.private[name],
+        deploymentModel=topology.gateways[name].deploymentModel,
         virtualNetwork=VirtualNetwork(
             name=vnet_name,
             addressPrefixes=vnet.addressSpace,

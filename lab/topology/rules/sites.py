@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.ipsec import connection_policies
-from gateway.arm.sku import SKUS
+from gateway.arm.sku import SKUS, more_tunnels
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
@@ -47,7 +47,7 @@ def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Pro
             yield Problem(
                 ("sites", site, "connection", "to"),
                 f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-                "use a larger SKU, or fewer sites",
+                more_tunnels(sku),
             )
 
 
