@@ -48,6 +48,15 @@ class GatewayHandle(Protocol):
     async def runtime(self) -> dict[str, Any]:
         """Engines with their daemons and datapaths; the gateway's memory in bytes."""
 
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        """All site-to-site connections, by name."""
+
+    async def delete(self, kind: str, name: str) -> None:
+        """DELETE one of `connections` or `localNetworkGateways`."""
+
+    async def delete_gateway(self) -> None:
+        """DELETE the gateway; all its sessions end."""
+
     async def connection(self, name: str) -> dict[str, Any]:
         """A site-to-site connection (ARM's document) with its status and counters."""
 
@@ -165,6 +174,10 @@ class World(Protocol):
     @property
     def gateways(self) -> Mapping[str, GatewayHandle]:
         """The gateways, as their operators see them."""
+
+    async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:
+        """Create a gateway by its document of the plan, with `properties` merged into it, and its
+        connections."""
 
     @property
     def devices(self) -> Mapping[str, VpnDevice]:

@@ -53,6 +53,8 @@ WORK: dict[type[Step], Work] = {
     model.HangUp: actions.hang_up,
     model.Restart: actions.restart,
     model.Update: actions.update,
+    model.Delete: actions.delete,
+    model.Create: actions.create,
     model.Fault: actions.fault,
     model.EndFault: actions.end_fault,
     model.Approve: second_factor.approve,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from gateway.common.errors import NotFoundError
 from lab.clients.openvpn import OpenVpn
 from lab.clients.persona import offered
 from lab.clients.profile import Profile, read_profile
@@ -15,6 +16,7 @@ from lab.clients.strongswan import StrongSwan
 from lab.clients.user import UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
+from lab.roles.gateway import GatewayRefusedError
 from lab.side_by_side import at_once
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan
@@ -51,6 +53,7 @@ class Computer:
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
+        self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
 
@@ -60,7 +63,7 @@ class Computer:
         RefusedError of the last protocol if none connects.
         """
         await self.hang_up()
-        profile = read_profile(await self.gateway.profile(self._wanted()))
+        profile = await self._fetch_profile(over or self._plan.protocols[0])
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
@@ -72,6 +75,19 @@ class Computer:
                 failures.append(error)
                 await self._restore_resolver()
         raise failures[-1]
+
+    async def _fetch_profile(self, first: VpnProtocol) -> Profile:
+        """The gateway's profile of now; after the gateway was deleted, the last one that the user
+        got."""
+        try:
+            self._profile = read_profile(await self.gateway.profile(self._wanted()))
+        except GatewayRefusedError as error:
+            if error.azure != NotFoundError.code:
+                raise
+            if self._profile is None:
+                message = f"there is no gateway {self.gateway.name}, and no profile of it"
+                raise RefusedError(first, "no-answer", message, 0.0) from None
+        return self._profile
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""

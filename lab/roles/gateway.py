@@ -44,6 +44,7 @@ class GatewayRefusedError(UsageError):
             f"{row.get('target') or ''}: {row['message']}" for row in error.get("details", [])
         ]
         super().__init__("\n  ".join([f"{gateway}: {error['message']}", *details]))
+        self.azure: str = error["code"]
 
 
 async def start_gateway(node: Node, placement: Placement, server: Credential) -> UnixGateway:
@@ -140,6 +141,15 @@ class UnixGateway:
     async def connection(self, name: str) -> dict[str, Any]:
         """A connection with its status and counters, without its key."""
         return await self._json("GET", f"/connections/{name}")
+
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        """All connections, by name."""
+        answer = await self._json("GET", "/connections")
+        return {row["name"]: row for row in answer["value"]}
+
+    async def delete_gateway(self) -> None:
+        """DELETE the gateway; its connections must be gone."""
+        await self._json("DELETE", "/gateway")
 
     async def delete(self, kind: str, name: str) -> None:
         """Of `connections` or `localNetworkGateways`."""

@@ -159,6 +159,20 @@ class Update(_Step):
     properties: dict[str, Any] = Field(repr=False)
 
 
+class Delete(_Step):
+    """The operator deletes the gateway, and its connections before it; all sessions end."""
+
+    delete: str
+
+
+class Create(_Step):
+    """The operator creates a gateway anew that was deleted: its document of the file, into which
+    `properties` is merged (RFC 7396), and its connections."""
+
+    create: str
+    properties: dict[str, Any] = Field(default={}, repr=False)
+
+
 class Fault(_Step):
     """A fault begins. It lasts until `endFault` or for a time; the next steps run meanwhile."""
 
@@ -211,7 +225,7 @@ CHECKS: tuple[type[_Step], ...] = (
     StaysDisconnected, Tunnel, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Delete, Create, Fault, EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -243,6 +257,8 @@ Step = Annotated[
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
     | Annotated[Update, Tag("update")]
+    | Annotated[Delete, Tag("delete")]
+    | Annotated[Create, Tag("create")]
     | Annotated[Fault, Tag("fault")]
     | Annotated[EndFault, Tag("endFault")]
     | Annotated[Approve, Tag("approve")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.topology.model.steps import Update
+from lab.topology.model.steps import Create, Update
 
 if TYPE_CHECKING:
     from gateway.common.vocabulary import VpnProtocol
@@ -13,19 +13,24 @@ if TYPE_CHECKING:
 
 
 def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
-    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or after an `update`."""
+    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or later."""
     if client.sstpClient != "sstpc" or "SSTP" not in client.dials:
         return ()
     return ("ppp",) if may_offer(topology, topology.gateway_of(client), "SSTP") else ()
 
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:
-    """Whether this gateway offers the protocol to clients, now or after an `update`."""
+    """Whether this gateway offers the protocol to clients, now or after a change."""
     configuration = topology.gateways[gateway].properties.vpnClientConfiguration
     if configuration is not None and protocol in configuration.vpnClientProtocols:
         return True
-    steps = [step for step in topology.expect if isinstance(step, Update)]
-    return any(_offers(step.properties, protocol) for step in steps if step.update == gateway)
+    changes = [
+        step.properties
+        for step in topology.expect
+        if (isinstance(step, Update) and step.update == gateway)
+        or (isinstance(step, Create) and step.create == gateway)
+    ]
+    return any(_offers(properties, protocol) for properties in changes)
 
 
 def _offers(properties: dict[str, Any], protocol: VpnProtocol) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.arm.fields import VALUES
@@ -11,6 +11,7 @@ from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.rules.case import LAB
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
+from lab.topology.model.sites import Site
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -41,15 +42,29 @@ def azure_accepts_the_document(topology: Topology, declared: Declared) -> Iterat
 
 
 def refusals(
-    topology: Topology, name: str, properties: GatewayProperties, path: Path
+    topology: Topology,
+    name: str,
+    properties: GatewayProperties,
+    path: Path,
+    *,
+    former: GatewayProperties | None = None,
+    sites: Sequence[Site] = (),
 ) -> Iterator[Problem]:
-    """Violations of Azure's rules in the gateway document at the path."""
+    """Violations of Azure's rules in the gateway document at the path.
+
+    `former` is the document that it replaces, `sites` are those with a connection that stays.
+    """
     gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
     vnet = topology.vnets.get(gateway.vnet)
     prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
+    before = VirtualNetworkGateway(name=name, properties=former) if former else None
     found = violations(
-        resource, Network(prefixes), placeholders=True, deployment=gateway.deploymentModel
+        resource,
+        Network(prefixes, tuple(str(site.lan) for site in sites), len(sites)),
+        placeholders=True,
+        deployment=gateway.deploymentModel,
+        former=before,
     )
     for violation in found:
         source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.arm.resource import NOT_YET
+from gateway.arm.resource import NOT_YET, GatewayProperties
 from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS, more_tunnels
 from lab.choices import did_you_mean
+from lab.topology.model.sites import Site
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -24,14 +25,19 @@ def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterat
             yield Problem(path, f"there is no gateway {site.connection.to!r}", remedy)
             continue
         gateway = topology.gateways.get(site.connection.to)
-        if gateway and gateway.properties.vpnType == "PolicyBased":
-            yield Problem(
-                path, f"a connection of a PolicyBased gateway: {NOT_YET}", "use RouteBased"
-            )
-        if gateway:
-            policies = site.connection.ipsecPolicies
-            for found in connection_policies(policies, gateway.properties):
-                yield Problem((*path[:-1], *found.path), found.message, found.remedy)
+        for found in connection_refusals(site, gateway.properties) if gateway else ():
+            yield Problem((*path[:-1], *found.path), found.message, found.remedy)
+
+
+def connection_refusals(site: Site, gateway: GatewayProperties) -> Iterator[Problem]:
+    """What is wrong with the site's connection to such a gateway; paths start at `connection`."""
+    if site.connection is None:
+        return
+    if gateway.vpnType == "PolicyBased":
+        message = f"a connection of a PolicyBased gateway: {NOT_YET}"
+        yield Problem(("to",), message, "use RouteBased")
+    for found in connection_policies(site.connection.ipsecPolicies, gateway):
+        yield Problem(found.path, found.message, found.remedy)
 
 
 def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.arm.canonical import canonical
-from gateway.arm.resource import VirtualNetworkGateway
+from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.choices import did_you_mean
+from lab.merge import merge
 from lab.topology.model import steps
 from lab.topology.model.topology import Client, Topology
 from lab.topology.planning.addressing import link_name, proxy_name
@@ -20,11 +22,16 @@ from lab.topology.reading.error_text import problem_of
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
+from lab.topology.rules.sites import connection_refusals
 from radius.reasons import bare
 
 _Reach = steps.Reaches | steps.CannotReach
 _ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
-_GATEWAY = (steps.Update,)
+_GATEWAY = (steps.Update, steps.Delete, steps.Create)
+_AT_A_GATEWAY = (steps.Connects, steps.Revoke, steps.Reinstate, steps.Disconnect,
+                 steps.RadiusInTunnel)  # fmt: skip
+"""Steps of a client that ask the gateway for something."""
+_CHANGES = (steps.Update, steps.Create)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
 
 
@@ -113,8 +120,8 @@ def _not_offered(
 ) -> Iterator[Problem]:
     only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
     gateway = topology.gateways.get(client.gateway or only)
-    if gateway is None or any(isinstance(other, steps.Update) for other in topology.expect):
-        return  # an update may enable it later
+    if gateway is None or any(isinstance(other, _CHANGES) for other in topology.expect):
+        return  # a change may enable it later
     configuration = gateway.properties.vpnClientConfiguration
     offered = configuration.vpnClientProtocols if configuration else ()
     if step.over in client.dials and step.over not in offered:
@@ -167,56 +174,109 @@ def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iter
             )
 
 
-def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Azure accepts each update, merged into the gateway's document at that time."""
-    documents = {
-        name: with_secrets(
-            gateway.properties.model_dump(mode="json", exclude_unset=True),
-            secrets_in(gateway.properties),
-        )
+def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Azure accepts each change of a gateway, in its state at that time; a deleted gateway takes
+    part in nothing."""
+    files = {
+        name: gateway.properties
         for name, gateway in topology.gateways.items()
         if declared.whole("gateways", name)
     }
+    standing: dict[str, GatewayProperties] = dict(files)
     for index, step in enumerate(topology.expect):
-        if isinstance(step, steps.Update) and step.update in documents:
-            merged = merge(documents[step.update], step.properties)
-            documents[step.update] = merged
-            path: Path = ("expect", index, "properties")
-            unknown = list(
-                unknown_placeholders(step.properties, path, certificate_names(topology, declared))
-            )
-            yield from unknown
-            if not unknown:
-                yield from _refused(topology, step.update, merged, path)
+        path: Path = ("expect", index)
+        gateway = _gateway_of(topology, step)
+        if gateway not in files:
+            continue
+        if isinstance(step, steps.Create) is (gateway in standing):
+            yield _state_forbids(path, step, gateway)
+        elif isinstance(step, steps.Delete):
+            del standing[gateway]
+        elif isinstance(step, steps.Update | steps.Create):
+            base = standing.get(gateway, files[gateway])
+            changed = _Change(topology, declared, gateway, standing.get(gateway))
+            found = yield from changed.judge(base, step.properties, (*path, "properties"))
+            if found or gateway not in standing:
+                standing[gateway] = found or base
 
 
-def _refused(
-    topology: Topology, gateway: str, document: dict[str, Any], path: Path
-) -> Iterator[Problem]:
-    found = canonical(VirtualNetworkGateway, {"name": gateway, "properties": document})
-    try:
-        resource = VirtualNetworkGateway.model_validate(found.document)
-    except ValidationError as error:
-        whole = {"gateways": {gateway: {"properties": document}}}
-        for one in error.errors(include_url=False):
-            one["loc"] = ("gateways", gateway, *one["loc"])
-            problem = problem_of(one, whole)
-            yield Problem((*path, *problem.path[3:]), problem.message, problem.remedy)
-        return
-    yield from refusals(topology, gateway, resource.properties, path)
+def _gateway_of(topology: Topology, step: BaseModel) -> str:
+    """The gateway that the step changes, or that must be there for it; empty: none."""
+    verb = steps.verb_of(step) or ""
+    name: str = getattr(step, verb)
+    if isinstance(step, _GATEWAY):
+        return name
+    if isinstance(step, steps.Tunnel):
+        site = topology.sites.get(name)
+        return site.connection.to if site and site.connection else ""
+    if isinstance(step, _AT_A_GATEWAY) and name in topology.clients:
+        named = topology.clients[name].gateway
+        return named or (next(iter(topology.gateways)) if len(topology.gateways) == 1 else "")
+    return ""
 
 
-def merge(document: Any, patch: Any) -> Any:
-    """JSON Merge Patch (RFC 7396, section 2)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(document) if isinstance(document, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge(result.get(key), value)
-    return result
+def _state_forbids(path: Path, step: BaseModel, gateway: str) -> Problem:
+    verb = steps.verb_of(step) or ""
+    if isinstance(step, steps.Create):
+        remedy = f"`delete: {gateway}` before it, or use `update`"
+        return Problem((*path, verb), f"the gateway {gateway!r} exists by then", remedy)
+    remedy = f"`create: {gateway}` before it"
+    return Problem((*path, verb), f"the gateway {gateway!r} is deleted by then", remedy)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A change of a gateway; `former`: its document before, None if it is created."""
+
+    topology: Topology
+    declared: Declared
+    gateway: str
+    former: GatewayProperties | None
+
+    def judge(
+        self, base: GatewayProperties, patch: dict[str, Any], path: Path
+    ) -> Generator[Problem, None, GatewayProperties | None]:
+        """What is wrong with the base into which the patch is merged; returns the document, if
+        nothing is."""
+        names = certificate_names(self.topology, self.declared)
+        unknown = list(unknown_placeholders(patch, path, names))
+        yield from unknown
+        if unknown:
+            return None
+        document = with_secrets(base.model_dump(mode="json", exclude_unset=True), secrets_in(base))
+        whole = {"name": self.gateway, "properties": merge(document, patch)}
+        found = canonical(VirtualNetworkGateway, whole)
+        try:
+            resource = VirtualNetworkGateway.model_validate(found.document)
+        except ValidationError as error:
+            data = {"gateways": {self.gateway: whole}}
+            for one in error.errors(include_url=False):
+                one["loc"] = ("gateways", self.gateway, *one["loc"])
+                problem = problem_of(one, data)
+                yield Problem((*path, *problem.path[3:]), problem.message, problem.remedy)
+            return None
+        refused = list(self._refused(resource.properties, path))
+        yield from refused
+        return None if refused else resource.properties
+
+    def _refused(self, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
+        """What Azure refuses of the document, and of the connections that the gateway keeps."""
+        sites = {
+            name: site
+            for name, site in self.topology.sites.items()
+            if site.connection and site.connection.to == self.gateway
+        }
+        yield from refusals(
+            self.topology,
+            self.gateway,
+            properties,
+            path,
+            former=self.former,
+            sites=tuple(sites.values()),
+        )
+        for name, site in sites.items():
+            for problem in connection_refusals(site, properties):
+                yield Problem(path, f"the connection of {name}: {problem.message}", problem.remedy)
 
 
 def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> Iterator[Problem]:
@@ -243,5 +303,5 @@ RULES = (
     reaching_needs_a_target,
     revoking_needs_a_certificate,
     approvals_need_a_second_factor,
-    updates_are_accepted,
+    changes_are_accepted,
 )

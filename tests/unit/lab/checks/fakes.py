@@ -54,6 +54,17 @@ class FakeGateway:
         self.records: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
         self.disconnected: list[str] = []
+        self.tunnels: dict[str, dict[str, Any]] = {}
+        self.deleted: list[str] = []
+
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        return self.tunnels
+
+    async def delete(self, kind: str, name: str) -> None:
+        self.deleted.append(f"{kind} {name}")
+
+    async def delete_gateway(self) -> None:
+        self.deleted.append("gateway")
 
     async def get(self) -> dict[str, Any]:
         return self.resource
@@ -144,6 +155,10 @@ class FakeWorld:
         self.nodes = {"alice": self.alice.node, "bob": self.bob.node}
         self.addresses = {"app1": "127.0.0.1"}
         self.radius: dict[str, Any] = {}
+        self.created: list[tuple[str, dict[str, Any]]] = []
+
+    async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:
+        self.created.append((name, properties))
 
 
 def connection(protocol: Any = "IkeV2", seconds: float = 0.1) -> Connection:
