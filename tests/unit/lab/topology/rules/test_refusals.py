@@ -248,14 +248,11 @@ def test_a_change_has_to_suit_the_sites_that_are_connected() -> None:
     )
     pool = "{vpnClientConfiguration: {vpnClientAddressPool: {addressPrefixes: [«10.12.0.0/24]}}}"
     sstp = "vpnClientConfiguration: {vpnClientProtocols: [SSTP]}"
-    text, places = spoil(
-        ("access:\n", f"sites:\n{sites}access:\n"),
-        (
-            REACHES,
-            f"{{update: contoso-gw, properties: {pool}}}\n  - {{delete: contoso-gw}}\n"
-            f"  - {{create: contoso-gw, properties: {{sku: {{name: «Basic}}, {sstp}}}}}",
-        ),
+    changes = (
+        f"{{update: contoso-gw, properties: {pool}}}\n  - {{delete: contoso-gw}}\n"
+        f"  - {{create: contoso-gw, properties: {{sku: {{name: «Basic}}, {sstp}}}}}"
     )
+    text, places = spoil(("access:\n", f"sites:\n{sites}access:\n"), (REACHES, changes))
     assert [found[:2] for found in problems(text)] == places
 
 
