@@ -195,7 +195,6 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
         "routingWeight": Row(Feature("weights of connections"), nothing=(0, 10)),
         "trafficSelectorPolicies": Row(Feature("traffic selectors of one's own")),
         "useLocalAzureIpAddress": Row(PRIVATE_ADDRESS, nothing=_OFF),
-        "virtualNetworkGateway2": Row(Feature("VNet-to-VNet connections")),
     },
 }
 
@@ -226,6 +225,7 @@ VALUES: dict[tuple[type[BaseModel], str], dict[Any, Feature]] = {
 
 ABSENT: dict[tuple[type[BaseModel], str], tuple[Any, ...]] = {
     (ConnectionProperties, "dpdTimeoutSeconds"): (0,),
+    (ConnectionProperties, "virtualNetworkGateway2"): ({},),
     (VpnClientConfiguration, "radiusServerAddress"): ("",),
 }
 """Values besides null that mean that the field was not given: GET returns 0 for the default."""

@@ -23,6 +23,14 @@ class VirtualNetwork(_Part):
     """DNS servers pushed to clients; if empty, clients keep their own."""
 
 
+class RemoteGateway(_Part):
+    """Another virtual network gateway of the fabric, to which a Vnet2Vnet connection may lead."""
+
+    publicIPAddress: IPv4Address
+    addressPrefixes: tuple[IPv4Network, ...]
+    """Its VNet's prefixes."""
+
+
 class Interfaces(_Part):
     """Names of the network interfaces."""
 
@@ -48,6 +56,8 @@ class Placement(_Part):
     privateIPAddress: IPv4Address
     deploymentModel: DeploymentModel = "ResourceManager"
     virtualNetwork: VirtualNetwork
+    virtualNetworkGateways: dict[str, RemoteGateway] = {}
+    """The other gateways, by name."""
     interfaces: Interfaces
     serverCertificate: ServerCertificate
     radiusServersThatDoNotSignAll: tuple[IPv4Address, ...] = ()

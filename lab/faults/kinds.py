@@ -28,9 +28,11 @@ Begun = tuple[str, End]
 
 async def s2s_cut(world: World, step: Fault) -> Begun:
     """The Internet's router drops all packets between the two VPN devices."""
-    site = one(world.plan.connected_sites, step.at, "site with a connection")
-    ours = world.addresses[world.plan.connected_sites[site].name]
-    theirs = world.addresses[site]
+    sites = world.plan.connected_sites
+    names = [row.name for gateway in world.plan.gateways for row in gateway.connections]
+    name = one(dict.fromkeys(names), step.at, "connection")
+    ends = [world.addresses[gateway] for gateway in world.plan.gateways_of(name)]
+    ours, theirs = (ends[0], world.addresses[name]) if name in sites else ends
     rules = [f"ip saddr {a} ip daddr {b} drop" for a, b in ((ours, theirs), (theirs, ours))]
     end = await drop(world.nodes[INTERNET], "s2s-cut", "forward", rules)
     return f"nothing passes between {ours} and {theirs}", end

@@ -142,9 +142,9 @@ class Lab:
         for gateway, handle in self.gateways.items():
             for site, connection in (await handle.connections()).items():
                 properties = connection["properties"]
-                device = await self.devices[site].state()
+                device = await self.devices[site].state() if site in self.devices else {}
                 row = {"site": site, "gateway": gateway} | {key: properties[key] for key in keys}
-                rows.append(row | {"device": device["state"]})
+                rows.append(row | {"device": device.get("state")})
         return rows
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.common.vocabulary import DeploymentModel
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
 from lab.topology.model.site_services import Password, RadiusService
-from lab.topology.model.sites import Site
+from lab.topology.model.sites import Site, SiteConnection, VnetConnection
 from lab.topology.model.steps import Step, TimedFault
 from lab.topology.model.tls import CipherSuite, TlsVersion
 from lab.topology.model.values import Address, Allow, CommonName, Days, Name, Prefix, SignIn
@@ -200,6 +200,8 @@ class Topology(_Model):
     """Point-to-site VPN gateways, by name."""
     sites: dict[Name, Site] = {}
     """On-premises sites, by name."""
+    connections: dict[Name, VnetConnection] = {}
+    """VNet-to-VNet connections between two gateways, by name."""
     access: dict[Name, Access] = {}
     """Access networks, by name."""
     pki: dict[Name, Authority] = {}
@@ -212,6 +214,15 @@ class Topology(_Model):
     in `expect`."""
     expect: tuple[Step, ...] = ()
     """Checks, and actions between them, in order: docs/topology-language.md describes them."""
+
+    def connections_of(self, gateway: str) -> dict[str, SiteConnection | VnetConnection]:
+        """The gateway's connections, by name: those of sites, then those to other VNets."""
+        sites = {
+            name: site.connection
+            for name, site in self.sites.items()
+            if site.connection and site.connection.to == gateway
+        }
+        return sites | {n: c for n, c in self.connections.items() if gateway in c.gateways}
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""

@@ -27,6 +27,7 @@ class Declared:
     hosts: frozenset[str]
     gateways: frozenset[str]
     sites: frozenset[str]
+    connections: frozenset[str]
     access: frozenset[str]
     clients: frozenset[str]
     pki: frozenset[str]
@@ -49,6 +50,7 @@ class Declared:
             hosts=frozenset().union(*(_names(place, "hosts") for place in with_hosts)),
             gateways=_names(data, "gateways"),
             sites=frozenset(sites),
+            connections=_names(data, "connections"),
             access=_names(data, "access"),
             clients=_names(data, "clients"),
             pki=_names(data, "pki"),

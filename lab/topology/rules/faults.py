@@ -34,7 +34,7 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
     directories = [name for name, site in topology.sites.items() if site.directory]
     for path, step in _all(topology):
         if step.fault in _OF_TUNNELS:
-            yield from _one_of(path, step, connected, "site with a connection")
+            yield from _of_a_tunnel(path, step, topology, connected)
         elif step.fault == "directory-down":
             yield from _one_of(path, step, directories, "site with a directory")
         elif step.fault == "one-server-dead" and len(servers) < 2:
@@ -47,6 +47,15 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
             yield Problem((*path, "by"), f"{step.fault} has no delay", "leave `by` out")
         elif step.by is None and step.fault == "radius-slow":
             yield Problem(path, "radius-slow needs a delay", "add `by: 5s`")
+
+
+def _of_a_tunnel(
+    path: Path, step: steps.Fault, topology: Topology, sites: list[str]
+) -> Iterator[Problem]:
+    if step.fault == "s2s-cut":
+        yield from _one_of(path, step, [*sites, *topology.connections], "connection")
+    else:
+        yield from _one_of(path, step, sites, "site with a connection")
 
 
 def _one_of(path: Path, step: steps.Fault, known: list[str], what: str) -> Iterator[Problem]:

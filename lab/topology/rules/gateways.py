@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from gateway.arm.fields import VALUES
@@ -11,7 +11,6 @@ from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.rules.case import LAB
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
-from lab.topology.model.sites import Site
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -48,20 +47,22 @@ def refusals(
     path: Path,
     *,
     former: GatewayProperties | None = None,
-    sites: Sequence[Site] = (),
+    prefixes: tuple[str, ...] = (),
+    connections: int = 0,
 ) -> Iterator[Problem]:
     """Violations of Azure's rules in the gateway document at the path.
 
-    `former` is the document that it replaces, `sites` are those with a connection that stays.
+    `former` is the document that it replaces; the gateway keeps that many connections, which lead
+    to the prefixes.
     """
     gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
     vnet = topology.vnets.get(gateway.vnet)
-    prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
+    own = tuple(map(str, vnet.addressSpace)) if vnet else ()
     before = VirtualNetworkGateway(name=name, properties=former) if former else None
     found = violations(
         resource,
-        Network(prefixes, tuple(str(site.lan) for site in sites), len(sites)),
+        Network(own, prefixes, connections),
         placeholders=True,
         deployment=gateway.deploymentModel,
         former=before,

@@ -1,4 +1,4 @@
-"""On-premises sites: their connections and private links."""
+"""On-premises sites and their private links, and the connections of gateways."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.arm.resource import NOT_YET, GatewayProperties
 from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS, more_tunnels
 from lab.choices import did_you_mean
-from lab.topology.model.sites import Site
+from lab.topology.model.sites import SiteConnection, VnetConnection
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -25,33 +25,71 @@ def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterat
             yield Problem(path, f"there is no gateway {site.connection.to!r}", remedy)
             continue
         gateway = topology.gateways.get(site.connection.to)
-        for found in connection_refusals(site, gateway.properties) if gateway else ():
-            yield Problem((*path[:-1], *found.path), found.message, found.remedy)
+        if gateway:
+            for found in connection_refusals(site.connection, gateway.properties):
+                yield Problem((*path[:-1], *found.path), found.message, found.remedy)
 
 
-def connection_refusals(site: Site, gateway: GatewayProperties) -> Iterator[Problem]:
-    """What is wrong with the site's connection to such a gateway; paths start at `connection`."""
-    if site.connection is None:
-        return
+def connection_refusals(
+    connection: SiteConnection | VnetConnection, gateway: GatewayProperties
+) -> Iterator[Problem]:
+    """What is wrong with a connection of such a gateway; paths start at the connection."""
     if gateway.vpnType == "PolicyBased":
         message = f"a connection of a PolicyBased gateway: {NOT_YET}"
-        yield Problem(("to",), message, "use RouteBased")
-    for found in connection_policies(site.connection.ipsecPolicies, gateway):
+        path: Path = ("to",) if isinstance(connection, SiteConnection) else ()
+        yield Problem(path, message, "use RouteBased")
+    for found in connection_policies(connection.ipsecPolicies, gateway):
         yield Problem(found.path, found.message, found.remedy)
 
 
+def vnets_are_connected_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A VNet-to-VNet connection has two gateways, which suit it, and a name of its own."""
+    seen: dict[frozenset[str], str] = {}
+    for name, connection in topology.connections.items():
+        path: Path = ("connections", name)
+        if name in declared.sites:
+            yield Problem(
+                path, f"{name!r} is the name of a site", "choose another name", at_key=True
+            )
+        yield from _ends(topology, declared, name, connection)
+        first, second = connection.gateways
+        both = frozenset(connection.gateways)
+        if first == second:
+            message = f"{first!r} twice: a gateway has no tunnel to itself"
+            yield Problem((*path, "virtualNetworkGateway2"), message, "name another VNet's gateway")
+        elif both in seen:
+            message = f"{seen[both]} already connects {first} and {second}"
+            yield Problem((*path, "virtualNetworkGateway2"), message, "leave one of them out")
+        seen.setdefault(both, name)
+
+
+def _ends(
+    topology: Topology, declared: Declared, name: str, connection: VnetConnection
+) -> Iterator[Problem]:
+    path: Path = ("connections", name)
+    for key in ("virtualNetworkGateway1", "virtualNetworkGateway2"):
+        gateway = getattr(connection, key)
+        if gateway not in declared.gateways:
+            remedy = did_you_mean(gateway, declared.gateways)
+            yield Problem((*path, key), f"there is no gateway {gateway!r}", remedy)
+        elif gateway in topology.gateways:
+            properties = topology.gateways[gateway].properties
+            for found in connection_refusals(connection, properties):
+                message = f"{gateway}: {found.message}"
+                yield Problem((*path, *found.path), message, found.remedy)
+
+
 def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A gateway has at most its SKU's number of site-to-site tunnels (the seed's table)."""
+    """A gateway has at most its SKU's number of tunnels, to sites and VNets together (the seed's
+    column S2S/VNet-to-VNet)."""
     for name, gateway in topology.gateways.items():
         sku = SKUS[gateway.properties.sku.name]
-        sites = [
-            site
-            for site, spec in topology.sites.items()
-            if spec.connection and spec.connection.to == name
-        ]
-        for site in sites[sku.site_to_site_tunnels :]:
+        connections = list(topology.connections_of(name).items())
+        for own, connection in connections[sku.site_to_site_tunnels :]:
             yield Problem(
-                ("sites", site, "connection", "to"),
+                ("sites", own, "connection", "to")
+                if isinstance(connection, SiteConnection)
+                else ("connections", own),
                 f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
                 more_tunnels(sku),
             )
@@ -84,6 +122,7 @@ def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator
 
 RULES = (
     connections_have_a_gateway,
+    vnets_are_connected_once,
     tunnels_fit_the_sku,
     a_device_needs_a_connection,
     a_private_link_is_alone,

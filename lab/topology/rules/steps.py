@@ -60,7 +60,7 @@ def _subjects(
     if isinstance(step, _GATEWAY):
         return "gateway", declared.gateways
     if isinstance(step, steps.Tunnel):
-        return "site", declared.sites
+        return "site or connection", declared.sites | declared.connections
     return "client", declared.clients
 
 
@@ -185,12 +185,14 @@ def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
     standing: dict[str, GatewayProperties] = dict(files)
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
-        gateway = _gateway_of(topology, step)
-        if gateway not in files:
+        gateways = [name for name in _gateways_of(topology, step) if name in files]
+        creates = isinstance(step, steps.Create)
+        unfit = [name for name in gateways if creates is (name in standing)]
+        if unfit or not gateways:
+            yield from (_state_forbids(path, step, name) for name in unfit)
             continue
-        if isinstance(step, steps.Create) is (gateway in standing):
-            yield _state_forbids(path, step, gateway)
-        elif isinstance(step, steps.Delete):
+        (gateway, *_) = gateways
+        if isinstance(step, steps.Delete):
             del standing[gateway]
         elif isinstance(step, steps.Update | steps.Create):
             base = standing.get(gateway, files[gateway])
@@ -200,19 +202,18 @@ def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
                 standing[gateway] = found or base
 
 
-def _gateway_of(topology: Topology, step: BaseModel) -> str:
-    """The gateway that the step changes, or that must be there for it; empty: none."""
+def _gateways_of(topology: Topology, step: BaseModel) -> tuple[str, ...]:
+    """The gateway that the step changes, or those that must be there for it."""
     verb = steps.verb_of(step) or ""
     name: str = getattr(step, verb)
     if isinstance(step, _GATEWAY):
-        return name
+        return (name,)
     if isinstance(step, steps.Tunnel):
-        site = topology.sites.get(name)
-        return site.connection.to if site and site.connection else ""
+        return tuple(g for g in topology.gateways if name in topology.connections_of(g))
     if isinstance(step, _AT_A_GATEWAY) and name in topology.clients:
         named = topology.clients[name].gateway
-        return named or (next(iter(topology.gateways)) if len(topology.gateways) == 1 else "")
-    return ""
+        return (named,) if named else tuple(topology.gateways)[:1]
+    return ()
 
 
 def _state_forbids(path: Path, step: BaseModel, gateway: str) -> Problem:
@@ -261,21 +262,19 @@ class _Change:
 
     def _refused(self, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
         """What Azure refuses of the document, and of the connections that the gateway keeps."""
-        sites = {
-            name: site
-            for name, site in self.topology.sites.items()
-            if site.connection and site.connection.to == self.gateway
-        }
+        connections = self.topology.connections_of(self.gateway)
+        sites = [self.topology.sites[name] for name in connections if name in self.topology.sites]
         yield from refusals(
             self.topology,
             self.gateway,
             properties,
             path,
             former=self.former,
-            sites=tuple(sites.values()),
+            prefixes=tuple(str(site.lan) for site in sites),
+            connections=len(connections),
         )
-        for name, site in sites.items():
-            for problem in connection_refusals(site, properties):
+        for name, connection in connections.items():
+            for problem in connection_refusals(connection, properties):
                 yield Problem(path, f"the connection of {name}: {problem.message}", problem.remedy)
 
 

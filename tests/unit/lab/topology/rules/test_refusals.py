@@ -256,6 +256,60 @@ def test_a_change_has_to_suit_the_sites_that_are_connected() -> None:
     assert [found[:2] for found in problems(text)] == places
 
 
+SUBNETS = "{GatewaySubnet: 10.2.0.0/24}"
+TWO_VNETS = (
+    ("vnets:\n", f"vnets:\n  v2: {{addressSpace: [10.2.0.0/16], subnets: {SUBNETS}}}\n"),
+    ("gateways:\n", "gateways:\n  gw2: {vnet: v2, properties: {sku: {name: Basic}}}\n"),
+    ("behind: home", "behind: home, gateway: contoso-gw"),
+)
+
+
+def between(first: str, second: str, more: str = "") -> str:
+    ends = f"virtualNetworkGateway1: {first}, virtualNetworkGateway2: {second}"
+    return f"{{{ends}, sharedKey: x{more}}}"
+
+
+@pytest.mark.parametrize(
+    ("connections", "words"),
+    [
+        (f"  a: {between('contoso-gw', 'gw2')}\n", ""),
+        (
+            f"  a: {between('contoso-gw', '«gw3')}\n",
+            "there is no gateway 'gw3'; did you mean 'gw2'",
+        ),
+        (f"  a: {between('gw2', '«gw2')}\n", "'gw2' twice: a gateway has no tunnel to itself"),
+        (
+            f"  a: {between('gw2', 'contoso-gw')}\n  b: {between('contoso-gw', '«gw2')}\n",
+            "a already connects contoso-gw and gw2",
+        ),
+    ],
+)
+def test_two_gateways_are_connected_once(connections: str, words: str) -> None:
+    text, places = spoil(*TWO_VNETS, ("access:\n", f"connections:\n{connections}access:\n"))
+    found = problems(text)
+    assert [row[:2] for row in found] == places
+    assert all(row[2].startswith(words) for row in found)
+
+
+def test_sites_and_vnets_share_the_number_of_tunnels() -> None:
+    sites = "".join(
+        f"  s{n}: {{lan: 10.{n}.0.0/24, connection: {{to: gw2, sharedKey: x}}}}\n"
+        for n in range(10, 20)
+    )
+    connection = f"connections:\n  a: «{between('contoso-gw', 'gw2')}\n"
+    text, [place] = spoil(*TWO_VNETS, ("access:\n", f"sites:\n{sites}{connection}access:\n"))
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words.startswith("the Basic SKU allows 10 site-to-site tunnels; VpnGw1 has 30, but a")
+
+
+def test_a_connection_has_not_the_name_of_a_site() -> None:
+    connection = f"connections:\n  «branch: {between('contoso-gw', 'gw2')}\n"
+    site = "sites:\n  branch: {lan: 192.168.50.0/24}\n"
+    text, [place] = spoil(*TWO_VNETS, ("access:\n", f"{site}{connection}access:\n"))
+    assert [found[:2] for found in problems(text)] == [place]
+
+
 def test_no_value_of_a_secret_is_shown() -> None:
     secret = "radiusServerSecret: [hunter2]\n        vpnClientProtocols:"
     text, _ = spoil(
