@@ -74,6 +74,10 @@ class Api:
         """PUT a new document."""
         return web.json_response(await self._gateway.put(await _json(request)))
 
+    async def reset(self, _request: web.Request) -> web.Response:
+        """Restart the gateway on another instance."""
+        return web.json_response(await self._gateway.reset())
+
     async def delete(self, _request: web.Request) -> web.Response:
         """DELETE the gateway; answers when it has ended."""
         return _deleted(existed=await self._gateway.delete())
@@ -178,6 +182,7 @@ def application(gateway: Gateway) -> web.Application:
             web.get("/gateway", api.get),
             web.put("/gateway", api.put),
             web.delete("/gateway", api.delete),
+            web.post("/gateway/reset", api.reset),
             web.post("/gateway/generatevpnprofile", api.profile),
             web.post("/gateway/getVpnClientConnectionHealth", api.health),
             web.post("/gateway/disconnectVirtualNetworkGatewayVpnConnections", api.disconnect),

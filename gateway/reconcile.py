@@ -122,6 +122,17 @@ class Gateway:
             await self._reconcile()
         return self.document()
 
+    async def reset(self) -> dict[str, Any]:
+        """ARM's reset: another instance takes over. Sessions end, and tunnels are set up anew."""
+        async with self._changing:
+            assert self.resource
+            for session in self.sessions:
+                self.sessions.bar(session)
+            stops = (self._stop_engine(name) for name in list(self._engines))
+            await asyncio.gather(self.site_to_site.stop(), *stops, return_exceptions=True)
+            await self._reconcile()
+        return self.document()
+
     async def delete(self) -> bool:
         """DELETE: end all sessions and engines, and forget the document, its secrets and keys.
 

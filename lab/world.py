@@ -54,6 +54,9 @@ class GatewayHandle(Protocol):
     async def delete(self, kind: str, name: str) -> None:
         """DELETE one of `connections` or `localNetworkGateways`."""
 
+    async def reset(self) -> None:
+        """ARM's reset: all sessions end, tunnels are set up anew."""
+
     async def delete_gateway(self) -> None:
         """DELETE the gateway; all its sessions end."""
 

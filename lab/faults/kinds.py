@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gateway.arm.sku import SKUS
 from lab.errors import UsageError
 from lab.kernel import nft
 from lab.topology.planning.addressing import directory_name, radius_name
@@ -92,6 +93,21 @@ async def directory_down(world: World, step: Fault) -> Begun:
     return f"no Active Directory at {name}", world.directories[name].begin
 
 
+async def zone_down(world: World, step: Fault) -> Begun:
+    """A gateway's availability zone fails; a zone-redundant one goes on in another zone."""
+    name = one(world.gateways, step.at, "gateway")
+    sku = SKUS[(await world.gateways[name].get())["properties"]["sku"]["name"]]
+    if sku.zone_redundant:
+        await world.gateways[name].reset()
+        return f"{name} ({sku.name}) goes on in another zone", _nothing
+    end = await drop(world.nodes[name], "zone-down", "prerouting", ('iifname != "lo" drop',))
+    return f"nothing reaches {name} ({sku.name})", end
+
+
+async def _nothing() -> None:
+    """A gateway does not go back to a zone that has returned."""
+
+
 def servers_at(world: World, place: str | None) -> dict[str, RadiusServer]:
     """The RADIUS servers at a place: all (None), those of a site, or one by its own name."""
     chosen = {
@@ -165,4 +181,5 @@ KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "wrong-shared-secret": wrong_shared_secret,
     "one-server-dead": one_server_dead,
     "directory-down": directory_down,
+    "zone-down": zone_down,
 }

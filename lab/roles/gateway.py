@@ -147,6 +147,10 @@ class UnixGateway:
         answer = await self._json("GET", "/connections")
         return {row["name"]: row for row in answer["value"]}
 
+    async def reset(self) -> None:
+        """ARM's reset; answers when the other instance has taken over."""
+        await self._json("POST", "/gateway/reset")
+
     async def delete_gateway(self) -> None:
         """DELETE the gateway; its connections must be gone."""
         await self._json("DELETE", "/gateway")

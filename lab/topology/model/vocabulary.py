@@ -29,5 +29,6 @@ FaultName = Literal[
     "wrong-shared-secret",  # the gateway's RADIUS secret differs from the servers'
     "one-server-dead",  # the first of several RADIUS servers does not answer
     "directory-down",  # the domain controller does not answer
+    "zone-down",  # the availability zone in which a gateway runs fails
 ]
 """Faults that a topology can inject."""

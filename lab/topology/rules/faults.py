@@ -32,11 +32,15 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
     servers = [node.node for node in radius_nodes(topology)]
     connected = [name for name, site in topology.sites.items() if site.connection]
     directories = [name for name, site in topology.sites.items() if site.directory]
+    others: dict[FaultName, tuple[list[str], str]] = {
+        "directory-down": (directories, "site with a directory"),
+        "zone-down": (list(topology.gateways), "gateway"),
+    }
     for path, step in _all(topology):
         if step.fault in _OF_TUNNELS:
             yield from _of_a_tunnel(path, step, topology, connected)
-        elif step.fault == "directory-down":
-            yield from _one_of(path, step, directories, "site with a directory")
+        elif step.fault in others:
+            yield from _one_of(path, step, *others[step.fault])
         elif step.fault == "one-server-dead" and len(servers) < 2:
             yield Problem((*path, "fault"), "there is no second RADIUS server",
                           "add `second:` to the site's radius, or another server")  # fmt: skip
