@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.clients.profile import read_profile
 from lab.runtime.lab import Lab
 from lab.runtime.protocol import StepResult
 from lab.topology.model.steps import Steps
+from tests.bench import radius_labs
+from tests.bench.radius_labs import GATEWAY, running
 from tests.rigs.crowd import IkeCrowd, people, profile_of
 from tests.rigs.forged import from_credential
 from tests.rigs.gateway_bench import PRIVATE, Bench, on_a_gateway
@@ -132,3 +138,28 @@ async def pings(bench: Bench, address: str) -> None:
     command = ["ping", "-I", address, "-c", "2", "-i", "0.2", "-W", str(PATIENCE), PRIVATE]
     done = await bench.nodes["pc1"].run(command)
     assert done.code == 0, done
+
+
+def test_the_size_limits_users_of_radius_too() -> None:
+    """The 251st is refused at VpnGw1; at VpnGw2 he comes in."""
+    limit, more = 250, 3
+    with running(radius_labs.crowd(limit + more)) as lab:
+        node = "load-ike"
+        profile = read_profile(b64decode(lab.handle.operate(GATEWAY, "profile")["value"]))
+        lab.handle.exec(
+            node, ["sh", "-c", "cat > /run/root.pem"], input=profile.server_root.decode()
+        )
+
+        def dial() -> dict[str, Any]:
+            argv = [sys.executable, "-m", "tests.bench.radius_load", "ike", str(limit + more)]
+            done = lab.handle.exec(node, [*argv, profile.server, "/run/root.pem"], limit=PATIENCE)
+            told: dict[str, Any] = json.loads(done.stdout)
+            return told
+
+        first = dial()
+        assert (first["in"], len(first["failures"])) == (limit, more), first["failures"][:5]
+        log = lab.handle.operate(GATEWAY, "log")["value"]
+        reasons = [row["reason"] for row in log if row["event"] == "refused"]
+        assert reasons == ["limit"] * more
+        lab.steps({"update": GATEWAY, "properties": {"sku": {"name": "VpnGw3"}}})
+        assert dial()["failures"] == []

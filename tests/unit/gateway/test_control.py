@@ -8,6 +8,7 @@ import json
 import socket
 import stat
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.arm.placement import Placement
 from gateway.arm.resource import VirtualNetworkGateway
 from gateway.control import application, serve
+from gateway.forwarding.reach import Reach
+from gateway.policy.admission import Policy
 from gateway.policy.refusals import BoundedLog
+from gateway.policy.sessions import Peer
+from gateway.policy.trust import load_public_cert_data, thumbprint
 from gateway.reconcile import Gateway
 from tests.rigs.azure_documents import LOCAL as AZURES
 from tests.rigs.azure_documents import SHAPES, get
@@ -155,6 +160,30 @@ async def test_a_deleted_gateways_secrets_are_forgotten(
     assert not kept.exists()
     status, body = await ask(api, "PUT", "/gateway", document(**radius))
     assert (status, "secret" in body["error"]["message"]) == (400, True)
+
+
+async def test_a_deleted_gateway_lets_nobody_in_and_forwards_nothing(
+    gateway: Gateway, api: aiohttp.ClientSession, document: Any, pki: Any
+) -> None:
+    fence = gateway._fence
+    assert isinstance(fence, RecordingFence)
+    await ask(api, "PUT", "/gateway", PLAIN)
+    root = load_public_cert_data(pki.data("root"))
+    gateway._admission.policy = Policy(
+        roots=frozenset((thumbprint(root),)),
+        limits={"SSTP": 128},
+        parts={"SSTP": (IPv4Network("172.16.201.0/24"),)},
+    )
+    peer = Peer("SSTP", "alice", ("AA",), thumbprint(root), "192.0.2.1")
+    decision = gateway._admission.decide(peer)
+    assert decision.reservation
+    address = decision.reservation.address
+    gateway.sessions.open(decision.reservation, handle="1", private_address=address)
+    assert fence.open == {("SSTP", str(address)): None}
+    assert await ask(api, "DELETE", "/gateway") == (202, None)
+    assert fence.open == {}
+    assert fence.reach == Reach()
+    assert gateway._admission.decide(peer).reason
 
 
 async def test_a_gateway_with_a_connection_is_not_deleted(
