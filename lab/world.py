@@ -54,6 +54,9 @@ class GatewayHandle(Protocol):
     async def delete(self, kind: str, name: str) -> None:
         """DELETE one of `connections` or `localNetworkGateways`."""
 
+    async def exists(self) -> bool:
+        """Whether there is a gateway: a document was PUT, and not deleted since."""
+
     async def reset(self) -> None:
         """ARM's reset: all sessions end, tunnels are set up anew."""
 

@@ -85,6 +85,8 @@ async def update(step: Update, world: World) -> Outcome:
 async def delete(step: Delete, world: World) -> Outcome:
     """Delete the gateway's connections, then the gateway."""
     gateway = world.gateways[step.delete]
+    if not await gateway.exists():
+        return Outcome(held=False, detail="there is no such gateway: it is deleted already")
     connections = await gateway.connections()
     for name in connections:
         await gateway.delete("connections", name)
@@ -94,6 +96,8 @@ async def delete(step: Delete, world: World) -> Outcome:
 
 async def create(step: Create, world: World) -> Outcome:
     """Create the gateway anew."""
+    if await world.gateways[step.create].exists():
+        return Outcome(held=False, detail="the gateway exists: delete it first, or use update")
     await world.create_gateway(step.create, step.properties)
     return Outcome(held=True, detail="created")
 

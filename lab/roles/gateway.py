@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
+from gateway.common.errors import NotFoundError
 from gateway.dataplane import native
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
@@ -146,6 +147,16 @@ class UnixGateway:
         """All connections, by name."""
         answer = await self._json("GET", "/connections")
         return {row["name"]: row for row in answer["value"]}
+
+    async def exists(self) -> bool:
+        """Whether there is a gateway: a document was PUT, and not deleted since."""
+        try:
+            await self.get()
+        except GatewayRefusedError as error:
+            if error.azure != NotFoundError.code:
+                raise
+            return False
+        return True
 
     async def reset(self) -> None:
         """ARM's reset; answers when the other instance has taken over."""

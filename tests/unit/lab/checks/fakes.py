@@ -66,6 +66,9 @@ class FakeGateway:
     async def delete_gateway(self) -> None:
         self.deleted.append("gateway")
 
+    async def exists(self) -> bool:
+        return "gateway" not in self.deleted
+
     async def get(self) -> dict[str, Any]:
         return self.resource
 

@@ -339,9 +339,13 @@ async def test_delete_takes_the_connections_first(world: FakeWorld) -> None:
     world.gateway.tunnels = {"branch": {}, "office": {}}
     assert (await outcome(world, delete="gw")).held
     assert world.gateway.deleted == ["connections branch", "connections office", "gateway"]
+    assert not (await outcome(world, delete="gw")).held
 
 
 async def test_create_hands_on_what_is_merged(world: FakeWorld) -> None:
+    assert not (await outcome(world, create="gw")).held
+    assert world.created == []
+    await outcome(world, delete="gw")
     await outcome(world, create="gw", properties={"sku": {"name": "VpnGw2"}})
     assert world.created == [("gw", {"sku": {"name": "VpnGw2"}})]
 

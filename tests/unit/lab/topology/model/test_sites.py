@@ -118,7 +118,7 @@ def test_more_tunnels_than_the_sku_has_are_refused() -> None:
         for n in range(10, 39)
     )
     [(_, _, said)] = problems(WITH_SITES.replace("access:\n", more + "access:\n"))
-    assert said.startswith("the VpnGw1 SKU allows 30 site-to-site tunnels")
+    assert said.startswith("the VpnGw1 SKU allows 30 site-to-site tunnels; use Virtual WAN if you")
 
 
 def test_the_classic_model_is_refused_with_radius() -> None:
