@@ -70,7 +70,7 @@ def refusals(
     for violation in found:
         source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""
         remedy = violation.remedy + source
-        if violation.source == LAB and violation.path in _OPTIONAL:
+        if violation.source == LAB and violation.path in _OPTIONAL and path[0] == "gateways":
             remedy += f", or go on without it: `ignore: [{violation.path[0]}]`"
         yield Problem((*path, *violation.path), violation.message, remedy)
 

@@ -207,6 +207,12 @@ def test_a_refused_update_changes_nothing_for_later_ones() -> None:
     assert [found[:2] for found in problems(text)] == [place]
 
 
+def test_a_change_has_no_ignore_and_is_not_told_of_it() -> None:
+    text, [place] = spoil((REACHES, "{update: contoso-gw, properties: {enableBgp: «true}}"))
+    [(*found, words)] = problems(text)
+    assert (tuple(found), "ignore" in words) == (place, False)
+
+
 def test_a_deleted_gateway_is_created_with_another_size() -> None:
     create = "{create: contoso-gw, properties: {sku: {name: VpnGw2}}}"
     assert problems(spoil(*to_basic(f"{{delete: contoso-gw}}\n  - {create}"))[0]) == []
