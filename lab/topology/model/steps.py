@@ -107,7 +107,8 @@ class StaysDisconnected(_Step):
 
 
 class Tunnel(_Step):
-    """The gateway reports this status for the site's tunnel within the time."""
+    """The gateway of a site's tunnel, or both gateways of a VNet-to-VNet connection, report this
+    status within the time."""
 
     tunnel: str
     is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
