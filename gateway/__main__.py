@@ -40,6 +40,7 @@ def main() -> int:
 async def _run(placement: Placement, socket: Path, state: Path) -> None:
     from gateway.common.errors import FenceError  # noqa: PLC0415
     from gateway.control import application, serve  # noqa: PLC0415 - only after the arguments are valid
+    from gateway.forwarding.aggregate import Aggregate  # noqa: PLC0415
     from gateway.forwarding.fence import NftFence  # noqa: PLC0415
     from gateway.forwarding.reach import Reach  # noqa: PLC0415
     from gateway.policy.refusals import BoundedLog  # noqa: PLC0415
@@ -55,7 +56,7 @@ async def _run(placement: Placement, socket: Path, state: Path) -> None:
         fence.enclose(Reach())  # closed from the beginning
     except FenceError as error:  # a PUT will fail, too, and report it to its caller
         print(error.message, file=sys.stderr)
-    gateway = Gateway(placement, state, log, fence)
+    gateway = Gateway(placement, state, log, fence, Aggregate(placement))
     runner = await serve(application(gateway), socket)
     await ended.wait()
     await runner.cleanup()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
@@ -15,6 +14,7 @@ from gateway.arm.documents import from_json, parse
 from gateway.arm.model import ArmModel
 from gateway.arm.resource import Unsupported
 from gateway.arm.rules.certificates import certificate_flaw
+from gateway.common.certificate_forms import der_of
 from gateway.common.errors import GatewayError, InvalidDocumentError
 from gateway.common.turns import own_turns
 from gateway.common.vocabulary import AuthenticationMethod
@@ -56,8 +56,9 @@ class _VpnProfile(ArmModel):
         if not data:
             return b""
         if flaw := certificate_flaw(data):
-            raise InvalidDocumentError(f"radiusServerAuthCertificate: {flaw}")
-        return b64decode(data)
+            message = f"radiusServerAuthCertificate: {flaw.what}; {flaw.remedy}"
+            raise InvalidDocumentError(message)
+        return der_of(data) or b""
 
 
 class Api:
@@ -163,10 +164,11 @@ class Api:
         return web.json_response({"value": self._gateway.log.documents()})
 
     async def runtime(self, _request: web.Request) -> web.Response:
-        """Engines, eapd, refusals, resident memory in bytes, and processor time in seconds."""
+        """Engines, eapd, throughput, refusals, memory (bytes) and processor time (seconds)."""
         return web.json_response({
             "engines": self._gateway.engines(),
             "certificates": self._gateway.certificates(),
+            "aggregate": self._gateway.aggregate(),
             "refusals": self._gateway.log.counts(),
             "memory": _memory(),
             "processor": own_turns(),

@@ -44,6 +44,12 @@ class Settings:
     ipsec: IpsecPolicy | None = None
     """The only algorithms of IKEv2; None: Azure's default ones."""
 
+    @property
+    def namesakes(self) -> bool:
+        """Whether several of the roots have one name."""
+        different = set(self.roots)
+        return len({root.subject for root in different}) < len(different)
+
 
 @dataclass(frozen=True)
 class EngineContext:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from gateway.arm.placement import Placement
     from gateway.common.vocabulary import VpnProtocol
     from gateway.engine import Engine
+    from gateway.forwarding.aggregate import Aggregate
     from gateway.forwarding.fence import Fence
     from gateway.policy.sessions import Session
 
@@ -58,10 +59,19 @@ if TYPE_CHECKING:
 class Gateway:
     """The gateway: an ARM document, and the engines that implement it."""
 
-    def __init__(self, placement: Placement, state: Path, log: BoundedLog, fence: Fence) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        state: Path,
+        log: BoundedLog,
+        fence: Fence,
+        aggregate: Aggregate | None = None,
+    ) -> None:
+        """`aggregate`: the limit of throughput; None: there is none."""
         self.placement = placement
         self.log = log
         self._fence = fence
+        self._aggregate = aggregate
         self.sessions = Sessions(fence)
         self._state = state
         self._admission = Admission(self.sessions)
@@ -99,7 +109,7 @@ class Gateway:
         custom = self.resource.properties.customRoutes
         texts = custom.addressPrefixes if custom else ()
         network = self.placement.virtualNetwork.addressPrefixes
-        return (*network, *(p for p in _networks(texts) if p not in network))
+        return tuple(dict.fromkeys((*network, *_networks(texts))))
 
     def document(self) -> dict[str, Any]:
         """GET: the document without secrets, with its provisioningState."""
@@ -202,6 +212,8 @@ class Gateway:
             await self._eap_tls.stop()
             self._radius.close()
             self._engines.clear()
+            if self._aggregate:
+                self._aggregate.close()
 
     def _read(self, data: object) -> VirtualNetworkGateway:
         resource = parse(VirtualNetworkGateway, data, name=self.placement.name)
@@ -284,7 +296,11 @@ class Gateway:
         pool = self.configuration.vpnClientAddressPool.addressPrefixes
         network = self.placement.virtualNetwork.addressPrefixes
         sites = _networks(self.site_to_site.prefixes)
-        self._fence.enclose(Reach(_networks(pool), self.routes, network, sites))
+        reach = Reach(_networks(pool), self.routes, network, sites)
+        self._fence.enclose(reach)
+        if self._aggregate:
+            benchmark = SKUS[self.resource.properties.sku.name].aggregate_mbps
+            self._aggregate.limit(benchmark * self.placement.benchmarkScale, reach)
 
     async def _run_engine(
         self, protocol: VpnProtocol, roots: tuple[Certificate, ...], part: tuple[IPv4Network, ...]
@@ -375,6 +391,10 @@ class Gateway:
     def engines(self) -> list[dict[str, Any]]:
         """Each engine's report."""
         return [engine.report().document() for engine in self._engines.values()]
+
+    def aggregate(self) -> dict[str, Any]:
+        """The limit of throughput; empty without one."""
+        return self._aggregate.report().document() if self._aggregate else {}
 
     def certificates(self) -> dict[str, Any]:
         """The report on eapd (gateway.eap_tls.worker), which verifies certificates."""

@@ -9,6 +9,11 @@ _MOST_TO_COMPARE = 200
 """Comparing takes 10 us per word, and a file may have thousands of mistakes."""
 
 
+def spelling(names: Iterable[str]) -> dict[str, str]:
+    """Names in lower case to their spelling; of those that differ by case only, the first."""
+    return {name.casefold(): name for name in reversed(list(names))}
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?`, or the list of known words."""
     words = sorted(known) if isinstance(known, AbstractSet) else list(known)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 
-def merge(target: Any, patch: Any) -> Any:
-    """The target with the patch in it; null takes something out."""
+def merge(target: Any, patch: Any, *, keep_null: bool = False) -> Any:
+    """The target with the patch in it; null takes something out, unless `keep_null`."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
-        if value is None:
+        if value is None and not keep_null:
             merged.pop(key, None)
         else:
-            merged[key] = merge(merged.get(key), value)
+            merged[key] = merge(merged.get(key), value, keep_null=keep_null)
     return merged

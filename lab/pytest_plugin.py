@@ -27,11 +27,13 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     from lab.nodes.base import Completed
     from lab.runtime.handle import Handle
+    from lab.runtime.journal import Line
     from lab.runtime.protocol import Event, StepResult
     from lab.topology.load import TopologyFile
-    from lab.topology.model.steps import Step
 
 __tracebackhide__ = True  # pytest shows a failure at the test's own line
+_LONGEST = 70
+"""Characters of a topology's name in that of its lab, which has at most 84."""
 _UNSET = '.*"asyncio_default_fixture_loop_scope" is unset'
 """A warning of pytest-asyncio, which users of this plugin do not necessarily use."""
 
@@ -45,6 +47,7 @@ class RunningLab:
     def expect(self, *steps: dict[str, Any]) -> list[StepResult]:
         """Execute checks and actions; AssertionError with the details of those that failed."""
         from lab.runtime.protocol import StepResult  # noqa: PLC0415 (not on every Python)
+        from lab.topology.reading.problems import StepsError  # noqa: PLC0415 (as above)
 
         results: list[StepResult] = []
 
@@ -52,11 +55,72 @@ class RunningLab:
             if isinstance(event, StepResult):
                 results.append(event)
 
-        self.handle.run(_parsed(steps), add)
+        try:
+            self.handle.run(steps, add)
+        except StepsError as error:
+            raise AssertionError("\n".join(error.lines)) from None
         failed = [f"{result.text}: {result.detail}" for result in results if not result.held]
         if failed:
             raise AssertionError("\n".join(failed))
         return results
+
+    def check(self, *sentences: str) -> list[StepResult]:
+        """Execute steps given as sentences, `bob reaches app1:80`; otherwise as `expect`."""
+        from lab.errors import UsageError  # noqa: PLC0415 (as above)
+        from lab.topology.reading.sentence import step_of  # noqa: PLC0415 (as above)
+
+        try:
+            steps = [step_of(sentence) for sentence in sentences]
+        except UsageError as error:
+            raise AssertionError(str(error)) from None
+        return self.expect(*steps)
+
+    def connect(self, client: str, over: str | None = None) -> StepResult:
+        """Connect a client, as its user would."""
+        return self.expect({"connects": client} | ({"over": over} if over else {}))[0]
+
+    def hangup(self, client: str) -> StepResult:
+        """End a client's tunnel, as its user would."""
+        return self.expect({"hangUp": client})[0]
+
+    def restart(self, client: str) -> StepResult:
+        """Restart a client computer."""
+        return self.expect({"restart": client})[0]
+
+    def revoke(self, client: str) -> StepResult:
+        """Revoke a client's certificate at its gateway."""
+        return self.expect({"revoke": client})[0]
+
+    def reinstate(self, client: str) -> StepResult:
+        """Take a client's certificate off its gateway's list of revoked ones."""
+        return self.expect({"reinstate": client})[0]
+
+    def disconnect(self, client: str) -> StepResult:
+        """End a client's sessions at its gateway, as the operator would."""
+        return self.expect({"disconnect": client})[0]
+
+    def update(self, gateway: str, properties: dict[str, Any]) -> StepResult:
+        """Merge properties into a gateway's document (RFC 7396)."""
+        return self.expect({"update": gateway, "properties": properties})[0]
+
+    def logs(self, node: str | None = None, program: str | None = None) -> list[Line]:
+        """What the programs have logged so far: time, node, program, text."""
+        from lab.runtime.journal import Reader  # noqa: PLC0415 (as above)
+
+        self.handle.settle()
+        reader = Reader(self.handle.inside)
+        try:
+            return [
+                line
+                for line in reader.new()
+                if node in (None, line.node) and program in (None, line.program)
+            ]
+        finally:
+            reader.close()
+
+    def profile(self, name: str) -> bytes:
+        """The VPN client package (zip) of a gateway, or for a client."""
+        return self.handle.package(name)
 
     def exec(self, node: str, argv: list[str], *, input: str = "", limit: float = 30) -> Completed:
         """Run a program in a node."""
@@ -65,26 +129,6 @@ class RunningLab:
     def operate(self, gateway: str, action: str, body: dict[str, Any] | None = None) -> Any:
         """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
         return self.handle.operate(gateway, action, body)["value"]
-
-
-def _parsed(steps: tuple[dict[str, Any], ...]) -> list[Step]:
-    """Parse steps; AssertionError with their problems."""
-    from pydantic import ValidationError  # noqa: PLC0415 (as above)
-
-    from lab.topology.model.steps import Steps  # noqa: PLC0415 (as above)
-    from lab.topology.reading.error_text import problem_of  # noqa: PLC0415 (as above)
-
-    try:
-        return Steps.validate_python(steps)
-    except ValidationError as error:
-        document = {"expect": list(steps)}
-        errors = [{**one, "loc": ("expect", *one["loc"])} for one in error.errors()]
-        problems = [problem_of(one, document) for one in errors]  # type: ignore[arg-type]
-    lines = [
-        f"step {int(problem.path[1]) + 1}: {problem.message}; {problem.remedy}".strip("; ")
-        for problem in problems
-    ]
-    raise AssertionError("\n".join(lines))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,7 +149,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     try:
         try:
             file = _marked_topology(request)
-            handle = start_lab(file, f"{file.topology.name}-test-{os.getpid()}")
+            handle = start_lab(file, f"{file.topology.name[:_LONGEST]}-test-{os.getpid()}")
             _build(handle, file)
         except LabError as error:
             failure = str(error)

@@ -35,6 +35,10 @@ class RefusedError(Exception):
         self.seconds = seconds
 
 
+class NotDialledError(RefusedError):
+    """The computer has no means to dial: its profile lacks the protocol, or its user the proof."""
+
+
 class Driver(Protocol):
     """Drives one real VPN program on one client computer."""
 

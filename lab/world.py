@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -76,6 +76,16 @@ class GatewayHandle(Protocol):
         """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
 
 
+End = tuple[str, int]
+"""Public address and port of a connection, as a gateway sees it."""
+
+
+def end_of(row: Mapping[str, Any]) -> End:
+    """The public end of a session or record of the gateway's; port 0 if it is not known."""
+    port = row["publicPort"]
+    return row["publicIpAddress"], int(port) if port.isdecimal() else 0
+
+
 class VpnDevice(Protocol):
     """A site's VPN device, as its administrator sees it."""
 
@@ -97,14 +107,24 @@ class ClientComputer(Protocol):
     """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
-    serial: str | None
-    """The certificate's serial number, decimal."""
+    dialled_until: float
+    """When its last dial ended (time.monotonic); infinity during a dial."""
+    session: str
+    """The gateway's vpnConnectionId of the last dial's session, which may have ended; empty if that
+    dial did not connect."""
+
+    async def profile(self) -> bytes:
+        """The VPN client package (zip) from the gateway, as this client asks for it."""
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
-        RefusedError of the last protocol if none connects.
+        RefusedError of the last protocol that could be dialled if none connects.
         """
+
+    async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
+        """Those of the connections, seen by the gateway in the last seconds, that are this
+        computer's."""
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""
@@ -152,8 +172,11 @@ class RadiusServer(Daemon, Protocol):
     def written(self) -> dict[Path, Place]:
         """The current end positions of its logs."""
 
-    def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
-        """Its last refusal of this user in the logs after the positions `then`."""
+    def refusal(
+        self, user: str, then: Mapping[Path, Place], *, agreed: bool = False
+    ) -> Refusal | None:
+        """Its last refusal of this user in the logs after the positions `then`; if `agreed`, None
+        where there are several reasons."""
 
 
 class ActiveFaults(Protocol):

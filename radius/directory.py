@@ -17,6 +17,14 @@ from pathlib import Path
 RECIPE = "1"
 """Increase this when the same values give a different domain."""
 CONTROLLER = "DC1"
+SHORTEST_PASSWORD = 7
+_KINDS_OF_CHARACTERS = 3
+_PUNCTUATION = frozenset("~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/")
+_BUILT_IN = frozenset(
+    ("administrator", "administrators", "dnsadmins", "dnsupdateproxy", "guest", "guests",
+     "iis_iusrs", "krbtgt", "replicator", "users", "dc1", f"dns-{CONTROLLER.lower()}")
+)  # fmt: skip
+"""Accounts that every domain has, as far as a name without spaces can be one; lower case."""
 PROVISION = Path(__file__).parent / "provision.py"
 """Run in the controller's node by the distribution's Python, which has Samba's modules."""
 PORTS = (445, 389, 88)
@@ -41,6 +49,40 @@ class User:
     """Whether the password must be changed at the next login."""
     expired: bool = False
     """Whether the account expired yesterday."""
+
+
+def built_in(name: str) -> bool:
+    """Whether a new domain has an account of this name already: a user, a group or a computer."""
+    return name.lower() in _BUILT_IN
+
+
+def member_name(number: int) -> str:
+    """The NetBIOS name of a member server, by its number from 1."""
+    return f"NPS{number}"
+
+
+def password_flaw(password: str) -> str:
+    """Why a domain refuses the password; empty if it accepts it.
+
+    Source: learn.microsoft.com, "Passwords must meet complexity requirements": characters of three
+    of five kinds. Samba decides so, too, except that it does not compare it with the user's name.
+    """
+    if len(password.encode("utf-16-le")) // 2 < SHORTEST_PASSWORD:
+        return f"it is shorter than {SHORTEST_PASSWORD} characters"
+    kinds = {_kind_of_character(character) for character in password} - {""}
+    if len(kinds) < _KINDS_OF_CHARACTERS:
+        return f"its characters are of fewer than {_KINDS_OF_CHARACTERS} kinds"
+    return ""
+
+
+def _kind_of_character(character: str) -> str:
+    if character.isascii() and not character.isalnum():
+        return "punctuation" if character in _PUNCTUATION else ""
+    if character.isascii() and character.isdigit():
+        return "digit"
+    if character.lower() != character:
+        return "capital"
+    return "small" if len(character.upper()) == 1 and character.upper() != character else "other"
 
 
 @dataclass(frozen=True)

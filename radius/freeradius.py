@@ -8,6 +8,7 @@ against its own authority and revocation list.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def files(instance: Instance, directory: str) -> dict[str, File]:
 def nt_hash(password: str) -> str:
     """Hexadecimal digits of NtPasswordHash (RFC 2759, section 8.3)."""
     return MD4.new(password.encode("utf-16-le")).hexdigest()  # noqa: S303 (RFC 2759's)
+
+
+def user_key(name: str) -> str:
+    """The user's key in the file `users`, where no name may be written: DEFAULT is everybody, and
+    quoted words are cut at 255 bytes."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _complete(instance: Instance) -> None:
@@ -119,6 +126,6 @@ def _users(instance: Instance) -> str:
     """The users file of rlm_files; a domain member authenticates these users itself."""
     own = ", MS-CHAP-Use-NTLM-Auth := No" if instance.domain else ""
     return "".join(
-        f"{quoted(name)} NT-Password := 0x{nt_hash(password)}{own}\n"
+        f"{user_key(name)} NT-Password := 0x{nt_hash(password)}{own}\n"
         for name, password in instance.users.items()
     )

@@ -59,7 +59,8 @@ def modules(instance: Instance, directory: str) -> list[str]:
         *block("mschap", "with_ntdomain_hack = yes", *_winbind(instance.domain, directory)),
         *(_questions(instance.domain, directory) if instance.domain else []),
         *_line("refused", f"{directory}/{REFUSALS}", f"{_USER} %{{hex:&Module-Failure-Message}}"),
-        *block("files", f"filename = {directory}/users"),
+        *block("expr"),  # for %{sha256:}
+        *block("files", f"filename = {directory}/users", 'key = "%{sha256:&User-Name}"'),
         *(_eap(eap, instance, directory) if eap else []),
     ]
 
@@ -169,9 +170,12 @@ def _authorize(instance: Instance) -> list[str]:
 
 
 def _pap(instance: Instance) -> list[str]:
-    if instance.domain is None:
-        return ["pap"]
+    """Without a domain, a user without a password is unknown. FreeRADIUS would only say that it
+    found no method."""
     stranger = "if (&User-Password && !&control:NT-Password)"
+    if instance.domain is None:
+        why = block("update request", "&Module-Failure-Message := 'no such user'")
+        return [*block(stranger, why, "reject"), "pap"]
     return [*block(stranger, block("update control", "&Auth-Type := winbind")), "pap"]
 
 

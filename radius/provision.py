@@ -87,7 +87,7 @@ def add(database: Any, user: dict[str, Any]) -> None:
     )
     for group in user["groups"]:
         database.add_remove_group_members(group, [name])
-    account = f"(sAMAccountName={name})"
+    account = f"(sAMAccountName={ldb.binary_encode(name)})"
     if user["disabled"]:
         database.disable_account(account)
     if user["expired"]:

@@ -118,7 +118,9 @@ class Server:
         with suppress(TimeoutError, ValueError, OSError):
             async with asyncio.timeout(ANSWER_LIMIT):
                 line = (await reader.readline()).decode(errors="replace")
-            writer.write(json.dumps(self._command(*line.strip().split(" ", 1))).encode() + b"\n")
+            writer.write(
+                json.dumps(self._command(*line.removesuffix("\n").split(" ", 1))).encode() + b"\n"
+            )
             await writer.drain()
         writer.close()
 

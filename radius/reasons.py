@@ -16,7 +16,9 @@ from typing import Literal, get_args
 from radius.printable import printable
 
 Reason = Literal[
-    "password",  # wrong password or unknown user: servers do not distinguish them
+    "password",  # wrong password; or an unknown user, where the server does not distinguish them
+    "unknown-user",  # the server or the directory does not know the user
+    "no-method",  # the server does not accept the client's authentication method
     "disabled",  # the account is disabled
     "locked-out",  # too many wrong passwords
     "must-change-password",  # the password has expired, or must be changed at the next login
@@ -67,16 +69,22 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
     "certificate": (r"certificate", r"unknown ca\b", r"eap_tls"),
     "second-factor-denied": (re.escape(DENIED),),
     "typed-code": (re.escape(TYPED),),
+    "no-method": (
+        r"no Auth-Type",  # no module of FreeRADIUS's took the request
+        r"no mutually acceptable types",
+        r"NAK'd",
+    ),
+    "unknown-user": (
+        r"0xc0000064",
+        r"no such user",
+        r"not found",
+        r"no NT-Password",
+    ),
     "password": (
         r"logon failure",
         r"incorrect",
         r"does not match \"known good\"",
         r"0xc000006[ad]",
-        r"0xc0000064",
-        r"no such user",
-        r"not found",
-        r"no NT-Password",
-        r"no Auth-Type",  # FreeRADIUS does not know the user
     ),
 }
 """Phrases of FreeRADIUS, winbindd's NTSTATUS, and Reply-Messages; the first match decides."""
@@ -153,13 +161,15 @@ def of_push_proxy(log: str) -> Iterator[Refusal]:
                     yield Refusal(bare(user), reason, message)
 
 
-def telling(user: str, logs: Sequence[Sequence[Refusal]]) -> Refusal | None:
-    """The most specific of the user's last refusals in each log."""
-    last = [
-        next((one for one in reversed(log) if one.user.lower() == bare(user).lower()), None)
-        for log in logs
-    ]
-    return most_telling(last)
+def telling(
+    user: str, logs: Sequence[Sequence[Refusal]], *, agreed: bool = False
+) -> Refusal | None:
+    """The most specific of the user's last refusals in each log. `agreed`: None if one log has
+    several reasons, for it does not tell one user's dials apart."""
+    own = [[one for one in log if one.user.lower() == bare(user).lower()] for log in logs]
+    if agreed and any(len({one.reason for one in log}) > 1 for log in own):
+        return None
+    return most_telling(log[-1] for log in own if log)
 
 
 def most_telling(found: Iterable[Refusal | None]) -> Refusal | None:

@@ -67,6 +67,8 @@ class Canonical:
     flaws: list[Flaw] = field(default_factory=list)
     unused: tuple[str, ...] = ()
     """Paths to be ignored at which nothing was."""
+    told: frozenset[Path] = frozenset()
+    """Places, in the document as it was given, of which a flaw speaks that stands at the first."""
     foreign: bool = False
     """Whether it is no document of a resource at all; the flaws say what it is."""
 
@@ -102,7 +104,10 @@ def canonical(
         if not patch:
             _fill_in(inner)
     unused = tuple(text for text in paths if text not in first.used)
-    return Canonical(document, reader.places, reader.flaws, unused)
+    told = frozenset(
+        place for feature, places in reader.asked.items() if not feature.ruled for place in places
+    )
+    return Canonical(document, reader.places, reader.flaws, unused, told)
 
 
 def fold(name: str) -> str:

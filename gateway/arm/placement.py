@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.common.vocabulary import DeploymentModel
 
@@ -63,6 +63,10 @@ class Placement(_Part):
     radiusServersThatDoNotSignAll: tuple[IPv4Address, ...] = ()
     """RADIUS servers without the fix for CVE-2024-3596: the gateway accepts their answers outside
     EAP without a Message-Authenticator. Azure's document has no such field."""
+
+    benchmarkScale: float = Field(default=1.0, gt=0, le=1)
+    """The part of the SKU's aggregate throughput that the gateway lets pass. Azure's is 1; a
+    machine that is slower than the SKU shows the same with less."""
 
     @property
     def certificate_name(self) -> str:

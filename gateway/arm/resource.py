@@ -54,7 +54,9 @@ class SkuReference(ArmModel):
 class RootCertificateProperties(ArmModel):
     """A root certificate in Azure's format."""
 
-    publicCertData: str = Field(description="Base64 of the DER on one line, without BEGIN and END.")
+    publicCertData: str = Field(
+        description="Base64 of the root's DER on one line, without BEGIN and END; spaces are taken."
+    )
 
 
 class NamedSubResource(ArmModel):

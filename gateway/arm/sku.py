@@ -16,8 +16,6 @@ SkuName = Literal[
     "VpnGw1", "VpnGw2", "VpnGw3", "VpnGw1AZ", "VpnGw2AZ", "VpnGw3AZ",
 ]  # fmt: skip
 BASIC = "Basic"
-MOST_TUNNELS = 30
-"""Site-to-site tunnels of the largest SKUs; beyond them Azure has Virtual WAN."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ _ROWS: tuple[tuple[SkuName, int, int, int, int, bool], ...] = (
     ("VpnGw3AZ", 30, 128, 1000, 1250, True),
 )
 
+MOST_TUNNELS = max(row[1] for row in _ROWS)
+"""Site-to-site tunnels of the largest SKUs; beyond them Azure has Virtual WAN."""
 SKUS: dict[SkuName, Sku] = {
     row[0]: Sku(*row, zone_redundant=row[0].endswith("AZ"), legacy=not row[0].startswith("VpnGw"))
     for row in _ROWS

@@ -74,12 +74,9 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    lines {{
-      path = /dev/stdout
-      append = yes
+    stderr {{
       time_format = %Y-%m-%dT%H:%M:%S
       time_add_ms = yes
-      flush_line = yes
       default = 1
       ike_name = yes
     }}
@@ -92,7 +89,7 @@ def strongswan_conf(state: Path, *, userspace: bool, relay: RelayAddress | None)
       accounting = yes
       accounting_requires_vip = yes
       accounting_send_class = yes
-      station_id_with_port = no
+      station_id_with_port = yes
       retransmit_tries = 1
       retransmit_timeout = 35.0
       servers {{{_server(relay)}

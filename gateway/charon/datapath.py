@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from gateway.common.errors import EngineError
@@ -34,7 +35,7 @@ _FOREVER = b"\xff" * 32 + b"\0" * 32
 USERSPACE_DEVICE = PROTOCOLS["IkeV2"].device
 _LAST = 1 << 20
 """Metric that puts a route behind all others."""
-CHARONS_TABLE = 220
+CHARONS_TABLE, LOCAL_TABLE = 220, 255
 _STEERED = 100
 """Priority of the rules for tunnelled destinations: before the kernel's default rules."""
 
@@ -101,8 +102,9 @@ def lay_routes(
     """Route the pool into kernel-libipsec's device, and delete the routes of a former pool.
 
     libipsec takes the source of its routes from a local address inside each traffic selector, and
-    refuses the CHILD_SA if there is none. For each selector without `source`, the gateway's private
-    address, the selector's network address is therefore added to `lo`.
+    refuses the CHILD_SA if there is none. For each selector without one, the selector's network
+    address is therefore added to `lo`. It may be a host's, so packets to it are forwarded: its
+    local route is moved to charon's table, which comes last and makes it a valid source there.
 
     EngineError: the device is missing, or the kernel refuses.
     """
@@ -117,16 +119,26 @@ def lay_routes(
             )
         loopback = kernel.link_lookup(ifname="lo")[0]
         try:
-            for selector in selectors:
-                if source not in selector:
-                    address = str(selector.network_address)
-                    kernel.addr("replace", index=loopback, address=address, prefixlen=32)
+            own = [ip_address(row.get_attr("IFA_LOCAL")) for row in kernel.get_addr(socket.AF_INET)]
+            for selector in _outermost(selectors):
+                if not any(address in selector for address in own):
+                    address = f"{selector.network_address}/32"
+                    local = {"dst": address, "oif": loopback, "type": "local", "scope": "host"}
+                    kernel.addr("add", index=loopback, address=address)
+                    kernel.route("replace", **local, table=CHARONS_TABLE)
+                    kernel.route("del", **local, table=LOCAL_TABLE)
             for part in former:
                 kernel.route("del", dst=str(part), oif=found[0])
             for part in pool:
                 kernel.route("replace", dst=str(part), oif=found[0], prefsrc=str(source))
         except NetlinkError as error:
             raise EngineError(f"cannot lay a route into {USERSPACE_DEVICE}: {error}") from error
+
+
+def _outermost(prefixes: Iterable[IPv4Network]) -> list[IPv4Network]:
+    """Those that no other one contains: charon negotiates only these."""
+    every = list(prefixes)
+    return [one for one in every if not any(one != two and one.subnet_of(two) for two in every)]
 
 
 def fence(prefixes: Iterable[IPv4Network], former: Iterable[IPv4Network]) -> None:

@@ -44,6 +44,7 @@ class IkeSa:
     children: tuple[ChildSa, ...] = ()
     connection: str = ""
     """The name of its connection."""
+    remote_port: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def ike_sas(message: dict[str, Any]) -> tuple[IkeSa, ...]:
             connection=name,
             state=sa.text("state"),
             remote_host=sa.text("remote-host"),
+            remote_port=sa.text("remote-port"),
             remote_id=sa.text("remote-eap-id") or sa.text("remote-id"),
             virtual_addresses=sa.texts("remote-vips"),
             children=tuple(_child(child) for child in sa.section("child-sas").sections()),

@@ -32,6 +32,11 @@ PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_CAP_AMBIENT = 23, 24, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 """linux/prctl.h"""
 
+IN_MODIFY, IN_MOVED_TO, IN_CREATE = 0x2, 0x80, 0x100
+IN_Q_OVERFLOW, IN_IGNORED = 0x4000, 0x8000
+IN_ONLYDIR, IN_DONT_FOLLOW, IN_ISDIR = 0x1000000, 0x2000000, 0x40000000
+"""linux/inotify.h"""
+
 CAPABILITY_VERSION_3 = 0x20080522
 """linux/capability.h"""
 
@@ -144,6 +149,20 @@ def die_with_parent(number: int) -> None:
     credentials change.
     """
     prctl(PR_SET_PDEATHSIG, number)
+
+
+def inotify() -> int:
+    """inotify_init1(2): a non-blocking descriptor."""
+    descriptor: int = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    _check(min(descriptor, 0), "inotify_init1")
+    return descriptor
+
+
+def watch(inotify: int, path: str, events: int) -> int:
+    """inotify_add_watch(2): the number of the watch."""
+    number: int = _libc.inotify_add_watch(inotify, path.encode(), ctypes.c_uint32(events))
+    _check(min(number, 0), f"watch {path}")
+    return number
 
 
 def load_module(path: str) -> None:

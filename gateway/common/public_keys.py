@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 RSA_BITS = range(1024, 4096 + 1)
 ROOTS_RSA_BITS = range(1024, 8192 + 1)
 """For uploaded roots, which no stranger chooses."""
+LARGEST = 16384
+"""Maximum size of one certificate in bytes."""
 EXPONENTS = frozenset((3, 17, 65537))
 
 ORDERS = {

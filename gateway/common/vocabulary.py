@@ -20,7 +20,7 @@ DeploymentModel = Literal["ResourceManager", "Classic"]
 
 Reason = Literal[
     "revoked",  # the certificate's thumbprint is on the list
-    "untrusted",  # it does not chain to an uploaded root
+    "untrusted",  # no valid chain to an uploaded root: the log says what is wrong with it
     "expired",
     "not-yet-valid",
     "no-client-auth",  # its extended key usage lacks clientAuth

@@ -70,6 +70,8 @@ def has_vnet_hdr(descriptor: int) -> bool:
 def configure(name: str, address: IPv4Interface, mtu: int, routes: Iterable[IPv4Network]) -> None:
     """Set the device's address, MTU (bytes of an IP packet) and routes, and bring it up.
 
+    Equal routes that are there already come first.
+
     EngineError, with the kernel's message.
     """
     from pyroute2 import IPRoute  # noqa: PLC0415 (0.1 s, and only in the process that is root)
@@ -83,6 +85,6 @@ def configure(name: str, address: IPv4Interface, mtu: int, routes: Iterable[IPv4
             )
             kernel.link("set", index=index, mtu=mtu, txqlen=_QUEUE_PACKETS, state="up")
             for route in routes:
-                kernel.route("replace", dst=str(route), oif=index, prefsrc=str(address.ip))
+                kernel.route("append", dst=str(route), oif=index, prefsrc=str(address.ip))
         except NetlinkError as error:
             raise EngineError(f"cannot configure the TUN device {name}", said=str(error)) from error

@@ -118,8 +118,8 @@ def rules(attachment: Attachment, reach: Reach) -> str:
 
     Each packet passes few rules, because they are evaluated per packet: about a microsecond in all.
     """
-    pool, sites = _any_of(reach.pool), _any_of(reach.sites)
-    private = _any_of((*PRIVATE, *reach.pool, *reach.network, *reach.sites))
+    pool, sites = any_of(reach.pool), any_of(reach.sites)
+    private = any_of((*PRIVATE, *reach.pool, *reach.network, *reach.sites))
     ipsec = attachment.interfaces["IkeV2"]
     tunnels = [name for name in attachment.interfaces.values() if name != ipsec]
     arriving = {attachment.outside: "outside", attachment.inside: "inside", ipsec: "decrypted"}
@@ -224,11 +224,11 @@ def _rules_of(row: Row, attachment: Attachment, reach: Reach) -> Iterator[str]:
     """The rules of a row; none if its list of prefixes is empty."""
     within = ""
     if row.within:
-        prefixes = _any_of(getattr(reach, row.within))
+        prefixes = any_of(getattr(reach, row.within))
         if not prefixes:
             return
         within = f"ip daddr {prefixes} "
-    sites, ipsec = _any_of(reach.sites), attachment.interfaces["IkeV2"]
+    sites, ipsec = any_of(reach.sites), attachment.interfaces["IkeV2"]
     ways = {
         "vnet": [f'oifname "{attachment.inside}"'],
         "sites": [f'oifname "{ipsec}" ip daddr {sites}'] if sites else [],
@@ -238,7 +238,7 @@ def _rules_of(row: Row, attachment: Attachment, reach: Reach) -> Iterator[str]:
         yield f"{way} {within}accept"
 
 
-def _any_of(prefixes: Iterable[IPv4Network]) -> str:
+def any_of(prefixes: Iterable[IPv4Network]) -> str:
     """An anonymous nft set; empty text for no prefixes."""
     texts = ", ".join(map(str, collapse_addresses(prefixes)))
     return f"{{ {texts} }}" if texts else ""

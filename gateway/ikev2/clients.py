@@ -54,14 +54,14 @@ class Clients:
         if accounting.address != reservation.address:
             sessions.release(reservation)
             message = f"charon assigned it {accounting.address}, not {reservation.address}"
-            self._reject(accounting, "no-address", message)
+            self._reject(accounting, "no-address", message, reservation.peer.began)
             return
         try:
             session = sessions.open(
                 reservation, handle=accounting.uniqueid, private_address=reservation.address
             )
         except (FenceError, LapsedError) as error:
-            self._reject(accounting, "fault", error.message)
+            self._reject(accounting, "fault", error.message, reservation.peer.began)
             return
         self._accounts[accounting.session] = session
         words = (f"assigned {session.private_address}", session.peer.accepted_by)
@@ -71,9 +71,19 @@ class Clients:
             session.ending = objection.message
             self._background.start(self.terminate(session.handle))
 
-    def _reject(self, accounting: Accounting, reason: Reason, message: str) -> None:
+    def _reject(
+        self, accounting: Accounting, reason: Reason, message: str, began: str = ""
+    ) -> None:
         """End an IKE_SA that gets no session. Until then the fence forwards nothing for it."""
-        self._context.log.add("refused", "IkeV2", message, reason=reason)
+        self._context.log.add(
+            "refused",
+            "IkeV2",
+            message,
+            reason=reason,
+            address=accounting.public_address,
+            port=accounting.public_port,
+            began=began,
+        )
         self._background.start(self.terminate(accounting.uniqueid))
 
     def on_event(self, event: vici.Event) -> None:
@@ -129,6 +139,7 @@ class Clients:
                 session = self._context.sessions.by_handle("IkeV2", sa.uniqueid)
                 if session:
                     session.public_address = sa.remote_host
+                    session.public_port = sa.remote_port
 
     def _rekeyed(self, event: vici.IkeRekeyed) -> None:
         session = self._context.sessions.by_handle("IkeV2", event.old)
@@ -155,6 +166,9 @@ class Clients:
             message,
             user=session.peer.user,
             address=session.public_address or session.peer.address,
+            port=session.public_port or session.peer.port,
+            began=session.peer.began,
+            connection=session.id,
             thumbprint=session.peer.thumbprint,
             radius_server=session.peer.radius_server,
         )

@@ -89,6 +89,7 @@ class Ikev2Engine:
     def gone(self, error: GatewayError) -> None:
         """charon has died."""
         self._loaded = None
+        self._relay.forget_sas()
         self._clients.all_gone(f"charon died: {error.what}")
 
     async def disconnect(self, session: Session, why: str) -> None:

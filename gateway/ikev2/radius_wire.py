@@ -20,17 +20,19 @@ from pyrad.packet import (
 )
 
 from radius.attributes import dictionary
-from radius.packet import Keys, parsed, split, walk
+from radius.packet import LONGEST_VALUE, Keys, parsed, split, walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_NAME = 1
 _STATE, _CALLING, _NAS_PORT, _EAP = 24, 31, 5, 79
 _FRAMED_ADDRESS, _CLASS, _STATUS, _SESSION = 8, 25, 40, 44
 _DNS = (311, 28)
 """MS-Primary-DNS-Server (RFC 2548 2.7.1); charon accepts any number of them."""
 _START, _STOP = 1, 2
 _FAILURE = 4
+_IDENTITY = 1
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Asked:
     """The IKE_SA's unique id, as in vici."""
     address: str
     """The client's public address."""
+    port: str = ""
+    began: str = ""
+    """When the client's attempt began (gateway.policy.diagnostics.now); the relay knows it."""
 
 
 def read(data: bytes, secret: bytes) -> Asked | None:
@@ -66,11 +71,35 @@ def read(data: bytes, secret: bytes) -> Asked | None:
     return Asked(
         data[1],
         data[4:20],
-        values.get(_EAP, b""),
+        _whole(values.get(_EAP, b""), values.get(_NAME, b"")),
         values.get(_STATE),
         str(int.from_bytes(port)) if len(port) == 4 else "",
-        values.get(_CALLING, b"").decode(errors="replace"),
+        *_station(values),
     )
+
+
+def _whole(eap: bytes, name: bytes) -> bytes:
+    """charon puts an EAP identity into one attribute, and cuts it at 253 bytes; the User-Name has
+    all of it."""
+    head, identity = eap[:5], eap[5:]
+    fits = int.from_bytes(head[2:4]) == 5 + len(name) and name.startswith(identity)
+    return head + name if _is_cut(eap) and fits else eap
+
+
+def fitting(eap: bytes) -> bytes:
+    """An identity that charon has cut, with the length that is left. A certificate's subject may be
+    so long; where a certificate is shown, nobody asks the identity who it is."""
+    return eap[:2] + len(eap).to_bytes(2, "big") + eap[4:] if _is_cut(eap) else eap
+
+
+def _is_cut(eap: bytes) -> bool:
+    return len(eap) == LONGEST_VALUE < int.from_bytes(eap[2:4]) and eap[4] == _IDENTITY
+
+
+def _station(values: dict[int, bytes]) -> tuple[str, str]:
+    """Address and port of Calling-Station-Id, `192.0.2.1[4500]`."""
+    address, _, port = values.get(_CALLING, b"").decode(errors="replace").partition("[")
+    return address, port.removesuffix("]")
 
 
 def challenge(asked: Asked, secret: bytes, eap: bytes, state: bytes) -> bytes:
@@ -96,6 +125,8 @@ class Accounting:
     uniqueid: str
     address: IPv4Address | None
     """Framed-IP-Address."""
+    public_address: str = ""
+    public_port: str = ""
 
 
 def read_accounting(data: bytes, secret: bytes) -> Accounting | None:
@@ -121,6 +152,7 @@ def read_accounting(data: bytes, secret: bytes) -> Accounting | None:
         values.get(_CLASS, b""),
         str(int.from_bytes(port)) if len(port) == 4 else "",
         IPv4Address(address) if len(address) == 4 else None,
+        *_station(values),
     )
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.charon.config import SITE_TO_SITE
+from gateway.policy.diagnostics import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from gateway.policy.diagnostics import DiagnosticLog
     from gateway.policy.sessions import Session
 
+T = TypeVar("T")
 MOST_REMEMBERED = 1000
+_RECEIVED = re.compile(r"received packet: from [^\[]+\[(?P<port>\d+)\] to ")
 _BEGINS = re.compile(r"(\S+) is initiating an IKE_SA\Z")
 _CAUSE = re.compile(
     r"received proposals unacceptable|no (?:peer|IKE) config found|no matching peer config found|"
@@ -42,7 +45,8 @@ _REASONS: dict[str, Reason] = {
 
 @dataclass
 class _Attempt:
-    address: str = ""
+    address: str
+    began: str
     cause: str = ""
     proposals: dict[str, str] = field(default_factory=dict)
     """As charon writes them: what it `received`, and what is `configured`."""
@@ -75,15 +79,17 @@ class Refusals:
         self._recorded = recorded
         self._session = session
         self._attempts: OrderedDict[str, _Attempt] = OrderedDict()
+        self._ports: OrderedDict[str, str] = OrderedDict()
+        """By unique id: the port of the newest packet. A client's changes within an attempt."""
 
     def feed(self, line: LogLine) -> None:
         """Handle a line of charon's log."""
         if not line.uniqueid or line.connection.startswith(SITE_TO_SITE):
             return
+        if received := _RECEIVED.match(line.text):
+            _remember(self._ports, line.uniqueid, received["port"])
         if begins := _BEGINS.match(line.text):
-            self._attempts[line.uniqueid] = _Attempt(begins[1])
-            if len(self._attempts) > MOST_REMEMBERED:
-                self._attempts.popitem(last=False)
+            _remember(self._attempts, line.uniqueid, _Attempt(begins[1], now()))
         attempt = self._attempts.get(line.uniqueid)
         if attempt is None:
             return
@@ -108,6 +114,16 @@ class Refusals:
             why,
             reason=_REASONS[notify],
             address=attempt.address,
+            port=self._ports.get(uniqueid, ""),
+            began=attempt.began,
             user=session.peer.user if session else "",
             thumbprint=session.peer.thumbprint if session else "",
         )
+
+
+def _remember(table: OrderedDict[str, T], uniqueid: str, value: T) -> None:
+    """Set a value; the entry that was set longest ago is dropped from a full table."""
+    table.pop(uniqueid, None)
+    table[uniqueid] = value
+    if len(table) > MOST_REMEMBERED:
+        table.popitem(last=False)

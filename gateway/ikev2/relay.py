@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.common.background import Background
 from gateway.eap_tls.worker.messages import Failed, Shown
 from gateway.ikev2 import radius_wire as wire
+from gateway.policy.diagnostics import now
 from gateway.policy.sessions import Peer
 from gateway.unprivileged.halfopen import HalfOpen
 from radius.attributes import Call
@@ -98,10 +99,10 @@ class _ByCertificate:
     number: int
 
     async def answer(self, asked: Asked) -> _Next | _Vouched | _Refused:
-        step = await self.context.eap_tls.respond(self.number, asked.eap)
+        step = await self.context.eap_tls.respond(self.number, wire.fitting(asked.eap))
         if isinstance(step, Shown):
             shown = step.certificate
-            peer = Peer("IkeV2", shown.user, shown.thumbprints, shown.root, asked.address)
+            peer = _peer(asked, shown.user, thumbprints=shown.thumbprints, root=shown.root)
             keys = Keys(step.msk[:32], step.msk[32:64])
             return _Vouched(peer, step.success, step.failure, keys)
         if isinstance(step, Failed):
@@ -136,7 +137,7 @@ class _ByRadius:
             case Accept():
                 assert outcome.keys  # EAP without keys is a Reject
                 named = outcome.user or user
-                peer = Peer("IkeV2", named, (), "", asked.address, "Radius", outcome.server)
+                peer = _peer(asked, named, authentication="Radius", radius_server=outcome.server)
                 return _Vouched(peer, outcome.eap, b"", outcome.keys)
             case NoAnswer():
                 words = "; ".join(filter(None, (outcome.message, path.silence())))
@@ -188,6 +189,8 @@ class RadiusRelay:
         """Tokens of conversations that wait for the client, by its address."""
         self._admitted: OrderedDict[bytes, Reservation] = OrderedDict()
         self._refused: OrderedDict[str, None] = OrderedDict()
+        self._begun: OrderedDict[str, str] = OrderedDict()
+        """By unique id: when its IKE_SA asked for the first time."""
         self.dns: Sequence[IPv4Address] = ()
         self.radius = False
         """Whether new conversations use RADIUS."""
@@ -217,6 +220,19 @@ class RadiusRelay:
         """Whether the refusal of an IKE_SA is in the log already."""
         return uniqueid in self._refused
 
+    def began(self, uniqueid: str) -> str:
+        """When an IKE_SA's authentication began; now, if it begins."""
+        if uniqueid not in self._begun:
+            self._begun[uniqueid] = now()
+            if len(self._begun) > MOST_REMEMBERED:
+                self._begun.popitem(last=False)
+        return self._begun[uniqueid]
+
+    def forget_sas(self) -> None:
+        """charon has died: another one gives its IKE_SAs the same unique ids."""
+        self._refused.clear()
+        self._begun.clear()
+
     def counts(self) -> dict[str, int]:
         """Counters for GET /runtime."""
         return {
@@ -245,6 +261,7 @@ class RadiusRelay:
         mark = (addr, asked.identifier, asked.authenticator)
         if mark not in self._open:
             self._open.add(mark)
+            asked = replace(asked, began=self.began(asked.uniqueid))
             self._background.start(self._answer(asked, addr, mark))
 
     async def _answer(
@@ -344,9 +361,16 @@ class RadiusRelay:
             reason=refused.reason,
             user=refused.user,
             address=asked.address,
+            port=asked.port,
+            began=asked.began,
             thumbprint=refused.thumbprint,
             radius_server=refused.radius_server,
         )
+
+
+def _peer(asked: Asked, user: str, **about: Any) -> Peer:
+    known = {"thumbprints": (), "root": ""} | about
+    return Peer("IkeV2", user, address=asked.address, port=asked.port, began=asked.began, **known)
 
 
 def _named(asked: Asked) -> str:

@@ -11,6 +11,7 @@ import os
 import secrets
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,11 +52,16 @@ OWN_DESCRIPTORS = 8
 GOODBYE = 0.5
 """Seconds to wait for a client to disconnect by itself."""
 
+NAMESAKES = (
+    "; several uploaded roots have one name, and openvpn tells them apart by the key identifiers "
+    "of root and client alone"
+)
+
 TO_CLIENT = {
     "revoked": "The certificate has been revoked",
     "limit": "Too many connections",
     "no-address": "No address left in the client address pool",
-    "untrusted": "The certificate's root is not trusted",
+    "untrusted": "The certificate is not trusted",
 }
 
 
@@ -198,7 +204,13 @@ class OpenVpnEngine:
             self._link.send(kill(*place))
             message = "closed: too many half-open connections"
             self._context.log.add(
-                "refused", self.protocol, message, reason="timeout", address=place[0]
+                "refused",
+                self.protocol,
+                message,
+                reason="timeout",
+                address=place[0],
+                port=place[1],
+                began=self._handshakes.began(*place),
             )
 
     async def _clients(self) -> list[crowd.Row]:
@@ -241,7 +253,7 @@ class OpenVpnEngine:
 
     async def _decide(self, event: ClientEvent) -> None:
         """Decide on a client; a fault of our own refuses it, too."""
-        peer, decision = Peer(self.protocol, "", (), ""), None
+        peer, decision = self._unknown_peer(event.env), None
         try:
             peer, decision = await self._judge(event.env)
         finally:
@@ -250,16 +262,22 @@ class OpenVpnEngine:
                 fault = Decision("fault", "a fault of the gateway's own")
                 self._decided(event, peer, decision or fault)
 
+    def _unknown_peer(self, env: Mapping[str, str]) -> Peer:
+        address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
+        port = env.get("untrusted_port") or env.get("trusted_port") or ""
+        began = self._handshakes.began(address, port)
+        return Peer(self.protocol, "", (), "", address, port=port, began=began)
+
     async def _judge(self, env: Mapping[str, str]) -> tuple[Peer, Decision | None]:
         """The peer, and the verdict on its certificate (reason None: valid)."""
-        address = env.get("untrusted_ip") or env.get("trusted_ip") or ""
+        unknown = self._unknown_peer(env)
         try:
             chain = self._certificates.chain(env)
         except ValueError as error:
-            return Peer(self.protocol, "", (), "", address), Decision("fault", str(error))
+            return unknown, Decision("fault", str(error))
         looked = await self._context.eap_tls.look(chain)
         shown = looked.certificate
-        peer = Peer(self.protocol, shown.user, shown.thumbprints, shown.root, address)
+        peer = replace(unknown, user=shown.user, thumbprints=shown.thumbprints, root=shown.root)
         if looked.reason:
             return peer, Decision(looked.reason, looked.message)
         return peer, Decision(None, "")
@@ -296,6 +314,8 @@ class OpenVpnEngine:
             reason=reason,
             user=peer.user,
             address=peer.address,
+            port=peer.port,
+            began=peer.began,
             thumbprint=peer.thumbprint,
         )
 
@@ -320,6 +340,9 @@ class OpenVpnEngine:
             f"assigned {session.private_address}",
             user=peer.user,
             address=peer.address,
+            port=peer.port,
+            began=peer.began,
+            connection=session.id,
             thumbprint=peer.thumbprint,
         )
 
@@ -341,19 +364,25 @@ class OpenVpnEngine:
                 session.ending or why,
                 user=session.peer.user,
                 address=session.peer.address,
+                port=session.peer.port,
+                began=session.peer.began,
+                connection=session.id,
                 thumbprint=session.peer.thumbprint,
             )
 
     def _on_log(self, text: str) -> None:
         refusal = self._handshakes.feed(text)
         if refusal:
+            namesakes = refusal.of_another_key and self._settings and self._settings.namesakes
             self._context.log.add(
                 "refused",
                 self.protocol,
-                refusal.message,
+                refusal.message + (NAMESAKES if namesakes else ""),
                 reason=refusal.reason,
                 user=refusal.user,
                 address=refusal.address,
+                port=refusal.port,
+                began=self._handshakes.began(refusal.address, refusal.port),
                 serial=refusal.serial,
             )
 

@@ -34,12 +34,14 @@ class Roots:
         """Make these the current roots, unless they are already. StorageError: that failed."""
         if roots == self._written:
             return
-        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+        from ssl import DER_cert_to_PEM_cert  # noqa: PLC0415 - only needed for OpenVPN
+
+        from gateway.common.anchors import anchor  # noqa: PLC0415 - as above
 
         self._number += 1
         directory = self._state / f"roots-{self._number}"
         for index, root in enumerate(roots):
-            write_private(directory / f"{index}.pem", root.public_bytes(Encoding.PEM))
+            write_private(directory / f"{index}.pem", DER_cert_to_PEM_cert(anchor(root)))
         await _rehash(directory)
         self._switch_to(directory)
         self._written = roots

@@ -67,7 +67,9 @@ class Admission:
             return objection
         address = self._free_address(peer.protocol)
         if address is None:
-            return Decision("no-address", "the client address pool is used up")
+            return Decision(
+                "no-address", f"{peer.protocol}'s part of the client address pool is used up"
+            )
         try:
             return Decision(None, "admitted", self._sessions.reserve(peer, address))
         except FenceError as error:

@@ -37,6 +37,12 @@ class Record:
     event: Event
     user: str = ""
     publicIpAddress: str = ""
+    publicPort: str = ""
+    attemptTime: str = ""
+    """When the client's attempt to connect began: address, port and this time tell attempts apart,
+    names do not."""
+    vpnConnectionId: str = ""
+    """The session that began or ended."""
     reason: Reason | Literal[""] = ""
     message: str = ""
     thumbprint: str = ""
@@ -71,21 +77,27 @@ class DiagnosticLog:
         reason: Reason | None = None,
         user: str = "",
         address: str = "",
+        port: str = "",
+        began: str = "",
+        connection: str = "",
         thumbprint: str = "",
         serial: str = "",
         radius_server: str = "",
     ) -> None:
         """Add a record with the current time (UTC). The message of a refusal by RADIUS begins with
-        the server's address, for people.
+        the server's address, for people. `began`: the time of the attempt (`now`).
         """
         if event == "refused" and radius_server:
             message = f"RADIUS server {radius_server}: {message}"
         record = Record(
-            time=_now(),
+            time=now(),
             protocol=protocol,
             event=event,
             user=printable(user),
             publicIpAddress=printable(address),
+            publicPort=printable(port),
+            attemptTime=began,
+            vpnConnectionId=connection,
             reason=reason or "",
             message=printable(message, LONGEST_MESSAGE),
             thumbprint=printable(thumbprint),
@@ -122,7 +134,7 @@ class TunnelLog:
         """Add a record with the current time (UTC)."""
         name = "TunnelConnected" if status == "Connected" else "TunnelDisconnected"
         words = printable(message, LONGEST_MESSAGE)
-        record = TunnelRecord(_now(), connection, status, printable(peer), words, name)
+        record = TunnelRecord(now(), connection, status, printable(peer), words, name)
         self._records.append(record)
         _write(f"{record.time} tunnel {status}", vars(record), _SHOWN_OF_A_TUNNEL)
 
@@ -135,6 +147,8 @@ _SHOWN = (
     "reason",
     "user",
     "publicIpAddress",
+    "publicPort",
+    "vpnConnectionId",
     "thumbprint",
     "serialNumber",
     "radiusServer",
@@ -143,7 +157,8 @@ _SHOWN = (
 _SHOWN_OF_A_TUNNEL = ("connection", "remoteIP", "message")
 
 
-def _now() -> str:
+def now() -> str:
+    """The current time: UTC, ISO 8601, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 

@@ -41,6 +41,11 @@ class Peer:
     """The address of the RADIUS server that accepted it."""
     method: str = ""
     """The method used with that server, such as "MS-CHAPv2", if it is logged."""
+    port: str = ""
+    """The peer's public port: those of two computers behind one NAT differ."""
+    began: str = ""
+    """When its attempt to connect began (`gateway.policy.diagnostics.now`): those of two attempts
+    from one port differ."""
 
     @property
     def who(self) -> str:
@@ -80,17 +85,21 @@ class Session:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     public_address: str = ""
+    public_port: str = ""
     counters: Counters = field(default_factory=Counters)
     ending: str = ""
     """Why the gateway is ending the session; empty before."""
 
     def health(self, now: datetime) -> dict[str, Any]:
-        """A row of Azure's getVpnClientConnectionHealth, plus protocol and thumbprint."""
+        """A row of Azure's getVpnClientConnectionHealth, plus protocol, thumbprint, public port and
+        the time at which the attempt to connect began."""
         row = {
             "vpnConnectionId": self.id,
             "vpnConnectionDuration": int((now - self.since).total_seconds()),
             "vpnConnectionTime": self.since.isoformat(timespec="seconds"),
             "publicIpAddress": self.public_address or self.peer.address,
+            "publicPort": self.public_port or self.peer.port,
+            "attemptTime": self.peer.began,
             "privateIpAddress": str(self.private_address),
             "vpnUserName": self.peer.user,
             "ingressBytesTransferred": self.counters.ingress_bytes,

@@ -7,7 +7,6 @@ thumbprints under which a certificate may be revoked. The clock is passed in.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,9 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from cryptography.x509.oid import SignatureAlgorithmOID as Signed
 from OpenSSL import crypto
-from OpenSSL._util import ffi, lib
 
-from gateway.common.public_keys import ORDERS, RSA_BITS, key_flaw
+from gateway.common.anchors import Verdict, anchor, store_of, verify, words
+from gateway.common.certificate_forms import der_of
+from gateway.common.der import BITS, SEQUENCE, span, tlv
+from gateway.common.public_keys import LARGEST, ORDERS, RSA_BITS, key_flaw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 MOST_OTHERS = 8
 """Maximum number of certificates besides the client's own."""
-LARGEST = 16384
-"""Maximum size of one certificate in bytes."""
 
 _ALGORITHMS = frozenset((
     Signed.RSA_WITH_SHA256, Signed.RSA_WITH_SHA384, Signed.RSA_WITH_SHA512, Signed.RSASSA_PSS,
@@ -49,7 +48,9 @@ _ALGORITHMS = frozenset((
 # X509_V_ERR_... of openssl/x509_vfy.h; every other error is "untrusted".
 _REASONS: dict[int, Reason] = {9: "not-yet-valid", 10: "expired", 26: "no-client-auth"}
 _PURPOSE = 26
-_NO_ISSUER = frozenset((2, 18, 19, 20, 21))
+_SIGNATURE = 7
+_SELF_SIGNED = frozenset((18, 19))
+_NO_ISSUER = frozenset((2, 20, 21))
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class Finding:
     root: str = ""
 
 
+_Store = tuple[crypto.X509Name, x509.Certificate, crypto.X509Store]
+
+
 class Roots:
     """The uploaded roots, each in its own store.
 
@@ -82,23 +86,28 @@ class Roots:
     """
 
     def __init__(self, certificates: Sequence[x509.Certificate] = ()) -> None:
-        self._stores: dict[bytes, list[tuple[x509.Certificate, crypto.X509Store]]]
-        self._stores = defaultdict(list)
+        self._stores: dict[int, list[_Store]] = defaultdict(list)
         self._encoded = {certificate.public_bytes(Encoding.DER) for certificate in certificates}
         for certificate in certificates:
-            store = crypto.X509Store()
-            store.add_cert(crypto.X509.from_cryptography(certificate))
-            # pyOpenSSL has no method for it
-            lib.X509_STORE_set_purpose(store._store, lib.X509_PURPOSE_SSL_CLIENT)  # noqa: SLF001
-            self._stores[certificate.subject.public_bytes()].append((certificate, store))
+            der = anchor(certificate)
+            self._encoded.add(der)  # what openvpn has, and exports
+            name = crypto.load_certificate(crypto.FILETYPE_ASN1, der).get_subject()
+            self._stores[name.hash()].append((name, certificate, store_of(der)))
 
     def __contains__(self, der: bytes) -> bool:
         return der in self._encoded
 
-    def named(self, names: Iterable[bytes]) -> Iterator[tuple[x509.Certificate, crypto.X509Store]]:
-        """The roots with one of these subjects (DER), each with its store."""
-        for name in dict.fromkeys(names):
-            yield from self._stores.get(name, ())
+    def named(
+        self, names: Iterable[crypto.X509Name]
+    ) -> Iterator[tuple[x509.Certificate, crypto.X509Store]]:
+        """The roots with one of these subjects, each with its store.
+
+        OpenSSL compares names as RFC 5280 7.1 says, whatever their encoding.
+        """
+        for number, name in {name.hash(): name for name in names}.items():
+            for own, certificate, store in self._stores.get(number, ()):
+                if own == name:
+                    yield certificate, store
 
 
 def thumbprint(certificate: x509.Certificate) -> str:
@@ -108,7 +117,7 @@ def thumbprint(certificate: x509.Certificate) -> str:
 
 def load_public_cert_data(data: str) -> x509.Certificate:
     """Parse a root in Azure's format (the rulebook has validated it already)."""
-    return x509.load_der_x509_certificate(base64.b64decode(data))
+    return x509.load_der_x509_certificate(der_of(data) or b"")
 
 
 def user_name(certificate: x509.Certificate) -> str:
@@ -174,13 +183,14 @@ def _read(der: bytes) -> _Read:
 
 def _check_form(certificate: x509.Certificate) -> None:
     """Check the budget, and that only the issuer can have chosen every byte."""
+    whose = _name(certificate.subject)
     if certificate.signature_algorithm_oid not in _ALGORITHMS:
         name = certificate.signature_algorithm_oid._name  # noqa: SLF001 - nothing public has it
-        raise _RefusedError(f"it is signed with {name}, which is not accepted")
+        raise _RefusedError(f"{whose}: signed with {name}, which is not accepted")
     if flaw := key_flaw(certificate, RSA_BITS):
-        raise _RefusedError(flaw)
+        raise _RefusedError(f"{whose}: {flaw}")
     if not _is_canonical(certificate):
-        raise _RefusedError("its encoding is not the one that its issuer made")
+        raise _RefusedError(f"{whose}: its encoding is not the one that its issuer made")
 
 
 def _judge(
@@ -190,50 +200,54 @@ def _judge(
     now: datetime,
     identity: Identity,
 ) -> Finding:
-    issuer = leaf.ours.issuer.rfc4514_string()
-    best = Finding("untrusted", f"issued by {issuer}, which leads to no uploaded root", identity)
-    names = [certificate.ours.issuer.public_bytes() for certificate in (leaf, *others)]
+    found = [(0, Finding("untrusted", _leads_nowhere(leaf, others), identity))]
+    names = [certificate.openssl.get_issuer() for certificate in (leaf, *others)]
+    sent = [other.openssl for other in others]
     for root, store in roots.named(names):
-        store.set_time(now)
-        code, depth, verified = _verify(store, leaf, others)
-        if code == 0:
-            twin = _twin(leaf.ours, verified[min(1, len(verified) - 1)])
+        verdict = verify(store, leaf.openssl, sent, now)
+        if verdict.code == 0:
+            twin = _twin(leaf.ours, verdict.chain[min(1, len(verdict.chain) - 1)])
             whose = Identity(identity.user, (*identity.thumbprints, *twin))
             return Finding(None, "", whose, thumbprint(root))
-        if best.reason == "untrusted":
-            best = _refusal(code, depth, leaf.ours, identity) or best
-    return best
+        found.append(_refusal(verdict, root, identity))
+    return max(found, key=lambda entry: entry[0])[1]
 
 
-def _verify(
-    store: crypto.X509Store, leaf: _Read, others: Sequence[_Read]
-) -> tuple[int, int, list[x509.Certificate]]:
-    """OpenSSL's X509_verify_cert: code of the error (0: none), depth of its certificate, chain."""
-    context = crypto.X509StoreContext(store, leaf.openssl, [other.openssl for other in others])
-    try:
-        verified = context.get_verified_chain()
-    except crypto.X509StoreContextError as error:
-        return error.errors[0], error.errors[1], []
-    finally:
-        lib.ERR_clear_error()  # otherwise the next OpenSSL call would seem to have failed
-    return 0, 0, [certificate.to_cryptography() for certificate in verified]
+def _leads_nowhere(leaf: _Read, others: Sequence[_Read]) -> str:
+    """Where the chain ends, of which no name is that of an uploaded root."""
+    last, left = leaf.ours, [other.ours for other in others]
+    while above := next((one for one in left if one.subject == last.issuer), None):
+        left.remove(above)
+        last = above
+    subject, issuer = _name(last.subject), _name(last.issuer)
+    if last.subject == last.issuer:
+        return f"{subject}: self-signed, and not an uploaded root"
+    return f"{subject}: issued by {issuer}, which is no uploaded root and was not sent"
 
 
-def _refusal(
-    code: int,
-    depth: int,
-    leaf: x509.Certificate,
-    identity: Identity,
-) -> Finding | None:
-    """The refusal; None if OpenSSL's error only means that this is not the chain's root."""
+def _refusal(verdict: Verdict, root: x509.Certificate, identity: Identity) -> tuple[int, Finding]:
+    """The refusal by one root, and how much it tells: of several roots, the one that knows most."""
+    assert verdict.at is not None
+    code, depth, which = verdict.code, verdict.depth, _name(verdict.at.subject)
+    if depth:
+        which += f", an issuer at depth {depth}"
+    if code in _SELF_SIGNED:
+        return 1, Finding("untrusted", f"{which}: self-signed, and not an uploaded root", identity)
     if code in _NO_ISSUER:
-        return None
+        issuer = _name(verdict.at.issuer)
+        said = f"{which}: issued by {issuer}, which is no uploaded root and was not sent"
+        if verdict.at.issuer == root.subject:
+            said = f"{which}: not issued by the key of the uploaded root {issuer}"
+        return 1, Finding("untrusted", said, identity)
     reason = _REASONS.get(code, "untrusted")
     if code == _PURPOSE and depth > 0:  # the wrong purpose is an issuer's, not the client's
         reason = "untrusted"
-    said = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
-    which = leaf.subject.rfc4514_string() if depth == 0 else f"an issuer at depth {depth}"
-    return Finding(reason, f"{which}: {said}", identity)
+    rank = 2 if code == _SIGNATURE else 3 if reason == "untrusted" else 4
+    return rank, Finding(reason, f"{which}: {words(code)}", identity)
+
+
+def _name(name: x509.Name) -> str:
+    return name.rfc4514_string() or "a certificate without a name"
 
 
 # ---------------------------------------------------------------------- the names of a certificate
@@ -265,26 +279,9 @@ def _twin(certificate: x509.Certificate, issuer: x509.Certificate) -> tuple[str,
 
 def _certificate(tbs: bytes, signature: bytes) -> bytes:
     """RFC 5280 4.1 in DER; the algorithm is the one named in the signed part."""
-    inside = _content(tbs, 0)[0]
+    inside = span(tbs, 0)[0]
     if tbs[inside] == 0xA0:  # the version
-        inside = _content(tbs, inside)[1]
-    algorithm = _content(tbs, inside)[1]  # behind the serial number
-    signed_with = tbs[algorithm : _content(tbs, algorithm)[1]]
-    return _tlv(0x30, tbs + signed_with + _tlv(0x03, b"\0" + signature))
-
-
-def _content(der: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the value at `at` begins and ends; `der` has been parsed before."""
-    first = der[at + 1]
-    if first < 0x80:
-        return at + 2, at + 2 + first
-    start = at + 2 + (first & 0x7F)
-    return start, start + int.from_bytes(der[at + 2 : start])
-
-
-def _tlv(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < 0x80:
-        return bytes((tag, length)) + content
-    size = (length.bit_length() + 7) // 8
-    return bytes((tag, 0x80 | size)) + length.to_bytes(size) + content
+        inside = span(tbs, inside)[1]
+    algorithm = span(tbs, inside)[1]  # behind the serial number
+    signed_with = tbs[algorithm : span(tbs, algorithm)[1]]
+    return tlv(SEQUENCE, tbs, signed_with, tlv(BITS, b"\0", signature))

@@ -8,12 +8,21 @@ from __future__ import annotations
 import inspect
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from OpenSSL import SSL, crypto
 
 from gateway.common import cipher_suites
 
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+MOST_NAMES = 8192
+"""Bytes of all names in a CertificateRequest. TLS has room for 65,535, which would take clients
+dozens of EAP packets."""
+
+Key = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+)
 
 
 def server_context(
@@ -33,11 +42,16 @@ def server_context(
 def name_client_roots(context: SSL.Context, roots: tuple[x509.Certificate, ...]) -> None:
     """Send these names to clients, as hints which certificate to use. Call it from one thread only.
 
+    Names that are too long for a message are left out, all of them: then a client chooses itself
+    (RFC 5246 7.4.4).
+
     A new context for each list would need a C callback, which a confined process cannot allocate
     (no executable memory). So this changes a context in use, which pyOpenSSL guards against
     because of threads.
     """
     names = [crypto.X509.from_cryptography(root).get_subject() for root in roots]
+    if sum(len(name.der()) for name in names) > MOST_NAMES:
+        names = []
     inspect.unwrap(SSL.Context.set_client_ca_list)(context, names)
 
 
@@ -46,9 +60,14 @@ def client_context(
     key: Key,
     chain: tuple[x509.Certificate, ...],
     server_roots: tuple[x509.Certificate, ...],
+    *,
+    security_level: int | None = None,
 ) -> SSL.Context:
-    """The user's context: its certificate, and the roots to which the server's must chain."""
-    context = _context(certificate, key, chain)
+    """The user's context: its certificate, and the roots to which the server's must chain.
+
+    `security_level`: OpenSSL's, which says which certificates can be shown; None: its default.
+    """
+    context = _context(certificate, key, chain, security_level)
     context.set_verify(SSL.VERIFY_PEER)
     store = context.get_cert_store()
     if store is not None:
@@ -58,7 +77,10 @@ def client_context(
 
 
 def _context(
-    certificate: x509.Certificate, key: Key, chain: tuple[x509.Certificate, ...]
+    certificate: x509.Certificate,
+    key: Key,
+    chain: tuple[x509.Certificate, ...],
+    security_level: int | None = None,
 ) -> SSL.Context:
     """A context without resumption, which would admit a peer without verifying its certificate."""
     context = SSL.Context(SSL.TLS_METHOD)
@@ -66,6 +88,8 @@ def _context(
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if security_level is not None:
+        context.set_cipher_list(f"DEFAULT:@SECLEVEL={security_level}".encode())
     context.use_certificate(certificate)
     context.use_privatekey(key)
     for issuer in chain:

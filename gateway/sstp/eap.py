@@ -36,7 +36,15 @@ class CertificateAuthenticator:
         )
         if isinstance(step, Shown):
             shown = step.certificate
-            peer = Peer("SSTP", shown.user, shown.thumbprints, shown.root, asked.address)
+            peer = Peer(
+                "SSTP",
+                shown.user,
+                shown.thumbprints,
+                shown.root,
+                asked.address,
+                port=asked.port,
+                began=asked.began,
+            )
             made = tuple(Key(form=key.form, key=key.key) for key in keys.from_msk(step.msk))
             return Vouched(peer, made, eap=step.success, failure=step.failure)
         if isinstance(step, Failed):

@@ -226,6 +226,8 @@ class SstpEngine:
                     reason=message.reason,
                     user=message.user,
                     address=message.address,
+                    port=message.port,
+                    began=message.began,
                     thumbprint=message.thumbprint,
                     radius_server=message.radius_server,
                 )

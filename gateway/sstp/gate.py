@@ -160,6 +160,9 @@ class Gate:
             message,
             user=session.peer.user,
             address=session.peer.address,
+            port=session.peer.port,
+            began=session.peer.began,
+            connection=session.id,
             thumbprint=session.peer.thumbprint,
             radius_server=session.peer.radius_server,
         )

@@ -94,7 +94,18 @@ def _vouched(asked: Asked, outcome: Accept, user: str, method: str) -> Vouched |
             radius_server=outcome.server,
         )
     return Vouched(
-        Peer("SSTP", user, (), "", asked.address, "Radius", outcome.server, method),
+        Peer(
+            "SSTP",
+            user,
+            (),
+            "",
+            asked.address,
+            "Radius",
+            outcome.server,
+            method,
+            asked.port,
+            asked.began,
+        ),
         tuple(Key(form=key.form, key=key.key) for key in found),
         outcome.success,
         outcome.eap,

@@ -226,7 +226,9 @@ class _Reader:
         if taken is None:
             self._refuse(f"unexpected argument {word!r}")
         elif taken["file"]:
-            self._files.append(File(len(self._kept) - 1, 0, read=True))
+            # Of `cp`, a word may also name a file in a node.
+            read = not VERBS[self._command.partition(" ")[0]].running
+            self._files.append(File(len(self._kept) - 1, 0, read=read))
         self._given += 1
         if not self._rules["interspersed"]:  # the rest belongs to the program
             left = self._words[self._at :]

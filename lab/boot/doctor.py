@@ -54,13 +54,7 @@ class Finding(NamedTuple):
 
 def run(source: str, arguments: list[str]) -> int:
     """Run `p2slab doctor ARGUMENTS`; exit code 0 if labs can run here, else 3."""
-    parser = Options(
-        prog="p2slab doctor",
-        description="What this machine can do, and what to install for the rest. "
-        "Exit code 0 if labs can run here, else 3.",
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON on stdout")
-    as_json = parser.parse_args(arguments).json
+    as_json = _parser().parse_args(arguments).json
     findings = examine(source)
     able = all(finding.ok for finding in findings if finding.needed)
     if as_json:
@@ -71,6 +65,16 @@ def run(source: str, arguments: list[str]) -> int:
     else:
         sys.stdout.write(_readable(findings, able=able))
     return HELD if able else MACHINE
+
+
+def _parser() -> Options:
+    parser = Options(
+        prog="p2slab doctor",
+        description="What this machine can do, and what to install for the rest. "
+        "Exit code 0 if labs can run here, else 3.",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON on stdout")
+    return parser
 
 
 def examine(source: str) -> list[Finding]:

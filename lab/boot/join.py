@@ -56,6 +56,17 @@ def join_lab(run_base: str, name: str | None) -> bool:
     return True
 
 
+def asked(run_base: str, lab: str, request: str) -> dict[str, list[str]]:
+    """A lab's answer to a request without arguments; OSError, ValueError if there is none."""
+    connection = _connect(run_base, lab)
+    if not connection:
+        raise OSError(f"lab {lab} is not running")
+    with connection:
+        connection.send(json.dumps({"request": request}).encode())
+        answer: dict[str, list[str]] = json.loads(connection.recv(65536)).get("ok") or {}
+    return answer
+
+
 def running_labs(run_base: str) -> list[str]:
     """The names of this user's labs that listen on their control sockets."""
     running = []

@@ -79,6 +79,10 @@ def _carry_out(source: str, call: Call) -> int:
         from lab.boot import root
 
         return root.run(source, call.own, install=call.install)
+    if call.verb == "completion":
+        from lab.boot import completion
+
+        return completion.run(source, call.own)
     from lab.boot import image
 
     def made_tree() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.checks.session import concerns_row
+from lab.checks import records
 from lab.merge import merge
 from lab.topology.model.steps import (
     Create,
@@ -52,13 +52,13 @@ async def _change_revoked(client: ClientComputer, add: list[dict[str, Any]]) -> 
 
 
 async def disconnect(step: Disconnect, world: World) -> Outcome:
-    """End the client's sessions at the gateway."""
+    """End the client's session at the gateway."""
     client = world.clients[step.disconnect]
-    rows = [row for row in await client.gateway.sessions() if concerns_row(row, client)]
-    if not rows:
+    row = await records.session(client)
+    if row is None:
         return Outcome(held=False, detail=f"{client.name} has no session to disconnect")
-    await client.gateway.disconnect([row["vpnConnectionId"] for row in rows])
-    return Outcome(held=True, detail=f"{len(rows)} session(s) disconnected")
+    await client.gateway.disconnect([row["vpnConnectionId"]])
+    return Outcome(held=True, detail=f"its session with {row['privateIpAddress']} was ended")
 
 
 async def hang_up(step: HangUp, world: World) -> Outcome:

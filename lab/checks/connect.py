@@ -3,53 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.common.rotation import Place
+from gateway.policy.diagnostics import now as attempt_time
+from lab.checks import records
+from lab.checks.records import Record
 from lab.topology.model.steps import Connects, Refused
-from lab.vpn_client import Connection, RefusedError
+from lab.topology.model.vocabulary import Reason
+from lab.vpn_client import Connection, NotDialledError, RefusedError
 from lab.waiting import patience, wait_until
 from lab.world import ClientComputer, Outcome, World
-from radius.printable import printable
-from radius.reasons import Refusal, most_telling
+from radius.reasons import Refusal, bare, most_telling
 
-Record = dict[str, Any]
+TOLD_LITTLE: tuple[Reason, ...] = ("refused", "password", "no-proposal")
+"""What a client says that was told little, on purpose. Other reasons it found out itself."""
 SERVERS_LIMIT = 1.0
 """Seconds within which a RADIUS server has written down whom it refused."""
-LOG_LIMIT = 2.0
-"""Seconds within which the gateway has written down whom it refused."""
 
 
 async def connects(step: Connects, world: World) -> Outcome:
-    """Dial and be connected; a tunnel of the wanted kind that is up already counts."""
+    """Dial and be connected; a tunnel of the wanted kind that stands at both ends counts."""
     client = world.clients[step.connects]
-    up = await client.connection()
-    if up is not None and step.after is None and step.over in (None, up.protocol):
-        return Outcome(held=True, detail=f"is connected already: {_told(up)}")
-    began = datetime.now(UTC)
+    up = await _standing(client) if step.after is None else None
+    if up is not None and step.over in (None, up.protocol):
+        wrong = await _wrong_server(step, world)
+        return Outcome(held=not wrong, detail=wrong or f"is connected already: {_told(up)}")
+    dial = Dial(client, world)
     try:
         # Without `after` a named protocol is the user's own choice; with it, the order decides.
         async with patience(math.inf) as counted:
             connection, failures = await client.dial(None if step.after else step.over)
     except RefusedError as error:
-        record = await _record_of_proposals(client, error, began, world)
-        return Outcome(
-            held=False,
-            detail=f"refused: {error}{_quoted(record)}",
-            evidence=_said(error) | _logged(record),
-        )
-    tried = [failure.protocol for failure in failures if isinstance(failure, RefusedError)]
+        far = await dial.far_end(error)
+        detail = f"refused: {error}{far.sentence}"
+        return Outcome(held=False, detail=detail, evidence=_said(error) | far.evidence)
+    tried = [
+        failure.protocol
+        for failure in failures
+        if isinstance(failure, RefusedError) and not isinstance(failure, NotDialledError)
+    ]
     evidence: dict[str, Any] = {}
     if failures:
         evidence["tried before"] = [str(failure) for failure in failures]
     if connection.said:
         evidence["the client's own lines"] = list(connection.said)
     taken = max(0.0, connection.seconds - counted.left_out)
-    wrong = _shortcoming(step, connection, tried, taken) or await _wrong_server(step, world)
+    wrong = (
+        _shortcoming(step, connection, tried, taken)
+        or ("" if client.session else f"{_told(connection)}; the gateway has no session of it")
+        or await _wrong_server(step, world)
+    )
     return Outcome(held=not wrong, detail=wrong or _told(connection), evidence=evidence)
+
+
+async def _standing(client: ClientComputer) -> Connection | None:
+    """The client's tunnel, if the gateway has its session, too."""
+    return await client.connection() if await records.session(client) else None
 
 
 def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str], taken: float) -> str:
@@ -64,20 +78,14 @@ def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str], t
 
 
 async def _wrong_server(step: Connects, world: World) -> str:
-    """What is wrong with who vouched for the client; the gateway's log is there before the
-    tunnel."""
+    """What is wrong with who vouched for the client's session."""
     if step.radius is None:
         return ""
-    client = world.clients[step.connects]
-    own = [
-        record
-        for record in await client.gateway.log()
-        if record["event"] == "connected" and concerns(record, client)
-    ]
+    record = await records.of_session(world.clients[step.connects], "connected")
     wanted = world.addresses[step.radius]
-    if own and own[-1]["radiusServer"] == wanted:
+    if record and record["radiusServer"] == wanted:
         return ""
-    said = own[-1]["message"] if own else "nothing"
+    said = record["message"] if record else "nothing"
     return f"not by RADIUS server {wanted}; the gateway's log: {said}"
 
 
@@ -91,40 +99,88 @@ def _told(connection: Connection) -> str:
 async def refused(step: Refused, world: World) -> Outcome:
     """Dial and not be connected, for the right reason."""
     client = world.clients[step.refused]
-    began = datetime.now(UTC)
-    written = {name: server.written() for name, server in world.radius.items()}
+    dial = Dial(client, world)
     try:
         connection, _ = await client.dial(step.over)
     except RefusedError as error:
-        record = await _gateways_record(client, error, began)
-        record = record or await _record_of_proposals(client, error, began, world)
-        asks = _vague(record) and error.reason == "refused"
-        told = await _servers_word(client, world, written) if asks else None
-        return _judged(step, error, record, told)
+        far = await dial.far_end(error)
+        if far.let_in and not far.record:
+            detail = f"was let in: {far.let_in}; the client: {error.message}"
+            return Outcome(held=False, detail=detail, evidence=_said(error))
+        return _judged(step, error, far)
     return Outcome(held=False, detail=f"was let in: {_told(connection)}")
 
 
-def _judged(
-    step: Refused, error: RefusedError, record: Record | None, told: Refusal | None
-) -> Outcome:
-    reason = told.reason if told else record["reason"] if record else error.reason
-    evidence = _said(error) | _logged(record)
-    if told:
-        evidence["the RADIUS server's log"] = told.message
+def _judged(step: Refused, error: RefusedError, far: FarEnd) -> Outcome:
+    reason = far.reason or error.reason
+    evidence = _said(error) | far.evidence
     if step.because not in (None, reason):
-        return Outcome(held=False, detail=f"refused, but because {reason}", evidence=evidence)
+        silent = error.reason in TOLD_LITTLE and not far.reason
+        why = "the gateway gave no reason for this dial" if silent else f"but because {reason}"
+        return Outcome(held=False, detail=f"refused, {why}", evidence=evidence)
     if step.says is not None and step.says not in error.message:
         detail = f"refused ({reason}), but the client did not say {step.says!r}"
         return Outcome(held=False, detail=detail, evidence=evidence)
-    detail = f"{reason} after {error.seconds:.2f} s; the client: {error.message}{_quoted(record)}"
+    detail = f"{reason} after {error.seconds:.2f} s; the client: {error.message}{far.proposals}"
     return Outcome(held=True, detail=detail, evidence=evidence)
 
 
-def _quoted(record: Record | None) -> str:
-    """What the gateway has and the client offered, where that is why."""
-    if record and record["reason"] == "no-proposal":
-        return f"; the gateway: {record['message']}"
-    return ""
+@dataclass(frozen=True)
+class FarEnd:
+    """What the gateway and the RADIUS servers wrote down about a dial that was refused."""
+
+    record: Record | None = None
+    """The gateway's record of the refusal."""
+    told: Refusal | None = None
+    """The RADIUS server's word, where it may know more than it told the gateway."""
+    let_in: str = ""
+    """The gateway's words when it let the client in for a moment."""
+
+    @property
+    def reason(self) -> Reason | None:
+        """The reason of whoever decided; None: nobody wrote one down about this dial."""
+        return self.told.reason if self.told else self.record["reason"] if self.record else None
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The records themselves."""
+        said = {"the RADIUS server's log": self.told.message} if self.told else {}
+        return ({"the gateway's log": self.record} if self.record else {}) | said
+
+    @property
+    def sentence(self) -> str:
+        """Both logs' words, behind those of the client program."""
+        words = f"; the gateway ({self.record['reason']}): {self.record['message']}" if (
+            self.record) else ""  # fmt: skip
+        return words + (
+            f"; the RADIUS server ({self.told.reason}): {self.told.message}" if self.told else ""
+        )
+
+    @property
+    def proposals(self) -> str:
+        """What the gateway has and the client offered, where that is why."""
+        return self.sentence if self.reason == "no-proposal" else ""
+
+
+class Dial:
+    """A dial that is about to be made: whatever was written down before it is not about it."""
+
+    def __init__(self, client: ClientComputer, world: World) -> None:
+        self._client, self._world = client, world
+        self._began, self._dialled = attempt_time(), time.monotonic()
+        self._written = {name: server.written() for name, server in world.radius.items()}
+
+    async def far_end(self, error: RefusedError) -> FarEnd:
+        """What is written down about it, now that the client was refused."""
+        client, record, told = self._client, None, None
+        own = await records.of_attempts(client, error.protocol, self._began)
+        let_in = [row["message"] for row in own if row["event"] == "connected"]
+        if let_in or error.reason in TOLD_LITTLE:
+            record = await records.refusal(client, error.protocol, self._began)
+        if error.reason in TOLD_LITTLE and _vague(record) and not (let_in and not record):
+            several = _rivals(client, self._world, self._dialled)
+            told = await _servers_word(client, self._world, self._written, agreed=several)
+        return FarEnd(record, told, let_in[-1] if let_in else "")
 
 
 def _vague(record: Record | None) -> bool:
@@ -132,16 +188,33 @@ def _vague(record: Record | None) -> bool:
     return record is None or bool(record["radiusServer"]) or record["reason"] == "radius-no-answer"
 
 
+def _rivals(client: ClientComputer, world: World, since: float) -> bool:
+    """Whether another computer of the same user dialled since then: RADIUS servers write down the
+    user, but nothing that tells one user's dials apart."""
+    own = bare(client.user).casefold()
+    return any(
+        other.dialled_until > since and bare(other.user).casefold() == own
+        for other in world.clients.values()
+        if other is not client
+    )
+
+
 async def _servers_word(
-    client: ClientComputer, world: World, written: Mapping[str, Mapping[Path, Place]]
+    client: ClientComputer,
+    world: World,
+    written: Mapping[str, Mapping[Path, Place]],
+    *,
+    agreed: bool,
 ) -> Refusal | None:
-    """What the RADIUS servers wrote down about this client since it dialled, if anything."""
+    """What the RADIUS servers wrote down about this client's user since it dialled, if anything;
+    if `agreed`, only where that is one reason."""
     if not world.radius:
         return None
 
     def word() -> Refusal | None:
         found = [
-            server.refusal(client.user, written[name]) for name, server in world.radius.items()
+            server.refusal(client.user, written[name], agreed=agreed)
+            for name, server in world.radius.items()
         ]
         return most_telling(found)
 
@@ -151,81 +224,5 @@ async def _servers_word(
         return None
 
 
-def _logged(record: Record | None) -> dict[str, Any]:
-    return {"the gateway's log": record} if record else {}
-
-
 def _said(error: RefusedError) -> dict[str, Any]:
     return {"the client's own message": error.message}
-
-
-async def _gateways_record(
-    client: ClientComputer, error: RefusedError, began: datetime
-) -> Record | None:
-    """What the gateway wrote down, if it was reached: a client is told little on purpose."""
-    if error.reason != "refused":
-        return None
-    records = await _refusals(
-        client, error, began.replace(microsecond=0), lambda record: concerns(record, client)
-    )
-    return records[-1] if records else None
-
-
-async def _record_of_proposals(
-    client: ClientComputer, error: RefusedError, began: datetime, world: World
-) -> Record | None:
-    """What the gateway wrote down about proposals that do not match. That they do not is the
-    client program's own word. At that point the gateway does not know who dials, so its record is
-    found by public address; where several clients share one, and offer different things
-    meanwhile, there is none that is certain."""
-    if error.reason != "no-proposal":
-        return None
-    addresses = {world.addresses.get(node.name) for node in (client.access, client.node)}
-    records = await _refusals(
-        client,
-        error,
-        began.replace(microsecond=began.microsecond // 1000 * 1000),  # as in the log
-        lambda record: (
-            record["reason"] == error.reason
-            and (
-                concerns(record, client)
-                or (not record["thumbprint"] and record["publicIpAddress"] in addresses)
-            )
-        ),
-    )
-    own = [record for record in records if concerns(record, client)] or records
-    return own[-1] if len({record["message"] for record in own}) == 1 else None
-
-
-async def _refusals(
-    client: ClientComputer,
-    error: RefusedError,
-    since: datetime,
-    fits: Callable[[Record], bool],
-) -> list[Record]:
-    """The gateway's records of refusals over this protocol that fit, once there is one."""
-
-    async def written() -> list[Record]:
-        return [
-            record
-            for record in await client.gateway.log()
-            if record["event"] == "refused"
-            and record["protocol"] == error.protocol
-            and datetime.fromisoformat(record["time"]) >= since
-            and fits(record)
-        ]
-
-    try:
-        return await wait_until("the gateway's record of it", LOG_LIMIT, written)
-    except TimeoutError:
-        return []
-
-
-def concerns(record: dict[str, Any], client: ClientComputer) -> bool:
-    """Whether a record of the gateway's is about this client: by the certificate where the record
-    has it, by the name only where there is nothing else, for several may have one name."""
-    if record["thumbprint"]:
-        return bool(record["thumbprint"] == client.thumbprint)
-    if record["serialNumber"]:
-        return bool(record["serialNumber"] == client.serial)
-    return bool(record["user"]) and bool(record["user"] == printable(client.user))

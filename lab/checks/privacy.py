@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 
+from lab.checks.reach import arriving
 from lab.nodes.base import Completed, Node
+from lab.observe.arrivals import Arrival
 from lab.observe.capture import capture
 from lab.topology.model.steps import NoCleartext
 from lab.world import ClientComputer, Outcome, World
 
 FETCH_LIMIT = 5
+CURL = ("curl", "--silent", "--show-error")
+FIRST_PORT, PORTS = 20_000, 12_000
+"""Below the kernel's ephemeral ports."""
 ACCESS_LINK = "eth0"
 """A client computer's only interface besides its tunnel."""
 LISTED = 5
@@ -24,15 +30,22 @@ async def no_cleartext(step: NoCleartext, world: World) -> Outcome:
     client = world.clients[step.noCleartext]
     inside = world.addresses[step.host]
     connection = await client.connection()
+    if connection is None:
+        return Outcome(held=False, detail=f"{client.name} has no tunnel")
     marker = secrets.token_hex(16)
     path = client.access.run_directory / f"{marker}.pcap"
-    async with capture(client.access, path):
+    port = str(FIRST_PORT + secrets.randbelow(PORTS))
+    async with arriving(step.host, world) as arrived, capture(client.access, path):
         url = f"http://{inside}:{step.port}/{marker}"
         fetched = await client.node.run(
-            ["curl", "--silent", "--show-error", "--max-time", str(FETCH_LIMIT), url],
+            [*CURL, "--max-time", str(FETCH_LIMIT), "--local-port", port, url],
             limit=FETCH_LIMIT + 2,
         )
-    inner = [inside, *([connection.address] if connection else [])]
+    own = Arrival(inside, socket.IPPROTO_TCP, int(port))
+    missing = _not_fetched(client, fetched)
+    if not missing and arrived is not None and own not in arrived:
+        missing = f"it is not {step.host} that answers"
+    inner = [inside, connection.address]
     answer = fetched.stdout.strip()
     mac = (await client.node.read(f"/sys/class/net/{ACCESS_LINK}/address")).decode().strip()
     arguments = [
@@ -40,7 +53,7 @@ async def no_cleartext(step: NoCleartext, world: World) -> Outcome:
         *(("--text", answer) if answer else ()),
         *(word for address in inner for word in ("--address", address)),
     ]
-    return await _search(client.access, path.name, arguments, _not_fetched(client, fetched))
+    return await _search(client.access, path.name, arguments, missing)
 
 
 def _not_fetched(client: ClientComputer, fetched: Completed) -> str:
@@ -64,5 +77,5 @@ async def _search(node: Node, file: str, arguments: list[str], not_fetched: str)
     if not_fetched:
         return Outcome(held=False, detail=not_fetched, evidence=found)
     if not found["packets"]:
-        return Outcome(held=False, detail="no packet was captured", evidence=found)
+        return Outcome(held=False, detail="no packet of it was captured", evidence=found)
     return Outcome(held=True, detail=f"none of it in {found['packets']} packets", evidence=found)

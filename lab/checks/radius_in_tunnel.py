@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from gateway.policy.diagnostics import now as attempt_time
+from lab.checks import records
 from lab.observe.capture import capture
 from lab.topology.model.steps import RadiusInTunnel
 from lab.topology.planning.wiring import INTERNET
@@ -17,16 +19,22 @@ LISTED = 5
 
 
 async def radius_in_tunnel(step: RadiusInTunnel, world: World) -> Outcome:
-    """Dial again; the Internet's router must see packets of the tunnel and no RADIUS."""
+    """Dial again; a RADIUS server must decide, and the Internet's router must see packets of the
+    tunnel and no RADIUS."""
     client = world.clients[step.radiusInTunnel]
     internet = world.nodes[INTERNET]
     path = internet.run_directory / f"radius-{client.name}.pcap"
+    began = attempt_time()
     async with capture(internet, path):
         try:
             await client.dial()
             result = "connected"
+            record = await records.of_session(client, "connected")
         except RefusedError as error:
             result = f"refused ({error.reason})"
+            record = await records.refusal(client, error.protocol, began)
+    if record is None or not record["radiusServer"]:
+        return Outcome(held=False, detail=f"{result}, but no RADIUS server decided that")
     gateways = {name: world.addresses[name] for name in (client.gateway.name,)}
     sites = [s for s, plan in world.plan.connected_sites.items() if plan.name in gateways]
     arguments = [

@@ -1,7 +1,8 @@
 """Execute steps: actions one at a time, the checks between them concurrently.
 
-An action is a barrier, and so is a check of a site's tunnel, which many clients share. Between two
-barriers, checks of different computers run concurrently; those of one computer keep their order.
+An action is a barrier, and so are checks of what many computers share: a site's tunnel, and
+throughput. Between two barriers, checks of different computers run concurrently; those of one
+computer keep their order.
 `approve` and `deny` run concurrently with the user's own dialling.
 """
 
@@ -24,11 +25,12 @@ from lab.checks import (
     reach,
     second_factor,
     session,
+    throughput,
     tunnel,
 )
 from lab.failure import error_report, error_text
 from lab.topology.model import steps as model
-from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Tunnel, verb_of
+from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Throughput, Tunnel, verb_of
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
 
@@ -46,6 +48,7 @@ WORK: dict[type[Step], Work] = {
     model.Disconnected: session.disconnected,
     model.StaysDisconnected: session.stays_disconnected,
     model.Tunnel: tunnel.tunnel,
+    model.Throughput: throughput.throughput,
     model.RadiusInTunnel: radius_in_tunnel.radius_in_tunnel,
     model.Revoke: actions.revoke,
     model.Reinstate: actions.reinstate,
@@ -64,6 +67,7 @@ WORK: dict[type[Step], Work] = {
 lab/topology/model/steps.py, a function and a row here."""
 NOTABLE = 0.5
 """If a failed step waited for the CPU for this share of its time, the machine may be the cause."""
+BARRIERS: tuple[type, ...] = (*ACTIONS, Tunnel, Throughput)
 Chain = list[tuple[int, Step]]
 
 
@@ -80,7 +84,7 @@ async def run_steps(steps: Sequence[Step], world: World, step_done: StepDone) ->
 def concurrent_chains(steps: Sequence[Step]) -> Iterator[list[Chain]]:
     """Groups of chains, one group after the other; the chains of a group run concurrently."""
     numbered = list(enumerate(steps))
-    for barrier, group in groupby(numbered, lambda pair: isinstance(pair[1], (*ACTIONS, Tunnel))):
+    for barrier, group in groupby(numbered, lambda pair: isinstance(pair[1], BARRIERS)):
         if barrier:
             yield from ([[pair]] for pair in group)
         else:

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import re
+import secrets
+import socket
 from contextlib import suppress
-from typing import Any
 
 from gateway.common import rotation
-from lab.checks.connect import concerns
+from lab.checks import records
+from lab.checks.reach import arriving
+from lab.observe.arrivals import Arrival
 from lab.topology.model.steps import Disconnected, StaysDisconnected, SurvivesRekey
 from lab.waiting import wait_until
-from lab.world import ClientComputer, Outcome, World
+from lab.world import Outcome, World, end_of
 
 INTERVAL = 0.02
 BEFORE = AFTER = 10
 """Pings that must be answered before the rekey, and after it."""
 PING_LIMIT = 15.0
-LOG_LIMIT = 2.0
 _ANSWER = re.compile(r"icmp_seq=(\d+) .*time=")
 
 
 async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
     """Ping during the whole rekey, however long it takes; no ping may be lost."""
-    client = world.clients[step.survivesRekey]
     address = world.addresses[step.host]
-    ping = await client.node.spawn(
-        ["ping", "-n", "-i", str(INTERVAL), address], log=f"ping-{step.host}"
-    )
+    own = Arrival(address, socket.IPPROTO_ICMP, 1 + secrets.randbelow(65535))
+    async with arriving(step.host, world) as arrived:
+        outcome = await _ping_and_rekey(step, world, own)
+    if outcome.held and arrived is not None and own not in arrived:
+        detail = f"{outcome.detail}, but it is not {step.host} that answers"
+        return Outcome(held=False, detail=detail)
+    return outcome
+
+
+async def _ping_and_rekey(step: SurvivesRekey, world: World, own: Arrival) -> Outcome:
+    client, address = world.clients[step.survivesRekey], own.address
+    argv = ["ping", "-n", "-i", str(INTERVAL), "-e", str(own.source_port), address]
+    ping = await client.node.spawn(argv, log=f"ping-{step.host}")
     begun = rotation.place(ping.log)
 
     def answered() -> set[int]:
@@ -52,30 +63,19 @@ async def survives_rekey(step: SurvivesRekey, world: World) -> Outcome:
 async def disconnected(step: Disconnected, world: World) -> Outcome:
     """The tunnel is down within the time, for the expected reason in the gateway's log."""
     client = world.clients[step.disconnected]
+    if not client.session:
+        return Outcome(held=False, detail=f"{client.name} was not connected")
     try:
         client_text = await client.ended(step.within)
     except TimeoutError:
         return Outcome(held=False, detail=f"is still connected after {step.within:g} s")
     if step.because is None:
         return Outcome(held=True, detail=f"the client: {client_text}")
-    record = await _record(client)
+    record = await records.of_session(client, "disconnected")
     logged = f"{record['reason']} {record['message']}" if record else "nothing"
     held = step.because in logged
     detail = f"the gateway's log: {logged.strip()}; the client: {client_text}"
     return Outcome(held=held, detail=detail)
-
-
-async def _record(client: ClientComputer) -> dict[str, Any] | None:
-    """The gateway's last record of this client, once that is the end of a session."""
-
-    async def written() -> dict[str, Any] | None:
-        own = [record for record in await client.gateway.log() if concerns(record, client)]
-        return own[-1] if own and own[-1]["event"] == "disconnected" else None
-
-    try:
-        return await wait_until("the gateway's record of it", LOG_LIMIT, written)
-    except TimeoutError:
-        return None
 
 
 async def stays_disconnected(step: StaysDisconnected, world: World) -> Outcome:
@@ -90,19 +90,15 @@ async def stays_disconnected(step: StaysDisconnected, world: World) -> Outcome:
     async def connected() -> str:
         if await client.connection() is not None:
             return "the client is connected"
-        own = [row for row in await client.gateway.sessions() if concerns_row(row, client)]
-        new = [row for row in own if row["vpnConnectionId"] not in old]
-        return f"the gateway has a new session: {new[0]}" if new else ""
+        new = [row for row in await client.gateway.sessions() if row["vpnConnectionId"] not in old]
+        for protocol in {row["protocol"] for row in new}:
+            ends = {end_of(row): row for row in new if row["protocol"] == protocol}
+            for own in await client.made(protocol, ends):
+                return f"the gateway has a new session: {ends[own]['vpnConnectionId']}"
+        return ""
 
     try:
         seen = await wait_until(f"{client.name} connects by itself", step.seconds, connected)
     except TimeoutError:
         return Outcome(held=True, detail=f"no tunnel for {step.seconds:g} s")
     return Outcome(held=False, detail=seen)
-
-
-def concerns_row(row: dict[str, Any], client: ClientComputer) -> bool:
-    """Whether a row of getVpnClientConnectionHealth is this client's."""
-    if row["thumbprint"]:
-        return bool(row["thumbprint"] == client.thumbprint)
-    return bool(row["vpnUserName"] == client.user)  # authenticated by RADIUS

@@ -29,7 +29,7 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
             device = await world.devices[name].state()
         why = await _why(name, world)
         return Outcome(held=False, detail=f"it is {statuses}: {why}", evidence=_words(device))
-    why = await _why(name, world)
+    why = await _why(name, world, step.is_)
     if step.because is not None and step.because not in why:
         return Outcome(held=False, detail=f"{step.is_}, but because: {why}")
     detail = ", ".join([step.is_, *(_counted(row) for row in seen)])
@@ -48,12 +48,15 @@ def _words(device: dict[str, Any]) -> dict[str, Any]:
     return {"the device's log": device["proposals"]} if device.get("proposals") else {}
 
 
-async def _why(connection: str, world: World) -> str:
-    """The latest reason in the gateways' logs."""
+async def _why(connection: str, world: World, status: str = "") -> str:
+    """The latest reason in the gateways' logs; empty if it is another status's.
+    There is none for Connecting."""
     rows = [
         row
         for gateway in world.plan.gateways_of(connection)
         for row in await world.gateways[gateway].tunnel_log()
         if row["connection"] == connection
     ]
-    return str(max(rows, key=lambda row: str(row["time"]))["message"]) if rows else ""
+    last = max(rows, key=lambda row: str(row["time"]), default=None)
+    fits = last and status in ("", "Connecting", last["status"])
+    return str(last["message"]) if last and fits else ""

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "radius": "Dials and logins with RADIUS behind a tunnel, against certificates.",
     "judge": "Processor time that a stranger's certificates cost the gateway.",
     "ike-crowd": "300 IKEv2 clients with certificates, half of them revoked at once.",
+    "aggregate": "The limit of a gateway's throughput: its error, and its processor time.",
     "sstp-soak": "Hostile SSTP clients for minutes beside honest ones, whose pings are answered.",
     "soak": "The attacks of all protocols for minutes beside twenty honest clients.",
 }

@@ -40,10 +40,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
     end: bool,
     name: str | None,
 ) -> None:
-    """Begin a fault in a running lab; --end ends it.
-
-    Example: p2slab fault s2s-cut --for 20s
-    """
+    """Begin a fault in a running lab; --end ends it."""
     from pydantic import ValidationError  # noqa: PLC0415 (not for --help)
 
     from lab.cli.labs import opened  # noqa: PLC0415 (as above)

@@ -21,6 +21,8 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS or VERBS[cmd_name].of_the_launcher:
             return None
         command: click.Command = import_module(f"lab.cli.{cmd_name}").command
+        lines = "\n".join(f"  p2slab {example}" for example in VERBS[cmd_name].examples)
+        command.epilog = f"\b\nExamples:\n{lines}"
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -18,6 +18,7 @@ from gateway.arm.fields import ROWS, Row
 from gateway.common import vocabulary as gateway_vocabulary
 from lab.topology.model import steps, vocabulary
 from lab.topology.model.persona import PROTOCOLS
+from lab.topology.planning.addressing import PRIVATE_LINKS, RESERVED
 from lab.topology.reading.schema import schema
 from radius import reasons
 
@@ -27,6 +28,9 @@ _LONGEST_EXAMPLE = 76
 _NOT_CARRIED_OUT = {"type": "null"}
 _VALUE = re.compile(r'^    "(?P<value>[a-z0-9-]+)",(?:  # (?P<meaning>.*))?$', re.MULTILINE)
 
+_RESERVED = "\n".join(
+    f"- {prefix} for {use}" for use, prefix in (RESERVED | {"private links": PRIVATE_LINKS}).items()
+)
 _INTRODUCTION = f"""\
 # The topology language
 
@@ -40,12 +44,26 @@ complete the language, with this as the first line of a file:
 ```
 
 `./p2slab validate FILE` reports everything that is wrong with a file, with line and column, and
-needs no privileges. Unknown keys are errors. Names become host names: lower-case letters, digits
-and inner hyphens, at most 40 characters. Times are `500ms`, `20s`, `2m` or a number of seconds.
-Passwords and keys are put in quotes and are never printed.
+needs no privileges. Unknown keys are errors. Warnings are not: they say what works otherwise than
+one may expect. Times are `500ms`, `20s`, `2m` or a number of seconds. Passwords and keys are put in
+quotes and are never printed.
+
+Names follow Azure's rules: at most 80 letters, digits, `_`, `.` and `-`, the first a letter or a
+digit, the last not `.` or `-`. They compare without case, here and on the command line. A host name
+is a name without what host names may not have: the host `APP_1` of the VNet `VNet1_Hub` is
+`APP-1.VNet1-Hub.internal`.
 
 A key marked **required** must be there; the others have the default that the table gives.
 `{_SEVERAL}` in a path stands for a name of your own choice.
+
+## Addresses
+
+A prefix may be private or public, and prefixes may overlap where no router has to tell them apart:
+VNets and pools of different gateways, sites of different gateways, and a network behind NAT and
+anything else. Where a home has addresses to which the tunnel leads as well, the client's routes
+decide, as on any computer: the longest prefix, and of equal ones the home's. Kept for the lab are
+
+{_RESERVED}
 """
 
 
@@ -297,8 +315,8 @@ _KINDS: dict[str, str | Callable[[Any], str]] = {
 
 _ORDER = """\
 Each step is a mapping whose first key is its word. Steps are carried out in order. Actions are
-barriers, and so is `tunnel`; between barriers, the checks of different clients run side by side.
-`approve` and `deny` run beside the steps of the client before them.
+barriers, and so are `tunnel` and `throughput`; between barriers, the checks of different clients
+run side by side. `approve` and `deny` run beside the steps of the client before them.
 """
 
 

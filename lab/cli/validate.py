@@ -21,7 +21,7 @@ def command(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
     """Check topology files. Needs no privileges and builds nothing.
 
     Every problem of every file is printed as FILE:LINE:COLUMN: PROBLEM; REMEDY. Exit code 2 if
-    there is any.
+    there is any. Warnings go to stderr; a file with warnings is ok.
     """
     answers = [_answer(file) for file in files]
     if as_json:
@@ -37,14 +37,16 @@ def _answer(file: Path) -> dict[str, Any]:
     from lab.topology.reading.problems import LoadError  # noqa: PLC0415 (as above)
 
     try:
-        plan = load(file).plan()
+        found = load(file)
+        plan = found.plan()
     except LoadError as error:
         problems = [asdict(problem) for problem in error.problems]
-        return {"file": outside(file), "ok": False, "problems": problems}
+        return {"file": outside(file), "ok": False, "problems": problems, "warnings": []}
     return {
         "file": outside(file),
         "ok": True,
         "problems": [],
+        "warnings": [asdict(warning) for warning in found.warnings],
         "name": plan.name,
         "nodes": len(plan.nodes),
         "clients": len(plan.clients),
@@ -53,9 +55,13 @@ def _answer(file: Path) -> dict[str, Any]:
 
 
 def _print(answer: dict[str, Any]) -> None:
+    from lab.topology.reading.problems import Located  # noqa: PLC0415 (as above)
+
     if answer["ok"]:
         counts = ", ".join(f"{answer[what]} {what}" for what in ("nodes", "clients", "steps"))
         click.echo(f"{answer['file']}: ok ({counts})")
+    for warning in answer["warnings"]:
+        click.echo(Located(**warning).as_warning, err=True)
     for problem in answer["problems"]:
         tail = f"; {problem['remedy']}" if problem["remedy"] else ""
         click.echo("{file}:{line}:{column}: {message}".format(**problem) + tail)

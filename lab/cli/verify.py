@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
               help="Concurrent labs; default: by cores and free memory.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of the lab; default: the topology's own.")
-@click.option("--keep", is_flag=True, help="Leave a failed lab up, and print how to enter it.")
+@click.option("--keep", is_flag=True, help="Leave the lab up, and print how to enter it.")
+@click.option("-k", "words", metavar="WORDS", help="Only the steps with all of these words.")
+@click.option("--step", "numbers", metavar="N", multiple=True,
+              help="Only the Nth step, or those of N-M; may be repeated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
 @click.pass_context
 def command(  # noqa: PLR0917 (click: one for each option)
@@ -29,6 +32,8 @@ def command(  # noqa: PLR0917 (click: one for each option)
     jobs: int | None,
     name: str | None,
     keep: bool,
+    words: str | None,
+    numbers: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Build each topology, connect its clients, check every expectation, take it down.
@@ -36,14 +41,23 @@ def command(  # noqa: PLR0917 (click: one for each option)
     Several files end with a row for each and a total. Exit code 0 only if everything held in
     every file; 1: an expectation did not; 2: a file cannot be used, or expects nothing; 3: the
     machine lacks something; 4: a bug in p2slab; of several files, the highest; 130: Ctrl-C.
+
+    With -k or --step only the chosen steps are executed, not those before them.
     """
     from lab.boot import ask  # noqa: PLC0415 (not for --help)
-    from lab.report.terminal import print_summary, print_verdict  # noqa: PLC0415 (as above)
-    from lab.topology.load import load_all, refuse_empty  # noqa: PLC0415 (as above)
+    from lab.report.terminal import (  # noqa: PLC0415 (as above)
+        print_summary,
+        print_verdict,
+        print_warnings,
+    )
+    from lab.topology.load import load_all, refuse_empty, with_chosen_steps  # noqa: PLC0415 (as above)
     from lab.topology.planning.layers import layers_for  # noqa: PLC0415 (as above)
 
     topologies = load_all(files)
     refuse_empty(topologies)
+    print_warnings(topologies)
+    if words is not None or numbers:
+        topologies = with_chosen_steps(topologies, words, numbers)
     ask.require(layers_for(each.topology for each in topologies))
     began = time.monotonic()
     verdicts = []

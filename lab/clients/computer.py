@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 
 from gateway.common.errors import NotFoundError
+from gateway.policy.diagnostics import now as attempt_time
+from lab.clients.host_routes import HostRoutes
+from lab.clients.library_errors import UNUSABLE, refusal
 from lab.clients.openvpn import OpenVpn
+from lab.clients.origin import Origin
 from lab.clients.persona import offered
 from lab.clients.profile import Profile, read_profile
 from lab.clients.resolver import Resolver
@@ -20,11 +26,14 @@ from lab.roles.gateway import GatewayRefusedError
 from lab.side_by_side import at_once
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan
-from lab.vpn_client import Connection, Driver, RefusedError
-from lab.world import GatewayHandle
+from lab.vpn_client import Connection, Driver, NotDialledError, RefusedError
+from lab.waiting import wait_until
+from lab.world import End, GatewayHandle, end_of
 
 DIALS = 16
 """Concurrent dials per processor: a dial with a second factor may take half a minute."""
+SESSION_LIMIT = 2.0
+"""Seconds within which the gateway has the session of a tunnel that its client calls up."""
 User = UserCertificate | UserPassword
 
 
@@ -37,8 +46,10 @@ class Computer:
         *,
         node: Node,
         access: Node,
+        address: str,
         gateway: GatewayHandle,
         credential: Credential | None,
+        proxy: Node | None = None,
         radius_root: Credential | None = None,
     ) -> None:
         self.name = plan.name
@@ -48,39 +59,92 @@ class Computer:
         self.user = plan.user or (credential.common_name if credential else plan.name)
         presented = None if plan.user else credential
         self.thumbprint = presented.thumbprint if presented else None
-        self.serial = str(presented.certificate.serial_number) if presented else None
+        self.session = ""
+        self.dialled_until = -math.inf
         self._plan = plan
+        via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
+        self._origin = Origin(address, access, via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
         self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
+        self._host_routes = HostRoutes(node)
+
+    async def profile(self) -> bytes:
+        """The VPN client package (zip) from the gateway, as this client asks for it."""
+        return await self.gateway.profile(self._wanted())
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
 
-        RefusedError of the last protocol if none connects.
+        RefusedError of the last protocol that could be dialled if none connects.
         """
+        self.dialled_until = math.inf
+        try:
+            return await self._dial(over)
+        finally:
+            self.dialled_until = time.monotonic()
+
+    async def _dial(self, over: VpnProtocol | None) -> tuple[Connection, list[Exception]]:
         await self.hang_up()
+        self.session = ""
+        began = attempt_time()
         profile = await self._fetch_profile(over or self._plan.protocols[0])
         failures: list[Exception] = []
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
             try:
-                self._driver = await self._set_up(protocol, profile)
+                # A route to just this host would say the opposite, and charon refuses it.
+                carriers = await self._host_routes.keep(self._carrier(protocol, profile))
+                self._driver = await self._set_up(protocol, profile.without_hosts(carriers))
                 async with at_once("dials", DIALS):
-                    return await self._driver.connect(), failures
+                    connection = await _connected(self._driver)
             except RefusedError as error:
                 failures.append(error)
-                await self._restore_resolver()
-        raise failures[-1]
+                await self._restore()
+            else:
+                self.session = await self._session_of(connection, began)
+                return connection, failures
+        dialled = [one for one in failures if not isinstance(one, NotDialledError)]
+        raise (dialled or failures)[-1]
+
+    async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
+        """Those of the connections, seen by the gateway in the last seconds, that are this
+        computer's."""
+        return await self._origin.made(protocol, ends)
+
+    async def _session_of(self, connection: Connection, began: str) -> str:
+        """The gateway's session of a tunnel that has just come up; empty if it has none.
+
+        The gateway gives an address to one session at a time; it must also have been asked for by
+        this computer, after `began`. Of a proxy's open connection nobody knows the client.
+        """
+
+        async def known() -> str:
+            rows = [
+                row
+                for row in await self.gateway.sessions()
+                if row["protocol"] == connection.protocol
+                and row["privateIpAddress"] == connection.address
+                and row["attemptTime"] >= began
+            ]
+            own = {end_of(row) for row in rows}
+            if self._plan.proxy is None:
+                own = await self.made(connection.protocol, own)
+            return next((row["vpnConnectionId"] for row in rows if end_of(row) in own), "")
+
+        try:
+            return await wait_until("the gateway's session", SESSION_LIMIT, known)
+        except TimeoutError:
+            return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
         """The gateway's profile of now; after the gateway was deleted, the last one that the user
         got."""
         try:
-            self._profile = read_profile(await self.gateway.profile(self._wanted()))
+            self._profile = read_profile(await self.profile())
         except GatewayRefusedError as error:
             if error.azure != NotFoundError.code:
                 raise
@@ -97,16 +161,25 @@ class Computer:
         """End the tunnel."""
         if self._driver:
             await self._driver.disconnect()
-        await self._restore_resolver()
+        await self._restore()
 
-    async def _restore_resolver(self) -> None:
+    async def _restore(self) -> None:
         """Whatever a program left behind, the next dial uses the computer's own DNS servers."""
         await self._resolver.restore()
+        await self._host_routes.remove()
+
+    def _carrier(self, protocol: VpnProtocol, profile: Profile) -> str:
+        """The host to which the encrypted packets go: the proxy, except over IKEv2, or the
+        gateway."""
+        if self._plan.proxy and protocol != "IkeV2":
+            return self._plan.proxy[0]
+        return profile.host(protocol)
 
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
         self._driver = None
         self._resolver = Resolver(self.node)
+        self._host_routes = HostRoutes(self.node)
         await self.node.reboot()
 
     async def rekey(self) -> None:
@@ -118,7 +191,7 @@ class Computer:
         if not self._driver:
             return "nothing was dialled"
         message = await self._driver.ended(limit)
-        await self._restore_resolver()
+        await self._restore()
         return message
 
     def _connected(self) -> Driver:
@@ -141,7 +214,7 @@ class Computer:
         if protocol not in profile.protocols or protocol not in drivers:
             names = ", ".join(profile.protocols)
             message = f"the profile offers {names}, not {protocol}"
-            raise RefusedError(protocol, "no-protocol", message, 0.0)
+            raise NotDialledError(protocol, "no-protocol", message, 0.0)
         return drivers[protocol](await self._sign_in(protocol))
 
     async def _sign_in(self, protocol: VpnProtocol) -> User:
@@ -149,7 +222,7 @@ class Computer:
             return UserPassword(self._plan.user, self._plan.password.get_secret_value())
         if self._credential is None:
             message = f"{self.name} has no certificate"
-            raise RefusedError(protocol, "no-certificate", message, 0.0)
+            raise NotDialledError(protocol, "no-certificate", message, 0.0)
         if self._user is None:
             # The .p12's password, as if it had been sent separately from the file.
             password = secrets.token_urlsafe(12)
@@ -165,7 +238,23 @@ class Computer:
         return {"authenticationMethod": "EAPTLS", **data}
 
 
+async def _connected(driver: Driver) -> Connection:
+    """Dial; a library that does not take the user's certificate refuses, as a program does."""
+    try:
+        return await driver.connect()
+    except RefusedError:
+        raise
+    except Exception as error:
+        message = refusal(error)
+        if message is None:
+            raise
+        await driver.disconnect()
+        raise RefusedError(driver.protocol, UNUSABLE, message, 0.0) from error
+
+
 def _certificate(protocol: VpnProtocol, user: User) -> UserCertificate:
     if isinstance(user, UserCertificate):
         return user
-    raise RefusedError(protocol, "no-certificate", "the user has a password, no certificate", 0.0)
+    raise NotDialledError(
+        protocol, "no-certificate", "the user has a password, no certificate", 0.0
+    )

@@ -108,7 +108,9 @@ class OpenVpn:
     async def _start(self) -> asyncio.Future[None]:
         """Start openvpn on hold, listen to its events, then release it: no event is missed."""
         await self._node.write(f"{DIRECTORY}/vpnconfig.ovpn", self._configuration(), 0o600)
-        argv = ["openvpn", "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
+        # Of several logs openvpn uses the first, and Azure's file names one.
+        log = ("--log-append", "/dev/stdout")
+        argv = ["openvpn", *log, "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
         process = await self._node.spawn(argv, log="openvpn")
         self._process = process
 
@@ -128,25 +130,25 @@ class OpenVpn:
 
     def _configuration(self) -> str:
         """Azure's file with the user's certificate and key in place of its placeholders."""
-        chain = b"".join((self._user.certificate_pem, *self._user.intermediates_pem))
-        return self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain.decode()).replace(
-            "$PRIVATEKEY", self._user.key_pem.decode()
-        )
+        chain, key = self._user.chain_pem.decode(), self._user.key_pem.decode()
+        text = self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain)
+        return text.replace("$PRIVATEKEY", key)
 
     def _options(self) -> list[str]:
         """Options of the lab: the management socket, and short time limits."""
         reach = round(REACH_LIMIT * turns.slowness())
         options = {
-            "log": "/dev/stdout",
             "dev": INTERFACE,
             "management": f"{DIRECTORY}/management.sock unix",
             "management-hold": "",
             "disable-dco": "",
+            "route-metric": "1",  # behind equal routes of the computer's own
             "connect-retry-max": "1",
             "connect-timeout": str(reach),
             "hand-window": str(2 * reach),
             "tls-timeout": "2",
             "resolv-retry": "0",
+            **({"tls-cert-profile": "insecure"} if self._user.is_outdated else {}),
             **({"http-proxy": f"{self._proxy[0]} {self._proxy[1]}"} if self._proxy else {}),
         }
         return [word for name, value in options.items() for word in (f"--{name}", *value.split())]

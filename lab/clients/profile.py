@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import xml.etree.ElementTree as ET
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from cryptography import x509
@@ -63,6 +64,18 @@ class Profile:
     ipsec: IpsecPolicy | None = None
     """The only algorithms that the gateway takes for IKEv2, if the profile says so."""
 
+    def host(self, protocol: VpnProtocol) -> str:
+        """The gateway's name for a protocol: vpnconfig.ovpn has its own (`remote`)."""
+        if protocol != "OpenVPN":
+            return self.server
+        words = (line.split() for line in self.openvpn.splitlines())
+        return next((line[1] for line in words if line[:1] == ["remote"] and line[1:]), "")
+
+    def without_hosts(self, hosts: Iterable[str]) -> Profile:
+        """The profile without routes to just one of these addresses."""
+        own = {str(ip_network(host)) for host in hosts}
+        return replace(self, routes=tuple(route for route in self.routes if route not in own))
+
 
 def read_profile(data: bytes) -> Profile:
     """Read the zip; ProfileError if it is not a VPN client configuration."""
@@ -102,7 +115,7 @@ def _profile(files: dict[str, bytes]) -> Profile:
         native = tuple(_PROTOCOLS[word.lower()] for word in _words(values["VpnType"])
                        if word.lower() in _PROTOCOLS)  # fmt: skip
         server = values["VpnServer"].strip()
-        routes = tuple(str(ip_network(word)) for word in _words(values["Routes"]))
+        routes = tuple(dict.fromkeys(str(ip_network(word)) for word in _words(values["Routes"])))
         der = files[ROOT] or files[WINDOWS_ROOT]
         root = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
     radius = files[RADIUS_ROOT] or files[WINDOWS_RADIUS_ROOT]

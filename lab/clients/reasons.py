@@ -17,6 +17,7 @@ Table = tuple[tuple[str, Reason], ...]
 
 STRONGSWAN: Table = (
     (r"unable to resolve|could not be resolved", "no-answer"),
+    (r"no (usable )?TLS (client|peer) certificate found|no private key found", "no-certificate"),
     (r"giving up after \d+ retransmits", "no-answer"),
     (r"no trusted .* public key found|to verify TLS server", "server-untrusted"),
     # before the next pattern: a client does not find the issuer of its own certificate either
@@ -25,13 +26,16 @@ STRONGSWAN: Table = (
     (r"signature validation failed|constraint check failed", "server-untrusted"),
     (r"received NO_PROPOSAL_CHOSEN notify", "no-proposal"),
     (r"INTERNAL_ADDRESS_FAILURE", "no-address"),
-    (r"no private key found", "no-certificate"),
     (r"received .* notify error", "refused"),
 )  # fmt: skip
 OPENVPN: Table = (
     (r"HTTP proxy returned", "proxy"),
     (r"RESOLVE: Cannot resolve", "no-answer"),
     (r"VERIFY (X509NAME )?ERROR|certificate verify failed", "server-untrusted"),
+    (
+        r"md too weak|key too small|Cannot load (inline )?(certificate|private key)",
+        "no-certificate",
+    ),
     (r"AUTH_FAILED", "refused"),
     (
         r"connect to .* failed|TLS key negotiation failed|server_poll|Server poll timeout",
@@ -47,6 +51,9 @@ SSTP: Table = (
     (r"-> Alert: (unknown CA|bad certificate|certificate expired)", "server-untrusted"),
     (r"alert (protocol version|handshake failure|insufficient security)", "tls"),
     (r"no protocols available|unsupported protocol|no ciphers available", "tls"),
+    (r"EAP-TLS: Your certificate has expired", "expired"),
+    (r"EAP-TLS: Your certificate is not yet valid", "not-yet-valid"),
+    (r"EAP-TLS: (Cannot (use|load)|Error loading|Private key)", "no-certificate"),
     (r"Could not determine local IP address|Peer refused to agree to our IP", "no-address"),
     (r"peer reports authentication failure|[Aa]uthentication failed", "refused"),
     (r"TYPE\(5\): ABORT|Connection was aborted|Expected HTTP code 200", "refused"),

@@ -73,7 +73,8 @@ class Sstp:
         self._user = user
         self._proxy = proxy
         self._tls = tls
-        self._env = {"OPENSSL_CONF": OPENSSL} if tls else {}
+        outdated = isinstance(user, UserCertificate) and user.is_outdated
+        self._env = {"OPENSSL_CONF": OPENSSL} if tls or outdated else {}
         self._process: Process | None = None
         self._log: Path | None = None
         self._mark = ""
@@ -159,10 +160,9 @@ class Sstp:
         if self._profile.radius_root:
             files[RADIUS_ROOT] = self._profile.radius_root
         if isinstance(self._user, UserCertificate):
-            chain = (self._user.certificate_pem, *self._user.intermediates_pem)
-            files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}
-        if self._tls:
-            files[OPENSSL] = openssl_limits(self._tls)
+            files |= {CHAIN: self._user.chain_pem, KEY: self._user.key_pem}
+        if self._env:
+            files[OPENSSL] = openssl_limits(self._tls or TlsLimits())
         for path, content in files.items():
             await self._node.write(path, content, 0o600)
 
@@ -211,9 +211,10 @@ class Sstp:
                 raise LabError(f"{self._node.name}: sstpc: {line}", _TOO_FAST_REMEDY)
 
     async def _set_routes(self, interface: str) -> None:
-        """Split tunnel: route only the profile's prefixes."""
+        """Split tunnel: route only the profile's prefixes. An equal route of the computer's own,
+        such as that of its LAN, stays and comes first."""
         commands = "".join(
-            f"route replace {route} dev {interface}\n" for route in self._profile.routes
+            f"route append {route} dev {interface}\n" for route in self._profile.routes
         )
         done = await self._node.run(["ip", "-batch", "-"], input=commands)
         if done.code:

@@ -44,13 +44,14 @@ def dial_limit(user: User, radius_root: bytes) -> float:
     return RADIUS_DIAL_LIMIT if isinstance(user, UserPassword) or radius_root else DIAL_LIMIT
 
 
-def pppd_options(user: User, *, radius: bool = False) -> str:
+def pppd_options(user: User, *, radius: bool = False) -> bytes:
     """pppd's option file. It contains the password: mode 0600.
 
     `radius`: a RADIUS server, not the gateway, authenticates the user's certificate. The driver
     sets routes (split tunnel) and resolver, in place of Debian's scripts, which do not know nodes.
     """
-    return "\n".join((*_COMMON, *_user_options(user, radius=radius), ""))
+    options = (*_COMMON, *_user_options(user, radius=radius))
+    return b"\n".join((*map(str.encode, options), *_password(user), b""))
 
 
 _COMMON = (
@@ -75,7 +76,6 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
     """A password is sent by MS-CHAPv2 without EAP, where the gateway can give its reason."""
     if isinstance(user, UserPassword):
         yield f"name {_quoted(user.name)}"
-        yield f"password {_quoted(user.password)}"
         yield "refuse-eap"
     else:
         yield f"name {_quoted(user.common_name)}"
@@ -85,9 +85,21 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
         yield f"key {KEY}"
 
 
+def _password(user: User) -> Iterator[bytes]:
+    """In Latin-1, because pppd makes UTF-16 of a password by widening each byte. Topologies have no
+    other passwords for sstpc (lab.topology.rules.clients)."""
+    if isinstance(user, UserPassword):
+        yield f"password {_escaped(user.password)}".encode("latin-1")
+
+
 def _quoted(text: str) -> str:
+    """A certificate's name may have control characters in it."""
+    return _escaped(printable(text))
+
+
+def _escaped(text: str) -> str:
     """A quoted word of pppd's option file, pppd(8)."""
-    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:
@@ -107,7 +119,7 @@ def pppd_command(server: str, proxy: tuple[str, int] | None) -> list[str]:
 def openssl_limits(limits: TlsLimits) -> str:
     """An OpenSSL configuration (config(5)) that limits the TLS version.
 
-    Security level 0 allows SHA-1 signatures, which TLS 1.1 needs.
+    Security level 0 allows SHA-1 signatures, which TLS 1.1 and outdated certificates need.
     """
     newest = {"1.0": "TLSv1", "1.1": "TLSv1.1"}.get(limits.maximum or "", "TLSv1.2")
     return f"""openssl_conf = openssl_init

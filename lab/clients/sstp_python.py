@@ -22,17 +22,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.dataplane import tun
 from gateway.dataplane.reactor import READABLE, Reactor
 from gateway.ppp.config import ClientConfig
-from gateway.ppp.tls_contexts import client_context
+from gateway.ppp.tls_contexts import Key, client_context
 from gateway.sstp.protocol.binding import Bound
 from gateway.sstp.protocol.events import Connected, Data, Ended, Refused
+from lab.clients.library_errors import UNUSABLE, refusal
 from lab.clients.old_tls import Agreed, client_hello, read_answer
 from lab.clients.sstp_call import HTTPS, REACH_LIMIT, DialEvent, NotReached, SstpCall, Target
+from lab.clients.user import outdated
 from lab.topology.model.tls import CipherSuite, TlsVersion
 
 LARGEST_PACKET = 65536
@@ -123,17 +124,18 @@ def certificate_user(name: str, certificate: str, key: str, root: str) -> Client
     """A user with EAP-TLS, from PEM files; `root` is the root of the peer's certificate."""
     leaf, *chain = x509.load_pem_x509_certificates(Path(certificate).read_bytes())
     secret = load_pem_private_key(Path(key).read_bytes(), None)
-    if not isinstance(secret, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{key}: neither an RSA key nor an elliptic-curve key")
+    if not isinstance(secret, Key):
+        raise TypeError(f"{key}: not a key that can sign")
     roots = x509.load_pem_x509_certificates(Path(root).read_bytes())
-    context = client_context(leaf, secret, tuple(chain), tuple(roots))
+    level = 0 if outdated((leaf, *chain)) else None
+    context = client_context(leaf, secret, tuple(chain), tuple(roots), security_level=level)
     return ClientConfig(name, eap_tls=context, methods=("EAP",))
 
 
 def user_config(options: argparse.Namespace) -> ClientConfig:
     """A certificate, or name and password (from a file: secrets do not belong in argv)."""
     if options.certificate is None:
-        return ClientConfig(options.user, Path(options.password_file).read_text())
+        return ClientConfig(options.user, Path(options.password_file).read_bytes().decode())
     peer_root = options.eap_root or options.root
     return certificate_user(options.user, options.certificate, options.key, peer_root)
 
@@ -166,6 +168,14 @@ def offer_old_suites(options: argparse.Namespace) -> int:
 def call(options: argparse.Namespace) -> int:
     """Dial and forward packets until the call ends."""
     try:
+        user = user_config(options)
+    except Exception as error:
+        message = refusal(error)
+        if message is None:
+            raise
+        emit("refused", reason=UNUSABLE, message=message)
+        return 1
+    try:
         address = "" if options.proxy else socket.gethostbyname(options.server)
     except OSError as error:
         emit("refused", reason="no-answer", message=f"{options.server}: {error.strerror}")
@@ -173,7 +183,7 @@ def call(options: argparse.Namespace) -> int:
     with Reactor() as reactor:
         context = tls_context(options.root, options.maximum_tls)
         target = Target(options.server, address, context, options.proxy)
-        tunnel = Tunnel(reactor, target, user_config(options), options.interface, options.route)
+        tunnel = Tunnel(reactor, target, user, options.interface, options.route)
         on_sigterm(reactor, tunnel.hang_up)
         tunnel.call.dial()
         reactor.run()

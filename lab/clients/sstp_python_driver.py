@@ -21,6 +21,7 @@ from lab.topology.model.vocabulary import Reason, VpnProtocol
 from lab.topology.planning.plan import TlsLimits
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
+from radius.printable import printable
 
 INTERFACE = "sstp0"
 PASSWORD = f"{DIRECTORY}/password"
@@ -108,12 +109,12 @@ class PythonSstp:
         files: dict[str, str | bytes] = {ROOT: self._profile.server_root}
         arguments = [self._profile.server, "--root", ROOT, "--interface", INTERFACE]
         if isinstance(self._user, UserCertificate):
-            chain = (self._user.certificate_pem, *self._user.intermediates_pem)
-            files |= {CHAIN: b"".join(chain), KEY: self._user.key_pem}
+            files |= {CHAIN: self._user.chain_pem, KEY: self._user.key_pem}
             if self._profile.radius_root:
                 files[RADIUS_ROOT] = self._profile.radius_root
                 arguments += ["--eap-root", RADIUS_ROOT]
-            arguments += [f"--user={self._user.common_name}", "--certificate", CHAIN, "--key", KEY]
+            name = printable(self._user.common_name)  # it may have a zero byte
+            arguments += [f"--user={name}", "--certificate", CHAIN, "--key", KEY]
         else:
             files[PASSWORD] = self._user.password
             arguments += [f"--user={self._user.name}", "--password-file", PASSWORD]
@@ -145,7 +146,9 @@ class PythonSstp:
             raise LabError(f"the gateway accepted cipher suite {agreed['suite']:#06x}, which it "
                            "should refuse; this client cannot continue")  # fmt: skip
         if not refused and not self._event("ended"):
-            raise LabError(f"{self._node.name}: sstp_python: {self._output()[-1000:]}")
+            last = self._output().strip().rpartition("\n")[2]  # of a traceback: the error
+            raise LabError(f"{self._node.name}: sstp_python: {last or 'no message'}",
+                           f"see its log: {self._log}")  # fmt: skip
         # Without a refusal, the tunnel was up for a moment.
         message = refused.get("message") or str(self._event("ended")["why"])
         reason: Reason = refused.get("reason", "refused")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ from lab.clients.strongswan_config import (
     SILENCE,
     User,
     connection_message,
-    identity,
     strongswan_conf,
 )
 from lab.clients.user import UserPassword
@@ -42,6 +42,8 @@ RADIUS_DIAL_LIMIT = 45.0
 _SILENT = re.compile(rf"retransmit {SILENCE} of request with message ID 0")
 REKEY_LIMIT = 10.0
 DAEMON = "/usr/sbin/charon-systemd"
+_TABLE, _BEFORE_CHARON = str(datapath.CHARONS_TABLE), str(datapath.CHARONS_TABLE - 1)
+"""charon's table of routes, and the priority of a rule before that of charon, 220."""
 Message = dict[str, Any]
 T = TypeVar("T")
 
@@ -101,6 +103,7 @@ class StrongSwan:
         if self._daemon is not None:
             await self._daemon.stop()
             self._daemon = None
+            await self._forget_networks()
 
     async def connection(self) -> Connection | None:
         """The tunnel in charon's list of SAs, if any."""
@@ -169,15 +172,35 @@ class StrongSwan:
 
         await wait_until(f"{self._node.name}: charon answers", START_LIMIT, answers)
         self._daemon = process
+        await self._keep_own_networks()
         await self._with_session(self._load)
+
+    async def _keep_own_networks(self) -> None:
+        """Let the longest prefix decide, and the computer's own of equal ones, as if there were
+        one table of routes: charon's comes before the computer's."""
+        await self._forget_networks()
+        done = await self._node.run(["ip", "-json", "-4", "route", "show", "scope", "link"])
+        networks = {row["dst"] for row in json.loads(done.stdout or "[]")} - {"default"}
+        commands = [f"route append throw {dst} table {_TABLE}" for dst in sorted(networks)]
+        equal = sorted(networks & set(self._profile.routes))
+        commands += [f"rule add priority {_BEFORE_CHARON} to {dst} lookup main" for dst in equal]
+        done = await self._node.run(["ip", "-batch", "-"], input="\n".join(commands))
+        if done.code:
+            raise LabError(f"{self._node.name}: exceptions from charon's routes: {done.output}")
+
+    async def _forget_networks(self) -> None:
+        """Empty charon's table, and delete the rules before it."""
+        done = await self._node.run(["ip", "-json", "rule", "show", "priority", _BEFORE_CHARON])
+        rules = json.loads(done.stdout or "[]")
+        commands = [f"route flush table {_TABLE}"]
+        commands += [f"rule del priority {_BEFORE_CHARON}"] * len(rules)
+        await self._node.run(["ip", "-force", "-batch", "-"], input="\n".join(commands))
 
     def _load(self, session: vici.Session) -> None:
         for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
             session.load_cert({"type": "x509", "flag": "CA", "data": root})
         if isinstance(self._user, UserPassword):
-            owner = identity("email", self._user.name.encode())
-            password = self._user.password
-            session.load_shared({"type": "EAP", "data": password, "owners": [owner]})
+            session.load_shared({"type": "EAP", "data": self._user.password})
         else:
             session.load_key({"type": "any", "data": self._user.key_pem})
             for intermediate in self._user.intermediates_pem:

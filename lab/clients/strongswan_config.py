@@ -42,12 +42,9 @@ def strongswan_conf(
   retransmit_timeout = {timeout * (1 if patient else slowness):.2f}
   retransmit_base = {base}
   filelog {{
-    lines {{
-      path = /dev/stdout
-      append = yes
+    stderr {{
       time_format = %H:%M:%S
       time_add_ms = yes
-      flush_line = yes
       default = 1
       cfg = 0
     }}
@@ -101,21 +98,21 @@ def connection_message(
     }
 
 
-def identity(kind: Literal["asn1dn", "email"], value: bytes) -> str:
-    """An identity as bytes. From text, charon would guess the kind, and split a distinguished name
-    at commas and other separators."""
-    return f"{kind}:#{value.hex()}"
+def identity(name: str, kind: Literal["dns", "email"] = "dns") -> str:
+    """A user's name as bytes: from text, charon would guess the kind. It takes no more than 511
+    characters, and with `dns` all names of RADIUS have room (253 bytes). A principal name in a
+    certificate is of the kind `email`."""
+    return f"{kind}:#{name.encode().hex()}"
 
 
 def _local(profile: Profile, user: User) -> dict[str, Any]:
     """How the user authenticates. With RADIUS, always by EAP, and the EAP identity is the user's
     name; the TLS server is then the RADIUS server, verified only by its root. charon finds the
-    certificate by its identity: the subject, or the alternative name of certificates for RADIUS."""
+    certificate by its identity: the alternative name of certificates for RADIUS, or else the
+    subject, which charon takes from the certificate itself."""
     if isinstance(user, UserPassword):
-        return {"auth": "eap-mschapv2", "eap_id": identity("email", user.name.encode())}
-    subject = identity("asn1dn", user.subject)
-    local: dict[str, Any] = {"certs": [user.certificate_pem], "id": subject}
+        return {"auth": "eap-mschapv2", "eap_id": identity(user.name)}
+    local: dict[str, Any] = {"auth": "eap-tls", "certs": [user.certificate_pem]}
     if profile.radius_root:
-        name = identity("email", user.common_name.encode())
-        return local | {"auth": "eap-tls", "eap_id": name, "aaa_id": "%any"}
-    return local | {"auth": "eap-tls", "eap_id": subject}
+        return local | {"eap_id": identity(user.common_name, "email"), "aaa_id": "%any"}
+    return local

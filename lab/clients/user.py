@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
-from OpenSSL import crypto
 
 from lab.errors import LabError
 from lab.nodes.base import Node
@@ -30,17 +34,44 @@ class UserCertificate:
     intermediates_pem: tuple[bytes, ...]
 
     @property
-    def subject(self) -> bytes:
-        """The subject in DER, exactly the bytes of the certificate."""
-        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, self.certificate_pem)
-        return certificate.get_subject().der()
-
-    @property
     def common_name(self) -> str:
         """The common name, which is EAP's identity; empty if there is none."""
         certificate = x509.load_pem_x509_certificate(self.certificate_pem)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(names[0].value) if names else ""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether OpenSSL would not show it by itself (see `outdated`)."""
+        return outdated(map(x509.load_pem_x509_certificate, self._pems))
+
+    @property
+    def chain_pem(self) -> bytes:
+        """All that is sent: the certificate, then the intermediates."""
+        return b"".join(self._pems)
+
+    @property
+    def _pems(self) -> tuple[bytes, ...]:
+        return self.certificate_pem, *self.intermediates_pem
+
+
+SMALLEST_RSA = 2048
+"""Bits; OpenSSL's security level 2 (SSL_CTX_set_security_level(3))."""
+
+
+def outdated(certificates: Iterable[x509.Certificate]) -> bool:
+    """Whether OpenSSL's default security level forbids a client to show these: signed with MD5 or
+    SHA-1, or with a short RSA key. Windows shows them, so that the gateway decides; an OpenSSL of
+    the lab's has level 0 then."""
+    return any(map(_is_outdated, certificates))
+
+
+def _is_outdated(certificate: x509.Certificate) -> bool:
+    with suppress(UnsupportedAlgorithm):
+        if isinstance(certificate.signature_hash_algorithm, hashes.MD5 | hashes.SHA1):
+            return True
+    key = certificate.public_key()
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA
 
 
 @dataclass(frozen=True)

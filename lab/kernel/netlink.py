@@ -1,4 +1,4 @@
-"""A namespace's rtnetlink socket: batched requests, and errors that name their request."""
+"""A namespace's netlink socket: batched requests, and errors that name their request."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ class KernelError(OSError):
 
 
 class Netlink:
-    """An rtnetlink socket in the network namespace of the thread that creates this object."""
+    """A netlink socket in the network namespace of the thread that creates this object: rtnetlink,
+    or another netlink `protocol`."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, protocol)
         self._socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
 
         self._socket.setblocking(False)  # the kernel has answered when send() returns
@@ -98,9 +99,12 @@ class Netlink:
         while True:
             yield from messages(self._socket.recv(RECEIVE))
 
-    def dump(self, command: str, kind: int, family: int = socket.AF_UNSPEC) -> list[bytes]:
-        """All messages of the answer to a dump request of this type (RTM_GET*)."""
-        body = struct.pack("=B15x", family)  # fits ifinfomsg, ifaddrmsg, rtmsg and fib_rule_hdr
+    def dump(
+        self, command: str, kind: int, family: int = socket.AF_UNSPEC, length: int = 16
+    ) -> list[bytes]:
+        """All messages of the answer to a dump request of this type, such as RTM_GET*. `length` of
+        the request's header: 16 fits ifinfomsg, ifaddrmsg, rtmsg and fib_rule_hdr."""
+        body = struct.pack("=B", family).ljust(length, b"\0")
         flags = NLM_F_REQUEST | NLM_F_DUMP
         self._socket.send(HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body)
         found: list[bytes] = []

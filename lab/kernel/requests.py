@@ -44,7 +44,7 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER = 1, 3, 4, 10
 IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_EXT_MASK = 18, 28, 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
-RTA_DST, RTA_GATEWAY = 1, 5
+RTA_DST, RTA_GATEWAY, RTA_PRIORITY = 1, 5, 6
 NDA_DST, NDA_LLADDR = 1, 2
 
 _LINK = struct.Struct("=BxHiII")
@@ -176,13 +176,14 @@ def address(index: int, cidr: str) -> Request:
     return Request(f"address add {cidr} dev index {index}", message(RTM_NEWADDR, ADD, body))
 
 
-def route(destination: str, via: str) -> Request:
+def route(destination: str, via: str, metric: int = 0) -> Request:
     """Add a route to the main table; `destination` is a prefix or `default`."""
     network, _, length = destination.replace("default", "/0").partition("/")
     family = _family(via)
     body = _ROUTE.pack(family, int(length), 0, 0, MAIN_TABLE, STATIC, 0, UNICAST, 0)
     body += attribute(RTA_DST, socket.inet_pton(family, network)) if network else b""
     body += attribute(RTA_GATEWAY, socket.inet_pton(family, via))
+    body += number(RTA_PRIORITY, metric) if metric else b""
     return Request(f"route add {destination} via {via}", message(RTM_NEWROUTE, ADD, body))
 
 

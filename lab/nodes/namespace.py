@@ -97,14 +97,16 @@ class NamespaceNode:
         logs: Path,
         etc: Mapping[str, str] | None = None,
         *,
+        host_name: str = "",
         administers: bool = False,
     ) -> None:
         self.name = name
+        self._host_name = host_name or name
         self.network = network
         self.run_directory = directory / "run"
         self.kernel = f"Linux {os.uname().release}"
         self._logs = logs / name
-        files = {"hostname": f"{name}\n", "hosts": "", "resolv.conf": ""}
+        files = {"hostname": f"{self._host_name}\n", "hosts": "", "resolv.conf": ""}
         self._files = PrivateFiles(directory, files | dict(etc or {}))
         self._administers = administers
         self._others: tuple[int, int] | None = None
@@ -120,7 +122,7 @@ class NamespaceNode:
         if self._others is None:
             calls.setns(self.network.namespace, calls.NEWNET)
             calls.unshare(calls.NEWNS | calls.NEWUTS)
-            calls.set_host_name(self.name)
+            calls.set_host_name(self._host_name)
             capabilities.give_up(capabilities.OF_THE_MACHINE)
             if not self._administers:
                 capabilities.give_up([capabilities.SYS_ADMIN])

@@ -1,7 +1,11 @@
-"""Probes that checks run inside a node. Few imports: they are slow in user-mode Linux."""
+"""Probes that checks run inside a node: their own port, and what they got, in a line.
+
+Few imports: they are slow in user-mode Linux.
+"""
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from contextlib import suppress
@@ -16,7 +20,7 @@ def tcp(target: str, port: int, within: float) -> str:
     with _socket(target, socket.SOCK_STREAM) as line:
         line.settimeout(within)
         line.connect((target, port))
-        return f"{target}:{port} accepts"
+        return f"{line.getsockname()[1]} {target}:{port} accepts"
 
 
 def udp(target: str, port: int, within: float) -> str:
@@ -28,7 +32,9 @@ def udp(target: str, port: int, within: float) -> str:
         while time.monotonic() < deadline:
             with suppress(TimeoutError):
                 line.send(PAYLOAD)
-                return f"{target}:{port} answers {len(line.recv(2048))} bytes"
+                answered = len(line.recv(2048))
+                own = line.getsockname()[1]
+                return f"{own} {target}:{port} answers {answered} bytes"
     raise TimeoutError
 
 
@@ -37,6 +43,20 @@ def accepts(address: str, port: int) -> bool:
     with suppress(OSError):
         tcp(address, port, 1.0)
         return True
+    return False
+
+
+def is_listened_on(port: int) -> bool:
+    """Whether a program listens on the TCP port at any address, found out without a connection,
+    which a server for one client at a time would take for its client."""
+    with _socket("", socket.SOCK_STREAM) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            line.bind(("", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return True
     return False
 
 

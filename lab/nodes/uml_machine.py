@@ -77,7 +77,7 @@ class Machine:
 
     def _command(self) -> Iterator[str]:
         yield from COMMAND
-        yield from (MEMORY, f"umid={self._plan.name}")
+        yield from (MEMORY, f"umid={self._plan.host_name}")
         yield from vectors(self._ends)
         yield f"init={os.path.realpath(sys.executable)}"
         bytecode = sys.pycache_prefix or ""
@@ -86,7 +86,7 @@ class Machine:
     def _configuration(self) -> dict[str, Any]:
         kind = sysctls.ROUTER if self._plan.forwarding else sysctls.COMPUTER
         return {
-            "name": self._plan.name,
+            "name": self._plan.host_name,
             "host": HOST,
             "modules": MODULES,
             "sysctls": kind,

@@ -148,7 +148,9 @@ def _requests(node: NodePlan, ends: Iterable[CableEnd]) -> Iterator[tuple[Reques
         yield tc.delay(0, DELAY), name
         for other in cable.neighbours:
             yield requests.neighbour(0, other.address, other.mac), name
-    yield from ((requests.route(route.destination, route.via), "") for route in node.routes)
+    yield from (
+        (requests.route(route.destination, route.via, route.metric), "") for route in node.routes
+    )
 
 
 def vectors(ends: Collection[CableEnd]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Search a capture for cleartext of a tunnel: `python -m lab.observe.cleartext FILE ...`
 
-Prints {"packets": number captured, "seen": a line for each packet that contains one of the texts,
-or has an IP header with an inner address and the MAC address as sender or receiver}.
+Prints {"packets": number of the computer's, "seen": a line for each packet that contains one of the
+texts, or has an IP header with an inner address and the MAC address as sender or receiver}.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def examine(
     packets, seen = 0, []
     with RawPcapReader(str(path)) as reader:
         for data, _ in reader:
-            packets += 1
             found = next((text for text in wanted if text in data), None)
             frame = Ether(data)
+            packets += mac in (frame.src, frame.dst)
             if found is not None:
                 seen.append(f"{frame.summary()}: {found.decode()}")
             elif mac in (frame.src, frame.dst) and inner.intersection(_addresses(frame)):

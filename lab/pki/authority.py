@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -18,8 +18,14 @@ from lab.boot.enter import outside
 from lab.errors import UsageError
 from lab.pki import stock
 from lab.topology.planning.plan import CertificatePlan
+from lab.topology.reading.identities import Files, read_identity
 
-Key = rsa.RSAPrivateKey
+Key = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+)
 PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 """The user principal name (UPN) in Microsoft's certificates, a UTF8String."""
 
@@ -35,7 +41,8 @@ class Credential:
     certificate: x509.Certificate
     private: Key | None
     issuers: tuple[x509.Certificate, ...] = ()
-    """The chain from its issuer to the root; empty for a root."""
+    """The chain from its issuer to the root; empty for a root. The root of a user's own certificate
+    need not be there."""
 
     @property
     def key(self) -> Key:
@@ -106,7 +113,7 @@ class Credential:
 
     @property
     def _intermediates(self) -> tuple[x509.Certificate, ...]:
-        return self.issuers[:-1]
+        return tuple(one for one in self.issuers if one.subject != one.issuer)
 
 
 def issue(plans: Sequence[CertificatePlan]) -> dict[str, Credential]:
@@ -140,15 +147,20 @@ def sign(plan: CertificatePlan, key: Key, issuer: Credential | None) -> Credenti
     for extension, critical in (*_purpose(plan), *_identifiers(key, signer)):
         builder = builder.add_extension(extension, critical)
     above = (issuer.certificate, *issuer.issuers) if issuer else ()
-    return Credential(plan.name, builder.sign(signer, hashes.SHA256()), key, above)
+    return Credential(plan.name, builder.sign(signer, signature_hash(signer)), key, above)
+
+
+def signature_hash(key: Key) -> hashes.SHA256 | None:
+    """The hash to sign with; Ed25519 and Ed448 have their own."""
+    prehashed = isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return hashes.SHA256() if prehashed else None
 
 
 def _purpose(plan: CertificatePlan) -> list[tuple[x509.ExtensionType, bool]]:
     """Basic constraints and key usages; for clients, those of OpenSSL's usr_cert (seed)."""
     if plan.kind in ("root", "intermediate"):
-        length = 0 if plan.kind == "intermediate" else None
         return [
-            (x509.BasicConstraints(ca=True, path_length=length), True),
+            (x509.BasicConstraints(ca=True, path_length=None), True),
             (_usage(signing_certificates=True), True),
         ]
     purposes = [ExtendedKeyUsageOID.EMAIL_PROTECTION]
@@ -197,17 +209,17 @@ def _identifiers(key: Key, signer: Key) -> list[tuple[x509.ExtensionType, bool]]
 
 
 def _users_own(plan: CertificatePlan, issuer: Credential | None) -> Credential:
-    """The user's own certificate and key; the plan need not know its issuer."""
+    """The user's own certificate and key, with the chain in its files; the plan need not know its
+    issuer."""
     assert plan.certificate_file is not None
-    certificate = load_certificate(plan.name, Path(plan.certificate_file))
-    key = load_key(plan.name, Path(plan.key_file)) if plan.key_file else None
-    if key and certificate.public_key() != key.public_key():
-        raise UsageError(
-            f"{plan.key_file} is not the private key of {plan.certificate_file}",
-            "give the private key of this certificate",
-        )
-    above = (issuer.certificate, *issuer.issuers) if issuer else ()
-    return Credential(plan.name, certificate, key, above)
+    password = plan.password.get_secret_value() if plan.password else None
+    files = Files(Path(), plan.certificate_file, plan.key_file, password, plan.password_file)
+    own, flaws = read_identity(files, needs_key=plan.kind == "client")
+    if own is None:
+        raise UsageError("; ".join(flaw.message for flaw in flaws), flaws[0].remedy)
+    known = (issuer.certificate, *issuer.issuers) if issuer else ()
+    above = (*own.issuers, *(one for one in known if one not in own.issuers))
+    return Credential(plan.name, own.certificate, own.key, above)
 
 
 def load_certificate(name: str, path: Path) -> x509.Certificate:
@@ -224,20 +236,22 @@ def load_certificate(name: str, path: Path) -> x509.Certificate:
 
 
 def load_key(name: str, path: Path) -> Key:
-    """Load an unencrypted RSA private key in PEM; UsageError if it is not one."""
+    """Load an unencrypted private key in PEM; UsageError if it is not one."""
     try:
         key = serialization.load_pem_private_key(_read(path), None)
     except TypeError as error:
         raise UsageError(
             f"the private key of {name} is encrypted: {outside(path)}",
-            f"openssl rsa -in {outside(path)} -out plain.key",
+            f"openssl pkey -in {outside(path)} -out plain.key",
         ) from error
     except ValueError as error:
         raise UsageError(
             f"the private key of {name} cannot be read: {outside(path)}: {error}", "give a PEM file"
         ) from error
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise UsageError(f"the private key of {name} is not RSA: {outside(path)}", "use an RSA key")
+    if not isinstance(key, Key):
+        raise UsageError(
+            f"the private key of {name} cannot sign certificates: {outside(path)}", "use an RSA key"
+        )
     return key
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 
-from lab.pki.authority import Credential
+from lab.pki.authority import Credential, signature_hash
 
 LASTS = timedelta(days=365)
 
@@ -33,5 +33,5 @@ def revocation_list(authority: Credential, revoked: Iterable[Credential]) -> byt
             .revocation_date(now - timedelta(hours=1))
             .build()
         )
-    signed = builder.sign(authority.key, hashes.SHA256())
+    signed = builder.sign(authority.key, signature_hash(authority.key))
     return signed.public_bytes(serialization.Encoding.PEM)

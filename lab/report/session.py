@@ -12,7 +12,7 @@ from lab.errors import LabError
 from lab.report.machine import remarks
 from lab.report.screen import Screen
 from lab.report.verdict import Verdict
-from lab.runtime.directory import AlreadyUpError, RunDirectory
+from lab.runtime.directory import AlreadyUpError
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body, Event, Failed, Ready
 from lab.runtime.start import start
@@ -36,7 +36,7 @@ def start_lab(topology: TopologyFile, name: str | None) -> Handle:
     def body(logs: Path) -> Body:
         from lab.runtime.lab import Lab  # noqa: PLC0415 (in the supervisor, not in the starter)
 
-        return Lab(plan, logs)
+        return Lab(plan, logs, topology.whole or topology)
 
     return start(name or plan.name, body)
 
@@ -52,7 +52,7 @@ def build(handle: Handle, verdict: Verdict, on_event: OnEvent) -> bool:
 
 
 def verify(topology: TopologyFile, *, name: str | None, keep: bool, on_event: OnEvent) -> Verdict:
-    """Build a lab, execute every step, take it down. With `keep`, a failed lab stays up.
+    """Build a lab, execute every step, take it down. With `keep`, it stays up.
 
     The default `name` is the topology's, with a number if a lab of that name is running.
     A KeyboardInterrupt takes the lab down too; its note has the results so far.
@@ -102,24 +102,13 @@ def _both(event: Event, verdict: Verdict, on_event: OnEvent) -> None:
 
 
 def _end(handle: Handle, verdict: Verdict, *, keep: bool) -> None:
-    """Take the lab down, or release it with `keep`; keep the logs of a failed lab."""
+    """Take the lab down, or release it with `keep`; its logs are kept for a while."""
     if verdict.code:
-        _save_daemon_logs(handle, verdict)
-        with suppress(LabError, TimeoutError):  # as below
+        with suppress(LabError, TimeoutError):  # the lab may have ended
             verdict.machine = list(remarks(handle.status(STATUS_LIMIT)))
-    if verdict.code and keep:
+    if keep:
         verdict.kept = True
         handle.release()
     else:
-        handle.down(keep_logs=bool(verdict.code))
-    verdict.logs = str(handle.logs) if verdict.code else None
-
-
-def _save_daemon_logs(handle: Handle, verdict: Verdict) -> None:
-    """Save the logs of the gateways' daemons, which are in files that end with the lab."""
-    for gateway in {engine["gateway"] for engine in verdict.lab.get("engines", [])}:
-        with suppress(LabError):  # the lab may have ended
-            done = handle.exec(gateway, ["sh", "-c", "tail -n +1 /run/gateway/*/*.log*"])
-            kept = RunDirectory(handle.name).logs / gateway / "daemons.log"
-            kept.write_text(done.stdout)
-            kept.chmod(0o600)
+        handle.down(keep_logs=True)
+    verdict.logs = str(handle.logs)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.report.screen import Screen
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
+
+if TYPE_CHECKING:
+    from lab.topology.load import TopologyFile
 
 INDENT = 8
 """Columns of indentation of a failure's details."""
@@ -53,6 +56,13 @@ class Progress:
             self._screen.row(f"        {took}{f': {event.detail}' if event.detail else ''}", "dim")
 
 
+def print_warnings(topologies: Iterable[TopologyFile]) -> None:
+    """Print the warnings of topology files on stderr."""
+    for topology in topologies:
+        for warning in topology.warnings:
+            Screen.err().paragraph(warning.as_warning, indent=INDENT)
+
+
 def print_verdict(verdict: Verdict) -> None:
     """Print a row for each step on stdout, with the programs' messages for failed ones."""
     screen = Screen.out()
@@ -62,7 +72,7 @@ def print_verdict(verdict: Verdict) -> None:
     if verdict.results:
         screen.row(f"{verdict.name} ({verdict.file})")
     for result in verdict.in_order:
-        _print_result(screen, verdict, result)
+        print_result(screen, verdict.place(result), result)
     for engine in verdict.lab.get("engines", ()):
         line = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
         screen.paragraph(line, "dim", indent=2)
@@ -107,20 +117,21 @@ def print_failure(verdict: Verdict) -> None:
     screen.flush()
 
 
-def _print_result(screen: Screen, verdict: Verdict, result: StepResult) -> None:
+def print_result(screen: Screen, place: str, result: StepResult) -> None:
+    """Print a row for a step; for a failed one also its `place` and the programs' messages."""
     mark, colour = ("held", "green") if result.held else ("FAILED", "red")
     start = f"{mark:<6} {result.seconds:6.2f} s  "
     if result.held:
         row = f"{start}{result.text}: {result.detail}"
         screen.row(row, colour, coloured=len(mark))
         return
-    title = f"{start}{verdict.place(result)}: {result.text}"
+    title = f"{start}{place}: {result.text}" if place else f"{start}{result.text}"
     screen.paragraph(title, colour, coloured=len(mark), indent=INDENT)
-    for line in (result.detail, *_quoted(result)):
+    for line in (result.detail, *quoted(result)):
         screen.paragraph(f"{'':{INDENT}}{line}", indent=INDENT + 2)
 
 
-def _quoted(result: StepResult) -> Iterator[str]:
+def quoted(result: StepResult) -> Iterator[str]:
     """Messages in the evidence that are not already in the detail."""
     for name, value in result.evidence.items():
         if isinstance(value, Mapping):
@@ -158,4 +169,4 @@ def _next_steps(verdict: Verdict) -> list[str]:
     if verdict.kept:
         name = verdict.name
         return [f"  it is still up: p2slab shell --name {name} NODE; p2slab down {name}"]
-    return [f"  logs: {verdict.logs}"] if verdict.logs else []
+    return [f"  logs: {verdict.logs}"] if verdict.logs and verdict.code else []

@@ -12,6 +12,7 @@ from lab.runtime.protocol import Event, Failed, Stage, StepResult
 
 if TYPE_CHECKING:
     from lab.topology.load import TopologyFile
+    from lab.topology.reading.problems import Located
 
 
 @dataclass
@@ -24,6 +25,8 @@ class Verdict:
     """The number of steps in `expect:`."""
     lines: Sequence[int] = ()
     """The line of each step in the file."""
+    warnings: Sequence[Located] = ()
+    """Those of the topology."""
     results: list[StepResult] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
     failure: Failed | None = None
@@ -36,13 +39,13 @@ class Verdict:
     machine: list[str] = field(default_factory=list)
     """Remarks about the machine; only if the lab did not hold."""
     logs: str | None = None
-    """The directory of its logs, if they were kept."""
+    """The directory of its logs."""
 
     @classmethod
     def of(cls, topology: TopologyFile, name: str) -> Self:
         """An empty verdict for a lab of that name."""
         expected = len(topology.topology.expect)
-        return cls(name, outside(topology.path), expected, topology.lines)
+        return cls(name, outside(topology.path), expected, topology.lines, topology.warnings)
 
     def add(self, event: Event) -> None:
         """Add an event of the lab."""
@@ -78,6 +81,7 @@ class Verdict:
             "held": self.code == HELD,
             "exitCode": self.code,
             "seconds": round(self.seconds, 3),
+            "warnings": [asdict(warning) for warning in self.warnings],
             "stages": [asdict(stage) for stage in self.stages],
             "results": [asdict(result) for result in self.in_order],
             "engines": self.lab.get("engines", []),

@@ -18,7 +18,7 @@ async def start(node: Node, spec: DnsSpec, _context: RoleContext) -> Process:
     """Start it; it serves when this returns."""
     await node.write(CONFIGURATION, configuration(spec))
     argv = ["dnsmasq", "--keep-in-foreground", f"--conf-file={CONFIGURATION}"]
-    return await start_daemon(node, "dns", argv, address=spec.listen[0], port=53)
+    return await start_daemon(node, "dnsmasq", argv, address=spec.listen[0], port=53)
 
 
 def configuration(spec: DnsSpec) -> str:

@@ -18,7 +18,7 @@ async def start(node: Node, spec: HttpSpec, _context: RoleContext) -> Process:
     """Start it; it serves when this returns."""
     await node.write(CONFIGURATION, configuration(spec))
     argv = ["nginx", "-p", "/run/nginx", "-e", "stderr", "-c", CONFIGURATION]
-    return await start_daemon(node, "http", argv, address="127.0.0.1", port=spec.port)
+    return await start_daemon(node, "nginx", argv, address="127.0.0.1", port=spec.port)
 
 
 def configuration(spec: HttpSpec) -> str:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DIRECTORY = "/run/squid"
 CONFIGURATION = f"{DIRECTORY}/squid.conf"
+ACCESS_LOG = f"{DIRECTORY}/access.log"
+"""A line for each connection that has ended: the client's address, the proxy's port to the server
+(`-` if there was none)."""
 USER = "proxy"
 """Debian's user of squid, which drops root at once."""
 
@@ -27,7 +30,7 @@ async def start(node: Node, spec: ProxySpec, _context: RoleContext) -> Process:
     user, group = pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid
     await node.call(partial(os.chown, DIRECTORY, user, group))
     argv = ["squid", "-N", "-f", CONFIGURATION]
-    return await start_daemon(node, "proxy", argv, address="127.0.0.1", port=spec.port)
+    return await start_daemon(node, "squid", argv, address="127.0.0.1", port=spec.port)
 
 
 def configuration(spec: ProxySpec) -> str:
@@ -41,7 +44,8 @@ def configuration(spec: ProxySpec) -> str:
             "http_access deny all",
             "cache deny all",
             "pinger_enable off",
-            f"access_log stdio:{DIRECTORY}/access.log",
+            "logformat ends %>a %<lp",
+            f"access_log stdio:{ACCESS_LOG} logformat=ends",
             f"cache_log {DIRECTORY}/cache.log",
             f"pid_filename {DIRECTORY}/pid",
             f"coredump_dir {DIRECTORY}",

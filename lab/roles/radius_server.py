@@ -151,7 +151,7 @@ class RadiusServer:
             instance = replace(instance, address=LOOPBACK, clients=behind)
         for name, file in files(instance, DIRECTORY).items():
             await self.node.write(f"{DIRECTORY}/{name}", file.content, file.mode)
-        process = await self.node.spawn(command(DIRECTORY, instance), log="radius")
+        process = await self.node.spawn(command(DIRECTORY, instance), log="freeradius")
         self._processes = [process]
         self.pid, self.log = process.pid, process.log
         await _until_bound(self.node, process, "FreeRADIUS", instance)
@@ -228,13 +228,16 @@ class RadiusServer:
         """How far its logs are."""
         return {path: place(path) for path in self._logs()}
 
-    def refusal(self, user: str, then: Mapping[Path, Place]) -> Refusal | None:
-        """Why it refused this user at last, since its logs were as far as that."""
+    def refusal(
+        self, user: str, then: Mapping[Path, Place], *, agreed: bool = False
+    ) -> Refusal | None:
+        """Why it refused this user at last, since its logs were as far as that; if `agreed`, None
+        where they have several reasons."""
         told = [
             list(read(since(path, then[path]) if path in then else whole(path)))
             for path, read in self._logs().items()
         ]
-        return telling(user, told)
+        return telling(user, told, agreed=agreed)
 
     def _logs(self) -> dict[Path, Callable[[str], Iterator[Refusal]]]:
         """Those that tell of refusals, and who reads them."""

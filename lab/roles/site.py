@@ -172,12 +172,9 @@ def strongswan_conf(*, userspace: bool) -> str:
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   filelog {{
-    lines {{
-      path = /dev/stdout
-      append = yes
+    stderr {{
       time_format = %H:%M:%S
       time_add_ms = yes
-      flush_line = yes
       default = 1
     }}
   }}

@@ -8,6 +8,7 @@ import socket
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.failure import error_report
@@ -60,7 +61,7 @@ class Conversation:
             if isinstance(request, Watch):
                 await self._watch()
             elif isinstance(request, Run):
-                await self._send({"ok": await self._run(request)})
+                await self._send(await self._run(request))
             else:
                 answer = await self._supervisor.answer(request)
                 try:
@@ -75,8 +76,10 @@ class Conversation:
             with suppress(OSError):  # the log's disk may be full
                 traceback.print_exception(error)
 
-    async def _run(self, request: Run) -> bool:
+    async def _run(self, request: Run) -> wire.Message:
         """Send each step's result to this client, and record it in the lab's history."""
+        from lab.topology.reading.problems import StepsError  # noqa: PLC0415 (as others of steps)
+
         results: asyncio.Queue[Event | None] = asyncio.Queue()
 
         def emit(event: Event) -> None:
@@ -88,7 +91,9 @@ class Conversation:
         try:
             while (event := await results.get()) is not None:
                 await self._send_event(event)
-            return await work
+            return {"ok": await work}
+        except StepsError as error:
+            return {"problems": [asdict(one) for one in error.problems], "of": error.count}
         finally:
             work.cancel()  # the client has disconnected
 

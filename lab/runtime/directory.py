@@ -18,10 +18,11 @@ from lab.errors import LabError, MachineError, UsageError
 
 BASE = Path("/run/p2slab")
 """The host's directory for labs, at its path inside the private root."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,83}")
 MOST_KEPT = 20
 LONGEST_KEPT = 7 * 24 * 3600.0
-"""Logs of ended labs: how many of the newest are kept, and for how many seconds."""
+MOST_BYTES = 200_000_000
+"""Logs of ended labs: how many of the newest are kept, for how many seconds, how much in all."""
 _PARTS = {"lock", "control", "log"}
 """The entries of a lab's directory. A directory with any other entry is not removed."""
 _FLOCK = struct.Struct("hhqqi")
@@ -59,7 +60,7 @@ class RunDirectory:
         if not NAME.fullmatch(name):
             raise UsageError(
                 f"{name!r} cannot be a lab's name",
-                "letters, digits, '-', '_' and '.', at most 63, the first a letter or a digit",
+                "letters, digits, '-', '_' and '.', at most 84, the first a letter or a digit",
             )
         self.name = name
         self.path = BASE / name
@@ -90,6 +91,14 @@ class RunDirectory:
                     if os.path.samestat(self._lock.stat(), os.fstat(descriptor)):
                         return descriptor
                 os.close(descriptor)
+
+    def forget_logs(self) -> None:
+        """Remove the logs of an earlier lab of this name. The caller must hold the lock."""
+        import shutil  # noqa: PLC0415 (not for `exec`)
+
+        with _usable(self.outside):
+            shutil.rmtree(self.logs)
+            self.logs.mkdir(mode=0o700)
 
     def bind(self) -> socket.socket:
         """The control socket, bound and not yet listening. The caller must hold the lock."""
@@ -128,17 +137,35 @@ class RunDirectory:
 
 
 def forget_old() -> None:
-    """Remove directories of labs that ended long ago, or exceed MOST_KEPT; only those of labs."""
+    """Remove directories of labs that ended long ago, or exceed MOST_KEPT or MOST_BYTES; only those
+    of labs."""
     now = time.time()
-    ended = sorted(_ended(), reverse=True)
-    for number, (began, name) in enumerate(ended):
-        if number >= MOST_KEPT or now - began > LONGEST_KEPT:
+    kept = 0
+    for number, (began, name) in enumerate(sorted(_ended(), reverse=True)):
+        kept += _size(RunDirectory(name).logs)
+        if number >= MOST_KEPT or now - began > LONGEST_KEPT or kept > MOST_BYTES:
             with suppress(OSError, LabError):  # the directory may stay
                 RunDirectory(name).remove()
 
 
+def ended() -> list[RunDirectory]:
+    """The directories of ended labs whose logs are kept, the newest first."""
+    return [RunDirectory(name) for _, name in sorted(_ended(), reverse=True)]
+
+
+def _size(directory: Path) -> int:
+    """Bytes of the files in it."""
+    total = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # removed meanwhile
+            total += path.lstat().st_size
+    return total
+
+
 def _ended() -> Iterator[tuple[float, str]]:
     """Start time and name of each ended lab."""
+    if not BASE.is_dir():
+        return
     for entry in os.scandir(BASE):
         with suppress(OSError, LabError):  # removed meanwhile, or (own.py) not ours
             directory = RunDirectory(entry.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.choices import did_you_mean
 from lab.errors import LabError, UsageError
 from lab.failure import exception_of
 from lab.nodes.base import Completed, Entrance
@@ -27,6 +29,8 @@ _PEER = struct.Struct("iII")
 """struct ucred (unix(7))."""
 ENDING = 10.0
 """Seconds that a lab has to end after a request to."""
+SETTLING = 2.0
+"""Seconds to write what the programs have logged."""
 POLL_INTERVAL = 0.25
 """Seconds between checks whether the lab's processes are gone."""
 
@@ -37,24 +41,31 @@ class Handle:
     def __init__(self, directory: RunDirectory, *, lifeline: int | None = None) -> None:
         self.name = directory.name
         self.logs: Path = directory.outside / "log"
+        self.inside: Path = directory.logs
+        """The same directory as `logs`, by its path in the private root."""
         self._directory = directory
         self._lifeline = lifeline
 
     @classmethod
     def open(cls, name: str | None = None) -> Handle:
-        """The running lab of that name; without a name, the only running lab. UsageError."""
+        """The running lab of that name, case aside; without a name, the only running lab.
+        UsageError."""
         if name is not None and RunDirectory(name).is_alive():
             return cls(RunDirectory(name))
         labs = running()
         if name is None and len(labs) == 1:
             return cls(labs[0])
+        alike = [lab for lab in labs if name and lab.name.casefold() == name.casefold()]
+        if alike:
+            return cls(alike[0])
         names = ", ".join(lab.name for lab in labs)
         if not labs:
             which = "no lab is running" if name is None else f"lab {name} is not running"
             raise UsageError(which, "p2slab up topologies/quickstart.yaml")
         if name is None:
             raise UsageError(f"several labs are running: {names}", "name one of them")
-        raise UsageError(f"lab {name} is not running", f"one of: {names}")
+        remedy = did_you_mean(name, [lab.name for lab in labs])
+        raise UsageError(f"lab {name} is not running", remedy)
 
     def release(self) -> None:
         """Let the lab outlive the process that started it."""
@@ -81,12 +92,18 @@ class Handle:
             while True:
                 yield event_of(self._receive(connection)[0])
 
-    def run(self, steps: Sequence[Step], on_result: Callable[[Event], None]) -> bool:
-        """Execute checks and actions; calls `on_result` for each. Whether all held."""
+    def run(self, steps: Sequence[Step | Any], on_result: Callable[[Event], None]) -> bool:
+        """Execute checks and actions, also given as data; calls `on_result` for each result.
+
+        Whether all held. StepsError if one of them is wrong: then none is executed.
+        """
         from lab.runtime.protocol import event_of  # noqa: PLC0415 (as above)
 
         documents = [
-            step.model_dump(mode="json", by_alias=True, exclude_unset=True) for step in steps
+            step.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            if hasattr(step, "model_dump")
+            else step
+            for step in steps
         ]
         with self._conversation() as connection:
             wire.send(connection, {"request": "run", "steps": documents})
@@ -94,6 +111,8 @@ class Handle:
                 message, _ = self._receive(connection)
                 if "ok" in message:
                     return bool(message["ok"])
+                if "problems" in message:
+                    raise _steps_error(message)
                 on_result(event_of(message))
 
     def exec(
@@ -116,6 +135,23 @@ class Handle:
         request = {"request": "operate", "gateway": gateway, "action": action}
         answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
         return answer
+
+    def expected(self) -> dict[str, Any]:
+        """The topology's own `expect:`: `file`, and of each step `line`, `text` and `step`."""
+        answer: dict[str, Any] = self._ask({"request": "expected"})[0]
+        return answer
+
+    def settle(self) -> None:
+        """Let the lab write all that its programs have logged into the journal."""
+        self._ask({"request": "settle"}, limit=SETTLING)
+
+    def package(self, name: str) -> bytes:
+        """The VPN client package (zip) of a gateway, or for a client."""
+        return base64.b64decode(self._ask({"request": "package", "name": name})[0])
+
+    def alive(self) -> socket.socket:
+        """A connection that is readable as soon as the lab has ended; the caller closes it."""
+        return self._directory.connect()
 
     def decide(self, user: str, *, approve: bool) -> list[str]:
         """Answer a user's second factor; the RADIUS servers that asked, or UsageError."""
@@ -185,6 +221,13 @@ class Handle:
             ) from None
         with closing(connection):
             yield connection
+
+
+def _steps_error(message: wire.Message) -> UsageError:
+    from lab.topology.reading.problems import Problem, StepsError  # noqa: PLC0415 (for errors)
+
+    problems = [Problem(**{**row, "path": tuple(row["path"])}) for row in message["problems"]]
+    return StepsError(problems, message["of"])
 
 
 def _has_ended(pid: int, first: int) -> bool:

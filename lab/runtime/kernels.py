@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from lab.errors import MachineError
 from lab.kernel.ppp import open_ppp
+from lab.kernel.shapers import missing as missing_shapers
 from lab.nodes.base import Node
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.network import build_network
@@ -27,6 +29,20 @@ def lacking(plan: Plan) -> dict[str, str]:
         for node in plan.nodes
         if not missing.keys().isdisjoint(node.needs)
     }
+
+
+def refuse_without_shapers(plan: Plan) -> None:
+    """MachineError if this machine's kernel lacks what the plan's rates need."""
+    wanted = {shaper for node in plan.nodes for shaper in node.shapers}
+    lacks = missing_shapers(wanted)
+    if lacks:
+        where = ", ".join(
+            node.name for node in plan.nodes if not lacks.keys().isdisjoint(node.shapers)
+        )
+        raise MachineError(
+            f"this machine's kernel cannot do {'; '.join(lacks.values())}: for {where}",
+            "load the modules, use another kernel, or leave those keys and checks out",
+        )
 
 
 def _missing(needs: Iterable[Need]) -> Mapping[Need, str]:

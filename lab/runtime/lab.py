@@ -8,23 +8,28 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.secrets import secrets_in, with_secrets
-from lab.errors import UsageError
+from lab.boot.enter import outside
+from lab.choices import did_you_mean, spelling
+from lab.errors import LabError, UsageError
 from lab.faults.active import Faults
 from lab.merge import merge
 from lab.nodes.base import Node
 from lab.roles import RoleContext, start_role
-from lab.runtime.kernels import boot, build_nodes, lacking
+from lab.runtime.journal import Journal
+from lab.runtime.kernels import boot, build_nodes, lacking, refuse_without_shapers
 from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.topology.model.steps import Create, Step, Update, text_of, verb_of
+from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
+from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
     ClientComputer,
     Daemon,
@@ -37,8 +42,9 @@ from lab.world import (
 if TYPE_CHECKING:
     from lab.pki.authority import Credential
     from lab.roles.gateway import UnixGateway
+    from lab.topology.load import TopologyFile
 
-_PLACEHOLDER = re.compile(r"\$\{([^}.]+)\.(publicCertData|thumbprint)\}")
+_PLACEHOLDER = re.compile(r"\$\{([^}]+)\.(publicCertData|thumbprint)\}")
 
 
 def fill_in(document: Any, credentials: Mapping[str, Credential]) -> Any:
@@ -63,8 +69,10 @@ def _certificate_text(found: re.Match[str], credentials: Mapping[str, Credential
 class Lab:
     """A World (lab.world) built from a plan."""
 
-    def __init__(self, plan: Plan, log_directory: Path) -> None:
+    def __init__(self, plan: Plan, log_directory: Path, file: TopologyFile | None = None) -> None:
         self.plan = plan
+        self._file = file
+        self._journal = Journal(log_directory)
         self.nodes: dict[str, Node] = {}
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, UnixGateway] = {}
@@ -80,6 +88,8 @@ class Lab:
 
     async def build(self, emit: Emit) -> None:
         """Build network and certificates concurrently, then all services, then the clients."""
+        self._journal.open()
+        asyncio.get_running_loop().add_reader(self._journal, self._journal.collect)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._world(emit))
             group.create_task(self._certificates(emit))
@@ -90,6 +100,46 @@ class Lab:
                 group.create_task(self._gateway(gateway, emit))
         self._create_clients()
         await self.faults.begin_all(self.plan.faults)
+
+    def checked(self, documents: Sequence[Any]) -> list[Step]:
+        """Steps from data; StepsError with all problems."""
+        from lab.topology.load import checked_steps  # noqa: PLC0415 (not before the world is built)
+
+        assert self._file
+        return checked_steps(self._file.topology, documents)
+
+    def expected(self) -> dict[str, Any]:
+        """The topology's own `expect:` with its file and lines."""
+        assert self._file
+        steps = self._file.topology.expect
+        return {
+            "file": outside(self._file.path),
+            "steps": [
+                {
+                    "line": line,
+                    "text": text_of(step),
+                    "step": step.model_dump(mode="json", by_alias=True, exclude_unset=True),
+                }
+                for line, step in zip(self._file.lines, steps, strict=True)
+            ],
+        }
+
+    def names(self) -> dict[str, list[str]]:
+        """The names of clients and gateways."""
+        return {"clients": sorted(self.clients), "gateways": sorted(self.gateways)}
+
+    def settle(self) -> None:
+        """Write what the programs have logged so far into the journal."""
+        self._journal.collect()
+
+    async def package(self, name: str) -> bytes:
+        """The VPN client package of a gateway, or for a client."""
+        if name in self.clients:
+            return await self.clients[name].profile()
+        if name in self.gateways:
+            return await self.gateways[name].profile()
+        known = [*self.gateways, *self.clients]
+        raise UsageError(f"there is no gateway or client {name!r}", did_you_mean(name, known))
 
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
         """Execute checks and actions; whether all held."""
@@ -111,11 +161,13 @@ class Lab:
         return await run_steps([self._filled(step) for step in steps], self, step_done)
 
     def _filled(self, step: Step) -> Step:
-        """The step with the placeholders of its `properties` replaced."""
-        if not isinstance(step, Update | Create):
-            return step
-        properties = fill_in(step.properties, self._credentials)
-        return step.model_copy(update={"properties": properties})
+        """The step with its nodes as they are spelled, and the placeholders of its `properties`
+        replaced."""
+        named = step.model_dump(include=NODES)
+        changes = respelled_step(named, spelling([*self.nodes, *self.plan.connections]))
+        if isinstance(step, Update | Create):
+            changes["properties"] = fill_in(step.properties, self._credentials)
+        return step.model_copy(update=changes)
 
     async def status(self) -> dict[str, Any]:
         """Nodes, clients with their tunnels, gateways with their sessions."""
@@ -150,12 +202,12 @@ class Lab:
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
         """An operator's request to a gateway: get, put, delete, sessions, log, disconnect,
         profile."""
-        handle = self.gateways.get(gateway)
+        handle = self.gateways.get(spelling(self.gateways).get(gateway.casefold(), gateway))
         actions = _operations(handle, body) if handle else {}
         if action not in actions:
-            known = ", ".join(actions or self.gateways)
-            raise UsageError(f"no {'action ' + action if handle else 'gateway ' + gateway}",
-                             f"one of: {known}")  # fmt: skip
+            wrong = action if handle else gateway
+            raise UsageError(f"there is no {'action' if handle else 'gateway'} {wrong!r}",
+                             did_you_mean(wrong, list(actions or self.gateways)))  # fmt: skip
         return {"value": await actions[action]()}
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
@@ -201,6 +253,7 @@ class Lab:
 
     async def _world(self, emit: Emit) -> None:
         async with _stage(emit, "build the world") as add_detail:
+            refuse_without_shapers(self.plan)
             self._lacking = lacking(self.plan)
             self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
             add_detail(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
@@ -237,6 +290,7 @@ class Lab:
     async def _role(self, node: str, spec: ServiceSpec) -> None:
         context = RoleContext(self.nodes, self._credentials)
         process: Any = await start_role(self.nodes[node], spec, context)
+        self._follow(node)
         kept: dict[type[ServiceSpec], dict[str, Any]] = {
             VpnDeviceSpec: self.devices,
             RadiusSpec: self.radius,
@@ -251,6 +305,7 @@ class Lab:
         async with _stage(emit, f"start {plan.name}"):
             server = self._credentials[server_name(plan.name)]
             handle = await start_gateway(self.nodes[plan.node], plan.placement, server)
+            self._follow(plan.node)
             self.gateways[plan.name] = handle
             await self.create_gateway(plan.name, {})
 
@@ -265,6 +320,11 @@ class Lab:
         await handle.put(fill_in(document, self._credentials))
         await put_connections(handle, plan)
 
+    def _follow(self, name: str) -> None:
+        """Collect what programs in the node write into log files of its own."""
+        with suppress(LabError):  # a user-mode Linux node: its files are not visible outside
+            self._journal.follow(name, self.nodes[name].run_directory)
+
     def _create_clients(self) -> None:
         if not self.plan.clients:
             return
@@ -275,6 +335,8 @@ class Lab:
                 client,
                 node=self.nodes[client.node],
                 access=self.nodes[client.access],
+                proxy=self.nodes.get(proxy_name(client.access)),
+                address=self.addresses[client.node],
                 gateway=self.gateways[client.gateway],
                 credential=self._credentials.get(client.certificate or ""),
                 radius_root=self._credentials.get(client.radius_root or ""),

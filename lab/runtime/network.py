@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.kernel import requests, sysctls
+from lab.kernel import requests, sysctls, tc
 from lab.kernel.requests import LOOPBACK, Port, Request
 from lab.nodes.namespace import NamespaceNode, Network
 from lab.topology.planning.neighbours import Interface, Neighbours, mac, neighbours
@@ -76,15 +76,26 @@ class _Computer:
             *(requests.plug(port.index, port.master) for port in self._unplugged),
             *(requests.address(index, cidr) for index, cidrs in addressed for cidr in cidrs),
             *(requests.up(index) for index, _ in addressed),
-            *(requests.route(route.destination, route.via) for route in self.plan.routes),
+            *(
+                requests.route(route.destination, route.via, route.metric)
+                for route in self.plan.routes
+            ),
             *requests.LOCAL_NEIGHBOURS,
             *self._neighbours(),
+            *self._lines(),
         )
         self.network.configure()
 
+    @property
+    def _names(self) -> Mapping[str, int]:
+        return self._switches | {port.name: port.index for _, port in self._ends}
+
+    def _lines(self) -> Iterator[Request]:
+        for line in self.plan.lines:
+            yield from tc.line(self._names[line.interface], line.mbps, line.latency)
+
     def _neighbours(self) -> Iterator[Request]:
-        indexes = self._switches | {port.name: port.index for _, port in self._ends}
-        for name, index in indexes.items():
+        for name, index in self._names.items():
             for other in self._known.get(Interface(self.plan.name, name), ()):
                 yield requests.neighbour(index, other.address, other.mac)
 
@@ -126,9 +137,10 @@ async def build_network(
         name: NamespaceNode(
             name,
             computer.network,
-            directory / name,
+            directory / computer.plan.host_name,
             log_directory,
             _files(computer.plan),
+            host_name=computer.plan.host_name,
             administers=computer.plan.kind in ADMINISTERING or name in kernels,
         )
         for name, computer in computers.items()
@@ -168,7 +180,7 @@ def _naming(node: str) -> Iterator[None]:
 def _files(plan: NodePlan) -> dict[str, str]:
     names = "".join(f"{address} {' '.join(names)}\n" for address, names in plan.hosts)
     servers = "".join(f"nameserver {address}\n" for address in plan.nameservers)
-    return {"hosts": f"{LOCALHOST}127.0.1.1 {plan.name}\n{names}", "resolv.conf": servers}
+    return {"hosts": f"{LOCALHOST}127.0.1.1 {plan.host_name}\n{names}", "resolv.conf": servers}
 
 
 def _cable(link: Cable, computers: Mapping[str, _Computer]) -> tuple[str, Request]:

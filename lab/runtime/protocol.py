@@ -60,13 +60,22 @@ class Failed:
     code: int
 
 
-Event = Stage | StepResult | Ready | Failed
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Steps wait until those of another operator are done."""
+
+    text: str
+    """The first of the other's steps."""
+
+
+Event = Stage | StepResult | Ready | Failed | Waiting
 Emit = Callable[[Event], None]
 _EVENTS: dict[str, type[Event]] = {
     "stage": Stage,
     "step": StepResult,
     "ready": Ready,
     "failed": Failed,
+    "waiting": Waiting,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
 
@@ -94,9 +103,32 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Execute steps (lab.topology.model.steps, as data), in order; whether all held."""
+    """Execute steps (lab.topology.model.steps, as data), in order; whether all held. Nothing is
+    executed if one of them is wrong: the answer is `{"problems": [...]}`."""
 
-    steps: list[dict[str, Any]]
+    steps: list[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The topology's own `expect:`: its `file`; of each step `line`, `text` and `step` (data)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The names of its `nodes`, `clients` and `gateways`, for completion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settle:
+    """Write what the programs have logged so far into the journal (lab.runtime.journal)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """The VPN client package (zip, base64) of a gateway, or the one for a client."""
+
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +176,18 @@ class Down:
     """End the lab."""
 
 
-Request = Status | Watch | Run | Enter | Namespaces | Exec | Operate | Decide | Down
+Request = (
+    Status | Watch | Run | Expected | Names | Settle | Package | Enter | Namespaces | Exec | Operate
+    | Decide | Down
+)  # fmt: skip
 _REQUESTS: dict[str, type[Request]] = {
     "status": Status,
     "watch": Watch,
     "run": Run,
+    "expected": Expected,
+    "names": Names,
+    "settle": Settle,
+    "package": Package,
     "enter": Enter,
     "namespaces": Namespaces,
     "exec": Exec,
@@ -180,8 +219,23 @@ class Body(Protocol):
     async def build(self, emit: Emit) -> None:
         """Build the lab; an exception means that it failed."""
 
+    def checked(self, documents: Sequence[Any]) -> list[Step]:
+        """Steps from data; StepsError with all problems."""
+
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
         """Execute steps; whether all held."""
+
+    def expected(self) -> dict[str, Any]:
+        """The answer to Expected."""
+
+    def names(self) -> dict[str, list[str]]:
+        """The names of `clients` and `gateways`."""
+
+    def settle(self) -> None:
+        """Write what the programs have logged so far into the journal."""
+
+    async def package(self, name: str) -> bytes:
+        """The VPN client package of a gateway or for a client."""
 
     async def status(self) -> dict[str, Any]:
         """At least `nodes` and `clients`, lists of rows with `name`."""

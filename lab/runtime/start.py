@@ -65,6 +65,7 @@ def start(name: str, make_body: MakeBody) -> Handle:
     began = StartState(time.monotonic(), neighbour_table.refused())
     directory = RunDirectory(name)
     lock = directory.take()
+    directory.forget_logs()
     forget_old()
     listener = directory.bind()
     (ready, report), (lifeline, hold) = os.pipe(), os.pipe()

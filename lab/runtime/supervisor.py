@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -17,13 +18,14 @@ from typing import Any, NamedTuple
 
 from gateway.common.rotation import keep_small
 from gateway.common.turns import own_turns
+from lab.choices import did_you_mean, spelling
 from lab.errors import UsageError
 from lab.failure import error_report
 from lab.nodes.base import Node
 from lab.runtime import protocol
 from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
-from lab.runtime.protocol import Answer, Body, Event, Failed, Ready
+from lab.runtime.protocol import Answer, Body, Event, Failed, Ready, Waiting
 
 
 class StartState(NamedTuple):
@@ -65,6 +67,7 @@ class Supervisor:
         self._history: list[Event] = []
         self._news = asyncio.Event()
         self._steps = asyncio.Lock()
+        self._busy_with = ""
         self._over = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,10 +77,15 @@ class Supervisor:
         os.write(ready, READY.encode())
         self._keep(self._build())
         self._keep(self._accept(listener))
-        self._keep(keep_small(lambda: self._directory.logs.rglob("*.log")))
+        self._keep(keep_small(self._logs))
         await self._over.wait()
         sys.stdout.flush()
         os._exit(0)  # PID 1 then ends too, and the kernel kills all other processes
+
+    def _logs(self) -> Iterable[Path]:
+        """The logs to keep small, when the journal has what is in them."""
+        self._body.settle()
+        return self._directory.logs.rglob("*.log")
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -117,25 +125,46 @@ class Supervisor:
                 return await self._entrance(self._node(name))
             case protocol.Namespaces():
                 return Answer(None, (_namespace("user"), _namespace("mnt")))
-            case protocol.Exec() | protocol.Operate() | protocol.Decide():
-                return Answer(await self._execute(request))
             case protocol.Down():
                 asyncio.get_running_loop().call_later(GRACE, self._over.set)
                 return Answer(None)
             case protocol.Watch() | protocol.Run():
                 raise TypeError("its conversation answers it")
+            case _:
+                return Answer(await self._execute(request))
 
-    async def _execute(self, request: protocol.Exec | protocol.Operate | protocol.Decide) -> Any:
-        """Execute a request to a node, a gateway or a RADIUS server."""
+    async def _execute(
+        self,
+        request: protocol.Exec
+        | protocol.Operate
+        | protocol.Decide
+        | protocol.Package
+        | protocol.Expected
+        | protocol.Names
+        | protocol.Settle,
+    ) -> Any:
+        """Execute a request to a node or to the body of the lab."""
+        body = self._body
         match request:
             case protocol.Exec():
                 node = self._node(request.node)
                 ended = await node.run(request.argv, input=request.input, limit=request.limit)
-                return asdict(ended)
+                value: Any = asdict(ended)
             case protocol.Operate():
-                return await self._body.operate(request.gateway, request.action, request.body)
+                value = await body.operate(request.gateway, request.action, request.body)
             case protocol.Decide():
-                return await self._body.decide(request.user, approve=request.approve)
+                value = await body.decide(request.user, approve=request.approve)
+            case protocol.Expected():
+                value = body.expected()
+            case protocol.Names():
+                value = {"nodes": sorted(body.nodes), **body.names()}
+            case protocol.Settle():
+                body.settle()
+                value = None
+            case protocol.Package():
+                self._refuse_unready()
+                value = base64.b64encode(await body.package(request.name)).decode()
+        return value
 
     async def _entrance(self, node: Node) -> Answer:
         way = await node.entrance()
@@ -166,13 +195,20 @@ class Supervisor:
 
     async def steps(self, request: protocol.Run, emit: protocol.Emit) -> bool:
         """Execute steps, one request at a time; whether all held."""
-        from lab.topology.model.steps import Steps  # noqa: PLC0415 (pydantic: after the world is built)
+        from lab.topology.model.steps import text_of  # noqa: PLC0415 (pydantic: after the world is built)
 
+        self._refuse_unready()
+        steps = self._body.checked(request.steps)
+        if self._steps.locked():
+            emit(Waiting(text=self._busy_with))
+        async with self._steps:
+            self._busy_with = text_of(steps[0]) if steps else ""
+            return await self._body.run(steps, emit)
+
+    def _refuse_unready(self) -> None:
         if self._state != "ready":
             name = self._directory.name
             raise UsageError(f"lab {name} is {self._state}, not ready", f"p2slab status {name}")
-        async with self._steps:
-            return await self._body.run(Steps.validate_python(request.steps), emit)
 
     async def history(self, send: Callable[[Event], Awaitable[None]]) -> None:
         """Send every past event, then each new one; never returns."""
@@ -186,10 +222,11 @@ class Supervisor:
 
     def _node(self, name: str) -> Node:
         nodes = self._body.nodes
-        if name not in nodes:
-            known = ", ".join(sorted(nodes)) or "none yet"
-            raise UsageError(f"lab {self._directory.name} has no node {name}", f"one of: {known}")
-        return nodes[name]
+        found = spelling(nodes).get(name.casefold())
+        if found is None:
+            remedy = did_you_mean(name, frozenset(nodes))
+            raise UsageError(f"lab {self._directory.name} has no node {name}", remedy)
+        return nodes[found]
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.runtime.network import build_network
 from lab.runtime.protocol import Emit, Failed, Ready
+from tests.rigs.bare_body import BareBody
 
 if TYPE_CHECKING:
     from lab.nodes.namespace import NamespaceNode
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lab.topology.planning.plan import Plan
 
 
-class EmptyLab:
+class EmptyLab(BareBody):
     """A lab.runtime.protocol.Body."""
 
     def __init__(self, plan: Plan, logs: Path) -> None:
@@ -36,12 +37,6 @@ class EmptyLab:
     async def status(self) -> dict[str, Any]:
         nodes = [{"name": name} for name in self.nodes]
         return {"nodes": nodes, "clients": [], "began": self._began}
-
-    async def decide(self, user: str, *, approve: bool) -> list[str]:
-        raise NotImplementedError
-
-    async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError(f"no gateway {gateway}")
 
 
 def until_ready(lab: Handle) -> None:

@@ -1,7 +1,8 @@
 """`p2slab bench ike-crowd`: many IKEv2 clients, each with a certificate of its own.
 
-All come in and stay in; half of them are revoked at once, and just those are out. Prints the
-verdict as JSON; exit code 1 if it does not hold.
+All come in and stay in; with `--clients 1000`, which is VpnGw3's limit, one more is refused. Half
+of them are revoked at once, and just those are out. Prints the verdict as JSON; exit code 1 if it
+does not hold.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gateway.arm.sku import SKUS
 from lab.errors import LabError
 from lab.waiting import wait_until
 from tests.bench.sstp_soak import keep
@@ -24,7 +26,7 @@ from tests.rigs.crowd import IkeCrowd, Pings, people, profile_of
 from tests.rigs.forged import from_credential
 from tests.rigs.gateway_bench import Bench, on_a_gateway
 
-POOL = "172.16.0.0/22"
+POOL, SKU = "172.16.0.0/22", "VpnGw3"
 STAYS = 3.0
 """Seconds for which everybody is to have stayed."""
 OUT_LIMIT = 20.0
@@ -34,14 +36,14 @@ FEW = 10
 
 async def crowd(bench: Bench, clients: int, at_once: int) -> dict[str, Any]:
     """Dial, stay, revoke; what came of it."""
-    users = people(clients, from_credential(bench.credentials["root"]))
+    users = people(clients + 1, from_credential(bench.credentials["root"]))
     names = [f"u{number}" for number in range(clients)]
-    for name, user in zip(names, users, strict=True):
+    for name, user in zip(names, users, strict=False):
         bench.credentials[name] = user.credential(name)
 
     async def put(*revoked: str) -> None:
         document = bench.document("IkeV2", pool=POOL, revoked=revoked)
-        document["properties"]["sku"]["name"] = "VpnGw3"
+        document["properties"]["sku"]["name"] = SKU
         await bench.gateway.put(document)
 
     await put()
@@ -55,6 +57,9 @@ async def crowd(bench: Bench, clients: int, at_once: int) -> dict[str, Any]:
         bench.nodes["pc1"], [address for address, _ in first.values()][:FEW], STAYS
     )
     answered = await pings.ended()
+    full = clients == SKUS[SKU].ikev2_openvpn_connections
+    one_more = await ike.dial([clients], 1) if full else {}
+    reasons = [record["reason"] for record in await bench.records("refused")]
     stayed, rows = await ike.inside(), await bench.gateway.sessions()
     began = time.monotonic()
     said = ""
@@ -78,6 +83,8 @@ async def crowd(bench: Bench, clients: int, at_once: int) -> dict[str, Any]:
         "in": len(first),
         "stayed": len(stayed) if stayed == first else "not the same",
         "sessions": _sessions(rows, stayed),
+        "one more": one_more or "not tried",
+        "refusals": reasons,
         "addresses": len({address for address, _ in stayed.values()}),
         "pings": [sum(counts) for counts in zip(*answered.values(), strict=True)],
         "revoked": len(names[::2]),
@@ -90,6 +97,7 @@ async def crowd(bench: Bench, clients: int, at_once: int) -> dict[str, Any]:
     held = (
         verdict["in"] == verdict["stayed"] == verdict["sessions"] == clients
         and verdict["addresses"] == clients
+        and reasons == ["limit"] * full
         and verdict["kept"] == verdict["sessions kept"] == clients // 2
         and all(sent == heard for sent, heard in answered.values())
     )

@@ -174,7 +174,7 @@ def _load(session: object, number: int, profile: Profile, *, userspace: bool) ->
     session.load_cert({"type": "x509", "flag": "CA", "data": profile.server_root})
     for n in range(number):
         user = UserPassword(f"u{n}", f"{PASSWORD}{n}")
-        owner = identity("email", user.name.encode())
+        owner = identity(user.name)
         session.load_shared({"type": "EAP", "data": user.password, "owners": [owner]})
         message = connection_message(profile, user, ike_persona("linux"), encapsulate=userspace)
         session.load_conn({user.name: message})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import random
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ from gateway.ppp.config import ClientConfig, Method
 from lab.errors import UsageError
 from lab.roles.directory import Computer, DomainController, group_sid, start_domain
 from lab.roles.radius_server import RadiusServer, start_radius
-from radius.directory import CONTROLLER, Domain, User
+from radius.directory import CONTROLLER, Domain, User, built_in, password_flaw
 from radius.freeradius_instance import Domain as Membership
 from radius.freeradius_instance import Instance
 from tests.e2e.test_radius import dialled, eap_mschapv2
@@ -84,7 +88,7 @@ def test_domain_users_sign_in_and_each_refusal_has_its_reason(tmp_path: Path, ca
                 assert await outcome(bench, server, name, PASSWORD, how) == "connected", name
             for name, reason in REFUSED.items():
                 assert await outcome(bench, server, name, PASSWORD, how) == reason
-            assert await outcome(bench, server, "nobody", PASSWORD, how) == "password"
+            assert await outcome(bench, server, "nobody", PASSWORD, how) == "unknown-user"
             assert await outcome(bench, server, "erin", "wrong", how) == "password"
         for _ in range(3):
             assert await outcome(bench, server, "frank", "wrong", "MS-CHAPv2") == "password"
@@ -149,6 +153,38 @@ def test_a_domain_that_went_away_comes_back(tmp_path: Path, cache: Path) -> None
     on_a_bench(tmp_path, test)
 
 
+HARD = {
+    "Jörg O'Brien": "Pässwörd ☃ 😀",
+    "иван": "Пароль 1",
+    "a#b$c%d": "'\"\\#%$ Aa1",
+    "-x -y": "  Aa1 both ends  ",
+    "DEFAULT": "Aa1" + "z" * 120,
+}
+WORDS = (
+    *HARD.values(), "Secret1", "secret12", "SECRET1", "secret1!", "ßäöüÄ12", "ßäöü 12",
+    "日本語Aa12", "日本語1234", "日本語  Aa", "😀😀Abc", "Aaa aaa", "ªº1Aaaa", "ǅǅǅ1234", "٣٣٣Aaaa",
+)  # fmt: skip
+ASKED = """import json, sys, samba
+print(json.dumps({word: samba.check_password_quality(word) for word in json.load(sys.stdin)}))"""
+"""All are long enough; some are complex, some are not."""
+
+
+def test_names_and_passwords_of_every_kind_sign_in(tmp_path: Path, cache: Path) -> None:
+    async def test(bench: Bench) -> None:
+        users = tuple(User(name, password, VPN) for name, password in HARD.items())
+        await domain(bench, replace(DOMAIN, users=users))
+        server = await member(bench)
+        for name, password in HARD.items():
+            for how in ("MS-CHAPv2", "EAP", "PAP"):
+                assert await outcome(bench, server, name, password, how) == "connected", name
+            assert await outcome(bench, server, name, password[:-1], "EAP") == "password"
+        argv = ["/usr/bin/python3", "-I", "-c", ASKED]
+        done = await bench.nodes["dc1"].run(argv, input=json.dumps(WORDS))
+        assert {word: not password_flaw(word) for word in WORDS} == json.loads(done.stdout)
+
+    on_a_bench(tmp_path, test)
+
+
 def test_an_impossible_password_is_reported_by_the_users_name_and_not_kept(
     tmp_path: Path, cache: Path
 ) -> None:
@@ -169,3 +205,33 @@ def test_two_members_share_a_domain(tmp_path: Path, cache: Path) -> None:
         assert sids[0] == sids[1]
 
     on_a_bench(tmp_path, test)
+
+
+JUDGE = """\
+import json, samba, sys
+print(json.dumps([samba.check_password_quality(one) for one in json.load(sys.stdin)]))
+"""
+
+
+def test_samba_judges_passwords_as_topologies_are_judged() -> None:
+    chance = random.Random(1)
+    alphabet = 'aZ9 _.\\"é漢Éßд٣Ⅷ€'
+    tried = ["".join(chance.choices(alphabet, k=chance.randint(7, 9))) for _ in range(5000)]
+    told = subprocess.run(
+        ["/usr/bin/python3", "-I", "-c", JUDGE],
+        input=json.dumps(tried), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    wanted = dict(zip(tried, json.loads(told.stdout), strict=True))
+    assert {one: not password_flaw(one) for one in tried} == wanted
+    assert len(set(wanted.values())) == 2
+
+
+def test_the_accounts_of_a_new_domain_are_known() -> None:
+    ldif = "".join(file.read_text() for file in Path("/usr/share/samba/setup").glob("*.ldif"))
+    names = set(re.findall(r"(?im)^sAMAccountName: ([A-Za-z0-9_.-]+)$", ldif)) - {
+        "CASE_INSENSITIVE"  # a value of the schema
+    }
+    assert {"Administrator", "krbtgt", "Users"} <= names
+    assert [name for name in names if not built_in(name)] == []
+    assert built_in(CONTROLLER)
+    assert not built_in("vpn")

@@ -22,7 +22,7 @@ from lab.topology.planning.plan import ClientPlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
 from tests.e2e.test_sstpc import on_a_kernel_with_ppp
-from tests.rigs.gateway_bench import Bench, client, on_a_gateway
+from tests.rigs.gateway_bench import Bench, address_of, client, on_a_gateway
 from tests.rigs.patience import PATIENCE
 
 FORGED = "9.9.9.9:1 VERIFY ERROR: depth=0, error=revoked: CN=bob"
@@ -90,8 +90,8 @@ def computer(bench: Bench, certificate: str, sstp: SstpClient) -> Computer:
         sstp_client=sstp,
     )  # fmt: skip
     return Computer(
-        plan, node=bench.nodes["pc1"], access=bench.nodes["net"], gateway=bench.gateway,
-        credential=bench.credentials[certificate],
+        plan, node=bench.nodes["pc1"], access=bench.nodes["net"], address=address_of("pc1"),
+        gateway=bench.gateway, credential=bench.credentials[certificate],
     )  # fmt: skip
 
 

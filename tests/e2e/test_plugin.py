@@ -24,12 +24,17 @@ def test_a_lab_is_held_by_its_words_its_programs_and_its_operator(lab: RunningLa
 
 
 @pytest.mark.topology(QUICKSTART)
-def test_no_cleartext_fails_when_the_tunnel_is_off(lab: RunningLab) -> None:
+def test_no_cleartext_fails_when_the_tunnel_is_off_or_passed_by(lab: RunningLab) -> None:
+    with pytest.raises(AssertionError, match="bob has no tunnel"):
+        lab.expect({"noCleartext": "bob", "host": "app1"})
+    lab.expect({"connects": "bob", "over": "OpenVPN"})
+    lab.expect({"noCleartext": "bob", "host": "app1"})
     # A way into the VNet beside the tunnel, as a mistaken route would make it.
-    for node, via in (("home", "192.0.2.1"), ("internet", "203.0.113.2")):
-        lab.exec(node, ["ip", "route", "add", "10.1.0.0/16", "via", via])
+    router = lab.exec("bob", ["ip", "route", "show", "default"]).stdout.split()[2]
+    for node, via in (("bob", router), ("home", "192.0.2.1"), ("internet", "203.0.113.2")):
+        lab.exec(node, ["ip", "route", "add", "10.1.1.4/32", "via", via])
     with pytest.raises(AssertionError, match="in the clear"):
-        lab.expect({"noCleartext": "alice", "host": "app1"})
+        lab.expect({"noCleartext": "bob", "host": "app1"})
 
 
 @pytest.mark.topology(QUICKSTART)
@@ -40,6 +45,26 @@ def test_an_expectation_that_does_not_hold_says_what_was_seen(lab: RunningLab) -
         lab.expect({"reaches": "alice", "host": "app1", "port": 80})
     with pytest.raises(AssertionError, match="refused, but because revoked"):
         lab.expect({"refused": "carol", "over": "IkeV2", "because": "expired"})
+
+
+@pytest.mark.topology(QUICKSTART)
+def test_a_lab_is_operated_by_the_verbs(lab: RunningLab) -> None:
+    assert lab.connect("bob", over="OpenVPN").held
+    lab.revoke("bob")
+    lab.check("bob disconnected because revoked")
+    with pytest.raises(AssertionError, match="bob connects: refused"):
+        lab.connect("bob")
+    assert any("refused" in line.text for line in lab.logs("contoso-gw", "gateway"))
+    lab.reinstate("bob")
+    lab.connect("bob")
+    lab.update("contoso-gw", {"customRoutes": {"addressPrefixes": ["10.9.0.0/16"]}})
+    lab.disconnect("bob")
+    lab.restart("bob")
+    assert lab.profile("bob") == lab.profile("contoso-gw")
+    with pytest.raises(AssertionError, match=r"step 2: there is no client 'bbo'; did you mean"):
+        lab.expect({"connects": "bob"}, {"hangUp": "bbo"})
+    with pytest.raises(AssertionError, match="did you mean 'reaches'"):
+        lab.check("bob reachs app1:80")
 
 
 @pytest.mark.topology("topologies/mfa-by-hand.yaml")

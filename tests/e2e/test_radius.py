@@ -98,13 +98,16 @@ def test_wrong_passwords_and_strangers_are_refused_and_the_log_says_why(tmp_path
     async def test(bench: Bench) -> None:
         server = await start_radius(bench.nodes["nps1"], plain(bench))
         for method in ("MS-CHAPv2", "EAP", "PAP"):
-            for user in (replace(ALICE, password="wrong"), replace(ALICE, user="eve")):
+            for user, reason in (
+                (replace(ALICE, password="wrong"), "password"),
+                (replace(ALICE, user="eve"), "unknown-user"),
+            ):
                 result = await dialled(bench, replace(user, methods=(method,)), method)
                 assert not result.connected
                 assert result.reason in ("password", "refused")
                 refusal = server.refusal(user.user, {})
                 assert refusal is not None
-                assert (refusal.user, refusal.reason) == (user.user, "password")
+                assert (refusal.user, refusal.reason) == (user.user, reason)
 
     on_a_bench(tmp_path, test)
 
@@ -147,7 +150,7 @@ def test_a_name_that_reads_like_a_log_is_a_name(tmp_path: Path) -> None:
                 assert not (await dialled(bench, user, method)).connected
                 refusal = server.refusal(name, written)
                 assert refusal is not None
-                assert (refusal.user, refusal.reason) == (bare(name), "password")
+                assert (refusal.user, refusal.reason) == (bare(name), "unknown-user")
                 assert server.refusal("bob", {}) is None
 
     on_a_bench(tmp_path, test)

@@ -40,14 +40,16 @@ def on_a_kernel_with_ppp(
     dials: str = PUBLIC,
 ) -> None:
     """pc1 has PPP, of the machine or of its own; `dials`: where it believes the gateway to be."""
-    plan: Plan = replace(
-        PLAN,
-        nodes=tuple(
-            replace(node, needs=("ppp",), hosts=((dials, (FQDN,)),)) if node.name == "pc1" else node
-            for node in PLAN.nodes
-        ),
+    on_a_gateway(logs, test, *certificates, plan=with_ppp(PLAN, dials))
+
+
+def with_ppp(plan: Plan, dials: str = PUBLIC) -> Plan:
+    """The same with PPP on pc1."""
+    nodes = (
+        replace(node, needs=("ppp",), hosts=((dials, (FQDN,)),)) if node.name == "pc1" else node
+        for node in plan.nodes
     )
-    on_a_gateway(logs, test, *certificates, plan=plan)
+    return replace(plan, nodes=tuple(nodes))
 
 
 def test_sstpc_binds_its_call_to_the_gateways_certificate_and_takes_leave(tmp_path: Path) -> None:

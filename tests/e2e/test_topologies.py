@@ -6,6 +6,7 @@ own; as an ordinary user, only the user's half runs.
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -37,8 +38,15 @@ def verify(topology: str, who: str) -> tuple[int, list[dict[str, Any]], str]:
     return done.returncode, json.loads(done.stdout or "[]"), done.stderr
 
 
-@pytest.mark.parametrize("who", ["root", "user"])
-@pytest.mark.parametrize("topology", TOPOLOGIES)
+MEASURED = {"throughput.yaml": "user", "throughput-basic.yaml": "root"}
+"""Topologies that measure, and as whom: each takes the machine to itself, for half a minute."""
+CASES = [
+    *itertools.product((name for name in TOPOLOGIES if name not in MEASURED), ("root", "user")),
+    *(pytest.param(*case, marks=pytest.mark.alone) for case in MEASURED.items()),
+]
+
+
+@pytest.mark.parametrize(("topology", "who"), CASES)
 def test_topology_holds(topology: str, who: str) -> None:
     if who == "root" and not as_user.possible():
         pytest.skip("this is an ordinary user: what root does needs root (sudo ./p2slab test)")

@@ -23,6 +23,7 @@ MODULES = {
     "vici": "vici",
     "openvpn": "openvpn",
     "topology": "documents",
+    "made-up": "documents",
     "key-files": "documents",
     "arm-gateway": "documents",
     "arm-sites": "documents",

@@ -33,7 +33,7 @@ DIAL_LIMIT_MS = 60_000
 PROPOSALS = ["aes256gcm16-prfsha384-ecp256"]
 
 _CONF = """charon {
-  load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 aes gcm socket-default IPSEC kernel-netlink vici eap-identity eap-tls
+  load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 aes gcm socket-default IPSEC kernel-netlink vici eap-identity eap-tls eap-mschapv2
   load_modular = no
   threads = 64
   retransmit_tries = 20
@@ -73,9 +73,11 @@ async def profile_of(bench: Bench) -> Profile:
 class IkeCrowd:
     """Users of one charon; a user's number is the position in the list."""
 
-    def __init__(self, node: Node, users: Sequence[Forged]) -> None:
+    def __init__(self, node: Node, users: Sequence[Forged], password: str = "") -> None:
+        """`password`: of all users, who sign in with it in place of their certificates."""
         self._node = node
         self._users = users
+        self._password = password
         self._daemon: Process | None = None
 
     async def start(self, profile: Profile) -> None:
@@ -89,9 +91,16 @@ class IkeCrowd:
 
         def load(session: vici.Session) -> None:
             session.load_cert({"type": "x509", "flag": "CA", "data": profile.server_root})
-            for user in self._users:
-                session.load_key({"type": "any", "data": user.key_pem})
-                session.load_conn(_connection(profile, user, encapsulate=userspace))
+            for number, user in enumerate(self._users):
+                connection = _connection(profile, user, encapsulate=userspace)
+                if self._password:
+                    name = f"u{number}"
+                    connection[name]["local"] = {"auth": "eap-mschapv2", "eap_id": name}
+                    secret = {"type": "EAP", "data": self._password, "owners": [name]}
+                    session.load_shared(secret)
+                else:
+                    session.load_key({"type": "any", "data": user.key_pem})
+                session.load_conn(connection)
 
         async with self._sessions(1) as (session,):
             await asyncio.to_thread(load, session)

@@ -31,6 +31,12 @@ FQDN = f"azuregateway-{GUID}-0123456789ab.vpn.azure.com"
 PUBLIC, PRIVATE = "203.0.113.2", "10.1.255.4"
 COMPUTERS = ("pc1", "pc2", "pc3")
 
+
+def address_of(computer: str) -> str:
+    """A computer's address, which no router translates."""
+    return f"192.0.2.{4 * COMPUTERS.index(computer) + 2}"
+
+
 PLAN = Plan(
     "gateway-bench",
     "",
@@ -58,7 +64,7 @@ PLAN = Plan(
         *(
             Cable(
                 End("net", name, (f"192.0.2.{4 * number + 1}/30",)),
-                End(name, "eth0", (f"192.0.2.{4 * number + 2}/30",)),
+                End(name, "eth0", (f"{address_of(name)}/30",)),
             )
             for number, name in enumerate(COMPUTERS)
         ),
@@ -133,6 +139,7 @@ class Bench:
             plan,
             node=self.nodes[node],
             access=self.nodes["net"],
+            address=address_of(node),
             gateway=self.gateway,
             credential=self.credentials[certificate],
         )

@@ -21,6 +21,7 @@ from lab.runtime.start import start
 from lab.topology.model.steps import Step
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
+from tests.rigs.bare_body import BareBody
 from tests.rigs.patience import PATIENCE
 
 PCS = ("pc1", "pc2", "pc3")
@@ -52,7 +53,7 @@ PLAN = Plan(
 )
 
 
-class SmallLab:
+class SmallLab(BareBody):
     """A lab.runtime.protocol.Body."""
 
     def __init__(self, logs: Path, *, fails: bool = False) -> None:
@@ -94,12 +95,6 @@ class SmallLab:
 
     async def status(self) -> dict[str, Any]:
         return {"nodes": [{"name": name} for name in self.nodes], "clients": []}
-
-    async def decide(self, user: str, *, approve: bool) -> list[str]:
-        return [user, str(approve)]
-
-    async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        return {"value": [gateway, action, body]}
 
 
 def main(name: str, mode: str) -> int:

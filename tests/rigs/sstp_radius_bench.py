@@ -10,7 +10,7 @@ from typing import Any
 from gateway.ppp.config import ClientConfig, Method
 from lab.pki.revocation import revocation_list
 from lab.roles.radius_server import start_radius
-from lab.topology.planning.plan import Cable, CertificatePlan, End, NodePlan
+from lab.topology.planning.plan import Cable, CertificatePlan, End, NodePlan, Plan
 from radius.freeradius_instance import Authority, Client, Instance, Tls
 from tests.rigs import gateway_bench
 from tests.rigs.gateway_bench import PLAN, PRIVATE, client
@@ -23,7 +23,7 @@ PASSWORD = "Pa55w0rd! $x"
 USERS = {"alice": PASSWORD, "bob": "b"}
 ALICE = ClientConfig("alice", PASSWORD)
 
-_PLAN = replace(
+BENCH_PLAN = replace(
     PLAN,
     nodes=(*PLAN.nodes, *(NodePlan(node, "host") for node in NODES.values())),
     links=(
@@ -85,7 +85,9 @@ def typed(user: str, password: str, *methods: Method) -> ClientConfig:
     return ClientConfig(user, password, methods=methods or ("EAP", "MS-CHAPv2"))
 
 
-def on_a_gateway(logs: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+def on_a_gateway(
+    logs: Path, test: Callable[[Bench], Awaitable[None]], plan: Plan = BENCH_PLAN
+) -> None:
     """Run a test; no document is put and no server runs yet."""
 
     async def there(bench: gateway_bench.Bench) -> None:
@@ -95,4 +97,4 @@ def on_a_gateway(logs: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
             assert (await bench.nodes["gw"].run(route)).code == 0
         await test(Bench(bench.nodes, bench.gateway, bench.credentials))
 
-    gateway_bench.on_a_gateway(logs, there, *CERTIFICATES, plan=_PLAN)
+    gateway_bench.on_a_gateway(logs, there, *CERTIFICATES, plan=plan)

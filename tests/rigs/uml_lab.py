@@ -19,6 +19,7 @@ from lab.runtime.protocol import Emit, Failed, Ready
 from lab.runtime.start import start
 from lab.topology.model.steps import Step
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
+from tests.rigs.bare_body import BareBody
 
 PLAN = Plan(
     name="uml",
@@ -35,7 +36,7 @@ PLAN = Plan(
 )
 
 
-class UmlLab:
+class UmlLab(BareBody):
     """A lab.runtime.protocol.Body; pc has a kernel of its own whatever the machine's can do."""
 
     def __init__(self, logs: Path) -> None:
@@ -51,12 +52,6 @@ class UmlLab:
 
     async def status(self) -> dict[str, Any]:
         return {"nodes": [{"name": name} for name in self.nodes], "clients": []}
-
-    async def decide(self, user: str, *, approve: bool) -> list[str]:
-        raise NotImplementedError
-
-    async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
 
 
 def main(name: str, mode: str) -> int:

@@ -42,6 +42,7 @@ FLOORS = (
     "lab.topology.reading",
     "lab.topology.planning",
     "lab.topology.rules",
+    "lab.topology.chosen",
     "lab.topology.load",
     "lab.pki",
     "lab.nodes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +11,7 @@ from typing import Any, get_args
 import click
 import pytest
 
+from lab.boot import arguments
 from lab.boot.verbs import VERBS
 from lab.checks.run import WORK
 from lab.cli.bench import BENCHMARKS, module
@@ -73,6 +75,22 @@ def test_every_verb_has_a_module_and_a_line_of_help(verb: str) -> None:
     else:
         assert isinstance(import_module(f"lab.cli.{verb}").command, click.Command)
         assert verb in TABLE
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_two_examples_that_are_understood(verb: str) -> None:
+    examples = VERBS[verb].examples
+    assert len(set(examples)) == 2
+    for example in examples:
+        command, _, _ = example.partition(" > ")
+        call = arguments.read(shlex.split(command), TABLE)
+        assert call.verb == verb
+        if not VERBS[verb].of_the_launcher:
+            assert f"\n    p2slab {example}\n" in TABLE[verb]["help"] + "\n"
+        elif call.own != ["--help"]:
+            parser = import_module(f"lab.boot.{verb}")._parser()
+            parser.parse_args(call.own)
+            assert f"\n  p2slab {example}\n" in parser.format_help()
 
 
 def test_no_verb_has_a_module_without_a_row() -> None:

@@ -10,6 +10,13 @@ from gateway.arm.rules.case import CLIENT, LAB, Path, Violation, not_a_prefix, p
 
 SMALLEST_POOL = 29
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+NOT_HANDED_OUT = tuple(
+    map(
+        IPv4Network,
+        ("0.0.0.0/8", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "224.0.0.0/3"),
+    )
+)
+"""What cannot be the address of a client: ranges that no virtual network may have, either."""
 POOL: Path = (*CLIENT, "vpnClientAddressPool", "addressPrefixes")
 _POOL_ARTICLE = "azure-docs vpn-gateway-client-address-pool"
 
@@ -31,20 +38,20 @@ def pool_is_there(case: Case) -> Iterator[Violation]:
 
 
 def pool_prefixes(case: Case) -> Iterator[Violation]:
-    """The pool consists of private IPv4 prefixes that are large enough."""
+    """The pool consists of IPv4 prefixes that are large enough. Azure's articles advise private
+    ones, and Azure's reference of New-AzVirtualNetworkGateway has 201.169.0.0/16."""
     for index, text in enumerate(case.client.vpnClientAddressPool.addressPrefixes):
         prefix, path = prefix_of(text), (*POOL, index)
         if prefix is None:
             yield not_a_prefix(path, text)
         elif not isinstance(prefix, IPv4Network):
             yield Violation(path, f"an IPv6 pool: {NOT_YET}", "an IPv4 prefix", LAB)
-        elif not any(prefix.subnet_of(private) for private in PRIVATE):
+        elif taken := next((other for other in NOT_HANDED_OUT if prefix.overlaps(other)), None):
             yield Violation(
                 path,
-                f"{prefix} is not a private address range",
-                "a prefix of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-                "azure-docs vpn-gateway-howto-point-to-site-resource-manager-portal: "
-                "a range of private IP addresses that you specify",
+                f"{prefix} has addresses of {taken}, which no client can have",
+                "a private prefix outside the VNet, such as 172.16.201.0/24",
+                "azure-docs virtual-networks-faq: address ranges that cannot be used",
             )
         elif prefix.prefixlen > SMALLEST_POOL:
             yield Violation(

@@ -51,7 +51,7 @@ def radius_servers_are_used(case: Case) -> Iterator[Violation]:
         if getattr(case.client, name):
             yield Violation(
                 (*CLIENT, name), "no RADIUS authentication is enabled",
-                "add Radius to vpnAuthenticationTypes, or leave it out", LAB,
+                "leave it out, or write [Radius] for vpnAuthenticationTypes", LAB,
             )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def radius_stands_alone(case: Case) -> Iterator[Violation]:
         yield Violation(
             AUTHENTICATION,
             "RADIUS and certificate authentication cannot be enabled on one gateway together",
-            "choose one",
+            "choose one, and leave out what belongs to the other",
             "azure-docs vpn-gateway-vpn-faq: several authentication types need OpenVPN",
         )
 

@@ -59,6 +59,7 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     certificates.at_most_20_roots,
     certificates.certificate_names,
     certificates.root_data,
+    certificates.roots_issue_clients,
     certificates.thumbprints,
     ipsec.client_policy,
     addresses.pool_is_there,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from gateway.arm.resource import NOT_YET
@@ -56,7 +57,7 @@ def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
         yield Violation(
             ("enableBgp",),
             f"the {properties.sku.name} SKU does not support BGP",
-            "use VpnGw1 or above",
+            "leave it out: Azure has BGP from VpnGw1 on, this lab has not",
             "seed: table of gateway SKUs, column BGP: Basic Not Supported",
         )
     elif properties.enableBgp:
@@ -79,7 +80,8 @@ def stands_in_gateway_subnet(case: Case) -> Iterator[Violation]:
     """Azure finds the gateway's subnet by its name."""
     for index, configuration in enumerate(case.gateway.properties.ipConfigurations):
         subnet = configuration.properties.subnet
-        if subnet and subnet.id.rsplit("/", 1)[-1] != "GatewaySubnet":
+        # Names in the ids of resources are compared without case (azure-docs resource naming).
+        if subnet and subnet.id.rsplit("/", 1)[-1].lower() != "gatewaysubnet":
             yield Violation(
                 ("ipConfigurations", index, "properties", "subnet", "id"),
                 f"{subnet.id} is not a gateway subnet",
@@ -93,5 +95,8 @@ def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
     routes = case.gateway.properties.customRoutes
     path = ("customRoutes", "addressPrefixes")
     for index, text in enumerate(routes.addressPrefixes if routes else ()):
-        if prefix_of(text) is None:
+        prefix = prefix_of(text)
+        if prefix is None:
             yield not_a_prefix((*path, index), text)
+        elif not isinstance(prefix, IPv4Network):
+            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "an IPv4 prefix", LAB)

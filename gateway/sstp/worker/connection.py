@@ -40,6 +40,7 @@ from gateway.dataplane.framing import headers, length_at
 from gateway.dataplane.reactor import READABLE, WRITABLE, Alarm
 from gateway.dataplane.secure import secure
 from gateway.dataplane.tls import RECORD
+from gateway.policy.diagnostics import now
 from gateway.ppp.events import EapAttempt, MsChapV2Attempt, PapAttempt
 from gateway.sstp.protocol.binding import Bound
 from gateway.sstp.protocol.call import ServerCall
@@ -173,13 +174,16 @@ class WorkerServices(Protocol):
 
 
 class ClientConnection:
-    """A connection; `number` is what the gateway calls it, `address` where it comes from."""
+    """A connection; `number` is what the gateway calls it, `address` and `port` are where it comes
+    from, `began` is when it was accepted."""
 
     def __init__(
-        self, number: int, stream: socket.socket, address: str, services: WorkerServices
+        self, number: int, stream: socket.socket, source: tuple[str, int], services: WorkerServices
     ) -> None:
         self.number = number
-        self.address = address
+        self.address = source[0]
+        self.port = str(source[1])
+        self.began = now()
         self.counters = Counters()
         self._services = services
         self._reactor = services.reactor

@@ -64,11 +64,14 @@ class Configured(Message):
 
 
 class Asked(Message):
-    """Asks whether to admit this peer. Answered by Admitted, Denied or Continue."""
+    """Asks whether to admit this peer. Answered by Admitted, Denied or Continue. `began`: when the
+    connection was accepted (gateway.policy.diagnostics.now)."""
 
     kind: Literal["asked"] = "asked"
     call: int
     address: Word
+    port: Word = ""
+    began: Word = ""
     attempt: Attempt
 
 
@@ -89,12 +92,14 @@ class Closed(Message):
 
 
 class Refused(Message):
-    """For the log: a peer was refused."""
+    """For the log: a peer was refused. `began` as in Asked."""
 
     kind: Literal["refused"] = "refused"
     reason: Reason
     message: Word
     address: Word
+    port: Word = ""
+    began: Word = ""
     user: Word = ""
     thumbprint: Word = ""
     radius_server: Word = ""

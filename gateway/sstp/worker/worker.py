@@ -125,7 +125,7 @@ class Worker:
                     return
                 continue  # a connection that ended before it was accepted (accept(2))
             self._totals["connections"] += 1
-            connection = ClientConnection(next(self._numbers), stream, source[0], self)
+            connection = ClientConnection(next(self._numbers), stream, source, self)
             self._connections[connection.number] = connection
             self._throw_out(self._half_open.add(connection, connection.address))
 
@@ -142,7 +142,11 @@ class Worker:
     def asks(self, connection: ClientConnection, attempt: Attempt) -> None:
         """Ask the gateway about an attempt."""
         message = Asked(
-            call=connection.number, address=connection.address, attempt=translation.attempt(attempt)
+            call=connection.number,
+            address=connection.address,
+            port=connection.port,
+            began=connection.began,
+            attempt=translation.attempt(attempt),
         )
         self._half_open.waits(connection, connection.address)
         self._asked.add(connection.number)
@@ -166,6 +170,8 @@ class Worker:
                     reason=reason,
                     message=printable(message),
                     address=connection.address,
+                    port=connection.port,
+                    began=connection.began,
                     user=printable(name),
                     thumbprint=denied.thumbprint if denied else "",
                     radius_server=denied.radius_server if denied else "",

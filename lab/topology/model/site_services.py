@@ -8,25 +8,40 @@ start them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
-from lab.topology.model.values import Address, Name
+from lab.topology.model.values import Address, Name, SignIn
 from radius.methods import Method
 from radius.printable import is_printable
 
-_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
+_ACCOUNT = re.compile(r"[\w!$%&'^`{}~-](?:[\w .!#$%&'^`{}~-]{0,18}[\w!#$%&'^`{}~-])?")
+"""sAMAccountName: at most 20 characters, none of "/\\[]:;|=,+*?<>@ and no dot at the end."""
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 _MAXIMUM_SECRET_LENGTH = 128
+_MAXIMUM_PASSWORD_LENGTH = 256
+"""UTF-16 code units (RFC 2759, section 8.1)."""
+_NOT_TYPED = frozenset(("Cc", "Cs", "Zl", "Zp"))
+"""Unicode's categories of control characters, unpaired surrogates and line separators."""
 
 
-def _user_name(value: Any) -> str:
-    """sAMAccountName has at most 20 characters; dots and hyphens need no quoting anywhere."""
-    if not isinstance(value, str) or not _USER.fullmatch(value):
+def _group_name(value: Any) -> str:
+    if not isinstance(value, str) or not _GROUP.fullmatch(value):
         raise ValueError(
-            f"{value!r} cannot be a user name: letters, digits, dots, hyphens and underscores, "
-            "at most 20, such as alice"
+            f"{value!r} cannot be a group's name: letters, digits, dots, hyphens and underscores, "
+            "at most 20, such as vpn"
+        )
+    return value
+
+
+def _account_name(value: Any) -> str:
+    if not isinstance(value, str) or not _ACCOUNT.fullmatch(value):
+        raise ValueError(
+            f"{value!r} cannot be the name of an account: at most 20 letters, digits and "
+            "!#$%&'^`{}~-_, and spaces and dots inside, such as alice"
         )
     return value
 
@@ -42,26 +57,49 @@ def _secret(value: Any) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, str):
-        raise ValueError("a password must be text: put it in quotes")  # noqa: TRY004 (pydantic)
+        raise ValueError("a secret must be text: put it in quotes")  # noqa: TRY004 (pydantic)
     if not 1 <= len(value) <= _MAXIMUM_SECRET_LENGTH or not is_printable(value):
-        raise ValueError(f"a password is 1 to {_MAXIMUM_SECRET_LENGTH} printable characters")
+        raise ValueError(f"a secret is 1 to {_MAXIMUM_SECRET_LENGTH} printable characters")
     return SecretStr(value)
 
 
-UserName = Annotated[
+def _password(value: Any) -> SecretStr:
+    """As `_secret`."""
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a password must be text: put it in quotes")  # noqa: TRY004 (pydantic)
+    if any(unicodedata.category(c) in _NOT_TYPED for c in value):
+        raise ValueError("a password has no control characters and no line ends")
+    if not 1 <= len(value.encode("utf-16-le")) // 2 <= _MAXIMUM_PASSWORD_LENGTH:
+        raise ValueError(f"a password has 1 to {_MAXIMUM_PASSWORD_LENGTH} characters (UTF-16)")
+    return SecretStr(value)
+
+
+GroupName = Annotated[
     str,
-    BeforeValidator(_user_name),
-    WithJsonSchema({"type": "string", "pattern": f"^{_USER.pattern}$"}),
+    BeforeValidator(_group_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_GROUP.pattern}$"}),
+]
+AccountName = Annotated[
+    str,
+    BeforeValidator(_account_name),
+    WithJsonSchema({"type": "string", "pattern": r'^[^"/\\\[\]:;|=,+*?<>@()]{1,20}$'}),
 ]
 Realm = Annotated[
     str,
     BeforeValidator(_realm),
     WithJsonSchema({"type": "string", "pattern": f"^{_DOMAIN.pattern}$"}),
 ]
-Password = Annotated[
+Secret = Annotated[
     SecretStr,
     BeforeValidator(_secret),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _MAXIMUM_SECRET_LENGTH}),
+]
+Password = Annotated[
+    SecretStr,
+    BeforeValidator(_password),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _MAXIMUM_PASSWORD_LENGTH}),
 ]
 
 
@@ -88,28 +126,30 @@ class RadiusCertificates(_Model):
 class SecondFactor(_Model):
     """A push notification to the user's phone after the password, sent by radius.push_proxy."""
 
-    approved: Literal["asked", "never", "typed"] | Annotated[float, Field(ge=0, le=120)] = "asked"
+    approved: (
+        Literal["asked", "never", "typed"] | Annotated[float, Field(strict=True, ge=0, le=120)]
+    ) = "asked"
     """When the user approves: after so many seconds, `never`, or `asked` (on `p2slab approve
     USER`). `typed`: the server demands a code, which VPN clients have no prompt for."""
-    denied: tuple[UserName, ...] = ()
-    """Users who deny instead, after the same time."""
+    denied: tuple[SignIn, ...] = ()
+    """Users who deny instead, where `approved` is a time, and after that time."""
 
 
 class RadiusService(_Model):
     """A RADIUS server: FreeRADIUS."""
 
-    secret: Password | None = None
+    secret: Secret | None = None
     """The shared secret; left out, the one in the gateway's document."""
     methods: tuple[Method, ...] = get_args(Method)
     """What it accepts: PAP, MS-CHAPv2, EAP-MSCHAPv2, EAP-TLS, PEAP."""
     signs: Literal["all", "eap"] = "all"
     """Which responses carry a Message-Authenticator: all, or only EAP, as Debian 12's FreeRADIUS
     does. With `eap` the gateway makes an exception for this server (CVE-2024-3596)."""
-    users: dict[UserName, RadiusUser] = {}
-    """Its own users, such as {alice: {password: "..."}}."""
+    users: dict[SignIn, RadiusUser] = {}
+    """Its own users, such as {alice: {password: "..."}}, by the names that they sign in with."""
     certificates: RadiusCertificates | None = None
     """User certificates that it accepts, such as {authority: radius-root, revoked: [bob]}."""
-    group: UserName | None = None
+    group: GroupName | None = None
     """A group of the site's Active Directory: only its members are let in."""
     secondFactor: SecondFactor | None = None
     """A second factor: the user must approve after the password."""
@@ -129,7 +169,7 @@ class DirectoryUser(_Model):
 
     password: Password
     """The password, in quotes: Active Directory requires 7 characters of three kinds."""
-    groups: tuple[UserName, ...] = ()
+    groups: tuple[GroupName, ...] = ()
     """The user's groups; each group named here is created."""
     disabled: bool = False
     """The account is disabled."""
@@ -146,9 +186,9 @@ class Directory(_Model):
     """The domain controller's address in the site's LAN."""
     realm: Realm = "corp.test"
     """The domain's DNS name; its first label, in capitals, is the DOMAIN of `DOMAIN\\user`."""
-    users: dict[UserName, DirectoryUser] = {}
+    users: dict[AccountName, DirectoryUser] = {}
     """Its users, such as {alice: {password: "...", groups: [vpn]}}."""
-    lockoutThreshold: Annotated[int, Field(ge=0, le=50)] = 0
+    lockoutThreshold: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
     """How many wrong passwords lock an account; 0: never."""
 
     @property

@@ -43,7 +43,7 @@ class SiteConnection(_Model):
     """The gateway: a key of `gateways`."""
     sharedKey: SharedKey
     """The pre-shared key that both ends have."""
-    dpdTimeoutSeconds: int = Field(default=45, ge=9, le=3600)
+    dpdTimeoutSeconds: int = Field(default=45, strict=True, ge=9, le=3600)
     """After how many seconds without an answer the gateway considers the peer dead."""
     ipsecPolicies: IpsecPolicies = ()
     """ARM's IPsec policy of the connection: the only algorithms that the gateway then takes."""

@@ -12,10 +12,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
-from lab.topology.model.values import Duration
+from lab.topology.model.values import (
+    Address,
+    DnsName,
+    Duration,
+    Mbps,
+    Nodes,
+    Port,
+    Seconds,
+    Target,
+    Words,
+)
 from lab.topology.model.vocabulary import FaultName, Reason, VpnProtocol
-
-Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class _Step(BaseModel):
@@ -23,46 +31,50 @@ class _Step(BaseModel):
 
 
 class Connects(_Step):
-    """The client dials, in its operating system's order, and is connected."""
+    """The client dials, in its operating system's order, and is connected; so is one whose tunnel
+    stands already, with a session at the gateway."""
 
     connects: str
     over: VpnProtocol | None = None
     """The protocol of the tunnel; without `after`, only this protocol is dialled."""
     after: VpnProtocol | None = None
-    """The protocol that was tried first, and failed."""
+    """The protocol that was dialled first, and failed."""
     radius: str | None = None
     """The node name of the RADIUS server that accepted the client, from the gateway's log."""
     within: Seconds | None = None
 
 
 class Refused(_Step):
-    """The client dials and is not connected."""
+    """The client dials and is not connected. The reason is that of this very dial, from the
+    gateway's or the RADIUS server's log, or what the client program found out itself."""
 
     refused: str
     over: VpnProtocol | None = None
     because: Reason | None = None
-    says: str | None = None
+    says: Words | None = None
     """A part of the client program's error message."""
 
 
 class Reaches(_Step):
-    """A node reaches another: `host` is a node of the lab, `address` any address or name."""
+    """A node reaches another: `host` is a node of the lab, which must answer itself; `address` is
+    any address or name, whoever answers."""
 
     reaches: str
     host: str | None = None
-    address: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    address: Target | None = None
+    port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
     within: Seconds = 5.0
 
 
 class CannotReach(_Step):
-    """The opposite of `reaches`: nothing answers within the time."""
+    """The opposite of `reaches`: `host` does not answer within the time, or nothing at
+    `address`."""
 
     cannotReach: str
     host: str | None = None
-    address: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
+    address: Target | None = None
+    port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
     within: Seconds = 1.0
 
@@ -71,16 +83,16 @@ class Resolves(_Step):
     """A node resolves a name, with its own resolver."""
 
     resolves: str
-    name: str
-    to: str | None = None
+    name: DnsName
+    to: Address | None = None
 
 
 class NoCleartext(_Step):
-    """While the client talks to `host` through the tunnel, its access link carries no cleartext."""
+    """While the client talks to `host` through its tunnel, its access link carries no cleartext."""
 
     noCleartext: str
     host: str
-    port: int = Field(default=80, ge=1, le=65535)
+    port: Port = 80
 
 
 class SurvivesRekey(_Step):
@@ -91,12 +103,13 @@ class SurvivesRekey(_Step):
 
 
 class Disconnected(_Step):
-    """The client loses its tunnel within the time, whichever side closes it."""
+    """The client, which was connected, loses its tunnel within the time, whichever side closes
+    it."""
 
     disconnected: str
     within: Seconds = 2.0
-    because: str | None = None
-    """A part of the reason in the gateway's log."""
+    because: Words | None = None
+    """A part of the reason in the gateway's record of this session's end."""
 
 
 class StaysDisconnected(_Step):
@@ -113,12 +126,34 @@ class Tunnel(_Step):
     tunnel: str
     is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
     within: Seconds = 10.0
-    because: str | None = None
+    because: Words | None = None
     """A part of the reason in the gateway's TunnelDiagnosticLog."""
 
 
+class Throughput(_Step):
+    """TCP from one or several computers at once to a host carries so many Mbit/s (iperf3), all
+    connections together; what counts is what the receiving programs get."""
+
+    throughput: Nodes
+    """The computers: a name, or a list of names."""
+    host: str
+    direction: Literal["up", "down", "both"] = "up"
+    """From the computers to the host, from the host to them, or both ways at once, added up."""
+    of: str | None = None
+    """The computer whose own part is compared; left out, all together."""
+    atLeast: Mbps | None = None
+    """Mbit/s."""
+    atMost: Mbps | None = None
+    """Mbit/s."""
+    seconds: Annotated[Duration, Field(le=60)] = Field(default=5.0, alias="for")
+    """How long it is measured."""
+    connections: int = Field(default=1, ge=1, le=16)
+    """TCP connections of each computer."""
+
+
 class RadiusInTunnel(_Step):
-    """While the client dials, the gateway sends no RADIUS packet in the clear to the Internet."""
+    """While the client dials and a RADIUS server decides, the gateway sends no RADIUS packet in the
+    clear to the Internet."""
 
     radiusInTunnel: str
 
@@ -159,6 +194,11 @@ class Update(_Step):
     update: str
     properties: dict[str, Any] = Field(repr=False)
 
+    @property
+    def gateway(self) -> str:
+        """The gateway's name."""
+        return self.update
+
 
 class Delete(_Step):
     """The operator deletes the gateway, and its connections before it; all sessions end."""
@@ -172,6 +212,11 @@ class Create(_Step):
 
     create: str
     properties: dict[str, Any] = Field(default={}, repr=False)
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's name."""
+        return self.create
 
 
 class Fault(_Step):
@@ -223,7 +268,7 @@ class Deny(_Step):
 
 CHECKS: tuple[type[_Step], ...] = (
     Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
-    StaysDisconnected, Tunnel, RadiusInTunnel,
+    StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
     Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Delete, Create, Fault, EndFault,
@@ -251,6 +296,7 @@ Step = Annotated[
     | Annotated[Disconnected, Tag("disconnected")]
     | Annotated[StaysDisconnected, Tag("staysDisconnected")]
     | Annotated[Tunnel, Tag("tunnel")]
+    | Annotated[Throughput, Tag("throughput")]
     | Annotated[RadiusInTunnel, Tag("radiusInTunnel")]
     | Annotated[Revoke, Tag("revoke")]
     | Annotated[Reinstate, Tag("reinstate")]
@@ -271,7 +317,10 @@ Step = Annotated[
 def text_of(step: BaseModel) -> str:
     """A step in one line for reports: `alice connects over IkeV2`."""
     fields = without_secrets(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-    (verb, subject), *rest = fields.items()
+    (verb, subject), *rest = (
+        (key, ", ".join(value) if isinstance(value, list) else value)
+        for key, value in fields.items()
+    )
     words = [
         word
         for key, value in rest

@@ -7,6 +7,7 @@ gateway's own (gateway/arm/resource.py). Rules over the whole file are in lab/to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,13 +18,24 @@ from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import PROTOCOLS, Os
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site, SiteConnection, VnetConnection
-from lab.topology.model.steps import Step, TimedFault
+from lab.topology.model.steps import Create, Step, TimedFault, Update
 from lab.topology.model.tls import CipherSuite, TlsVersion
-from lab.topology.model.values import Address, Allow, CommonName, Days, Name, Prefix, SignIn
+from lab.topology.model.values import (
+    Address,
+    Allow,
+    CommonName,
+    Days,
+    Duration,
+    Loss,
+    Mbps,
+    Name,
+    Port,
+    Prefix,
+    SignIn,
+)
 from lab.topology.model.vocabulary import Serves, VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
-Port = Annotated[int, Field(ge=1, le=65535)]
 SstpClient = Literal["sstpc", "python"]
 
 
@@ -56,7 +68,7 @@ class Vnet(_Model):
 
     addressSpace: Annotated[tuple[Prefix, ...], Field(min_length=1)]
     """Its prefixes, such as [10.1.0.0/16]."""
-    subnets: dict[str, Prefix] = {}
+    subnets: dict[Name, Prefix] = {}
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
@@ -78,6 +90,9 @@ class Gateway(_Model):
     """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
     """Azure's older model, Classic, has the legacy SKUs, SSTP and certificates only."""
+    benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
+    0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
     whole resource, as GET, az, Azure PowerShell and the SDKs write it."""
@@ -106,15 +121,26 @@ class Access(_Model):
     allow: tuple[Allow, ...] | None = None
     """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
     (with a proxy: only the proxy)."""
+    rate: Mbps | None = None
+    """Mbit/s of its line, each way; left out, what the machine can do."""
+    latency: Annotated[Duration, Field(le=10)] | None = None
+    """How much later each packet arrives, each way, such as 30ms. The kernel needs netem."""
+    loss: Loss | None = None
+    """The share of packets that its line loses, each way, such as 1%."""
     proxy: Proxy | None = None
     """An HTTP proxy, such as {port: 3128, allow: [443]}."""
 
 
 class _Certificate(_Model):
     certificate: str | None = None
-    """A certificate of your own: a PEM file, relative to the topology file."""
+    """A certificate of your own: a file, relative to the topology file. PEM, DER (.cer, .crt),
+    PKCS #7 (.p7b) or PKCS #12 (.pfx, .p12). A client sends the chain that is in it, too."""
     key: str | None = None
-    """Its private key: a PEM file, relative to the topology file."""
+    """The file with its private key; left out, the key is in the same file."""
+    password: Password | None = None
+    """The password of these files."""
+    passwordFile: str | None = None
+    """In place of `password`: a file that has it in its first line."""
     validFrom: Days = -1
     """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
     validTo: Days = 365
@@ -223,6 +249,12 @@ class Topology(_Model):
             if site.connection and site.connection.to == gateway
         }
         return sites | {n: c for n, c in self.connections.items() if gateway in c.gateways}
+
+    def changes_of(self, gateway: str) -> Iterator[dict[str, Any]]:
+        """What each `update` and `create` in `expect` merges into the gateway's document."""
+        for step in self.expect:
+            if isinstance(step, Update | Create) and step.gateway == gateway:
+                yield step.properties
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""

@@ -8,12 +8,14 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from radius.printable import is_printable
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
 _ALLOW = re.compile(r"(?P<transport>tcp|udp)(/(?P<port>[0-9]{1,5}))?|icmp|esp|ah|gre")
 _DAYS = re.compile(r"(?P<days>[+-][0-9]{1,5})d")
 ALLOW_WORDS = "tcp/443, udp/53, tcp, udp, icmp, esp, ah or gre"
@@ -26,13 +28,21 @@ def _text(value: Any, example: str) -> str:
 
 
 def parse_name(value: Any) -> str:
-    """A name of a node or certificate: it becomes a host name, so it must be a DNS label."""
+    """A name, by Azure's rules for names of gateways, virtual networks and connections."""
     text = _text(value, "app1")
     if not _NAME.fullmatch(text):
         raise ValueError(
-            f"{text!r} cannot be a name: lower-case letters, digits and inner hyphens, "
-            f"at most 40 characters, such as app-1"
+            f"{text!r} cannot be a name: at most 80 letters, digits, '_', '.' and '-', the first a "
+            "letter or a digit, the last not '.' or '-', such as VNet1GW"
         )
+    return text
+
+
+def _without_zone(value: Any, example: str) -> str:
+    """Text without a zone (RFC 4007, section 11), which has a meaning on one computer only."""
+    text = _text(value, example)
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone; write it without %, like {example}")
     return text
 
 
@@ -40,7 +50,7 @@ def parse_prefix(value: Any) -> Network:
     """A prefix without host bits, IPv4 or IPv6."""
     if isinstance(value, Network):
         return value
-    text = _text(value, "10.1.0.0/16")
+    text = _without_zone(value, "10.1.0.0/16")
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -56,7 +66,7 @@ def parse_address(value: Any) -> IpAddress:
     """An address, IPv4 or IPv6."""
     if isinstance(value, IpAddress):
         return value
-    text = _text(value, "10.1.1.4")
+    text = _without_zone(value, "10.1.1.4")
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -75,19 +85,68 @@ def parse_allow(value: Any) -> str:
     return text
 
 
+_EARLIEST, _LATEST = -20_000, 99_999
+"""Days from now: a certificate's validity begins in 1950 or later (RFC 5280, section 4.1.2.5)."""
+
+
 def parse_days(value: Any) -> int:
     """`-2d` (two days ago) or `+365d` (in a year's time) as a number of days from now."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
-    if not match:
-        raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
-    return int(match["days"])
+        days = value
+    else:
+        match = _DAYS.fullmatch(_text(value, "-2d or +365d"))
+        if not match:
+            raise ValueError(f"{value!r} is not a number of days from now; write -2d or +365d")
+        days = int(match["days"])
+    if not _EARLIEST <= days <= _LATEST:
+        raise ValueError(f"{value!r} is too far from now: {_EARLIEST}d to +{_LATEST}d are possible")
+    return days
+
+
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*(?P<last>{_LABEL})\.?")
+
+
+def parse_dns_name(value: Any) -> str:
+    """A name that a resolver can be asked for (RFC 1123, section 2.1): not an address."""
+    text = _text(value, "app1.contoso.internal")
+    match = _DNS_NAME.fullmatch(text)
+    if not match or match["last"].isdigit():
+        raise ValueError(f"{text!r} is not a DNS name; write it like app1.contoso.internal")
+    return text
+
+
+def parse_target(value: Any) -> str:
+    """An address or a DNS name. Text such as 10.1.1.400 is neither."""
+    text = _text(value, "10.1.1.4 or app1.contoso.internal")
+    for parse in (parse_address, parse_dns_name):
+        try:
+            return str(parse(text))
+        except ValueError:
+            continue
+    raise ValueError(
+        f"{text!r} is neither an address nor a DNS name; "
+        "write it like 10.1.1.4 or app1.contoso.internal"
+    )
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6}(\.[0-9]{1,3})?)(?P<unit>ms|s|m)")
 _MAXIMUM_DURATION = 3600.0
+
+
+_PERCENT = re.compile(r"(?P<number>[0-9]{1,3}(\.[0-9]{1,2})?)%")
+
+
+def parse_loss(value: Any) -> float:
+    """`1%` or `0.5%`, as a share of one; more than nothing, and less than everything."""
+    match = _PERCENT.fullmatch(_text(value, "1%"))
+    if not match:
+        raise ValueError(f"{value!r} is not a share of packets; write it like 1% or 0.5%")
+    share = float(match["number"]) / 100
+    if not 0 < share < 1:
+        raise ValueError(f"{value!r} must be more than 0% and less than 100%")
+    return share
 
 
 def parse_duration(value: Any) -> float:
@@ -108,22 +167,28 @@ def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
     return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
 
 
-_SIGN_IN = re.compile(
-    r"([A-Za-z0-9-]{1,15}\\)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9.-]{1,64})?"
-)
+_MAXIMUM_USER_NAME = 253
+"""Bytes: RADIUS's User-Name (RFC 2865, section 5.1)."""
 
 
 def parse_sign_in(value: Any) -> str:
-    """A user name as typed at sign-in: `alice`, `DOMAIN\\alice`, `alice@domain`."""
+    """A user name as typed at sign-in: `alice`, `DOMAIN\\alice`, `alice@domain`, or any other text.
+    What is before a backslash is a domain, to MS-CHAPv2 too (RFC 2759, section 4)."""
     text = _text(value, "alice")
-    if not _SIGN_IN.fullmatch(text):
+    domain, separator, name = text.rpartition("\\")
+    if not is_printable(text) or not name or (separator and (not domain or "\\" in domain)):
         raise ValueError(
-            f"{text!r} cannot be a user's name; write it like alice, CORP\\alice or alice@corp.test"
+            f"{text!r} cannot be a user's name: printable characters on one line, and at most one "
+            "backslash, after a domain; write it like alice, CORP\\alice or alice@corp.test"
+        )
+    if (size := len(text.encode())) > _MAXIMUM_USER_NAME:
+        raise ValueError(
+            f"a user's name has at most {_MAXIMUM_USER_NAME} bytes in UTF-8, this one {size}"
         )
     return text
 
 
-_MAXIMUM_COMMON_NAME = 64
+MAXIMUM_COMMON_NAME = 64
 """RFC 5280, appendix A, counts characters; the cryptography package counts bytes."""
 _CONTROL_CATEGORIES = frozenset(("Cc", "Zl", "Zp"))
 """Unicode's categories of control characters and line separators."""
@@ -139,18 +204,24 @@ def parse_common_name(value: Any) -> str:
             "write it on one line"
         )
     size = len(text.encode())
-    if not 1 <= size <= _MAXIMUM_COMMON_NAME:
+    if not 1 <= size <= MAXIMUM_COMMON_NAME:
         raise ValueError(
-            f"a common name has 1 to {_MAXIMUM_COMMON_NAME} bytes in UTF-8, this one {size}"
+            f"a common name has 1 to {MAXIMUM_COMMON_NAME} bytes in UTF-8, this one {size}"
         )
     return text
 
 
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
+Words = Annotated[str, Field(min_length=1)]
+"""Text to be found in a message: the empty text is in every one."""
 _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
 Prefix = Annotated[Network, *_kind(parse_prefix, examples=["10.1.0.0/16"]), _AS_TEXT]
 Address = Annotated[IpAddress, *_kind(parse_address, examples=["10.1.1.4"]), _AS_TEXT]
+DnsName = Annotated[str, *_kind(parse_dns_name, examples=["app1.contoso.internal"])]
+Target = Annotated[str, *_kind(parse_target, examples=["10.1.1.4", "app1.contoso.internal"])]
 Allow = Annotated[
     str,
     *_kind(
@@ -160,13 +231,19 @@ Allow = Annotated[
     ),
 ]
 Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
-SignIn = Annotated[str, *_kind(parse_sign_in, examples=["alice", "alice@corp.test"])]
+SignIn = Annotated[
+    str,
+    *_kind(
+        parse_sign_in,
+        pattern=rf"^([^\\]+\\)?[^\\]{{1,{_MAXIMUM_USER_NAME}}}$",
+    ),
+]
 CommonName = Annotated[
     str,
     *_kind(
         parse_common_name,
         minLength=1,
-        maxLength=_MAXIMUM_COMMON_NAME,
+        maxLength=MAXIMUM_COMMON_NAME,
         examples=["Alice Example", "alice@contoso.com"],
     ),
 ]
@@ -182,3 +259,28 @@ Duration = Annotated[
         }
     ),
 ]
+Loss = Annotated[
+    float, *_kind(parse_loss, pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?%$", examples=["1%"])
+]
+Mbps = Annotated[float, Field(ge=0.1, le=10_000)]
+"""Mbit/s."""
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Nodes = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=32),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 32},
+            ]
+        }
+    ),
+]
+"""One name of a node, or a list of them."""

@@ -31,13 +31,14 @@ RESERVED: dict[str, Network] = {
     "the Internet's side of gateways": GATEWAY_PUBLIC,
     "the Internet's side of sites": SITE_PUBLIC,
     "the Internet's side of access networks": ACCESS_PUBLIC,
-    "private links": PRIVATE_LINKS,
     "Azure's DNS server": ip_network(AZURE_DNS),
+    "hosts on this network": IPv4Network("0.0.0.0/8"),
     "loopback": IPv4Network("127.0.0.0/8"),
     "link-local addresses": IPv4Network("169.254.0.0/16"),
     "multicast": IPv4Network("224.0.0.0/3"),
 }
-"""What the lab or the kernel uses itself."""
+"""What the lab or the kernel uses itself; with private links, PRIVATE_LINKS too. A VNet, a pool, a
+site or an access network may have every other prefix, private or public."""
 
 AZURE_FIRST = 4
 """Azure keeps the first four addresses of a subnet (and the last)."""

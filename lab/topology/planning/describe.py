@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         GatewayPlan,
         NodePlan,
         Plan,
+        Route,
     )
     from lab.topology.planning.specs import ServiceSpec
 
@@ -68,6 +69,11 @@ def as_text(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def _route(route: Route) -> str:
+    metric = f" metric {route.metric}" if route.metric else ""
+    return f"{route.destination} via {route.via}{metric}"
+
+
 def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
     return {
         "name": node.name,
@@ -75,7 +81,7 @@ def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
         "address": plan.addresses.get(node.name),
         "bridges": {bridge.name: list(bridge.addresses) for bridge in node.bridges},
         "loopback": list(node.loopback),
-        "routes": [f"{route.destination} via {route.via}" for route in node.routes],
+        "routes": [_route(route) for route in node.routes],
         "forwarding": node.forwarding,
         "nftables": node.nftables,
         "nameservers": list(node.nameservers),

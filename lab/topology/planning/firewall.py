@@ -26,12 +26,23 @@ _FILTER = """\
     iifname "wan" ct state established,related accept
   }}"""
 
+# Before everything else, so that conntrack and the filter see what has arrived. What the router
+# itself sends or hears is not on the line.
+_LOSS = """\
+  chain lost {{
+    type filter hook forward priority -300; policy accept;
+    numgen random mod {of} < {lost} drop
+  }}"""
+_OF = 10_000
+
 _PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "gre"}
 
 
 def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
-    """The rules, or None when the router neither hides nor filters."""
+    """The rules, or None when the router neither hides nor filters nor loses packets."""
     chains = [_MASQUERADE] if access.nat else []
+    if access.loss is not None:
+        chains.append(_LOSS.format(of=_OF, lost=round(access.loss * _OF)))
     if access.allow is not None or proxy is not None:
         rules = [_proxy_rule(proxy)] if proxy is not None else []
         rules += _allow_rules(access.allow or ())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.topology.model.steps import Create, Update
-
 if TYPE_CHECKING:
-    from gateway.common.vocabulary import VpnProtocol
+    from collections.abc import Iterator, Sequence
+
+    from gateway.arm.resource import VpnClientConfiguration
+    from gateway.common.vocabulary import AuthenticationType, VpnProtocol
     from lab.topology.model.topology import Client, Topology
     from lab.topology.planning.plan import Need
 
@@ -21,19 +22,43 @@ def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:
     """Whether this gateway offers the protocol to clients, now or after a change."""
-    configuration = topology.gateways[gateway].properties.vpnClientConfiguration
-    if configuration is not None and protocol in configuration.vpnClientProtocols:
-        return True
-    changes = [
-        step.properties
-        for step in topology.expect
-        if (isinstance(step, Update) and step.update == gateway)
-        or (isinstance(step, Create) and step.create == gateway)
-    ]
-    return any(_offers(properties, protocol) for properties in changes)
+    return any(protocol in words for words in _words(topology, gateway, "vpnClientProtocols"))
 
 
-def _offers(properties: dict[str, Any], protocol: VpnProtocol) -> bool:
-    """Of a part of a gateway's document, in which null takes something out (RFC 7396)."""
-    configuration = properties.get("vpnClientConfiguration") or {}
-    return protocol in (configuration.get("vpnClientProtocols") or ())
+def may_authenticate(topology: Topology, gateway: str, kind: AuthenticationType) -> bool:
+    """Whether clients of this gateway authenticate so, now or after a change."""
+    found = _words(topology, gateway, "vpnAuthenticationTypes")
+    return any(kind in (words or DEFAULT_AUTHENTICATION) for words in found)
+
+
+def has_clients(topology: Topology, gateway: str) -> bool:
+    """Whether this gateway has a point-to-site configuration, now or after a change."""
+    return next(_configurations(topology, gateway), None) is not None
+
+
+DEFAULT_AUTHENTICATION: tuple[AuthenticationType, ...] = ("Certificate",)
+"""Where the document names no type."""
+
+
+def _words(topology: Topology, gateway: str, key: str) -> Iterator[Sequence[str]]:
+    """What the document has under the key of its vpnClientConfiguration, and what changes put
+    there."""
+    for configuration in _configurations(topology, gateway):
+        if isinstance(configuration, dict):
+            yield configuration.get(key) or ()
+        else:
+            yield getattr(configuration, key)
+
+
+def _configurations(
+    topology: Topology, gateway: str
+) -> Iterator[VpnClientConfiguration | dict[str, Any]]:
+    """The document's vpnClientConfiguration, and the parts of it that changes give. In these null
+    takes something out (RFC 7396)."""
+    first = topology.gateways[gateway].properties.vpnClientConfiguration
+    if first is not None:
+        yield first
+    for properties in topology.changes_of(gateway):
+        patch = properties.get("vpnClientConfiguration")
+        if isinstance(patch, dict):
+            yield patch

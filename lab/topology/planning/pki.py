@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,10 @@ def server_name(gateway: str) -> str:
 
 
 def certificate_plans(
-    topology: Topology, base: Path, server_names: dict[str, tuple[str, str]]
+    topology: Topology,
+    base: Path,
+    server_names: dict[str, tuple[str, str]],
+    host_names: Mapping[str, str],
 ) -> tuple[CertificatePlan, ...]:
     """Issuers first. `server_names`: gateway to its common name and its further DNS name.
 
@@ -30,7 +33,7 @@ def certificate_plans(
     """
     return (
         *_servers(server_names),
-        *radius_certificates(topology),
+        *radius_certificates(topology, host_names),
         *(_authority(name, topology.pki[name], base) for name in _issuers_first(topology.pki)),
         *(
             _client(name, client.certificate, base, named=root_for_profiles(topology, client))
@@ -81,6 +84,8 @@ def _authority(name: str, authority: Authority, base: Path) -> CertificatePlan:
         days_after=authority.validTo,
         certificate_file=_file(base, authority.certificate),
         key_file=_file(base, authority.key),
+        password=authority.password,
+        password_file=_file(base, authority.passwordFile),
     )
 
 
@@ -101,6 +106,8 @@ def _client(
         client_auth=certificate.clientAuth,
         certificate_file=_file(base, certificate.certificate),
         key_file=_file(base, certificate.key),
+        password=certificate.password,
+        password_file=_file(base, certificate.passwordFile),
     )
 
 

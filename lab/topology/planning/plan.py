@@ -38,6 +38,8 @@ Kind = Literal[
 ]
 Need = Literal["ppp"]
 """What a node wants of its kernel besides what every kernel under a lab has."""
+Shaper = Literal["tbf", "netem", "aggregate"]
+"""What a node wants of the machine's kernel for its rates, without which the lab is not built."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,17 @@ class Route:
 
     destination: str
     via: str
+    metric: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a node sends through one of its links or bridges."""
+
+    interface: str
+    mbps: float | None = None
+    latency: float | None = None
+    """Seconds."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +100,21 @@ class NodePlan:
     routes: tuple[Route, ...] = ()
     forwarding: bool = False
     nftables: str | None = None
+    lines: tuple[Line, ...] = ()
+    shapers: tuple[Shaper, ...] = ()
     nameservers: tuple[str, ...] = ()
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""
     services: tuple[ServiceSpec, ...] = ()
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
+    alias: str = ""
+    """Its host name, where its name is none."""
+
+    @property
+    def host_name(self) -> str:
+        """A DNS label; also the name of its directory."""
+        return self.alias or self.name
 
 
 @dataclass(frozen=True)
@@ -112,8 +134,12 @@ class CertificatePlan:
     """How many days from now it expires; negative: expired already."""
     client_auth: bool = True
     certificate_file: str | None = None
-    """A certificate of the user's own (PEM), with its key: nothing is issued then."""
+    """A certificate of the user's own, with its key: nothing is issued then."""
     key_file: str | None = None
+    """Its private key, where that is in another file."""
+    password: SecretStr | None = field(default=None, repr=False)
+    """The password of these files, or `password_file`, which has it in its first line."""
+    password_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +220,11 @@ class Plan:
             for connection in gateway.connections
             if connection.local_network_gateway
         }
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The names of all connections; of a VNet-to-VNet connection twice."""
+        return tuple(one.name for gateway in self.gateways for one in gateway.connections)
 
     def gateways_of(self, connection: str) -> tuple[str, ...]:
         """The gateway of a site's connection, or both of a VNet-to-VNet connection. UsageError: no

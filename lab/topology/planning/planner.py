@@ -23,7 +23,14 @@ from gateway.arm.placement import (
 )
 from gateway.arm.resource import AddressSpace, SubResource, VirtualNetworkGateway
 from lab.topology.model.sites import SiteConnection
-from lab.topology.planning.addressing import PUBLIC_DNS, Addresses, allocate, proxy_name
+from lab.topology.planning.addressing import (
+    PUBLIC_DNS,
+    Addresses,
+    allocate,
+    link_name,
+    proxy_name,
+)
+from lab.topology.planning.host_names import host_names
 from lab.topology.planning.identity import identify
 from lab.topology.planning.pki import certificate_plans
 from lab.topology.planning.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
@@ -40,14 +47,16 @@ def make_plan(topology: Topology, base: Path) -> Plan:
     """The plan; `base` is the directory of the topology file, for the user's own certificates."""
     addresses = allocate(topology)
     identities = {name: identify(topology.name, name) for name in topology.gateways}
-    world = Network(topology, addresses, identities)
+    places = (INTERNET, *topology.vnets, *addresses.public, *addresses.private)
+    names = host_names(dict.fromkeys((*places, *map(link_name, addresses.links))))
+    world = Network(topology, addresses, identities, names)
     return Plan(
         name=topology.name,
         story=topology.story,
         nodes=tuple(world.nodes()),
         links=tuple(world.links()),
         certificates=certificate_plans(
-            topology, base, {n: (i.common_name, i.fqdn) for n, i in identities.items()}
+            topology, base, {n: (i.common_name, i.fqdn) for n, i in identities.items()}, names
         ),
         gateways=tuple(
             _gateway_plan(topology, name, addresses, identity)
@@ -118,7 +127,8 @@ def _placement(
             privateKey=Path("/run/gateway/server.key"),
             root=Path("/run/gateway/root.pem"),
         ),
-        radiusServersThatDoNotSignAll=not_signing_all(topology, addresses),
+        radiusServersThatDoNotSignAll=not_signing_all(topology, name, addresses),
+        benchmarkScale=topology.gateways[name].benchmarkScale,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.planning.addressing import radius_name
 from lab.topology.planning.plan import CertificatePlan
 from lab.topology.planning.specs import DirectorySpec, RadiusSpec
-from radius.directory import CONTROLLER, User
+from radius.directory import CONTROLLER, User, member_name
 from radius.reasons import bare
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def directory_service(topology: Topology, site: str) -> DirectorySpec:
     directory = topology.sites[site].directory
     assert directory is not None
     servers = [node for node in radius_nodes(topology) if node.site == site]
-    members = {f"NPS{number}": server for number, server in enumerate(servers, 1)}
+    members = {member_name(number): server for number, server in enumerate(servers, 1)}
     return DirectorySpec(
         realm=directory.realm,
         addresses={
@@ -127,21 +127,33 @@ def directory_service(topology: Topology, site: str) -> DirectorySpec:
     )
 
 
-def not_signing_all(topology: Topology, addresses: Addresses) -> tuple[IpAddress, ...]:
-    """Addresses of the servers for which gateways make an exception."""
+def not_signing_all(
+    topology: Topology, gateway: str, addresses: Addresses
+) -> tuple[IpAddress, ...]:
+    """Addresses of the servers for which the gateway makes an exception."""
     return tuple(
         node.address or addresses.private[node.node]
         for node in radius_nodes(topology)
-        if node.service.signs != "all"
+        if node.service.signs != "all" and gateway in _asking(topology, node)
     )
+
+
+def _asking(topology: Topology, node: RadiusNode) -> list[str]:
+    """The gateways that can reach it: an address may be another server's elsewhere."""
+    if node.site is None:
+        vnet = node.path[1]
+        return [name for name, gateway in topology.gateways.items() if gateway.vnet == vnet]
+    connection = topology.sites[node.site].connection
+    return [connection.to] if connection and connection.to in topology.gateways else []
 
 
 def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> SecretStr:
     """Its own, else the one in a gateway's document; nobody's where no gateway asks it."""
     if node.service.secret:
         return node.service.secret
-    for gateway in topology.gateways.values():
-        configuration = gateway.properties.vpnClientConfiguration
+    near = _asking(topology, node)
+    for name in (*near, *topology.gateways):  # one that cannot reach it may still have its secret
+        configuration = topology.gateways[name].properties.vpnClientConfiguration
         for server in configuration.servers if configuration else ():
             if server.radiusServerSecret and server.radiusServerAddress == str(at):
                 return server.radiusServerSecret
@@ -169,7 +181,9 @@ def secrets_of_changes(topology: Topology) -> Iterator[tuple[Path, Any, SecretSt
                 yield (*place, "radiusServerSecret"), at, SecretStr(secret)
 
 
-def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
+def radius_certificates(
+    topology: Topology, host_names: Mapping[str, str]
+) -> Iterator[CertificatePlan]:
     """The servers' own certificates, and their authority."""
     nodes = [node for node in radius_nodes(topology) if node.certificate]
     if nodes:
@@ -178,7 +192,7 @@ def radius_certificates(topology: Topology) -> Iterator[CertificatePlan]:
         )
     for node in nodes:
         assert node.certificate
-        name = f"{node.node}.corp.test"
+        name = f"{host_names[node.node]}.corp.test"
         yield CertificatePlan(
             node.certificate, name, RADIUS_ROOT, "server", dns_names=(name,), client_auth=False
         )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import collapse_addresses
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from gateway.arm.rules.addresses import PRIVATE
 from gateway.charon.proposals import Proposals, proposals
-from lab.topology.planning.addressing import PUBLIC_DNS, Addresses, directory_name, link_name
+from lab.topology.planning.addressing import (
+    PUBLIC_DNS,
+    Addresses,
+    directory_name,
+    link_name,
+    pool,
+)
 from lab.topology.planning.builders import (
     default_route,
     dns_service,
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
 # device's public address, and on the Internet's side it neither comes nor goes outside IPsec, be it
 # the kernel's (secpath, ipsec) or kernel-libipsec's, which has a device of its own.
 _FIREWALL = """\
-define private = {{ 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, {lan} }}
+define private = {{ {private} }}
 table inet p2slab {{
   chain hide {{
     type nat hook postrouting priority srcnat; policy accept;
@@ -72,6 +80,7 @@ class Sites:
 
     topology: Topology
     addresses: Addresses
+    host_names: Mapping[str, str]
 
     def nodes(self) -> Iterator[NodePlan]:
         """Each site's device, its private link, and its computers."""
@@ -95,9 +104,9 @@ class Sites:
             names += [directory_name(name)] if site.directory else []
             members = [(host, "eth0") for host in (*names, *site.hosts)]
             yield from plugged_in(name, "lan", site.lan, members, self.addresses)
-        for name, (vnet, site_end) in self.addresses.links.items():
+        for number, (name, (vnet, site_end)) in enumerate(self.addresses.links.items()):
             for pair, node, interface, end in (
-                (vnet, self._linked_vnet(), f"er-{name}"[:15], "vnet"),
+                (vnet, self._linked_vnet(), f"er{number}", "vnet"),
                 (site_end, name, "er", "site"),
             ):
                 near = with_length(pair.internet, pair.prefix)
@@ -139,14 +148,23 @@ class Sites:
             bridges=(Bridge("lan", (with_length(router, site.lan),)),),
             routes=(default_route(self.addresses.public[name]), *over_link),
             forwarding=True,
-            nftables=_FIREWALL.format(lan=site.lan),
+            nftables=_FIREWALL.format(private=self._private(site)),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(name, router),
+            hosts=hosts_file(self.host_names[name], router),
             services=(self._dns(site), *self._vpn(name, site)),
         )
 
+    def _private(self, site: Site) -> str:
+        """Private addresses, and others that are at either end of its tunnel."""
+        prefixes = [*PRIVATE, site.lan]
+        if site.connection:
+            gateway = self.topology.gateways[site.connection.to]
+            prefixes += self.topology.vnets[gateway.vnet].addressSpace
+            prefixes += pool(self.topology, site.connection.to)
+        return ", ".join(map(str, collapse_addresses(p for p in prefixes if p.version == 4)))
+
     def _dns(self, site: Site) -> DnsSpec:
-        records = {host: self.addresses.private[host] for host in site.hosts}
+        records = {self.host_names[h]: self.addresses.private[h] for h in site.hosts}
         return dns_service(site.lan.network_address + 1, records, PUBLIC_DNS)
 
     def _vpn(self, name: str, site: Site) -> Iterator[VpnDeviceSpec]:
@@ -172,7 +190,7 @@ class Sites:
                 *(Route(str(prefix), str(to_vnet.internet)) for prefix in vnet.addressSpace),
             ),
             forwarding=True,
-            hosts=hosts_file(link_name(name), to_vnet.device),
+            hosts=hosts_file(self.host_names[link_name(name)], to_vnet.device),
         )
 
     def _servers(self, site: str) -> Iterator[RadiusNode]:
@@ -181,7 +199,7 @@ class Sites:
     def _host(self, name: str, host: SiteHost, site: Site) -> NodePlan:
         address = self.addresses.private[name]
         router = site.lan.network_address + 1
-        dns = dns_service(address, {name: address}, router)
+        dns = dns_service(address, {self.host_names[name]: address}, router)
         return self._in_lan(name, "host", site, host_services(name, host.serves, dns))
 
     def _in_lan(
@@ -194,7 +212,7 @@ class Sites:
             kind,
             routes=(Route("default", str(router)),),
             nameservers=(str(router),),
-            hosts=hosts_file(name, address),
+            hosts=hosts_file(self.host_names[name], address),
             services=services,
         )
 

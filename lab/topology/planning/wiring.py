@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab.topology.model.topology import GATEWAY_SUBNET
@@ -19,6 +19,7 @@ from lab.topology.planning.builders import (
     with_length,
 )
 from lab.topology.planning.firewall import router_rules
+from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from lab.topology.planning.radius_servers import RadiusNode
 
 INTERNET = "internet"
+DHCP_METRIC = 100
+"""Of a client's default route: NetworkManager's. A tunnel's default route comes before it."""
 Names = dict[str, IpAddress]
 """What a DNS server knows."""
 
@@ -42,9 +45,15 @@ class Network:
     topology: Topology
     addresses: Addresses
     identities: dict[str, Identity]
+    host_names: Mapping[str, str]
 
     def nodes(self) -> Iterator[NodePlan]:
         """Every computer, the Internet first."""
+        for node in self._nodes():
+            name = self.host_names[node.name]
+            yield node if name == node.name else replace(node, alias=name)
+
+    def _nodes(self) -> Iterator[NodePlan]:
         yield self._internet()
         servers = tuple(radius_nodes(self.topology))
         for name, vnet in self.topology.vnets.items():
@@ -78,7 +87,7 @@ class Network:
     @property
     def sites(self) -> Sites:
         """The on-premises part."""
-        return Sites(self.topology, self.addresses)
+        return Sites(self.topology, self.addresses, self.host_names)
 
     # ------------------------------------------------------------------------------- nodes
 
@@ -98,7 +107,7 @@ class Network:
             ),
             forwarding=True,
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(INTERNET, PUBLIC_DNS),
+            hosts=hosts_file(self.host_names[INTERNET], PUBLIC_DNS),
             services=(dns_service(PUBLIC_DNS, records),),
         )
 
@@ -121,15 +130,16 @@ class Network:
             routes=(*routes, *self.sites.routes_of_vnet(name)),
             forwarding=True,
             nameservers=(str(AZURE_DNS),),
-            hosts=hosts_file(name, AZURE_DNS),
+            hosts=hosts_file(self.host_names[name], AZURE_DNS),
             services=(dns_service(AZURE_DNS, names),),
         )
 
     def _names_of(self, name: str, vnet: Vnet) -> Names:
+        domain = f"{self.host_names[name]}.internal"
         return {
             known: self.addresses.private[host]
             for host in vnet.hosts
-            for known in (host, f"{host}.{name}.internal")
+            for known in (self.host_names[host], f"{self.host_names[host]}.{domain}")
         }
 
     def _host(
@@ -142,7 +152,7 @@ class Network:
             "host",
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
-            hosts=hosts_file(name, address),
+            hosts=hosts_file(self.host_names[name], address),
             services=(
                 *host_services(name, host.serves, dns),
                 *(radius_service(self.topology, self.addresses, server) for server in servers),
@@ -158,8 +168,9 @@ class Network:
             "gateway",
             routes=(default_route(self.addresses.public[name]), *inside),
             forwarding=True,
+            shapers=aggregate_of(self.topology, gateway),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(name, self.addresses.private[name]),
+            hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
         )
 
     def _access(self, name: str, access: Access) -> NodePlan:
@@ -171,8 +182,10 @@ class Network:
             routes=(default_route(self.addresses.public[name]),),
             forwarding=True,
             nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
+            lines=lines_of(access),
+            shapers=shapers_of(access),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(name, lan.network_address + 1),
+            hosts=hosts_file(self.host_names[name], lan.network_address + 1),
         )
 
     def _proxy(self, name: str, access: Access) -> NodePlan:
@@ -183,7 +196,7 @@ class Network:
             "proxy",
             routes=(Route("default", str(self.addresses.lans[name].network_address + 1)),),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(proxy_name(name), at),
+            hosts=hosts_file(self.host_names[proxy_name(name)], at),
             # Behind a firewall that lets out nothing else, somebody must answer DNS.
             services=(
                 dns_service(at, {}, PUBLIC_DNS),
@@ -197,9 +210,9 @@ class Network:
         return NodePlan(
             name,
             "client",
-            routes=(Route("default", str(lan.network_address + 1)),),
+            routes=(Route("default", str(lan.network_address + 1), DHCP_METRIC),),
             nameservers=(str(nameserver),),
-            hosts=hosts_file(name, self.addresses.private[name]),
+            hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
             needs=needs_of(self.topology, client),
         )
 

@@ -61,6 +61,8 @@ class Taken:
         for start, (there, found) in self.documents.items():
             if path[: len(start)] == start:
                 source, at = there, found.place((_PROPERTIES, *path[len(start) :]))
+                if at in found.told:
+                    return
         place = source.located(at, problem.message, problem.remedy, at_key=problem.at_key)
         told = {(one.file, one.line, one.column) for one in self.problems}
         if (place.file, place.line, place.column) not in told:

@@ -145,6 +145,7 @@ _TEXTS: dict[str, Callable[[ErrorDetails], _Text]] = {
     "greater_than_equal": _limit("must be at least", "ge"),
     "less_than": _limit("must be less than", "lt"),
     "less_than_equal": _limit("must be at most", "le"),
+    "string_too_short": lambda _: ("must not be empty", ""),
     "too_short": _limit("too few entries: at least", "min_length"),
     "too_long": _limit("too many entries: at most", "max_length"),
     "unsupported": lambda error: (f"{error['loc'][-1]!r} is {error['msg']}", "leave it out"),

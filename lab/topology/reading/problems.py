@@ -34,8 +34,17 @@ class Located:
     remedy: str = ""
 
     def __str__(self) -> str:
+        return self.line_of("")
+
+    @property
+    def as_warning(self) -> str:
+        """As compilers print a warning: nothing is refused."""
+        return self.line_of("warning: ")
+
+    def line_of(self, severity: str) -> str:
+        """FILE:LINE:COLUMN: SEVERITY MESSAGE; REMEDY."""
         tail = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{tail}"
+        return f"{self.file}:{self.line}:{self.column}: {severity}{self.message}{tail}"
 
 
 class LoadError(UsageError):
@@ -47,6 +56,27 @@ class LoadError(UsageError):
         what = listing(sorted({problem.file for problem in self.problems}))
         title = f"{what} cannot be used: {count} problem{'s' if count > 1 else ''}"
         super().__init__("\n".join([title, *map(str, self.problems)]))
+
+
+class StepsError(UsageError):
+    """All problems of steps that were to be executed; the first part of a path is the step's
+    index."""
+
+    def __init__(self, problems: Iterable[Problem], count: int) -> None:
+        self.problems = tuple(problems)
+        self.count = count
+        if count == 1 and len(self.problems) == 1:
+            super().__init__(self.problems[0].message, self.problems[0].remedy or None)
+        else:
+            super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """Each problem with the number of its step."""
+        return [
+            f"step {int(one.path[0]) + 1}: {one.message}{f'; {one.remedy}' if one.remedy else ''}"
+            for one in self.problems
+        ]
 
 
 def in_the_file(path: Path, kept: Mapping[Path, Sequence[int]]) -> Path:

@@ -5,7 +5,7 @@ One wrong key then does not hide an overlapping prefix elsewhere: one run report
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from lab.topology.reading.problems import Path, Problem, in_the_file
 
 _DEFAULTS = {"name": "unnamed", "story": "", "vnets": {}}
 """Replace missing required keys at the top, so that the rest can still be checked."""
+_REMEDY = "give one, or leave the key out"
 
 
 @dataclass
@@ -36,6 +37,37 @@ class Salvaged:
 
 
 def salvage(data: dict[str, Any]) -> Salvaged:
+    """The valid part of a document. A key without a value is an error, too: whoever leaves it open
+    means something by it, such as `allow:` nothing, where no `allow` means everything."""
+    salvaged = _salvage(data)
+    told = {problem.path for problem in salvaged.problems} | salvaged.invalid
+    empty = [
+        path
+        for path in _empty_values(data, ())
+        if not any(path[:length] in told for length in range(len(path) + 1))
+    ]
+    problems = [Problem(path, f"{path[-1]!r} has no value", _REMEDY) for path in empty]
+    return replace(
+        salvaged,
+        problems=salvaged.problems + problems,
+        invalid=salvaged.invalid | frozenset(empty),
+    )
+
+
+def _empty_values(node: Any, path: Path) -> Iterator[Path]:
+    """Of Azure's documents none: there, null is as good as absent."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if value is None:
+                yield (*path, key)
+            elif key != "properties":
+                yield from _empty_values(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _empty_values(value, (*path, index))
+
+
+def _salvage(data: dict[str, Any]) -> Salvaged:
     """Validate; while there are errors, remove the parts in error and validate again.
 
     Only the errors of the first pass are reported: later ones are consequences.

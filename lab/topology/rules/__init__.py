@@ -1,4 +1,4 @@
-"""Rules over a whole topology. Each module has a table RULES of functions.
+"""Rules over a whole topology. Each module has a table RULES of functions, `warnings` has WARNINGS.
 
 A rule yields a Problem for each violation. It sees a topology without the parts that did not
 validate, so it checks `declared` before it reports a missing name.
@@ -14,6 +14,7 @@ from lab.topology.reading.problems import Problem
 from lab.topology.rules import (
     certificates,
     clients,
+    directories,
     faults,
     gateways,
     names,
@@ -21,6 +22,9 @@ from lab.topology.rules import (
     radius,
     sites,
     steps,
+    throughput,
+    unused,
+    warnings,
 )
 from lab.topology.rules.declared import Declared
 
@@ -33,12 +37,30 @@ _TABLES: Iterable[Iterable[Rule]] = (
     gateways.RULES,
     sites.RULES,
     radius.RULES,
+    directories.RULES,
     steps.RULES,
+    throughput.RULES,
     faults.RULES,
+    unused.RULES,
 )
+
+
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *faults.RUNNING)
+
+
+def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The problems of `expect:` as steps for a running lab."""
+    for rule in _RUNNING:
+        yield from rule(topology, declared)
 
 
 def rule_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The problems that all rules find."""
     for rule in chain.from_iterable(_TABLES):
         yield from rule(topology, declared)
+
+
+def rule_warnings(topology: Topology) -> Iterator[Problem]:
+    """Remarks on a topology without problems."""
+    for rule in warnings.WARNINGS:
+        yield from rule(topology)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from lab.choices import did_you_mean, listing
 from lab.topology.model.topology import Authority, ClientCertificate, Topology
+from lab.topology.model.values import MAXIMUM_COMMON_NAME
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 _Certificate = Authority | ClientCertificate
+_PARTS = {"key": "key", "password": "password", "passwordFile": "password"}
 
 
 def _all(topology: Topology) -> Iterator[tuple[Path, _Certificate]]:
@@ -46,6 +48,21 @@ def issuers_form_no_cycle(topology: Topology, _declared: Declared) -> Iterator[P
             )
 
 
+def names_fit_into_a_subject(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Without a subject, a certificate that the lab issues has its holder's name as common name."""
+    for path, certificate in _all(topology):
+        name = str(path[1])
+        issued = certificate.subject is None and certificate.certificate is None
+        if issued and len(name) > MAXIMUM_COMMON_NAME:
+            yield Problem(
+                path,
+                f"{name!r} has {len(name)} characters, and a common name has at most "
+                f"{MAXIMUM_COMMON_NAME}",
+                "add a shorter `subject`",
+                at_key=True,
+            )
+
+
 def validity_has_a_length(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Validity ends after it begins."""
     for path, certificate in _all(topology):
@@ -60,12 +77,19 @@ def validity_has_a_length(topology: Topology, _declared: Declared) -> Iterator[P
 
 
 def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A key needs its certificate; a user's own file excludes the options of generated ones."""
+    """A key or password needs its certificate; a user's own file excludes the options of generated
+    ones."""
     for path, certificate in _all(topology):
-        if certificate.key and not certificate.certificate:
-            yield Problem(
-                (*path, "key"), "a key without its certificate", "add `certificate: FILE`"
-            )
+        for part in ("key", "password", "passwordFile"):
+            if part in certificate.model_fields_set and not certificate.certificate:
+                message, remedy = (
+                    f"a {_PARTS[part]} without its certificate",
+                    "add `certificate: FILE`",
+                )
+                yield Problem((*path, part), message, remedy)
+        if certificate.password and certificate.passwordFile:
+            message = "the password is given twice"
+            yield Problem((*path, "passwordFile"), message, "leave out one or the other")
         options = {"subject", "validFrom", "validTo", "clientAuth"} & certificate.model_fields_set
         if certificate.certificate and options:
             yield Problem(
@@ -76,18 +100,16 @@ def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Probl
 
 
 def clients_have_issuer_or_files(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A client's certificate has an issuer, or comes as a file with its key."""
+    """A client's certificate has an issuer, or comes as a file."""
     for name, client in topology.clients.items():
         certificate, path = client.certificate, ("clients", name, "certificate")
         if certificate is None:
             continue
-        if certificate.certificate and not certificate.key:
-            yield Problem(path, "a certificate without its key", "add `key: FILE`")
         if not certificate.certificate and certificate.issuer is None:
             yield Problem(
                 path,
                 "the certificate has no issuer",
-                "add `issuer:`, a key of `pki`, or `certificate:` and `key:` files",
+                "add `issuer:`, a key of `pki`, or a `certificate:` file with its key",
             )
 
 
@@ -107,6 +129,7 @@ def issuing_needs_a_key(topology: Topology, _declared: Declared) -> Iterator[Pro
 RULES = (
     issuers_exist,
     issuers_form_no_cycle,
+    names_fit_into_a_subject,
     validity_has_a_length,
     files_go_together,
     clients_have_issuer_or_files,

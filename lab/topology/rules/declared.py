@@ -10,6 +10,7 @@ from lab.topology.reading.problems import Path, in_the_file
 
 _KINDS = {
     "gateways": "a gateway",
+    "connections": "a connection",
     "access": "an access network",
     "clients": "a client",
 }
@@ -23,7 +24,7 @@ class Declared:
     vnets: dict[str, frozenset[str]]
     """VNet to its subnets."""
     nodes: tuple[tuple[str, str, Path], ...]
-    """Name, kind and path of every node in the file."""
+    """Name, kind and path of every node and every connection in the file."""
     hosts: frozenset[str]
     gateways: frozenset[str]
     sites: frozenset[str]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from lab.choices import did_you_mean
 from lab.topology.model import steps
 from lab.topology.model.topology import Topology
 from lab.topology.model.vocabulary import FaultName
-from lab.topology.planning.addressing import radius_name
+from lab.topology.planning.addressing import allocate, radius_name
 from lab.topology.planning.radius_servers import radius_nodes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -41,9 +42,8 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
             yield from _of_a_tunnel(path, step, topology, connected)
         elif step.fault in others:
             yield from _one_of(path, step, *others[step.fault])
-        elif step.fault == "one-server-dead" and len(servers) < 2:
-            yield Problem((*path, "fault"), "there is no second RADIUS server",
-                          "add `second:` to the site's radius, or another server")  # fmt: skip
+        elif step.fault == "one-server-dead":
+            yield from _has_a_second(topology, path, step, servers)
         else:
             sites = [name for name in topology.sites if radius_name(name) in servers]
             yield from _some_of(path, step, [*servers, *sites])
@@ -60,6 +60,35 @@ def _of_a_tunnel(
         yield from _one_of(path, step, [*sites, *topology.connections], "connection")
     else:
         yield from _one_of(path, step, sites, "site with a connection")
+
+
+def _has_a_second(
+    topology: Topology, path: Path, step: steps.Fault, servers: list[str]
+) -> Iterator[Problem]:
+    """Of the servers that gateways ask, at least two stand at the place, and one may die."""
+    known = [*servers, *(name for name in topology.sites if radius_name(name) in servers)]
+    if step.at is not None and step.at not in known:
+        yield from _some_of(path, step, known)
+        return
+    addresses = allocate(topology).private
+    asked = {
+        server.radiusServerAddress
+        for gateway in topology.gateways.values()
+        if gateway.properties.vpnClientConfiguration
+        for server in gateway.properties.vpnClientConfiguration.servers
+    }
+    here = {radius_name(step.at or ""), radius_name(step.at or "", second=True), step.at}
+    found = [
+        name
+        for name in servers
+        if str(addresses.get(name)) in asked and (step.at is None or name in here)
+    ]
+    if len(found) < 2:
+        yield Problem(
+            (*path, "fault"),
+            "there is no second RADIUS server that a gateway asks",
+            "name two in radiusServers of the gateway's document, or use radius-down",
+        )
 
 
 def _one_of(path: Path, step: steps.Fault, known: list[str], what: str) -> Iterator[Problem]:
@@ -82,6 +111,7 @@ def _some_of(path: Path, step: steps.Fault, known: list[str]) -> Iterator[Proble
 
 def only_active_faults_end(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """`endFault` names a fault that an earlier step or the timetable has begun."""
+    yield from _begun_twice(topology)
     active = {fault.fault for fault in topology.faults}
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
@@ -96,4 +126,22 @@ def only_active_faults_end(topology: Topology, _declared: Declared) -> Iterator[
             active.discard(step.endFault)
 
 
+def _begun_twice(topology: Topology) -> Iterator[Problem]:
+    """In the timetable, one fault of a kind is active at a time, whatever its place."""
+    ends: dict[FaultName, float] = {}
+    indices = range(len(topology.faults))
+    for index in sorted(indices, key=lambda n: topology.faults[n].after or 0):
+        fault = topology.faults[index]
+        begin = fault.after or 0
+        if begin <= ends.get(fault.fault, -1):
+            yield Problem(
+                ("faults", index, "fault"),
+                f"{fault.fault} is still active then",
+                "let the other one end before, with `for`",
+            )
+        ends[fault.fault] = begin + (math.inf if fault.seconds is None else fault.seconds)
+
+
 RULES = (faults_have_a_target, only_active_faults_end)
+RUNNING = (faults_have_a_target,)
+"""Rules for steps on a running lab, which knows its active faults itself."""

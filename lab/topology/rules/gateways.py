@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from gateway.arm.fields import VALUES
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.rules.case import LAB
+from gateway.arm.rules.certificates import ROOTS
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
+from lab.topology.planning.spelling import PLACEHOLDER
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
-_PLACEHOLDER = re.compile(r"\$\{(?P<name>[^}.]*)(\.(?P<what>[^}]*))?\}")
 _OPTIONAL = {
     (name,)
     for (model, name), features in VALUES.items()
@@ -67,12 +67,53 @@ def refusals(
         deployment=gateway.deploymentModel,
         former=before,
     )
+    yield from _no_roots(topology, properties, path)
     for violation in found:
         source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""
         remedy = violation.remedy + source
         if violation.source == LAB and violation.path in _OPTIONAL and path[0] == "gateways":
             remedy += f", or go on without it: `ignore: [{violation.path[0]}]`"
         yield Problem((*path, *violation.path), violation.message, remedy)
+
+
+def _no_roots(topology: Topology, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
+    """Placeholders in place of a root that name a client or an intermediate authority."""
+    for index, name in _uploaded(properties):
+        place = (*path, *ROOTS, index, "properties", "publicCertData")
+        authority, client = topology.pki.get(name), topology.clients.get(name)
+        if authority and authority.issuer and (top := _top(topology, name)):
+            yield Problem(
+                place,
+                f"{name!r} is no root: it is an intermediate authority, issued by "
+                f"{authority.issuer!r}",
+                f"upload its root: ${{{top}.publicCertData}}; clients send the intermediates along",
+            )
+        elif client and client.certificate:
+            top = _top(topology, client.certificate.issuer) or "NAME"
+            yield Problem(
+                place,
+                f"{name!r} is no root: it is a client certificate",
+                f"upload the root that it leads to: ${{{top}.publicCertData}}",
+            )
+
+
+def _uploaded(properties: GatewayProperties) -> Iterator[tuple[int, str]]:
+    """The names of certificates that stand for roots in a document, each with its index."""
+    client = properties.vpnClientConfiguration
+    for index, root in enumerate(client.vpnClientRootCertificates if client else ()):
+        found = PLACEHOLDER.fullmatch(root.properties.publicCertData)
+        if found and found["what"] == "publicCertData":
+            yield index, found["name"]
+
+
+def _top(topology: Topology, name: str | None) -> str | None:
+    """The root above an authority; None if there is none (an issuer is unknown, or in a circle)."""
+    for _ in topology.pki:
+        authority = topology.pki.get(name or "")
+        if authority is None or authority.issuer is None:
+            return name if authority else None
+        name = authority.issuer
+    return None
 
 
 def certificate_names(topology: Topology, declared: Declared) -> frozenset[str]:
@@ -92,7 +133,7 @@ def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterat
         for part, value in parts:
             yield from unknown_placeholders(value, (*path, part), known)
     elif isinstance(node, str):
-        for found in _PLACEHOLDER.finditer(node):
+        for found in PLACEHOLDER.finditer(node):
             if found["what"] not in _ATTRIBUTES:
                 yield Problem(path, f"{found[0]} is not a valid placeholder",
                               "write ${NAME.publicCertData} or ${NAME.thumbprint}")  # fmt: skip

@@ -16,17 +16,17 @@ from lab.topology.rules.declared import Declared
 
 
 def a_name_is_used_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Unique over all kinds: a name is a host name, and checks and `exec` find nodes by it."""
-    used = {INTERNET: "the Internet's own node"}
+    """Unique over all kinds and without case: checks and `exec` find nodes by it."""
+    used = _Used({INTERNET: "the Internet's own node"})
     for name, access in topology.access.items():
         if access.proxy:
-            used[proxy_name(name)] = f"the proxy of {name}"
+            used.add(proxy_name(name), f"the proxy of {name}")
     for name, site in topology.sites.items():
-        used |= {node: f"{what} of {name}" for node, what in _extra_nodes(name, site)}
+        for node, what in _extra_nodes(name, site):
+            used.add(node, f"{what} of {name}")
     for name, what, path in declared.nodes:
-        if name in used:
-            yield _taken(path, name, used[name])
-        used.setdefault(name, what)
+        yield from used.refusal(path, name)
+        used.add(name, what)
 
 
 def _extra_nodes(name: str, site: Site) -> Iterator[tuple[str, str]]:
@@ -43,25 +43,48 @@ def _extra_nodes(name: str, site: Site) -> Iterator[tuple[str, str]]:
 
 def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Authorities share a namespace with the certificates of clients and gateways."""
-    used = {PUBLIC_ROOT: "the lab's public authority"}
-    used[RADIUS_ROOT] = "the authority of RADIUS servers"
-    used |= {server_name(name): f"the certificate of {name}" for name in topology.gateways}
-    used |= {
-        node.certificate: f"the certificate of {node.node}"
-        for node in radius_nodes(topology)
-        if node.certificate
-    }
+    used = _Used({PUBLIC_ROOT: "the lab's public authority"})
+    used.add(RADIUS_ROOT, "the authority of RADIUS servers")
+    for name in topology.gateways:
+        used.add(server_name(name), f"the certificate of {name}")
+    for node in radius_nodes(topology):
+        if node.certificate:
+            used.add(node.certificate, f"the certificate of {node.node}")
     for name in topology.clients:
-        if name in used:
-            yield _taken(("clients", name), name, used[name])
-    used |= dict.fromkeys(topology.clients, "the certificate of that client")
+        yield from used.refusal(("clients", name), name)
+    for name in topology.clients:
+        used.add(name, "the certificate of that client")
     for name in topology.pki:
-        if name in used:
-            yield _taken(("pki", name), name, used[name])
+        yield from used.refusal(("pki", name), name)
+        used.add(name, "another authority")
 
 
-def _taken(path: Path, name: str, other: str) -> Problem:
-    return Problem(path, f"{name!r} is used already, for {other}", "choose another name", True)
+class _Used:
+    """Names and their use; as in ARM, case makes no difference."""
+
+    def __init__(self, uses: dict[str, str]) -> None:
+        self._uses = {name.casefold(): (name, what) for name, what in uses.items()}
+
+    def add(self, name: str, what: str) -> None:
+        self._uses.setdefault(name.casefold(), (name, what))
+
+    def refusal(self, path: Path, name: str) -> Iterator[Problem]:
+        """A problem if the name is used."""
+        other, what = self._uses.get(name.casefold(), ("", ""))
+        if other:
+            spelled = "" if other == name else f" as {other!r}"
+            yield Problem(path, f"{name!r} is used already{spelled}, for {what}",
+                          "choose another name: case makes no difference" if spelled
+                          else "choose another name", True)  # fmt: skip
+
+
+def a_subnet_name_is_used_once(_topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """In its VNet."""
+    for vnet, subnets in declared.vnets.items():
+        used = _Used({})
+        for subnet in sorted(subnets):
+            yield from used.refusal(("vnets", vnet, "subnets", subnet), subnet)
+            used.add(subnet, "another subnet")
 
 
 def gateways_are_in_a_vnet(topology: Topology, declared: Declared) -> Iterator[Problem]:
@@ -137,6 +160,7 @@ def _nowhere(path: Path, what: str, name: str, known: Iterable[str]) -> Problem:
 RULES = (
     a_name_is_used_once,
     a_certificate_name_is_used_once,
+    a_subnet_name_is_used_once,
     gateways_are_in_a_vnet,
     one_gateway_a_vnet,
     hosts_are_in_a_subnet,

@@ -1,13 +1,13 @@
-"""Prefixes and addresses: nothing overlaps, everything fits."""
+"""Prefixes and addresses: what meets does not overlap, everything fits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Literal, TypeVar
 
+from gateway.arm.rules.addresses import NOT_HANDED_OUT
 from lab.topology.model.sites import Site
 from lab.topology.model.topology import GATEWAY_SUBNET, Topology, Vnet
 from lab.topology.model.values import IpAddress, Network
@@ -15,6 +15,7 @@ from lab.topology.planning.addressing import (
     ACCESS_PUBLIC,
     AZURE_FIRST,
     GATEWAY_PUBLIC,
+    PRIVATE_LINKS,
     RESERVED,
     SITE_PAIRS,
     NoRoomError,
@@ -32,6 +33,7 @@ from lab.topology.rules.declared import Declared
 SMALLEST_SUBNET = 8
 """Addresses in a /29: Azure's smallest subnet, GatewaySubnet included."""
 SMALLEST_LAN = 16
+DNS_PORT = 53
 
 T = TypeVar("T")
 
@@ -44,8 +46,13 @@ class _Claim:
     owner: str
     prefix: Network
     path: Path
-    hidden: bool = False
-    """Behind NAT: two hidden networks may have the same prefix."""
+    realm: str = ""
+    """The VNet in whose routes it is, if any: a VNet's own, that of a pool's gateway or of a site's
+    tunnel."""
+    public: bool = False
+    """An access network without NAT: gateways and the Internet see its addresses."""
+    connected: frozenset[str] = frozenset()
+    """The VNets that have routes to it by a VNet-to-VNet connection."""
 
     def __str__(self) -> str:
         whose = {
@@ -60,28 +67,60 @@ class _Claim:
 def _claims(topology: Topology) -> Iterator[_Claim]:
     for name, vnet in topology.vnets.items():
         for index, prefix in enumerate(vnet.addressSpace):
-            yield _Claim("vnet", name, prefix, ("vnets", name, "addressSpace", index))
+            path: Path = ("vnets", name, "addressSpace", index)
+            yield _Claim("vnet", name, prefix, path, name, connected=_connected(topology, name))
     for name, site in topology.sites.items():
-        yield _Claim("site", name, site.lan, ("sites", name, "lan"))
+        yield _Claim("site", name, site.lan, ("sites", name, "lan"), _realm(topology, site))
     for name, access in topology.access.items():
         if access.lan:
-            yield _Claim("lan", name, access.lan, ("access", name, "lan"), access.nat)
-    for name in topology.gateways:
+            path = ("access", name, "lan")
+            yield _Claim("lan", name, access.lan, path, public=not access.nat)
+    for name, gateway in topology.gateways.items():
         where: Path = ("gateways", name, "properties", "vpnClientConfiguration")
         where = (*where, "vpnClientAddressPool", "addressPrefixes")
         for index, prefix in enumerate(pool(topology, name)):
-            yield _Claim("pool", name, prefix, (*where, index))
+            yield _Claim("pool", name, prefix, (*where, index), gateway.vnet)
 
 
-def prefixes_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """VNets, access networks and pools; Azure's rules check a pool against its own VNet."""
+def _connected(topology: Topology, vnet: str) -> frozenset[str]:
+    pairs = (
+        tuple(topology.gateways[name].vnet for name in one.gateways if name in topology.gateways)
+        for one in topology.connections.values()
+    )
+    return frozenset(other for pair in pairs if vnet in pair for other in pair) - {vnet}
+
+
+def _realm(topology: Topology, site: Site) -> str:
+    if site.connection:
+        gateway = topology.gateways.get(site.connection.to)
+        return gateway.vnet if gateway else ""
+    return next(iter(topology.vnets), "") if site.privateLink else ""
+
+
+def prefixes_that_meet_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Prefixes that one router has to tell apart. VNets meet by a connection only, and nobody
+    outside sees a network behind NAT; Azure's rules check a pool against its own VNet."""
     claims = [(claim.prefix, claim) for claim in _claims(topology)]
-    for first, second in _clashes(claims, partial(_harmless, topology)):
+    for first, second in _clashes(claims, lambda one, two: not _meeting_place(one, two)):
         yield Problem(
             second.path,
-            f"{second.prefix} overlaps {first.prefix} of {first}",
-            "choose a prefix that nothing else uses",
+            f"{second.prefix} overlaps {first.prefix} of {first}: {_meeting_place(first, second)}",
+            "choose a prefix that the other does not have",
         )
+
+
+def _meeting_place(first: _Claim, second: _Claim) -> str:
+    """Who would have two routes for an address; empty if nobody."""
+    kinds = {first.kind, second.kind}
+    if first.public or second.public:
+        hidden = kinds == {"lan"} and not (first.public and second.public)
+        return "" if hidden else "an access network without NAT is seen by everybody"
+    if first.realm and first.realm == second.realm and kinds not in ({"pool"}, {"pool", "vnet"}):
+        return f"the VNet {first.realm!r} has routes to both"
+    for one, other in permutations((first, second)):
+        if other.realm in one.connected:
+            return f"the VNet {other.realm!r} has routes to both"
+    return ""
 
 
 def _clashes(
@@ -108,24 +147,20 @@ def _clashes(
         chain.append(this)
 
 
-def _harmless(topology: Topology, first: _Claim, second: _Claim) -> bool:
-    both_hidden = first.hidden and second.hidden
-    both_of_one_pool = first.kind == second.kind == "pool" and first.owner == second.owner
-    own_vnet = second.kind == "pool" and first.kind == "vnet" and (
-        topology.gateways[second.owner].vnet == first.owner
-    )  # fmt: skip
-    return both_hidden or both_of_one_pool or own_vnet
-
-
 def reserved_prefixes_are_not_used(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """The lab's Internet and the kernel have prefixes of their own."""
+    """The lab's Internet and the kernel have prefixes of their own; Azure's rules keep pools from
+    the kernel's."""
+    reserved = dict(RESERVED)
+    if any(site.privateLink for site in topology.sites.values()):
+        reserved["private links"] = PRIVATE_LINKS
     for claim in _claims(topology):
-        for use, prefix in RESERVED.items():
-            if overlap(claim.prefix, prefix):
+        for use, prefix in reserved.items():
+            azures = claim.kind == "pool" and prefix in NOT_HANDED_OUT
+            if overlap(claim.prefix, prefix) and not azures:
                 yield Problem(
                     claim.path,
                     f"{claim.prefix} overlaps {prefix}, which is reserved for {use}",
-                    "choose a private prefix: of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+                    "choose another, such as one of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
                 )
 
 
@@ -177,7 +212,8 @@ def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     for name, vnet in topology.vnets.items():
         for host_name, host in vnet.hosts.items():
             prefix = vnet.subnets.get(host.subnet)
-            if prefix and host.address and not _usable(host.address, prefix):
+            large = prefix and prefix.num_addresses >= SMALLEST_SUBNET  # else subnets_fit says so
+            if prefix and large and host.address and not _usable(host.address, prefix):
                 yield Problem(
                     ("vnets", name, "hosts", host_name, "address"),
                     f"{host.address} cannot be used in {prefix}",
@@ -202,6 +238,28 @@ def _full_subnets(name: str, vnet: Vnet) -> Iterator[Problem]:
             hand_out(prefix, requested, first=AZURE_FIRST)
         except NoRoomError as error:
             yield Problem(("vnets", name, "subnets", subnet), str(error), "make it larger")
+
+
+def routed_networks_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The lab's Internet, which would have to know the way back, has IPv4 alone."""
+    for name, access in topology.access.items():
+        if access.lan and access.lan.version != 4 and not access.nat:
+            yield Problem(
+                ("access", name, "lan"),
+                f"{access.lan} is IPv6, and the lab's Internet routes IPv4 alone",
+                "an IPv4 prefix, or leave `nat: false` out",
+            )
+
+
+def proxies_have_a_port(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The proxy's node answers DNS, too, for clients whom nobody else answers."""
+    for name, access in topology.access.items():
+        if access.proxy and access.proxy.port == DNS_PORT:
+            yield Problem(
+                ("access", name, "proxy", "port"),
+                f"the proxy's node answers DNS on port {DNS_PORT}",
+                "choose another port, such as 3128",
+            )
 
 
 def access_networks_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -283,7 +341,7 @@ def the_internet_has_room(topology: Topology, _declared: Declared) -> Iterator[P
         try:
             pairs(prefix, names)
         except NoRoomError as error:
-            yield Problem((path,), str(error), f"use fewer {path}")
+            yield Problem((path,), str(error), "use fewer of them")
 
 
 def _inside(prefix: Network, space: Network) -> bool:
@@ -302,12 +360,14 @@ def _length(prefix: Network, addresses: int) -> str:
 
 
 RULES = (
-    prefixes_do_not_overlap,
+    prefixes_that_meet_do_not_overlap,
     reserved_prefixes_are_not_used,
     subnets_fit,
     gateways_are_in_ipv4,
     hosts_fit,
     sites_fit,
     access_networks_fit,
+    routed_networks_are_in_ipv4,
+    proxies_have_a_port,
     the_internet_has_room,
 )

@@ -11,6 +11,7 @@ from lab.topology.planning.radius_servers import password_of, radius_nodes, secr
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 from radius.freeradius_sections import can_be_quoted
+from radius.reasons import bare
 
 
 def eap_tls_has_an_authority(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -78,13 +79,28 @@ def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Pr
         if not declared.whole("sites") or not declared.whole("vnets"):
             continue
         if client.user is not None and password_of(topology, client) is None:
+            user = bare(client.user)
+            servers = "a RADIUS server or a directory" if user == client.user else "a directory"
             yield Problem(
                 ("clients", name, "user"),
                 f"no RADIUS server or directory has the user {client.user!r}",
-                "add it to the users of a RADIUS server or a directory, or give a `password`",
+                f"add {user!r} to the users of {servers}, or give a `password`",
             )
         if client.password is not None and client.user is None:
             yield Problem(("clients", name, "password"), "a password without a user", "add `user:`")
+
+
+def servers_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Gateways ask them over IPv4 alone."""
+    for vnet_name, vnet in topology.vnets.items():
+        for name, host in vnet.hosts.items():
+            subnet = vnet.subnets.get(host.subnet)
+            if host.radius and subnet and subnet.version != 4:
+                yield Problem(
+                    ("vnets", vnet_name, "hosts", name, "subnet"),
+                    f"{subnet} is IPv6, and gateways ask RADIUS servers over IPv4 alone",
+                    "put the server into a subnet of IPv4",
+                )
 
 
 def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -111,5 +127,6 @@ RULES = (
     authorities_exist,
     groups_need_a_directory,
     users_have_a_password,
+    servers_are_in_ipv4,
     secrets_can_be_written,
 )

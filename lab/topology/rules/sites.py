@@ -43,14 +43,10 @@ def connection_refusals(
 
 
 def vnets_are_connected_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """A VNet-to-VNet connection has two gateways, which suit it, and a name of its own."""
+    """A VNet-to-VNet connection has two gateways, which suit it."""
     seen: dict[frozenset[str], str] = {}
     for name, connection in topology.connections.items():
         path: Path = ("connections", name)
-        if name in declared.sites:
-            yield Problem(
-                path, f"{name!r} is the name of a site", "choose another name", at_key=True
-            )
         yield from _ends(topology, declared, name, connection)
         first, second = connection.gateways
         both = frozenset(connection.gateways)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -16,10 +16,12 @@ from lab.merge import merge
 from lab.topology.model import steps
 from lab.topology.model.topology import Client, Topology
 from lab.topology.planning.addressing import link_name, proxy_name
+from lab.topology.planning.needs import has_clients, may_authenticate
 from lab.topology.planning.radius_servers import radius_nodes
 from lab.topology.planning.wiring import INTERNET
 from lab.topology.reading.error_text import problem_of
 from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.clients import gateway_of
 from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from lab.topology.rules.sites import connection_refusals
@@ -27,6 +29,8 @@ from radius.reasons import bare
 
 _Reach = steps.Reaches | steps.CannotReach
 _ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
+_ELSEWHERE: tuple[type, ...] = (steps.Throughput, steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)
+"""Steps whose names other rules check."""
 _GATEWAY = (steps.Update, steps.Delete, steps.Create)
 _AT_A_GATEWAY = (steps.Connects, steps.Revoke, steps.Reinstate, steps.Disconnect,
                  steps.RadiusInTunnel)  # fmt: skip
@@ -37,19 +41,19 @@ _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRek
 
 def steps_name_existing_nodes(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Subject and peer of each step exist."""
-    nodes = _all_nodes(topology, declared)
+    nodes = all_nodes(topology, declared)
     for index, step in enumerate(topology.expect):
         verb = steps.verb_of(step) or ""
-        if isinstance(step, (steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)):
+        if isinstance(step, _ELSEWHERE):
             continue
         kind, known = _subjects(step, nodes, declared)
-        yield from _unknown(("expect", index, verb), kind, getattr(step, verb), known)
+        yield from unknown(("expect", index, verb), kind, getattr(step, verb), known)
         if isinstance(step, steps.Connects) and step.radius is not None:
             servers = frozenset(node.node for node in radius_nodes(topology))
-            yield from _unknown(("expect", index, "radius"), "RADIUS server", step.radius, servers)
+            yield from unknown(("expect", index, "radius"), "RADIUS server", step.radius, servers)
         if isinstance(step, _PEERS) and step.host is not None:
             peers = nodes - frozenset(declared.vnets)  # a VNet has no address of its own
-            yield from _unknown(("expect", index, "host"), "node", step.host, peers)
+            yield from unknown(("expect", index, "host"), "node", step.host, peers)
 
 
 def _subjects(
@@ -64,7 +68,8 @@ def _subjects(
     return "client", declared.clients
 
 
-def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
+def all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
+    """The names of all nodes, as far as they are known."""
     proxies = {proxy_name(name) for name, access in topology.access.items() if access.proxy}
     links = {link_name(name) for name, site in topology.sites.items() if site.privateLink}
     servers = {node.node for node in radius_nodes(topology)}
@@ -82,13 +87,14 @@ def _all_nodes(topology: Topology, declared: Declared) -> frozenset[str]:
     )
 
 
-def _unknown(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
+def unknown(path: Path, kind: str, name: str, known: frozenset[str]) -> Iterator[Problem]:
+    """A problem if the name is not known."""
     if name not in known:
         yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, known))
 
 
 def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """The client's operating system can dial the protocol, and the gateway offers it."""
+    """The client's operating system can dial the protocol."""
     for index, step in enumerate(topology.expect):
         if not isinstance(step, steps.Connects | steps.Refused):
             continue
@@ -98,8 +104,15 @@ def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Itera
             continue
         yield from _cannot_dial(("expect", index), name, client, step)
         if isinstance(step, steps.Connects):
-            yield from _not_offered(("expect", index, "over"), topology, client, step)
             yield from _wrong_order(("expect", index, "after"), name, client, step)
+
+
+def gateways_offer_what_is_dialled(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """The gateway's document in the file offers the protocol."""
+    for index, step in enumerate(topology.expect):
+        if isinstance(step, steps.Connects) and step.connects in topology.clients:
+            client = topology.clients[step.connects]
+            yield from _not_offered(("expect", index), topology, client, step)
 
 
 def _cannot_dial(
@@ -111,29 +124,34 @@ def _cannot_dial(
             yield Problem(
                 (*path, key),
                 f"{name!r} cannot dial {protocol}",
-                f"{client.os} dials {', '.join(client.dials)}",
+                f"{'its protocols are' if client.protocols else f'{client.os} dials'} "
+                f"{', '.join(client.dials)}",
             )
 
 
 def _not_offered(
     path: Path, topology: Topology, client: Client, step: steps.Connects
 ) -> Iterator[Problem]:
-    only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
-    gateway = topology.gateways.get(client.gateway or only)
+    gateway = topology.gateways.get(gateway_of(topology, client) or "")
     if gateway is None or any(isinstance(other, _CHANGES) for other in topology.expect):
         return  # a change may enable it later
     configuration = gateway.properties.vpnClientConfiguration
     offered = configuration.vpnClientProtocols if configuration else ()
-    if step.over in client.dials and step.over not in offered:
-        yield Problem(
-            path,
-            f"the gateway does not offer {step.over}",
-            f"it offers {', '.join(offered) or 'nothing'}: see its vpnClientProtocols",
-        )
+    for key, protocol in (("over", step.over), ("after", step.after)):
+        if protocol in client.dials and protocol not in offered:
+            yield Problem(
+                (*path, key),
+                f"the gateway does not offer {protocol}",
+                f"it offers {', '.join(offered) or 'nothing'}: see its vpnClientProtocols",
+            )
 
 
 def _wrong_order(path: Path, name: str, client: Client, step: steps.Connects) -> Iterator[Problem]:
     order = client.dials
+    if step.over is None and step.after == order[-1]:
+        yield Problem(
+            path, f"{name!r} tries nothing after {step.after}", f"its order is {', '.join(order)}"
+        )
     dialled = step.over in order and step.after in order
     if dialled and order.index(step.after) >= order.index(step.over):
         yield Problem(
@@ -156,6 +174,56 @@ def reaching_needs_a_target(topology: Topology, declared: Declared) -> Iterator[
             yield Problem((*path, "port"), "ICMP has no ports", "leave it out")
         if step.protocol != "icmp" and step.port is None:
             yield Problem(path, f"{step.protocol.upper()} needs a port", "add `port: 80`")
+
+
+def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Only a site with a connection has a tunnel."""
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, steps.Tunnel):
+            continue
+        site = topology.sites.get(step.tunnel)
+        if site and site.connection is None and declared.whole("sites", step.tunnel):
+            yield Problem(
+                ("expect", index, "tunnel"),
+                f"the site {step.tunnel!r} has no tunnel",
+                "add `connection: {to: GATEWAY, sharedKey: ...}` to the site",
+            )
+
+
+def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The list of revoked certificates is a part of the point-to-site configuration."""
+    if not declared.whole("gateways"):
+        return
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, steps.Revoke | steps.Reinstate):
+            continue
+        verb = steps.verb_of(step) or ""
+        gateway = gateway_of(topology, topology.clients.get(getattr(step, verb)))
+        if gateway and not has_clients(topology, gateway):
+            yield Problem(
+                ("expect", index, verb),
+                f"{gateway!r} has no point-to-site connections",
+                "add `vpnClientConfiguration` to its properties",
+            )
+
+
+def radius_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A step about RADIUS needs a client whose gateway asks such a server."""
+    if not declared.whole("gateways"):
+        return
+    for index, step in enumerate(topology.expect):
+        verb = steps.verb_of(step) or ""
+        about = isinstance(step, steps.RadiusInTunnel) or (
+            isinstance(step, steps.Connects) and step.radius is not None
+        )
+        client = topology.clients.get(getattr(step, verb)) if about else None
+        gateway = gateway_of(topology, client)
+        if gateway and not may_authenticate(topology, gateway, "Radius"):
+            yield Problem(
+                ("expect", index, "radius" if isinstance(step, steps.Connects) else verb),
+                f"{gateway!r} asks no RADIUS server",
+                "see vpnAuthenticationTypes of its vpnClientConfiguration",
+            )
 
 
 def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iterator[Problem]:
@@ -239,26 +307,50 @@ class _Change:
     ) -> Generator[Problem, None, GatewayProperties | None]:
         """What is wrong with the base into which the patch is merged; returns the document, if
         nothing is."""
+        document = with_secrets(base.model_dump(mode="json", exclude_unset=True), secrets_in(base))
+        yield from self._unknown_keys(merge(document, patch, keep_null=True), path)
         names = certificate_names(self.topology, self.declared)
         unknown = list(unknown_placeholders(patch, path, names))
         yield from unknown
         if unknown:
             return None
-        document = with_secrets(base.model_dump(mode="json", exclude_unset=True), secrets_in(base))
         whole = {"name": self.gateway, "properties": merge(document, patch)}
         found = canonical(VirtualNetworkGateway, whole)
         try:
             resource = VirtualNetworkGateway.model_validate(found.document)
         except ValidationError as error:
-            data = {"gateways": {self.gateway: whole}}
-            for one in error.errors(include_url=False):
-                one["loc"] = ("gateways", self.gateway, *one["loc"])
-                problem = problem_of(one, data)
-                yield Problem((*path, *problem.path[3:]), problem.message, problem.remedy)
+            yield from self._problems(error, whole["properties"], path)
             return None
         refused = list(self._refused(resource.properties, path))
         yield from refused
         return None if refused else resource.properties
+
+    def _unknown_keys(self, document: dict[str, Any], path: Path) -> Iterator[Problem]:
+        """Keys that the patch takes out, and that no document has; others are found in the
+        result."""
+        try:
+            VirtualNetworkGateway.model_validate({"name": self.gateway, "properties": document})
+        except ValidationError as error:
+            for problem in self._problems(error, document, path, taken_out=True):
+                yield replace(problem, at_key=True)
+
+    def _problems(
+        self,
+        error: ValidationError,
+        document: dict[str, Any],
+        path: Path,
+        *,
+        taken_out: bool = False,
+    ) -> Iterator[Problem]:
+        """The errors in the document as problems of the patch; `taken_out`: only unknown keys
+        that are null."""
+        whole = {"gateways": {self.gateway: {"properties": document}}}
+        for one in error.errors(include_url=False):
+            if taken_out and (one["type"] != "extra_forbidden" or one["input"] is not None):
+                continue
+            one["loc"] = ("gateways", self.gateway, *one["loc"])
+            problem = problem_of(one, whole)
+            yield Problem((*path, *problem.path[3:]), problem.message, problem.remedy)
 
     def _refused(self, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
         """What Azure refuses of the document, and of the connections that the gateway keeps."""
@@ -278,29 +370,50 @@ class _Change:
                 yield Problem(path, f"the connection of {name}: {problem.message}", problem.remedy)
 
 
+def changes_name_certificates(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The placeholders in an `update` or a `create` are certificates of the topology."""
+    known = certificate_names(topology, declared)
+    for index, step in enumerate(topology.expect):
+        if isinstance(step, _CHANGES):
+            yield from unknown_placeholders(step.properties, ("expect", index, "properties"), known)
+
+
 def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """`approve` and `deny` need a server with a second factor, and a user who dials."""
-    asks = any(node.service.secondFactor for node in radius_nodes(topology))
+    asks = any(
+        node.service.secondFactor and node.service.secondFactor.approved != "typed"
+        for node in radius_nodes(topology)
+    )
     users = frozenset(bare(client.user) for client in topology.clients.values() if client.user)
     for index, step in enumerate(topology.expect):
         if not isinstance(step, steps.SECOND_FACTOR):
             continue
         verb = steps.verb_of(step) or ""
         if asks:
-            yield from _unknown(("expect", index, verb), "user", getattr(step, verb), users)
+            yield from unknown(("expect", index, verb), "user", getattr(step, verb), users)
         elif declared.whole("sites") and declared.whole("vnets"):
             yield Problem(
                 ("expect", index),
-                "no RADIUS server asks for a second factor",
+                "no RADIUS server asks for a second factor that can be approved",
                 "add `secondFactor: {approved: asked}` to a `radius:`",
             )
 
 
-RULES = (
+_AT_ANY_TIME = (
     steps_name_existing_nodes,
+    tunnels_exist,
     clients_dial_what_they_can,
     reaching_needs_a_target,
     revoking_needs_a_certificate,
     approvals_need_a_second_factor,
+)
+RULES = (
+    *_AT_ANY_TIME,
+    radius_is_asked,
+    revoking_needs_a_configuration,
+    gateways_offer_what_is_dialled,
     changes_are_accepted,
 )
+RUNNING = (*_AT_ANY_TIME, changes_name_certificates)
+"""Rules for steps on a running lab, whose gateway's document may not be the file's any more: the
+gateway itself judges what is dialled and each change."""

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from vici.protocol import Message
 
 from gateway.arm.connections import Connection, LocalNetworkGateway
@@ -26,8 +27,11 @@ from gateway.policy.refusals import BoundedLog
 from gateway.policy.trust import load_public_cert_data
 from gateway.reconcile import Gateway, _networks
 from gateway.s2s import config as s2s_config
+from lab.pki.authority import Credential
 from lab.topology.load import TopologyFile, load_bytes
-from lab.topology.reading.files import _certificate, _FlawError, _private_key, _public_key
+from lab.topology.planning.describe import describe
+from lab.topology.planning.plan import Plan
+from lab.topology.reading.identities import Files, read_identity
 from lab.topology.reading.problems import LoadError
 from tests.fuzz.engine import SOURCE, Target
 from tests.fuzz.mutations import join, of_bytes, of_json, of_steps, of_text, split
@@ -35,6 +39,8 @@ from tests.fuzz.targets.gateways import engine_context
 from tests.fuzz.targets.keys import authority, der, pem
 from tests.rigs.azure_documents import SHAPES, get
 from tests.rigs.fences import RecordingFence
+from tests.rigs.made_up import Maker
+from tests.rigs.written import written
 
 # ---------------------------------------------------------------------------------- topologies
 
@@ -60,25 +66,56 @@ def told(*words: str) -> None:
     assert all(words)
 
 
+def made_up_seeds() -> list[bytes]:
+    return [bytes((number,)) for number in range(32)]
+
+
+def made_up(data: bytes) -> int:
+    """Everything that is accepted has a plan, and what daemons are to read can be written. Whether
+    these take it is in tests/e2e/test_made_up.py."""
+    text = Maker(int.from_bytes(data[:8])).text().encode()
+    try:
+        plan = TopologyFile(TOPOLOGIES / "x.yaml", load_bytes(text, "x.yaml", TOPOLOGIES)).plan()
+    except LoadError as error:
+        told(*(problem.message for problem in error.problems), str(error))
+        return len(error.problems)
+    describe(plan)
+    return -sum(len(one.files) for one in written(plan, dict.fromkeys(_certificates(plan), _one())))
+
+
+def _certificates(plan: Plan) -> list[str]:
+    return [certificate.name for certificate in plan.certificates]
+
+
+@cache
+def _one() -> Credential:
+    """The same for all: nobody looks at it here."""
+    one = authority("rsa")
+    assert isinstance(one.key, RSAPrivateKey)
+    return Credential("root", one.certificate, one.key)
+
+
 # --------------------------------------------------------------------------- files of keys
 
 
 def file_seeds() -> list[bytes]:
-    return [one for kind in ("ec", "rsa") for one in pem(kind)]
+    items = [list(pem(kind)) for kind in ("ec", "rsa")]
+    return [*(one for item in items for one in item), *map(b"".join, items)]
 
 
 @cache
 def _file() -> Path:
-    return Path(tempfile.mkdtemp(), "file.pem")
+    return Path(tempfile.mkdtemp(), "file")
 
 
 def key_file(data: bytes) -> None:
-    """Its public key, or what is wrong with it."""
+    """The identity in it, or what is wrong with it."""
     _file().write_bytes(data)
-    for read in (_certificate, _private_key):
-        try:
-            assert _public_key(_file(), read)
-        except _FlawError as flaw:
+    for password in (None, "secret"):
+        files = Files(_file().parent, _file().name, password=password)
+        identity, flaws = read_identity(files, needs_key=True)
+        assert (identity is None) == bool(flaws)
+        for flaw in flaws:
             told(flaw.message, flaw.remedy)
 
 
@@ -249,7 +286,8 @@ def mutate_file(dice: random.Random, data: bytes, others: Sequence[bytes]) -> by
 
 TARGETS = (
     Target("topology", topology_seeds, topology, ("lab/topology/",), of_text, quick=40, cpu=3),
-    Target("key-files", file_seeds, key_file, ("lab/topology/reading/files.py",), mutate_file,
+    Target("made-up", made_up_seeds, made_up, ("lab/topology/", "radius/"), quick=60, cpu=3),
+    Target("key-files", file_seeds, key_file, ("lab/topology/reading/identities.py",), mutate_file,
            quick=300),
     Target("arm-gateway", gateway_seeds, gateway_document,
            ("gateway/arm/resource.py", "gateway/arm/documents.py", "gateway/arm/rules/",

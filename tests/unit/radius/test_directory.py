@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from radius.directory import (
     Domain,
     User,
@@ -12,6 +14,7 @@ from radius.directory import (
     hosts,
     kerberos_conf,
     member_conf,
+    password_flaw,
     provisioning,
 )
 
@@ -54,3 +57,15 @@ def test_the_program_gets_everything_and_no_repr_has_a_password() -> None:
     told = json.loads(provisioning(DOMAIN, "192.168.50.5", "secret"))
     assert (told["domain"], told["host"], told["users"][0]["name"]) == ("CORP", "dc1", "alice")
     assert "Pa55w0rd!" not in repr(DOMAIN)
+
+
+@pytest.mark.parametrize(
+    ("password", "accepted"),
+    [
+        ("Secret1", True), ("Secre1", False), ("secret12", False), ("secret1!", True),
+        ("ßäöüÄ12", True), ("äöüé 12", False), ("日本語Aa1", False), ("日本語Aa12", True),
+        ("       ", False), ("😀😀Ab", False), ("😀😀Abc", True),
+    ],
+)  # fmt: skip
+def test_a_new_domains_policy_wants_three_kinds(password: str, accepted: bool) -> None:
+    assert (password_flaw(password) == "") is accepted

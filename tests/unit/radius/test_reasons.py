@@ -75,6 +75,10 @@ FREERADIUS = "".join(
         ("erin", "eap_peap: The users session was previously rejected: returning reject (again.)"),
         ("frances", f"{MSCHAP} 'NT_STATUS_LOGON_FAILURE (0xc000006d)'"),
         ("zoe", ""),
+        ("gus", f"{MSCHAP} 'NT_STATUS_NO_SUCH_USER (0xc0000064)'"),
+        ("ivy", "mschap: FAILED: No NT-Password.  Cannot perform authentication"),
+        ("jo", "No Auth-Type found: rejecting the user via Post-Auth-Type = Reject"),
+        ("kim", "eap: No mutually acceptable types found"),
     )
 )
 
@@ -88,6 +92,10 @@ def test_freeradius_log_lines_have_reasons() -> None:
         ("erin", "not-in-group"),
         ("frances", "password"),
         ("zoe", "refused"),
+        ("gus", "unknown-user"),
+        ("ivy", "unknown-user"),
+        ("jo", "no-method"),
+        ("kim", "no-method"),
     ]
 
 
@@ -100,6 +108,19 @@ def test_the_more_specific_log_decides() -> None:
         assert found is not None
         assert found.reason == reason
     assert telling("nobody", logs) is None
+
+
+def test_a_log_with_several_reasons_for_one_user_tells_nothing_of_one_dial() -> None:
+    once = line("alice", "mschap: MS-CHAP2-Response is incorrect")
+    both = once + line("alice", f"{MSCHAP} 'NT_STATUS_ACCOUNT_LOCKED_OUT (0xc0000234)'")
+    twice = [list(of_freeradius(once * 2)), list(of_freeradius(line("bob", "x")))]
+    found = telling("alice", twice, agreed=True)
+    assert found is not None
+    assert found.reason == "password"
+    assert telling("alice", [list(of_freeradius(both))], agreed=True) is None
+    last = telling("alice", [list(of_freeradius(both))])
+    assert last is not None
+    assert last.reason == "locked-out"
 
 
 @given(st.text())

@@ -66,6 +66,17 @@ def test_the_seeds_table() -> None:
         "VpnGw3AZ": 1000,
     }
     assert {s.sstp_connections for s in SKUS.values()} == {128}
+    assert {name: s.aggregate_mbps for name, s in SKUS.items()} == {
+        "Basic": 100,
+        "Standard": 100,
+        "HighPerformance": 200,
+        "VpnGw1": 650,
+        "VpnGw2": 1000,
+        "VpnGw3": 1250,
+        "VpnGw1AZ": 650,
+        "VpnGw2AZ": 1000,
+        "VpnGw3AZ": 1250,
+    }
     assert [s.site_to_site_tunnels for s in SKUS.values()] == [10, 10] + [30] * 7
     assert [s.zone_redundant for s in SKUS.values()] == [False] * 6 + [True] * 3
     assert [s.bgp for s in SKUS.values()] == [False] + [True] * 8

@@ -37,7 +37,7 @@ def request(eap: bytes, secret: bytes = SECRET, number: int = 7, **more: Any) ->
     )
     packet.AddAttribute("User-Name", b"alice")
     packet.AddAttribute("NAS-Port", 12)
-    packet.AddAttribute("Calling-Station-Id", "192.0.2.2")
+    packet.AddAttribute("Calling-Station-Id", "192.0.2.2[61234]")
     for name, value in more.items():
         packet.AddAttribute(name, value)
     packet[79] = [eap[at : at + 253] for at in range(0, len(eap), 253)]
@@ -55,6 +55,7 @@ def accounting(status: int, token: bytes, secret: bytes = SECRET, number: int = 
     packet[44] = [b"1-12"]
     packet[25] = [token]
     packet.AddAttribute("NAS-Port", 12)
+    packet.AddAttribute("Calling-Station-Id", "192.0.2.2[61234]")
     packet[8] = [IPv4Address("172.16.0.1").packed]
     return packet
 

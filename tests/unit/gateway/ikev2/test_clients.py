@@ -238,6 +238,24 @@ def test_a_clients_identity_cannot_forge_a_record(line: str) -> None:
     assert refusals(line) == []
 
 
+def test_a_refusal_by_charon_has_the_port_of_its_own_ike_sas_newest_packet() -> None:
+    log = DiagnosticLog()
+    reader = Refusals(log, frozenset, lambda _: False, lambda _: None)
+    received = "received packet: from 192.0.2.2[{}] to 203.0.113.10[500] (300 bytes)"
+    for number, line in (
+        ("7", received.format(500)),
+        ("7", "192.0.2.2 is initiating an IKE_SA"),
+        ("8", received.format(12008)),
+        ("8", "192.0.2.2 is initiating an IKE_SA"),
+        ("7", received.format(12007)),
+        ("8", NO),
+        ("7", LAST),
+    ):
+        reader.feed(vici.LogLine("NET", number, line))
+    rows = [(row["publicPort"], row["attemptTime"] <= row["time"]) for row in log.documents()]
+    assert rows == [("12008", True), ("12007", True)]
+
+
 def test_logged_refusals_and_those_of_sites_devices_are_not_logged_again() -> None:
     assert refusals(LAST, recorded=True) == []
     assert refusals(LAST, peers=frozenset(("192.0.2.2",))) == []

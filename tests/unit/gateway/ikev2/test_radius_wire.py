@@ -37,8 +37,40 @@ def asked(eap: bytes = IDENTITY) -> wire.Asked:
 def test_a_request_of_charons_is_read() -> None:
     found = asked(ANSWER + bytes(600))
     assert found.eap == ANSWER + bytes(600)
-    assert (found.uniqueid, found.address, found.state) == ("12", "192.0.2.2", None)
+    assert (found.uniqueid, found.address, found.port) == ("12", "192.0.2.2", "61234")
+    assert found.state is None
     assert (found.identifier, found.authenticator) == (7, bytes(16))
+
+
+def cut_identity(name: bytes, user: bytes, kind: int = 1) -> bytes:
+    """What is read of an identity as charon sends it, in one attribute; and the User-Name."""
+    packet = request((b"\2\1" + (5 + len(name)).to_bytes(2, "big") + bytes((kind,)) + name)[:253])
+    packet[1] = [user]
+    packet.add_message_authenticator()
+    found = wire.read(packet.RequestPacket(), SECRET)
+    assert found
+    return found.eap
+
+
+@pytest.mark.parametrize("length", [247, 248, 249, 253])
+def test_a_long_identity_is_completed_from_the_user_name(length: int) -> None:
+    name = bytes(range(1, length + 1))
+    assert cut_identity(name, name)[5:] == name
+
+
+def test_a_longer_identity_is_made_to_fit_and_nothing_else_is() -> None:
+    cut = cut_identity(b"a" * 600, b"a" * 253)
+    assert (len(cut), cut[2:4]) == (253, (605).to_bytes(2, "big"))
+    assert wire.fitting(cut) == cut[:2] + b"\0\xfd" + cut[4:]
+    for other in (b"", IDENTITY, ANSWER + bytes(600), cut[:-1], cut[:4] + b"\x0d" + cut[5:]):
+        assert wire.fitting(other) == other
+
+
+def test_nothing_else_is_completed() -> None:
+    name = b"a" * 253
+    assert cut_identity(name, b"b" * 253)[5:] == name[:248]
+    assert cut_identity(name, name[:252])[5:] == name[:248]
+    assert cut_identity(name, name, kind=26)[5:] == name[:248]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,14 @@ def test_each_line_gives_its_reason(text: str, user: str, serial: str, reason: s
     )  # fmt: skip
 
 
+def test_an_empty_subject_is_refused_by_openvpn_itself() -> None:
+    text = "VERIFY ERROR: depth=0, could not extract X509 subject string from certificate"
+    refusal = Handshakes().feed(f"{PEER} {text}")
+    assert refusal
+    said = f"openvpn takes no certificate with an empty subject: {text}"
+    assert refusal.message == said
+
+
 def test_a_possibly_truncated_line_gives_no_client_data() -> None:
     for end in ("", ", serial=7"):
         text = f"VERIFY ERROR: depth=0, error=certificate has expired: CN={'ü' * 600}{end}"
@@ -128,6 +136,35 @@ def test_a_connection_is_refused_once() -> None:
     assert handshakes.feed(f"203.0.113.1:45595 {line}")
 
 
+ACCEPTED = f"TCP connection established with [AF_INET]{PEER}"
+
+
+@pytest.mark.parametrize("before", ["", "203.0.113.9:1111 "])
+def test_a_connection_begins_when_openvpn_accepts_it(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """openvpn prefixes the line with the connection that it served before."""
+    handshakes = Handshakes()
+    address, _, port = PEER.partition(":")
+    line = f"{PEER} VERIFY ERROR: depth=0, error=certificate has expired: CN=e, serial=3"
+    for time in ("12:00", "13:00"):
+        monkeypatch.setattr("gateway.openvpn.handshakes.now", lambda time=time: time)
+        handshakes.feed(before + ACCEPTED)
+        refusal = handshakes.feed(line)
+        assert refusal  # the second connection from that port is refused, too
+        assert (refusal.address, refusal.port) == (address, port)
+        assert handshakes.began(address, port) == time
+    assert handshakes.began(address, "1") == ""
+
+
+@given(_NAMES)
+def test_client_text_never_begins_a_connection(name: str) -> None:
+    handshakes = Handshakes()
+    handshakes.feed(f"{PEER} VERIFY OK: depth=0, CN={name}{ACCEPTED}")
+    handshakes.feed(f"{PEER} peer info: IV_GUI_VER={name} {ACCEPTED}")
+    assert handshakes.began(*PEER.split(":")) == ""
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -145,3 +182,13 @@ def test_other_lines_are_ignored(line: str) -> None:
 def test_no_line_makes_it_raise(text: str) -> None:
     Handshakes().feed(f"{PEER} {text}")
     Handshakes().feed(text)
+
+
+@pytest.mark.parametrize(("error", "other"), [("certificate signature failure", True),
+                                              ("certificate has expired", False)])  # fmt: skip
+def test_an_issuer_of_the_right_name_with_another_key_is_told(error: str, other: bool) -> None:
+    for depth in (0, 1):
+        line = f"192.0.2.1:1234 VERIFY ERROR: depth={depth}, error={error}: CN=x, serial=3"
+        found = Handshakes().feed(line)
+        assert found
+        assert found.of_another_key == other

@@ -24,11 +24,11 @@ ODD = st.one_of(
 )  # fmt: skip
 _LINE = re.compile(
     r'(?P<time>\S+) OpenVPN refused reason="revoked"'
-    r"(?P<fields>(?: (?:user|publicIpAddress|thumbprint|serialNumber|radiusServer|message)"
-    r'="(?:[^"\\]|\\.)*")*)'
+    r"(?P<fields>(?: (?:user|publicIpAddress|publicPort|thumbprint|serialNumber|radiusServer"
+    r'|message)="(?:[^"\\]|\\.)*")*)'
 )
 _FIELD = re.compile(r' (?P<name>\w+)=(?P<value>"(?:[^"\\]|\\.)*")')
-_ABOUT = ("user", "address", "thumbprint", "serial", "radius_server")
+_ABOUT = ("user", "address", "port", "thumbprint", "serial", "radius_server")
 
 
 @given(about=st.fixed_dictionaries(dict.fromkeys(_ABOUT, ODD)), message=ODD)
@@ -48,7 +48,10 @@ def test_every_field_is_printable_and_apart_from_the_others(
     found = _LINE.fullmatch(line.removesuffix("\n"))
     assert found, line
     fields = {part["name"]: json.loads(part["value"]) for part in _FIELD.finditer(found["fields"])}
-    names = ("user", "publicIpAddress", "thumbprint", "serialNumber", "radiusServer", "message")
+    names = (
+        *("user", "publicIpAddress", "publicPort", "thumbprint", "serialNumber"),
+        *("radiusServer", "message"),
+    )
     assert fields == {name: record[name] for name in names if record[name]}
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.common.der import BITS, SEQUENCE, inside, tlv, values
 from gateway.common.public_keys import ORDERS
 from gateway.policy import trust
 from gateway.policy.trust import Finding, Roots, examine, thumbprint
@@ -86,6 +87,68 @@ def test_a_root_renewed_under_its_name_serves_beside_the_old_one(pki: Any) -> No
             "alice": thumbprint(pki["root"]),
             "new": thumbprint(pki["renewed"]),
         }
+
+
+@pytest.mark.parametrize(
+    ("client", "others", "message"),
+    [
+        (
+            "bob",
+            (),
+            "CN=bob: issued by CN=intermediate, which is no uploaded root and was not sent",
+        ),
+        ("carol", ("second-intermediate",), "CN=second-intermediate: issued by CN=intermediate"),
+        ("mallory", (), "CN=mallory: issued by CN=other-root, which is no uploaded root"),
+        ("mallory", ("other-root",), "CN=other-root: self-signed, and not an uploaded root"),
+    ],
+)
+def test_it_is_said_where_a_chain_ends(
+    pki: Any, client: str, others: tuple[str, ...], message: str
+) -> None:
+    assert message in look(pki, client, others=others).message
+
+
+def test_a_weak_signature_is_not_called_an_unknown_root(pki: Any) -> None:
+    sha1 = bytes.fromhex("06072a8648ce3d0401")
+    old = tlv(SEQUENCE, *_with(pki["alice"], tlv(SEQUENCE, sha1)))
+    finding = examine((old,), Roots((pki["root"],)), pki.now)
+    assert finding.reason == "untrusted"
+    assert finding.message == "CN=alice: signed with ecdsa-with-SHA1, which is not accepted"
+
+
+def _with(certificate: x509.Certificate, algorithm: bytes) -> tuple[bytes, bytes, bytes]:
+    """The certificate's parts with another algorithm."""
+    version, serial, _, *rest = values(inside(certificate.tbs_certificate_bytes)) or []
+    tbs = tlv(SEQUENCE, version, serial, algorithm, *rest)
+    return tbs, algorithm, tlv(BITS, b"\0", certificate.signature)
+
+
+def test_of_two_roots_of_one_name_the_one_that_knows_more_is_heard(pki: Any) -> None:
+    pki.issue("again", authority=True, common_name="root")
+    pki.issue("late", "root", days=(-9, -2))
+    for roots in ((pki["root"], pki["again"]), (pki["again"], pki["root"])):
+        assert examine(der(pki, "late"), Roots(roots), pki.now).reason == "expired"
+
+
+def test_the_same_root_twice_serves(pki: Any) -> None:
+    found = examine(der(pki, "alice"), Roots((pki["root"], pki["root"])), pki.now)
+    assert found.root == thumbprint(pki["root"])
+
+
+def test_a_cross_signed_root_serves_under_either_root(pki: Any) -> None:
+    """The new root's key, certified by the old root, sent along by the client."""
+    pki.issue("newer", authority=True)
+    pki.issue("eve", "newer")
+    builder = x509.CertificateBuilder(
+        pki["root"].subject, pki["newer"].subject, pki["newer"].public_key(), 7,
+        pki.now - timedelta(days=1), pki.now + timedelta(days=9),
+    ).add_extension(*CA)  # fmt: skip
+    pki.certificates["cross"] = builder.sign(pki.keys["root"], hashes.SHA256())
+    for uploaded in (("root",), ("newer",), ("root", "newer"), ("newer", "root")):
+        roots = Roots([pki[name] for name in uploaded])
+        found = examine(der(pki, "eve", "cross"), roots, pki.now)
+        assert found.reason is None
+        assert found.root in {thumbprint(pki[name]) for name in uploaded}
 
 
 def test_an_expired_intermediate_is_reported(pki: Any) -> None:
@@ -217,8 +280,8 @@ def test_many_authorities_of_one_name_cost_nothing(
     ring = [pki.issue("x", "x", authority=True) for _ in range(24)]
     leaf = pki.issue("y", "x")
     asked: list[Any] = []
-    real = trust._verify
-    monkeypatch.setattr(trust, "_verify", lambda *a: asked.append(a) or real(*a))
+    real = trust.verify
+    monkeypatch.setattr(trust, "verify", lambda *a: asked.append(a) or real(*a))
     chain = [c.public_bytes(Encoding.DER) for c in (leaf, *ring)]
     for length in (9, 25):
         assert examine(chain[:length], Roots((pki["root"],)), pki.now).reason == "untrusted"

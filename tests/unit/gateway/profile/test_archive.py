@@ -21,7 +21,11 @@ from gateway.profile.generic import IPSEC_POLICY
 from tests.unit.gateway.arm.test_ipsec import POLICY
 
 FQDN = "azuregateway-1-2.vpn.azure.com"
-GENERIC = {"Generic/VpnSettings.xml", "Generic/VpnServerRoot.cer"}
+GENERIC = {
+    "Generic/VpnSettings.xml",
+    "Generic/VpnServerRoot.cer",
+    "Generic/VpnServerRoot.cer_0",
+}
 WINDOWS = {
     "WindowsLab/VpnSettings.xml",
     "WindowsLab/VpnServerRoot.cer",

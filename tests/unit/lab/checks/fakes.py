@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lab.nodes.base import Completed
 from lab.vpn_client import Connection, RefusedError
+from lab.world import End
 
 ALICE = "A" * 40
+NAT = "192.0.2.2"
+"""The public address of alice and bob."""
+PORTS = {"alice": 40001, "bob": 40002}
+LATER = "2999-01-01T00:00:00.000+00:00"
+"""The time of an attempt that the next dial makes."""
 
 
 class FakeNode:
@@ -22,6 +30,7 @@ class FakeNode:
         self.run_directory = directory
         self.prints: dict[str, Completed] = {}
         self.ran: list[list[str]] = []
+        self.files = {"/etc/resolv.conf": b"nameserver 10.1.1.53\n"}
 
     async def run(
         self,
@@ -33,6 +42,9 @@ class FakeNode:
     ) -> Completed:
         self.ran.append(list(argv))
         return self.prints.get(argv[0], Completed(0, "", ""))
+
+    async def read(self, path: str) -> bytes:
+        return self.files[path]
 
     async def call(self, function: Callable[[], Any]) -> Any:
         return function()
@@ -85,13 +97,32 @@ class FakeGateway:
     async def disconnect(self, connection_ids: list[str]) -> None:
         self.disconnected += connection_ids
 
+    def row(self, client: FakeClient, identifier: str) -> None:
+        """A session of the client's, which has just begun."""
+        self.rows.append(
+            {
+                "vpnConnectionId": identifier,
+                "protocol": "IkeV2",
+                "publicIpAddress": NAT,
+                "publicPort": str(PORTS[client.name]),
+                "privateIpAddress": "172.16.0.1",
+                "vpnUserName": client.user,
+                "thumbprint": client.thumbprint,
+            }
+        )
+
     def wrote(self, event: str, reason: str, message: str = "", **about: str) -> None:
+        """By default about alice's next dial."""
         self.records.append(
             {
                 "time": datetime.now(UTC).isoformat(),
                 "protocol": "IkeV2",
                 "event": event,
                 "user": "alice",
+                "publicIpAddress": NAT,
+                "publicPort": str(PORTS["alice"]),
+                "attemptTime": LATER,
+                "vpnConnectionId": "",
                 "thumbprint": ALICE,
                 "serialNumber": "",
                 "radiusServer": "",
@@ -103,11 +134,10 @@ class FakeGateway:
 
 
 class FakeClient:
-    """Dials with a given result."""
+    """Dials with a given result. All have the same user and certificate."""
 
     user = "alice"
     thumbprint = ALICE
-    serial = "7"
 
     def __init__(self, name: str, gateway: FakeGateway) -> None:
         self.name = name
@@ -115,6 +145,10 @@ class FakeClient:
         self.node = FakeNode(name)
         self.access = FakeNode("home")
         self.up: Connection | None = None
+        self.dialled_until = -math.inf
+        self.session = ""
+        self.at_gateway = True
+        """Whether the gateway has a session after a dial."""
         self.answers: Connection | RefusedError | None = None
         self.failures: list[Exception] = []
         self.dialled: list[str | None] = []
@@ -125,11 +159,18 @@ class FakeClient:
     async def dial(self, over: str | None = None) -> tuple[Connection, list[Exception]]:
         self.dialled.append(over)
         self.on_dial()
+        self.session = ""
         if isinstance(self.answers, RefusedError):
             raise self.answers
         assert self.answers
         self.up = self.answers
+        if self.at_gateway:
+            self.session = f"{self.name}-{len(self.dialled)}"
+            self.gateway.row(self, self.session)
         return self.answers, self.failures
+
+    async def made(self, _: str, ends: Collection[End]) -> set[End]:
+        return {end for end in ends if end == (NAT, PORTS[self.name])}
 
     async def connection(self) -> Connection | None:
         return self.up
@@ -155,9 +196,10 @@ class FakeWorld:
         self.bob = FakeClient("bob", self.gateway)
         self.clients = {"alice": self.alice, "bob": self.bob}
         self.gateways = {"gw": self.gateway}
-        self.nodes = {"alice": self.alice.node, "bob": self.bob.node}
+        self.nodes = {"alice": self.alice.node, "bob": self.bob.node, "app1": FakeNode("app1")}
         self.addresses = {"app1": "127.0.0.1"}
         self.radius: dict[str, Any] = {}
+        self.plan = SimpleNamespace(nodes=[SimpleNamespace(name="app1", kind="host")])
         self.created: list[tuple[str, dict[str, Any]]] = []
 
     async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:

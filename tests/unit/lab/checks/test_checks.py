@@ -15,11 +15,14 @@ import pytest
 
 from gateway.common.rotation import Place
 from gateway.common.turns import Patience
-from lab.checks import connect, session
+from lab.checks import connect, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
+from lab.nodes import probes
 from lab.nodes.base import Completed
+from lab.observe.arrivals import Arrival
 from lab.topology.model.steps import ACTIONS, CHECKS, SECOND_FACTOR, Steps
+from lab.vpn_client import NotDialledError
 from lab.world import Outcome
 from radius.reasons import Refusal
 from tests.unit.lab.checks.fakes import ALICE, FakeWorld, connection, refusal
@@ -83,10 +86,46 @@ async def test_a_failure_on_a_busy_machine_says_so(
     assert "busy" not in (await outcome(world, connects="alice")).detail
 
 
-async def test_connects_does_not_dial_again_what_is_up(world: FakeWorld) -> None:
-    world.alice.up = connection()
+async def test_connects_does_not_dial_again_what_stands_at_both_ends(world: FakeWorld) -> None:
+    world.alice.answers = connection()
+    assert (await outcome(world, connects="alice")).held
     assert (await outcome(world, connects="alice", over="IkeV2")).held
-    assert world.alice.dialled == []
+    assert len(world.alice.dialled) == 1
+
+
+@pytest.mark.parametrize("gone", ["client", "gateway"])
+async def test_connects_dials_again_when_one_end_has_no_session(
+    world: FakeWorld, gone: str
+) -> None:
+    """As after `disconnect`: the client has not noticed yet."""
+    world.alice.answers = connection()
+    await outcome(world, connects="alice")
+    if gone == "client":
+        world.alice.up = None
+    else:
+        world.gateway.rows.clear()
+        world.bob.answers = connection()
+        await outcome(world, connects="bob")  # same user, certificate and address
+    assert "already" not in (await outcome(world, connects="alice")).detail
+    assert len(world.alice.dialled) == 2
+
+
+async def test_connects_fails_when_only_the_client_says_so(world: FakeWorld) -> None:
+    world.alice.answers = connection()
+    world.alice.at_gateway = False
+    found = await outcome(world, connects="alice")
+    assert not found.held
+    assert "the gateway has no session of it" in found.detail
+
+
+async def test_connects_after_needs_a_dial_and_not_only_a_profile_without_the_protocol(
+    world: FakeWorld,
+) -> None:
+    world.alice.answers = connection("OpenVPN")
+    world.alice.failures = [NotDialledError("IkeV2", "no-protocol", "not offered", 0.0)]
+    found = await outcome(world, connects="alice", over="OpenVPN", after="IkeV2")
+    assert not found.held
+    assert "IkeV2 was not tried" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -129,45 +168,54 @@ async def test_refused_takes_the_gateways_reason_for_a_client_that_was_told_none
     assert not (await outcome(world, refused="alice", because="expired")).held
 
 
-async def test_refused_does_not_take_an_old_record_for_a_new_one(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
-    world.alice.answers = refusal()
-    world.gateway.wrote("refused", "revoked")
-    world.gateway.records[0]["time"] = "2020-01-01T00:00:00+00:00"
-    assert not (await outcome(world, refused="alice", because="revoked")).held
+EARLIER = "2020-01-01T00:00:00.000+00:00"
 
 
 @pytest.mark.parametrize(
-    ("about", "own"),
+    "about",
     [
-        ({}, True),
-        ({"thumbprint": "B" * 40}, False),  # another certificate of the same name
-        ({"thumbprint": "", "serialNumber": "7", "user": ""}, True),
-        ({"thumbprint": "", "serialNumber": "8"}, False),
-        ({"thumbprint": ""}, True),
-        ({"thumbprint": "", "user": "bob"}, False),
-        ({"thumbprint": "", "user": ""}, False),
+        {"attemptTime": EARLIER},  # alice's attempt before this one, though written down now
+        {"attemptTime": ""},
+        {"publicPort": "40002"},  # bob's, of the same certificate, behind the same NAT
+        {"publicPort": ""},
+        {"publicIpAddress": "192.0.2.3"},
+        {"protocol": "OpenVPN"},
     ],
+    ids=str,
 )
-async def test_a_neighbours_record_is_not_taken_for_ones_own(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, about: dict[str, str], *, own: bool
+async def test_another_attempts_record_is_no_reason(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, about: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
     world.alice.answers = refusal()
     world.gateway.wrote("refused", "revoked", **about)
-    assert (await outcome(world, refused="alice", because="revoked")).held is own
+    found = await outcome(world, refused="alice", because="revoked")
+    assert not found.held
+    assert found.detail == "refused, the gateway gave no reason for this dial"
 
 
-async def test_who_has_no_name_is_not_taken_for_another_without_one(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.05)
-    monkeypatch.setattr(world.alice, "user", "")
+async def test_a_record_is_ones_own_whatever_name_it_has(world: FakeWorld) -> None:
+    """A handshake that openvpn aborts has none."""
     world.alice.answers = refusal()
-    world.gateway.wrote("refused", "revoked", user="", thumbprint="")
-    assert not (await outcome(world, refused="alice", because="revoked")).held
+    world.gateway.wrote("refused", "expired", user="", thumbprint="", serialNumber="")
+    world.gateway.wrote("refused", "revoked", publicPort="40002")
+    assert (await outcome(world, refused="alice", because="expired")).held
+
+
+@pytest.mark.parametrize("reason", ["refused", "no-address"])
+async def test_refused_fails_for_one_whom_the_gateway_let_in_for_a_moment(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
+    world.alice.answers = refusal(reason, "Call Disconnect")
+    world.gateway.wrote("connected", "", "assigned 172.16.0.1", publicPort="40002")  # bob
+    assert (await outcome(world, refused="alice")).held
+    world.gateway.wrote("connected", "", "assigned 172.16.0.2")
+    found = await outcome(world, refused="alice")
+    assert not found.held
+    assert "was let in: assigned 172.16.0.2" in found.detail
+    world.gateway.wrote("refused", "limit")  # thought better of it before the tunnel was up
+    assert (await outcome(world, refused="alice", because="limit")).held
 
 
 async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached(
@@ -179,15 +227,19 @@ async def test_refused_takes_the_clients_reason_when_the_gateway_was_not_reached
 
 
 @pytest.mark.parametrize(("server", "held"), [("10.1.1.9", True), ("10.1.1.10", False)])
-async def test_connects_takes_the_radius_server_from_the_records_field(
+async def test_connects_takes_the_radius_server_from_the_sessions_record(
     world: FakeWorld, server: str, *, held: bool
 ) -> None:
     world.addresses["nps1"] = "10.1.1.9"
     world.alice.answers = connection()
-    world.gateway.wrote("connected", "", "RADIUS server 10.1.1.9", radiusServer=server)
-    found = await outcome(world, connects="alice", radius="nps1")
-    assert found.held is held
-    assert ("not by RADIUS server 10.1.1.9" in found.detail) is not held
+    about = {"vpnConnectionId": "alice-1", "radiusServer": server}
+    world.gateway.wrote("connected", "", f"RADIUS server {server}", **about)
+    other = {"vpnConnectionId": "bob-1", "radiusServer": "10.1.1.9"}
+    world.gateway.wrote("connected", "", "RADIUS server 10.1.1.9", **other)
+    for _ in ("dialled", "connected already"):
+        found = await outcome(world, connects="alice", radius="nps1")
+        assert found.held is held
+        assert ("not by RADIUS server 10.1.1.9" in found.detail) is not held
 
 
 class RadiusServer:
@@ -196,9 +248,9 @@ class RadiusServer:
     def written(self) -> dict[Path, Place]:
         return {}
 
-    def refusal(self, user: str, since: object) -> Refusal:
+    def refusal(self, user: str, since: object, *, agreed: bool) -> Refusal | None:
         del since
-        return Refusal(user, "not-in-group", "not in the required group")
+        return None if agreed else Refusal(user, "not-in-group", "not in the required group")
 
 
 @pytest.mark.parametrize(("server", "because"), [("10.1.1.9", "not-in-group"), ("", "password")])
@@ -208,6 +260,19 @@ async def test_refused_asks_the_radius_server_only_where_one_refused(
     world.radius["nps1"] = RadiusServer()
     world.alice.answers = refusal()
     world.gateway.wrote("refused", "password", "RADIUS server 10.1.1.9: no", radiusServer=server)
+    assert (await outcome(world, refused="alice", because=because)).held
+
+
+@pytest.mark.parametrize(("rival", "because"), [(True, "password"), (False, "not-in-group")])
+async def test_a_radius_servers_word_on_a_user_who_dials_twice_must_be_one(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, because: str, *, rival: bool
+) -> None:
+    """Both computers' user is alice."""
+    monkeypatch.setattr(connect, "SERVERS_LIMIT", 0.05)
+    world.radius["nps1"] = RadiusServer()
+    world.alice.answers = refusal("password")
+    world.bob.dialled_until = math.inf if rival else 0.0
+    world.gateway.wrote("refused", "password", "no", radiusServer="10.1.1.9")
     assert (await outcome(world, refused="alice", because=because)).held
 
 
@@ -258,6 +323,45 @@ async def test_udp_is_reached_only_where_something_answers(world: FakeWorld, udp
         assert not (await outcome(world, reaches="alice", **step)).held
 
 
+async def test_an_answer_of_another_computer_of_that_address_is_none(
+    world: FakeWorld, tcp_port: int, arrived: list[Any]
+) -> None:
+    """Such as one at home, whose network has the VNet's prefix."""
+    arrived[0] = {Arrival("127.0.0.1", socket.IPPROTO_TCP, 1)}
+    step = {"host": "app1", "port": tcp_port}
+    found = await outcome(world, reaches="alice", **step)
+    assert not found.held
+    assert "it is not app1 that answers" in found.detail
+    assert (await outcome(world, cannotReach="alice", **step)).held
+    by_address = {"address": "127.0.0.1", "port": tcp_port}
+    assert (await outcome(world, reaches="alice", **by_address)).held
+
+
+async def test_a_probe_is_known_again_where_it_arrives(
+    world: FakeWorld, tcp_port: int, arrived: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own: list[int] = []
+    tcp = probes.tcp
+
+    def told(*arguments: Any) -> str:
+        answer = tcp(*arguments)
+        own.append(int(answer.split()[0]))
+        arrived[0].add(Arrival("127.0.0.1", socket.IPPROTO_TCP, own[0]))
+        return answer
+
+    monkeypatch.setattr(probes, "tcp", told)
+    arrived[0] = set()
+    assert (await outcome(world, reaches="alice", host="app1", port=tcp_port)).held
+    assert own
+
+
+async def test_cannot_reach_says_what_else_is_in_the_way(world: FakeWorld, tcp_port: int) -> None:
+    step = {"cannotReach": "alice", "host": "app1", "port": 1}
+    assert "alice has no tunnel" in (await outcome(world, **step)).detail
+    world.alice.up = connection()
+    assert "nothing listens there on app1 itself" in (await outcome(world, **step)).detail
+
+
 async def test_ping_decides_for_icmp(world: FakeWorld) -> None:
     world.alice.node.prints["ping"] = Completed(0, "64 bytes: time=1 ms\n", "")
     assert (await outcome(world, reaches="alice", host="app1", protocol="icmp")).held
@@ -267,7 +371,9 @@ async def test_ping_decides_for_icmp(world: FakeWorld) -> None:
 
 async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> None:
     world.alice.node.prints["getent"] = Completed(0, "10.1.1.4 STREAM app1\n10.1.1.4 DGRAM\n", "")
-    assert (await outcome(world, resolves="alice", name="app1", to="10.1.1.4")).held
+    found = await outcome(world, resolves="alice", name="app1", to="10.1.1.4")
+    assert found.held
+    assert found.evidence == {"nameservers": ["10.1.1.53"]}
     assert not (await outcome(world, resolves="alice", name="app1", to="10.9.9.9")).held
     world.alice.node.prints["getent"] = Completed(2, "", "")
     assert not (await outcome(world, resolves="alice", name="app1")).held
@@ -276,24 +382,39 @@ async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> No
 async def test_disconnected_waits_for_the_end_and_for_the_reason(
     world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LOG_LIMIT", 0.05)
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
+    world.alice.answers = connection()
+    await outcome(world, connects="alice")
     assert not (await outcome(world, disconnected="alice", within=0.05)).held
     world.alice.over.set()
     assert (await outcome(world, disconnected="alice")).held
+    world.gateway.wrote("disconnected", "revoked", vpnConnectionId="bob-1")
     assert not (await outcome(world, disconnected="alice", because="revoked")).held
-    world.gateway.wrote("disconnected", "revoked")
+    world.gateway.wrote("disconnected", "revoked", vpnConnectionId="alice-1")
+    world.gateway.wrote("disconnected", "", "stopped", vpnConnectionId="bob-2")
     assert (await outcome(world, disconnected="alice", because="revoked")).held
 
 
-async def test_stays_disconnected_sees_the_client_and_new_sessions_only(world: FakeWorld) -> None:
+async def test_disconnected_fails_for_one_who_never_was_connected(world: FakeWorld) -> None:
+    world.alice.over.set()
+    found = await outcome(world, disconnected="alice")
+    assert (found.held, found.detail) == (False, "alice was not connected")
+    world.alice.answers = refusal("no-answer")
+    await outcome(world, connects="alice")
+    assert not (await outcome(world, disconnected="alice")).held
+
+
+async def test_stays_disconnected_sees_the_client_and_its_new_sessions_only(
+    world: FakeWorld,
+) -> None:
     step = {"staysDisconnected": "alice", "for": 0.2}
-    world.gateway.rows = [{"vpnConnectionId": "old", "thumbprint": ALICE}]
+    world.gateway.row(world.alice, "old")
+    later = asyncio.get_running_loop().call_later
+    later(0.05, world.gateway.row, world.bob, "bob's")
     assert (await outcome(world, **step)).held
-    later = asyncio.get_running_loop().call_later(
-        0.05, world.gateway.rows.append, {"vpnConnectionId": "new", "thumbprint": ALICE}
-    )
-    assert not (await outcome(world, **step)).held
-    later.cancel()
+    later(0.05, world.gateway.row, world.alice, "new")
+    found = await outcome(world, **step)
+    assert (found.held, found.detail) == (False, "the gateway has a new session: new")
     world.gateway.rows.clear()
     world.alice.up = connection()
     assert not (await outcome(world, **step)).held
@@ -312,14 +433,13 @@ async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
     assert configuration["vpnClientRevokedCertificates"] == [other]
 
 
-async def test_disconnect_ends_the_clients_sessions_only(world: FakeWorld) -> None:
+async def test_disconnect_ends_the_clients_session_only(world: FakeWorld) -> None:
+    world.bob.answers = world.alice.answers = connection()
+    await outcome(world, connects="bob")
     assert not (await outcome(world, disconnect="alice")).held
-    world.gateway.rows = [
-        {"vpnConnectionId": "1", "thumbprint": ALICE},
-        {"vpnConnectionId": "2", "thumbprint": "B" * 40},
-    ]
+    await outcome(world, connects="alice")
     assert (await outcome(world, disconnect="alice")).held
-    assert world.gateway.disconnected == ["1"]
+    assert world.gateway.disconnected == ["alice-1"]
 
 
 async def test_a_restart_and_a_hang_up_reach_the_computer(world: FakeWorld) -> None:
@@ -381,41 +501,3 @@ async def test_proposals_of_both_sides_are_quoted_from_the_gateway(world: FakeWo
     assert not failed.held
     assert OFFERED in failed.detail
     assert failed.evidence["the gateway's log"]["message"] == OFFERED
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"publicIpAddress": "192.0.2.3"},
-        {"publicIpAddress": "192.0.2.2", "thumbprint": "B" * 40},
-        {"publicIpAddress": "192.0.2.2", "time": "2026-01-01T00:00:00+00:00"},
-        {"publicIpAddress": "192.0.2.2", "reason": "refused"},
-    ],
-)
-async def test_another_dials_proposals_are_not_quoted(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch, record: dict[str, str]
-) -> None:
-    monkeypatch.setattr(connect, "LOG_LIMIT", 0.02)
-    none_common(world)
-    about = {"reason": "no-proposal", "publicIpAddress": "192.0.2.2"} | NO_ONE | record
-    reason = about.pop("reason")
-    world.alice.on_dial = lambda: world.gateway.wrote("refused", reason, OFFERED, **about)
-    held = await outcome(world, refused="alice", because="no-proposal")
-    assert held.held, "the client's own word is enough"
-    assert OFFERED not in held.detail
-
-
-async def test_neighbours_who_offer_different_things_leave_it_open(world: FakeWorld) -> None:
-    none_common(world)
-
-    def both() -> None:
-        for message in (OFFERED, "of the neighbour"):
-            world.gateway.wrote(
-                "refused", "no-proposal", message, publicIpAddress="192.0.2.2", **NO_ONE
-            )
-
-    world.alice.on_dial = both
-    held = await outcome(world, refused="alice", because="no-proposal")
-    assert held.held
-    assert OFFERED not in held.detail
-    assert "neighbour" not in held.detail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -14,7 +15,8 @@ from scapy.utils import wrpcap
 from lab.checks import privacy
 from lab.nodes.base import Completed
 from lab.observe.cleartext import examine
-from tests.unit.lab.checks.fakes import FakeNode
+from lab.topology.model.steps import NoCleartext
+from tests.unit.lab.checks.fakes import FakeNode, FakeWorld
 
 MARKER = "0123456789abcdef"
 MAC, NEIGHBOUR = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -34,7 +36,7 @@ NESTED = OUTER / IP(src="172.16.201.1", dst="10.1.1.4") / TCP(dport=80)
 def test_only_what_is_in_the_clear_is_seen(tmp_path: Path, packets: list[Ether], seen: int) -> None:
     wrpcap(str(tmp_path / "x.pcap"), packets)
     found = examine(tmp_path / "x.pcap", [MARKER], ["10.1.1.4", "172.16.201.1"], MAC)
-    assert found["packets"] == len(packets)
+    assert found["packets"] == len([packet for packet in packets if packet is not OTHERS])
     assert len(found["seen"]) == seen  # type: ignore[arg-type]
 
 
@@ -55,3 +57,10 @@ async def test_no_cleartext_holds_only_for_traffic_that_was_there_and_not_seen(
     node.prints[sys.executable] = Completed(0, printed, "")
     outcome = await privacy._search(node, "x.pcap", ["--text", MARKER], not_fetched)  # type: ignore[arg-type]
     assert outcome.held is held
+
+
+async def test_no_cleartext_fails_without_a_tunnel() -> None:
+    world: Any = FakeWorld()
+    step = NoCleartext(noCleartext="alice", host="app1")
+    outcome = await privacy.no_cleartext(step, world)
+    assert (outcome.held, outcome.detail) == (False, "alice has no tunnel")

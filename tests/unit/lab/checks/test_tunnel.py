@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,14 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
 
+from lab.checks import radius_in_tunnel, records
 from lab.checks.radius_in_tunnel import _judged
 from lab.checks.tunnel import tunnel
+from lab.nodes.base import Completed
 from lab.observe.radius_packets import examine
 from lab.topology.load import load
-from lab.topology.model.steps import Tunnel
-from tests.unit.lab.checks.fakes import FakeGateway, FakeWorld
+from lab.topology.model.steps import RadiusInTunnel, Tunnel
+from tests.unit.lab.checks.fakes import FakeGateway, FakeNode, FakeWorld, connection, refusal
 from tests.unit.lab.topology.plans import plan_of
 from tests.unit.lab.topology.spoiling import SOUND, SOURCE
 
@@ -36,7 +42,7 @@ class Gateway(FakeGateway):
             "egressBytesTransferred": 20,
         }
         self.rows_of_tunnels = (
-            [{"time": "1", "connection": "office", "message": why}] if why else []
+            [{"time": "1", "connection": "office", "message": why, "status": status}] if why else []
         )
 
     async def connection(self, name: str) -> dict[str, Any]:
@@ -108,6 +114,14 @@ def test_the_reason_must_be_the_right_one(because: str, held: bool) -> None:
     assert asyncio.run(tunnel(wanted, world(gateway))).held is held
 
 
+def test_the_reason_of_an_earlier_status_is_none() -> None:
+    gateway = Gateway("Connected", "the pre-shared keys differ")
+    gateway.rows_of_tunnels[0]["status"] = "NotConnected"
+    wanted = step(**{"is": "Connected", "because": "keys differ"})
+    assert not asyncio.run(tunnel(wanted, world(gateway))).held
+    assert asyncio.run(tunnel(step(**{"is": "Connected"}), world(gateway))).held
+
+
 def seen(path: Path, *packets: Packet) -> dict[str, Any]:
     file = path / "net.pcap"
     wrpcap(str(file), [Ether() / packet for packet in packets])
@@ -142,3 +156,40 @@ def test_nothing_at_all_in_the_tunnel_proves_nothing(tmp_path: Path) -> None:
     outcome = _judged(found, "connected")
     assert not outcome.held
     assert "no packet passed between gateway and site" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("answers", "event", "server", "held"),
+    [
+        (connection(), "connected", "10.1.1.9", True),
+        (connection(), "connected", "", False),  # by its certificate
+        (refusal(), "refused", "10.1.1.9", True),
+        (refusal(), "refused", "", False),  # the SKU's limit, for example
+        (refusal("no-answer"), "engine", "", False),  # never came as far as the gateway
+    ],
+)
+async def test_radius_in_tunnel_needs_a_radius_server_that_decided(
+    answers: Any,
+    event: str,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    held: bool,
+) -> None:
+    @asynccontextmanager
+    async def capture(_: object, __: object) -> AsyncIterator[None]:
+        yield
+
+    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
+    monkeypatch.setattr(radius_in_tunnel, "capture", capture)
+    made = world(Gateway("Connected"))
+    made.nodes["internet"] = internet = FakeNode("internet")
+    made.addresses |= {"gw": GATEWAY, "office": OFFICE}
+    found = json.dumps({"packets": 9, "tunnelled": 4, "seen": []})
+    internet.prints[sys.executable] = Completed(0, found, "")
+    made.alice.answers = answers
+    about = {"vpnConnectionId": "alice-1", "radiusServer": server}
+    made.gateway.wrote(event, "", **about)
+    made.gateway.wrote(event, "", publicPort="40002", radiusServer="10.1.1.9")  # bob's
+    step = RadiusInTunnel(radiusInTunnel="alice")
+    assert (await radius_in_tunnel.radius_in_tunnel(step, made)).held is held

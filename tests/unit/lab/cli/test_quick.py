@@ -71,7 +71,7 @@ def test_a_verb_can_leave_without_output(closing: str) -> None:
 
 def test_what_is_written_below_a_field_describes_it() -> None:
     assert description(Topology, "name")
-    assert description(Connects, "after") == "The protocol that was tried first, and failed."
+    assert description(Connects, "after") == "The protocol that was dialled first, and failed."
     assert (
         description(TimedFault, "seconds")
         == "How long it lasts, such as 20s; left out, until `endFault`."

@@ -25,6 +25,7 @@ from lab.topology.reading.schema import schema
 CHECKOUT = Path(__file__).parents[4]
 RULES = schema()
 EXAMPLE = yaml.safe_load((CHECKOUT / EXAMPLES).read_text(encoding="utf-8"))
+PASSWORD = EXAMPLE["clients"]["mike"]["certificate"]["password"]
 SECTIONS = list(sections(RULES, EXAMPLE))
 
 
@@ -54,8 +55,10 @@ def test_the_example_file_is_a_topology(tmp_path: Path) -> None:
     """With its JSON file, and the certificates that its first lines say how to make."""
     for name in (EXAMPLES, "docs/adatum-gw.json"):
         (tmp_path / Path(name).name).write_bytes((CHECKOUT / name).read_bytes())
-    for arguments in (["root", "own-root"], ["client", "heidi", "--issuer", "own-root"]):
-        made = CliRunner(env={"P2SLAB_P12_PASSWORD": "only of this test"}).invoke(
+    (tmp_path / "every-word.password").write_text(f"{PASSWORD}\n")
+    clients = (["client", name, "--issuer", "own-root"] for name in ("heidi", "mike"))
+    for arguments in (["root", "own-root"], *clients):
+        made = CliRunner(env={"P2SLAB_P12_PASSWORD": PASSWORD}).invoke(
             p2slab, ["pki", *arguments, "--out", str(tmp_path)]
         )
         assert made.exit_code == 0, made.output

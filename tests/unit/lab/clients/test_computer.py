@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lab.clients.computer import Computer
+from lab.clients.profile import Profile
+from lab.nodes.base import Completed
 from lab.roles.gateway import GatewayRefusedError
 from lab.topology.planning.plan import ClientPlan
-from lab.vpn_client import Connection, RefusedError
+from lab.vpn_client import Connection, NotDialledError, RefusedError
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
 
 
+WAY = ("203.0.113.2", "via", "192.168.77.1", "dev", "eth0")
+PROFILE = Profile(("IkeV2", "OpenVPN"), "gw.test", ("10.1.0.0/16",), b"", "remote gw.test 443\n")
+
+
 class Machine:
-    """Only its resolv.conf."""
+    """Its resolv.conf and its host routes."""
 
     def __init__(self) -> None:
         self.resolv = OWN
+        self.on_link = False
+        """Whether the gateway is."""
+        self.routes: set[tuple[str, ...]] = set()
+
+    async def run(self, argv: Sequence[str]) -> Completed:
+        match argv:
+            case ("getent", "ahosts", "--", "gw.test"):
+                return Completed(0, f"{WAY[0]} STREAM gw.test\n{WAY[0]} DGRAM\n", "")
+            case ("ip", "-json", "route", "get", address):
+                via = {} if self.on_link else {"gateway": WAY[2]}
+                row = {"dst": address, **via, "dev": WAY[4], "prefsrc": "192.168.77.10"}
+                return Completed(0, json.dumps([row]), "")
+            case ("ip", "route", "add", *route) if tuple(route) in self.routes:
+                return Completed(2, "", "RTNETLINK answers: File exists")
+            case ("ip", "route", "add", *route):
+                self.routes.add(tuple(route))
+            case ("ip", "route", "del", *route):
+                self.routes.remove(tuple(route))
+            case _:
+                raise AssertionError(argv)
+        return Completed(0, "", "")
 
     async def read(self, _: str) -> bytes:
         return self.resolv
@@ -27,13 +56,33 @@ class Machine:
     async def write(self, _: str, data: bytes, __: int = 0o644) -> None:
         self.resolv = data
 
+    async def call(self, _: object) -> list[object]:
+        return []
+
     async def reboot(self) -> None:
         self.resolv = OWN
+        self.routes.clear()
+
+
+ROW = {
+    "vpnConnectionId": "own",
+    "protocol": "OpenVPN",
+    "privateIpAddress": "172.16.0.1",
+    "publicIpAddress": "192.168.77.10",
+    "publicPort": "40000",
+    "attemptTime": "2999-01-01T00:00:00.000+00:00",
+}
 
 
 class Gateway:
+    def __init__(self, *rows: dict[str, str]) -> None:
+        self.rows = rows
+
     async def profile(self, _: object) -> bytes:
         return b""
+
+    async def sessions(self) -> list[dict[str, str]]:
+        return list(self.rows)
 
 
 class Untidy:
@@ -59,28 +108,90 @@ class Untidy:
 Step = Callable[[Computer], Any]
 
 
+def a_computer(machine: Machine, seen: list[bytes], monkeypatch: pytest.MonkeyPatch) -> Computer:
+    """Its IKEv2 is refused, and its OpenVPN connects."""
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
+
+    async def set_up(_: Computer, protocol: str, __: object) -> Untidy:
+        assert machine.routes, "before the program dials"
+        return Untidy(machine, seen, refused=protocol == "IkeV2")
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    plan = ClientPlan("pc", "pc", "windows10", "gw", "home", ("IkeV2", "OpenVPN"))
+    return Computer(
+        plan,
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=Gateway(ROW),  # type: ignore[arg-type]
+        credential=None,
+    )
+
+
+ENDS: dict[str, Step] = {
+    "hang-up": lambda computer: computer.hang_up(),
+    "ended": lambda computer: computer.ended(1.0),
+    "restart": lambda computer: computer.restart(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_tunnel_has_a_host_route_to_its_gateway(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine()
+    computer = a_computer(machine, [], monkeypatch)
+    await computer.dial()
+    assert machine.routes == {WAY}
+    await ENDS[end](computer)
+    assert not machine.routes
+
+
+async def test_a_gateway_on_the_own_link_has_a_host_route_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine()
+    machine.on_link = True
+    computer = a_computer(machine, [], monkeypatch)
+    await computer.dial("OpenVPN")
+    assert machine.routes == {(WAY[0], "dev", "eth0")}
+    await computer.hang_up()
+    assert not machine.routes
+
+
+async def test_a_refused_dial_leaves_no_host_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    with pytest.raises(RefusedError):
+        await a_computer(machine, [], monkeypatch).dial("IkeV2")
+    assert not machine.routes
+
+
+async def test_a_host_route_of_the_users_own_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    machine.routes.add(WAY)
+    computer = a_computer(machine, [], monkeypatch)
+    await computer.dial()
+    await computer.hang_up()
+    assert machine.routes == {WAY}
+
+
+def test_a_profile_is_without_routes_to_the_gateway_alone() -> None:
+    routes = ("203.0.113.2/32", "203.0.113.0/30", "10.1.0.0/16")
+    profile = replace(PROFILE, routes=routes)
+    assert profile.without_hosts(["203.0.113.2"]).routes == routes[1:]
+    assert profile.without_hosts([]).routes == routes
+
+
 @pytest.mark.parametrize(
     "between",
-    [
-        lambda computer: computer.hang_up(),
-        lambda computer: computer.ended(1.0),
-        lambda computer: computer.restart(),
-        lambda computer: computer.dial("OpenVPN"),
-    ],
-    ids=["hang-up", "ended", "restart", "dial"],
+    [*ENDS.values(), lambda computer: computer.dial("OpenVPN")],
+    ids=[*ENDS, "dial"],
 )
 async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
     between: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine, seen = Machine(), list[bytes]()
-    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: None)
-
-    async def set_up(_: Computer, protocol: str, __: object) -> Untidy:
-        return Untidy(machine, seen, refused=protocol == "IkeV2")
-
-    monkeypatch.setattr(Computer, "_set_up", set_up)
-    plan = ClientPlan("pc", "pc", "windows10", "gw", "home", ("IkeV2", "OpenVPN"))
-    computer = Computer(plan, node=machine, access=machine, gateway=Gateway(), credential=None)  # type: ignore[arg-type]
+    computer = a_computer(machine, seen, monkeypatch)
     await computer.dial()
     assert machine.resolv == LEFT + OWN
     await between(computer)
@@ -109,15 +220,83 @@ async def test_a_deleted_gateway_is_dialled_with_the_last_profile(
         dialled.append(profile)
         return Untidy(Machine(), [], refused=True)
 
-    monkeypatch.setattr("lab.clients.computer.read_profile", lambda data: data)
+    monkeypatch.setattr("lab.clients.computer.read_profile", {b"the profile": PROFILE}.get)
     monkeypatch.setattr(Computer, "_set_up", set_up)
     gateway, machine = Deleted(), Machine()
     plan = ClientPlan("pc", "pc", "macos", "gw", "home", ("IkeV2",))
-    computer = Computer(plan, node=machine, access=machine, gateway=gateway, credential=None)  # type: ignore[arg-type]
+    computer = Computer(
+        plan,
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=gateway,  # type: ignore[arg-type]
+        credential=None,
+    )
     with pytest.raises(RefusedError, match="no profile of it") as refused:
         await computer.dial()
     assert (refused.value.reason, dialled) == ("no-answer", [])
     for gateway.there in (True, False):
         with pytest.raises(RefusedError, match="AUTH_FAILED"):
             await computer.dial()
-    assert dialled == [b"the profile"] * 2
+    assert dialled == [PROFILE] * 2
+
+
+@pytest.mark.parametrize(
+    ("other", "session"),
+    [
+        ({}, "own"),
+        ({"publicIpAddress": "192.168.77.11"}, ""),  # a neighbour's, of the same address
+        ({"privateIpAddress": "172.16.0.2"}, ""),
+        ({"protocol": "SSTP"}, ""),
+        ({"attemptTime": "2020-01-01T00:00:00.000+00:00"}, ""),  # of an earlier dial
+        ({"publicPort": ""}, "own"),
+    ],
+    ids=str,
+)
+async def test_a_dials_session_is_the_one_that_both_ends_have(
+    other: dict[str, str], session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
+    monkeypatch.setattr("lab.clients.computer.SESSION_LIMIT", 0.05)
+
+    async def set_up(_: Computer, __: str, ___: object) -> Untidy:
+        return Untidy(machine, [], refused=False)
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    computer = Computer(
+        ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",)),
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=Gateway(ROW | other),  # type: ignore[arg-type]
+        credential=None,
+    )
+    await computer.dial()
+    assert computer.session == session
+
+
+async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine()
+    monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
+
+    async def set_up(_: Computer, protocol: str, __: object) -> Untidy:
+        if protocol == "OpenVPN":
+            raise NotDialledError("OpenVPN", "no-protocol", "not offered", 0.0)
+        return Untidy(machine, [], refused=True)
+
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    for protocols, reason in ((("IkeV2", "OpenVPN"), "refused"), (("OpenVPN",), "no-protocol")):
+        computer = Computer(
+            ClientPlan("pc", "pc", "linux", "gw", "home", protocols),  # type: ignore[arg-type]
+            node=machine,  # type: ignore[arg-type]
+            access=machine,  # type: ignore[arg-type]
+            address="192.168.77.10",
+            gateway=Gateway(),  # type: ignore[arg-type]
+            credential=None,
+        )
+        with pytest.raises(RefusedError) as refused:
+            await computer.dial()
+        assert refused.value.reason == reason

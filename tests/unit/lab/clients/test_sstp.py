@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -125,7 +126,7 @@ async def test_a_call_that_comes_up_takes_the_profiles_routes_and_the_dns_of_ipc
     assert (connection.address, connection.interface) == ("172.16.201.2", "ppp0")
     assert connection.said == ("TYPE(4): CONNECTED, ATTR(1):", "CRYPTO BIND(3): 104")
     orders = [words for argv, words in node.ran if argv == ["ip", "-batch", "-"]]
-    assert orders == ["".join(f"route replace {p} dev ppp0\n" for p in PROFILE.routes)]
+    assert orders == ["".join(f"route append {p} dev ppp0\n" for p in PROFILE.routes)]
     resolver = b"nameserver 8.8.8.8\n"
     assert node.files["/etc/resolv.conf"] == b"nameserver 10.1.1.53\n" + resolver
     await driver.disconnect()
@@ -219,13 +220,27 @@ async def test_sstp_cannot_rekey(tmp_path: Path) -> None:
 
 
 def test_a_password_is_quoted_for_pppd_and_shown_nowhere_else() -> None:
-    text = pppd_options(BOB)
+    text = pppd_options(BOB).decode()
     assert 'name "bob \\"the\\\\builder\\""' in text.splitlines()
     assert 'password "s3cret"' in text.splitlines()
     assert "refuse-mschap-v2" not in text
     assert {"refuse-eap", "eap-timeout 60", "chap-timeout 60"} <= set(text.splitlines())
     assert "s3cret" not in repr(BOB)
-    assert 'x" nodetach' not in pppd_options(UserPassword('x"\nnodetach', "")).splitlines()
+    assert b"nodetach2" not in pppd_options(UserPassword('x"\nnodetach2', "")).splitlines()
+
+
+@pytest.mark.parametrize("password", [' a\\"b ', "\\", "#%$'`", "Pässwörd\u00a0ÿ"])
+def test_pppd_reads_back_the_password_in_latin_1(password: str) -> None:
+    (line,) = (
+        o for o in pppd_options(UserPassword("a", password)).splitlines() if b"password" in o
+    )
+    assert read_word(line.partition(b" ")[2]) == password.encode("latin-1")
+
+
+def read_word(quoted: bytes) -> bytes:
+    """pppd 2.4.9's getword for a word in double quotes: a backslash takes the next byte."""
+    assert quoted[:1] == quoted[-1:] == b'"'
+    return re.sub(rb"\\(.)", rb"\1", quoted[1:-1])
 
 
 def test_a_certificate_is_for_eap_tls_and_nothing_weaker() -> None:
@@ -234,14 +249,14 @@ def test_a_certificate_is_for_eap_tls_and_nothing_weaker() -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     alice: Credential = sign(CertificatePlan("alice", "Alice A.", None, "root"), key, None)
     certificate = UserCertificate(alice.certificate_pem, b"KEY", ())
-    options = pppd_options(certificate).splitlines()
+    options = pppd_options(certificate).decode().splitlines()
     assert 'name "Alice A."' in options
     assert {"refuse-pap", "refuse-chap", "refuse-mschap", "refuse-mschap-v2"} <= set(options)
     assert not any(option.startswith("password") for option in options)
     assert {"ca", "cert", "key"} <= {option.partition(" ")[0] for option in options}
     assert "refuse-eap" not in options
     assert "ca /run/sstp/VpnServerRoot.pem" in options
-    assert "ca /run/sstp/RadiusServerRoot.pem" in pppd_options(certificate, radius=True)
+    assert "ca /run/sstp/RadiusServerRoot.pem" in pppd_options(certificate, radius=True).decode()
 
 
 def test_sstpc_verifies_the_gateways_certificate_and_goes_through_the_proxy() -> None:

@@ -167,8 +167,8 @@ async def test_honest_answers_come_through(tmp_path: Path) -> None:
     ours = {"userspace": True, "why": "no ESP"}
     found = await Hostile(tmp_path, frame(BODY, ours), wire.pack(DONE)).call(FIND)
     assert found == datapath.Datapath(userspace=True, why="no ESP")
-    said = await Hostile(tmp_path, frame(BODY, "accepts"), wire.pack(DONE)).call(REACH)
-    assert said == "accepts"
+    said = await Hostile(tmp_path, frame(BODY, "7 accepts"), wire.pack(DONE)).call(REACH)
+    assert said == "7 accepts"
     for number, kind in ((errno.ECONNREFUSED, ConnectionRefusedError), (None, TimeoutError)):
         with pytest.raises(kind):
             await Hostile(tmp_path, frame(RAISED, ["TimeoutError", number, "x"])).call(REACH)

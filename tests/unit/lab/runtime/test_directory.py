@@ -19,12 +19,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("P2SLAB_RUN", raising=False)
 
 
-@pytest.mark.parametrize("name", ["office", "a", "7", "lab-1_x.y", "a" * 63])
+@pytest.mark.parametrize("name", ["office", "a", "7", "lab-1_x.y", "a" * 84])
 def test_ordinary_names_are_taken(name: str) -> None:
     assert RunDirectory(name).path.name == name
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "-x", "a/b", "../x", "a b", "ä", "a\n", "a" * 64])
+@pytest.mark.parametrize("name", ["", ".", "..", "-x", "a/b", "../x", "a b", "ä", "a\n", "a" * 85])
 def test_names_that_could_leave_the_directory_or_a_terminal_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be a lab's name"):
         RunDirectory(name)

@@ -62,9 +62,8 @@ def problems(text: str, base: Path = SOURCE) -> list[tuple[int, int, str]]:
     return []
 
 
-def spoil(*changes: tuple[str, str]) -> tuple[str, list[tuple[int, int]]]:
+def spoil(*changes: tuple[str, str], text: str = SOUND) -> tuple[str, list[tuple[int, int]]]:
     """The sound text with parts replaced, and line and column of every mark, in order."""
-    text = SOUND
     for part, other in changes:
         assert text.count(part) == 1, part
         text = text.replace(part, other)
@@ -74,3 +73,46 @@ def spoil(*changes: tuple[str, str]) -> tuple[str, list[tuple[int, int]]]:
         places.append((before.count("\n") + 1, len(before) - before.rfind("\n")))
         text = before + after
     return text, places
+
+
+RADIUS = """\
+name: office
+story: Somebody signs in.
+vnets:
+  contoso:
+    addressSpace: [10.1.0.0/16]
+    subnets: {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}
+    hosts:
+      app1: {subnet: app, serves: [http]}
+gateways:
+  contoso-gw:
+    vnet: contoso
+    properties:
+      sku: {name: VpnGw1}
+      vpnClientConfiguration:
+        vpnClientAddressPool: {addressPrefixes: [172.16.201.0/24]}
+        vpnClientProtocols: [IkeV2, SSTP]
+        vpnAuthenticationTypes: [Radius]
+        radiusServerAddress: 192.168.50.10
+        radiusServerSecret: "key of gateway and server"
+sites:
+  head-office:
+    lan: 192.168.50.0/24
+    connection: {to: contoso-gw, sharedKey: "key of gateway and site"}
+    radius: {address: 192.168.50.10, group: vpn, secondFactor: {approved: 4, denied: [bob]}}
+    directory:
+      address: 192.168.50.5
+      users:
+        alice: {password: "Spring.2019", groups: [vpn]}
+        bob: {password: "Summer.2019", groups: [vpn]}
+pki:
+  contoso-root: {}
+access:
+  home: {lan: 192.168.1.0/24}
+clients:
+  alice: {os: windows10, behind: home, user: alice}
+expect:
+  - {connects: alice, over: IkeV2}
+  - {reaches: alice, host: app1, port: 80}
+"""
+"""Another sound topology: passwords, checked by a RADIUS server and a directory."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
 from gateway.arm.rules.rulebook import RULES, Network, Violation, violations
 from gateway.arm.sku import SKUS, SkuName
 from tests.unit.gateway.arm.test_ipsec import POLICY
+from tests.unit.gateway.conftest import NOW
 
 NETWORK = Network(("10.1.0.0/16",), sitePrefixes=("192.168.50.0/24",))
 
@@ -35,6 +41,14 @@ def servers(*entries: tuple[str, int]) -> list[dict[str, Any]]:
 
 def pool(*prefixes: str) -> dict[str, Any]:
     return {"addressPrefixes": list(prefixes)}
+
+
+def nameless() -> str:
+    """A self-signed certificate without a subject."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW)
+    made = builder.sign(key, hashes.SHA256())
+    return base64.b64encode(made.public_bytes(Encoding.DER)).decode()
 
 
 BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
@@ -168,6 +182,12 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         "vpnClientRootCertificates.0.properties.publicCertData",
         "Data for certificate mine is invalid",
     ),
+    "roots_issue_clients": (
+        {},
+        {"vpnClientRootCertificates": roots(("mine", nameless()))},
+        "vpnClientRootCertificates.0.properties.publicCertData",
+        "certificate mine is no root: its subject is empty",
+    ),
     "thumbprints": (
         {},
         {"vpnClientRevokedCertificates": revoked(("a", "12:34"))},
@@ -182,9 +202,9 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     ),
     "pool_prefixes": (
         {},
-        {"vpnClientAddressPool": pool("8.8.8.0/24")},
+        {"vpnClientAddressPool": pool("224.8.8.0/24")},
         "vpnClientAddressPool.addressPrefixes.0",
-        "not a private address range",
+        "which no client can have",
     ),
     "pool_overlaps_nothing": (
         {},
@@ -255,18 +275,53 @@ def test_a_gateway_without_point_to_site_needs_no_client_configuration(document:
 @pytest.mark.parametrize(
     ("data", "flaw"),
     [
-        ("-----BEGIN CERTIFICATE-----", "BEGIN and END"),
-        ("AAAA\nAAAA", "line breaks or spaces"),
-        ("AAAA AAAA", "line breaks or spaces"),
-        ("€€€", "not Base64"),
-        ("AAA", "not Base64"),
-        ("", "not an X.509"),
-        ("MAA=", "not an X.509"),
+        ("-----BEGIN CERTIFICATE-----", "PEM text that is cut off"),
+        ("AAAA\nAAAA", "Base64 of something unknown"),
+        ("€€€", "not Base64: '€' U+20AC EURO SIGN at character 1"),
+        ("AAA", "Base64 of something unknown"),
+        ("AAAAA", "Base64 that is cut off"),
+        ("", "empty"),
+        ("P2SRootCert.cer", "the name of a file"),
     ],
 )
 def test_the_flaw_of_root_data_is_named(data: str, flaw: str, document: Any) -> None:
     (violation,) = judge(document(vpnClientRootCertificates=roots(("mine", data))))
+    assert violation.message.startswith("Data for certificate mine is invalid: it is ")
     assert flaw in violation.message
+
+
+def test_line_breaks_and_pem_are_refused_and_spaces_taken(document: Any, pki: Any) -> None:
+    """Azure's troubleshooting article, and the array of lines that PowerShell joins."""
+    data = pki.data("root")
+    lines = [data[at : at + 64] for at in range(0, len(data), 64)]
+    for taken in (" ".join(lines), " ".join((*lines, "")), data.rstrip("=")):
+        assert judge(document(vpnClientRootCertificates=roots(("mine", taken)))) == []
+    pem = "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----"))
+    for refused in ("\n".join(lines), "\r\n".join(lines), data + "\n", pem, pem.replace("\n", " ")):
+        (violation,) = judge(document(vpnClientRootCertificates=roots(("mine", refused))))
+        assert violation.message.startswith("Data for certificate mine is invalid: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("alice", "a client certificate, issued by CN=root"),
+        ("intermediate", "an intermediate authority, issued by CN=root"),
+        ("server-only", "a certificate of no authority, issued by CN=root"),
+    ],
+)
+def test_what_somebody_else_has_issued_is_no_root(
+    document: Any, pki: Any, name: str, kind: str
+) -> None:
+    (violation,) = judge(document(vpnClientRootCertificates=roots(("mine", pki.data(name)))))
+    assert violation.message == f"certificate mine is no root: it is {kind}"
+    assert violation.remedy == "upload the certificate of CN=root"
+
+
+def test_a_thumbprint_copied_from_windows_has_an_invisible_mark(document: Any) -> None:
+    wrong = document(vpnClientRevokedCertificates=revoked(("bob", "\u200e" + "0" * 40)))
+    (violation,) = judge(wrong)
+    assert "it has the invisible U+200E LEFT-TO-RIGHT MARK at character 1" in violation.message
 
 
 def test_20_roots_are_allowed(document: Any, pki: Any) -> None:
@@ -280,12 +335,24 @@ def test_a_duplicate_name_is_reported_for_both(document: Any, pki: Any) -> None:
     assert len(judge(document(vpnClientRootCertificates=twice))) == 2
 
 
-@pytest.mark.parametrize("prefix", ["172.16.0.0/30", "172.32.0.0/24", "172.16.0.1/24", "fd00::/64"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "172.16.0.0/30", "172.16.0.1/24", "fd00::/64", "0.0.0.0/0", "0.0.0.0/24", "127.1.0.0/16",
+        "168.63.0.0/16", "169.254.7.0/24", "240.0.0.0/8", "255.255.255.0/24",
+    ],
+)  # fmt: skip
 def test_pools_that_are_refused(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix)))
 
 
-@pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "192.168.51.0/24"])
+def test_a_custom_route_is_ipv4(document: Any) -> None:
+    (violation,) = judge(document({"customRoutes": pool("10.7.0.0/16", "2001:db8::/32")}))
+    assert violation.path == ("customRoutes", "addressPrefixes", 1)
+    assert "an IPv6 route" in violation.message
+
+
+@pytest.mark.parametrize("prefix", ["172.16.0.0/29", "10.2.0.0/16", "201.169.0.0/16"])
 def test_pools_that_are_accepted(prefix: str, document: Any) -> None:
     assert judge(document(vpnClientAddressPool=pool(prefix))) == []
 

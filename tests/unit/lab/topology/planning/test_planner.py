@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from lab.topology.load import load
 from lab.topology.planning.describe import as_text, describe
 from lab.topology.planning.specs import DnsSpec
+from tests.rigs.made_up import Maker
 from tests.unit.lab.topology.plans import assert_hangs_together, node, plan_of
-from tests.unit.lab.topology.spoiling import SOURCE, TOPOLOGIES, spoil
+from tests.unit.lab.topology.spoiling import SOURCE, TOPOLOGIES, problems, spoil
 
 GOLDEN = Path(__file__).with_name("quickstart.plan.json")
 
@@ -163,3 +164,10 @@ def test_a_plan_can_be_described_as_data_and_as_text(path: Path) -> None:
     text = as_text(plan)
     assert all(computer.name in text for computer in plan.nodes)
     assert f"{len(plan.steps)}. " in text
+
+
+def test_what_is_made_up_hangs_together() -> None:
+    accepted = [text for text in (Maker(seed).text() for seed in range(40)) if not problems(text)]
+    assert len(accepted) >= 10
+    for text in accepted:
+        assert_hangs_together(plan_of(text))

@@ -67,8 +67,8 @@ def test_what_is_no_certificate_and_no_key_is_refused(base: Path) -> None:
     found, places = told(base)
     assert [entry[:2] for entry in found] == places
     assert [entry[2].split(";")[0] for entry in found] == [
-        "a.pem: not a PEM certificate",
-        "a.key: not a PEM private key",
+        "a.pem: neither a certificate nor a private key, but Base64 that is cut off: 5 characters",
+        "a.key: neither a certificate nor a private key, but Base64 that is cut off: 5 characters",
     ]
 
 
@@ -76,7 +76,10 @@ def test_a_key_with_a_password_is_refused(base: Path) -> None:
     lock = BestAvailableEncryption(b"x")
     (base / "a.key").write_bytes(pem(ec.generate_private_key(ec.SECP256R1()), lock))
     [(_, _, words)], _ = told(base)
-    assert words == "a.key: the key has a password; store it without one"
+    assert words == (
+        "a.key: it has a password; "
+        "add `password:`, or `passwordFile:` with the password in its first line"
+    )
 
 
 def test_a_key_of_another_certificate_is_refused(base: Path) -> None:
@@ -90,7 +93,7 @@ def test_a_key_of_another_certificate_is_refused(base: Path) -> None:
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ("{certificate: a.pem}", "a certificate without its key"),
+        ("{certificate: a.pem}", "a.pem: a certificate without its key"),
         ("{key: a.key, issuer: contoso-root}", "a key without its certificate"),
         ("{certificate: a.pem, key: a.key, validTo: +9d}", "validTo cannot be set"),
     ],

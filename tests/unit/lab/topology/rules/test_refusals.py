@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.topology.planning.planner import make_plan
+from tests.unit.lab.topology.plans import assert_hangs_together
 from tests.unit.lab.topology.spoiling import SOUND, check, problems, spoil
 
 POOL = "[172.16.201.0/24]"
@@ -24,6 +26,14 @@ def test_a_spoiled_topology_is_refused_at_its_place_and_nowhere_else(case: dict[
     found = problems(text)
     assert [[line, column] for line, column, _ in found] == [case.get("at") or list(*places)]
     assert found[0][2].startswith(case["says"])
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "right" in case], ids=lambda case: case["case"]
+)
+def test_the_remedy_helps(case: dict[str, Any]) -> None:
+    text, _ = spoil((case["part"], case["right"]))
+    assert problems(text) == []
 
 
 def test_the_sound_topology_is_accepted() -> None:
@@ -73,6 +83,31 @@ def test_a_placeholder_of_a_client_without_a_certificate_is_refused() -> None:
     assert [found[:2] for found in problems(text)] == [place]
 
 
+CHAIN = "contoso-root: {}\n  middle: {issuer: contoso-root}\n  last: {issuer: middle}"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("alice", "'alice' is no root: it is a client certificate"),
+        ("last", "'last' is no root: it is an intermediate authority, issued by 'middle'"),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_placeholder_of_what_is_no_root_is_refused(name: str, words: str, again: bool) -> None:
+    data = f'publicCertData: «"${{{name}.publicCertData}}"'
+    changes = [("contoso-root: {}", CHAIN), (ROOTS, f"- {{name: r, properties: {{{data}}}}}")]
+    if again:
+        roots = f"vpnClientRootCertificates: [{{name: r, properties: {{{data}}}}}]"
+        step = f"{{update: contoso-gw, properties: {{vpnClientConfiguration: {{{roots}}}}}}}"
+        changes[1:] = [(REACHES, step)]
+    text, [place] = spoil(*changes)
+    [(*found, said)] = problems(text)
+    assert tuple(found) == place
+    assert said.startswith(f"{words}; upload ")
+    assert "${contoso-root.publicCertData}" in said
+
+
 def test_a_second_gateway_in_a_vnet_is_refused() -> None:
     first = "gw2:\n    vnet: contoso\n    properties: {sku: {name: VpnGw1}}\n  "
     text, [place] = spoil(
@@ -95,24 +130,43 @@ def test_a_client_with_a_choice_of_gateways_must_say_which() -> None:
     assert problems(text) == [(*place, words)]
 
 
-def test_overlapping_vnets_are_refused() -> None:
-    text, [place] = spoil(
+@pytest.mark.parametrize(
+    "change",
+    [
         ("vnets:\n", "vnets:\n  v0: {addressSpace: [10.1.128.0/17]}\n"),
-        ("addressSpace: [10.1.0.0/16]", "addressSpace: [«10.1.0.0/16]"),
-    )
-    [(*found, words)] = problems(text)
-    assert tuple(found) == place
-    assert words.startswith("10.1.0.0/16 overlaps 10.1.128.0/17 of the VNet 'v0'")
-
-
-def test_two_homes_behind_nat_may_have_the_same_prefix() -> None:
-    text, _ = spoil(("  home:", "  other: {lan: 192.168.1.0/24}\n  home:"))
+        ("  home:", "  other: {lan: 192.168.1.0/24}\n  home:"),
+        ("  home:", "  other: {lan: 192.168.1.0/24, nat: false}\n  home:"),
+        ("192.168.1.0/24", "10.1.1.0/24"),
+        ("192.168.1.0/24", "10.0.0.0/8"),
+        ("192.168.1.0/24", "172.16.201.0/24"),
+        ("192.168.1.0/24", "100.64.0.0/10"),
+        ("[172.16.201.0/24]", "[201.169.0.0/16]"),
+        ("access:\n", "sites: {office: {lan: 192.168.1.0/24}}\naccess:\n"),
+        ("access:\n", "sites: {office: {lan: 10.1.0.0/16}}\naccess:\n"),
+    ],
+    ids=str,
+)
+def test_prefixes_that_do_not_meet_may_overlap(change: tuple[str, str]) -> None:
+    text, _ = spoil(change)
     assert problems(text) == []
+    assert_hangs_together(make_plan(check(text), Path()))
+
+
+def test_two_gateways_may_have_one_pool_and_their_vnets_one_prefix() -> None:
+    first = SOUND[SOUND.index("vnets:\n") : SOUND.index("pki:")]
+    second = first.replace("contoso:", "second:").replace("contoso\n", "second\n")
+    second = second.replace("contoso-gw", "gw2").replace("app1", "app2")
+    vnet, gateway = second.removeprefix("vnets:\n").split("gateways:\n")
+    changes = ("vnets:\n", "vnets:\n" + vnet), ("gateways:\n", "gateways:\n" + gateway)
+    text, _ = spoil(*changes, ("behind: home", "behind: home, gateway: gw2"))
+    assert problems(text) == []
+    assert_hangs_together(make_plan(check(text), Path()))
 
 
 def test_two_routed_networks_may_not() -> None:
+    routed = f"{HOME[:-1]}, nat: false}}"
     text, [place] = spoil(
-        (f"home: {HOME}", f"other: {HOME[:-1]}, nat: false}}\n  home: {{lan: «192.168.1.0/24}}")
+        (f"home: {HOME}", f"other: {routed}\n  home: {{nat: false, lan: «192.168.1.0/24}}")
     )
     assert [found[:2] for found in problems(text)] == [place]
 
@@ -129,7 +183,7 @@ def test_more_than_64_access_networks_are_refused() -> None:
     many = "".join(f"  n{number}: {{}}\n" for number in range(64))
     text, _ = spoil(("access:\n", "access:\n" + many))
     [(_, _, words)] = problems(text)
-    assert words == "192.0.2.0/24 has room for 64, and there are 65; use fewer access"
+    assert words == "192.0.2.0/24 has room for 64, and there are 65; use fewer of them"
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
@@ -325,3 +379,43 @@ def test_no_value_of_a_secret_is_shown() -> None:
     found = problems(text)
     assert len(found) >= 3
     assert all("hunter2" not in words for _, _, words in found)
+
+
+SCALE = ("    vnet: contoso\n", "    vnet: contoso\n    benchmarkScale: 0.1\n")
+RATE = (HOME, "{lan: 192.168.1.0/24, rate: 20}")
+LARGER = "{update: contoso-gw, properties: {sku: {name: VpnGw2}}}"
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "step", "says"),
+    [
+        ([SCALE], "atLeast: «66", "65 Mbit/s can pass: contoso-gw is VpnGw1 at a scale of 0.1"),
+        ([SCALE], "atLeast: 64", ""),
+        ([RATE], "atLeast: «21", "20 Mbit/s can pass: the rate of home"),
+        ([RATE], "atLeast: 39, direction: both", ""),
+        ([RATE], "atLeast: «41, direction: both", "40 Mbit/s can pass: the rate of home"),
+    ],
+)
+def test_throughput_that_no_rate_lets_pass_is_refused(
+    spoiled: list[tuple[str, str]], step: str, says: str
+) -> None:
+    text, places = spoil(*spoiled, (REACHES, f"{{throughput: alice, host: app1, {step}}}"))
+    found = problems(text)
+    assert [list(place[:2]) for place in found] == [list(place) for place in places]
+    assert all(words.startswith(f"no more than {says}") for *_, words in found)
+
+
+def test_a_larger_sku_later_lets_more_pass() -> None:
+    step = "{throughput: alice, host: app1, atLeast: 900}"
+    text, _ = spoil((REACHES, f"{LARGER}\n  - {step}"))
+    assert problems(text) == []
+
+
+def test_what_does_not_pass_the_gateway_is_not_held_to_its_rate() -> None:
+    other = "{app2: {subnet: app}, app1: {subnet: app, serves: [http]}}"
+    text, _ = spoil(
+        ("    hosts:\n      app1: {subnet: app, serves: [http]}\n", f"    hosts: {other}\n"),
+        SCALE,
+        (REACHES, "{throughput: app2, host: app1, atLeast: 900}"),
+    )
+    assert problems(text) == []

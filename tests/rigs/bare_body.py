@@ -1,0 +1,33 @@
+"""What a lab.runtime.protocol.Body answers that has no topology, gateway or client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lab.topology.model.steps import Step, Steps
+
+
+class BareBody:
+    """The part of a Body that small labs share."""
+
+    def checked(self, documents: Sequence[Any]) -> list[Step]:
+        return Steps.validate_python(list(documents))
+
+    def expected(self) -> dict[str, Any]:
+        return {"file": "", "steps": []}
+
+    def names(self) -> dict[str, list[str]]:
+        return {"clients": [], "gateways": []}
+
+    def settle(self) -> None:
+        pass
+
+    async def package(self, name: str) -> bytes:
+        return name.encode()
+
+    async def decide(self, user: str, *, approve: bool) -> list[str]:
+        return [user, str(approve)]
+
+    async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"value": [gateway, action, body]}

@@ -1,0 +1,81 @@
+"""Whose connection it is that a gateway sees."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from lab.clients.origin import Origin
+from lab.kernel.conntrack import Translation
+from lab.kernel.netlink import KernelError
+
+ALICE, BOB, PROXY, NAT = "192.168.77.10", "192.168.77.11", "192.168.77.2", "192.0.2.2"
+TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
+
+
+class Router:
+    def __init__(self, *table: Translation | KernelError) -> None:
+        self.table = table
+
+    async def call(self, _: Callable[[], object]) -> list[Any]:
+        if self.table and isinstance(self.table[0], KernelError):
+            raise self.table[0]
+        return list(self.table)
+
+
+class Proxy:
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+
+    async def read(self, _: str) -> bytes:
+        if not self.lines:
+            raise FileNotFoundError
+        return "".join(f"{line}\n" for line in self.lines).encode()
+
+
+async def made(router: Router, protocol: str, ends: Sequence[int], proxy: Proxy | None) -> set[int]:
+    via: Any = (PROXY, proxy) if proxy else None
+    fake: Any = router
+    told: Any = protocol
+    own = await Origin(ALICE, fake, via).made(told, {(NAT, port) for port in ends})
+    return {port for _, port in own}
+
+
+BOTH = (
+    Translation(TCP, (ALICE, 40000), (NAT, 40000)),
+    Translation(TCP, (BOB, 40000), (NAT, 1234)),
+    Translation(UDP, (BOB, 4500), (NAT, 4500)),
+    Translation(UDP, (ALICE, 4500), (NAT, 1234)),
+)
+"""Both from the same ports: the router had to choose others."""
+
+
+@pytest.mark.parametrize(
+    ("protocol", "own"), [("OpenVPN", {40000}), ("SSTP", {40000}), ("IkeV2", {1234})]
+)
+async def test_behind_a_router_the_port_tells_whose_it_is(protocol: str, own: set[int]) -> None:
+    assert await made(Router(*BOTH), protocol, (40000, 4500, 1234, 999, 0), None) == own
+
+
+async def test_without_nat_it_is_the_address() -> None:
+    fake: Any = Router()
+    ends = {(ALICE, 7), (BOB, 8), (NAT, 9)}
+    assert await Origin(ALICE, fake).made("SSTP", ends) == {(ALICE, 7)}
+
+
+async def test_a_kernel_that_does_not_tell_leaves_it_open() -> None:
+    router = Router(KernelError(95, "conntrack -L", None))
+    assert await made(router, "SSTP", (40000,), None) == set()
+
+
+async def test_a_proxys_connection_is_that_callers_for_whom_it_was_made() -> None:
+    rows = [Translation(TCP, (PROXY, port), (NAT, port + 1)) for port in (100, 200, 300, 400)]
+    rows.append(Translation(TCP, (ALICE, 100), (NAT, 999)))  # not through the proxy
+    ends = (101, 201, 301, 401, 999)
+    # 300 is still open; 400 was bob's before it was alice's; a refused CONNECT has no port
+    log = Proxy(f"{ALICE} 100", f"{BOB} 200", f"{BOB} 400", f"{ALICE} 400", f"{ALICE} -")
+    assert await made(Router(*rows), "OpenVPN", ends, log) == {101, 401}
+    assert await made(Router(*rows), "OpenVPN", ends, Proxy()) == set()
