@@ -316,6 +316,7 @@ def test_a_change_has_to_suit_the_sites_that_are_connected() -> None:
     assert [found[:2] for found in problems(text)] == places
 
 
+SITE_IN_V2 = "{lan: 10.2.9.0/24, connection: {to: contoso-gw, sharedKey: x}}"
 SUBNETS = "{GatewaySubnet: 10.2.0.0/24}"
 TWO_VNETS = (
     ("vnets:\n", f"vnets:\n  v2: {{addressSpace: [10.2.0.0/16], subnets: {SUBNETS}}}\n"),
@@ -349,6 +350,24 @@ def test_two_gateways_are_connected_once(connections: str, words: str) -> None:
     found = problems(text)
     assert [row[:2] for row in found] == places
     assert all(row[2].startswith(words) for row in found)
+
+
+@pytest.mark.parametrize(
+    "overlap",
+    [
+        ("[10.2.0.0/16]", "[10.2.0.0/16, 10.1.9.0/24]"),
+        ("[172.16.201.0/24]", "[10.2.9.0/24]"),
+        ("access:\n", f"sites:\n  s: {SITE_IN_V2}\naccess:\n"),
+    ],
+    ids=["VNet", "pool", "site"],
+)
+def test_a_vnet_is_told_apart_from_those_it_is_connected_to(overlap: tuple[str, str]) -> None:
+    alone, _ = spoil(*TWO_VNETS, overlap)
+    assert problems(alone) == [], "nobody has routes to both"
+    connection = f"connections:\n  a: {between('contoso-gw', 'gw2')}\n"
+    text, _ = spoil(*TWO_VNETS, overlap, ("access:\n", f"{connection}access:\n"))
+    [(*_, words)] = problems(text)
+    assert "of the VNet 'v2': the VNet 'contoso' has routes to both" in words
 
 
 def test_sites_and_vnets_share_the_number_of_tunnels() -> None:
