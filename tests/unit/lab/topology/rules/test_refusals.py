@@ -403,6 +403,7 @@ def test_no_value_of_a_secret_is_shown() -> None:
 SCALE = ("    vnet: contoso\n", "    vnet: contoso\n    benchmarkScale: 0.1\n")
 RATE = (HOME, "{lan: 192.168.1.0/24, rate: 20}")
 LARGER = "{update: contoso-gw, properties: {sku: {name: VpnGw2}}}"
+CREATED_LARGER = LARGER.replace("update", "create")
 
 
 @pytest.mark.parametrize(
@@ -424,9 +425,10 @@ def test_throughput_that_no_rate_lets_pass_is_refused(
     assert all(words.startswith(f"no more than {says}") for *_, words in found)
 
 
-def test_a_larger_sku_later_lets_more_pass() -> None:
+@pytest.mark.parametrize("change", [LARGER, f"{{delete: contoso-gw}}\n  - {CREATED_LARGER}"])
+def test_a_larger_sku_later_lets_more_pass(change: str) -> None:
     step = "{throughput: alice, host: app1, atLeast: 900}"
-    text, _ = spoil((REACHES, f"{LARGER}\n  - {step}"))
+    text, _ = spoil((REACHES, f"{change}\n  - {step}"))
     assert problems(text) == []
 
 
