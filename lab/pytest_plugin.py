@@ -59,7 +59,7 @@ class RunningLab:
             self.handle.run(steps, add)
         except StepsError as error:
             raise AssertionError("\n".join(error.lines)) from None
-        failed = [f"{result.text}: {result.detail}" for result in results if not result.held]
+        failed = [_why(result) for result in results if not result.held]
         if failed:
             raise AssertionError("\n".join(failed))
         return results
@@ -159,6 +159,13 @@ def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     finally:
         if handle is not None:
             handle.down()
+
+
+def _why(result: StepResult) -> str:
+    from lab.report.terminal import explained  # noqa: PLC0415 (not on every Python)
+
+    rows = [f"{result.text}: {result.detail}", *explained(result)]
+    return "\n  ".join(rows)
 
 
 def _marked_topology(request: pytest.FixtureRequest) -> TopologyFile:

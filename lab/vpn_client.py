@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from lab.topology.model.vocabulary import Reason, VpnProtocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.common.rotation import Place
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,20 @@ class RefusedError(Exception):
 
 class NotDialledError(RefusedError):
     """The computer has no means to dial: its profile lacks the protocol, or its user the proof."""
+
+
+@dataclass(frozen=True)
+class Dialled:
+    """A dial that has ended: what was tried, and what came of it."""
+
+    began: str
+    """UTC, as the gateway's records have it."""
+    at: float
+    """The same in seconds since the epoch."""
+    failures: tuple[RefusedError, ...] = ()
+    written: Mapping[str, Mapping[Path, Place]] = field(default_factory=dict)
+    """The ends of the RADIUS servers' logs before it, by node."""
+    connection: Connection | None = None
 
 
 class Driver(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.nodes.base import Node
 from lab.topology.model.vocabulary import VpnProtocol
-from lab.vpn_client import Connection
+from lab.vpn_client import Connection, Dialled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,23 @@ class Outcome:
     held: bool
     detail: str
     evidence: dict[str, Any] = field(default_factory=dict)
+    explanation: dict[str, Any] | None = None
+    """Of a step that did not hold (lab.explain)."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What an operator, a user or a fault did in the lab."""
+
+    at: float
+    """Seconds since the epoch."""
+    verb: str
+    """A word of `expect:`."""
+    subject: str
+    text: str
+    """The step in a line."""
+    effect: str
+    """What it did."""
 
 
 class GatewayHandle(Protocol):
@@ -113,6 +130,13 @@ class ClientComputer(Protocol):
     """The gateway's vpnConnectionId of the last dial's session, which may have ended; empty if that
     dial did not connect."""
 
+    last_dial: Dialled | None
+    """Its last dial that has ended, if any."""
+
+    @property
+    def proxy(self) -> tuple[str, int] | None:
+        """Address and port of the proxy through which it dials."""
+
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
 
@@ -169,6 +193,10 @@ class RadiusServer(Daemon, Protocol):
     async def waiting(self) -> list[str]:
         """The users with a pending prompt; UsageError without a second factor."""
 
+    @property
+    def log(self) -> Path:
+        """What its program logs; the second factor's is `push-proxy.log` beside it."""
+
     def written(self) -> dict[Path, Place]:
         """The current end positions of its logs."""
 
@@ -219,6 +247,10 @@ class World(Protocol):
     @property
     def directories(self) -> Mapping[str, Daemon]:
         """The domain controllers, by node name."""
+
+    @property
+    def past(self) -> list[Deed]:
+        """What was done in the lab, oldest first."""
 
     @property
     def plan(self) -> Plan:

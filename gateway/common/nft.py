@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
 
+_OUTPUT_HANDLE = 1 << 3
+"""NFT_CTX_OUTPUT_HANDLE (nftables/libnftables.h)."""
+
+
 class NftError(Exception):
     """The library or the kernel refuses a command; the message quotes reason, line and caret."""
 
@@ -33,8 +37,11 @@ class Nft:
     """A context of the library. It belongs to the network namespace in which it is made, and to
     one thread at a time. OSError: the library is missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, handles: bool = False) -> None:
+        """`handles`: lists have the rules' numbers, too."""
         self._context = ctypes.c_void_p(_library().nft_ctx_new(0))
+        if handles:
+            _library().nft_ctx_output_set_flags(self._context, _OUTPUT_HANDLE)
         _library().nft_ctx_buffer_error(self._context)
         _library().nft_ctx_buffer_output(self._context)
 

@@ -150,6 +150,14 @@ VERBS = {
             "check --step 2-4",
         ),
     ),
+    "explain": Verb(
+        "Say why a client, a host or a site is not connected.",
+        running=True,
+        examples=(
+            "explain alice",
+            "explain alice --to app1:80",
+        ),
+    ),
     "logs": Verb(
         "Show what the programs of a lab have logged.",
         running=True,

@@ -12,9 +12,10 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 from gateway.common.turns import SLICE
 from lab.checks import (
@@ -69,14 +70,25 @@ NOTABLE = 0.5
 """If a failed step waited for the CPU for this share of its time, the machine may be the cause."""
 BARRIERS: tuple[type, ...] = (*ACTIONS, Tunnel, Throughput)
 Chain = list[tuple[int, Step]]
+Explain = Callable[[Step], Awaitable[dict[str, Any] | None]]
+"""Why a step did not hold (lab.explain), as data."""
 
 
-async def run_steps(steps: Sequence[Step], world: World, step_done: StepDone) -> bool:
-    """Execute all steps, also after one has failed; whether all held."""
+async def _unexplained(_: Step) -> None:
+    return None
+
+
+async def run_steps(
+    steps: Sequence[Step], world: World, step_done: StepDone, explain: Explain = _unexplained
+) -> bool:
+    """Execute all steps, also after one has failed; whether all held. `explain` is asked about
+    each that did not."""
     held = True
     for chains in concurrent_chains(steps):
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_chain(chain, world, step_done)) for chain in chains]
+            tasks = [
+                group.create_task(_chain(chain, world, step_done, explain)) for chain in chains
+            ]
         held = all([held, *(task.result() for task in tasks)])
     return held
 
@@ -102,12 +114,15 @@ def _concerns(step: Step) -> str:
     return f"second factor of {name}" if isinstance(step, SECOND_FACTOR) else name
 
 
-async def _chain(chain: Chain, world: World, step_done: StepDone) -> bool:
+async def _chain(chain: Chain, world: World, step_done: StepDone, explain: Explain) -> bool:
     held = True
     for index, step in chain:
         began = time.monotonic()
         outcome = await _execute(step, world)
-        step_done(index, step, outcome, round(time.monotonic() - began, 3))
+        seconds = round(time.monotonic() - began, 3)
+        if not outcome.held:
+            outcome = replace(outcome, explanation=await explain(step))
+        step_done(index, step, outcome, seconds)
         held = held and outcome.held
     return held
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from gateway.common.errors import NotFoundError
 from gateway.policy.diagnostics import now as attempt_time
@@ -26,9 +27,14 @@ from lab.roles.gateway import GatewayRefusedError
 from lab.side_by_side import at_once
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan
-from lab.vpn_client import Connection, Driver, NotDialledError, RefusedError
+from lab.vpn_client import Connection, Dialled, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
 from lab.world import End, GatewayHandle, end_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.common.rotation import Place
 
 DIALS = 16
 """Concurrent dials per processor: a dial with a second factor may take half a minute."""
@@ -51,8 +57,11 @@ class Computer:
         credential: Credential | None,
         proxy: Node | None = None,
         radius_root: Credential | None = None,
+        written: Callable[[], Mapping[str, Mapping[Path, Place]]] = dict,
     ) -> None:
+        """`written`: the current ends of the RADIUS servers' logs, by node."""
         self.name = plan.name
+        self._written = written
         self.node = node
         self.access = access
         self.gateway = gateway
@@ -61,6 +70,7 @@ class Computer:
         self.thumbprint = presented.thumbprint if presented else None
         self.session = ""
         self.dialled_until = -math.inf
+        self.last_dial: Dialled | None = None
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
         self._origin = Origin(address, access, via)
@@ -82,17 +92,27 @@ class Computer:
         RefusedError of the last protocol that could be dialled if none connects.
         """
         self.dialled_until = math.inf
+        began, at, written = attempt_time(), time.time(), self._written()
+        failures: list[RefusedError] = []
+        connection = None
         try:
-            return await self._dial(over)
+            connection = await self._dial(over, began, failures)
         finally:
             self.dialled_until = time.monotonic()
+            self.last_dial = Dialled(began, at, tuple(failures), written, connection)
+        return connection, [*failures]
 
-    async def _dial(self, over: VpnProtocol | None) -> tuple[Connection, list[Exception]]:
+    async def _dial(
+        self, over: VpnProtocol | None, began: str, failures: list[RefusedError]
+    ) -> Connection:
+        """The connection; the failures before it are added to `failures`."""
         await self.hang_up()
         self.session = ""
-        began = attempt_time()
-        profile = await self._fetch_profile(over or self._plan.protocols[0])
-        failures: list[Exception] = []
+        try:
+            profile = await self._fetch_profile(over or self._plan.protocols[0])
+        except RefusedError as error:
+            failures.append(error)
+            raise
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
             try:
@@ -106,9 +126,14 @@ class Computer:
                 await self._restore()
             else:
                 self.session = await self._session_of(connection, began)
-                return connection, failures
+                return connection
         dialled = [one for one in failures if not isinstance(one, NotDialledError)]
         raise (dialled or failures)[-1]
+
+    @property
+    def proxy(self) -> tuple[str, int] | None:
+        """Address and port of the proxy through which it dials."""
+        return self._plan.proxy
 
     async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
         """Those of the connections, seen by the gateway in the last seconds, that are this

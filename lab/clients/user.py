@@ -42,8 +42,11 @@ class UserCertificate:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether OpenSSL would not show it by itself (see `outdated`)."""
-        return outdated(map(x509.load_pem_x509_certificate, self._pems))
+        """Whether OpenSSL would not show it by itself (see `outdated`); not of what it alone can
+        read."""
+        with suppress(ValueError, x509.InvalidVersion):
+            return outdated(map(x509.load_pem_x509_certificate, self._pems))
+        return False
 
     @property
     def chain_pem(self) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import UsageError
 from lab.faults.kinds import KINDS
+from lab.world import Deed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -45,6 +46,7 @@ class Faults:
                 f"{name} is already active", f"endFault: {name}, or p2slab fault {name} --end"
             )
         effect, self._ends[name] = await KINDS[name](self._world, step)
+        self._remember("fault", name, effect)
         if step.seconds is None:
             return effect
         self._until[name] = time.time() + step.seconds
@@ -61,6 +63,11 @@ class Faults:
             timer.cancel()
         self._until.pop(name, None)
         await self._ends.pop(name)()
+        self._remember("endFault", name, "ended")
+
+    def _remember(self, verb: str, name: str, effect: str) -> None:
+        text = f"{'fault' if verb == 'fault' else 'end fault'} {name}"
+        self._world.past.append(Deed(time.time(), verb, name, text, effect))
 
     def document(self) -> list[dict[str, object]]:
         """[{name, endsIn: seconds or None}] of the active faults."""

@@ -10,13 +10,16 @@ from lab.errors import LabError
 _one_at_a_time = threading.Lock()  # the library does not promise to be thread-safe
 
 
-def run(commands: str) -> str:
-    """Run nft commands in the calling thread's namespace as one transaction; their output.
+def run(commands: str, *, handles: bool = False) -> str:
+    """Run nft commands in the calling thread's namespace as one transaction; their output,
+    with the rules' numbers if `handles`.
 
     LabError has the library's message: line, caret and reason.
     """
     with _one_at_a_time:
-        context = Nft()  # belongs to the namespace in which it is created, so never reused
+        context = Nft(
+            handles=handles
+        )  # belongs to the namespace in which it is created, so never reused
         try:
             return context.run(commands)
         except NftError as error:

@@ -38,6 +38,18 @@ def udp(target: str, port: int, within: float) -> str:
     raise TimeoutError
 
 
+def datagram(target: str, port: int, within: float, payload: str, source: str = "") -> str:
+    """Send one datagram, its payload in hexadecimal, from an address of the node's own if given;
+    its own port and the answer, in hexadecimal. TimeoutError after `within` seconds."""
+    with _socket(target, socket.SOCK_DGRAM) as line:
+        line.settimeout(within)
+        if source:
+            line.bind((source, 0))
+        line.connect((target, port))
+        line.send(bytes.fromhex(payload))
+        return f"{line.getsockname()[1]} {line.recv(2048).hex()}"
+
+
 def accepts(address: str, port: int) -> bool:
     """Whether a program listens on the port."""
     with suppress(OSError):

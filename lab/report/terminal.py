@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import EXPECTATION_FAILED, HELD
+from lab.explain.model import lines
 from lab.report.screen import Screen
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
@@ -127,7 +128,7 @@ def print_result(screen: Screen, place: str, result: StepResult) -> None:
         return
     title = f"{start}{place}: {result.text}" if place else f"{start}{result.text}"
     screen.paragraph(title, colour, coloured=len(mark), indent=INDENT)
-    for line in (result.detail, *quoted(result)):
+    for line in (result.detail, *quoted(result), *explained(result)):
         screen.paragraph(f"{'':{INDENT}}{line}", indent=INDENT + 2)
 
 
@@ -142,6 +143,12 @@ def quoted(result: StepResult) -> Iterator[str]:
             text = str(value)
         if text and text not in result.detail:
             yield f"{name}: {text}"
+
+
+def explained(result: StepResult) -> Iterator[str]:
+    """The explanation of a step that did not hold."""
+    if result.explanation:
+        yield from lines(result.explanation)
 
 
 def _word(verdict: Verdict) -> tuple[str, str]:

@@ -136,6 +136,12 @@ class Handle:
         answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
         return answer
 
+    def explain(self, subject: str, to: str = "") -> dict[str, Any]:
+        """Why a client, a host or a site is not connected, as data (lab.explain.model)."""
+        request = {"request": "explain", "subject": subject, "to": to}
+        answer: dict[str, Any] = self._ask(request)[0]
+        return answer
+
     def expected(self) -> dict[str, Any]:
         """The topology's own `expect:`: `file`, and of each step `line`, `text` and `step`."""
         answer: dict[str, Any] = self._ask({"request": "expected"})[0]

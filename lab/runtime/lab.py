@@ -20,10 +20,19 @@ from lab.faults.active import Faults
 from lab.merge import merge
 from lab.nodes.base import Node
 from lab.roles import RoleContext, start_role
-from lab.runtime.journal import Journal
+from lab.runtime.journal import Journal, Reader
 from lab.runtime.kernels import boot, build_nodes, lacking, refuse_without_shapers
 from lab.runtime.protocol import Emit, Stage, StepResult
-from lab.topology.model.steps import Create, Step, Update, text_of, verb_of
+from lab.topology.model.steps import (
+    ACTIONS,
+    Create,
+    EndFault,
+    Fault,
+    Step,
+    Update,
+    text_of,
+    verb_of,
+)
 from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import server_name
@@ -33,6 +42,7 @@ from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
     ClientComputer,
     Daemon,
+    Deed,
     GatewayHandle,
     Outcome,
     RadiusServer,
@@ -40,6 +50,8 @@ from lab.world import (
 )
 
 if TYPE_CHECKING:
+    from gateway.common.rotation import Place
+    from lab.explain.explainer import Explainer
     from lab.pki.authority import Credential
     from lab.roles.gateway import UnixGateway
     from lab.topology.load import TopologyFile
@@ -79,7 +91,9 @@ class Lab:
         self.devices: dict[str, VpnDevice] = {}
         self.radius: dict[str, RadiusServer] = {}
         self.directories: dict[str, Daemon] = {}
+        self.past: list[Deed] = []
         self.faults = Faults(self)
+        self._explainer: Explainer | None = None
         self.addresses = plan.addresses
         self._logs = log_directory
         self._credentials: dict[str, Credential] = {}
@@ -146,6 +160,14 @@ class Lab:
         from lab.checks.run import run_steps  # noqa: PLC0415 (not before the world is built)
 
         def step_done(index: int, step: Step, outcome: Outcome, seconds: float) -> None:
+            if (
+                isinstance(step, ACTIONS)
+                and not isinstance(step, Fault | EndFault)
+                and outcome.held
+            ):
+                verb = verb_of(step) or ""
+                deed = Deed(time.time(), verb, getattr(step, verb), text_of(step), outcome.detail)
+                self.past.append(deed)  # faults remember themselves, for some end by the clock
             emit(
                 StepResult(
                     index=index,
@@ -155,10 +177,47 @@ class Lab:
                     detail=outcome.detail,
                     seconds=seconds,
                     evidence=outcome.evidence,
+                    explanation=outcome.explanation,
                 )
             )
 
-        return await run_steps([self._filled(step) for step in steps], self, step_done)
+        filled = [self._filled(step) for step in steps]
+        return await run_steps(filled, self, step_done, self._explain_step)
+
+    async def _explain_step(self, step: Step) -> dict[str, Any] | None:
+        return await self.explainer.of_step(step)
+
+    async def explain(self, subject: str, to: str) -> dict[str, Any]:
+        """Why a client, a host or a site is not connected (lab.explain)."""
+        known = {*self.nodes, *self.clients}
+        name = spelling(known).get(subject.casefold())
+        if name is None:
+            remedy = did_you_mean(subject, frozenset(known))
+            raise UsageError(f"lab {self.plan.name} has no client, host or site {subject}", remedy)
+        return await self.explainer.of_subject(name, to)
+
+    @property
+    def explainer(self) -> Explainer:
+        """Made when it is needed: a run in which all holds does without."""
+        if self._explainer is None:
+            from lab.explain.explainer import Explainer  # noqa: PLC0415 (as above)
+            from lab.explain.scene import Scene  # noqa: PLC0415 (as above)
+
+            self._explainer = Explainer(Scene(self, self._said))
+        return self._explainer
+
+    def _said(self, node: str, program: str, since: float) -> list[str]:
+        """What a node's program has logged since then."""
+        self.settle()
+        reader = Reader(self._logs)
+        try:
+            return [
+                line.text
+                for line in reader.new()
+                if line.time >= since and line.node == node and line.program == program
+            ]
+        finally:
+            reader.close()
 
     def _filled(self, step: Step) -> Step:
         """The step with its nodes as they are spelled, and the placeholders of its `properties`
@@ -208,7 +267,12 @@ class Lab:
             wrong = action if handle else gateway
             raise UsageError(f"there is no {'action' if handle else 'gateway'} {wrong!r}",
                              did_you_mean(wrong, list(actions or self.gateways)))  # fmt: skip
-        return {"value": await actions[action]()}
+        value = await actions[action]()
+        if action in ("put", "disconnect"):
+            verb = "update" if action == "put" else action
+            text = f"{verb} {gateway} by its API"
+            self.past.append(Deed(time.time(), verb, gateway, text, "the gateway accepted it"))
+        return {"value": value}
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
         """Answer a user's second factor; the RADIUS servers that asked."""
@@ -340,7 +404,11 @@ class Lab:
                 gateway=self.gateways[client.gateway],
                 credential=self._credentials.get(client.certificate or ""),
                 radius_root=self._credentials.get(client.radius_root or ""),
+                written=self._written,
             )
+
+    def _written(self) -> dict[str, dict[Path, Place]]:
+        return {name: server.written() for name, server in self.radius.items()}
 
 
 def _operations(

@@ -42,6 +42,8 @@ class StepResult:
     detail: str
     seconds: float
     evidence: dict[str, Any] = field(default_factory=dict)
+    explanation: dict[str, Any] | None = None
+    """Of a step that did not hold (lab.explain.model)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +174,21 @@ class Decide:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Explain:
+    """Why a client, a host or a site is not connected; `to`: HOST:PORT that is to be reached."""
+
+    subject: str
+    to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Down:
     """End the lab."""
 
 
 Request = (
     Status | Watch | Run | Expected | Names | Settle | Package | Enter | Namespaces | Exec | Operate
-    | Decide | Down
+    | Decide | Explain | Down
 )  # fmt: skip
 _REQUESTS: dict[str, type[Request]] = {
     "status": Status,
@@ -193,6 +203,7 @@ _REQUESTS: dict[str, type[Request]] = {
     "exec": Exec,
     "operate": Operate,
     "decide": Decide,
+    "explain": Explain,
     "down": Down,
 }
 
@@ -245,6 +256,9 @@ class Body(Protocol):
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
         """Answer a user's second factor; the RADIUS servers that asked."""
+
+    async def explain(self, subject: str, to: str) -> dict[str, Any]:
+        """The answer to Explain."""
 
 
 class Answer(NamedTuple):

@@ -128,6 +128,9 @@ class Supervisor:
             case protocol.Down():
                 asyncio.get_running_loop().call_later(GRACE, self._over.set)
                 return Answer(None)
+            case protocol.Explain():
+                self._refuse_unready()
+                return Answer(await self._body.explain(request.subject, request.to))
             case protocol.Watch() | protocol.Run():
                 raise TypeError("its conversation answers it")
             case _:

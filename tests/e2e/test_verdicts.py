@@ -192,7 +192,10 @@ async def each_has_its_own_reason(lab: Lab, reasons: Mapping[str, str]) -> None:
     turned = [kinds[kinds.index(reason) - 1] for reason in reasons.values()]
     others = [step | {"because": because} for step, because in zip(own, turned, strict=True)]
     told = await results(lab, *others)
-    assert told == [(False, f"refused, but because {reasons[name]}") for name in reasons]
+    for name, (held, detail) in zip(reasons, told, strict=True):
+        assert not held
+        # On a busy machine, the detail goes on.
+        assert f"{detail};".startswith(f"refused, but because {reasons[name]};")
 
 
 @pytest.mark.parametrize("protocols", [("ikev2", "openvpn"), ("ikev2", "sstp")], ids="+".join)

@@ -53,6 +53,7 @@ FLOORS = (
     "lab.clients",
     "lab.faults",
     "lab.checks",
+    "lab.explain",
     "lab.runtime",
     "lab.report",
     "lab.cli",

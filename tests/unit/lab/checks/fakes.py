@@ -199,6 +199,7 @@ class FakeWorld:
         self.nodes = {"alice": self.alice.node, "bob": self.bob.node, "app1": FakeNode("app1")}
         self.addresses = {"app1": "127.0.0.1"}
         self.radius: dict[str, Any] = {}
+        self.past: list[Any] = []
         self.plan = SimpleNamespace(nodes=[SimpleNamespace(name="app1", kind="host")])
         self.created: list[tuple[str, dict[str, Any]]] = []
 

@@ -1,0 +1,466 @@
+"""The chain of a dial that failed, from what was observed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lab.explain.follow import Followed
+from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
+from lab.world import Deed
+from radius.reasons import Refusal
+
+
+@dataclass(frozen=True)
+class ServerSeen:
+    """A RADIUS server that the gateway asks, when nobody got an answer."""
+
+    address: str
+    node: str
+    listens: bool
+    """Whether a program has its UDP port."""
+    followed: Followed | None
+    """A datagram from the gateway to its port."""
+    dropped: tuple[str, ...] = ()
+    """Lines of its log about requests of this dial that it dropped."""
+    path: str = ""
+    """The connection that leads to it, with its status; empty: it is in the VNet."""
+    tunnel: Finding | None = None
+    """What is wrong with that tunnel."""
+    asks: tuple[str, ...] = ()
+    """Users whose answer to the second factor is waited for."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One protocol's failed dial, and what was looked at because of it."""
+
+    protocol: str
+    reason: str
+    message: str
+    """The client program's own."""
+    dialled: bool
+    """False: the computer had no means to."""
+    at: float
+    thumbprint: str = ""
+    """Of the user's certificate, if the user has one."""
+    name: str = ""
+    """The gateway's name in the profile."""
+    resolved: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    route: str = ""
+    """The client's route to the gateway, as its kernel has it."""
+    followed: tuple[Followed, ...] = ()
+    record: Mapping[str, Any] | None = None
+    """The gateway's record of the refusal."""
+    told: Refusal | None = None
+    """The RADIUS server's word."""
+    listens: Mapping[str, bool] = field(default_factory=dict)
+    """The gateway's ports that the protocol needs, and whether a program has them."""
+    proxy: tuple[str, ...] = ()
+    """Rules of the proxy's configuration."""
+    hello: str = ""
+    """The newest TLS version in the client's ClientHello, and what the gateway takes."""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The gateway's."""
+    servers: tuple[ServerSeen, ...] = ()
+    taken: tuple[str, ...] = ()
+    """Addresses of the pool that sessions have, with their users."""
+    deeds: tuple[Deed, ...] = ()
+
+
+LAYER_OF: dict[str, Layer] = {
+    "no-answer": "firewall",
+    "proxy": "proxy",
+    "no-protocol": "profile-stale",
+    "tls": "tls",
+    "protocol": "tls",
+    "binding": "tls",
+    "timeout": "firewall",
+    "no-proposal": "ike-proposal",
+    "untrusted": "certificate",
+    "server-untrusted": "certificate",
+    "expired": "certificate",
+    "not-yet-valid": "certificate",
+    "no-client-auth": "certificate",
+    "no-certificate": "certificate",
+    "certificate": "certificate",
+    "revoked": "revocation",
+    "certificate-revoked": "revocation",
+    "radius-no-answer": "radius-path",
+    "second-factor-denied": "factor",
+    "second-factor-late": "factor",
+    "typed-code": "factor",
+    "limit": "limit",
+    "no-address": "pool",
+    "fault": "gateway-down",
+}
+"""Other reasons are the RADIUS server's verdict on an account."""
+
+WORDS: dict[str, tuple[str, str]] = {
+    "untrusted": (
+        "the certificate's root is not among those that are uploaded to the gateway",
+        "upload the root as a row of vpnClientRootCertificates",
+    ),
+    "server-untrusted": (
+        "the client does not trust the gateway's server certificate",
+        "take a new profile: it has the root of the gateway's certificate",
+    ),
+    "expired": ("the client certificate has expired", "issue a new one"),
+    "not-yet-valid": (
+        "the client certificate is not valid yet by the gateway's clock",
+        "compare the clocks, or wait until it is valid",
+    ),
+    "no-client-auth": (
+        "the client certificate has no clientAuth in its extended key usage",
+        "issue one with clientAuth (1.3.6.1.5.5.7.3.2)",
+    ),
+    "no-certificate": ("the client has no certificate to show", "install one with its key"),
+    "certificate": ("the RADIUS server does not accept the certificate", "see the server's word"),
+    "certificate-revoked": (
+        "the certificate is revoked by its authority's list, which the RADIUS server reads",
+        "issue a new certificate",
+    ),
+    "timeout": (
+        "the gateway waited for the client's next message in vain",
+        "see what drops packets between them",
+    ),
+    "no-proposal": (
+        "client and gateway have no common IKE or ESP proposal",
+        "make the client's proposals or the gateway's vpnClientIpsecPolicies fit",
+    ),
+    "limit": ("the SKU's number of connections is reached", "end sessions, or choose a larger SKU"),
+    "no-address": (
+        "the protocol's part of the client address pool is used up",
+        "enlarge vpnClientAddressPool, or end sessions",
+    ),
+    "second-factor-denied": ("the user denied the second factor", "approve it"),
+    "second-factor-late": (
+        "the second factor was not approved within 30 s, as long as gateways wait",
+        "approve on the telephone in time",
+    ),
+    "typed-code": (
+        "the second factor asks for a typed code, which VPN clients cannot show",
+        "use a push in its place",
+    ),
+    "disabled": ("the account is disabled", "enable the account"),
+    "locked-out": ("the account is locked out after wrong passwords", "unlock the account"),
+    "must-change-password": ("the password must be changed first", "change it elsewhere"),
+    "account-expired": ("the account has expired", "extend the account"),
+    "outside-hours": ("the account's logon hours exclude this moment", "see its logon hours"),
+    "not-in-group": ("the user is not in the group that the server requires", "add the user to it"),
+    "unknown-user": ("the server does not know the user", "create the account, or see the name"),
+    "password": ("the password is wrong", "type the right one"),
+    "no-method": (
+        "the server does not accept the client's authentication method",
+        "enable the method at the server",
+    ),
+    "no-directory": (
+        "the RADIUS server cannot reach its domain controller",
+        "start the domain controller, or see the way to it",
+    ),
+    "no-keys": ("the server accepted without keys for the tunnel", "let it send MS-MPPE keys"),
+}
+"""Cause and remedy of a reason."""
+
+
+def judge(attempt: Attempt) -> Chain:
+    """The layers of the attempt."""
+    failed = _besides(_failed(attempt), attempt)
+    return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
+
+
+def _besides(failed: Finding, attempt: Attempt) -> Finding:
+    """With a cause further down that is known already: the certificate is revoked."""
+    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
+    if not entry or depth(failed) >= DIAL.index("revocation"):
+        return failed
+    listed = f"entry {entry!r} of vpnClientRevokedCertificates"
+    cause = f"{failed.cause}; and besides, the client's certificate is revoked: {listed}"
+    seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
+    return replace(failed, cause=cause, proof=(*failed.proof, seen))
+
+
+def _failed(attempt: Attempt) -> Finding:
+    reason = reason_of(attempt)
+    layer = LAYER_OF.get(reason, "radius-verdict")
+    if attempt.reason == "no-protocol":
+        return _not_offered(attempt)
+    if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
+        return _no_answer(attempt)
+    special: dict[str, Callable[[Attempt], Finding]] = {
+        "proxy": _proxy,
+        "tls": _tls,
+        "revocation": _revoked,
+        "radius-path": _silent,
+        "pool": _pool,
+    }
+    if layer in special:
+        return special[layer](attempt)
+    return _by_words(attempt, layer, reason)
+
+
+def reason_of(attempt: Attempt) -> str:
+    """The reason of whoever decided."""
+    if attempt.told:
+        return attempt.told.reason
+    return str(attempt.record["reason"]) if attempt.record else attempt.reason
+
+
+def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:
+    cause, remedy = WORDS.get(reason, (f"refused ({reason})", "see the proof"))
+    proof = (*_said(attempt), *_relevant(attempt))
+    return failure(layer, cause, *proof, remedy=remedy, at=_moment(attempt))
+
+
+def _said(attempt: Attempt) -> tuple[str, ...]:
+    """The words of all who took part, the one who decided first."""
+    record, told = attempt.record, attempt.told
+    return (
+        *((f"the RADIUS server's log: {told.message}",) if told else ()),
+        *((f"the gateway's log at {record['time']}: {record['message']}",) if record else ()),
+        f"the client: {attempt.message}",
+    )
+
+
+def _relevant(attempt: Attempt) -> tuple[str, ...]:
+    """What was done in the lab shortly before that changes who comes in."""
+    verbs = ("update", "revoke", "fault")
+    return tuple(
+        f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
+        for deed in attempt.deeds[-3:]
+        if deed.verb in verbs
+    )
+
+
+def _moment(attempt: Attempt) -> str:
+    return str(attempt.record["time"]) if attempt.record else stamp(attempt.at)
+
+
+def _configuration(attempt: Attempt) -> Mapping[str, Any]:
+    properties = attempt.document.get("properties", {})
+    found: Mapping[str, Any] = properties.get("vpnClientConfiguration") or {}
+    return found
+
+
+def _not_offered(attempt: Attempt) -> Finding:
+    protocol, key = attempt.protocol, "vpnClientProtocols"
+    offered = ", ".join(_configuration(attempt).get(key, ())) or "nothing"
+    changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
+    since = f" since it was changed at {stamp(changes[-1].at)}" if changes else ""
+    return failure(
+        "profile-stale",
+        f"{protocol} is not offered by the gateway{since}: it offers {offered}",
+        f"the gateway's document: {key} is {offered}",
+        *(f"at {stamp(deed.at)}: {deed.text}" for deed in changes[-1:]),
+        remedy=f"dial {offered}, or enable {protocol} in {key} and take a new profile",
+        at=stamp(attempt.at),
+    )
+
+
+def _no_answer(attempt: Attempt) -> Finding:
+    """Nobody answered: where on the way the packets ended."""
+    if attempt.name and not attempt.resolved:
+        return _no_name(attempt)
+    for followed in attempt.followed:
+        if followed.dropped:
+            return blocked(followed)
+    for followed in attempt.followed:
+        if not followed.arrived:
+            return lost(followed)
+    see = "see the gateway's engines (p2slab status)"
+    said = f"the client: {attempt.message}"
+    if silent := [port for port, listens in attempt.listens.items() if not listens]:
+        cause = f"no program of the gateway listens on {', '.join(silent)}"
+        return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
+    cause = "the gateway was reached and did not answer the dial"
+    return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
+
+
+def _no_name(attempt: Attempt) -> Finding:
+    servers = ", ".join(attempt.nameservers) or "none"
+    dropped = [one for one in attempt.followed if one.dropped]
+    why = f"; {blocked(dropped[0]).cause}" if dropped else ""
+    return failure(
+        "name",
+        f"the gateway's name {attempt.name} is not resolved by nameserver {servers}{why}",
+        *_ways(attempt),
+        f"the client: {attempt.message}",
+        remedy="let DNS (UDP 53) out, or see the name server",
+    )
+
+
+def _ways(attempt: Attempt) -> tuple[str, ...]:
+    return tuple(map(walk, attempt.followed))
+
+
+def blocked(followed: Followed) -> Finding:
+    """A rule or policy of a node on the way dropped the probe."""
+    assert followed.dropped
+    node, chain, rule = followed.dropped
+    service = followed.what.partition(" ")[0]
+    return failure(
+        "firewall",
+        f"{followed.what} is dropped by the firewall of {node}",
+        f"{node}, {chain}: {rule}",
+        f"{followed.what}: {followed.trail}",
+        remedy=f"let {service} through at {node}",
+        at=stamp(followed.at),
+    )
+
+
+def lost(followed: Followed) -> Finding:
+    """It did not leave its node, or left one and did not come to the next."""
+    at, way = stamp(followed.at), walk(followed)
+    if not followed.last:
+        cause = f"no packet of {followed.what} left {followed.path[0]}: {followed.result}"
+        return failure("underlay", cause, way, remedy="see its routes", at=at)
+    following = followed.path[[*followed.path].index(followed.last) + 1]
+    cause = f"{followed.what} was seen at {followed.last} and did not arrive at {following}"
+    remedy = f"see routes and cables between {followed.last} and {following}"
+    return failure("underlay", cause, way, remedy=remedy, at=at)
+
+
+def walk(followed: Followed) -> str:
+    """A probe's way in a line."""
+    if followed.dropped:
+        node, chain, rule = followed.dropped
+        return f"{followed.what}: dropped at {node}, {chain}: {rule}"
+    return f"{followed.what}: {followed.trail}; {', '.join(followed.answers) or followed.result}"
+
+
+def _proxy(attempt: Attempt) -> Finding:
+    return failure(
+        "proxy",
+        "the proxy refuses to connect to the gateway's port 443",
+        f"the client: {attempt.message}",
+        *attempt.proxy,
+        remedy="let the proxy CONNECT to port 443",
+        at=stamp(attempt.at),
+    )
+
+
+def _tls(attempt: Attempt) -> Finding:
+    cause = attempt.hello or "client and gateway agree on no TLS"
+    remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
+    return failure("tls", cause, *_said(attempt), remedy=remedy, at=_moment(attempt))
+
+
+def _revoked(attempt: Attempt) -> Finding:
+    if reason_of(attempt) == "certificate-revoked":
+        return _by_words(attempt, "revocation", "certificate-revoked")
+    thumbprint = str(attempt.record["thumbprint"]) if attempt.record else ""
+    entry = entry_of(thumbprint, attempt.document)
+    deeds = [deed for deed in attempt.deeds if deed.verb == "revoke" and thumbprint in deed.effect]
+    by = f" since {stamp(deeds[-1].at)} ({deeds[-1].text})" if deeds else ""
+    now = (
+        f"it is listed as entry {entry!r} of vpnClientRevokedCertificates"
+        if entry
+        else "now it is no longer in vpnClientRevokedCertificates"
+    )
+    return failure(
+        "revocation",
+        f"the certificate with thumbprint {thumbprint} is revoked{by}: {now}",
+        f"the gateway's document: vpnClientRevokedCertificates: {entry or 'no entry'}",
+        *_said(attempt),
+        remedy=f"take the entry {entry!r} out if it is a mistake; else issue a new certificate",
+        at=_moment(attempt),
+    )
+
+
+def entry_of(thumbprint: str, document: Mapping[str, Any]) -> str:
+    """The name of the entry of vpnClientRevokedCertificates with a thumbprint, if there is one."""
+    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
+    rows = configuration.get("vpnClientRevokedCertificates") or []
+    own = (row for row in rows if row["properties"]["thumbprint"].upper() == thumbprint.upper())
+    return next((str(row.get("name", "(no name)")) for row in own), "")
+
+
+def _pool(attempt: Attempt) -> Finding:
+    pool = _configuration(attempt).get("vpnClientAddressPool", {}).get("addressPrefixes", [])
+    cause, remedy = WORDS["no-address"]
+    return failure(
+        "pool",
+        cause,
+        f"the pool: {', '.join(pool)}",
+        f"addresses that {attempt.protocol} sessions have: {', '.join(attempt.taken) or 'none'}",
+        *_said(attempt),
+        remedy=remedy,
+        at=_moment(attempt),
+    )
+
+
+def _silent(attempt: Attempt) -> Finding:
+    """No RADIUS server answered: all that is seen to be wrong, the first first."""
+    found = [finding for server in attempt.servers for finding in _of_server(server)]
+    said = (*_said(attempt), *_relevant(attempt))
+    if not found:
+        cause = f"no RADIUS server is known behind the gateway's: {attempt.message}"
+        return failure("radius-path", cause, *said, remedy="see the servers", at=_moment(attempt))
+    cause = "; ".join(dict.fromkeys(one.cause for one in found))
+    proof = dict.fromkeys(line for one in found for line in one.proof)
+    return failure(
+        found[0].layer, cause, *proof, *said, remedy=found[0].remedy, at=_moment(attempt)
+    )
+
+
+def _of_server(server: ServerSeen) -> Iterator[Finding]:
+    """What is wrong with a RADIUS server or the way to it."""
+    at, followed = f"RADIUS server {server.address} ({server.node})", server.followed
+    if server.dropped:
+        yield failure(
+            "radius-secret",
+            f"the {at} drops the gateway's requests: the shared secret that it has for the "
+            "gateway differs from radiusServerSecret in the gateway's document",
+            f"the server's log: {server.dropped[-1]}",
+            remedy="enter the same secret at both",
+        )
+        return
+    if server.asks:
+        yield failure(
+            "factor",
+            f"the second factor was not answered: {server.node} asked the user's telephone, and "
+            "the gateway gave up after 30 s",
+            f"{server.node} is still waiting for the approval of {', '.join(server.asks)}",
+            remedy="approve within 30 s, as long as gateways wait",
+        )
+        return
+    if server.tunnel:
+        cause = f"the {at} is behind a site-to-site tunnel that is down: {server.tunnel.cause}"
+        proof = (server.path, *server.tunnel.proof)
+        yield failure(server.tunnel.layer, cause, *proof, remedy=server.tunnel.remedy)
+    trail = (walk(followed),) if followed else ()
+    if not server.listens:
+        table = f"/proc/net/udp of {server.node}: no {server.address}:1812"
+        cause = f"the {at} does not answer: no program there has UDP 1812 (not running)"
+        yield failure("radius-path", cause, table, *trail, remedy="start the RADIUS server")
+    elif followed and not followed.arrived:
+        cause = f"UDP 1812 does not arrive at the {at}"
+        yield failure("radius-path", cause, *trail, remedy="see firewalls and routes to it")
+    elif not server.tunnel:
+        cause = f"the {at} has its port open and did not answer within 30 s (silent or too slow)"
+        remedy = "see the server's load, and how long it waits for others"
+        yield failure("radius-path", cause, *trail, remedy=remedy)
+
+
+def _passed(attempt: Attempt, failed: Finding) -> dict[Layer, str]:
+    """What was looked at and found good."""
+    passed: dict[Layer, str] = {}
+    if offered := ", ".join(_configuration(attempt).get("vpnClientProtocols", ())):
+        passed["profile-stale"] = f"the gateway offers {offered}"
+    if attempt.resolved:
+        passed["name"] = f"{attempt.name} is {', '.join(attempt.resolved)}"
+    if attempt.route:
+        passed["underlay"] = f"ip route get: {attempt.route}"
+    record, through = attempt.record, [walk(one) for one in attempt.followed if one.arrived]
+    end = f"{record['publicIpAddress']}:{record['publicPort']}" if record else ""
+    reached = f"the gateway has a record of this dial from {end}" if record else ""
+    if reached or through:
+        passed["firewall"] = passed["gateway-down"] = reached or "; ".join(through)
+    if record and failed.layer not in ("tls", "ike-proposal"):
+        passed["tls" if attempt.protocol != "IkeV2" else "ike-proposal"] = reached
+    if record and record["radiusServer"]:
+        answered = f"RADIUS server {record['radiusServer']} answered"
+        passed["radius-path"] = passed["radius-secret"] = answered
+    return passed

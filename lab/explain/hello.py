@@ -1,0 +1,57 @@
+"""A TLS ClientHello in a frame: what a client offers. Pure. Source: RFC 5246, section 7.4.1.2;
+RFC 8446, section 4.2.1."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+_BEGIN = re.compile(rb"\x16\x03[\x00-\x04]..\x01\x00", re.DOTALL)
+"""A record with a handshake of type 1, whose length has three bytes."""
+_NAMES = {
+    0x0300: "SSL 3.0",
+    0x0301: "TLS 1.0",
+    0x0302: "TLS 1.1",
+    0x0303: "TLS 1.2",
+    0x0304: "TLS 1.3",
+}
+_SUPPORTED_VERSIONS = 43
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a client offers."""
+
+    newest: str
+    """Of the TLS versions."""
+    suites: tuple[int, ...]
+    """Numbers of the cipher suites."""
+
+
+def read_hello(data: bytes) -> Hello | None:
+    """The ClientHello in a packet; None if there is none."""
+    found = _BEGIN.search(data)
+    if not found:
+        return None
+    try:
+        return _read(data[found.start() + 9 :])
+    except (IndexError, struct.error):
+        return None
+
+
+def _read(body: bytes) -> Hello | None:
+    """`body` begins with the version."""
+    versions = [struct.unpack_from("!H", body)[0]]
+    at = 34 + 1 + body[34]
+    length = struct.unpack_from("!H", body, at)[0]
+    suites = struct.unpack_from(f"!{length // 2}H", body, at + 2)
+    at += 2 + length
+    at += 1 + body[at] + 2
+    while at + 4 <= len(body):
+        kind, size = struct.unpack_from("!HH", body, at)
+        if kind == _SUPPORTED_VERSIONS:
+            versions = list(struct.unpack_from(f"!{body[at + 4] // 2}H", body, at + 5))
+        at += 4 + size
+    known = [version for version in versions if version in _NAMES]
+    return Hello(_NAMES[max(known)], suites) if known else None

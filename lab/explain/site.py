@@ -1,0 +1,131 @@
+"""A site's tunnel: what both ends say of it, and who dropped its packets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lab.explain.dial import blocked, lost, walk
+from lab.explain.follow import Followed, follow
+from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
+
+if TYPE_CHECKING:
+    from lab.explain.scene import Scene
+    from lab.world import Deed
+
+IKE_PORT = 500
+_TOLD = re.compile(r"tried \d+ shared key|MAC mismatched|AUTHENTICATION_FAILED|AUTH_FAILED|"
+                   r"NO_PROP|proposals|TS_UNACCEPT|traffic selectors")  # fmt: skip
+_NOBODY = re.compile(r"does not answer|cannot be reached|not responding")
+
+_CAUSES: tuple[tuple[re.Pattern[str], Layer, str, str], ...] = (
+    (
+        re.compile(r"pre-shared keys differ|AUTHENTICATION_FAILED|AUTH_FAILED|MAC mismatched"),
+        "s2s",
+        "the pre-shared keys of the gateway's connection and of the site's device differ",
+        "enter the same sharedKey at both ends",
+    ),
+    (
+        re.compile(r"proposal|NO_PROP"),
+        "ike-proposal",
+        "the two sides have no IKE or ESP proposal in common",
+        "make the device's proposals and the connection's ipsecPolicies fit",
+    ),
+    (
+        re.compile(r"TS_UNACCEPT|traffic selectors"),
+        "s2s",
+        "the two sides share no traffic selectors",
+        "make the prefixes of both ends fit",
+    ),
+)
+"""In the words of either end: the layer, the cause, the remedy."""
+
+
+@dataclass(frozen=True)
+class SiteSeen:
+    """A connection."""
+
+    name: str
+    gateway: str
+    status: str
+    why: str
+    """The gateway's last record about it."""
+    when: str
+    device: dict[str, Any]
+    told: tuple[str, ...] = ()
+    """Lines of the device's log."""
+    followed: tuple[Followed, ...] = ()
+    deeds: tuple[Deed, ...] = field(default=())
+
+    @property
+    def up(self) -> bool:
+        """Whether both ends call it up."""
+        return self.status == "Connected" and self.device.get("state") == "Connected"
+
+
+async def look(name: str, scene: Scene) -> SiteSeen:
+    """What both ends say now; where nobody answers, probes between them."""
+    world = scene.world
+    gateway = world.gateways[world.plan.connected_sites[name].name]
+    properties = (await gateway.connection(name))["properties"]
+    rows = [row for row in await gateway.tunnel_log() if row["connection"] == name]
+    last = rows[-1] if rows else {}
+    device = world.devices[name]
+    state = await device.state()
+    up = properties["connectionStatus"] == "Connected" == state["state"]
+    told: tuple[str, ...] = ()
+    followed: tuple[Followed, ...] = ()
+    if not up:
+        stood = [row["time"] for row in rows if row["status"] == "Connected"]
+        since = datetime.fromisoformat(stood[-1]).timestamp() if stood else 0.0
+        lines = [line for line in scene.said(name, "charon", since) if _TOLD.search(line)]
+        told = tuple(lines[-3:])
+        path = [gateway.name, "internet", name]
+        ways = ((path, world.addresses[name]), (path[::-1], world.addresses[gateway.name]))
+        if not told or _NOBODY.search(str(last.get("message", ""))) or not last:
+            followed = tuple([await follow(world, p, "udp", to, IKE_PORT) for p, to in ways])
+    return SiteSeen(name, gateway.name, properties["connectionStatus"],
+                    str(last.get("message", "")), str(last.get("time", "")), state, told, followed,
+                    tuple(world.past))  # fmt: skip
+
+
+def failed(seen: SiteSeen) -> Finding:
+    """The broken layer of a tunnel that is down."""
+    since = f" since {seen.when}" if seen.when else ""
+    down = f"the tunnel of {seen.name} is down{since}"
+    deeds = [d for d in seen.deeds if d.subject.startswith("s2s-") or d.subject == seen.name]
+    proof = (
+        f"the gateway's log: {seen.status}: {seen.why or 'no reason'}",
+        *(f"the device's log: {line}" for line in seen.told),
+        *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
+    )
+    for followed in seen.followed:
+        if followed.dropped or not followed.arrived:
+            found = blocked(followed) if followed.dropped else lost(followed)
+            cause = f"{down}: {found.cause}"
+            lines = (*found.proof, *proof)
+            return failure(found.layer, cause, *lines, remedy=found.remedy, at=found.at)
+    words = f"{seen.why} {' '.join(seen.told)}"
+    for pattern, layer, cause, remedy in _CAUSES:
+        if pattern.search(words):
+            return failure(layer, f"{down}: {cause}", *proof, remedy=remedy, at=seen.when)
+    both = f"the gateway says {seen.status}, the device {seen.device.get('state')}"
+    cause = f"{down}: {seen.why or both}"
+    remedy = "see the logs of gateway and device"
+    return failure("s2s", cause, both, *proof, remedy=remedy, at=seen.when)
+
+
+def judge(seen: SiteSeen) -> Explanation:
+    """The tunnel's chain."""
+    broken = None if seen.up else failed(seen)
+    passed: dict[Layer, str] = {}
+    both = f"the gateway: {seen.status}; the device: {seen.device.get('state')}"
+    if all(followed.arrived for followed in seen.followed) and seen.followed:
+        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, seen.followed))
+    if broken is None:
+        passed["s2s"] = both
+    chain = chain_of(f"tunnel of {seen.name}", SITE, passed, broken, stamp())
+    words = broken.cause if broken else f"the tunnel of {seen.name} stands: {both}"
+    return Explanation(seen.name, words, (chain,))

@@ -1,0 +1,203 @@
+"""The layers of a dial that failed: the first broken one, its cause, its proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lab.errors import UsageError
+from lab.explain.dial import Attempt, ServerSeen, judge, reason_of
+from lab.explain.explainer import goal_of, sentence
+from lab.explain.follow import Followed, Sighting
+from lab.explain.inside import Goal
+from lab.explain.model import Explanation, failure, lines
+from lab.world import Deed
+from radius.reasons import Refusal
+
+THUMBPRINT = "A" * 40
+PATH = ("alice", "hotel", "internet", "gw")
+
+
+def attempt(**fields: Any) -> Attempt:
+    known = {"name": "gw.test", "resolved": ("203.0.113.2",), "route": "via 1"}
+    head = {"protocol": "IkeV2", "reason": "refused", "message": "EAP_FAILURE"}
+    return Attempt(**(head | {"dialled": True, "at": 1000.0} | known | fields))
+
+
+def record(reason: str, message: str = "because", **fields: str) -> dict[str, str]:
+    row = {"time": "2026-01-01T00:00:00.000+00:00", "reason": reason, "message": message}
+    ends = {"publicIpAddress": "192.0.2.2", "publicPort": "4500", "radiusServer": ""}
+    return row | ends | {"thumbprint": THUMBPRINT} | fields
+
+
+def document(**configuration: Any) -> dict[str, Any]:
+    return {"properties": {"vpnClientConfiguration": configuration}}
+
+
+def followed(*nodes: str, **fields: Any) -> Followed:
+    seen = [Sighting(node, "eth0", leaving=False, at=1.0, text="") for node in nodes]
+    return Followed("udp/500 to 203.0.113.2", "203.0.113.2", PATH, 1.0, seen, **fields)
+
+
+def broken(one: Attempt) -> Any:
+    found = judge(one).failed
+    assert found
+    return found
+
+
+def test_a_rule_that_drops_is_quoted_with_its_node() -> None:
+    way = followed(
+        "alice", "hotel", dropped=("hotel", "chain let_out", "policy drop after: no rule")
+    )
+    found = broken(attempt(reason="no-answer", followed=(way,)))
+    assert found.layer == "firewall"
+    assert found.cause == "udp/500 to 203.0.113.2 is dropped by the firewall of hotel"
+    assert found.proof[0] == "hotel, chain let_out: policy drop after: no rule"
+
+
+def test_a_packet_that_does_not_arrive_is_lost_between_two_nodes() -> None:
+    found = broken(attempt(reason="no-answer", followed=(followed("alice", "hotel"),)))
+    assert found.layer == "underlay"
+    assert "seen at hotel and did not arrive at internet" in found.cause
+
+
+def test_a_packet_that_never_left_is_not_called_dropped() -> None:
+    way = followed(result="Network is unreachable")
+    found = broken(attempt(reason="no-answer", followed=(way,)))
+    assert found.layer == "underlay"
+    assert "left alice: Network is unreachable" in found.cause
+
+
+def test_nobody_listens_at_the_gateway() -> None:
+    found = broken(attempt(reason="no-answer", followed=(followed(*PATH),),
+                           listens={"udp/500": False, "udp/4500": True}))  # fmt: skip
+    assert found.layer == "gateway-down"
+    assert "listens on udp/500" in found.cause
+
+
+def test_a_name_that_is_not_resolved_comes_first() -> None:
+    found = broken(attempt(reason="no-answer", resolved=(), nameservers=("192.0.2.53",)))
+    assert found.layer == "name"
+    assert "192.0.2.53" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("reason", "layer"),
+    [
+        ("untrusted", "certificate"),
+        ("expired", "certificate"),
+        ("not-yet-valid", "certificate"),
+        ("no-client-auth", "certificate"),
+        ("limit", "limit"),
+        ("no-address", "pool"),
+        ("no-proposal", "ike-proposal"),
+        ("tls", "tls"),
+        ("disabled", "radius-verdict"),
+        ("password", "radius-verdict"),
+        ("second-factor-denied", "factor"),
+    ],
+)
+def test_the_gateways_record_decides(reason: str, layer: str) -> None:
+    one = attempt(record=record(reason, "the words"))
+    assert broken(one).layer == layer
+    assert any("the words" in line for line in broken(one).proof)
+
+
+def test_the_servers_word_comes_before_the_gateways() -> None:
+    one = attempt(record=record("refused"), told=Refusal("bob", "disabled", "0xc0000072"))
+    assert reason_of(one) == "disabled"
+    assert broken(one).proof[0] == "the RADIUS server's log: 0xc0000072"
+
+
+def test_the_entry_with_the_thumbprint_is_named_whatever_it_is_called() -> None:
+    rows = [{"name": "bobs-laptop", "properties": {"thumbprint": THUMBPRINT.lower()}}]
+    one = attempt(record=record("revoked"), document=document(vpnClientRevokedCertificates=rows))
+    assert broken(one).layer == "revocation"
+    assert "'bobs-laptop'" in broken(one).cause
+    later = replace(one, document=document(vpnClientRevokedCertificates=[]))
+    assert "no longer in vpnClientRevokedCertificates" in broken(later).cause
+
+
+def test_a_change_of_the_protocols_has_its_moment() -> None:
+    deed = Deed(0.0, "update", "gw", "update gw properties vpnClientProtocols", "accepted")
+    one = attempt(protocol="OpenVPN", reason="no-protocol", dialled=False, deeds=(deed,),
+                  document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
+    assert broken(one).layer == "profile-stale"
+    assert "changed at 1970-01-01T00:00:00.000+00:00" in broken(one).cause
+    assert "changed" not in broken(replace(one, deeds=())).cause
+
+
+SERVER = ServerSeen("192.168.50.10", "radius", listens=True, followed=None)
+
+
+@pytest.mark.parametrize(
+    ("server", "layer", "words"),
+    [
+        (replace(SERVER, dropped=("Shared secret is incorrect",)), "radius-secret", "differs"),
+        (replace(SERVER, asks=("alice",)), "factor", "telephone"),
+        (replace(SERVER, listens=False), "radius-path", "not running"),
+        (replace(SERVER, followed=followed("alice")), "radius-path", "does not arrive"),
+        (replace(SERVER, followed=followed(*PATH)), "radius-path", "did not answer within 30 s"),
+    ],
+)
+def test_a_silent_radius_server(server: ServerSeen, layer: str, words: str) -> None:
+    one = attempt(record=record("radius-no-answer"), servers=(server,))
+    assert broken(one).layer == layer
+    assert words in broken(one).cause
+
+
+def test_two_causes_are_both_named_the_first_first() -> None:
+    tunnel = failure("s2s", "the keys differ", "AUTH_FAILED", remedy="one key")
+    server = replace(SERVER, listens=False, tunnel=tunnel, path="connection office: NotConnected")
+    found = broken(attempt(record=record("radius-no-answer"), servers=(server,)))
+    assert found.layer == "s2s"
+    assert found.cause.index("the keys differ") < found.cause.index("not running")
+
+
+def test_a_revoked_certificate_behind_a_firewall_is_said_second() -> None:
+    rows = [{"name": "lost", "properties": {"thumbprint": THUMBPRINT}}]
+    way = followed("alice", dropped=("hotel", "chain", "drop"))
+    one = attempt(reason="no-answer", followed=(way,), thumbprint=THUMBPRINT,
+                  document=document(vpnClientRevokedCertificates=rows))  # fmt: skip
+    assert broken(one).layer == "firewall"
+    cause = broken(one).cause
+    assert cause.index("dropped") < cause.index("revoked: entry 'lost'")
+    assert "revoked" not in broken(replace(one, thumbprint="B" * 40)).cause
+
+
+def test_layers_below_the_broken_one_are_not_reached() -> None:
+    chain = judge(attempt(record=record("revoked")))
+    states = {one.layer: one.state for one in chain.findings}
+    assert states["firewall"] == "passed"
+    assert states["revocation"] == "failed"
+    assert states["radius-path"] == states["pool"] == "not reached"
+    assert all(one.seen for one in chain.findings if one.state == "passed")
+
+
+def test_nothing_is_said_of_a_layer_that_nobody_looked_at() -> None:
+    chain = judge(attempt(reason="no-answer", route="", resolved=("203.0.113.2",)))
+    assert "underlay" not in {one.layer for one in chain.findings if one.state == "passed"}
+
+
+def test_the_sentence_is_about_the_protocol_that_came_furthest() -> None:
+    way = followed("alice", dropped=("hotel", "chain", "drop"))
+    blocked = judge(attempt(reason="no-answer", followed=(way,)))
+    revoked = judge(attempt(protocol="SSTP", record=record("revoked")))
+    chains = (blocked, revoked)
+    text = sentence("alice", chains)
+    assert text.startswith("alice is not connected: SSTP: the certificate")
+    assert "IkeV2: udp/500 to 203.0.113.2 is dropped" in text
+    data = Explanation("alice", text, chains).as_data()
+    assert data["layer"] == "revocation"
+    assert any(line.strip().startswith("change: ") for line in lines(data))
+
+
+def test_a_goal_is_a_host_and_a_port() -> None:
+    assert goal_of("app1:80") == Goal("tcp", "app1", 80)
+    assert goal_of("dns1:udp/53") == Goal("udp", "dns1", 53)
+    assert goal_of("app1") == Goal("icmp", "app1")
+    for wrong in ("app1:http", ":80", "app1:sctp/80", "app1:70000", "app1:0"):
+        with pytest.raises(UsageError, match="HOST:PORT"):
+            goal_of(wrong)
