@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lab.checks import records
+from lab.merge import merge
 from lab.topology.model.steps import (
+    Create,
+    Delete,
     Disconnect,
     EndFault,
     Fault,
@@ -95,6 +98,26 @@ async def update(step: Update, world: World) -> Outcome:
     return Outcome(held=True, detail="the gateway accepted the document")
 
 
+async def delete(step: Delete, world: World) -> Outcome:
+    """Delete the gateway's connections, then the gateway."""
+    gateway = world.gateways[step.delete]
+    if not await gateway.exists():
+        return Outcome(held=False, detail="there is no such gateway: it is deleted already")
+    connections = await gateway.connections()
+    for name in connections:
+        await gateway.delete("connections", name)
+    await gateway.delete_gateway()
+    return Outcome(held=True, detail=f"deleted, with {len(connections)} connection(s)")
+
+
+async def create(step: Create, world: World) -> Outcome:
+    """Create the gateway anew."""
+    if await world.gateways[step.create].exists():
+        return Outcome(held=False, detail="the gateway exists: delete it first, or use update")
+    await world.create_gateway(step.create, step.properties)
+    return Outcome(held=True, detail="created")
+
+
 async def fault(step: Fault, world: World) -> Outcome:
     """Begin a fault."""
     return Outcome(held=True, detail=await world.faults.begin(step))
@@ -104,16 +127,3 @@ async def end_fault(step: EndFault, world: World) -> Outcome:
     """End a fault."""
     await world.faults.end(step.endFault)
     return Outcome(held=True, detail="ended")
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """JSON Merge Patch (RFC 7396, section 2)."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged

@@ -59,6 +59,8 @@ WORK: dict[type[Step], Work] = {
     model.Restart: actions.restart,
     model.InstallUpdates: actions.install_updates,
     model.Update: actions.update,
+    model.Delete: actions.delete,
+    model.Create: actions.create,
     model.Fault: actions.fault,
     model.EndFault: actions.end_fault,
     model.Approve: second_factor.approve,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.charon.proposals import Proposals, proposals
+from gateway.common.errors import NotFoundError
 from gateway.policy.diagnostics import now as attempt_time
 from lab.clients.host_routes import HostRoutes
 from lab.clients.library_errors import UNUSABLE, refusal
@@ -26,6 +27,7 @@ from lab.clients.strongswan import StrongSwan
 from lab.clients.user import NoCredentials, User, UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
+from lab.roles.gateway import GatewayRefusedError
 from lab.side_by_side import at_once
 from lab.topology.model.tls import TlsVersion
 from lab.topology.model.vocabulary import VpnProtocol
@@ -85,6 +87,7 @@ class Computer:
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
+        self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
@@ -115,7 +118,11 @@ class Computer:
         """The connection; the failures before it are added to `failures`."""
         await self.hang_up()
         self.session = ""
-        profile = read_profile(await self.profile())
+        try:
+            profile = await self._fetch_profile(over or self._plan.protocols[0])
+        except RefusedError as error:
+            failures.append(error)
+            raise
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
             try:
@@ -167,6 +174,19 @@ class Computer:
             return await wait_until("the gateway's session", SESSION_LIMIT, known)
         except TimeoutError:
             return ""
+
+    async def _fetch_profile(self, first: VpnProtocol) -> Profile:
+        """The gateway's profile of now; after the gateway was deleted, the last one that the user
+        got."""
+        try:
+            self._profile = read_profile(await self.profile())
+        except GatewayRefusedError as error:
+            if error.azure != NotFoundError.code:
+                raise
+            if self._profile is None:
+                message = f"there is no gateway {self.gateway.name}, and no profile of it"
+                raise RefusedError(first, "no-answer", message, 0.0) from None
+        return self._profile
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
+from gateway.common.errors import NotFoundError
 from gateway.dataplane import native
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
@@ -46,6 +47,7 @@ class GatewayRefusedError(UsageError):
             f"{row.get('target') or ''}: {row['message']}" for row in error.get("details", [])
         ]
         super().__init__("\n  ".join([f"{gateway}: {error['message']}", *details]))
+        self.azure: str = error["code"]
 
 
 async def start_gateway(node: Node, placement: Placement, server: Credential) -> UnixGateway:
@@ -165,6 +167,29 @@ class UnixGateway:
     async def connection(self, name: str) -> dict[str, Any]:
         """A connection with its status and counters, without its key."""
         return await self._json("GET", f"/connections/{name}")
+
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        """All connections, by name."""
+        answer = await self._json("GET", "/connections")
+        return {row["name"]: row for row in answer["value"]}
+
+    async def exists(self) -> bool:
+        """Whether there is a gateway: a document was PUT, and not deleted since."""
+        try:
+            await self.get()
+        except GatewayRefusedError as error:
+            if error.azure != NotFoundError.code:
+                raise
+            return False
+        return True
+
+    async def reset(self) -> None:
+        """ARM's reset; answers when the other instance has taken over."""
+        await self._json("POST", "/gateway/reset")
+
+    async def delete_gateway(self) -> None:
+        """DELETE the gateway; its connections must be gone."""
+        await self._json("DELETE", "/gateway")
 
     async def delete(self, kind: str, name: str) -> None:
         """Of `connections` or `localNetworkGateways`."""

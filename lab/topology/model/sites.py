@@ -82,6 +82,27 @@ class SiteConnection(_Model):
     """What Azure is told of the site, such as {addressPrefixes: [192.168.50.0/25]}."""
 
 
+class VnetConnection(_Model):
+    """A VNet-to-VNet tunnel (ARM's Vnet2Vnet): each of the two gateways has a connection of this
+    name to the other."""
+
+    virtualNetworkGateway1: str
+    """A gateway: a key of `gateways`."""
+    virtualNetworkGateway2: str
+    """The gateway of the other VNet."""
+    sharedKey: SharedKey
+    """The pre-shared key that both have."""
+    dpdTimeoutSeconds: int = Field(default=45, ge=9, le=3600)
+    """After how many seconds without an answer a gateway considers the other dead."""
+    ipsecPolicies: IpsecPolicies = ()
+    """ARM's IPsec policy of both connections: the only algorithms that they then take."""
+
+    @property
+    def gateways(self) -> tuple[str, str]:
+        """Both gateways."""
+        return self.virtualNetworkGateway1, self.virtualNetworkGateway2
+
+
 class SiteHost(Computer):
     """A computer in a site's LAN."""
 

@@ -135,7 +135,8 @@ class StaysDisconnected(_Step):
 
 
 class Tunnel(_Step):
-    """The gateway reports this status for the site's tunnel within the time."""
+    """The gateway of a site's tunnel, or both gateways of a VNet-to-VNet connection, report this
+    status within the time."""
 
     tunnel: str
     is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
@@ -215,13 +216,37 @@ class Update(_Step):
     update: str
     properties: dict[str, Any] = Field(repr=False)
 
+    @property
+    def gateway(self) -> str:
+        """The gateway's name."""
+        return self.update
+
+
+class Delete(_Step):
+    """The operator deletes the gateway, and its connections before it; all sessions end."""
+
+    delete: str
+
+
+class Create(_Step):
+    """The operator creates a gateway anew that was deleted: its document of the file, into which
+    `properties` is merged (RFC 7396), and its connections."""
+
+    create: str
+    properties: dict[str, Any] = Field(default={}, repr=False)
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's name."""
+        return self.create
+
 
 class Fault(_Step):
     """A fault begins. It lasts until `endFault` or for a time; the next steps run meanwhile."""
 
     fault: FaultName
     at: str | None = None
-    """The site, RADIUS server or gateway, where there is more than one."""
+    """The site, connection, RADIUS server or gateway, where there is more than one."""
     seconds: Duration | None = Field(default=None, alias="for")
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None
@@ -268,7 +293,8 @@ CHECKS: tuple[type[_Step], ...] = (
     Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Fault, EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Delete, Create, Fault,
+    EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -303,6 +329,8 @@ Step = Annotated[
     | Annotated[Restart, Tag("restart")]
     | Annotated[InstallUpdates, Tag("installUpdates")]
     | Annotated[Update, Tag("update")]
+    | Annotated[Delete, Tag("delete")]
+    | Annotated[Create, Tag("create")]
     | Annotated[Fault, Tag("fault")]
     | Annotated[EndFault, Tag("endFault")]
     | Annotated[Approve, Tag("approve")]

@@ -7,19 +7,20 @@ gateway's own (gateway/arm/resource.py). Rules over the whole file are in lab/to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
-from gateway.arm.rules.case import DeploymentModel
+from gateway.common.vocabulary import DeploymentModel
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
 from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
-from lab.topology.model.sites import Site
-from lab.topology.model.steps import Step, TimedFault
+from lab.topology.model.sites import Site, SiteConnection, VnetConnection
+from lab.topology.model.steps import Create, Step, TimedFault, Update
 from lab.topology.model.tls import CipherSuite, TlsVersion
 from lab.topology.model.values import (
     Address,
@@ -92,7 +93,7 @@ class Gateway(_Model):
     vnet: str
     """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
-    """Classic: refused where Azure refuses it, and otherwise not supported by this lab."""
+    """Azure's older model, Classic, has the legacy SKUs, SSTP and certificates only."""
     benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
     0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
@@ -266,6 +267,8 @@ class Topology(_Model):
     """Point-to-site VPN gateways, by name."""
     sites: dict[Name, Site] = {}
     """On-premises sites, by name."""
+    connections: dict[Name, VnetConnection] = {}
+    """VNet-to-VNet connections between two gateways, by name."""
     access: dict[Name, Access] = {}
     """Access networks, by name."""
     pki: dict[Name, Authority] = {}
@@ -278,6 +281,21 @@ class Topology(_Model):
     in `expect`."""
     expect: tuple[Step, ...] = ()
     """Checks, and actions between them, in order: docs/topology-language.md describes them."""
+
+    def connections_of(self, gateway: str) -> dict[str, SiteConnection | VnetConnection]:
+        """The gateway's connections, by name: those of sites, then those to other VNets."""
+        sites = {
+            name: site.connection
+            for name, site in self.sites.items()
+            if site.connection and site.connection.to == gateway
+        }
+        return sites | {n: c for n, c in self.connections.items() if gateway in c.gateways}
+
+    def changes_of(self, gateway: str) -> Iterator[dict[str, Any]]:
+        """What each `update` and `create` in `expect` merges into the gateway's document."""
+        for step in self.expect:
+            if isinstance(step, Update | Create) and step.gateway == gateway:
+                yield step.properties
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""

@@ -32,5 +32,6 @@ FaultName = Literal[
     "one-server-dead",  # the first of several RADIUS servers does not answer
     "directory-down",  # the domain controller does not answer
     "gateway-down",  # a gateway is switched off; at its end it is switched on again
+    "zone-down",  # the availability zone in which a gateway runs fails
 ]
 """Faults that a topology can inject."""

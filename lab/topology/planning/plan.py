@@ -221,14 +221,24 @@ class Plan:
             connection.name: gateway
             for gateway in self.gateways
             for connection in gateway.connections
+            if connection.local_network_gateway
         }
 
-    def gateway_of_site(self, site: str) -> str:
-        """The gateway's name; UsageError if the site has no connection."""
-        found = self.connected_sites.get(site)
-        if found is None:
-            raise UsageError(f"the site {site} has no connection", "a site with `connection:`")
-        return found.name
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The names of all connections; of a VNet-to-VNet connection twice."""
+        return tuple(one.name for gateway in self.gateways for one in gateway.connections)
+
+    def gateways_of(self, connection: str) -> tuple[str, ...]:
+        """The gateway of a site's connection, or both of a VNet-to-VNet connection. UsageError: no
+        gateway has a connection of this name."""
+        found = [g.name for g in self.gateways for one in g.connections if one.name == connection]
+        if not found:
+            raise UsageError(
+                f"{connection} has no connection",
+                "a site with `connection:`, or one of connections",
+            )
+        return tuple(found)
 
     @property
     def radius_servers(self) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from lab.topology.model.steps import Create, Update
 from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.planning.addressing import radius_name
 from lab.topology.planning.plan import CertificatePlan
@@ -158,7 +159,28 @@ def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> SecretStr:
         for server in configuration.servers if configuration else ():
             if server.radiusServerSecret and server.radiusServerAddress == str(at):
                 return server.radiusServerSecret
+    for _, address, secret in secrets_of_changes(topology):
+        if address == str(at):
+            return secret
     return SecretStr(secrets.token_hex(16))
+
+
+def secrets_of_changes(topology: Topology) -> Iterator[tuple[Path, Any, SecretStr]]:
+    """The RADIUS secrets that an `update` or a `create` brings: where, for which address, what."""
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, Update | Create):
+            continue
+        client = step.properties.get("vpnClientConfiguration")
+        client = client if isinstance(client, dict) else {}
+        path: Path = ("expect", index, "properties", "vpnClientConfiguration")
+        rows = client.get("radiusServers")
+        listed = enumerate(rows if isinstance(rows, list) else ())
+        places = [(path, client), *(((*path, "radiusServers", n), row) for n, row in listed)]
+        for place, row in places:
+            secret = row.get("radiusServerSecret") if isinstance(row, dict) else None
+            if isinstance(secret, str):
+                at = row.get("radiusServerAddress")
+                yield (*place, "radiusServerSecret"), at, SecretStr(secret)
 
 
 def radius_certificates(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import collapse_addresses
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from gateway.arm.rules.addresses import PRIVATE
@@ -122,7 +123,7 @@ class Sites:
                 yield Cable(End(node, interface, (near,)), End(link_name(name), end, (far,)))
 
     def routes_of_vnet(self, vnet: str) -> Iterator[Route]:
-        """To the sites behind the VNet's gateways, and over private links."""
+        """To sites and VNets behind the VNet's gateways, and over private links."""
         for name, site in self.topology.sites.items():
             gateway = site.connection and self.topology.gateways.get(site.connection.to)
             if site.connection and gateway and gateway.vnet == vnet:
@@ -130,6 +131,12 @@ class Sites:
                 yield from (Route(str(prefix), str(at)) for prefix in site.known_prefixes)
             elif site.privateLink and vnet == self._linked_vnet():
                 yield Route(str(site.lan), str(self.addresses.links[name][0].device))
+        for connection in self.topology.connections.values():
+            for own, other in permutations(connection.gateways):
+                if self.topology.gateways[own].vnet == vnet:
+                    there = self.topology.vnets[self.topology.gateways[other].vnet]
+                    via = str(self.addresses.private[own])
+                    yield from (Route(str(prefix), via) for prefix in there.addressSpace)
 
     def _linked_vnet(self) -> str:
         """The VNet at the other end of private links: rules see to it that there is one only."""

@@ -1,15 +1,21 @@
-"""On-premises sites: their connections and private links."""
+"""On-premises sites and their private links, and the connections of gateways."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from contextlib import suppress
 
-from gateway.arm.resource import NOT_YET
+from gateway.arm.resource import NOT_YET, GatewayProperties
 from gateway.arm.rules.ipsec import connection_policies
-from gateway.arm.sku import MOST_TUNNELS, SKUS
+from gateway.arm.sku import SKUS, more_tunnels
 from lab.choices import did_you_mean
-from lab.topology.model.sites import LocalNetworkGateway, Site, VpnDevice
+from lab.topology.model.sites import (
+    LocalNetworkGateway,
+    Site,
+    SiteConnection,
+    VnetConnection,
+    VpnDevice,
+)
 from lab.topology.model.topology import Topology
 from lab.topology.model.values import IpAddress, Network
 from lab.topology.planning.addressing import (
@@ -36,32 +42,69 @@ def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterat
             yield Problem(path, f"there is no gateway {site.connection.to!r}", remedy)
             continue
         gateway = topology.gateways.get(site.connection.to)
-        if gateway and gateway.properties.vpnType == "PolicyBased":
-            yield Problem(
-                path, f"a connection of a PolicyBased gateway: {NOT_YET}", "use RouteBased"
-            )
         if gateway:
-            policies = site.connection.ipsecPolicies
-            for found in connection_policies(policies, gateway.properties):
+            for found in connection_refusals(site.connection, gateway.properties):
                 yield Problem((*path[:-1], *found.path), found.message, found.remedy)
 
 
+def connection_refusals(
+    connection: SiteConnection | VnetConnection, gateway: GatewayProperties
+) -> Iterator[Problem]:
+    """What is wrong with a connection of such a gateway; paths start at the connection."""
+    if gateway.vpnType == "PolicyBased":
+        message = f"a connection of a PolicyBased gateway: {NOT_YET}"
+        path: Path = ("to",) if isinstance(connection, SiteConnection) else ()
+        yield Problem(path, message, "use RouteBased")
+    for found in connection_policies(connection.ipsecPolicies, gateway):
+        yield Problem(found.path, found.message, found.remedy)
+
+
+def vnets_are_connected_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A VNet-to-VNet connection has two gateways, which suit it."""
+    seen: dict[frozenset[str], str] = {}
+    for name, connection in topology.connections.items():
+        path: Path = ("connections", name)
+        yield from _ends(topology, declared, name, connection)
+        first, second = connection.gateways
+        both = frozenset(connection.gateways)
+        if first == second:
+            message = f"{first!r} twice: a gateway has no tunnel to itself"
+            yield Problem((*path, "virtualNetworkGateway2"), message, "name another VNet's gateway")
+        elif both in seen:
+            message = f"{seen[both]} already connects {first} and {second}"
+            yield Problem((*path, "virtualNetworkGateway2"), message, "leave one of them out")
+        seen.setdefault(both, name)
+
+
+def _ends(
+    topology: Topology, declared: Declared, name: str, connection: VnetConnection
+) -> Iterator[Problem]:
+    path: Path = ("connections", name)
+    for key in ("virtualNetworkGateway1", "virtualNetworkGateway2"):
+        gateway = getattr(connection, key)
+        if gateway not in declared.gateways:
+            remedy = did_you_mean(gateway, declared.gateways)
+            yield Problem((*path, key), f"there is no gateway {gateway!r}", remedy)
+        elif gateway in topology.gateways:
+            properties = topology.gateways[gateway].properties
+            for found in connection_refusals(connection, properties):
+                message = f"{gateway}: {found.message}"
+                yield Problem((*path, *found.path), message, found.remedy)
+
+
 def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A gateway has at most its SKU's number of site-to-site tunnels (the seed's table)."""
+    """A gateway has at most its SKU's number of tunnels, to sites and VNets together (the seed's
+    column S2S/VNet-to-VNet)."""
     for name, gateway in topology.gateways.items():
         sku = SKUS[gateway.properties.sku.name]
-        sites = [
-            site
-            for site, spec in topology.sites.items()
-            if spec.connection and spec.connection.to == name
-        ]
-        for site in sites[sku.site_to_site_tunnels :]:
+        connections = list(topology.connections_of(name).items())
+        for own, connection in connections[sku.site_to_site_tunnels :]:
             yield Problem(
-                ("sites", site, "connection", "to"),
+                ("sites", own, "connection", "to")
+                if isinstance(connection, SiteConnection)
+                else ("connections", own),
                 f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-                "use a larger SKU, or fewer sites"
-                if sku.site_to_site_tunnels < MOST_TUNNELS
-                else "use fewer sites",
+                more_tunnels(sku),
             )
 
 
@@ -203,6 +246,7 @@ def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator
 
 RULES = (
     connections_have_a_gateway,
+    vnets_are_connected_once,
     tunnels_fit_the_sku,
     a_device_needs_a_connection,
     tunnels_are_in_ipv4,

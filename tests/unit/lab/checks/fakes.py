@@ -71,6 +71,20 @@ class FakeGateway:
         self.records: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
         self.disconnected: list[str] = []
+        self.tunnels: dict[str, dict[str, Any]] = {}
+        self.deleted: list[str] = []
+
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        return self.tunnels
+
+    async def delete(self, kind: str, name: str) -> None:
+        self.deleted.append(f"{kind} {name}")
+
+    async def delete_gateway(self) -> None:
+        self.deleted.append("gateway")
+
+    async def exists(self) -> bool:
+        return "gateway" not in self.deleted
 
     async def get(self) -> dict[str, Any]:
         return self.resource
@@ -198,6 +212,10 @@ class FakeWorld:
         self.radius: dict[str, Any] = {}
         self.past: list[Any] = []
         self.plan = SimpleNamespace(nodes=[SimpleNamespace(name="app1", kind="host")])
+        self.created: list[tuple[str, dict[str, Any]]] = []
+
+    async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:
+        self.created.append((name, properties))
 
 
 def connection(protocol: Any = "IkeV2", seconds: float = 0.1) -> Connection:

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.common.rotation import Place
 from gateway.common.turns import Patience
-from lab.checks import actions, connect, records
+from lab.checks import connect, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
 from lab.nodes import probes
@@ -487,22 +487,24 @@ async def test_a_restart_that_leaves_a_tunnel_does_not_hold(world: FakeWorld) ->
     assert (found.held, found.detail) == (False, "still has 172.16.0.1")
 
 
-@pytest.mark.parametrize(
-    ("target", "patch", "merged"),
-    [
-        ({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}}, {"a": 1, "b": {"c": 2, "d": 3}}),
-        ({"a": 1}, {"a": None}, {}),
-        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
-        ({"a": 1}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
-    ],
-)
-def test_update_merges_as_rfc_7396_says(target: Any, patch: Any, merged: Any) -> None:
-    assert actions.merge(target, patch) == merged
-
-
 async def test_update_puts_the_merged_document(world: FakeWorld) -> None:
     await outcome(world, update="gw", properties={"sku": {"name": "VpnGw2"}})
     assert world.gateway.resource["properties"]["sku"] == {"name": "VpnGw2"}
+
+
+async def test_delete_takes_the_connections_first(world: FakeWorld) -> None:
+    world.gateway.tunnels = {"branch": {}, "office": {}}
+    assert (await outcome(world, delete="gw")).held
+    assert world.gateway.deleted == ["connections branch", "connections office", "gateway"]
+    assert not (await outcome(world, delete="gw")).held
+
+
+async def test_create_hands_on_what_is_merged(world: FakeWorld) -> None:
+    assert not (await outcome(world, create="gw")).held
+    assert world.created == []
+    await outcome(world, delete="gw")
+    await outcome(world, create="gw", properties={"sku": {"name": "VpnGw2"}})
+    assert world.created == [("gw", {"sku": {"name": "VpnGw2"}})]
 
 
 async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: FakeWorld) -> None:

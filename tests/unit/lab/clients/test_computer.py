@@ -12,6 +12,7 @@ import pytest
 from lab.clients.computer import Computer
 from lab.clients.profile import Profile
 from lab.nodes.base import Completed
+from lab.roles.gateway import GatewayRefusedError
 from lab.topology.model.persona import client_system
 from lab.topology.planning.plan import ClientPlan
 from lab.vpn_client import Connection, NotDialledError, RefusedError
@@ -222,6 +223,44 @@ async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
     machine.resolv = b"nameserver 9.9.9.9\n"
     await computer.hang_up()
     assert machine.resolv == b"nameserver 9.9.9.9\n", "what its user wrote stays"
+
+
+async def test_a_deleted_gateway_is_dialled_with_the_last_profile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Deleted(Gateway):
+        name, there = "gw", False
+
+        async def profile(self, _: object) -> bytes:
+            if not self.there:
+                raise GatewayRefusedError("gw", {"code": "ResourceNotFound", "message": "none"})
+            return b"the profile"
+
+    dialled: list[object] = []
+
+    async def set_up(_: Computer, __: str, profile: object) -> Untidy:
+        dialled.append(profile)
+        return Untidy(Machine(), [], refused=True)
+
+    monkeypatch.setattr("lab.clients.computer.read_profile", {b"the profile": PROFILE}.get)
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    gateway, machine = Deleted(), Machine()
+    plan = ClientPlan("pc", "pc", client_system("macos"), "gw", "home", ("IkeV2",))
+    computer = Computer(
+        plan,
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=gateway,  # type: ignore[arg-type]
+        credential=None,
+    )
+    with pytest.raises(RefusedError, match="no profile of it") as refused:
+        await computer.dial()
+    assert (refused.value.reason, dialled) == ("no-answer", [])
+    for gateway.there in (True, False):
+        with pytest.raises(RefusedError, match="AUTH_FAILED"):
+            await computer.dial()
+    assert dialled == [PROFILE] * 2
 
 
 @pytest.mark.parametrize(
