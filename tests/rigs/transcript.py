@@ -35,6 +35,8 @@ _VARYING = {
     r"\b\d+:\d+:\d+(\.\d+)?": "TIME",
     r" +[\d.]+ s\b": " SECONDS",
     r'(?<=publicPort=")\d+': "PORT",
+    r"(?<=192\.0\.2\.2:)\d+": "PORT",
+    r"azuregateway-[0-9a-f-]+": "azuregateway-ID",
     r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b": "ID",
     r"\b[0-9A-F]{8,40}(\b|…)": "THUMBPRINT",
     r"kernel-libipsec|kernel ESP": "ESP",
