@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from lab.clients.computer import Computer
+from gateway.charon.proposals import Proposals
+from lab.clients.computer import Computer, _check_method
+from lab.clients.mobileconfig import AppleSettings
 from lab.clients.profile import Profile
+from lab.clients.user import NoCredentials, UserPassword
 from lab.nodes.base import Completed
 from lab.roles.gateway import GatewayRefusedError
-from lab.topology.model.persona import client_system
-from lab.topology.planning.plan import ClientPlan
+from lab.topology.model.persona import EAP_TLS, client_system
+from lab.topology.model.tls import TlsVersion
+from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, NotDialledError, RefusedError
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
@@ -322,3 +326,34 @@ async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
         with pytest.raises(RefusedError) as refused:
             await computer.dial()
         assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("updates", "own", "sstp", "eap"),
+    [
+        (None, None, None, None),
+        (None, "1.1", "1.1", "1.1"),
+        ((), None, "1.0", "1.0"),
+        ((), "1.1", "1.0", "1.0"),
+        (("KB3140245", "KB2977292"), "1.1", "1.0", "1.1"),
+    ],
+)
+def test_tls_ends_at_the_users_limit_or_the_systems(
+    updates: tuple[str, ...] | None, own: TlsVersion | None, sstp: str | None, eap: str | None
+) -> None:
+    registry = None if updates is None else {EAP_TLS: 0xFC0}
+    system = client_system("windows7", updates=updates, registry=registry)
+    plan = ClientPlan("pc", "pc", system, "gw", "home", ("SSTP",), tls=TlsLimits(own))
+    machine: Any = Machine()
+    computer = Computer(
+        plan, node=machine, access=machine, address="", gateway=machine, credential=None
+    )
+    limits = computer._tls()
+    assert (limits and limits.maximum, computer._eap_limits().maximum) == (sstp, eap)
+
+
+def test_a_mobileconfig_asks_for_what_the_user_has_or_the_gateway_refuses() -> None:
+    with_certificate = AppleSettings("gw", "gw", b"", certificate=True, proposals=Proposals((), ()))
+    _check_method(with_certificate, NoCredentials("alice"))
+    with pytest.raises(NotDialledError, match="a certificate"):
+        _check_method(with_certificate, UserPassword("alice", "secret"))

@@ -409,7 +409,10 @@ def test_an_unusable_secret_is_refused_without_its_text(secret: str, document: A
 @pytest.mark.parametrize(
     ("client", "words"),
     [
-        ({"vpnAuthenticationTypes": ["Radius"]}, "does not support RADIUS authentication"),
+        (
+            {"vpnAuthenticationTypes": ["Radius"]},
+            "classic deployment model does not support RADIUS",
+        ),
         ({"vpnClientProtocols": ["IkeV2"]}, "the classic deployment model does not support IkeV2"),
         ({"vpnClientProtocols": ["OpenVPN"]}, "classic deployment model does not support OpenVPN"),
     ],
