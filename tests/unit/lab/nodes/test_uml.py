@@ -102,7 +102,8 @@ async def _kernel(pc: Node) -> None:
     assert not (await pc.call(datapath.find)).userspace
     for device in ("/dev/ppp", "/dev/net/tun"):
         assert (await pc.run(["sh", "-c", f": <>{device}"])).code == 0
-    ppp = await pc.run(["pppd", "pty", "true", "noauth", "nodetach", "silent", "logfd", "1"])
+    peer = "head -c 1 >/dev/null"  # it ends once pppd has sent something, not before
+    ppp = await pc.run(["pppd", "pty", peer, "noauth", "nodetach", "logfd", "1"])
     assert "Using interface ppp0" in ppp.stdout, ppp.output
     lacked = await pc.run(["modprobe", "-d", "/etc/p2slab", "vrf"])
     assert lacked.code == 0, lacked.output
