@@ -75,6 +75,14 @@ class Api:
         """PUT a new document."""
         return web.json_response(await self._gateway.put(await _json(request)))
 
+    async def reset(self, _request: web.Request) -> web.Response:
+        """Restart the gateway on another instance."""
+        return web.json_response(await self._gateway.reset())
+
+    async def delete(self, _request: web.Request) -> web.Response:
+        """DELETE the gateway; answers when it has ended."""
+        return _deleted(existed=await self._gateway.delete())
+
     async def profile(self, request: web.Request) -> web.Response:
         """The VPN client configuration zip."""
         gateway, placement = self._gateway, self._gateway.placement
@@ -139,13 +147,13 @@ class Api:
 
     async def delete_connection(self, request: web.Request) -> web.Response:
         """Delete a connection and its tunnel."""
-        await self._gateway.delete("connections", request.match_info["name"])
-        return web.json_response({})
+        name = request.match_info["name"]
+        return _deleted(existed=await self._gateway.delete_of_site("connections", name))
 
     async def delete_local(self, request: web.Request) -> web.Response:
         """Delete a local network gateway; refused while a connection uses it."""
-        await self._gateway.delete("localNetworkGateways", request.match_info["name"])
-        return web.json_response({})
+        name = request.match_info["name"]
+        return _deleted(existed=await self._gateway.delete_of_site("localNetworkGateways", name))
 
     async def tunnel_log(self, _request: web.Request) -> web.Response:
         """TunnelDiagnosticLog."""
@@ -175,6 +183,8 @@ def application(gateway: Gateway) -> web.Application:
         [
             web.get("/gateway", api.get),
             web.put("/gateway", api.put),
+            web.delete("/gateway", api.delete),
+            web.post("/gateway/reset", api.reset),
             web.post("/gateway/generatevpnprofile", api.profile),
             web.post("/gateway/getVpnClientConnectionHealth", api.health),
             web.post("/gateway/disconnectVirtualNetworkGatewayVpnConnections", api.disconnect),
@@ -222,6 +232,11 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
         body = {"error": {"code": GatewayError.code, "message": message}}
         return web.json_response(body, status=500)
     return response
+
+
+def _deleted(*, existed: bool) -> web.Response:
+    """ARM's answer to DELETE: 202, or 204 where there is nothing of that name."""
+    return web.Response(status=202 if existed else 204)
 
 
 async def _json(request: web.Request) -> Any:

@@ -7,12 +7,12 @@ the old one; then engines change; then sessions that the new policy does not all
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.arm.canonical import text_of
 from gateway.arm.documents import parse
 from gateway.arm.resource import VirtualNetworkGateway, VpnClientConfiguration
 from gateway.arm.rules.rulebook import Network, violations
@@ -82,6 +82,7 @@ class Gateway:
         self._radius = RadiusPath(placement, self.site_to_site, datapath.fence)
         self._resource: VirtualNetworkGateway | None = None
         self._changing = asyncio.Lock()
+        self._deleting = False
 
     # ---------------------------------------------------------------------------- desired state
 
@@ -114,7 +115,8 @@ class Gateway:
         """GET: the document without secrets, with its provisioningState."""
         document = self.resource.document()
         states = {engine.report().state for engine in self._engines.values()}
-        word = "Updating" if self._changing.locked() else "Succeeded"
+        change = "Deleting" if self._deleting else "Updating"
+        word = change if self._changing.locked() else "Succeeded"
         failed = "failed" in states or not self._fence.encloses
         document["properties"]["provisioningState"] = "Failed" if failed else word
         return document
@@ -125,11 +127,58 @@ class Gateway:
         InvalidDocumentError: nothing has changed. EngineError: the new document is in force and the
         engine keeps trying; GET returns `Failed` until it is up.
         """
-        resource = self._read(data)
         async with self._changing:
-            self._resource = resource
+            self._resource = self._read(data)
             await self._reconcile()
         return self.document()
+
+    async def reset(self) -> dict[str, Any]:
+        """ARM's reset: another instance takes over. Sessions end, and tunnels are set up anew."""
+        async with self._changing:
+            assert self.resource
+            for session in self.sessions:
+                self.sessions.bar(session)
+            stops = (self._stop_engine(name) for name in list(self._engines))
+            await asyncio.gather(self.site_to_site.stop(), *stops, return_exceptions=True)
+            await self._reconcile()
+        return self.document()
+
+    async def delete(self) -> bool:
+        """DELETE: end all sessions and engines, and forget the document, its secrets and keys.
+
+        False: there is no gateway. InvalidDocumentError: it has connections, and nothing has
+        changed. EngineError: the gateway is deleted, but an engine did not stop in order.
+        """
+        async with self._changing:
+            if self._resource is None:
+                return False
+            if used := self.site_to_site.names:
+                raise InvalidDocumentError(
+                    f"{self.placement.name} has connections: {', '.join(used)}; delete them first"
+                )
+            self._deleting = True
+            try:
+                await self._close_down()
+            finally:
+                self._deleting = False
+        return True
+
+    async def _close_down(self) -> None:
+        """Leave nothing of the gateway; the empty policy and fence come first, then the engines."""
+        self._admission.policy = Policy()
+        self._fence.enclose(Reach())
+        for session in self.sessions:
+            self.sessions.bar(session)
+        stops = (self._stop_engine(name) for name in list(self._engines))
+        results = await asyncio.gather(*stops, self._eap_tls.stop(), return_exceptions=True)
+        self._resource = None
+        await self._radius.configure(VpnClientConfiguration())
+        await self._radius.fence()
+        for protocol in PROTOCOLS:
+            shutil.rmtree(self._state / protocol.lower(), ignore_errors=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            raise _together(failures)
 
     async def put_local_network_gateway(self, name: str, data: object) -> dict[str, Any]:
         """PUT a local network gateway; connections that use it are updated."""
@@ -145,11 +194,15 @@ class Gateway:
             await self._reconcile_sites()
         return await self.site_to_site.connection(name)
 
-    async def delete(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
-        """DELETE a resource. NotFoundError; InvalidDocumentError: it is in use."""
+    async def delete_of_site(
+        self, kind: Literal["connections", "localNetworkGateways"], name: str
+    ) -> bool:
+        """DELETE a resource. False: there is none; InvalidDocumentError: it is in use."""
         async with self._changing:
-            self.site_to_site.forget(kind, name)
+            if not self.site_to_site.forget(kind, name):
+                return False
             await self._reconcile_sites()
+        return True
 
     async def stop(self) -> None:
         """Stop all engines and tunnels."""
@@ -170,10 +223,13 @@ class Gateway:
             message = f"this gateway is {self.placement.name}"
             details.append(Detail("InvalidResourceName", message, "name"))
         prefixes = map(str, self.placement.virtualNetwork.addressPrefixes)
-        details += [
-            Detail("InvalidProperty", v.message, text_of(("properties", *v.path)))
-            for v in violations(resource, Network(tuple(prefixes), self.site_to_site.prefixes))
-        ]
+        found = violations(
+            resource,
+            Network(tuple(prefixes), self.site_to_site.prefixes, len(self.site_to_site.names)),
+            deployment=self.placement.deploymentModel,
+            former=self._resource,
+        )
+        details += [violation.detail() for violation in found]
         if details:
             raise InvalidDocumentError("; ".join(d.message for d in details), details)
         return resource

@@ -65,6 +65,21 @@ class GatewayHandle(Protocol):
     async def runtime(self) -> dict[str, Any]:
         """Engines with their daemons and datapaths; the gateway's memory in bytes."""
 
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        """All site-to-site connections, by name."""
+
+    async def delete(self, kind: str, name: str) -> None:
+        """DELETE one of `connections` or `localNetworkGateways`."""
+
+    async def exists(self) -> bool:
+        """Whether there is a gateway: a document was PUT, and not deleted since."""
+
+    async def reset(self) -> None:
+        """ARM's reset: all sessions end, tunnels are set up anew."""
+
+    async def delete_gateway(self) -> None:
+        """DELETE the gateway; all its sessions end."""
+
     async def connection(self, name: str) -> dict[str, Any]:
         """A site-to-site connection (ARM's document) with its status and counters."""
 
@@ -76,6 +91,12 @@ class GatewayHandle(Protocol):
 
     async def profile(self, wanted: dict[str, str] | None = None) -> bytes:
         """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
+
+    async def stop(self) -> None:
+        """Switch its computer off."""
+
+    async def begin(self) -> None:
+        """Switch it on again, with the documents that it had."""
 
 
 End = tuple[str, int]
@@ -143,6 +164,12 @@ class ClientComputer(Protocol):
 
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
+
+    async def leased(self) -> list[str]:
+        """The kernel's addresses besides the computer's own: a tunnel's, whoever made it."""
+
+    async def install_updates(self) -> tuple[str, ...]:
+        """Install the updates, set the registry values, and restart; what was missing."""
 
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
@@ -216,6 +243,10 @@ class World(Protocol):
     @property
     def gateways(self) -> Mapping[str, GatewayHandle]:
         """The gateways, as their operators see them."""
+
+    async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:
+        """Create a gateway by its document of the plan, with `properties` merged into it, and its
+        connections."""
 
     @property
     def devices(self) -> Mapping[str, VpnDevice]:

@@ -15,7 +15,16 @@ from pathlib import Path
 from Crypto.Hash import MD4
 
 from radius.freeradius_instance import Client, Instance
-from radius.freeradius_sections import PROGRAM, block, inner, modules, quoted, server
+from radius.freeradius_sections import (
+    ACCOUNT_PROGRAM,
+    PROGRAM,
+    account,
+    block,
+    inner,
+    modules,
+    quoted,
+    server,
+)
 
 _REMEMBERED = {False: 2, True: 10}
 """cleanup_delay in seconds, without and with a domain: how long an answer is repeated for a
@@ -46,7 +55,8 @@ def files(instance: Instance, directory: str) -> dict[str, File]:
     texts = {f"{NAME}.conf": _main(instance, directory), "users": _users(instance)}
     made = {name: File(text.encode()) for name, text in texts.items()}
     if instance.domain:
-        made[PROGRAM] = File(Path(__file__).with_name("winbind.py").read_bytes())
+        for program in (PROGRAM, ACCOUNT_PROGRAM):
+            made[program] = File(Path(__file__).with_name(program).read_bytes())
     if instance.tls:
         made["server.pem"] = File(instance.tls.certificate)
         made["server.key"] = File(instance.tls.key)
@@ -109,6 +119,7 @@ def _main(instance: Instance, directory: str) -> str:
         *block("modules", modules(instance, directory)),
         *server(instance),
         *(inner(instance) if "PEAP" in instance.methods else []),
+        *(account() if "EAP-TLS" in instance.methods and instance.domain else []),
     ]
     return "\n".join(lines) + "\n"
 

@@ -20,7 +20,10 @@ REFUSALS = "refusals"
 """The file with one line per refusal: user and reason (radius.reasons.of_freeradius)."""
 PROGRAM, QUESTION = "winbind.py", "question"
 """radius.winbind, and the file with its input."""
+ACCOUNT_PROGRAM, OWNER = "account.py", "owner"
+"""radius.account, and the file with its input."""
 _USER = "%{hex:&User-Name}"
+_PRINCIPAL = "%{hex:&TLS-Client-Cert-Subject-Alt-Name-Upn}"
 
 
 def quoted(text: str) -> str:
@@ -84,13 +87,21 @@ def _questions(domain: Domain, directory: str) -> list[str]:
     return [
         *_line("ask_mschap", path, f"{_USER} {challenge}"),
         *_line("ask_password", path, f"{_USER} %{{hex:&User-Password}}"),
-        *block("exec winbind", "wait = yes", f'program = "{_program(domain, directory)}"'),
+        *_exec("winbind", _program(domain, directory)),
+        *_line("ask_account", f"{directory}/{OWNER}", f"{_USER} {_PRINCIPAL}"),
+        *_exec("account", _program(domain, directory, ACCOUNT_PROGRAM, OWNER)),
     ]
 
 
-def _program(domain: Domain, directory: str) -> str:
+def _exec(name: str, program: str) -> list[str]:
+    return block(f"exec {name}", "wait = yes", f'program = "{program}"')
+
+
+def _program(
+    domain: Domain, directory: str, program: str = PROGRAM, question: str = QUESTION
+) -> str:
     group = [domain.group] if domain.group else []
-    argv = ["/usr/bin/python3", "-I", "-S", f"{directory}/{PROGRAM}", f"{directory}/{QUESTION}"]
+    argv = ["/usr/bin/python3", "-I", "-S", f"{directory}/{program}", f"{directory}/{question}"]
     return " ".join((*argv, domain.name, *group))
 
 
@@ -102,7 +113,8 @@ def _eap(types: list[str], instance: Instance, directory: str) -> list[str]:
         # Otherwise a client that does not answer the failure would wait (docs/facts.md §16).
         inside.append(block("mschapv2", "send_error = no"))
     if "tls" in types:
-        inside.append(block("tls", "tls = common"))
+        judged = ["virtual_server = account"] if instance.domain else []
+        inside.append(block("tls", "tls = common", judged))
     if "peap" in types:
         inside.append(
             block(
@@ -221,5 +233,21 @@ def inner(instance: Instance) -> list[str]:
         "server inner",
         block("authorize", ["mschap"], block("eap", "ok = return"), ["files"]),
         block("authenticate", _mschap(instance), ["eap"]),
+        block("post-auth", block("Post-Auth-Type REJECT", "refused")),
+    )
+
+
+def account() -> list[str]:
+    """The virtual server after a handshake with a user's certificate: the domain has the last word.
+    Without an Auth-Type FreeRADIUS refuses."""
+    others = [f"{code} = return" for code in _CODES if code != "ok"]
+    return block(
+        "server account",
+        block(
+            "authorize",
+            block("ask_account", "ok = 1", others),
+            block("account", "ok = 1", others),
+            block("update control", "&Auth-Type := Accept"),
+        ),
         block("post-auth", block("Post-Auth-Type REJECT", "refused")),
     )

@@ -129,8 +129,12 @@ class Refusal:
     """The server's message."""
 
 
-_ECHO = "eap_peap: The users session was previously rejected"
-"""FreeRADIUS's message about the outer user after it has refused the inner one."""
+_ECHOES = (
+    "eap_peap: The users session was previously rejected",
+    "eap: Failed continuing EAP TLS (13) session",
+)
+"""FreeRADIUS's messages about the outer user after it has refused the inner one, or the owner of a
+certificate."""
 _NAMED = re.compile(r"(?:\w+: )?(?:\(TLS\) )?Certificate CN \(")
 """The beginning of a message that contains a certificate's and a user's name."""
 
@@ -143,7 +147,7 @@ def of_freeradius(log: str) -> Iterator[Refusal]:
             user, why = (bytes.fromhex(part).decode(errors="replace") for part in line.split(" "))
         except ValueError:
             continue
-        if not why.startswith(_ECHO):
+        if not why.startswith(_ECHOES):
             reason = "certificate" if _NAMED.match(why) else of_words(why)
             yield Refusal(bare(user), reason or "refused", printable(why or "refused"))
 

@@ -29,7 +29,7 @@ from gateway.arm.fields import (
 )
 from gateway.arm.model import ArmModel
 from gateway.arm.resource import NOT_YET, SubResource
-from gateway.arm.sku import LEGACY_SKU
+from gateway.arm.sku import BASIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -495,7 +495,7 @@ def _fill_in(properties: dict[str, Any]) -> None:
     if servers and not configuration.get("vpnAuthenticationTypes"):
         configuration["vpnAuthenticationTypes"] = ["Certificate"] * bool(roots) + ["Radius"]
     sku = properties.get("sku")
-    if isinstance(sku, dict) and sku.get("name") == LEGACY_SKU:
+    if isinstance(sku, dict) and sku.get("name") == BASIC:
         configuration["vpnClientProtocols"] = configuration.get("vpnClientProtocols") or ["SSTP"]
 
 

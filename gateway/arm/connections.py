@@ -42,10 +42,11 @@ class LocalNetworkGateway(_Resource):
 
 
 class ConnectionProperties(ArmModel):
-    """A tunnel between this gateway and a local network gateway."""
+    """A tunnel between this gateway and a local network gateway, or another VNet's gateway."""
 
     virtualNetworkGateway1: SubResource
-    localNetworkGateway2: SubResource
+    virtualNetworkGateway2: SubResource | None = None
+    localNetworkGateway2: SubResource | None = None
     connectionType: Literal["IPsec", "Vnet2Vnet", "ExpressRoute", "VPNClient"]
     sharedKey: SecretStr | None = Field(default=None, exclude=True)
     connectionProtocol: Literal["IKEv2", "IKEv1"] = "IKEv2"
@@ -66,8 +67,13 @@ class Connection(_Resource):
 
     @property
     def local_network_gateway(self) -> str:
-        """The name of its local network gateway."""
+        """The name of its local network gateway; empty if it leads to a VNet."""
         return name_in(self.properties.localNetworkGateway2)
+
+    @property
+    def remote_gateway(self) -> str:
+        """The name of the other VNet's gateway; empty if it leads to a site."""
+        return name_in(self.properties.virtualNetworkGateway2)
 
     def with_key_of(self, other: Connection | None) -> Connection:
         """A copy that takes the other's key if it has none. GET omits the key, so a client can
@@ -78,6 +84,6 @@ class Connection(_Resource):
         return self.model_copy(update={"properties": properties})
 
 
-def name_in(reference: SubResource) -> str:
-    """The name of the referenced resource."""
-    return reference.id.rsplit("/", 1)[-1]
+def name_in(reference: SubResource | None) -> str:
+    """The name of the referenced resource; empty for none."""
+    return reference.id.rsplit("/", 1)[-1] if reference else ""

@@ -195,18 +195,17 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
         "routingWeight": Row(Feature("weights of connections"), nothing=(0, 10)),
         "trafficSelectorPolicies": Row(Feature("traffic selectors of one's own")),
         "useLocalAzureIpAddress": Row(PRIVATE_ADDRESS, nothing=_OFF),
-        "virtualNetworkGateway2": Row(Feature("VNet-to-VNet connections")),
     },
 }
 
 
 def _skus(*names: str) -> dict[Any, Feature]:
-    use = "use Basic, VpnGw1, VpnGw2, VpnGw3 or one of their AZ forms"
+    use = "use Basic, Standard, HighPerformance, VpnGw1, VpnGw2, VpnGw3 or one of their AZ forms"
     return {name: Feature(f"the {name} SKU", use, optional=False) for name in names}
 
 
 _OTHER_SKUS = _skus(
-    "HighPerformance", "Standard", "UltraPerformance",
+    "UltraPerformance",
     "VpnGw4", "VpnGw5", "VpnGw4AZ", "VpnGw5AZ",
     "ErGw1AZ", "ErGw2AZ", "ErGw3AZ", "ErGwScale",
 )  # fmt: skip
@@ -226,6 +225,7 @@ VALUES: dict[tuple[type[BaseModel], str], dict[Any, Feature]] = {
 
 ABSENT: dict[tuple[type[BaseModel], str], tuple[Any, ...]] = {
     (ConnectionProperties, "dpdTimeoutSeconds"): (0,),
+    (ConnectionProperties, "virtualNetworkGateway2"): ({},),
     (VpnClientConfiguration, "radiusServerAddress"): ("",),
 }
 """Values besides null that mean that the field was not given: GET returns 0 for the default."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.common.vocabulary import DeploymentModel
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -19,6 +21,14 @@ class VirtualNetwork(_Part):
     addressPrefixes: tuple[IPv4Network, ...]
     dnsServers: tuple[IPv4Address, ...] = ()
     """DNS servers pushed to clients; if empty, clients keep their own."""
+
+
+class RemoteGateway(_Part):
+    """Another virtual network gateway of the fabric, to which a Vnet2Vnet connection may lead."""
+
+    publicIPAddress: IPv4Address
+    addressPrefixes: tuple[IPv4Network, ...]
+    """Its VNet's prefixes."""
 
 
 class Interfaces(_Part):
@@ -44,7 +54,10 @@ class Placement(_Part):
     fqdn: str
     publicIPAddress: IPv4Address
     privateIPAddress: IPv4Address
+    deploymentModel: DeploymentModel = "ResourceManager"
     virtualNetwork: VirtualNetwork
+    virtualNetworkGateways: dict[str, RemoteGateway] = {}
+    """The other gateways, by name."""
     interfaces: Interfaces
     serverCertificate: ServerCertificate
     radiusServersThatDoNotSignAll: tuple[IPv4Address, ...] = ()

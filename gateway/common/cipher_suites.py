@@ -1,4 +1,4 @@
-"""The TLS 1.2 cipher suites that Azure's gateway accepts, for SSTP and EAP-TLS.
+"""The TLS 1.2 cipher suites that Azure's gateway accepts, for OpenVPN, SSTP and EAP-TLS.
 
 ECDHE with ECDSA or RSA, and RSA key exchange; AES 128 and 256 in GCM mode, or in CBC mode with
 SHA-256 or SHA-384; no SHA-1, RC4 or 3DES (docs/facts.md §3).

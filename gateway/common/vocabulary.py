@@ -15,6 +15,9 @@ AuthenticationType = Literal["Certificate", "Radius"]
 AuthenticationMethod = Literal["EAPTLS", "EAPMSCHAPv2"]
 """Azure's names (ARM `generatevpnprofile`, authenticationMethod)."""
 
+DeploymentModel = Literal["ResourceManager", "Classic"]
+"""Azure's two deployment models; a gateway's document does not say which one it was made in."""
+
 Reason = Literal[
     "revoked",  # the certificate's thumbprint is on the list
     "untrusted",  # no valid chain to an uploaded root: the log says what is wrong with it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.common import cipher_suites
 from gateway.openvpn.half_open import MAX_CLIENTS
 from gateway.openvpn.management import HANDSHAKE_WINDOW
 from gateway.policy.protocols import PROTOCOLS
@@ -29,7 +30,7 @@ def server(
 ) -> str:
     """The configuration file. `certificates`: the options that export client certificates.
 
-    TLS 1.2 or later, AES-256-GCM, SHA256 and tls-auth, as in Azure's published profile. openvpn
+    TLS 1.2 alone (the seed), AES-256-GCM, SHA256 and tls-auth, as in Azure's profile. openvpn
     looks up roots in a directory at each handshake (capath), so adding one needs no restart;
     admission checks again whether a root is still uploaded.
     """
@@ -51,6 +52,8 @@ def server(
             "dh none",
             f"tls-auth {state / 'tls-auth.key'} 0",
             "tls-version-min 1.2",
+            "tls-version-max 1.2",
+            f"tls-cipher {cipher_suites.AZURE}",
             "data-ciphers AES-256-GCM",
             "data-ciphers-fallback AES-256-GCM",
             "auth SHA256",

@@ -50,8 +50,10 @@ _ERRORS: tuple[tuple[str, Reason], ...] = (
 _OTHER_KEY = "certificate signature failure"
 _LINES: tuple[tuple[str, Reason], ...] = (
     ("peer did not return a certificate", "no-certificate"),
-    ("unsupported protocol", "refused"),
-    ("no shared cipher", "refused"),
+    ("unsupported protocol", "tls"),
+    ("version too low", "tls"),
+    ("no shared cipher", "tls"),
+    ("no suitable signature algorithm", "tls"),
 )
 
 

@@ -47,7 +47,8 @@ def files(snapshot: Snapshot) -> dict[str, bytes]:
     """Path in the zip to content, in order.
 
     As Azure documents, Generic/ exists only with IKEv2 and OpenVPN/ only with OpenVPN; RADIUS adds
-    Generic/RadiusServerRoot.cer for EAPTLS, and Mac/ for EAPMSCHAPv2 with IKEv2. In Generic/ the
+    Generic/RadiusServerRoot.cer for EAPTLS. Mac/ is there with IKEv2, as the seed has it; later
+    Azure has it for EAPMSCHAPv2 only. In Generic/ the
     root has two names, for the scripts of Azure's articles read VpnServerRoot.cer_0, and older ones
     VpnServerRoot.cer. It is DER, as Windows exports a .cer by default; Azure does not document its
     format. WindowsLab/, with SSTP or IKEv2, is this lab's replacement for Azure's installers
@@ -57,10 +58,13 @@ def files(snapshot: Snapshot) -> dict[str, bytes]:
     if "IkeV2" in snapshot.protocols:
         content |= _settings("Generic", snapshot)
         content["Generic/VpnServerRoot.cer_0"] = content["Generic/VpnServerRoot.cer"]
-        if snapshot.radius and snapshot.method == "EAPMSCHAPv2":
-            content["Mac/VpnSettings.mobileconfig"] = mobileconfig(
-                snapshot.fqdn, snapshot.root_pem, snapshot.ipsec
-            )
+        content["Mac/VpnSettings.mobileconfig"] = mobileconfig(
+            snapshot.fqdn,
+            snapshot.root_pem,
+            snapshot.method,
+            snapshot.radius_root if snapshot.radius and snapshot.method == "EAPTLS" else b"",
+            snapshot.ipsec,
+        )
     if {"IkeV2", "SSTP"} & set(snapshot.protocols):
         content |= _settings("WindowsLab", snapshot)
         script = setup_script(

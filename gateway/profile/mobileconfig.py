@@ -1,7 +1,7 @@
-"""Mac/ of the client configuration: a configuration profile for RADIUS passwords over IKEv2.
+"""Mac/ of the client configuration: a configuration profile for IKEv2.
 
-Azure documents only that the file exists (azure-docs,
-point-to-site-vpn-client-configuration-radius-password). The keys are Apple's, according to
+Seed: "For Mac devices, it consists of the mobileconfig file that users install on their devices."
+What is in it is not documented. The keys are Apple's, according to
 strongSwan's documentation of iOS and macOS; the proposals are a Mac's defaults, or those of the
 gateway's IPsec policy.
 """
@@ -14,6 +14,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 
 if TYPE_CHECKING:
     from gateway.arm.ipsec import IpsecPolicy
+    from gateway.common.vocabulary import AuthenticationMethod
 
 _SECURITY = {
     "EncryptionAlgorithm": "AES-256",
@@ -49,33 +50,47 @@ _GROUPS = {
 }
 
 
-def mobileconfig(fqdn: str, root_pem: str, policy: IpsecPolicy | None = None) -> bytes:
-    """The profile with the root and the connection. ExtendedAuthEnabled without a certificate means
-    EAP-MSCHAPv2. The same gateway gives the same bytes."""
+_AUTHENTICATION: dict[AuthenticationMethod, str] = {"EAPTLS": "Certificate", "EAPMSCHAPv2": "None"}
+"""With ExtendedAuthEnabled. The certificate itself is the user's, who chooses it on the device."""
+
+
+def mobileconfig(
+    fqdn: str,
+    root_pem: str,
+    method: AuthenticationMethod = "EAPTLS",
+    radius_root: bytes = b"",
+    policy: IpsecPolicy | None = None,
+) -> bytes:
+    """The profile with the gateway's root, that of the RADIUS server (DER) if it judges
+    certificates, and the connection. The same gateway gives the same bytes."""
     own = uuid5(NAMESPACE_DNS, fqdn)
     root = _payload(own, "root", "com.apple.security.root", "Root of the VPN gateway")
+    radius = _payload(own, "radius", "com.apple.security.root", "Root of the RADIUS server")
     vpn = _payload(own, "vpn", "com.apple.vpn.managed", "IkeV2-VPN")
     content = {
         **_payload(own, "profile", "Configuration", "Azure VPN"),
         "PayloadContent": [
             {**root, "PayloadContent": _der(root_pem)},
+            *([{**radius, "PayloadContent": radius_root}] if radius_root else []),
             {
                 **vpn,
                 "UserDefinedName": "IkeV2-VPN",
                 "VPNType": "IKEv2",
-                "IKEv2": _ikev2(fqdn, policy),
+                "IKEv2": _ikev2(fqdn, method, policy),
             },
         ],
     }
     return plistlib.dumps(content)
 
 
-def _ikev2(fqdn: str, policy: IpsecPolicy | None) -> dict[str, object]:
+def _ikev2(
+    fqdn: str, method: AuthenticationMethod, policy: IpsecPolicy | None
+) -> dict[str, object]:
     return {
         "RemoteAddress": fqdn,
         "RemoteIdentifier": fqdn,
         "LocalIdentifier": "",
-        "AuthenticationMethod": "None",
+        "AuthenticationMethod": _AUTHENTICATION[method],
         "ExtendedAuthEnabled": 1,
         **(_agreed(policy) if policy else _DEFAULT),
     }

@@ -107,19 +107,22 @@ class Keeper:
             await self._charon.link.apart("terminate", {**order, "loglevel": "-1"})
 
     async def _keep(self) -> None:
-        pause = FIRST_PAUSE
+        """Look at every event; events of a failed attempt do not bring the next one forward."""
+        now = asyncio.get_running_loop().time
+        pause, due = FIRST_PAUSE, 0.0
         while True:
             self._wake.clear()
             up = False
             if self._charon.running:
                 with suppress(EngineError):  # charon is dying, which its supervisor handles
-                    up = await self.look() or await self._set_up()
+                    up = await self.look() or (now() >= due and await self._set_up())
             if up:
                 self._set("Connected", "")
-                pause = FIRST_PAUSE
+                pause, due = FIRST_PAUSE, 0.0
+            elif now() >= due:
+                due, pause = now() + pause, min(pause * 2, LONGEST_PAUSE)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL if up else pause)
-            pause = pause if up else min(pause * 2, LONGEST_PAUSE)
+                await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL if up else due - now())
 
     async def _set_up(self) -> bool:
         if not self.tunnel.initiates:

@@ -6,7 +6,6 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.arm.canonical import text_of
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
 from gateway.arm.rules.connections import (
@@ -44,19 +43,16 @@ class Connections:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """The prefixes of all connected sites."""
-        used = {connection.local_network_gateway for connection in self._connections.values()}
-        return tuple(prefix for name in used for prefix in self._space(self._local_gateways[name]))
+        """The prefixes of all connected sites and VNets."""
+        ends = (self._end(connection) for connection in self._connections.values())
+        return tuple(dict.fromkeys(str(prefix) for _, prefixes in ends for prefix in prefixes))
 
     def take_local_gateway(
         self, name: str, data: object, gateway: VirtualNetworkGateway | None
     ) -> None:
         """PUT a local network gateway. InvalidDocumentError: nothing has changed."""
         local = parse(LocalNetworkGateway, data, name=name)
-        network = tuple(map(str, self._placement.virtualNetwork.addressPrefixes))
-        found = local_gateway_violations(
-            local, {"virtual network": network, "pool": _pool(gateway)}
-        )
+        found = local_gateway_violations(local, self._own(gateway))
         _refuse(name, local.name, found)
         self._local_gateways[name] = local
 
@@ -64,25 +60,35 @@ class Connections:
         """PUT a connection. InvalidDocumentError: nothing has changed."""
         connection = parse(Connection, data, name=name).with_key_of(self._connections.get(name))
         others = {n: other for n, other in self._connections.items() if n != name}
-        case = ConnectionCase(connection, gateway, self._local_gateways, others)
+        case = ConnectionCase(
+            connection,
+            gateway,
+            self._local_gateways,
+            others,
+            self._placement.virtualNetworkGateways,
+            self._own(gateway),
+        )
         _refuse(name, connection.name, (v for rule in CONNECTION_RULES for v in rule(case)))
         self._connections[name] = connection
 
-    def forget(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> None:
-        """DELETE a resource. NotFoundError; InvalidDocumentError: a connection uses it."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all connections."""
+        return tuple(self._connections)
+
+    def forget(self, kind: Literal["connections", "localNetworkGateways"], name: str) -> bool:
+        """DELETE a resource. False: there is none; InvalidDocumentError: a connection uses it."""
         users = [c.name for c in self._connections.values() if c.local_network_gateway == name]
         if kind == "localNetworkGateways" and users:
-            raise InvalidDocumentError(f"{name} is used by {', '.join(users)}")
+            raise InvalidDocumentError(f"{name} is used by {', '.join(users)}; delete these first")
         table: dict[str, Any] = self._connections if kind == "connections" else self._local_gateways
-        if table.pop(name, None) is None:
-            raise _not_found(name)
+        return table.pop(name, None) is not None
 
     async def reconcile(self, gateway: VirtualNetworkGateway) -> None:
         """Have exactly the tunnels that the documents describe."""
-        network = self._placement.virtualNetwork.addressPrefixes
-        local = (*network, *map(IPv4Network, _pool(gateway)))
+        pool = tuple(map(IPv4Network, _pool(gateway)))
         await self._engine.configure(
-            tuple(self._tunnel(connection, local) for connection in self._connections.values())
+            tuple(self._tunnel(connection, pool) for connection in self._connections.values())
         )
 
     async def stop(self) -> None:
@@ -125,23 +131,44 @@ class Connections:
         """The name of the connection whose site contains the address; None: no site does."""
         return self._engine.reaches(address)
 
-    def _tunnel(self, connection: Connection, local: tuple[IPv4Network, ...]) -> Tunnel:
+    def _tunnel(self, connection: Connection, pool: tuple[IPv4Network, ...]) -> Tunnel:
+        """Clients' addresses are for sites alone: a client reaches no other VNet (seed)."""
         properties = connection.properties
-        there = self._local_gateways[connection.local_network_gateway]
+        peer, prefixes = self._end(connection)
+        to_vnet = properties.connectionType == "Vnet2Vnet"
         assert properties.sharedKey
         return Tunnel(
             connection.name,
-            IPv4Address(there.properties.gatewayIpAddress),
-            tuple(map(IPv4Network, self._space(there))),
-            local,
+            peer,
+            prefixes,
+            (*self._placement.virtualNetwork.addressPrefixes, *(() if to_vnet else pool)),
             properties.dpdTimeoutSeconds,
-            properties.connectionMode != "ResponderOnly",
+            self._initiates(connection, peer),
             properties.sharedKey,
             next(iter(properties.ipsecPolicies), None),
         )
 
-    def _space(self, local: LocalNetworkGateway) -> tuple[str, ...]:
-        return local.properties.localNetworkAddressSpace.addressPrefixes
+    def _initiates(self, connection: Connection, peer: IPv4Address) -> bool:
+        """Of two gateways of Azure the one with the lower address initiates, unless their mode says
+        more: both at once would replace each other's tunnel."""
+        mode = connection.properties.connectionMode
+        if mode == "Default" and connection.properties.connectionType == "Vnet2Vnet":
+            return self._placement.publicIPAddress < peer
+        return mode != "ResponderOnly"
+
+    def _end(self, connection: Connection) -> tuple[IPv4Address, tuple[IPv4Network, ...]]:
+        """The other end's public address, and the prefixes behind it."""
+        if connection.properties.connectionType == "Vnet2Vnet":
+            remote = self._placement.virtualNetworkGateways[connection.remote_gateway]
+            return remote.publicIPAddress, remote.addressPrefixes
+        there = self._local_gateways[connection.local_network_gateway].properties
+        prefixes = there.localNetworkAddressSpace.addressPrefixes
+        return IPv4Address(there.gatewayIpAddress), tuple(map(IPv4Network, prefixes))
+
+    def _own(self, gateway: VirtualNetworkGateway | None) -> dict[str, tuple[str, ...]]:
+        """What no other end may have."""
+        network = tuple(map(str, self._placement.virtualNetwork.addressPrefixes))
+        return {"virtual network": network, "pool": _pool(gateway)}
 
 
 def _pool(gateway: VirtualNetworkGateway | None) -> tuple[str, ...]:
@@ -154,9 +181,7 @@ def _not_found(name: str) -> NotFoundError:
 
 
 def _refuse(name: str, own: str, found: Iterable[Violation]) -> None:
-    details = [
-        Detail("InvalidProperty", v.message, text_of(("properties", *v.path))) for v in found
-    ]
+    details = [violation.detail() for violation in found]
     if not _NAME.fullmatch(own):
         words = "a name has 1 to 80 letters, digits, underscores, periods and hyphens"
         details.append(Detail("InvalidResourceName", words, "name"))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from lab.checks import records
+from lab.merge import merge
 from lab.topology.model.steps import (
+    Create,
+    Delete,
     Disconnect,
     EndFault,
     Fault,
     HangUp,
+    InstallUpdates,
     Reinstate,
     Restart,
     Revoke,
@@ -17,6 +21,8 @@ from lab.topology.model.steps import (
 )
 from lab.world import ClientComputer, Outcome, World
 
+RUNNING = "/run/p2slab-running"
+"""A file that is there until its computer restarts."""
 REVOKED = "vpnClientRevokedCertificates"
 
 
@@ -65,9 +71,22 @@ async def hang_up(step: HangUp, world: World) -> Outcome:
 
 
 async def restart(step: Restart, world: World) -> Outcome:
-    """The client computer restarts."""
-    await world.clients[step.restart].restart()
+    """The client computer restarts, and has nothing left of before: no file of /run, no tunnel."""
+    client = world.clients[step.restart]
+    await client.node.write(RUNNING, "")
+    await client.restart()
+    if (await client.node.run(["test", "-e", RUNNING])).code == 0:
+        return Outcome(held=False, detail=f"{client.name} is still running")
+    if left := await client.leased():
+        return Outcome(held=False, detail=f"still has {', '.join(left)}")
     return Outcome(held=True, detail="restarted")
+
+
+async def install_updates(step: InstallUpdates, world: World) -> Outcome:
+    """The client computer gets what it lacks, and restarts."""
+    missing = await world.clients[step.installUpdates].install_updates()
+    detail = ", ".join(missing) or "it had everything"
+    return Outcome(held=True, detail=f"{detail}; restarted")
 
 
 async def update(step: Update, world: World) -> Outcome:
@@ -79,6 +98,26 @@ async def update(step: Update, world: World) -> Outcome:
     return Outcome(held=True, detail="the gateway accepted the document")
 
 
+async def delete(step: Delete, world: World) -> Outcome:
+    """Delete the gateway's connections, then the gateway."""
+    gateway = world.gateways[step.delete]
+    if not await gateway.exists():
+        return Outcome(held=False, detail="there is no such gateway: it is deleted already")
+    connections = await gateway.connections()
+    for name in connections:
+        await gateway.delete("connections", name)
+    await gateway.delete_gateway()
+    return Outcome(held=True, detail=f"deleted, with {len(connections)} connection(s)")
+
+
+async def create(step: Create, world: World) -> Outcome:
+    """Create the gateway anew."""
+    if await world.gateways[step.create].exists():
+        return Outcome(held=False, detail="the gateway exists: delete it first, or use update")
+    await world.create_gateway(step.create, step.properties)
+    return Outcome(held=True, detail="created")
+
+
 async def fault(step: Fault, world: World) -> Outcome:
     """Begin a fault."""
     return Outcome(held=True, detail=await world.faults.begin(step))
@@ -88,16 +127,3 @@ async def end_fault(step: EndFault, world: World) -> Outcome:
     """End a fault."""
     await world.faults.end(step.endFault)
     return Outcome(held=True, detail="ended")
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """JSON Merge Patch (RFC 7396, section 2)."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from lab.nodes import probes
 from lab.nodes.base import Node
 from lab.observe.arrivals import Arrival, arrivals
-from lab.topology.model.steps import CannotReach, Reaches, Resolves
+from lab.topology.model.steps import CannotReach, CannotResolve, Reaches, Resolves
 from lab.waiting import patience
 from lab.world import Outcome, World
 
@@ -71,6 +72,29 @@ async def resolves(step: Resolves, world: World) -> Outcome:
     return Outcome(held=held, detail=f"{step.name} is {', '.join(found)}", evidence=evidence)
 
 
+async def cannot_resolve(step: CannotResolve, world: World) -> Outcome:
+    """The node's own resolver is told that there is no such name."""
+    node = world.nodes[step.cannotResolve]
+    done = await node.run([sys.executable, "-I", "-c", _ASK, step.name], limit=RESOLVE_LIMIT)
+    said = done.stdout.strip()
+    if said == str(socket.EAI_NONAME):
+        return Outcome(held=True, detail=f"there is no {step.name}")
+    if done.code or said:
+        why = done.output.strip() if done.code else "the resolver got no answer"
+        return Outcome(held=False, detail=f"{step.name}: {why}")
+    return Outcome(held=False, detail=f"there is {step.name}")
+
+
+_ASK = """
+import socket, sys
+try:
+    socket.getaddrinfo(sys.argv[1], None)
+except socket.gaierror as error:
+    print(error.errno)
+"""
+"""Prints nothing, or the resolver's error (getaddrinfo(3)), which getent does not tell."""
+
+
 async def _reach(node: Node, step: Probe, world: World) -> str:
     """The answer in a line. UnreachableError: none, or another computer's of that address."""
     target = world.addresses[step.host] if step.host else str(step.address)
@@ -99,7 +123,7 @@ async def _probe(node: Node, step: Probe, target: str) -> Answer:
     try:
         async with patience(step.within + GRACE):  # each probe keeps `within` itself
             if step.protocol == "icmp":
-                return await _icmp(node, target, step.within)
+                return await _icmp(node, target, step)
             assert step.port is not None
             exchange = probes.tcp if step.protocol == "tcp" else probes.udp
             told = await node.wait_for(partial(exchange, target, step.port, step.within))
@@ -139,11 +163,13 @@ def _number(protocol: str, target: str) -> int:
     return socket.IPPROTO_ICMPV6 if over_ipv6 else _NUMBERS[protocol]
 
 
-async def _icmp(node: Node, target: str, within: float) -> Answer:
+async def _icmp(node: Node, target: str, step: Probe) -> Answer:
     own = 1 + secrets.randbelow(65535)
-    seconds = str(max(1, round(within)))
-    argv = ["ping", "-n", "-c", "1", "-i", "0.2", "-e", str(own), "-w", seconds, target]
-    done = await node.run(argv, limit=within + 2)
+    seconds = str(max(1, round(step.within)))
+    headers = 48 if ":" in target else 28
+    size = ["-s", str(step.bytes - headers), "-M", "do"] if step.bytes else []
+    argv = ["ping", "-n", "-c", "1", "-i", "0.2", "-e", str(own), "-w", seconds, *size, target]
+    done = await node.run(argv, limit=step.within + 2)
     if done.code:
         raise UnreachableError(f"{target}: {done.output.splitlines()[-1]}")
     return Answer(next(line for line in done.stdout.splitlines() if "time=" in line), own)

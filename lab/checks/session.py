@@ -90,6 +90,8 @@ async def stays_disconnected(step: StaysDisconnected, world: World) -> Outcome:
     async def connected() -> str:
         if await client.connection() is not None:
             return "the client is connected"
+        if leased := await client.leased():
+            return f"the computer has {', '.join(leased)}"
         new = [row for row in await client.gateway.sessions() if row["vpnConnectionId"] not in old]
         for protocol in {row["protocol"] for row in new}:
             ends = {end_of(row): row for row in new if row["protocol"] == protocol}

@@ -1,4 +1,4 @@
-"""`tunnel`: the status of a site-to-site tunnel at its gateway."""
+"""`tunnel`: the status of a site-to-site or VNet-to-VNet tunnel at its gateways."""
 
 from __future__ import annotations
 
@@ -10,30 +10,37 @@ from lab.world import Outcome, World
 
 
 async def tunnel(step: Tunnel, world: World) -> Outcome:
-    """The connection has the status within the time; the outcome has the device's state too."""
-    gateway = world.gateways[world.plan.gateway_of_site(step.tunnel)]
-    seen: dict[str, Any] = {}
+    """The connection has the status within the time at every gateway that has it; the outcome has
+    the state of a site's device, too."""
+    name = step.tunnel
+    gateways = [world.gateways[gateway] for gateway in world.plan.gateways_of(name)]
+    seen: list[dict[str, Any]] = []
 
     async def reached() -> bool:
-        seen.update((await gateway.connection(step.tunnel))["properties"])
-        return bool(seen["connectionStatus"] == step.is_)
+        seen[:] = [(await gateway.connection(name))["properties"] for gateway in gateways]
+        return all(row["connectionStatus"] == step.is_ for row in seen)
 
+    device: dict[str, Any] = {}
     try:
-        await wait_until(f"the tunnel of {step.tunnel} is {step.is_}", step.within, reached)
+        await wait_until(f"the tunnel of {name} is {step.is_}", step.within, reached)
     except TimeoutError:
-        detail = f"it is {seen.get('connectionStatus', 'unknown')}"
-        return Outcome(
-            held=False,
-            detail=f"{detail}: {await _why(step.tunnel, world)}",
-            evidence=_words(await world.devices[step.tunnel].state()),
-        )
-    why = await _why(step.tunnel, world, step.is_)
+        statuses = ", ".join(row["connectionStatus"] for row in seen) or "unknown"
+        if name in world.devices:
+            device = await world.devices[name].state()
+        why = await _why(name, world)
+        return Outcome(held=False, detail=f"it is {statuses}: {why}", evidence=_words(device))
+    why = await _why(name, world, step.is_)
     if step.because is not None and step.because not in why:
         return Outcome(held=False, detail=f"{step.is_}, but because: {why}")
-    device = await world.devices[step.tunnel].state()
-    counted = f"in {seen['ingressBytesTransferred']}, out {seen['egressBytesTransferred']} bytes"
-    detail = f"{step.is_}, {counted}; the device: {device['state']}"
+    detail = ", ".join([step.is_, *(_counted(row) for row in seen)])
+    if name in world.devices:
+        device = await world.devices[name].state()
+        detail += f"; the device: {device['state']}"
     return Outcome(held=True, detail=f"{detail}; {why}" if why else detail, evidence=_words(device))
+
+
+def _counted(row: dict[str, Any]) -> str:
+    return f"in {row['ingressBytesTransferred']}, out {row['egressBytesTransferred']} bytes"
 
 
 def _words(device: dict[str, Any]) -> dict[str, Any]:
@@ -41,10 +48,15 @@ def _words(device: dict[str, Any]) -> dict[str, Any]:
     return {"the device's log": device["proposals"]} if device.get("proposals") else {}
 
 
-async def _why(site: str, world: World, status: str = "") -> str:
-    """The latest reason in the gateway's log; empty if it is another status's.
+async def _why(connection: str, world: World, status: str = "") -> str:
+    """The latest reason in the gateways' logs; empty if it is another status's.
     There is none for Connecting."""
-    gateway = world.gateways[world.plan.gateway_of_site(site)]
-    own = [row for row in await gateway.tunnel_log() if row["connection"] == site]
-    fits = own and status in ("", "Connecting", own[-1]["status"])
-    return str(own[-1]["message"]) if fits else ""
+    rows = [
+        row
+        for gateway in world.plan.gateways_of(connection)
+        for row in await world.gateways[gateway].tunnel_log()
+        if row["connection"] == connection
+    ]
+    last = max(rows, key=lambda row: str(row["time"]), default=None)
+    fits = last and status in ("", "Connecting", last["status"])
+    return str(last["message"]) if last and fits else ""

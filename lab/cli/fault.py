@@ -24,7 +24,9 @@ def faults() -> dict[str, str]:
 @click.command(cls=listing("fault", faults))
 @click.argument("word")
 @click.option("--for", "time", help="How long it lasts, such as 20s; default: until --end.")
-@click.option("--at", help="The site or the RADIUS server, if there is more than one.")
+@click.option(
+    "--at", help="The site, connection, RADIUS server or gateway, if there is more than one."
+)
 @click.option("--by", help="The delay of radius-slow, such as 5s.")
 @click.option("--end", is_flag=True, help="End the fault.")
 @name_option

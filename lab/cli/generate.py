@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lab.cli import topology_language
+from lab.cli import seed_coverage, topology_language
 from lab.cli.group import p2slab
 from lab.cli.words import Listing
 from lab.topology.reading.schema import schema
@@ -27,7 +27,10 @@ _KINDS: tuple[tuple[type[click.ParamType[Any]], str], ...] = (
 def generated(checkout: Path) -> dict[str, str]:
     """The generated files' contents; their names are relative to the checkout."""
     made = {"lab/cli/commands.json": commands(), "topologies/schema.json": schema()}
-    pages = {"docs/topology-language.md": topology_language.page(checkout)}
+    pages = {
+        "docs/topology-language.md": topology_language.page(checkout),
+        seed_coverage.PAGE: seed_coverage.page(checkout),
+    }
     return pages | {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
 
 

@@ -26,15 +26,25 @@ CHECKS = (
     metavar="MINUTES",
     help="Fuzz the parsers of untrusted bytes on all cores; exit code 1 if anything is found.",
 )
+@click.option(
+    "--mutations",
+    is_flag=True,
+    help="Change the code as the proofs of docs/seed-coverage.md say, and see them fail.",
+)
 @click.option("--generate", is_flag=True, help="Regenerate the files that are made from the code.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(
-    ctx: click.Context, fuzz: float | None, generate: bool, pytest_arguments: tuple[str, ...]
+    ctx: click.Context,
+    fuzz: float | None,
+    mutations: bool,
+    generate: bool,
+    pytest_arguments: tuple[str, ...],
 ) -> None:
     """Run the linters, the types and all tests; or pytest with the given arguments.
 
-    With --fuzz the arguments are targets (docs/fuzzing.md).
+    With --fuzz the arguments are targets (docs/fuzzing.md), with --mutations rows of
+    docs/seed-coverage.md, such as 42 or 60-71.
     """
     if generate:
         from lab.cli.generate import write  # noqa: PLC0415 (every verb's modules)
@@ -43,6 +53,9 @@ def command(
         return
     if fuzz is not None:
         argv = [sys.executable, "-m", "tests.fuzz.run", str(fuzz), *pytest_arguments]
+        ctx.exit(_run(argv, Path(os.environ["P2SLAB_SOURCE"])))
+    if mutations:
+        argv = [sys.executable, "-m", "tests.seed.mutate", *pytest_arguments]
         ctx.exit(_run(argv, Path(os.environ["P2SLAB_SOURCE"])))
     if not pytest_arguments:
         require_lab(tun=True)

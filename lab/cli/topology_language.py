@@ -17,7 +17,7 @@ import yaml
 from gateway.arm.fields import ROWS, Row
 from gateway.common import vocabulary as gateway_vocabulary
 from lab.topology.model import steps, vocabulary
-from lab.topology.model.persona import PROTOCOLS
+from lab.topology.model.persona import SYSTEMS, Release
 from lab.topology.planning.addressing import PRIVATE_LINKS, RESERVED
 from lab.topology.reading.schema import schema
 from radius import reasons
@@ -321,9 +321,21 @@ run side by side. `approve` and `deny` run beside the steps of the client before
 
 
 def _operating_systems() -> str:
-    rows = [(f"`{name}`", ", ".join(dialled)) for name, dialled in PROTOCOLS.items()]
-    head = "## Operating systems\n\nWhat each dials, in order, where a client has no `protocols`.\n"
-    return "\n".join([head, *_table(("`os`", "dials"), rows), ""])
+    rows = [
+        (f"`{name}`", versions, ", ".join(row.dials) or "nothing", ", ".join(row.updates))
+        for name, releases in SYSTEMS.items()
+        for row, versions in _alike(releases)
+    ]
+    head = "## Operating systems\n\nWhat each dials, in order, and the updates that it takes.\n"
+    return "\n".join([head, *_table(("`os`", "`version`", "dials", "`updates`"), rows), ""])
+
+
+def _alike(releases: Mapping[str, Release]) -> Iterator[tuple[Release, str]]:
+    """Each row of the table with its versions."""
+    found: dict[Release, list[str]] = {}
+    for version, row in releases.items():
+        found.setdefault(row, []).append(version)
+    return ((row, ", ".join(versions)) for row, versions in found.items())
 
 
 def _faults() -> str:

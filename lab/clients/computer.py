@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.charon.proposals import Proposals, proposals
+from gateway.common.errors import NotFoundError
 from gateway.policy.diagnostics import now as attempt_time
 from lab.clients.host_routes import HostRoutes
 from lab.clients.library_errors import UNUSABLE, refusal
+from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
@@ -19,12 +24,14 @@ from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
 from lab.clients.strongswan import StrongSwan
-from lab.clients.user import UserCertificate, UserPassword, open_p12
+from lab.clients.user import NoCredentials, User, UserCertificate, UserPassword, open_p12
 from lab.nodes.base import Node
 from lab.pki.authority import Credential
+from lab.roles.gateway import GatewayRefusedError
 from lab.side_by_side import at_once
+from lab.topology.model.tls import TlsVersion
 from lab.topology.model.vocabulary import VpnProtocol
-from lab.topology.planning.plan import ClientPlan
+from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Dialled, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
 from lab.world import End, GatewayHandle, end_of
@@ -38,7 +45,10 @@ DIALS = 16
 """Concurrent dials per processor: a dial with a second factor may take half a minute."""
 SESSION_LIMIT = 2.0
 """Seconds within which the gateway has the session of a tunnel that its client calls up."""
-User = UserCertificate | UserPassword
+LEAVE_LIMIT = 5.0
+"""Seconds within which a program takes away the address of a tunnel that is down."""
+_APPLES = ("macos", "ios")
+"""They read the mobileconfig."""
 
 
 class Computer:
@@ -52,6 +62,7 @@ class Computer:
         access: Node,
         address: str,
         gateway: GatewayHandle,
+        gateway_address: str = "",
         credential: Credential | None,
         proxy: Node | None = None,
         radius_root: Credential | None = None,
@@ -68,13 +79,15 @@ class Computer:
         self.thumbprint = presented.thumbprint if presented else None
         self.session = ""
         self.dialled_until = -math.inf
+        self.system = plan.system
         self.last_dial: Dialled | None = None
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
-        self._origin = Origin(address, access, via)
+        self._origin = Origin(address, access, gateway_address, via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
+        self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
@@ -105,7 +118,11 @@ class Computer:
         """The connection; the failures before it are added to `failures`."""
         await self.hang_up()
         self.session = ""
-        profile = read_profile(await self.profile())
+        try:
+            profile = await self._fetch_profile(over or self._plan.protocols[0])
+        except RefusedError as error:
+            failures.append(error)
+            raise
         for protocol in (over,) if over else self._plan.protocols:
             await self._resolver.save()
             try:
@@ -158,6 +175,19 @@ class Computer:
         except TimeoutError:
             return ""
 
+    async def _fetch_profile(self, first: VpnProtocol) -> Profile:
+        """The gateway's profile of now; after the gateway was deleted, the last one that the user
+        got."""
+        try:
+            self._profile = read_profile(await self.profile())
+        except GatewayRefusedError as error:
+            if error.azure != NotFoundError.code:
+                raise
+            if self._profile is None:
+                message = f"there is no gateway {self.gateway.name}, and no profile of it"
+                raise RefusedError(first, "no-answer", message, 0.0) from None
+        return self._profile
+
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""
         return await self._driver.connection() if self._driver else None
@@ -187,17 +217,36 @@ class Computer:
         self._host_routes = HostRoutes(self.node)
         await self.node.reboot()
 
+    async def install_updates(self) -> tuple[str, ...]:
+        """Install the updates, set the registry values, and restart; what was missing."""
+        missing = self.system.missing()
+        self.system = self.system.prepared()
+        await self.restart()
+        return missing
+
     async def rekey(self) -> None:
         """Renew the tunnel's keys."""
         await self._connected().rekey()
 
     async def ended(self, limit: float) -> str:
-        """Wait up to `limit` seconds for the tunnel's end; the client program's message."""
+        """Wait up to `limit` seconds for the tunnel's end; the client program's message. What the
+        program does then, such as dialling again, is left to it."""
         if not self._driver:
             return "nothing was dialled"
         message = await self._driver.ended(limit)
+
+        async def left() -> bool:
+            return not await self.leased()
+
+        await wait_until(f"{self.name}: the tunnel's address is gone", LEAVE_LIMIT, left)
         await self._restore()
         return message
+
+    async def leased(self) -> list[str]:
+        """The kernel's addresses besides the computer's own: a tunnel's, whoever made it."""
+        done = await self.node.run(["ip", "-json", "-4", "address", "show", "scope", "global"])
+        found = [row["local"] for link in json.loads(done.stdout) for row in link["addr_info"]]
+        return [address for address in found if address != self._origin.address]
 
     def _connected(self) -> Driver:
         if self._driver is None:
@@ -206,28 +255,67 @@ class Computer:
 
     async def _set_up(self, protocol: VpnProtocol, profile: Profile) -> Driver:
         """The program for a protocol, with the profile and the user's certificate or password."""
+        self._check_system(protocol, profile)
+        if protocol == "IkeV2" and self.system.os in _APPLES:
+            profile = profile.as_apples()
         sstp = PythonSstp if self._plan.sstp_client == "python" else Sstp
         drivers: dict[VpnProtocol, Callable[[User], Driver]] = {
             "IkeV2": lambda user: StrongSwan(
-                self.node, profile, user, offered(self._plan.os, profile.ipsec, self._plan.ike)
+                self.node,
+                profile,
+                user,
+                offered(self.system.os, self._asked(profile), self._plan.ike),
+                self._eap_limits(),
             ),
-            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._plan.tls),
+            "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
-                self.node, profile, _certificate(protocol, user), self._plan.proxy
+                self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
             names = ", ".join(profile.protocols)
             message = f"the profile offers {names}, not {protocol}"
             raise NotDialledError(protocol, "no-protocol", message, 0.0)
-        return drivers[protocol](await self._sign_in(protocol))
+        user = await self._sign_in()
+        if profile.identity and profile.apple:
+            _check_method(profile.apple, user)
+        return drivers[protocol](user)
 
-    async def _sign_in(self, protocol: VpnProtocol) -> User:
+    def _check_system(self, protocol: VpnProtocol, profile: Profile) -> None:
+        """NotDialledError if the operating system, as it is now, does not dial the protocol."""
+        if self.system.windows and not self.system.administrator:
+            message = f"the user of {self.name} has no administrator rights"
+            raise NotDialledError(protocol, "administrator", message, 0.0)
+        radius = self._plan.user is not None or bool(profile.radius_root)
+        message = self.system.why_not(protocol, radius=radius)
+        if message:
+            raise NotDialledError(protocol, "system", message, 0.0)
+
+    def _asked(self, profile: Profile) -> Proposals | None:
+        """The proposals that the profile asks for, where this operating system reads them."""
+        if self.system.os in _APPLES:
+            return profile.apple.proposals if profile.apple else None
+        return proposals(profile.ipsec) if profile.ipsec else None
+
+    def _tls(self) -> TlsLimits | None:
+        """The limits of SSTP: of its user and of its operating system, whichever are narrower."""
+        limits = replace(self._limits(self.system.sstp_tls), eap_maximum=self.system.eap_tls)
+        return None if limits == TlsLimits() else limits
+
+    def _eap_limits(self) -> TlsLimits:
+        """The same of EAP-TLS over IKEv2."""
+        return self._limits(self.system.eap_tls)
+
+    def _limits(self, of_system: TlsVersion | None) -> TlsLimits:
+        own = self._plan.tls or TlsLimits()
+        versions = [one for one in (own.maximum, of_system) if one]
+        return replace(own, maximum=min(versions, default=None))
+
+    async def _sign_in(self) -> User:
         if self._plan.user and self._plan.password:
             return UserPassword(self._plan.user, self._plan.password.get_secret_value())
         if self._credential is None:
-            message = f"{self.name} has no certificate"
-            raise NotDialledError(protocol, "no-certificate", message, 0.0)
+            return NoCredentials(self.user)
         if self._user is None:
             # The .p12's password, as if it had been sent separately from the file.
             password = secrets.token_urlsafe(12)
@@ -236,11 +324,22 @@ class Computer:
 
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""
+        windows = self.system.windows
+        computer = {"processorArchitecture": self.system.architecture} if windows else {}
         if self._plan.user:
-            return {"authenticationMethod": "EAPMSCHAPv2"}
+            return {**computer, "authenticationMethod": "EAPMSCHAPv2"}
         root = self._radius_root
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
-        return {"authenticationMethod": "EAPTLS", **data}
+        return {**computer, "authenticationMethod": "EAPTLS", **data}
+
+
+def _check_method(told: AppleSettings, user: User) -> None:
+    """NotDialledError if the mobileconfig asks for another proof than the user has. Who has none
+    dials all the same."""
+    has_none = isinstance(user, NoCredentials)
+    if not has_none and told.certificate != isinstance(user, UserCertificate):
+        asked = "a certificate" if told.certificate else "a password"
+        raise NotDialledError("IkeV2", "no-certificate", f"the mobileconfig asks for {asked}", 0.0)
 
 
 async def _connected(driver: Driver) -> Connection:
@@ -257,9 +356,9 @@ async def _connected(driver: Driver) -> Connection:
         raise RefusedError(driver.protocol, UNUSABLE, message, 0.0) from error
 
 
-def _certificate(protocol: VpnProtocol, user: User) -> UserCertificate:
-    if isinstance(user, UserCertificate):
-        return user
-    raise NotDialledError(
-        protocol, "no-certificate", "the user has a password, no certificate", 0.0
-    )
+def _no_password(protocol: VpnProtocol, user: User) -> UserCertificate | NoCredentials:
+    """Azure's profile for OpenVPN has no place for a password."""
+    if isinstance(user, UserPassword):
+        message = "the user has a password, no certificate"
+        raise NotDialledError(protocol, "no-certificate", message, 0.0)
+    return user

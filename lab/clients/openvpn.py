@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 
@@ -12,10 +13,12 @@ from gateway.openvpn.management import Event, LogLine, Management, StateLine
 from lab.clients.profile import Profile
 from lab.clients.reasons import OPENVPN, judge
 from lab.clients.resolver import Resolver
-from lab.clients.user import UserCertificate
+from lab.clients.user import NoCredentials, UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
+from lab.topology.model.tls import OPENSSL_NAMES
 from lab.topology.model.vocabulary import VpnProtocol
+from lab.topology.planning.plan import TlsLimits
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import patience, wait_until
 
@@ -24,6 +27,8 @@ INTERFACE = "tun0"
 START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
 PUSH_REPLY = "PUSH: Received control message: 'PUSH_REPLY"
+NOBODY = f"{DIRECTORY}/nobody"
+_PLACEHOLDERS = re.compile(r"<(cert|key)>.*?</\1>\n?", re.DOTALL)
 REACH_LIMIT = 3
 """Seconds to wait for TCP, and again for the server's first answer; longer on a busy machine."""
 
@@ -37,13 +42,15 @@ class OpenVpn:
         self,
         node: Node,
         profile: Profile,
-        user: UserCertificate,
+        user: UserCertificate | NoCredentials,
         proxy: tuple[str, int] | None = None,
+        tls: TlsLimits | None = None,
     ) -> None:
         self._node = node
         self._profile = profile
         self._user = user
         self._proxy = proxy
+        self._tls = tls
         self._process: Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._lines: list[str] = []
@@ -101,13 +108,14 @@ class OpenVpn:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the OpenVPN tunnel is down", limit, gone)
-        message = "; ".join(self._lines[-3:]) or "openvpn is not running"
-        await self.disconnect()
-        return message
+        await self._resolver.restore()
+        return "; ".join(self._lines[-3:]) or "openvpn is not running"
 
     async def _start(self) -> asyncio.Future[None]:
         """Start openvpn on hold, listen to its events, then release it: no event is missed."""
         await self._node.write(f"{DIRECTORY}/vpnconfig.ovpn", self._configuration(), 0o600)
+        if isinstance(self._user, NoCredentials):
+            await self._node.write(NOBODY, f"{self._user.name}\nnone\n", 0o600)
         # Of several logs openvpn uses the first, and Azure's file names one.
         log = ("--log-append", "/dev/stdout")
         argv = ["openvpn", *log, "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
@@ -129,7 +137,10 @@ class OpenVpn:
         return settled
 
     def _configuration(self) -> str:
-        """Azure's file with the user's certificate and key in place of its placeholders."""
+        """Azure's file with the user's certificate and key in place of its placeholders, or without
+        them."""
+        if isinstance(self._user, NoCredentials):
+            return _PLACEHOLDERS.sub("", self._profile.openvpn)
         chain, key = self._user.chain_pem.decode(), self._user.key_pem.decode()
         text = self._profile.openvpn.replace("$CLIENTCERTIFICATE", chain)
         return text.replace("$PRIVATEKEY", key)
@@ -148,10 +159,25 @@ class OpenVpn:
             "hand-window": str(2 * reach),
             "tls-timeout": "2",
             "resolv-retry": "0",
-            **({"tls-cert-profile": "insecure"} if self._user.is_outdated else {}),
+            **self._limits(),
+            # openvpn demands credentials of some kind.
+            **({"auth-user-pass": NOBODY} if isinstance(self._user, NoCredentials) else {}),
             **({"http-proxy": f"{self._proxy[0]} {self._proxy[1]}"} if self._proxy else {}),
         }
         return [word for name, value in options.items() for word in (f"--{name}", *value.split())]
+
+    def _limits(self) -> dict[str, str]:
+        """Those of the computer's TLS. Security level 0 allows SHA-1, which TLS 1.1 and outdated
+        certificates need."""
+        options = {}
+        if self._tls or (isinstance(self._user, UserCertificate) and self._user.is_outdated):
+            options["tls-cert-profile"] = "insecure"
+        if self._tls and self._tls.maximum:
+            options |= {"tls-version-min": "1.0", "tls-version-max": self._tls.maximum}
+        if self._tls and self._tls.ciphers:
+            options["tls-version-max"] = self._tls.maximum or "1.2"  # 1.3 has suites of its own
+            options["tls-cipher"] = ":".join(OPENSSL_NAMES[one] for one in self._tls.ciphers)
+        return options
 
     async def _listen(
         self,

@@ -23,6 +23,9 @@ class Origin:
     """Its own."""
     access: Node
     """The router."""
+    gateway: str
+    """The gateway's public address: a router may give two computers one public end, to dial two
+    gateways. Empty: any."""
     proxy: tuple[str, Node] | None = None
     """The proxy through which it dials, and its address."""
 
@@ -50,7 +53,11 @@ class Origin:
             table = await self.access.call(translations)
         except (OSError, LabError):  # this kernel does not tell
             table = []
-        translated = {row.outside: row.inside for row in table if row.protocol == number}
+        translated = {
+            row.outside: row.inside
+            for row in table
+            if row.protocol == number and self.gateway in ("", row.to)
+        }
         return {end: translated.get(end, end) for end in ends}
 
 

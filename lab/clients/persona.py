@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.charon.proposals import Proposals, proposals
+from gateway.charon.proposals import Proposals
 
 if TYPE_CHECKING:
-    from gateway.arm.ipsec import IpsecPolicy
     from lab.topology.model.ike import IkeOffer
 
 _WINDOWS = Proposals(
@@ -43,12 +42,11 @@ def ike_persona(os: str) -> Proposals:
     return _WINDOWS if os.startswith("windows") else _OTHERS[os]
 
 
-def offered(os: str, policy: IpsecPolicy | None, own: IkeOffer | None) -> Proposals:
-    """What a computer proposes: its user's `own` choice, or the profile's policy if the operating
-    system can be set to it, or else what the operating system proposes by itself."""
+def offered(os: str, asked: Proposals | None, own: IkeOffer | None) -> Proposals:
+    """What a computer proposes: its user's `own` choice, or what the profile asks for if the
+    operating system can be set to it, or else what the operating system proposes by itself."""
     found = ike_persona(os)
-    if policy:
-        asked = proposals(policy)
+    if asked:
         lacking = _LACKS.get(os)
         if not any(lacking in one.split("-") for one in (*asked.ike, *asked.esp)):
             found = asked

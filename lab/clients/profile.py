@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.arm.ipsec import IpsecPolicy
 from gateway.profile.generic import IPSEC_POLICY
+from lab.clients.mobileconfig import AppleSettings, read_mobileconfig
 from lab.errors import LabError
 from lab.topology.model.vocabulary import VpnProtocol
 
@@ -32,12 +33,14 @@ SETTINGS, ROOT, OPENVPN = (
 WINDOWS_SETTINGS, WINDOWS_ROOT = "WindowsLab/VpnSettings.xml", "WindowsLab/VpnServerRoot.cer"
 """A gateway with only SSTP has no Generic/ folder: Windows clients read the folder that replaces
 Azure's installer."""
+APPLE = "Mac/VpnSettings.mobileconfig"
 RADIUS_ROOT, WINDOWS_RADIUS_ROOT = (
     "Generic/RadiusServerRoot.cer",
     "WindowsLab/RadiusServerRoot.cer",
 )
 _READ = (
     SETTINGS, ROOT, WINDOWS_SETTINGS, WINDOWS_ROOT, OPENVPN, RADIUS_ROOT, WINDOWS_RADIUS_ROOT,
+    APPLE,
 )  # fmt: skip
 _PROTOCOLS: dict[str, VpnProtocol] = {"ikev2": "IkeV2", "sstp": "SSTP"}
 
@@ -63,6 +66,18 @@ class Profile:
     certificate; empty: the gateway does."""
     ipsec: IpsecPolicy | None = None
     """The only algorithms that the gateway takes for IKEv2, if the profile says so."""
+
+    apple: AppleSettings | None = None
+    """The mobileconfig, if there is one."""
+    identity: str = ""
+    """The name that the gateway must prove over IKEv2, if it is not `server`."""
+
+    def as_apples(self) -> Profile:
+        """As macOS and iOS read it: the mobileconfig says how to dial."""
+        if self.apple is None:
+            return self
+        told = self.apple
+        return replace(self, server=told.server, identity=told.identity, server_root=told.roots)
 
     def host(self, protocol: VpnProtocol) -> str:
         """The gateway's name for a protocol: vpnconfig.ovpn has its own (`remote`)."""
@@ -125,7 +140,8 @@ def _profile(files: dict[str, bytes]) -> Profile:
     protocols = (*native, *(("OpenVPN",) if openvpn else ()))
     if not protocols:
         raise ValueError(f"none of {SETTINGS}, {WINDOWS_SETTINGS} and {OPENVPN} is in it")
-    return Profile(protocols, server, routes, root, openvpn, radius, policy)
+    apple = read_mobileconfig(files[APPLE]) if files[APPLE] else None
+    return Profile(protocols, server, routes, root, openvpn, radius, policy, apple)
 
 
 def _words(text: str) -> list[str]:

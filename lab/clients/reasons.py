@@ -17,7 +17,7 @@ Table = tuple[tuple[str, Reason], ...]
 
 STRONGSWAN: Table = (
     (r"unable to resolve|could not be resolved", "no-answer"),
-    (r"no (usable )?TLS (client|peer) certificate found|no private key found", "no-certificate"),
+    (r"no private key found", "no-certificate"),
     (r"giving up after \d+ retransmits", "no-answer"),
     (r"no trusted .* public key found|to verify TLS server", "server-untrusted"),
     # before the next pattern: a client does not find the issuer of its own certificate either

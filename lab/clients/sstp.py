@@ -22,13 +22,12 @@ from lab.clients.sstp_options import (
     OPTIONS,
     RADIUS_ROOT,
     ROOT,
-    User,
     dial_limit,
     openssl_limits,
     pppd_command,
     pppd_options,
 )
-from lab.clients.user import UserCertificate
+from lab.clients.user import User, UserCertificate
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import Reason, VpnProtocol
@@ -148,13 +147,16 @@ class Sstp:
             return self._process is None or self._process.code is not None
 
         await wait_until(f"{self._node.name}: the SSTP tunnel is down", limit, gone)
-        message = "; ".join(_messages(self._output())[-3:]) or "pppd is not running"
-        await self.disconnect()
-        return message
+        await self._resolver.restore()
+        return "; ".join(_messages(self._output())[-3:]) or "pppd is not running"
 
     async def _write_files(self) -> None:
         files: dict[str, str | bytes] = {
-            OPTIONS: pppd_options(self._user, radius=bool(self._profile.radius_root)),
+            OPTIONS: pppd_options(
+                self._user,
+                radius=bool(self._profile.radius_root),
+                eap_maximum=self._tls.eap_maximum if self._tls else None,
+            ),
             ROOT: self._profile.server_root,
         }
         if self._profile.radius_root:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from lab.clients.user import UserCertificate, UserPassword
+from lab.clients.user import NoCredentials, User, UserPassword
+from lab.topology.model.tls import TlsVersion
 from lab.topology.planning.plan import TlsLimits
 from radius.printable import printable
 
@@ -36,21 +37,23 @@ DIAL_LIMIT = 20.0
 RADIUS_DIAL_LIMIT = 45.0
 """With RADIUS: a gateway may wait 30 s for the server."""
 
-User = UserCertificate | UserPassword
-
 
 def dial_limit(user: User, radius_root: bytes) -> float:
     """The time limit of a dial in seconds; `radius_root` as in the profile."""
     return RADIUS_DIAL_LIMIT if isinstance(user, UserPassword) or radius_root else DIAL_LIMIT
 
 
-def pppd_options(user: User, *, radius: bool = False) -> bytes:
+def pppd_options(
+    user: User, *, radius: bool = False, eap_maximum: TlsVersion | None = None
+) -> bytes:
     """pppd's option file. It contains the password: mode 0600.
 
-    `radius`: a RADIUS server, not the gateway, authenticates the user's certificate. The driver
-    sets routes (split tunnel) and resolver, in place of Debian's scripts, which do not know nodes.
+    `radius`: a RADIUS server, not the gateway, authenticates the user's certificate. `eap_maximum`:
+    the newest TLS version of EAP-TLS. The driver sets routes (split tunnel) and resolver, in place
+    of Debian's scripts, which do not know nodes.
     """
-    options = (*_COMMON, *_user_options(user, radius=radius))
+    limits = [f"max-tls-version {eap_maximum}"] if eap_maximum else []
+    options = (*_COMMON, *_user_options(user, radius=radius), *limits)
     return b"\n".join((*map(str.encode, options), *_password(user), b""))
 
 
@@ -77,6 +80,10 @@ def _user_options(user: User, *, radius: bool) -> Iterator[str]:
     if isinstance(user, UserPassword):
         yield f"name {_quoted(user.name)}"
         yield "refuse-eap"
+    elif isinstance(user, NoCredentials):
+        yield f"name {_quoted(user.name)}"
+        yield "refuse-mschap-v2"
+        yield "password none"  # without one, pppd would not begin EAP
     else:
         yield f"name {_quoted(user.common_name)}"
         yield "refuse-mschap-v2"

@@ -23,6 +23,7 @@ from typing import Any, get_args
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 
 from gateway.dataplane import tun
 from gateway.dataplane.reactor import READABLE, Reactor
@@ -120,24 +121,35 @@ def tls_context(root: str, maximum: TlsVersion | None = None) -> ssl.SSLContext:
     return context
 
 
-def certificate_user(name: str, certificate: str, key: str, root: str) -> ClientConfig:
-    """A user with EAP-TLS, from PEM files; `root` is the root of the peer's certificate."""
+def certificate_user(
+    name: str, certificate: str, key: str, root: str, maximum: TlsVersion | None = None
+) -> ClientConfig:
+    """A user with EAP-TLS, from PEM files; `root` is the root of the peer's certificate, `maximum`
+    limits the TLS version."""
     leaf, *chain = x509.load_pem_x509_certificates(Path(certificate).read_bytes())
     secret = load_pem_private_key(Path(key).read_bytes(), None)
     if not isinstance(secret, Key):
         raise TypeError(f"{key}: not a key that can sign")
     roots = x509.load_pem_x509_certificates(Path(root).read_bytes())
-    level = 0 if outdated((leaf, *chain)) else None
+    level = 0 if maximum or outdated((leaf, *chain)) else None
     context = client_context(leaf, secret, tuple(chain), tuple(roots), security_level=level)
+    if maximum:
+        context.set_min_proto_version(SSL.TLS1_VERSION)
+        context.set_max_proto_version(_VERSIONS[maximum].value)
     return ClientConfig(name, eap_tls=context, methods=("EAP",))
 
 
 def user_config(options: argparse.Namespace) -> ClientConfig:
-    """A certificate, or name and password (from a file: secrets do not belong in argv)."""
+    """A certificate, or name and password (from a file: secrets do not belong in argv), or only a
+    name."""
+    if options.certificate is None and options.password_file is None:
+        return ClientConfig(options.user, methods=("EAP",))
     if options.certificate is None:
         return ClientConfig(options.user, Path(options.password_file).read_bytes().decode())
     peer_root = options.eap_root or options.root
-    return certificate_user(options.user, options.certificate, options.key, peer_root)
+    return certificate_user(
+        options.user, options.certificate, options.key, peer_root, options.maximum_eap_tls
+    )
 
 
 def offer_old_suites(options: argparse.Namespace) -> int:
@@ -221,6 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--interface", default="sstp0")
     parser.add_argument("--route", type=IPv4Network, action="append", default=[])
     parser.add_argument("--maximum-tls", choices=get_args(TlsVersion))
+    parser.add_argument("--maximum-eap-tls", choices=get_args(TlsVersion))
     parser.add_argument("--cipher", choices=get_args(CipherSuite), action="append", default=[])
     options = parser.parse_args(arguments)
     return offer_old_suites(options) if options.cipher else call(options)

@@ -13,8 +13,8 @@ from typing import Any
 from gateway.common.rotation import whole
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
-from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, User, dial_limit
-from lab.clients.user import UserCertificate
+from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, dial_limit
+from lab.clients.user import NoCredentials, User, UserCertificate
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import Reason, VpnProtocol
@@ -100,9 +100,8 @@ class PythonSstp:
             return await self.connection() is None
 
         await wait_until(f"{self._node.name}: the SSTP tunnel is down", limit, gone)
-        reason = str(self._event("ended").get("why", "sstp_python is not running"))
-        await self.disconnect()
-        return reason
+        await self._resolver.restore()
+        return str(self._event("ended").get("why", "sstp_python is not running"))
 
     async def _arguments(self) -> list[str]:
         """Write the user's secrets into files; the program's arguments."""
@@ -115,6 +114,8 @@ class PythonSstp:
                 arguments += ["--eap-root", RADIUS_ROOT]
             name = printable(self._user.common_name)  # it may have a zero byte
             arguments += [f"--user={name}", "--certificate", CHAIN, "--key", KEY]
+        elif isinstance(self._user, NoCredentials):
+            arguments += [f"--user={self._user.name}"]
         else:
             files[PASSWORD] = self._user.password
             arguments += [f"--user={self._user.name}", "--password-file", PASSWORD]
@@ -125,6 +126,7 @@ class PythonSstp:
             *(word for route in self._profile.routes for word in ("--route", route)),
             *(("--proxy", f"{self._proxy[0]}:{self._proxy[1]}") if self._proxy else ()),
             *(("--maximum-tls", self._tls.maximum) if self._tls.maximum else ()),
+            *(("--maximum-eap-tls", self._tls.eap_maximum) if self._tls.eap_maximum else ()),
             *(word for suite in self._tls.ciphers for word in ("--cipher", suite)),
         ]
 

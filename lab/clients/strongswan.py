@@ -20,14 +20,14 @@ from lab.clients.strongswan_config import (
     CHILD,
     IKE,
     SILENCE,
-    User,
     connection_message,
     strongswan_conf,
 )
-from lab.clients.user import UserPassword
+from lab.clients.user import NoCredentials, User, UserPassword
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.topology.model.vocabulary import VpnProtocol
+from lab.topology.planning.plan import TlsLimits
 from lab.vpn_client import Connection, RefusedError
 from lab.waiting import wait_until
 
@@ -53,11 +53,19 @@ class StrongSwan:
 
     protocol: VpnProtocol = "IkeV2"
 
-    def __init__(self, node: Node, profile: Profile, user: User, offered: Proposals) -> None:
+    def __init__(
+        self,
+        node: Node,
+        profile: Profile,
+        user: User,
+        offered: Proposals,
+        tls: TlsLimits | None = None,
+    ) -> None:
         self._node = node
         self._profile = profile
         self._user = user
         self._offered = offered
+        self._tls = tls or TlsLimits()
         self._daemon: Process | None = None
         self._userspace = False
         self._seconds = 0.0
@@ -158,6 +166,7 @@ class StrongSwan:
             userspace=self._userspace,
             patient=self._uses_radius,
             slowness=turns.slowness(),
+            tls=self._tls,
         )
         await self._node.write(f"{DIRECTORY}/strongswan.conf", text)
         env = {"STRONGSWAN_CONF": f"{DIRECTORY}/strongswan.conf"}
@@ -197,11 +206,11 @@ class StrongSwan:
         await self._node.run(["ip", "-force", "-batch", "-"], input="\n".join(commands))
 
     def _load(self, session: vici.Session) -> None:
-        for root in filter(None, (self._profile.server_root, self._profile.radius_root)):
+        for root in _each(self._profile.server_root + self._profile.radius_root):
             session.load_cert({"type": "x509", "flag": "CA", "data": root})
         if isinstance(self._user, UserPassword):
             session.load_shared({"type": "EAP", "data": self._user.password})
-        else:
+        elif not isinstance(self._user, NoCredentials):
             session.load_key({"type": "any", "data": self._user.key_pem})
             for intermediate in self._user.intermediates_pem:
                 session.load_cert({"type": "x509", "flag": "NONE", "data": intermediate})
@@ -249,6 +258,12 @@ def _initiate(session: vici.Session, lines: list[str], limit: float) -> str:
     except vici.exception.CommandException as error:
         return str(error)
     return ""
+
+
+def _each(pem: bytes) -> list[bytes]:
+    """The certificates of a PEM text one by one: charon takes the first of each."""
+    end = b"-----END CERTIFICATE-----\n"
+    return [one + end for one in pem.split(end)[:-1]]
 
 
 def _text(entry: Message) -> str:

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from gateway.charon.proposals import Proposals
 from lab.clients.profile import Profile
-from lab.clients.user import UserCertificate, UserPassword
+from lab.clients.user import NoCredentials, User, UserPassword
+from lab.topology.planning.plan import TlsLimits
 
 IKE, CHILD = "azure", "vnet"
-User = UserCertificate | UserPassword
 
 _PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints kdf hmac sha1 sha2 aes gcm "
@@ -27,7 +27,12 @@ SILENCE = 3
 
 
 def strongswan_conf(
-    directory: str, *, userspace: bool, patient: bool = False, slowness: float = 1.0
+    directory: str,
+    *,
+    userspace: bool,
+    tls: TlsLimits,
+    patient: bool = False,
+    slowness: float = 1.0,
 ) -> str:
     """strongswan.conf. Windows gives up later, but a lab should not wait long for a firewall. The
     plugin `resolve` writes the node's resolv.conf. `slowness`: see gateway.common.turns. The log:
@@ -41,6 +46,7 @@ def strongswan_conf(
   retransmit_tries = {tries}
   retransmit_timeout = {timeout * (1 if patient else slowness):.2f}
   retransmit_base = {base}
+{_tls(tls)}
   filelog {{
     stderr {{
       time_format = %H:%M:%S
@@ -66,6 +72,14 @@ charon-systemd {{
 """
 
 
+def _tls(limits: TlsLimits) -> str:
+    """The computer's TLS, in EAP-TLS: 1.2 alone (the seed), unless it is an old computer's."""
+    newest = limits.maximum or "1.2"
+    oldest = "1.0" if limits.maximum else "1.2"
+    suites = f"\n    suites = {', '.join(limits.ciphers)}" if limits.ciphers else ""
+    return f"  tls {{\n    version_min = {oldest}\n    version_max = {newest}{suites}\n  }}"
+
+
 def connection_message(
     profile: Profile, user: User, offered: Proposals, *, encapsulate: bool
 ) -> dict[str, Any]:
@@ -85,7 +99,7 @@ def connection_message(
         "dpd_delay": "30s",
         "send_certreq": "no",
         "local": _local(profile, user),
-        "remote": {"auth": "pubkey", "id": profile.server},
+        "remote": {"auth": "pubkey", "id": profile.identity or profile.server},
         "children": {
             CHILD: {
                 "remote_ts": list(profile.routes),
@@ -112,6 +126,8 @@ def _local(profile: Profile, user: User) -> dict[str, Any]:
     subject, which charon takes from the certificate itself."""
     if isinstance(user, UserPassword):
         return {"auth": "eap-mschapv2", "eap_id": identity(user.name)}
+    if isinstance(user, NoCredentials):
+        return {"auth": "eap-tls", "id": identity(user.name), "aaa_id": "%any"}
     local: dict[str, Any] = {"auth": "eap-tls", "certs": [user.certificate_pem]}
     if profile.radius_root:
         return local | {"eap_id": identity(user.common_name, "email"), "aaa_id": "%any"}

@@ -1,4 +1,5 @@
-"""The user's credentials besides the profile: a .p12 and its password, or name and password."""
+"""The user's credentials besides the profile: a .p12 and its password, name and password, or
+none."""
 
 from __future__ import annotations
 
@@ -83,6 +84,16 @@ class UserPassword:
 
     name: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NoCredentials:
+    """A user who has neither: the computer dials all the same, and the gateway refuses."""
+
+    name: str
+
+
+User = UserCertificate | UserPassword | NoCredentials
 
 
 async def open_p12(node: Node, data: bytes, password: str) -> UserCertificate:

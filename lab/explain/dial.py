@@ -73,6 +73,8 @@ class Attempt:
 LAYER_OF: dict[str, Layer] = {
     "no-answer": "firewall",
     "proxy": "proxy",
+    "system": "client-policy",
+    "administrator": "client-policy",
     "no-protocol": "profile-stale",
     "tls": "tls",
     "protocol": "tls",
@@ -190,6 +192,7 @@ def _failed(attempt: Attempt) -> Finding:
     if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
         return _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
+        "client-policy": _not_able,
         "proxy": _proxy,
         "tls": _tls,
         "revocation": _revoked,
@@ -242,6 +245,17 @@ def _configuration(attempt: Attempt) -> Mapping[str, Any]:
     properties = attempt.document.get("properties", {})
     found: Mapping[str, Any] = properties.get("vpnClientConfiguration") or {}
     return found
+
+
+def _not_able(attempt: Attempt) -> Finding:
+    """The computer itself does not dial; it says why."""
+    remedy = (
+        "let an administrator dial"
+        if attempt.reason == "administrator"
+        else "install what it lacks, or dial another protocol"
+    )
+    said = f"the client: {attempt.message}"
+    return failure("client-policy", attempt.message, said, remedy=remedy, at=stamp(attempt.at))
 
 
 def _not_offered(attempt: Attempt) -> Finding:

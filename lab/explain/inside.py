@@ -30,6 +30,7 @@ _ENDS: dict[str, tuple[Layer, str]] = {
     "disconnect": ("client-policy", "dial again"),
     "revoke": ("revocation", "reinstate the certificate, or issue a new one"),
     "update": ("profile-stale", "take a new profile and dial again"),
+    "delete": ("gateway-down", "create the gateway anew and dial again"),
 }
 """What ends a client's tunnel: its layer, and what to do then."""
 
@@ -77,6 +78,8 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
         last = dialled.failures[-1] if dialled.failures else "no protocol"
         cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
         return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+    if not await client.gateway.exists():
+        return deleted(client, world)
     record = await _end_of(client)
     own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
     told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
@@ -105,6 +108,17 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
     return failure("client-policy", cause, *told, routes, remedy=again)
+
+
+def deleted(client: ClientComputer, world: World) -> Finding:
+    """Why nobody connects to a gateway that its operator has deleted."""
+    gateway = client.gateway.name
+    layer, remedy = _ENDS["delete"]
+    own = [deed for deed in world.past if deed.verb == "delete" and deed.subject == gateway]
+    done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
+    cause = f"{client.name} is not connected: the gateway {gateway} is deleted"
+    at = stamp(own[-1].at) if own else ""
+    return failure(layer, cause, *done, remedy=remedy, at=at)
 
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:

@@ -68,7 +68,7 @@ class SiteSeen:
 async def look(name: str, scene: Scene) -> SiteSeen:
     """What both ends say now; where nobody answers, probes between them."""
     world = scene.world
-    gateway = world.gateways[world.plan.gateway_of_site(name)]
+    gateway = world.gateways[world.plan.connected_sites[name].name]
     properties = (await gateway.connection(name))["properties"]
     rows = [row for row in await gateway.tunnel_log() if row["connection"] == name]
     last = rows[-1] if rows else {}

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gateway.arm.sku import SKUS
 from lab.errors import UsageError
 from lab.kernel import nft
 from lab.topology.planning.addressing import directory_name, radius_name
@@ -28,9 +29,11 @@ Begun = tuple[str, End]
 
 async def s2s_cut(world: World, step: Fault) -> Begun:
     """The Internet's router drops all packets between the two VPN devices."""
-    site = one(world.plan.connected_sites, step.at, "site with a connection")
-    ours = world.addresses[world.plan.connected_sites[site].name]
-    theirs = world.addresses[site]
+    sites = world.plan.connected_sites
+    names = [row.name for gateway in world.plan.gateways for row in gateway.connections]
+    name = one(dict.fromkeys(names), step.at, "connection")
+    ends = [world.addresses[gateway] for gateway in world.plan.gateways_of(name)]
+    ours, theirs = (ends[0], world.addresses[name]) if name in sites else ends
     rules = [f"ip saddr {a} ip daddr {b} drop" for a, b in ((ours, theirs), (theirs, ours))]
     end = await drop(world.nodes[INTERNET], "s2s-cut", "forward", rules)
     return f"nothing passes between {ours} and {theirs}", end
@@ -88,6 +91,34 @@ async def directory_down(world: World, step: Fault) -> Begun:
     name = one(world.directories, place, "domain controller")
     await world.directories[name].stop()
     return f"no Active Directory at {name}", world.directories[name].begin
+
+
+async def gateway_down(world: World, step: Fault) -> Begun:
+    """The gateway is switched off, and on again when the fault ends: all its sessions are gone."""
+    name = one(world.gateways, step.at, "gateway")
+    await world.gateways[name].stop()
+    silence = await drop(world.nodes[name], "gateway-down", "prerouting", ('iifname != "lo" drop',))
+
+    async def end() -> None:
+        await world.gateways[name].begin()
+        await silence()
+
+    return f"{name} is off", end
+
+
+async def zone_down(world: World, step: Fault) -> Begun:
+    """A gateway's availability zone fails; a zone-redundant one goes on in another zone."""
+    name = one(world.gateways, step.at, "gateway")
+    sku = SKUS[(await world.gateways[name].get())["properties"]["sku"]["name"]]
+    if sku.zone_redundant:
+        await world.gateways[name].reset()
+        return f"{name} ({sku.name}) goes on in another zone", _nothing
+    end = await drop(world.nodes[name], "zone-down", "prerouting", ('iifname != "lo" drop',))
+    return f"nothing reaches {name} ({sku.name})", end
+
+
+async def _nothing() -> None:
+    """A gateway does not go back to a zone that has returned."""
 
 
 def servers_at(world: World, place: str | None) -> dict[str, RadiusServer]:
@@ -163,4 +194,6 @@ KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "wrong-shared-secret": wrong_shared_secret,
     "one-server-dead": one_server_dead,
     "directory-down": directory_down,
+    "gateway-down": gateway_down,
+    "zone-down": zone_down,
 }

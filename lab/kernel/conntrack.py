@@ -36,6 +36,8 @@ class Translation:
     inside: tuple[str, int]
     """Address and port."""
     outside: tuple[str, int]
+    to: str
+    """The other end's address: `outside` is the same for connections to several."""
 
 
 def translations() -> list[Translation]:
@@ -59,7 +61,8 @@ def _read(messages: list[bytes]) -> Iterator[Translation]:
         if protocol in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
             inside = _endpoint(original, _SOURCE, _SOURCE_PORT)
             outside = _endpoint(reply, _DESTINATION, _DESTINATION_PORT)
-            yield Translation(protocol, inside, outside)
+            to, _ = _endpoint(original, _DESTINATION, _DESTINATION_PORT)
+            yield Translation(protocol, inside, outside, to)
 
 
 def _nested(data: bytes, offset: int = 0) -> dict[int, bytes]:

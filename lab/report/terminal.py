@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.explain.model import lines
 from lab.report.screen import Screen
+from lab.report.systems import cells, grid
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
 
@@ -74,10 +75,9 @@ def print_verdict(verdict: Verdict) -> None:
         screen.row(f"{verdict.name} ({verdict.file})")
     for result in verdict.in_order:
         print_result(screen, verdict.place(result), result)
-    for engine in verdict.lab.get("engines", ()):
-        line = f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
-        screen.paragraph(line, "dim", indent=2)
-    for line in (*_kernels(verdict.lab.get("clients", ())), *verdict.machine):
+    for line in grid(cells(verdict.dials, verdict.in_order)):
+        screen.row(f"  {line}")
+    for line in _about(verdict):
         screen.paragraph(line, "dim", indent=2)
     if verdict.results or verdict.failure is None:
         _print_total(screen, verdict)
@@ -154,6 +154,14 @@ def explained(result: StepResult) -> Iterator[str]:
 def _word(verdict: Verdict) -> tuple[str, str]:
     words = {HELD: ("HELD", "green"), EXPECTATION_FAILED: ("NOT HELD", "red")}
     return ("failed", "red") if verdict.failure else words[verdict.code]
+
+
+def _about(verdict: Verdict) -> Iterator[str]:
+    """The gateways' engines, the clients' kernels, and remarks about the machine."""
+    for engine in verdict.lab.get("engines", ()):
+        yield f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
+    yield from _kernels(verdict.lab.get("clients", ()))
+    yield from verdict.machine
 
 
 def _kernels(clients: Iterable[Mapping[str, str]]) -> Iterator[str]:

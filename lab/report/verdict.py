@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from lab.boot.enter import outside
 from lab.errors import EXPECTATION_FAILED, HELD
+from lab.report.systems import Dialled, cells, dials
 from lab.runtime.protocol import Event, Failed, Stage, StepResult
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Verdict:
     """The number of steps in `expect:`."""
     lines: Sequence[int] = ()
     """The line of each step in the file."""
+    dials: Mapping[int, Dialled] = field(default_factory=dict)
+    """The steps that dial one protocol."""
     warnings: Sequence[Located] = ()
     """Those of the topology."""
     results: list[StepResult] = field(default_factory=list)
@@ -45,7 +48,14 @@ class Verdict:
     def of(cls, topology: TopologyFile, name: str) -> Self:
         """An empty verdict for a lab of that name."""
         expected = len(topology.topology.expect)
-        return cls(name, outside(topology.path), expected, topology.lines, topology.warnings)
+        return cls(
+            name,
+            outside(topology.path),
+            expected,
+            topology.lines,
+            dials(topology.topology),
+            topology.warnings,
+        )
 
     def add(self, event: Event) -> None:
         """Add an event of the lab."""
@@ -84,6 +94,7 @@ class Verdict:
             "warnings": [asdict(warning) for warning in self.warnings],
             "stages": [asdict(stage) for stage in self.stages],
             "results": [asdict(result) for result in self.in_order],
+            "systems": cells(self.dials, self.in_order),
             "engines": self.lab.get("engines", []),
             "clients": self.lab.get("clients", []),
             "memory": self.lab.get("memory", {}),

@@ -1,4 +1,5 @@
-"""A DNS server: dnsmasq with the names of the plan, forwarding the rest or refusing it."""
+"""A DNS server: dnsmasq with the names of the plan, forwarding the rest, or saying that there
+is no such name."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ def configuration(spec: DnsSpec) -> str:
                 for address in addresses
             ),
             *(f"server={address}" for address in spec.forward),
+            *([] if spec.forward else ["address=/#/"]),  # NXDOMAIN: nobody else knows names
             "",
         )
     )

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 async def start(node: Node, spec: EchoSpec, _context: RoleContext) -> Process:
     """Start it; it serves when this returns."""
-    argv = [sys.executable, "-m", "lab.roles.echo_server", str(spec.port)]
+    argv = [sys.executable, "-m", "lab.roles.echo_server", str(spec.port), spec.listen]
     return await start_daemon(node, "echo", argv, address="127.0.0.1", port=spec.port)

@@ -1,4 +1,5 @@
-"""The echo program itself: `python -m lab.roles.echo_server PORT` (RFC 862)."""
+"""The echo program itself: `python -m lab.roles.echo_server PORT ADDRESS` (RFC 862). An empty
+address is every one."""
 
 from __future__ import annotations
 
@@ -26,10 +27,10 @@ class _TcpServer(socketserver.ThreadingTCPServer):
 
 def main() -> None:
     """Serve until killed. UDP is bound before TCP, so whoever reaches TCP reaches both."""
-    port = int(sys.argv[1])
+    port, address = int(sys.argv[1]), sys.argv[2]
     with (
-        socketserver.UDPServer(("", port), _Datagram) as datagrams,
-        _TcpServer(("", port), _Stream) as streams,
+        socketserver.UDPServer((address, port), _Datagram) as datagrams,
+        _TcpServer((address, port), _Stream) as streams,
     ):
         threading.Thread(target=datagrams.serve_forever, daemon=True).start()
         streams.serve_forever()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
+from gateway.common.errors import NotFoundError
 from gateway.dataplane import native
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
@@ -21,6 +22,8 @@ from lab.roles.daemon import last_words
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from gateway.arm.placement import Placement
     from lab.pki.authority import Credential
     from lab.topology.planning.plan import GatewayPlan
@@ -44,16 +47,26 @@ class GatewayRefusedError(UsageError):
             f"{row.get('target') or ''}: {row['message']}" for row in error.get("details", [])
         ]
         super().__init__("\n  ".join([f"{gateway}: {error['message']}", *details]))
+        self.azure: str = error["code"]
 
 
 async def start_gateway(node: Node, placement: Placement, server: Credential) -> UnixGateway:
     """Start the program; returns when its API answers. `server`: its certificate and key."""
     await asyncio.to_thread(make_ready)
-    await _place(node, placement, server)
+
+    async def start(handle: UnixGateway) -> None:
+        await _place(node, placement, server)
+        await _start(node, handle)
+
+    handle = UnixGateway(node, start)
+    await start(handle)
+    return handle
+
+
+async def _start(node: Node, handle: UnixGateway) -> None:
     argv = [sys.executable, "-m", "gateway", "--placement", f"{DIRECTORY}/placement.json",
             "--socket", f"{DIRECTORY}/api.sock", "--state", DIRECTORY]  # fmt: skip
     process = await node.spawn(argv, log="gateway")
-    handle = UnixGateway(node.name, node.run_directory / "gateway/api.sock")
 
     async def answers() -> bool:
         if process.code is not None:
@@ -62,7 +75,6 @@ async def start_gateway(node: Node, placement: Placement, server: Credential) ->
         return await handle.answers()
 
     await wait_until(f"{node.name}: the gateway's API answers", START_LIMIT, answers)
-    return handle
 
 
 def make_ready() -> None:
@@ -109,9 +121,24 @@ class UnixGateway:
     The standard library's client in a thread: aiohttp would cost the supervisor 0.2 s and 25 MB.
     """
 
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = name
-        self._path = path
+    def __init__(self, node: Node, start: Callable[[UnixGateway], Awaitable[None]]) -> None:
+        self.name = node.name
+        self._node = node
+        self._path = node.run_directory / "gateway/api.sock"
+        self._start = start
+        self._accepted: list[tuple[str, str, Any]] = []
+        """Method, path and body of every change."""
+
+    async def stop(self) -> None:
+        """Switch the computer off: every program ends, and its files are gone."""
+        await self._node.reboot()
+
+    async def begin(self) -> None:
+        """Switch it on: it gets every document anew, in order."""
+        await self._start(self)
+        accepted, self._accepted = self._accepted, []
+        for change in accepted:
+            await self._json(*change)
 
     async def answers(self) -> bool:
         """Whether the API is up."""
@@ -140,6 +167,29 @@ class UnixGateway:
     async def connection(self, name: str) -> dict[str, Any]:
         """A connection with its status and counters, without its key."""
         return await self._json("GET", f"/connections/{name}")
+
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        """All connections, by name."""
+        answer = await self._json("GET", "/connections")
+        return {row["name"]: row for row in answer["value"]}
+
+    async def exists(self) -> bool:
+        """Whether there is a gateway: a document was PUT, and not deleted since."""
+        try:
+            await self.get()
+        except GatewayRefusedError as error:
+            if error.azure != NotFoundError.code:
+                raise
+            return False
+        return True
+
+    async def reset(self) -> None:
+        """ARM's reset; answers when the other instance has taken over."""
+        await self._json("POST", "/gateway/reset")
+
+    async def delete_gateway(self) -> None:
+        """DELETE the gateway; its connections must be gone."""
+        await self._json("DELETE", "/gateway")
 
     async def delete(self, kind: str, name: str) -> None:
         """Of `connections` or `localNetworkGateways`."""
@@ -176,6 +226,8 @@ class UnixGateway:
 
     async def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(await self._call(method, path, body) or b"{}")
+        if method in {"PUT", "DELETE"}:
+            self._accepted.append((method, path, body))
         return answer
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:

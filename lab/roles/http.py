@@ -32,6 +32,12 @@ def configuration(spec: HttpSpec) -> str:
         "events { worker_connections 512; }\n"
         "http {\n  access_log off;\n  default_type text/plain;\n"
         f"{scratch}"
-        f"  server {{ listen {spec.port}; listen [::]:{spec.port};"
+        f"  server {{ {_listening(spec)}"
         f" return 200 '{spec.text}\\n'; }}\n}}\n"
     )
+
+
+def _listening(spec: HttpSpec) -> str:
+    if spec.listen:
+        return f"listen {spec.listen}:{spec.port};"
+    return f"listen {spec.port}; listen [::]:{spec.port};"

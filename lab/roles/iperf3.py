@@ -15,4 +15,5 @@ if TYPE_CHECKING:
 async def start(node: Node, spec: Iperf3Spec, _context: RoleContext) -> Process:
     """Start it; it serves when this returns."""
     argv = ["iperf3", "--server", "--port", str(spec.port)]
+    argv += ["--bind", spec.listen] if spec.listen else []
     return await start_daemon(node, "iperf3", argv, address="127.0.0.1", port=spec.port)

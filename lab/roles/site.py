@@ -7,6 +7,8 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 DIRECTORY = "/run/strongswan"
 DAEMON = "/usr/sbin/charon-systemd"
 TUNNEL, KEY = "azure", "azure-key"
+MAIN_TABLE, BEFORE_CHARONS = 254, 100
+"""Where routes to the LAN are, and the priority of a rule that comes before charon's (220)."""
 START_LIMIT = 10.0
 ANSWER_LIMIT = 10.0
 _PLUGINS = (
@@ -99,6 +103,8 @@ class Device:
     async def load(self) -> None:
         """Tell the program its key and its connection."""
         userspace = (await self._node.call(datapath.find)).userspace
+        if userspace:
+            await self._node.call(partial(_have_sources, self._spec))
         await asyncio.to_thread(self._share)
         message = connection_message(self._spec, encapsulate=userspace)
         await asyncio.to_thread(self._ask, "load_conn", {TUNNEL: message})
@@ -156,6 +162,27 @@ async def start(node: Node, spec: VpnDeviceSpec, _context: RoleContext) -> Devic
     return device
 
 
+def selectors(spec: VpnDeviceSpec) -> tuple[IPv4Network, ...]:
+    """What the two sides agree on for the device's side: what both have."""
+    ours, theirs = ([IPv4Network(text) for text in texts] for texts in (spec.local, spec.known))
+    pairs = ((a, b) for a in ours for b in theirs if a.overlaps(b))
+    return tuple(dict.fromkeys(a if a.prefixlen >= b.prefixlen else b for a, b in pairs))
+
+
+def _have_sources(spec: VpnDeviceSpec) -> None:
+    """An address in each selector for kernel-libipsec (gateway.charon.datapath.lay_routes), which
+    remains that of a computer in the LAN."""
+    lan = IPv4Network(spec.lan)
+    lacking = [prefix for prefix in selectors(spec) if lan[1] not in prefix]
+    if not lacking:
+        return
+    from pyroute2 import IPRoute  # noqa: PLC0415 (0.1 s, seldom needed)
+
+    datapath.lay_routes(pool=(), former=(), selectors=lacking, source=lan[1])
+    with IPRoute() as kernel:
+        kernel.rule("add", dst=spec.lan, table=MAIN_TABLE, priority=BEFORE_CHARONS)
+
+
 def _socket(node: Node) -> Path:
     return node.run_directory / "strongswan/charon.vici"
 
@@ -193,10 +220,10 @@ charon-systemd {{
 
 
 def connection_message(spec: VpnDeviceSpec, *, encapsulate: bool) -> dict[str, Any]:
-    """load-conn: what is behind the gateway is the gateway's to say, so its selectors narrow."""
+    """load-conn: where `remote` is everything, the gateway's selectors narrow it."""
     child = {
-        "local_ts": [spec.lan],
-        "remote_ts": ["0.0.0.0/0"],
+        "local_ts": list(spec.local),
+        "remote_ts": list(spec.remote),
         "esp_proposals": list(spec.esp or DEFAULT.esp),
         "start_action": "none",
         "close_action": "none",

@@ -130,7 +130,8 @@ class Handle:
     def operate(
         self, gateway: str, action: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
+        """An operator's request to a gateway: get, put, delete, sessions, log, disconnect,
+        profile."""
         request = {"request": "operate", "gateway": gateway, "action": action}
         answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
         return answer

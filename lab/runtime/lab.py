@@ -17,12 +17,22 @@ from lab.boot.enter import outside
 from lab.choices import did_you_mean, spelling
 from lab.errors import LabError, UsageError
 from lab.faults.active import Faults
+from lab.merge import merge
 from lab.nodes.base import Node
 from lab.roles import RoleContext, start_role
 from lab.runtime.journal import Journal, Reader
 from lab.runtime.kernels import boot, build_nodes, lacking, refuse_without_shapers
 from lab.runtime.protocol import Emit, Stage, StepResult
-from lab.topology.model.steps import ACTIONS, EndFault, Fault, Step, Update, text_of, verb_of
+from lab.topology.model.steps import (
+    ACTIONS,
+    Create,
+    EndFault,
+    Fault,
+    Step,
+    Update,
+    text_of,
+    verb_of,
+)
 from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import server_name
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
     from gateway.common.rotation import Place
     from lab.explain.explainer import Explainer
     from lab.pki.authority import Credential
+    from lab.roles.gateway import UnixGateway
     from lab.topology.load import TopologyFile
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\.(publicCertData|thumbprint)\}")
@@ -76,7 +87,7 @@ class Lab:
         self._journal = Journal(log_directory)
         self.nodes: dict[str, Node] = {}
         self.clients: dict[str, ClientComputer] = {}
-        self.gateways: dict[str, GatewayHandle] = {}
+        self.gateways: dict[str, UnixGateway] = {}
         self.devices: dict[str, VpnDevice] = {}
         self.radius: dict[str, RadiusServer] = {}
         self.directories: dict[str, Daemon] = {}
@@ -209,11 +220,11 @@ class Lab:
             reader.close()
 
     def _filled(self, step: Step) -> Step:
-        """The step with its nodes as they are spelled, and the placeholders of an `update`
+        """The step with its nodes as they are spelled, and the placeholders of its `properties`
         replaced."""
         named = step.model_dump(include=NODES)
-        changes = respelled_step(named, spelling(self.nodes))
-        if isinstance(step, Update):
+        changes = respelled_step(named, spelling([*self.nodes, *self.plan.connections]))
+        if isinstance(step, Update | Create):
             changes["properties"] = fill_in(step.properties, self._credentials)
         return step.model_copy(update=changes)
 
@@ -228,25 +239,28 @@ class Lab:
                 {"name": name, "sessions": await gateway.sessions()}
                 for name, gateway in self.gateways.items()
             ],
-            "tunnels": [
-                {"site": site, "gateway": gateway.name, **await self._tunnel(site, gateway.name)}
-                for site, gateway in self.plan.connected_sites.items()
-            ],
+            "tunnels": await self._tunnels(),
             "faults": self.faults.document(),
             "failedFaults": self.faults.failures,
             "waiting": await self._waiting(),
             **await self._runtime(),
         }
 
-    async def _tunnel(self, site: str, gateway: str) -> dict[str, Any]:
-        """A tunnel's status at both ends."""
-        properties = (await self.gateways[gateway].connection(site))["properties"]
+    async def _tunnels(self) -> list[dict[str, Any]]:
+        """The status of each tunnel at both ends; a deleted gateway has none."""
         keys = ("connectionStatus", "ingressBytesTransferred", "egressBytesTransferred")
-        device = await self.devices[site].state()
-        return {key: properties[key] for key in keys} | {"device": device["state"]}
+        rows = []
+        for gateway, handle in self.gateways.items():
+            for site, connection in (await handle.connections()).items():
+                properties = connection["properties"]
+                device = await self.devices[site].state() if site in self.devices else {}
+                row = {"site": site, "gateway": gateway} | {key: properties[key] for key in keys}
+                rows.append(row | {"device": device.get("state")})
+        return rows
 
     async def operate(self, gateway: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        """An operator's request to a gateway: get, put, sessions, log, disconnect, profile."""
+        """An operator's request to a gateway: get, put, delete, sessions, log, disconnect,
+        profile."""
         handle = self.gateways.get(spelling(self.gateways).get(gateway.casefold(), gateway))
         actions = _operations(handle, body) if handle else {}
         if action not in actions:
@@ -350,16 +364,25 @@ class Lab:
             kept[type(spec)][node] = process
 
     async def _gateway(self, plan: GatewayPlan, emit: Emit) -> None:
-        from lab.roles.gateway import put_connections, start_gateway  # noqa: PLC0415 (as above)
+        from lab.roles.gateway import start_gateway  # noqa: PLC0415 (as above)
 
         async with _stage(emit, f"start {plan.name}"):
             server = self._credentials[server_name(plan.name)]
             handle = await start_gateway(self.nodes[plan.node], plan.placement, server)
             self._follow(plan.node)
             self.gateways[plan.name] = handle
-            document = fill_in(plan.resource.document(), self._credentials)
-            await handle.put(with_secrets(document, secrets_in(plan.resource)))
-            await put_connections(handle, plan)
+            await self.create_gateway(plan.name, {})
+
+    async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:
+        """As in World."""
+        from lab.roles.gateway import put_connections  # noqa: PLC0415 (as above)
+
+        plan = next(plan for plan in self.plan.gateways if plan.name == name)
+        document = with_secrets(plan.resource.document(), secrets_in(plan.resource))
+        document["properties"] = merge(document["properties"], properties)
+        handle = self.gateways[name]
+        await handle.put(fill_in(document, self._credentials))
+        await put_connections(handle, plan)
 
     def _follow(self, name: str) -> None:
         """Collect what programs in the node write into log files of its own."""
@@ -379,6 +402,7 @@ class Lab:
                 proxy=self.nodes.get(proxy_name(client.access)),
                 address=self.addresses[client.node],
                 gateway=self.gateways[client.gateway],
+                gateway_address=self.addresses[client.gateway],
                 credential=self._credentials.get(client.certificate or ""),
                 radius_root=self._credentials.get(client.radius_root or ""),
                 written=self._written,
@@ -396,6 +420,7 @@ def _operations(
 
     return {
         "get": gateway.get,
+        "delete": gateway.delete_gateway,
         "put": lambda: gateway.put(body),
         "sessions": gateway.sessions,
         "log": gateway.log,

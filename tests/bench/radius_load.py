@@ -36,6 +36,7 @@ from lab.clients.sstp_python import tls_context
 from lab.clients.strongswan import DAEMON
 from lab.clients.strongswan_config import CHILD, connection_message, identity, strongswan_conf
 from lab.clients.user import UserPassword
+from lab.topology.planning.plan import TlsLimits
 from lab.waiting import wait_until
 from radius.attributes import Call, Nas
 from radius.client import RadiusClient
@@ -109,7 +110,7 @@ def ike(number: int, name: str, root: str, at_once: str = str(AT_ONCE)) -> None:
     userspace = datapath.find().userspace
     DIRECTORY.mkdir(exist_ok=True)
     conf = DIRECTORY / "strongswan.conf"
-    text = strongswan_conf(str(DIRECTORY), userspace=userspace, patient=True)
+    text = strongswan_conf(str(DIRECTORY), userspace=userspace, tls=TlsLimits(), patient=True)
     # a thread waits for each that is being set up
     conf.write_text(text.replace("threads = 16", f"threads = {56 + int(at_once)}"))
     charon = subprocess.Popen(

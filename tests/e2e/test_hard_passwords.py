@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from gateway.common.vocabulary import VpnProtocol
 from lab.clients.computer import Computer
+from lab.topology.model.persona import client_system
 from lab.topology.model.topology import SstpClient
 from lab.topology.planning.plan import ClientPlan
 from lab.vpn_client import RefusedError
@@ -77,7 +78,15 @@ async def signed_in(
 
     secret = SecretStr(password)
     plan = ClientPlan(
-        "pc1", "pc1", "linux", "gw", "net", (over,), user=name, password=secret, sstp_client=sstp
+        "pc1",
+        "pc1",
+        client_system("windows10"),
+        "gw",
+        "net",
+        (over,),
+        user=name,
+        password=secret,
+        sstp_client=sstp,
     )
     computer = Computer(
         plan, node=bench.nodes["pc1"], access=bench.nodes["net"], address=address_of("pc1"),

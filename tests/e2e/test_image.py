@@ -89,4 +89,4 @@ def test_quickstart_holds_in_a_container_of_the_image(podman: tuple[str, ...], p
     files = min(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     limits = (f"--ulimit=nofile={files}:{files}", "--ulimit=nproc=16384:16384")
     run = (*podman, "run", "--rm", "--privileged", "--network=none", *limits, "p2slab:test")
-    assert "HELD: 20 of 20" in said(*run, "verify", "topologies/quickstart.yaml")
+    assert "HELD: 21 of 21" in said(*run, "verify", "topologies/quickstart.yaml")

@@ -34,4 +34,4 @@ def test_an_installed_p2slab_verifies_the_quickstart(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "HELD: 20 of 20" in done.stdout
+    assert "HELD: 21 of 21" in done.stdout

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from lab.clients.computer import Computer
 from lab.pki.authority import Credential
+from lab.topology.model.persona import client_system
 from lab.topology.model.topology import SstpClient
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan
@@ -86,7 +87,8 @@ def issued(name: str, subject: x509.Name, root: Credential) -> Credential:
 
 def computer(bench: Bench, certificate: str, sstp: SstpClient) -> Computer:
     plan = ClientPlan(
-        certificate, "pc1", "linux", "gw", "net", ("IkeV2", "OpenVPN", "SSTP"), certificate,
+        certificate, "pc1", client_system("windows10"), "gw", "net",
+        ("IkeV2", "OpenVPN", "SSTP"), certificate,
         sstp_client=sstp,
     )  # fmt: skip
     return Computer(

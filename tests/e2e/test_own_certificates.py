@@ -10,6 +10,7 @@ import pytest
 
 from lab.clients.computer import Computer
 from lab.pki.authority import Credential, issue
+from lab.topology.model.persona import client_system
 from lab.topology.model.topology import SstpClient
 from lab.topology.model.vocabulary import Reason, VpnProtocol
 from lab.topology.planning.plan import CertificatePlan, ClientPlan
@@ -95,7 +96,9 @@ async def verdicts(
     await bench.gateway.put(bench.document(over))
     found: dict[str, Reason | None] = {}
     for name, credential in made(place, bench.credentials["root"]).items():
-        plan = ClientPlan(name, "pc1", "linux", "gw", "net", (over,), name, sstp_client=sstp)
+        plan = ClientPlan(
+            name, "pc1", client_system("windows10"), "gw", "net", (over,), name, sstp_client=sstp
+        )
         computer = Computer(
             plan, node=bench.nodes["pc1"], access=bench.nodes["net"], address=address_of("pc1"),
             gateway=bench.gateway,

@@ -165,7 +165,7 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         await boot(nodes.values())
         gw, office, net = nodes["gw"], nodes["office"], nodes["net"]
         await start_echo(nodes["files"], EchoSpec(), RoleContext())
-        spec = VpnDeviceSpec(OFFICE, GATEWAY, LAN, SecretStr(KEY))
+        spec = VpnDeviceSpec(OFFICE, GATEWAY, (LAN,), ("0.0.0.0/0",), LAN, (LAN,), SecretStr(KEY))
         device = await start_device(office, spec, RoleContext())
         fenced = await start_gateway(gw, "gateway")
         with pytest.raises(OSError, match="the kernel needs nf_tables with the family inet"):

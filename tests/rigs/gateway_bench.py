@@ -15,6 +15,7 @@ from lab.nodes.base import Entrance, Node
 from lab.pki.authority import Credential, issue
 from lab.roles.gateway import UnixGateway, start_gateway
 from lab.runtime.kernels import boot, build_nodes, lacking
+from lab.topology.model.persona import Os, client_system
 from lab.topology.planning.plan import (
     Cable,
     CertificatePlan,
@@ -132,9 +133,11 @@ class Bench:
         properties = {"sku": {"name": "VpnGw1"}, "vpnClientConfiguration": configuration}
         return {"name": "gw", "properties": properties}
 
-    def computer(self, node: str, certificate: str, os: str = "linux") -> Computer:
+    def computer(self, node: str, certificate: str, os: Os = "linux") -> Computer:
         """A computer whose user has this certificate; macos sends it plainly, others EAP-TLS."""
-        plan = ClientPlan(certificate, node, os, "gw", "net", ("IkeV2", "OpenVPN"), certificate)
+        plan = ClientPlan(
+            certificate, node, client_system(os), "gw", "net", ("IkeV2", "OpenVPN"), certificate
+        )
         return Computer(
             plan,
             node=self.nodes[node],

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from lab.topology.model.persona import PROTOCOLS
+from lab.topology.model.persona import SYSTEMS
 from lab.topology.model.site_services import RadiusService
 from lab.topology.model.vocabulary import Serves
 from radius.methods import Method
@@ -148,6 +148,7 @@ class Maker:
         options: dict[str, Any] = {
             "secret": self._pick(SECRETS),
             "methods": self._some(METHODS),
+            "clients": ["10.1.0.0/16"],
             "signs": "eap",
             "certificates": {"authority": "contoso-root", "revoked": []},
             "secondFactor": {"approved": self._pick([0, 0.5, 120, "asked", "never", "typed"]),
@@ -175,7 +176,7 @@ class Maker:
         return {key: options[key] for key in options if self._rarely()}
 
     def _client(self, protocols: list[str], users: list[str]) -> dict[str, Any]:
-        client: dict[str, Any] = {"os": self._pick([*PROTOCOLS]), "behind": "home"}
+        client: dict[str, Any] = {"os": self._pick([*SYSTEMS]), "behind": "home"}
         if users:
             client["user"] = users[0]
             if self._rarely():

@@ -30,6 +30,7 @@ FLOORS = (
     "lab",
     "lab.choices",
     "lab.errors",
+    "lab.merge",
     "lab.waiting",
     "lab.side_by_side",
     "lab.kernel",

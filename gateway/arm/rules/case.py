@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from gateway.arm.canonical import text_of
 from gateway.arm.resource import VpnClientConfiguration
+from gateway.common.errors import Detail
 
 if TYPE_CHECKING:
     from gateway.arm.resource import VirtualNetworkGateway
+    from gateway.common.vocabulary import DeploymentModel
 
 Path = tuple[str | int, ...]
 Prefix = IPv4Network | IPv6Network
-
-DeploymentModel = Literal["ResourceManager", "Classic"]
-"""Azure's two deployment models; a gateway's document does not say which one it was made in."""
 
 CLIENT: Path = ("vpnClientConfiguration",)
 PROTOCOLS: Path = (*CLIENT, "vpnClientProtocols")
@@ -26,10 +26,12 @@ LAB = "this lab's own limit, not Azure's"
 
 @dataclass(frozen=True)
 class Network:
-    """The gateway's surroundings: the prefixes of the VNet and those known of connected sites."""
+    """The gateway's surroundings: the prefixes of the VNet and those known of connected sites, and
+    the number of the gateway's connections."""
 
     addressPrefixes: tuple[str, ...]
     sitePrefixes: tuple[str, ...] = ()
+    connections: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Violation:
     remedy: str
     source: str
 
+    def detail(self) -> Detail:
+        """The entry in an error document of Azure's; the remedy is part of its message."""
+        target = text_of(("properties", *self.path))
+        return Detail("InvalidProperty", f"{self.message}; {self.remedy}", target)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -50,6 +57,8 @@ class Case:
     network: Network
     placeholders: bool
     deployment: DeploymentModel = "ResourceManager"
+    former: VirtualNetworkGateway | None = None
+    """The document of the gateway that this one changes; None: the gateway is created."""
 
     @property
     def client(self) -> VpnClientConfiguration:

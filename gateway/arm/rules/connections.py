@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,23 @@ from gateway.arm.connections import name_in
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
 from gateway.arm.rules.ipsec import connection_policies
-from gateway.arm.sku import MOST_TUNNELS, SKUS
+from gateway.arm.sku import SKUS, more_tunnels
 from radius.printable import is_printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gateway.arm.connections import Connection, LocalNetworkGateway
+    from gateway.arm.placement import RemoteGateway
     from gateway.arm.resource import VirtualNetworkGateway
 
 LONGEST_KEY = 128
+_ENDS = {
+    "IPsec": ("localNetworkGateway2", "virtualNetworkGateway2"),
+    "Vnet2Vnet": ("virtualNetworkGateway2", "localNetworkGateway2"),
+}
+"""The types of tunnels: the field that names the other end, and the one that does not belong."""
+_SPEC = "azure-rest-api-specs: a connection refers to existing resources"
 
 
 @dataclass(frozen=True)
@@ -31,14 +38,26 @@ class ConnectionCase:
     local_gateways: Mapping[str, LocalNetworkGateway]
     others: Mapping[str, Connection]
     """The gateway's other connections, by name."""
+    remote_gateways: Mapping[str, RemoteGateway] = field(default_factory=dict)
+    """The other virtual network gateways, by name."""
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A description ("virtual network") to prefixes of this side."""
+
+    def device(self, connection: Connection) -> str:
+        """The public address of the other end; empty: it does not exist."""
+        if connection.properties.connectionType == "Vnet2Vnet":
+            remote = self.remote_gateways.get(connection.remote_gateway)
+            return str(remote.publicIPAddress) if remote else ""
+        local = self.local_gateways.get(connection.local_network_gateway)
+        return local.properties.gatewayIpAddress if local else ""
 
 
-def ipsec_only(case: ConnectionCase) -> Iterator[Violation]:
+def tunnels_only(case: ConnectionCase) -> Iterator[Violation]:
     """Only tunnels over the Internet; a private link is no VPN gateway connection."""
     properties = case.connection.properties
-    if properties.connectionType != "IPsec":
+    if properties.connectionType not in _ENDS:
         kind = properties.connectionType
-        yield Violation(("connectionType",), f"{kind}: {NOT_YET}", "use IPsec", LAB)
+        yield Violation(("connectionType",), f"{kind}: {NOT_YET}", "use IPsec or Vnet2Vnet", LAB)
     if properties.connectionProtocol != "IKEv2":
         yield Violation(("connectionProtocol",), f"IKEv1: {NOT_YET}", "use IKEv2", LAB)
     if properties.enableBgp:
@@ -55,13 +74,46 @@ def connects_this_gateway(case: ConnectionCase) -> Iterator[Violation]:
             "name it in virtualNetworkGateway1",
             LAB,
         )
-    if case.connection.local_network_gateway not in case.local_gateways:
+    end = _ENDS.get(properties.connectionType)
+    if end is None:
+        return
+    wanted, other = end
+    if getattr(properties, other) is not None:
+        yield Violation(
+            (other,),
+            f"a connection of type {properties.connectionType} leads to a {wanted}",
+            "leave it out",
+            _SPEC,
+        )
+    if getattr(properties, wanted) is None:
+        yield Violation(
+            (wanted,),
+            f"a connection of type {properties.connectionType} needs {wanted}",
+            "name it by its id",
+            _SPEC,
+        )
+    elif wanted == "virtualNetworkGateway2":
+        yield from _leads_to_another_vnet(case)
+    elif case.connection.local_network_gateway not in case.local_gateways:
         yield Violation(
             ("localNetworkGateway2", "id"),
             f"there is no local network gateway {case.connection.local_network_gateway!r}",
             "PUT it first",
-            "azure-rest-api-specs: a connection refers to existing resources",
+            _SPEC,
         )
+
+
+def _leads_to_another_vnet(case: ConnectionCase) -> Iterator[Violation]:
+    name = case.connection.remote_gateway
+    remote = case.remote_gateways.get(name)
+    path: Path = ("virtualNetworkGateway2", "id")
+    if remote is None:
+        known = ", ".join(case.remote_gateways) or "none"
+        message = f"there is no other virtual network gateway {name!r}"
+        yield Violation(path, message, f"there are: {known}", _SPEC)
+        return
+    for prefix in remote.addressPrefixes:
+        yield from _overlaps(path, prefix, case.own)
 
 
 def connection_has_a_key(case: ConnectionCase) -> Iterator[Violation]:
@@ -95,20 +147,20 @@ def tunnels_of_the_sku(case: ConnectionCase) -> Iterator[Violation]:
         yield Violation(
             ("virtualNetworkGateway1", "id"),
             f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-            "use a larger SKU" if sku.site_to_site_tunnels < MOST_TUNNELS else "use fewer",
+            more_tunnels(sku),
             "seed: table of gateway SKUs, S2S/VNet-to-VNet Tunnels",
         )
 
 
 def one_tunnel_a_device(case: ConnectionCase) -> Iterator[Violation]:
     """Two tunnels to one device could not be told apart by their addresses."""
-    mine = case.local_gateways.get(case.connection.local_network_gateway)
+    mine = case.device(case.connection)
+    end, _ = _ENDS.get(case.connection.properties.connectionType, ("", ""))
     for name, other in case.others.items():
-        theirs = case.local_gateways.get(other.local_network_gateway)
-        if mine and theirs and _device(mine) == _device(theirs):
+        if mine and mine == case.device(other):
             yield Violation(
-                ("localNetworkGateway2", "id"),
-                f"{name} already connects to {_device(mine)}",
+                (end, "id"),
+                f"{name} already connects to {mine}",
                 "use one connection per VPN device",
                 "azure-docs vpn-gateway-about-vpngateways: one tunnel between two addresses",
             )
@@ -121,12 +173,8 @@ def policy_can_be_agreed_on(case: ConnectionCase) -> Iterator[Violation]:
     )
 
 
-def _device(local: LocalNetworkGateway) -> str:
-    return local.properties.gatewayIpAddress
-
-
 CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = (
-    ipsec_only,
+    tunnels_only,
     connects_this_gateway,
     connection_has_a_key,
     route_based_yet,

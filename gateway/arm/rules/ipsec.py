@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.arm.ipsec import MOST
 from gateway.arm.rules.case import CLIENT, LAB, Path, Violation
-from gateway.arm.sku import LEGACY_SKU
+from gateway.arm.sku import BASIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def connection_policies(
 def _policies(
     policies: Sequence[IpsecPolicy], path: Path, kind: _Kind, gateway: GatewayProperties
 ) -> Iterator[Violation]:
-    if policies and gateway.sku.name == LEGACY_SKU:
+    if policies and gateway.sku.name == BASIC:
         yield Violation(
             path,
             "the Basic SKU does not support IPsec policies",

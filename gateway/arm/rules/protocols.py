@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.arm.rules.case import AUTHENTICATION, PROTOCOLS, Violation
-from gateway.arm.sku import LEGACY_SKU
+from gateway.arm.resource import NOT_YET
+from gateway.arm.rules.case import AUTHENTICATION, LAB, PROTOCOLS, Violation
+from gateway.arm.sku import BASIC, SKUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ def has_a_protocol(case: Case) -> Iterator[Violation]:
 
 def basic_has_no_ikev2(case: Case) -> Iterator[Violation]:
     """Basic supports SSTP only."""
-    if case.gateway.properties.sku.name != LEGACY_SKU:
+    if case.gateway.properties.sku.name != BASIC:
         return
     sources = {
         "IkeV2": "seed: The Basic SKU does not support IKEv2 or RADIUS authentication.",
@@ -42,9 +43,25 @@ def basic_has_no_ikev2(case: Case) -> Iterator[Violation]:
             )
 
 
+def legacy_has_no_ikev2_yet(case: Case) -> Iterator[Violation]:
+    """No source says how many such connections Standard and HighPerformance have."""
+    sku = SKUS[case.gateway.properties.sku.name]
+    if sku.name == BASIC or not sku.legacy:
+        return
+    for index, protocol in enumerate(case.client.vpnClientProtocols):
+        if protocol != "SSTP":
+            yield Violation(
+                (*PROTOCOLS, index),
+                f"{protocol} with the legacy SKU {sku.name}, for which Azure documents no number "
+                f"of connections: {NOT_YET}",
+                "use SSTP, or VpnGw1 or above",
+                LAB,
+            )
+
+
 def basic_has_no_radius(case: Case) -> Iterator[Violation]:
     """Basic supports certificate authentication only."""
-    if case.gateway.properties.sku.name == LEGACY_SKU and _radius(case):
+    if case.gateway.properties.sku.name == BASIC and _radius(case):
         yield Violation(
             AUTHENTICATION,
             "the Basic SKU does not support RADIUS authentication",

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.arm.rules import addresses, certificates, ipsec, protocols, radius, whole
-from gateway.arm.rules.case import Case, DeploymentModel, Network, Path, Violation
+from gateway.arm.rules import addresses, certificates, changes, ipsec, protocols, radius, whole
+from gateway.arm.rules.case import Case, Network, Path, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.arm.resource import VirtualNetworkGateway
+    from gateway.common.vocabulary import DeploymentModel
 
 __all__ = [
     "GATEWAY_RULES",
     "RULES",
-    "DeploymentModel",
     "Network",
     "Path",
     "Violation",
@@ -28,7 +28,10 @@ __all__ = [
 
 GATEWAY_RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     whole.vpn_gateway_only,
-    whole.no_classic_yet,
+    changes.sizes_that_a_gateway_changes_to,
+    changes.connections_fit_the_new_size,
+    changes.vpn_type_stays,
+    whole.classic_has_legacy_skus,
     whole.basic_has_no_bgp,
     whole.tier_is_name,
     whole.stands_in_gateway_subnet,
@@ -40,6 +43,7 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     protocols.has_a_protocol,
     protocols.nothing_named_twice,
     protocols.basic_has_no_ikev2,
+    protocols.legacy_has_no_ikev2_yet,
     protocols.basic_has_no_radius,
     protocols.openvpn_has_no_radius,
     protocols.no_sstp_beside_openvpn,
@@ -70,12 +74,13 @@ def violations(
     *,
     placeholders: bool = False,
     deployment: DeploymentModel = "ResourceManager",
+    former: VirtualNetworkGateway | None = None,
 ) -> list[Violation]:
     """Everything that is wrong with the document, in the order of the rules.
 
     `placeholders` accepts `${NAME.publicCertData}` and `${NAME.thumbprint}`, which topology files
-    contain before the certificates are made.
+    contain before the certificates are made. `former` is the document that this one replaces.
     """
-    case = Case(gateway, network, placeholders, deployment)
+    case = Case(gateway, network, placeholders, deployment, former)
     rules = RULES if gateway.properties.vpnClientConfiguration else GATEWAY_RULES
     return [violation for rule in rules for violation in rule(case)]

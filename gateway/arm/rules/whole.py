@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.arm.resource import NOT_YET
 from gateway.arm.rules.case import LAB, Violation, not_a_prefix, prefix_of
-from gateway.arm.sku import SKUS
+from gateway.arm.sku import BASIC, SKUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,20 @@ def vpn_gateway_only(case: Case) -> Iterator[Violation]:
         yield Violation(("gatewayType",), f"{kind}: {NOT_YET}", "use Vpn", LAB)
 
 
-def no_classic_yet(case: Case) -> Iterator[Violation]:
-    """The lab does not support the part of the classic model that Azure would allow."""
-    allowed = set(case.client.vpnClientProtocols) <= {"SSTP"}
-    if case.deployment == "Classic" and allowed and "Radius" not in (
-        case.client.vpnAuthenticationTypes
-    ):  # fmt: skip
-        yield Violation((), f"the classic deployment model: {NOT_YET}", "use ResourceManager", LAB)
+def classic_has_legacy_skus(case: Case) -> Iterator[Violation]:
+    """The older deployment model has the older sizes only."""
+    sku = SKUS[case.gateway.properties.sku.name]
+    if case.deployment == "Classic" and not sku.legacy:
+        yield Violation(
+            ("sku", "name"),
+            f"the classic deployment model does not support the {sku.name} SKU",
+            f"use {BASIC} or another legacy SKU, or the Resource Manager deployment model",
+            "azure-docs vpn-gateway-about-skus-legacy: classic VPN gateways continue to use the "
+            "legacy SKUs"
+            if sku.zone_redundant
+            else "seed: VpnGw1, VpnGw2, and VpnGw3 are supported for VPN gateways using the "
+            "Resource Manager deployment model only.",
+        )
 
 
 def route_based_only(case: Case) -> Iterator[Violation]:
@@ -37,7 +44,7 @@ def route_based_only(case: Case) -> Iterator[Violation]:
         yield Violation(
             ("vpnType",),
             "a PolicyBased gateway has no point-to-site connections",
-            "use RouteBased",
+            "use RouteBased" + (", a dynamic gateway" if case.deployment == "Classic" else ""),
             "seed: We do not support Point-to-Site for static routing VPN gateways or "
             "PolicyBased VPN gateways.",
         )

@@ -115,7 +115,7 @@ class Conversation:
             return self._received(data)
         if kind == Type.NAK:
             wishes = " or ".join(eap.method_name(wish) for wish in data[:4])
-            return self._end("refused", f"the peer wants {wishes or 'nothing'}, not EAP-TLS")
+            return self._end("no-certificate", f"the peer wants {wishes or 'nothing'}, not EAP-TLS")
         return self._end("refused", f"the peer answers EAP-TLS with {eap.method_name(kind)}")
 
     def _received(self, data: bytes) -> Step:

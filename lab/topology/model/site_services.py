@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
-from lab.topology.model.values import Address, Name, SignIn
+from lab.topology.model.values import Address, Name, Prefixes, SignIn
 from radius.methods import Method
 from radius.printable import is_printable
 
@@ -140,6 +140,9 @@ class RadiusService(_Model):
 
     secret: Secret | None = None
     """The shared secret; left out, the one in the gateway's document."""
+    clients: Prefixes | None = None
+    """The prefixes of its clients, the gateways: it answers nobody else. Left out, every
+    GatewaySubnet."""
     methods: tuple[Method, ...] = get_args(Method)
     """What it accepts: PAP, MS-CHAPv2, EAP-MSCHAPv2, EAP-TLS, PEAP."""
     signs: Literal["all", "eap"] = "all"
@@ -162,6 +165,8 @@ class SiteRadius(RadiusService):
     """Its address in the site's LAN."""
     second: Address | None = None
     """The address of a second server with the same users."""
+    defaultGateway: Address | None = None
+    """Where it sends what is not for the LAN; left out, to the site's device."""
 
 
 class DirectoryUser(_Model):

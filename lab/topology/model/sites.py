@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 from gateway.arm.ipsec import IpsecPolicies
+from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.site_services import Directory, SiteRadius
-from lab.topology.model.values import Address, Name, Prefix
-from lab.topology.model.vocabulary import Serves
+from lab.topology.model.values import Address, Allow, Name, Network, Prefix, Prefixes
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -36,6 +36,37 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+class LocalNetworkGateway(_Model):
+    """What Azure is told of the site, where that is not the truth: its local network gateway."""
+
+    gatewayIpAddress: Address | None = None
+    """The address of the VPN device; left out, the true one."""
+    addressPrefixes: Prefixes | None = None
+    """The prefixes of the site: the VNet's routes to it, and the gateway's selectors; left out, the
+    site's `lan`."""
+
+
+class VpnDevice(_Model):
+    """How the site's VPN device is set up, where that is not as the connection needs it."""
+
+    peer: Address | None = None
+    """The gateway's public address; left out, the true one."""
+    localPrefixes: Prefixes | None = None
+    """Its selectors on its own side; left out, the site's `lan`."""
+    remotePrefixes: Prefixes | None = None
+    """Its selectors on the gateway's side; left out, all that the gateway asks for."""
+
+
+class SiteFirewall(_Model):
+    """What the site's device drops between the LAN and all others, each packet by its destination
+    port."""
+
+    denyIn: tuple[Allow, ...] = ()
+    """What it does not let into the LAN, such as [udp/1812]."""
+    denyOut: tuple[Allow, ...] = ()
+    """What it does not let out of the LAN, such as [udp]."""
+
+
 class SiteConnection(_Model):
     """The site-to-site tunnel to a gateway: ARM's connection and local network gateway."""
 
@@ -47,15 +78,38 @@ class SiteConnection(_Model):
     """After how many seconds without an answer the gateway considers the peer dead."""
     ipsecPolicies: IpsecPolicies = ()
     """ARM's IPsec policy of the connection: the only algorithms that the gateway then takes."""
+    localNetworkGateway: LocalNetworkGateway = LocalNetworkGateway()
+    """What Azure is told of the site, such as {addressPrefixes: [192.168.50.0/25]}."""
 
 
-class SiteHost(_Model):
+class VnetConnection(_Model):
+    """A VNet-to-VNet tunnel (ARM's Vnet2Vnet): each of the two gateways has a connection of this
+    name to the other."""
+
+    virtualNetworkGateway1: str
+    """A gateway: a key of `gateways`."""
+    virtualNetworkGateway2: str
+    """The gateway of the other VNet."""
+    sharedKey: SharedKey
+    """The pre-shared key that both have."""
+    dpdTimeoutSeconds: int = Field(default=45, ge=9, le=3600)
+    """After how many seconds without an answer a gateway considers the other dead."""
+    ipsecPolicies: IpsecPolicies = ()
+    """ARM's IPsec policy of both connections: the only algorithms that they then take."""
+
+    @property
+    def gateways(self) -> tuple[str, str]:
+        """Both gateways."""
+        return self.virtualNetworkGateway1, self.virtualNetworkGateway2
+
+
+class SiteHost(Computer):
     """A computer in a site's LAN."""
 
     address: Address | None = None
     """Its address; left out, the next free one of the LAN from the tenth on."""
-    serves: tuple[Serves, ...] = ()
-    """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
+    defaultGateway: Address | None = None
+    """Where it sends what is not for the LAN; left out, to the site's device."""
 
 
 class Site(_Model):
@@ -68,6 +122,10 @@ class Site(_Model):
     ike: IkeOffer | None = None
     """What its VPN device proposes, such as {proposals: [aes256-sha256-modp2048]}; left out, what
     the connection's policy asks for, or else what Azure's gateways take without one."""
+    device: VpnDevice = VpnDevice()
+    """How its VPN device is set up, such as {remotePrefixes: [10.1.0.0/24]}."""
+    firewall: SiteFirewall = SiteFirewall()
+    """What its device drops, such as {denyIn: [udp/1812]}."""
     privateLink: bool = False
     """In place of `connection`: a private line to the VNet, as ExpressRoute is. VPN gateways do
     not send RADIUS over it."""
@@ -77,3 +135,9 @@ class Site(_Model):
     """Its RADIUS server, such as {address: 192.168.50.10, users: {alice: {password: "..."}}}."""
     directory: Directory | None = None
     """Its Active Directory domain, such as {address: 192.168.50.5, users: {...}}."""
+
+    @property
+    def known_prefixes(self) -> tuple[Network, ...]:
+        """The site's prefixes, as Azure knows them."""
+        told = self.connection and self.connection.localNetworkGateway.addressPrefixes
+        return told or (self.lan,)

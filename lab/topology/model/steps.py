@@ -30,6 +30,10 @@ class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+PacketSize = Annotated[int, Field(strict=True, ge=68, le=65535)]
+"""Bytes of an IP packet."""
+
+
 class Connects(_Step):
     """The client dials, in its operating system's order, and is connected; so is one whose tunnel
     stands already, with a session at the gateway."""
@@ -64,6 +68,8 @@ class Reaches(_Step):
     address: Target | None = None
     port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    bytes: PacketSize | None = None
+    """The size of the packet, which nobody may fragment; with ICMP only."""
     within: Seconds = 5.0
 
 
@@ -76,6 +82,8 @@ class CannotReach(_Step):
     address: Target | None = None
     port: Port | None = None
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    bytes: PacketSize | None = None
+    """The size of the packet, which nobody may fragment; with ICMP only."""
     within: Seconds = 1.0
 
 
@@ -85,6 +93,13 @@ class Resolves(_Step):
     resolves: str
     name: DnsName
     to: Address | None = None
+
+
+class CannotResolve(_Step):
+    """A node's own resolver says that there is no such name; no answer is not enough."""
+
+    cannotResolve: str
+    name: DnsName
 
 
 class NoCleartext(_Step):
@@ -120,7 +135,8 @@ class StaysDisconnected(_Step):
 
 
 class Tunnel(_Step):
-    """The gateway reports this status for the site's tunnel within the time."""
+    """The gateway of a site's tunnel, or both gateways of a VNet-to-VNet connection, report this
+    status within the time."""
 
     tunnel: str
     is_: Literal["Connecting", "Connected", "NotConnected"] = Field(alias="is")
@@ -187,11 +203,42 @@ class Restart(_Step):
     restart: str
 
 
+class InstallUpdates(_Step):
+    """The administrator of a Windows computer installs the updates that it lacks for the VPN, sets
+    the registry values, and restarts it."""
+
+    installUpdates: str
+
+
 class Update(_Step):
     """The operator changes the gateway: `properties` is merged into its document (RFC 7396)."""
 
     update: str
     properties: dict[str, Any] = Field(repr=False)
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's name."""
+        return self.update
+
+
+class Delete(_Step):
+    """The operator deletes the gateway, and its connections before it; all sessions end."""
+
+    delete: str
+
+
+class Create(_Step):
+    """The operator creates a gateway anew that was deleted: its document of the file, into which
+    `properties` is merged (RFC 7396), and its connections."""
+
+    create: str
+    properties: dict[str, Any] = Field(default={}, repr=False)
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's name."""
+        return self.create
 
 
 class Fault(_Step):
@@ -199,7 +246,7 @@ class Fault(_Step):
 
     fault: FaultName
     at: str | None = None
-    """The site or RADIUS server, where there is more than one."""
+    """The site, connection, RADIUS server or gateway, where there is more than one."""
     seconds: Duration | None = Field(default=None, alias="for")
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None
@@ -242,11 +289,12 @@ class Deny(_Step):
 
 
 CHECKS: tuple[type[_Step], ...] = (
-    Connects, Refused, Reaches, CannotReach, Resolves, NoCleartext, SurvivesRekey, Disconnected,
-    StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
+    Connects, Refused, Reaches, CannotReach, Resolves, CannotResolve, NoCleartext, SurvivesRekey,
+    Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, Update, Fault, EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Delete, Create, Fault,
+    EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -266,6 +314,7 @@ Step = Annotated[
     | Annotated[Reaches, Tag("reaches")]
     | Annotated[CannotReach, Tag("cannotReach")]
     | Annotated[Resolves, Tag("resolves")]
+    | Annotated[CannotResolve, Tag("cannotResolve")]
     | Annotated[NoCleartext, Tag("noCleartext")]
     | Annotated[SurvivesRekey, Tag("survivesRekey")]
     | Annotated[Disconnected, Tag("disconnected")]
@@ -278,7 +327,10 @@ Step = Annotated[
     | Annotated[Disconnect, Tag("disconnect")]
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
+    | Annotated[InstallUpdates, Tag("installUpdates")]
     | Annotated[Update, Tag("update")]
+    | Annotated[Delete, Tag("delete")]
+    | Annotated[Create, Tag("create")]
     | Annotated[Fault, Tag("fault")]
     | Annotated[EndFault, Tag("endFault")]
     | Annotated[Approve, Tag("approve")]

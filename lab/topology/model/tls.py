@@ -32,3 +32,9 @@ CIPHER_SUITES: dict[CipherSuite, int] = {
     "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA": 0xC012,
 }
 """Numbers on the wire."""
+OPENSSL_NAMES: dict[CipherSuite, str] = {
+    "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
+}
+"""Those that the libraries of openvpn and charon can still offer, by OpenSSL's own names (measured:
+OpenSSL 3.0, charon 5.9.8)."""

@@ -7,17 +7,20 @@ gateway's own (gateway/arm/resource.py). Rules over the whole file are in lab/to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
-from gateway.arm.rules.case import DeploymentModel
+from gateway.common.vocabulary import DeploymentModel
+from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
-from lab.topology.model.persona import PROTOCOLS, Os
+from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
+from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
-from lab.topology.model.sites import Site
-from lab.topology.model.steps import Step, TimedFault
+from lab.topology.model.sites import Site, SiteConnection, VnetConnection
+from lab.topology.model.steps import Create, Step, TimedFault, Update
 from lab.topology.model.tls import CipherSuite, TlsVersion
 from lab.topology.model.values import (
     Address,
@@ -25,14 +28,16 @@ from lab.topology.model.values import (
     CommonName,
     Days,
     Duration,
+    Dword,
     Loss,
     Mbps,
     Name,
     Port,
     Prefix,
     SignIn,
+    Version,
 )
-from lab.topology.model.vocabulary import Serves, VpnProtocol
+from lab.topology.model.vocabulary import VpnProtocol
 
 GATEWAY_SUBNET = "GatewaySubnet"
 SstpClient = Literal["sstpc", "python"]
@@ -42,15 +47,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Host(_Model):
+class Host(Computer):
     """A computer in a VNet."""
 
     subnet: str
     """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
     """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
-    serves: tuple[Serves, ...] = ()
-    """What it serves: http (port 80), iperf3 (5201), dns (53), echo (TCP and UDP port 7)."""
     radius: RadiusService | None = None
     """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
@@ -69,6 +72,8 @@ class Vnet(_Model):
     """Its prefixes, such as [10.1.0.0/16]."""
     subnets: dict[Name, Prefix] = {}
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
+    networkSecurityGroups: dict[Name, NetworkSecurityGroup] = {}
+    """Subnet names to their network security groups."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
     dhcpOptions: DhcpOptions = DhcpOptions()
@@ -88,7 +93,7 @@ class Gateway(_Model):
     vnet: str
     """Its VNet; the gateway is in the VNet's GatewaySubnet."""
     deploymentModel: DeploymentModel = "ResourceManager"
-    """Classic: refused where Azure refuses it, and otherwise not supported by this lab."""
+    """Azure's older model, Classic, has the legacy SKUs, SSTP and certificates only."""
     benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
     0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
@@ -126,6 +131,11 @@ class Access(_Model):
     """How much later each packet arrives, each way, such as 30ms. The kernel needs netem."""
     loss: Loss | None = None
     """The share of packets that its line loses, each way, such as 1%."""
+    mtu: Annotated[int, Field(strict=True, ge=576, le=1500)] = 1500
+    """The largest packet on its link to the Internet, in bytes, such as 1492 with PPPoE."""
+    tellsMtu: bool = True
+    """Whether its router tells senders of packets that are too large (ICMP, fragmentation needed):
+    where it does not, these packets are lost without a trace."""
     proxy: Proxy | None = None
     """An HTTP proxy, such as {port: 3128, allow: [443]}."""
 
@@ -182,6 +192,18 @@ class Client(_Model):
 
     os: Os
     """Its operating system: determines which protocols it dials, and in which order."""
+    version: Version | None = None
+    """The version of windows10, macos or ios, such as 1607 or "10.13"; left out, the newest."""
+    architecture: Architecture | None = None
+    """The processor of a Windows; left out, Amd64. Servers have no other."""
+    updates: tuple[str, ...] | None = None
+    """The updates that are installed on a Windows, such as [KB4057142]. Without `updates` and
+    `registry`, all that it needs are there; with one of them, nothing but what they say."""
+    registry: dict[str, Dword] | None = None
+    """Registry values of a Windows by their paths, each a REG_DWORD, such as
+    {'HKLM\\SYSTEM\\CurrentControlSet\\Services\\RasMan\\PPP\\EAP\\13\\TlsVersion': 0xfc0}."""
+    administrator: bool = True
+    """Whether the user of a Windows has administrator rights; without them it dials nothing."""
     behind: str
     """Its access network: a key of `access`."""
     gateway: str | None = None
@@ -194,20 +216,40 @@ class Client(_Model):
     password: Password | None = None
     """A password to use in place of the right one."""
     protocols: Annotated[tuple[VpnProtocol, ...], Field(min_length=1)] | None = None
-    """The protocols it dials, in order, in place of its operating system's."""
+    """The protocols it dials, in order, in place of its operating system's. No operating system
+    dials what it cannot."""
     sstpClient: SstpClient = "sstpc"
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
     tls: Tls | None = None
-    """Limits of its TLS when it dials SSTP, such as {maximum: "1.1"}."""
+    """Further limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
+    {maximum: "1.1"}."""
     ike: IkeOffer | None = None
     """What it proposes over IkeV2, such as {proposals: [aes256-sha256-modp2048]}; left out, the
     profile's IPsec policy, or else what its operating system proposes."""
 
     @property
     def dials(self) -> tuple[VpnProtocol, ...]:
-        """The protocols it dials, first choice first."""
-        return self.protocols or PROTOCOLS[self.os]
+        """The protocols it dials once it has all updates, first choice first."""
+        able = self.system.release.dials
+        return tuple(one for one in self.order if one in able)
+
+    @property
+    def order(self) -> tuple[VpnProtocol, ...]:
+        """The protocols that its user tries, first choice first."""
+        return self.protocols or order_of(self.os)
+
+    @property
+    def system(self) -> ClientSystem:
+        """Its operating system when the lab begins."""
+        return client_system(
+            self.os,
+            self.version,
+            self.architecture,
+            self.updates,
+            self.registry,
+            administrator=self.administrator,
+        )
 
 
 class Topology(_Model):
@@ -225,6 +267,8 @@ class Topology(_Model):
     """Point-to-site VPN gateways, by name."""
     sites: dict[Name, Site] = {}
     """On-premises sites, by name."""
+    connections: dict[Name, VnetConnection] = {}
+    """VNet-to-VNet connections between two gateways, by name."""
     access: dict[Name, Access] = {}
     """Access networks, by name."""
     pki: dict[Name, Authority] = {}
@@ -237,6 +281,21 @@ class Topology(_Model):
     in `expect`."""
     expect: tuple[Step, ...] = ()
     """Checks, and actions between them, in order: docs/topology-language.md describes them."""
+
+    def connections_of(self, gateway: str) -> dict[str, SiteConnection | VnetConnection]:
+        """The gateway's connections, by name: those of sites, then those to other VNets."""
+        sites = {
+            name: site.connection
+            for name, site in self.sites.items()
+            if site.connection and site.connection.to == gateway
+        }
+        return sites | {n: c for n, c in self.connections.items() if gateway in c.gateways}
+
+    def changes_of(self, gateway: str) -> Iterator[dict[str, Any]]:
+        """What each `update` and `create` in `expect` merges into the gateway's document."""
+        for step in self.expect:
+            if isinstance(step, Update | Create) and step.gateway == gateway:
+                yield step.properties
 
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from radius.printable import is_printable
 
@@ -211,6 +211,35 @@ def parse_common_name(value: Any) -> str:
     return text
 
 
+def _not_empty(value: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Checked after the entries, so that a wrong one is not reported as missing, too."""
+    if not value:
+        raise ValueError("an empty list has no prefix; name one, or leave the key out")
+    return value
+
+
+def parse_version(value: Any) -> str:
+    """A version of an operating system. A whole number is one; 10.10 without quotes is 10.1."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        raise ValueError(f"the version {value} is a number here; put it in quotes")  # noqa: TRY004
+    return _text(value, '"10.13" or 1607')
+
+
+_DWORD = re.compile(r"0x[0-9A-Fa-f]{1,8}|[0-9]{1,10}")
+
+
+def parse_dword(value: Any) -> int:
+    """A REG_DWORD: a number, or its text as reg.exe takes it, such as 0xfc0."""
+    number = value
+    if isinstance(value, str) and _DWORD.fullmatch(value):
+        number = int(value, 16 if value.startswith("0x") else 10)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 32:
+        raise ValueError(f"{value!r} is not a REG_DWORD; write it like 1 or 0xfc0")
+    return number
+
+
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
 Words = Annotated[str, Field(min_length=1)]
@@ -219,6 +248,11 @@ _AS_TEXT = PlainSerializer(str, return_type=str)
 
 Name = Annotated[str, *_kind(parse_name, pattern=f"^{_NAME.pattern}$")]
 Prefix = Annotated[Network, *_kind(parse_prefix, examples=["10.1.0.0/16"]), _AS_TEXT]
+Prefixes = Annotated[
+    tuple[Prefix, ...],
+    Field(json_schema_extra={"minItems": 1}),
+    AfterValidator(_not_empty),
+]
 Address = Annotated[IpAddress, *_kind(parse_address, examples=["10.1.1.4"]), _AS_TEXT]
 DnsName = Annotated[str, *_kind(parse_dns_name, examples=["app1.contoso.internal"])]
 Target = Annotated[str, *_kind(parse_target, examples=["10.1.1.4", "app1.contoso.internal"])]
@@ -245,6 +279,25 @@ CommonName = Annotated[
         minLength=1,
         maxLength=MAXIMUM_COMMON_NAME,
         examples=["Alice Example", "alice@contoso.com"],
+    ),
+]
+Version = Annotated[
+    str,
+    BeforeValidator(parse_version),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "integer"}], "examples": ["10.13", 1607]}
+    ),
+]
+Dword = Annotated[
+    int,
+    BeforeValidator(parse_dword),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": (1 << 32) - 1},
+                {"type": "string", "pattern": f"^({_DWORD.pattern})$"},
+            ]
+        }
     ),
 ]
 Duration = Annotated[

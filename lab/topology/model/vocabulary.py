@@ -18,6 +18,8 @@ Reason = Literal[
     "proxy",  # the HTTP proxy refused
     "server-untrusted",  # the client does not trust the gateway
     "no-protocol",  # the profile does not offer the protocol to dial
+    "system",  # the computer's operating system cannot dial the protocol
+    "administrator",  # the computer is a Windows, and its user has no administrator rights
 ]
 """Why a client was not connected: the gateway's reason, or the client's if it reached none."""
 
@@ -29,5 +31,7 @@ FaultName = Literal[
     "wrong-shared-secret",  # the gateway's RADIUS secret differs from the servers'
     "one-server-dead",  # the first of several RADIUS servers does not answer
     "directory-down",  # the domain controller does not answer
+    "gateway-down",  # a gateway is switched off; at its end it is switched on again
+    "zone-down",  # the availability zone in which a gateway runs fails
 ]
 """Faults that a topology can inject."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ from lab.topology.planning.plan import Cable, End, Route
 from lab.topology.planning.specs import DnsSpec, EchoSpec, HttpSpec, Iperf3Spec
 
 if TYPE_CHECKING:
+    from lab.topology.model.hosts import Computer
     from lab.topology.model.values import IpAddress, Network
     from lab.topology.model.vocabulary import Serves
     from lab.topology.planning.addressing import Addresses, Pair
     from lab.topology.planning.specs import ServiceSpec
+
+LOOPBACK = "127.0.0.1"
 
 
 def default_route(pair: Pair) -> Route:
@@ -44,15 +48,16 @@ def dns_service(
     return DnsSpec((str(listen),), known, tuple(map(str, forward)))
 
 
-def host_services(name: str, words: Iterable[Serves], dns: DnsSpec) -> tuple[ServiceSpec, ...]:
-    """What a host `serves`, in the file's words."""
+def host_services(name: str, host: Computer, dns: DnsSpec) -> tuple[ServiceSpec, ...]:
+    """What a host `serves`, and where."""
+    listen = LOOPBACK if host.listens == "loopback" else ""
     services: dict[Serves, ServiceSpec] = {
-        "http": HttpSpec(f"hello from {name}"),
-        "iperf3": Iperf3Spec(),
-        "echo": EchoSpec(),
-        "dns": dns,
+        "http": HttpSpec(f"hello from {name}", listen=listen),
+        "iperf3": Iperf3Spec(listen=listen),
+        "echo": EchoSpec(listen=listen),
+        "dns": replace(dns, listen=(listen,)) if listen else dns,
     }
-    return tuple(services[word] for word in words)
+    return tuple(services[word] for word in host.serves)
 
 
 def plugged_in(

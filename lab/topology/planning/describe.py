@@ -35,7 +35,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "clients": [
             {
                 "name": client.name,
-                "os": client.os,
+                "os": str(client.system),
                 "behind": client.access,
                 "dials": client.gateway,
                 "protocols": list(client.protocols),
@@ -168,10 +168,13 @@ def _gateway_line(gateway: dict[str, Any]) -> str:
 
 
 def _connections(gateway: dict[str, Any]) -> Iterator[str]:
-    for local, connection in zip(
-        gateway["localNetworkGateways"], gateway["connections"], strict=True
-    ):
-        there = local["properties"]
+    sites = {local["name"]: local["properties"] for local in gateway["localNetworkGateways"]}
+    for connection in gateway["connections"]:
+        there = sites.get(connection["name"])
+        if there is None:
+            other = connection["properties"]["virtualNetworkGateway2"]["id"].rsplit("/", 1)[-1]
+            yield f"{connection['name']:<16} {gateway['name']} to {other}"
+            continue
         prefixes = ", ".join(there["localNetworkAddressSpace"]["addressPrefixes"])
         device = there["gatewayIpAddress"]
         yield f"{connection['name']:<16} {gateway['name']} to {device}: {prefixes}"

@@ -1,4 +1,4 @@
-"""The nftables rules of an access router, as one transaction of `nft` syntax."""
+"""The nftables rules of access routers and hosts, as one transaction of `nft` syntax."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lab.topology.model.hosts import Computer
     from lab.topology.model.topology import Access
     from lab.topology.model.values import IpAddress
 
@@ -35,6 +36,28 @@ _LOSS = """\
   }}"""
 _OF = 10_000
 
+_SILENT = """\
+  chain silent {
+    type filter hook output priority filter; policy accept;
+    icmp type destination-unreachable icmp code frag-needed drop
+    icmpv6 type packet-too-big drop
+  }
+  chain silent_too {
+    type filter hook forward priority filter - 1; policy accept;
+    icmp type destination-unreachable icmp code frag-needed drop
+    icmpv6 type packet-too-big drop
+  }"""
+
+_HOST = """\
+table inet p2slab {{
+  chain arriving {{
+    type filter hook input priority filter; policy accept;
+    iifname "lo" accept
+{rules}
+  }}
+}}
+"""
+
 _PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "gre"}
 
 
@@ -45,9 +68,11 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
         chains.append(_LOSS.format(of=_OF, lost=round(access.loss * _OF)))
     if access.allow is not None or proxy is not None:
         rules = [_proxy_rule(proxy)] if proxy is not None else []
-        rules += _allow_rules(access.allow or ())
+        rules += matches(access.allow or ())
         lines = "\n".join(f'    iifname "lan" {rule} accept' for rule in rules)
         chains.append(_FILTER.format(rules=lines))
+    if not access.tellsMtu:
+        chains.append(_SILENT)
     if not chains:
         return None
     return "\n".join(["table inet p2slab {", *chains, "}"]) + "\n"
@@ -58,10 +83,17 @@ def _proxy_rule(proxy: IpAddress) -> str:
     return f"{family} saddr {proxy}"
 
 
-def _allow_rules(allow: Sequence[str]) -> list[str]:
+def host_rules(host: Computer) -> str | None:
+    """The rules of a host's own firewall, or None when it has none."""
+    lines = "\n".join(f"    {match} drop" for match in matches(host.firewall.deny))
+    return _HOST.format(rules=lines) if lines else None
+
+
+def matches(entries: Sequence[str]) -> list[str]:
+    """What the entries of a firewall match."""
     ports: dict[str, set[int]] = defaultdict(set)
     protocols = []
-    for entry in allow:
+    for entry in entries:
         name, _, port = entry.partition("/")
         if port:
             ports[name].add(int(port))

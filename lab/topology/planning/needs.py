@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.topology.model.steps import Update
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -16,25 +14,25 @@ if TYPE_CHECKING:
 
 
 def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
-    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or after an `update`."""
+    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or later."""
     if client.sstpClient != "sstpc" or "SSTP" not in client.dials:
         return ()
     return ("ppp",) if may_offer(topology, topology.gateway_of(client), "SSTP") else ()
 
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:
-    """Whether this gateway offers the protocol to clients, now or after an `update`."""
+    """Whether this gateway offers the protocol to clients, now or after a change."""
     return any(protocol in words for words in _words(topology, gateway, "vpnClientProtocols"))
 
 
 def may_authenticate(topology: Topology, gateway: str, kind: AuthenticationType) -> bool:
-    """Whether clients of this gateway authenticate so, now or after an `update`."""
+    """Whether clients of this gateway authenticate so, now or after a change."""
     found = _words(topology, gateway, "vpnAuthenticationTypes")
     return any(kind in (words or DEFAULT_AUTHENTICATION) for words in found)
 
 
 def has_clients(topology: Topology, gateway: str) -> bool:
-    """Whether this gateway has a point-to-site configuration, now or after an `update`."""
+    """Whether this gateway has a point-to-site configuration, now or after a change."""
     return next(_configurations(topology, gateway), None) is not None
 
 
@@ -43,7 +41,7 @@ DEFAULT_AUTHENTICATION: tuple[AuthenticationType, ...] = ("Certificate",)
 
 
 def _words(topology: Topology, gateway: str, key: str) -> Iterator[Sequence[str]]:
-    """What the document has under the key of its vpnClientConfiguration, and what updates put
+    """What the document has under the key of its vpnClientConfiguration, and what changes put
     there."""
     for configuration in _configurations(topology, gateway):
         if isinstance(configuration, dict):
@@ -55,13 +53,12 @@ def _words(topology: Topology, gateway: str, key: str) -> Iterator[Sequence[str]
 def _configurations(
     topology: Topology, gateway: str
 ) -> Iterator[VpnClientConfiguration | dict[str, Any]]:
-    """The document's vpnClientConfiguration, and the parts of it that updates give. In these null
+    """The document's vpnClientConfiguration, and the parts of it that changes give. In these null
     takes something out (RFC 7396)."""
     first = topology.gateways[gateway].properties.vpnClientConfiguration
     if first is not None:
         yield first
-    for step in topology.expect:
-        if isinstance(step, Update) and step.update == gateway:
-            patch = step.properties.get("vpnClientConfiguration")
-            if isinstance(patch, dict):
-                yield patch
+    for properties in topology.changes_of(gateway):
+        patch = properties.get("vpnClientConfiguration")
+        if isinstance(patch, dict):
+            yield patch

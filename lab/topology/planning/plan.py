@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.arm.placement import Placement
     from gateway.arm.resource import VirtualNetworkGateway
     from lab.topology.model.ike import IkeOffer
+    from lab.topology.model.persona import ClientSystem
     from lab.topology.model.steps import Step, TimedFault
     from lab.topology.model.tls import CipherSuite, TlsVersion
     from lab.topology.model.vocabulary import VpnProtocol
@@ -166,6 +167,8 @@ class TlsLimits:
 
     maximum: TlsVersion | None = None
     """The newest version it speaks."""
+    eap_maximum: TlsVersion | None = None
+    """The newest version of EAP-TLS inside the tunnel."""
     ciphers: tuple[CipherSuite, ...] = ()
     """All the cipher suites it offers; empty: the usual ones."""
 
@@ -176,12 +179,12 @@ class ClientPlan:
 
     name: str
     node: str
-    os: str
+    system: ClientSystem
     gateway: str
     access: str
     """The node of its access network: where its traffic is seen by others."""
     protocols: tuple[VpnProtocol, ...]
-    """What this operating system dials, in order; dialling leaves out what the profile lacks."""
+    """What its user tries, in order; dialling leaves out what the system or the profile lacks."""
     certificate: str | None = None
     user: str | None = None
     """The name with which its user signs in; None: by certificate."""
@@ -218,14 +221,24 @@ class Plan:
             connection.name: gateway
             for gateway in self.gateways
             for connection in gateway.connections
+            if connection.local_network_gateway
         }
 
-    def gateway_of_site(self, site: str) -> str:
-        """The gateway's name; UsageError if the site has no connection."""
-        found = self.connected_sites.get(site)
-        if found is None:
-            raise UsageError(f"the site {site} has no connection", "a site with `connection:`")
-        return found.name
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The names of all connections; of a VNet-to-VNet connection twice."""
+        return tuple(one.name for gateway in self.gateways for one in gateway.connections)
+
+    def gateways_of(self, connection: str) -> tuple[str, ...]:
+        """The gateway of a site's connection, or both of a VNet-to-VNet connection. UsageError: no
+        gateway has a connection of this name."""
+        found = [g.name for g in self.gateways for one in g.connections if one.name == connection]
+        if not found:
+            raise UsageError(
+                f"{connection} has no connection",
+                "a site with `connection:`, or one of connections",
+            )
+        return tuple(found)
 
     @property
     def radius_servers(self) -> list[str]:

@@ -14,8 +14,15 @@ from gateway.arm.connections import (
     LocalNetworkGateway,
     LocalNetworkGatewayProperties,
 )
-from gateway.arm.placement import Interfaces, Placement, ServerCertificate, VirtualNetwork
+from gateway.arm.placement import (
+    Interfaces,
+    Placement,
+    RemoteGateway,
+    ServerCertificate,
+    VirtualNetwork,
+)
 from gateway.arm.resource import AddressSpace, SubResource, VirtualNetworkGateway
+from lab.topology.model.sites import SiteConnection
 from lab.topology.planning.addressing import (
     PUBLIC_DNS,
     Addresses,
@@ -31,7 +38,7 @@ from lab.topology.planning.radius_servers import not_signing_all, password_of, r
 from lab.topology.planning.wiring import INTERNET, Network
 
 if TYPE_CHECKING:
-    from lab.topology.model.sites import SiteConnection
+    from lab.topology.model.sites import VnetConnection
     from lab.topology.model.topology import Client, Topology
     from lab.topology.planning.identity import Identity
 
@@ -75,17 +82,17 @@ def _reached_at(addresses: Addresses) -> dict[str, str]:
 def _gateway_plan(
     topology: Topology, name: str, addresses: Addresses, identity: Identity
 ) -> GatewayPlan:
-    sites = {
-        site: spec.connection
-        for site, spec in topology.sites.items()
-        if spec.connection and spec.connection.to == name
-    }
+    connections = topology.connections_of(name)
     return GatewayPlan(
         name,
         _placement(topology, name, addresses, identity),
         VirtualNetworkGateway(name=name, properties=topology.gateways[name].properties),
-        tuple(_local_network_gateway(topology, site, addresses) for site in sites),
-        tuple(_connection(name, site, spec) for site, spec in sites.items()),
+        tuple(
+            _local_network_gateway(topology, site, addresses)
+            for site in connections
+            if site in topology.sites
+        ),
+        tuple(_connection(name, own, spec) for own, spec in connections.items()),
     )
 
 
@@ -100,11 +107,20 @@ def _placement(
         fqdn=identity.fqdn,
         publicIPAddress=addresses.public[name].device,
         privateIPAddress=addresses.private[name],
+        deploymentModel=topology.gateways[name].deploymentModel,
         virtualNetwork=VirtualNetwork(
             name=vnet_name,
             addressPrefixes=vnet.addressSpace,
             dnsServers=vnet.dhcpOptions.dnsServers,
         ),
+        virtualNetworkGateways={
+            other: RemoteGateway(
+                publicIPAddress=addresses.public[other].device,
+                addressPrefixes=topology.vnets[spec.vnet].addressSpace,
+            )
+            for other, spec in topology.gateways.items()
+            if other != name
+        },
         interfaces=Interfaces(public="wan", private="lan"),
         serverCertificate=ServerCertificate(
             certificate=Path("/run/gateway/server.pem"),
@@ -119,23 +135,32 @@ def _placement(
 def _local_network_gateway(
     topology: Topology, site: str, addresses: Addresses
 ) -> LocalNetworkGateway:
+    spec = topology.sites[site]
+    told = spec.connection.localNetworkGateway.gatewayIpAddress if spec.connection else None
     properties = LocalNetworkGatewayProperties(
-        localNetworkAddressSpace=AddressSpace(addressPrefixes=(str(topology.sites[site].lan),)),
-        gatewayIpAddress=str(addresses.public[site].device),
+        localNetworkAddressSpace=AddressSpace(addressPrefixes=tuple(map(str, spec.known_prefixes))),
+        gatewayIpAddress=str(told or addresses.public[site].device),
     )
     return LocalNetworkGateway(name=site, properties=properties)
 
 
-def _connection(gateway: str, site: str, spec: SiteConnection) -> Connection:
+def _connection(gateway: str, name: str, spec: SiteConnection | VnetConnection) -> Connection:
+    site = remote = None
+    if isinstance(spec, SiteConnection):
+        site = SubResource(id=f"/localNetworkGateways/{name}")
+    else:
+        (other,) = (one for one in spec.gateways if one != gateway)
+        remote = SubResource(id=f"/virtualNetworkGateways/{other}")
     properties = ConnectionProperties(
         virtualNetworkGateway1=SubResource(id=f"/virtualNetworkGateways/{gateway}"),
-        localNetworkGateway2=SubResource(id=f"/localNetworkGateways/{site}"),
-        connectionType="IPsec",
+        virtualNetworkGateway2=remote,
+        localNetworkGateway2=site,
+        connectionType="IPsec" if site else "Vnet2Vnet",
         dpdTimeoutSeconds=spec.dpdTimeoutSeconds,
         sharedKey=spec.sharedKey,
         ipsecPolicies=spec.ipsecPolicies,
     )
-    return Connection(name=site, properties=properties)
+    return Connection(name=name, properties=properties)
 
 
 def _client_plan(topology: Topology, name: str, client: Client, addresses: Addresses) -> ClientPlan:
@@ -144,16 +169,16 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
     return ClientPlan(
         name=name,
         node=name,
-        os=client.os,
+        system=client.system,
         gateway=topology.gateway_of(client),
         access=client.behind,
-        protocols=client.dials,
+        protocols=client.order,
         certificate=name if client.certificate else None,
         user=client.user,
         password=password_of(topology, client),
         radius_root=root_for_profiles(topology, client),
         proxy=(at, proxy.port) if proxy else None,
         sstp_client=client.sstpClient,
-        tls=TlsLimits(client.tls.maximum, client.tls.ciphers) if client.tls else None,
+        tls=TlsLimits(client.tls.maximum, ciphers=client.tls.ciphers) if client.tls else None,
         ike=client.ike,
     )

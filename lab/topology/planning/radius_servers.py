@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from lab.topology.model.steps import Create, Update
 from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.planning.addressing import radius_name
 from lab.topology.planning.plan import CertificatePlan
@@ -19,7 +20,7 @@ from radius.reasons import bare
 if TYPE_CHECKING:
     from lab.topology.model.site_services import RadiusService
     from lab.topology.model.topology import Client, Topology
-    from lab.topology.model.values import IpAddress
+    from lab.topology.model.values import IpAddress, Network
     from lab.topology.planning.addressing import Addresses
     from lab.topology.reading.problems import Path
     from radius.methods import Method
@@ -74,10 +75,7 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
     certificates, factor = node.service.certificates, node.service.secondFactor
     return RadiusSpec(
         address=str(at),
-        clients=tuple(
-            str(topology.vnets[gateway.vnet].subnets[GATEWAY_SUBNET])
-            for gateway in topology.gateways.values()
-        ),
+        clients=tuple(map(str, node.service.clients or _gateway_subnets(topology))),
         methods=node.methods,
         certificate=node.certificate,
         authority=certificates.authority if certificates else None,
@@ -90,6 +88,11 @@ def radius_service(topology: Topology, addresses: Addresses, node: RadiusNode) -
         secret=_secret(topology, at, node),
         users={name: user.password for name, user in node.service.users.items()},
     )
+
+
+def _gateway_subnets(topology: Topology) -> tuple[Network, ...]:
+    vnets = (topology.vnets[gateway.vnet] for gateway in topology.gateways.values())
+    return tuple(vnet.subnets[GATEWAY_SUBNET] for vnet in vnets)
 
 
 def _domain(topology: Topology, node: RadiusNode) -> str | None:
@@ -156,7 +159,28 @@ def _secret(topology: Topology, at: IpAddress, node: RadiusNode) -> SecretStr:
         for server in configuration.servers if configuration else ():
             if server.radiusServerSecret and server.radiusServerAddress == str(at):
                 return server.radiusServerSecret
+    for _, address, secret in secrets_of_changes(topology):
+        if address == str(at):
+            return secret
     return SecretStr(secrets.token_hex(16))
+
+
+def secrets_of_changes(topology: Topology) -> Iterator[tuple[Path, Any, SecretStr]]:
+    """The RADIUS secrets that an `update` or a `create` brings: where, for which address, what."""
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, Update | Create):
+            continue
+        client = step.properties.get("vpnClientConfiguration")
+        client = client if isinstance(client, dict) else {}
+        path: Path = ("expect", index, "properties", "vpnClientConfiguration")
+        rows = client.get("radiusServers")
+        listed = enumerate(rows if isinstance(rows, list) else ())
+        places = [(path, client), *(((*path, "radiusServers", n), row) for n, row in listed)]
+        for place, row in places:
+            secret = row.get("radiusServerSecret") if isinstance(row, dict) else None
+            if isinstance(secret, str):
+                at = row.get("radiusServerAddress")
+                yield (*place, "radiusServerSecret"), at, SecretStr(secret)
 
 
 def radius_certificates(

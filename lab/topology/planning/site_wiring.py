@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import collapse_addresses
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from gateway.arm.rules.addresses import PRIVATE
@@ -24,16 +25,20 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
+from lab.topology.planning.firewall import host_rules, matches
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import directory_service, radius_nodes, radius_service
 from lab.topology.planning.specs import VpnDeviceSpec
 
 if TYPE_CHECKING:
-    from lab.topology.model.sites import Site, SiteConnection, SiteHost
+    from lab.topology.model.sites import Site, SiteConnection, SiteFirewall, SiteHost
     from lab.topology.model.topology import Topology
+    from lab.topology.model.values import IpAddress
     from lab.topology.planning.plan import Kind
     from lab.topology.planning.radius_servers import RadiusNode
     from lab.topology.planning.specs import DnsSpec, ServiceSpec
+
+EVERYTHING = "0.0.0.0/0"
 
 # What is private goes through a tunnel, a private link, or nowhere: it is never hidden behind the
 # device's public address, and on the Internet's side it neither comes nor goes outside IPsec, be it
@@ -64,6 +69,10 @@ table inet p2slab {{
     ct state established,related accept
     drop
   }}
+  chain between {{
+    type filter hook forward priority filter; policy accept;
+{denied}
+  }}
   chain departing {{
     type filter hook postrouting priority srcnat + 10; policy accept;
     oifname "wan" rt ipsec missing ip saddr $private drop
@@ -89,7 +98,8 @@ class Sites:
                 yield self._link(name, site)
             for server in self._servers(name):
                 radius = radius_service(self.topology, self.addresses, server)
-                yield self._in_lan(server.node, "radius", site, (radius,))
+                gateway = site.radius.defaultGateway if site.radius else None
+                yield self._in_lan(server.node, "radius", site, (radius,), gateway)
             if site.directory:
                 controller = directory_service(self.topology, name)
                 yield self._in_lan(directory_name(name), "directory", site, (controller,))
@@ -113,14 +123,20 @@ class Sites:
                 yield Cable(End(node, interface, (near,)), End(link_name(name), end, (far,)))
 
     def routes_of_vnet(self, vnet: str) -> Iterator[Route]:
-        """To the sites behind the VNet's gateways, and over private links."""
+        """To sites and VNets behind the VNet's gateways, and over private links."""
         for name, site in self.topology.sites.items():
             gateway = site.connection and self.topology.gateways.get(site.connection.to)
             if site.connection and gateway and gateway.vnet == vnet:
                 at = self.addresses.private[site.connection.to]
-                yield Route(str(site.lan), str(at))
+                yield from (Route(str(prefix), str(at)) for prefix in site.known_prefixes)
             elif site.privateLink and vnet == self._linked_vnet():
                 yield Route(str(site.lan), str(self.addresses.links[name][0].device))
+        for connection in self.topology.connections.values():
+            for own, other in permutations(connection.gateways):
+                if self.topology.gateways[own].vnet == vnet:
+                    there = self.topology.vnets[self.topology.gateways[other].vnet]
+                    via = str(self.addresses.private[own])
+                    yield from (Route(str(prefix), via) for prefix in there.addressSpace)
 
     def _linked_vnet(self) -> str:
         """The VNet at the other end of private links: rules see to it that there is one only."""
@@ -141,7 +157,7 @@ class Sites:
             bridges=(Bridge("lan", (with_length(router, site.lan),)),),
             routes=(default_route(self.addresses.public[name]), *over_link),
             forwarding=True,
-            nftables=_FIREWALL.format(private=self._private(site)),
+            nftables=_FIREWALL.format(private=self._private(site), denied=_denied(site.firewall)),
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(self.host_names[name], router),
             services=(self._dns(site), *self._vpn(name, site)),
@@ -165,8 +181,11 @@ class Sites:
             ike, esp = _offer(site, site.connection)
             yield VpnDeviceSpec(
                 public=str(self.addresses.public[name].device),
-                peer=str(self.addresses.public[site.connection.to].device),
+                peer=str(site.device.peer or self.addresses.public[site.connection.to].device),
+                local=tuple(map(str, site.device.localPrefixes or (site.lan,))),
+                remote=tuple(map(str, site.device.remotePrefixes or (EVERYTHING,))),
                 lan=str(site.lan),
+                known=tuple(map(str, site.known_prefixes)),
                 ike=ike,
                 esp=esp,
                 shared_key=site.connection.sharedKey,
@@ -193,21 +212,34 @@ class Sites:
         address = self.addresses.private[name]
         router = site.lan.network_address + 1
         dns = dns_service(address, {self.host_names[name]: address}, router)
-        return self._in_lan(name, "host", site, host_services(name, host.serves, dns))
+        node = self._in_lan(name, "host", site, host_services(name, host, dns), host.defaultGateway)
+        return replace(node, nftables=host_rules(host))
 
     def _in_lan(
-        self, name: str, kind: Kind, site: Site, services: tuple[ServiceSpec, ...]
+        self,
+        name: str,
+        kind: Kind,
+        site: Site,
+        services: tuple[ServiceSpec, ...],
+        gateway: IpAddress | None = None,
     ) -> NodePlan:
         router = site.lan.network_address + 1
         address = self.addresses.private[name]
         return NodePlan(
             name,
             kind,
-            routes=(Route("default", str(router)),),
+            routes=(Route("default", str(gateway or router)),),
             nameservers=(str(router),),
             hosts=hosts_file(self.host_names[name], address),
             services=services,
         )
+
+
+def _denied(firewall: SiteFirewall) -> str:
+    sides = {'oifname "lan"': firewall.denyIn, 'iifname "lan"': firewall.denyOut}
+    return "\n".join(
+        f"    {side} {match} drop" for side, entries in sides.items() for match in matches(entries)
+    )
 
 
 def _offer(site: Site, connection: SiteConnection) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -37,7 +37,7 @@ class DnsSpec:
     records: Mapping[str, tuple[str, ...]]
     """Name to addresses."""
     forward: tuple[str, ...] = ()
-    """Servers that know the other names; none: it refuses them."""
+    """Servers that know the other names; none: it says that there are none."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class HttpSpec:
     role: ClassVar[str] = "http"
     text: str
     port: int = 80
+    listen: str = ""
+    """The address; empty: every one."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class EchoSpec:
 
     role: ClassVar[str] = "echo"
     port: int = 7
+    listen: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Iperf3Spec:
 
     role: ClassVar[str] = "iperf3"
     port: int = 5201
+    listen: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,14 @@ class VpnDeviceSpec:
     """Its address on the Internet."""
     peer: str
     """The gateway's public address."""
+    local: tuple[str, ...]
+    """Its selectors: the prefixes behind the device, and"""
+    remote: tuple[str, ...]
+    """those behind the gateway."""
     lan: str
-    """The prefix behind the device."""
+    """The prefix of its LAN."""
+    known: tuple[str, ...]
+    """The prefixes behind it, as the gateway knows them."""
     shared_key: SecretStr = field(repr=False, metadata=SECRET)
     ike: tuple[str, ...] = ()
     """Its IKE proposals; empty: those for Azure's defaults."""

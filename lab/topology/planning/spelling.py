@@ -22,6 +22,8 @@ _REFERENCES: dict[Path, str] = {
     ("vnets", _ANY, "hosts", _ANY, "radius", "certificates", "revoked", _ANY): "clients",
     ("gateways", _ANY, "vnet"): "vnets",
     ("sites", _ANY, "connection", "to"): "gateways",
+    ("connections", _ANY, "virtualNetworkGateway1"): "gateways",
+    ("connections", _ANY, "virtualNetworkGateway2"): "gateways",
     ("sites", _ANY, "radius", "certificates", "authority"): "pki",
     ("sites", _ANY, "radius", "certificates", "revoked", _ANY): "clients",
     ("pki", _ANY, "issuer"): "pki",
@@ -95,12 +97,13 @@ def respelled_step(step: Any, nodes: Spelling) -> Any:
 
 
 def declared_nodes(data: dict[str, Any]) -> Iterator[str]:
-    """All nodes that the file may have: those that it names, and what belongs to them."""
+    """All nodes that the file may have: those that it names, and what belongs to them; and the
+    connections, of which steps speak as they do of sites."""
     for part in ("vnets", "sites"):
         for name in _keys(data, part):
             yield name
             yield from _keys(data, part, name, "hosts")
-    for part in ("gateways", "access", "clients"):
+    for part in ("gateways", "connections", "access", "clients"):
         yield from _keys(data, part)
     yield INTERNET
     yield from map(proxy_name, _keys(data, "access"))

@@ -18,11 +18,12 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.firewall import router_rules
+from lab.topology.planning.firewall import host_rules, router_rules
 from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
+from lab.topology.planning.security_groups import group_rules, virtual_network
 from lab.topology.planning.site_wiring import Sites
 from lab.topology.planning.specs import ProxySpec
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lab.topology.planning.radius_servers import RadiusNode
 
 INTERNET = "internet"
+DEFAULT_MTU = 1500
 DHCP_METRIC = 100
 """Of a client's default route: NetworkManager's. A tunnel's default route comes before it."""
 Names = dict[str, IpAddress]
@@ -77,7 +79,12 @@ class Network:
         for index, (name, pair) in enumerate(self.addresses.public.items()):
             internet = with_length(pair.internet, pair.prefix)
             device = with_length(pair.device, pair.prefix)
-            yield Cable(End(INTERNET, f"net{index}", (internet,)), End(name, "wan", (device,)))
+            access = self.topology.access.get(name)
+            yield Cable(
+                End(INTERNET, f"net{index}", (internet,)),
+                End(name, "wan", (device,)),
+                access.mtu if access else DEFAULT_MTU,
+            )
         for name, vnet in self.topology.vnets.items():
             yield from self._vnet_links(name, vnet)
         yield from self.sites.links()
@@ -153,11 +160,19 @@ class Network:
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
             hosts=hosts_file(self.host_names[name], address),
+            nftables=self._rules(vnet, host),
             services=(
-                *host_services(name, host.serves, dns),
+                *host_services(name, host, dns),
                 *(radius_service(self.topology, self.addresses, server) for server in servers),
             ),
         )
+
+    def _rules(self, vnet: Vnet, host: Host) -> str | None:
+        """Of its subnet's network security group, and its own."""
+        group = vnet.networkSecurityGroups.get(host.subnet)
+        name = next(name for name, one in self.topology.vnets.items() if one is vnet)
+        first = group_rules(group, virtual_network(self.topology, name)) if group else ""
+        return first + (host_rules(host) or "") or None
 
     def _gateway(self, name: str, gateway: Gateway) -> NodePlan:
         vnet = self.topology.vnets[gateway.vnet]

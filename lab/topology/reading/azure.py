@@ -1,7 +1,8 @@
 """Azure's documents in a topology: read, put into the models' form, and traced to their places.
 
 A gateway's document is its `properties`, or a JSON file that it names with `document`. Both may be
-what any of Azure's tools writes (`gateway.arm.canonical`). So are the `properties` of an `update`.
+what any of Azure's tools writes (`gateway.arm.canonical`). So are the `properties` of an `update`
+or a `create`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lab.topology.reading.problems import Located, Path, Problem
 
 MAXIMUM_BYTES = 1_000_000
 _PROPERTIES = "properties"
+_CHANGES = ("update", "create")
 _GET = "save what `az network vnet-gateway show` prints, or the answer of GET"
 
 
@@ -119,7 +121,7 @@ def _gateway(taken: Taken, path: Path, gateway: dict[str, Any], base: FilePath) 
 
 
 def _step(taken: Taken, path: Path, step: Any) -> Any:
-    if not isinstance(step, dict) or verb_of(step) != "update" or _PROPERTIES not in step:
+    if not isinstance(step, dict) or verb_of(step) not in _CHANGES or _PROPERTIES not in step:
         return step
     found = canonical(VirtualNetworkGateway, step[_PROPERTIES], patch=True)
     source = Source(taken.source.file, taken.source.document, (*path, _PROPERTIES))

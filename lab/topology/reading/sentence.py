@@ -27,6 +27,7 @@ _TARGETS = {
     "noCleartext": ("host", "host"),
     "survivesRekey": ("host", "host"),
     "resolves": ("name", "name"),
+    "cannotResolve": ("name", "name"),
 }
 """The keys of a target that is named without a key: for a node's name, and for anything else."""
 _TARGET = re.compile(r"(?P<what>.+?)(?::(?P<port>[0-9]{1,9}))?")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path as FilePath
 
 from gateway.arm.rules.certificates import certificate_flaw, root_flaw
-from lab.topology.model.steps import Update
+from lab.topology.model.steps import Create, Update
 from lab.topology.model.topology import Topology
 from lab.topology.reading.identities import Files, read_identity
 from lab.topology.reading.problems import Problem
@@ -36,9 +36,10 @@ def uploaded_root_problems(topology: Topology, base: FilePath) -> Iterator[Probl
 
 
 def _uploaded(topology: Topology) -> Iterator[str]:
-    """Authorities of the user's own that are uploaded, at first or by an update."""
+    """Authorities of the user's own that are uploaded, at first or by a change."""
     documents = [gateway.properties.model_dump_json() for gateway in topology.gateways.values()]
-    documents += [str(step.properties) for step in topology.expect if isinstance(step, Update)]
+    changes = (step for step in topology.expect if isinstance(step, Update | Create))
+    documents += [str(step.properties) for step in changes]
     for name, authority in topology.pki.items():
         named = f"${{{name}.publicCertData}}"
         if authority.certificate and any(named in document for document in documents):

@@ -20,8 +20,10 @@ from lab.topology.rules import (
     names,
     prefixes,
     radius,
+    security_groups,
     sites,
     steps,
+    systems,
     throughput,
     unused,
     warnings,
@@ -34,8 +36,10 @@ _TABLES: Iterable[Iterable[Rule]] = (
     prefixes.RULES,
     certificates.RULES,
     clients.RULES,
+    systems.RULES,
     gateways.RULES,
     sites.RULES,
+    security_groups.RULES,
     radius.RULES,
     directories.RULES,
     steps.RULES,
@@ -45,7 +49,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
 )
 
 
-_RUNNING: Iterable[Rule] = (*steps.RUNNING, *faults.RUNNING)
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING)
 
 
 def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:

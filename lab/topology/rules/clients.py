@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import listing
+from lab.topology.model.tls import OPENSSL_NAMES
 from lab.topology.model.topology import Client, Topology
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.radius_servers import password_of
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
-_OPTIONS: dict[str, VpnProtocol] = {"ike": "IkeV2", "sstpClient": "SSTP", "tls": "SSTP"}
+_OPTIONS: dict[str, VpnProtocol] = {"ike": "IkeV2", "sstpClient": "SSTP"}
 
 
 def gateway_of(topology: Topology, client: Client | None) -> str | None:
@@ -22,7 +23,7 @@ def gateway_of(topology: Topology, client: Client | None) -> str | None:
 
 
 def options_need_their_protocol(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """`ike`, `tls` and `sstpClient` are options of one protocol each."""
+    """`ike` and `sstpClient` are options of one protocol each."""
     for name, client in topology.clients.items():
         for key, protocol in _OPTIONS.items():
             if key in client.model_fields_set and protocol not in client.dials:
@@ -31,17 +32,44 @@ def options_need_their_protocol(topology: Topology, _declared: Declared) -> Iter
                 yield Problem(path, message, f"it dials {listing(client.dials)}; leave {key} out")
 
 
-def cipher_suites_need_the_python_client(
-    topology: Topology, _declared: Declared
-) -> Iterator[Problem]:
-    """sstpc sets its own list and ignores OpenSSL's configuration (measured, 1.0.18)."""
+def tls_is_spoken(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """`tls` limits SSTP, OpenVPN, and the EAP-TLS of IkeV2, which a password does without."""
     for name, client in topology.clients.items():
-        if client.tls and client.tls.ciphers and client.sstpClient == "sstpc":
+        if client.tls and client.user and set(client.dials) == {"IkeV2"}:
             yield Problem(
-                ("clients", name, "tls", "ciphers"),
-                "sstpc chooses its cipher suites itself",
-                "add `sstpClient: python` to this client",
+                ("clients", name, "tls"),
+                f"{name!r} dials IkeV2 with a password, which needs no TLS, so tls has no effect",
+                "leave tls out",
             )
+
+
+def cipher_suites_can_be_offered(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """sstpc sets its own list and ignores OpenSSL's configuration (measured, 1.0.18); openvpn and
+    charon offer only what their libraries have."""
+    for name, client in topology.clients.items():
+        path: Path = ("clients", name, "tls", "ciphers")
+        suites = client.tls.ciphers if client.tls else ()
+        dialled = _dialled(topology, client)
+        if suites and client.sstpClient == "sstpc" and "SSTP" in dialled:
+            message = "sstpc chooses its cipher suites itself"
+            yield Problem(path, message, "add `sstpClient: python` to this client")
+        lacking = [suite for suite in suites if suite not in OPENSSL_NAMES]
+        over = [protocol for protocol in ("IkeV2", "OpenVPN") if protocol in dialled]
+        if lacking and over:
+            yield Problem(
+                path,
+                f"{name!r} cannot offer {listing(lacking)} over {listing(over)}: current libraries "
+                "have no such cipher suite",
+                "use AES, or `protocols: [SSTP]` and `sstpClient: python`",
+            )
+
+
+def _dialled(topology: Topology, client: Client) -> tuple[VpnProtocol, ...]:
+    """What it dials of what its gateway offers, as far as that is known."""
+    gateway = topology.gateways.get(topology.gateway_of(client)) if topology.gateways else None
+    configuration = gateway.properties.vpnClientConfiguration if gateway else None
+    offered = (configuration and configuration.vpnClientProtocols) or client.dials
+    return tuple(p for p in client.dials if p in offered) or client.dials
 
 
 def pppd_can_type_the_password(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -49,11 +77,11 @@ def pppd_can_type_the_password(topology: Topology, _declared: Declared) -> Itera
     2.4.9): it has no characters beyond Latin-1."""
     for name, client in topology.clients.items():
         password = password_of(topology, client)
-        if not password or client.sstpClient != "sstpc" or "SSTP" not in client.dials:
+        if not password or client.sstpClient != "sstpc":
             continue
         typed = password.get_secret_value().encode("latin-1", "replace")
         exact = typed.decode("latin-1") == password.get_secret_value()
-        if _offers_sstp(topology, client) and not (exact and len(typed) <= _LONGEST_OF_PPPD):
+        if "SSTP" in _dialled(topology, client) and not (exact and len(typed) <= _LONGEST_OF_PPPD):
             key = "password" if client.password else "user"
             yield Problem(
                 ("clients", name, key),
@@ -66,14 +94,9 @@ def pppd_can_type_the_password(topology: Topology, _declared: Declared) -> Itera
 _LONGEST_OF_PPPD = 255
 
 
-def _offers_sstp(topology: Topology, client: Client) -> bool:
-    gateway = topology.gateways.get(topology.gateway_of(client)) if topology.gateways else None
-    configuration = gateway.properties.vpnClientConfiguration if gateway else None
-    return configuration is None or "SSTP" in (configuration.vpnClientProtocols or ("SSTP",))
-
-
 RULES = (
     options_need_their_protocol,
-    cipher_suites_need_the_python_client,
+    tls_is_spoken,
+    cipher_suites_can_be_offered,
     pppd_can_type_the_password,
 )

@@ -10,6 +10,7 @@ from lab.topology.reading.problems import Path, in_the_file
 
 _KINDS = {
     "gateways": "a gateway",
+    "connections": "a connection",
     "access": "an access network",
     "clients": "a client",
 }
@@ -23,10 +24,11 @@ class Declared:
     vnets: dict[str, frozenset[str]]
     """VNet to its subnets."""
     nodes: tuple[tuple[str, str, Path], ...]
-    """Name, kind and path of every node in the file."""
+    """Name, kind and path of every node and every connection in the file."""
     hosts: frozenset[str]
     gateways: frozenset[str]
     sites: frozenset[str]
+    connections: frozenset[str]
     access: frozenset[str]
     clients: frozenset[str]
     pki: frozenset[str]
@@ -49,6 +51,7 @@ class Declared:
             hosts=frozenset().union(*(_names(place, "hosts") for place in with_hosts)),
             gateways=_names(data, "gateways"),
             sites=frozenset(sites),
+            connections=_names(data, "connections"),
             access=_names(data, "access"),
             clients=_names(data, "clients"),
             pki=_names(data, "pki"),

@@ -33,11 +33,16 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
     servers = [node.node for node in radius_nodes(topology)]
     connected = [name for name, site in topology.sites.items() if site.connection]
     directories = [name for name, site in topology.sites.items() if site.directory]
+    others: dict[FaultName, tuple[list[str], str]] = {
+        "directory-down": (directories, "site with a directory"),
+        "gateway-down": (list(topology.gateways), "gateway"),
+        "zone-down": (list(topology.gateways), "gateway"),
+    }
     for path, step in _all(topology):
         if step.fault in _OF_TUNNELS:
-            yield from _one_of(path, step, connected, "site with a connection")
-        elif step.fault == "directory-down":
-            yield from _one_of(path, step, directories, "site with a directory")
+            yield from _of_a_tunnel(path, step, topology, connected)
+        elif step.fault in others:
+            yield from _one_of(path, step, *others[step.fault])
         elif step.fault == "one-server-dead":
             yield from _has_a_second(topology, path, step, servers)
         else:
@@ -47,6 +52,15 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
             yield Problem((*path, "by"), f"{step.fault} has no delay", "leave `by` out")
         elif step.by is None and step.fault == "radius-slow":
             yield Problem(path, "radius-slow needs a delay", "add `by: 5s`")
+
+
+def _of_a_tunnel(
+    path: Path, step: steps.Fault, topology: Topology, sites: list[str]
+) -> Iterator[Problem]:
+    if step.fault == "s2s-cut":
+        yield from _one_of(path, step, [*sites, *topology.connections], "connection")
+    else:
+        yield from _one_of(path, step, sites, "site with a connection")
 
 
 def _has_a_second(

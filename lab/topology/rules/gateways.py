@@ -41,21 +41,37 @@ def azure_accepts_the_document(topology: Topology, declared: Declared) -> Iterat
 
 
 def refusals(
-    topology: Topology, name: str, properties: GatewayProperties, path: Path
+    topology: Topology,
+    name: str,
+    properties: GatewayProperties,
+    path: Path,
+    *,
+    former: GatewayProperties | None = None,
+    prefixes: tuple[str, ...] = (),
+    connections: int = 0,
 ) -> Iterator[Problem]:
-    """Violations of Azure's rules in the gateway document at the path."""
+    """Violations of Azure's rules in the gateway document at the path.
+
+    `former` is the document that it replaces; the gateway keeps that many connections, which lead
+    to the prefixes.
+    """
     gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
     vnet = topology.vnets.get(gateway.vnet)
-    prefixes = tuple(map(str, vnet.addressSpace)) if vnet else ()
+    own = tuple(map(str, vnet.addressSpace)) if vnet else ()
+    before = VirtualNetworkGateway(name=name, properties=former) if former else None
     found = violations(
-        resource, Network(prefixes), placeholders=True, deployment=gateway.deploymentModel
+        resource,
+        Network(own, prefixes, connections),
+        placeholders=True,
+        deployment=gateway.deploymentModel,
+        former=before,
     )
     yield from _no_roots(topology, properties, path)
     for violation in found:
         source = f" ({violation.source})" if violation.source.startswith("seed: ") else ""
         remedy = violation.remedy + source
-        if violation.source == LAB and violation.path in _OPTIONAL:
+        if violation.source == LAB and violation.path in _OPTIONAL and path[0] == "gateways":
             remedy += f", or go on without it: `ignore: [{violation.path[0]}]`"
         yield Problem((*path, *violation.path), violation.message, remedy)
 

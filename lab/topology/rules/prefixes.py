@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Literal, TypeVar
 
 from gateway.arm.rules.addresses import NOT_HANDED_OUT
@@ -51,6 +51,8 @@ class _Claim:
     tunnel."""
     public: bool = False
     """An access network without NAT: gateways and the Internet see its addresses."""
+    connected: frozenset[str] = frozenset()
+    """The VNets that have routes to it by a VNet-to-VNet connection."""
 
     def __str__(self) -> str:
         whose = {
@@ -65,18 +67,41 @@ class _Claim:
 def _claims(topology: Topology) -> Iterator[_Claim]:
     for name, vnet in topology.vnets.items():
         for index, prefix in enumerate(vnet.addressSpace):
-            yield _Claim("vnet", name, prefix, ("vnets", name, "addressSpace", index), name)
+            path: Path = ("vnets", name, "addressSpace", index)
+            yield _Claim("vnet", name, prefix, path, name, connected=_connected(topology, name))
     for name, site in topology.sites.items():
-        yield _Claim("site", name, site.lan, ("sites", name, "lan"), _realm(topology, site))
+        yield from _site_claims(topology, name, site)
     for name, access in topology.access.items():
         if access.lan:
-            path: Path = ("access", name, "lan")
+            path = ("access", name, "lan")
             yield _Claim("lan", name, access.lan, path, public=not access.nat)
     for name, gateway in topology.gateways.items():
         where: Path = ("gateways", name, "properties", "vpnClientConfiguration")
         where = (*where, "vpnClientAddressPool", "addressPrefixes")
         for index, prefix in enumerate(pool(topology, name)):
             yield _Claim("pool", name, prefix, (*where, index), gateway.vnet)
+
+
+def _site_claims(topology: Topology, name: str, site: Site) -> Iterator[_Claim]:
+    """What the VNet has routes to, and a LAN that it does not know of."""
+    path: Path = ("sites", name)
+    realm = _realm(topology, site)
+    told = site.connection.localNetworkGateway.addressPrefixes if site.connection else None
+    if told is None:
+        yield _Claim("site", name, site.lan, (*path, "lan"), realm)
+        return
+    yield _Claim("site", name, site.lan, (*path, "lan"))
+    where = (*path, "connection", "localNetworkGateway", "addressPrefixes")
+    for index, prefix in enumerate(told):
+        yield _Claim("site", name, prefix, (*where, index), realm)
+
+
+def _connected(topology: Topology, vnet: str) -> frozenset[str]:
+    pairs = (
+        tuple(topology.gateways[name].vnet for name in one.gateways if name in topology.gateways)
+        for one in topology.connections.values()
+    )
+    return frozenset(other for pair in pairs if vnet in pair for other in pair) - {vnet}
 
 
 def _realm(topology: Topology, site: Site) -> str:
@@ -87,8 +112,8 @@ def _realm(topology: Topology, site: Site) -> str:
 
 
 def prefixes_that_meet_do_not_overlap(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """Prefixes that one router has to tell apart. VNets do not meet, and nobody outside sees a
-    network behind NAT; Azure's rules check a pool against its own VNet."""
+    """Prefixes that one router has to tell apart. VNets meet by a connection only, and nobody
+    outside sees a network behind NAT; Azure's rules check a pool against its own VNet."""
     claims = [(claim.prefix, claim) for claim in _claims(topology)]
     for first, second in _clashes(claims, lambda one, two: not _meeting_place(one, two)):
         yield Problem(
@@ -106,6 +131,9 @@ def _meeting_place(first: _Claim, second: _Claim) -> str:
         return "" if hidden else "an access network without NAT is seen by everybody"
     if first.realm and first.realm == second.realm and kinds not in ({"pool"}, {"pool", "vnet"}):
         return f"the VNet {first.realm!r} has routes to both"
+    for one, other in permutations((first, second)):
+        if other.realm in one.connected:
+            return f"the VNet {other.realm!r} has routes to both"
     return ""
 
 

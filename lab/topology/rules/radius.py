@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gateway.arm.secrets import secrets_in
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
-from lab.topology.planning.radius_servers import password_of, radius_nodes
+from lab.topology.planning.radius_servers import password_of, radius_nodes, secrets_of_changes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 from radius.freeradius_sections import can_be_quoted
@@ -111,6 +111,8 @@ def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[
         path: Path = ("gateways", name, "properties", "vpnClientConfiguration")
         client = gateway.properties.vpnClientConfiguration
         given |= {(*path, *place): secret for place, secret in secrets_in(client)}
+    if nodes:
+        given |= {place: secret for place, _, secret in secrets_of_changes(topology)}
     for path, secret in given.items():
         if secret and not can_be_quoted(secret.get_secret_value()):
             yield Problem(

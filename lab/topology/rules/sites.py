@@ -1,14 +1,32 @@
-"""On-premises sites: their connections and private links."""
+"""On-premises sites and their private links, and the connections of gateways."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 
-from gateway.arm.resource import NOT_YET
+from gateway.arm.resource import NOT_YET, GatewayProperties
 from gateway.arm.rules.ipsec import connection_policies
-from gateway.arm.sku import MOST_TUNNELS, SKUS
+from gateway.arm.sku import SKUS, more_tunnels
 from lab.choices import did_you_mean
+from lab.topology.model.sites import (
+    LocalNetworkGateway,
+    Site,
+    SiteConnection,
+    VnetConnection,
+    VpnDevice,
+)
 from lab.topology.model.topology import Topology
+from lab.topology.model.values import IpAddress, Network
+from lab.topology.planning.addressing import (
+    SITE_PAIRS,
+    NoRoomError,
+    overlap,
+    pairs,
+    pool,
+    radius_name,
+    site_addresses,
+)
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
@@ -24,44 +42,192 @@ def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterat
             yield Problem(path, f"there is no gateway {site.connection.to!r}", remedy)
             continue
         gateway = topology.gateways.get(site.connection.to)
-        if gateway and gateway.properties.vpnType == "PolicyBased":
-            yield Problem(
-                path, f"a connection of a PolicyBased gateway: {NOT_YET}", "use RouteBased"
-            )
         if gateway:
-            policies = site.connection.ipsecPolicies
-            for found in connection_policies(policies, gateway.properties):
+            for found in connection_refusals(site.connection, gateway.properties):
                 yield Problem((*path[:-1], *found.path), found.message, found.remedy)
 
 
+def connection_refusals(
+    connection: SiteConnection | VnetConnection, gateway: GatewayProperties
+) -> Iterator[Problem]:
+    """What is wrong with a connection of such a gateway; paths start at the connection."""
+    if gateway.vpnType == "PolicyBased":
+        message = f"a connection of a PolicyBased gateway: {NOT_YET}"
+        path: Path = ("to",) if isinstance(connection, SiteConnection) else ()
+        yield Problem(path, message, "use RouteBased")
+    for found in connection_policies(connection.ipsecPolicies, gateway):
+        yield Problem(found.path, found.message, found.remedy)
+
+
+def vnets_are_connected_once(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A VNet-to-VNet connection has two gateways, which suit it."""
+    seen: dict[frozenset[str], str] = {}
+    for name, connection in topology.connections.items():
+        path: Path = ("connections", name)
+        yield from _ends(topology, declared, name, connection)
+        first, second = connection.gateways
+        both = frozenset(connection.gateways)
+        if first == second:
+            message = f"{first!r} twice: a gateway has no tunnel to itself"
+            yield Problem((*path, "virtualNetworkGateway2"), message, "name another VNet's gateway")
+        elif both in seen:
+            message = f"{seen[both]} already connects {first} and {second}"
+            yield Problem((*path, "virtualNetworkGateway2"), message, "leave one of them out")
+        seen.setdefault(both, name)
+
+
+def _ends(
+    topology: Topology, declared: Declared, name: str, connection: VnetConnection
+) -> Iterator[Problem]:
+    path: Path = ("connections", name)
+    for key in ("virtualNetworkGateway1", "virtualNetworkGateway2"):
+        gateway = getattr(connection, key)
+        if gateway not in declared.gateways:
+            remedy = did_you_mean(gateway, declared.gateways)
+            yield Problem((*path, key), f"there is no gateway {gateway!r}", remedy)
+        elif gateway in topology.gateways:
+            properties = topology.gateways[gateway].properties
+            for found in connection_refusals(connection, properties):
+                message = f"{gateway}: {found.message}"
+                yield Problem((*path, *found.path), message, found.remedy)
+
+
 def tunnels_fit_the_sku(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """A gateway has at most its SKU's number of site-to-site tunnels (the seed's table)."""
+    """A gateway has at most its SKU's number of tunnels, to sites and VNets together (the seed's
+    column S2S/VNet-to-VNet)."""
     for name, gateway in topology.gateways.items():
         sku = SKUS[gateway.properties.sku.name]
-        sites = [
-            site
-            for site, spec in topology.sites.items()
-            if spec.connection and spec.connection.to == name
-        ]
-        for site in sites[sku.site_to_site_tunnels :]:
+        connections = list(topology.connections_of(name).items())
+        for own, connection in connections[sku.site_to_site_tunnels :]:
             yield Problem(
-                ("sites", site, "connection", "to"),
+                ("sites", own, "connection", "to")
+                if isinstance(connection, SiteConnection)
+                else ("connections", own),
                 f"the {sku.name} SKU allows {sku.site_to_site_tunnels} site-to-site tunnels",
-                "use a larger SKU, or fewer sites"
-                if sku.site_to_site_tunnels < MOST_TUNNELS
-                else "use fewer sites",
+                more_tunnels(sku),
             )
 
 
 def a_device_needs_a_connection(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Without a connection the VPN device proposes nothing."""
     for name, site in topology.sites.items():
-        if site.ike and not site.connection and declared.whole("sites", name):
+        for key, given in (("ike", site.ike), ("device", site.device != VpnDevice())):
+            if given and not site.connection and declared.whole("sites", name):
+                yield Problem(
+                    ("sites", name, key),
+                    f"{name!r} has no connection, so {key} has no effect",
+                    f"add a `connection`, or leave {key} out",
+                )
+
+
+def tunnels_are_in_ipv4(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Addresses of VPN devices and gateways, and prefixes behind them."""
+    for name, site in topology.sites.items():
+        for path, value in _tunnel_ends(site):
+            if value.version != 4:
+                yield Problem(
+                    ("sites", name, *path),
+                    f"{value} is IPv6, and site-to-site tunnels of this lab are IPv4",
+                    "give one of IPv4",
+                )
+
+
+def _tunnel_ends(site: Site) -> Iterator[tuple[Path, IpAddress | Network]]:
+    device = site.device
+    told = site.connection.localNetworkGateway if site.connection else LocalNetworkGateway()
+    local: Path = ("connection", "localNetworkGateway")
+    addresses = {
+        ("device", "peer"): device.peer,
+        (*local, "gatewayIpAddress"): told.gatewayIpAddress,
+    }
+    prefixes = {
+        ("device", "localPrefixes"): device.localPrefixes,
+        ("device", "remotePrefixes"): device.remotePrefixes,
+        (*local, "addressPrefixes"): told.addressPrefixes,
+    }
+    yield from ((path, address) for path, address in addresses.items() if address)
+    for path, several in prefixes.items():
+        yield from (((*path, index), prefix) for index, prefix in enumerate(several or ()))
+
+
+def selectors_are_whole(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The gateway needs an address in what both sides have in common (kernel-libipsec), and has one
+    in each prefix of its VNet and its pool."""
+    for name, site in topology.sites.items():
+        gateway = topology.gateways.get(site.connection.to) if site.connection else None
+        vnet = topology.vnets.get(gateway.vnet) if gateway else None
+        if not site.connection or not gateway or not vnet or not declared.whole("vnets"):
+            continue
+        whole = (*vnet.addressSpace, *pool(topology, site.connection.to))
+        for index, prefix in enumerate(site.device.remotePrefixes or ()):
+            around = [one for one in whole if overlap(one, prefix)]
+            if any(one.prefixlen < prefix.prefixlen for one in around):
+                yield Problem(
+                    ("sites", name, "device", "remotePrefixes", index),
+                    f"{prefix} is a part of {around[0]}: this lab has no tunnels for parts",
+                    f"give {around[0]}, or a prefix outside of it",
+                )
+
+
+def devices_have_addresses_of_their_own(
+    topology: Topology, declared: Declared
+) -> Iterator[Problem]:
+    """A gateway has one tunnel to an address (gateway.arm.rules.connections)."""
+    if not declared.whole("sites") or not declared.whole("gateways"):
+        return
+    try:
+        true = pairs(SITE_PAIRS, topology.sites)
+    except NoRoomError:
+        return  # lab.topology.rules.prefixes says so
+    taken: dict[tuple[str, str], str] = {}
+    connected = {name: site.connection for name, site in topology.sites.items() if site.connection}
+    # Those that are left out come first: theirs is the address that nobody chose.
+    for name, spec in sorted(
+        connected.items(), key=lambda one: one[1].localNetworkGateway.gatewayIpAddress is not None
+    ):
+        address = spec.localNetworkGateway.gatewayIpAddress or true[name].device
+        other = taken.setdefault((spec.to, str(address)), name)
+        if other != name:
             yield Problem(
-                ("sites", name, "ike"),
-                f"{name!r} has no connection, so ike has no effect",
-                "add a `connection`, or leave ike out",
+                ("sites", name, "connection", "localNetworkGateway", "gatewayIpAddress"),
+                f"{spec.to} has a tunnel to {address} already, that of {other!r}",
+                "give an address that no other site has",
             )
+
+
+def default_gateways_are_neighbours(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A computer reaches its default gateway in the LAN; it may be one that nobody has."""
+    for name, site in topology.sites.items():
+        if not declared.whole("sites", name):
+            continue
+        with suppress(NoRoomError):  # lab.topology.rules.prefixes says so
+            own = site_addresses(name, site)
+            for path, gateway, nodes in _default_gateways(name, site):
+                yield from _not_a_neighbour(path, gateway, site.lan, {own[node] for node in nodes})
+
+
+def _default_gateways(name: str, site: Site) -> Iterator[tuple[Path, IpAddress, tuple[str, ...]]]:
+    """Path, address, and the nodes that have it."""
+    for host, spec in site.hosts.items():
+        if spec.defaultGateway:
+            yield ("sites", name, "hosts", host, "defaultGateway"), spec.defaultGateway, (host,)
+    if site.radius and site.radius.defaultGateway:
+        second = (radius_name(name, second=True),) if site.radius.second else ()
+        path: Path = ("sites", name, "radius", "defaultGateway")
+        yield path, site.radius.defaultGateway, (radius_name(name), *second)
+
+
+def _not_a_neighbour(
+    path: Path, gateway: IpAddress, lan: Network, own: Container[IpAddress]
+) -> Iterator[Problem]:
+    if gateway not in lan or gateway in (lan[0], lan[-1]):
+        yield Problem(
+            path,
+            f"{gateway} is no computer's address in {lan}",
+            f"from {lan[1]}, the VPN device's, to {lan[-2]}",
+        )
+    elif gateway in own:
+        yield Problem(path, f"{gateway} is its own address", "give another of the LAN")
 
 
 def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -80,7 +246,12 @@ def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator
 
 RULES = (
     connections_have_a_gateway,
+    vnets_are_connected_once,
     tunnels_fit_the_sku,
     a_device_needs_a_connection,
+    tunnels_are_in_ipv4,
+    selectors_are_whole,
+    devices_have_addresses_of_their_own,
+    default_gateways_are_neighbours,
     a_private_link_is_alone,
 )

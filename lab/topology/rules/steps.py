@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.arm.canonical import canonical
-from gateway.arm.resource import VirtualNetworkGateway
+from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.choices import did_you_mean
+from lab.merge import merge
 from lab.topology.model import steps
 from lab.topology.model.topology import Client, Topology
 from lab.topology.planning.addressing import link_name, proxy_name
@@ -23,13 +24,18 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.clients import gateway_of
 from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
+from lab.topology.rules.sites import connection_refusals
 from radius.reasons import bare
 
 _Reach = steps.Reaches | steps.CannotReach
-_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves)
+_ANY_NODE = (steps.Reaches, steps.CannotReach, steps.Resolves, steps.CannotResolve)
 _ELSEWHERE: tuple[type, ...] = (steps.Throughput, steps.Fault, steps.EndFault, *steps.SECOND_FACTOR)
 """Steps whose names other rules check."""
-_GATEWAY = (steps.Update,)
+_GATEWAY = (steps.Update, steps.Delete, steps.Create)
+_AT_A_GATEWAY = (steps.Connects, steps.Revoke, steps.Reinstate, steps.Disconnect,
+                 steps.RadiusInTunnel)  # fmt: skip
+"""Steps of a client that ask the gateway for something."""
+_CHANGES = (steps.Update, steps.Create)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
 
 
@@ -58,7 +64,7 @@ def _subjects(
     if isinstance(step, _GATEWAY):
         return "gateway", declared.gateways
     if isinstance(step, steps.Tunnel):
-        return "site", declared.sites
+        return "site or connection", declared.sites | declared.connections
     return "client", declared.clients
 
 
@@ -113,13 +119,15 @@ def _cannot_dial(
     path: Path, name: str, client: Client, step: steps.Connects | steps.Refused
 ) -> Iterator[Problem]:
     asked = {"over": step.over, "after": step.after if isinstance(step, steps.Connects) else None}
+    if isinstance(step, steps.Refused) and step.because in ("system", "administrator"):
+        return  # that it cannot is what is expected
     for key, protocol in asked.items():
         if protocol and protocol not in client.dials:
             yield Problem(
                 (*path, key),
                 f"{name!r} cannot dial {protocol}",
-                f"{'its protocols are' if client.protocols else f'{client.os} dials'} "
-                f"{', '.join(client.dials)}",
+                f"{'its protocols are' if client.protocols else f'{client.system} dials'} "
+                f"{', '.join(client.dials) or 'nothing'}",
             )
 
 
@@ -127,8 +135,8 @@ def _not_offered(
     path: Path, topology: Topology, client: Client, step: steps.Connects
 ) -> Iterator[Problem]:
     gateway = topology.gateways.get(gateway_of(topology, client) or "")
-    if gateway is None or any(isinstance(other, steps.Update) for other in topology.expect):
-        return  # an update may enable it later
+    if gateway is None or any(isinstance(other, _CHANGES) for other in topology.expect):
+        return  # a change may enable it later
     configuration = gateway.properties.vpnClientConfiguration
     offered = configuration.vpnClientProtocols if configuration else ()
     for key, protocol in (("over", step.over), ("after", step.after)):
@@ -142,7 +150,7 @@ def _not_offered(
 
 def _wrong_order(path: Path, name: str, client: Client, step: steps.Connects) -> Iterator[Problem]:
     order = client.dials
-    if step.over is None and step.after == order[-1]:
+    if step.over is None and order and step.after == order[-1]:
         yield Problem(
             path, f"{name!r} tries nothing after {step.after}", f"its order is {', '.join(order)}"
         )
@@ -166,6 +174,9 @@ def reaching_needs_a_target(topology: Topology, declared: Declared) -> Iterator[
             yield Problem(path, f"{given} given", "give one: a node's name, or any address or name")
         if step.protocol == "icmp" and step.port is not None:
             yield Problem((*path, "port"), "ICMP has no ports", "leave it out")
+        if step.protocol != "icmp" and step.bytes is not None:
+            yield Problem((*path, "bytes"), "the size is that of an ICMP packet",
+                          "add `protocol: icmp`, or leave `bytes` out")  # fmt: skip
         if step.protocol != "icmp" and step.port is None:
             yield Problem(path, f"{step.protocol.upper()} needs a port", "add `port: 80`")
 
@@ -236,79 +247,140 @@ def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iter
             )
 
 
-def updates_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """Azure accepts each update, merged into the gateway's document at that time."""
-    documents = {
-        name: with_secrets(
-            gateway.properties.model_dump(mode="json", exclude_unset=True),
-            secrets_in(gateway.properties),
-        )
+def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Azure accepts each change of a gateway, in its state at that time; a deleted gateway takes
+    part in nothing."""
+    files = {
+        name: gateway.properties
         for name, gateway in topology.gateways.items()
         if declared.whole("gateways", name)
     }
+    standing: dict[str, GatewayProperties] = dict(files)
     for index, step in enumerate(topology.expect):
-        if isinstance(step, steps.Update) and step.update in documents:
-            merged = merge(documents[step.update], step.properties)
-            path: Path = ("expect", index, "properties")
-            taken_out = merge(documents[step.update], step.properties, keep_null=True)
-            yield from _unknown_keys(step.update, taken_out, path)
-            documents[step.update] = merged
-            wrong = list(
-                unknown_placeholders(step.properties, path, certificate_names(topology, declared))
-            )
-            yield from wrong
-            if not wrong:
-                yield from _refused(topology, step.update, merged, path)
+        path: Path = ("expect", index)
+        gateways = [name for name in _gateways_of(topology, step) if name in files]
+        creates = isinstance(step, steps.Create)
+        unfit = [name for name in gateways if creates is (name in standing)]
+        if unfit or not gateways:
+            yield from (_state_forbids(path, step, name) for name in unfit)
+            continue
+        (gateway, *_) = gateways
+        if isinstance(step, steps.Delete):
+            del standing[gateway]
+        elif isinstance(step, steps.Update | steps.Create):
+            base = standing.get(gateway, files[gateway])
+            changed = _Change(topology, declared, gateway, standing.get(gateway))
+            found = yield from changed.judge(base, step.properties, (*path, "properties"))
+            if found or gateway not in standing:
+                standing[gateway] = found or base
 
 
-def updates_name_certificates(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The placeholders in an update are certificates of the topology."""
-    known = certificate_names(topology, declared)
-    for index, step in enumerate(topology.expect):
-        if isinstance(step, steps.Update):
-            yield from unknown_placeholders(step.properties, ("expect", index, "properties"), known)
+def _gateways_of(topology: Topology, step: BaseModel) -> tuple[str, ...]:
+    """The gateway that the step changes, or those that must be there for it."""
+    verb = steps.verb_of(step) or ""
+    name: str = getattr(step, verb)
+    if isinstance(step, _GATEWAY):
+        return (name,)
+    if isinstance(step, steps.Tunnel):
+        return tuple(g for g in topology.gateways if name in topology.connections_of(g))
+    if isinstance(step, _AT_A_GATEWAY) and name in topology.clients:
+        named = topology.clients[name].gateway
+        return (named,) if named else tuple(topology.gateways)[:1]
+    return ()
 
 
-def _refused(
-    topology: Topology, gateway: str, document: dict[str, Any], path: Path
-) -> Iterator[Problem]:
-    found = canonical(VirtualNetworkGateway, {"name": gateway, "properties": document})
-    try:
-        resource = VirtualNetworkGateway.model_validate(found.document)
-    except ValidationError as error:
-        whole = {"gateways": {gateway: {"properties": document}}}
+def _state_forbids(path: Path, step: BaseModel, gateway: str) -> Problem:
+    verb = steps.verb_of(step) or ""
+    if isinstance(step, steps.Create):
+        remedy = f"`delete: {gateway}` before it, or use `update`"
+        return Problem((*path, verb), f"the gateway {gateway!r} exists by then", remedy)
+    remedy = f"`create: {gateway}` before it"
+    return Problem((*path, verb), f"the gateway {gateway!r} is deleted by then", remedy)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A change of a gateway; `former`: its document before, None if it is created."""
+
+    topology: Topology
+    declared: Declared
+    gateway: str
+    former: GatewayProperties | None
+
+    def judge(
+        self, base: GatewayProperties, patch: dict[str, Any], path: Path
+    ) -> Generator[Problem, None, GatewayProperties | None]:
+        """What is wrong with the base into which the patch is merged; returns the document, if
+        nothing is."""
+        document = with_secrets(base.model_dump(mode="json", exclude_unset=True), secrets_in(base))
+        yield from self._unknown_keys(merge(document, patch, keep_null=True), path)
+        names = certificate_names(self.topology, self.declared)
+        unknown = list(unknown_placeholders(patch, path, names))
+        yield from unknown
+        if unknown:
+            return None
+        whole = {"name": self.gateway, "properties": merge(document, patch)}
+        found = canonical(VirtualNetworkGateway, whole)
+        try:
+            resource = VirtualNetworkGateway.model_validate(found.document)
+        except ValidationError as error:
+            yield from self._problems(error, whole["properties"], path)
+            return None
+        refused = list(self._refused(resource.properties, path))
+        yield from refused
+        return None if refused else resource.properties
+
+    def _unknown_keys(self, document: dict[str, Any], path: Path) -> Iterator[Problem]:
+        """Keys that the patch takes out, and that no document has; others are found in the
+        result."""
+        try:
+            VirtualNetworkGateway.model_validate({"name": self.gateway, "properties": document})
+        except ValidationError as error:
+            for problem in self._problems(error, document, path, taken_out=True):
+                yield replace(problem, at_key=True)
+
+    def _problems(
+        self,
+        error: ValidationError,
+        document: dict[str, Any],
+        path: Path,
+        *,
+        taken_out: bool = False,
+    ) -> Iterator[Problem]:
+        """The errors in the document as problems of the patch; `taken_out`: only unknown keys
+        that are null."""
+        whole = {"gateways": {self.gateway: {"properties": document}}}
         for one in error.errors(include_url=False):
-            one["loc"] = ("gateways", gateway, *one["loc"])
+            if taken_out and (one["type"] != "extra_forbidden" or one["input"] is not None):
+                continue
+            one["loc"] = ("gateways", self.gateway, *one["loc"])
             problem = problem_of(one, whole)
             yield Problem((*path, *problem.path[3:]), problem.message, problem.remedy)
-        return
-    yield from refusals(topology, gateway, resource.properties, path)
+
+    def _refused(self, properties: GatewayProperties, path: Path) -> Iterator[Problem]:
+        """What Azure refuses of the document, and of the connections that the gateway keeps."""
+        connections = self.topology.connections_of(self.gateway)
+        sites = [self.topology.sites[name] for name in connections if name in self.topology.sites]
+        yield from refusals(
+            self.topology,
+            self.gateway,
+            properties,
+            path,
+            former=self.former,
+            prefixes=tuple(str(site.lan) for site in sites),
+            connections=len(connections),
+        )
+        for name, connection in connections.items():
+            for problem in connection_refusals(connection, properties):
+                yield Problem(path, f"the connection of {name}: {problem.message}", problem.remedy)
 
 
-def _unknown_keys(gateway: str, document: dict[str, Any], path: Path) -> Iterator[Problem]:
-    """Keys that the patch takes out, and that no document has; others are found in the result."""
-    try:
-        VirtualNetworkGateway.model_validate({"name": gateway, "properties": document})
-    except ValidationError as error:
-        whole = {"gateways": {gateway: {"properties": document}}}
-        for one in error.errors(include_url=False):
-            if one["type"] == "extra_forbidden" and one["input"] is None:
-                one["loc"] = ("gateways", gateway, *one["loc"])
-                problem = problem_of(one, whole)
-                yield replace(problem, path=(*path, *problem.path[3:]))
-
-
-def merge(document: Any, patch: Any, *, keep_null: bool = False) -> Any:
-    """JSON Merge Patch (RFC 7396, section 2). `keep_null`: null stays, and takes nothing out."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(document) if isinstance(document, dict) else {}
-    for key, value in patch.items():
-        if value is None and not keep_null:
-            result.pop(key, None)
-        else:
-            result[key] = merge(result.get(key), value, keep_null=keep_null)
-    return result
+def changes_name_certificates(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The placeholders in an `update` or a `create` are certificates of the topology."""
+    known = certificate_names(topology, declared)
+    for index, step in enumerate(topology.expect):
+        if isinstance(step, _CHANGES):
+            yield from unknown_placeholders(step.properties, ("expect", index, "properties"), known)
 
 
 def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> Iterator[Problem]:
@@ -345,8 +417,8 @@ RULES = (
     radius_is_asked,
     revoking_needs_a_configuration,
     gateways_offer_what_is_dialled,
-    updates_are_accepted,
+    changes_are_accepted,
 )
-RUNNING = (*_AT_ANY_TIME, updates_name_certificates)
+RUNNING = (*_AT_ANY_TIME, changes_name_certificates)
 """Rules for steps on a running lab, whose gateway's document may not be the file's any more: the
-gateway itself judges what is dialled and each update."""
+gateway itself judges what is dialled and each change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.arm.sku import SKUS
-from lab.topology.model.steps import Throughput, Update
+from lab.topology.model.steps import Throughput
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -77,10 +77,9 @@ def _of_gateway(topology: Topology, step: Throughput) -> Iterator[tuple[float, s
     if gateway is None:
         return
     skus = [gateway.properties.sku.name]
-    for other in topology.expect:
-        if isinstance(other, Update) and other.update == name:
-            later = (other.properties.get("sku") or {}).get("name")
-            skus += [later] if later in SKUS else []
+    for properties in topology.changes_of(name or ""):
+        later = (properties.get("sku") or {}).get("name")
+        skus += [later] if later in SKUS else []
     benchmark, sku = max((SKUS[sku].aggregate_mbps, sku) for sku in skus)
     words = f"{name} is {sku}" + (
         f" at a scale of {gateway.benchmarkScale:g}" if gateway.benchmarkScale < 1 else ""

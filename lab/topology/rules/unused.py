@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lab.choices import did_you_mean
+from lab.topology.model.hosts import Computer
 from lab.topology.model.topology import Topology
 from lab.topology.planning.radius_servers import RadiusNode, radius_nodes
 from lab.topology.reading.problems import Path, Problem
@@ -49,17 +50,44 @@ def _lists(value: Any, path: Path) -> Iterator[tuple[Path, tuple[Any, ...]]]:
 
 
 def firewall_entries_add_something(topology: Topology, _declared: Declared) -> Iterator[Problem]:
-    """`tcp` lets every port of TCP out, so `tcp/443` beside it adds nothing."""
-    for name, access in topology.access.items():
-        entries = frozenset(access.allow or ())
-        for index, entry in enumerate(access.allow or ()):
+    """`tcp` is every port of TCP, so `tcp/443` beside it adds nothing."""
+    for path, entries in _firewalls(topology):
+        for index, entry in enumerate(entries):
             transport, _, port = entry.partition("/")
             if port and transport in entries:
                 yield Problem(
-                    ("access", name, "allow", index),
-                    f"{transport} lets out {entry} already",
+                    (*path, index),
+                    f"{transport} has {entry} in it already",
                     f"leave out {entry} or {transport}",
                 )
+
+
+def _firewalls(topology: Topology) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    for name, access in topology.access.items():
+        yield ("access", name, "allow"), access.allow or ()
+    for name, site in topology.sites.items():
+        yield ("sites", name, "firewall", "denyIn"), site.firewall.denyIn
+        yield ("sites", name, "firewall", "denyOut"), site.firewall.denyOut
+    for path, host in _hosts(topology):
+        yield (*path, "firewall", "deny"), host.firewall.deny
+
+
+def _hosts(topology: Topology) -> Iterator[tuple[Path, Computer]]:
+    for part, networks in (("vnets", topology.vnets), ("sites", topology.sites)):
+        for name, network in networks.items():
+            for host, spec in network.hosts.items():
+                yield (part, name, "hosts", host), spec
+
+
+def who_listens_serves(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Where services listen matters only if there are some."""
+    for path, host in _hosts(topology):
+        if host.listens != "everywhere" and not host.serves and declared.whole(*path):
+            yield Problem(
+                (*path, "listens"),
+                f"{path[-1]!r} serves nothing, so listens has no effect",
+                "add `serves`, or leave listens out",
+            )
 
 
 def a_client_signs_in_in_one_way(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -157,6 +185,7 @@ def _each_service(topology: Topology) -> Iterator[RadiusNode]:
 RULES = (
     nothing_is_listed_twice,
     firewall_entries_add_something,
+    who_listens_serves,
     a_client_signs_in_in_one_way,
     dns_servers_are_asked,
     directories_are_asked,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lab.topology.model.sites import Site
 from lab.topology.model.topology import Client, Topology
 from lab.topology.model.values import Network
 from lab.topology.planning.addressing import overlap, pool, prefix_or_none
+from lab.topology.planning.radius_servers import radius_nodes
 from lab.topology.reading.problems import Problem
 
 
@@ -52,4 +54,26 @@ def _routes(topology: Topology, gateway: str) -> Iterator[tuple[Network, str]]:
             yield route, f"a custom route of {gateway!r}"
 
 
-WARNINGS = (lans_overlap_routes,)
+def radius_is_reached(topology: Topology) -> Iterator[Problem]:
+    """A RADIUS server on premises is reached through a site-to-site connection only (the seed)."""
+    for name, gateway in topology.gateways.items():
+        configuration = gateway.properties.vpnClientConfiguration
+        servers = configuration.servers if configuration else ()
+        asked = {server.radiusServerAddress for server in servers}
+        connected = {s for s, site in topology.sites.items() if _leads_to(site, name)}
+        near = {str(node.address) for node in radius_nodes(topology) if node.site in connected}
+        for node in radius_nodes(topology):
+            if node.site and str(node.address) in asked - near:
+                yield Problem(
+                    ("sites", node.site, "radius"),
+                    f"{name!r} asks the RADIUS server {node.address}, and has no connection to "
+                    f"{node.site!r}: it gets no answer",
+                    f"add `connection: {{to: {name}, sharedKey: ...}}` to the site",
+                )
+
+
+def _leads_to(site: Site, gateway: str) -> bool:
+    return site.connection is not None and site.connection.to == gateway
+
+
+WARNINGS = (lans_overlap_routes, radius_is_reached)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
 import stat
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.arm.placement import Placement
+from gateway.arm.resource import VirtualNetworkGateway
 from gateway.control import application, serve
+from gateway.forwarding.reach import Reach
+from gateway.policy.admission import Policy
 from gateway.policy.refusals import BoundedLog
+from gateway.policy.sessions import Peer
+from gateway.policy.trust import load_public_cert_data, thumbprint
 from gateway.reconcile import Gateway
 from tests.rigs.azure_documents import LOCAL as AZURES
 from tests.rigs.azure_documents import SHAPES, get
@@ -61,7 +68,8 @@ async def ask(
 ) -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     async with api.request(method, path, data=data) as answer:
-        return answer.status, await answer.json()
+        content = await answer.read()
+        return answer.status, json.loads(content) if content else None
 
 
 async def test_there_is_no_document_at_first(api: aiohttp.ClientSession) -> None:
@@ -93,6 +101,132 @@ async def test_details_name_places_in_lists(api: aiohttp.ClientSession, document
         "properties.vpnClientConfiguration.vpnClientRootCertificates[0].properties.publicCertData"
     )
     assert detail["message"].startswith("Data for certificate x is invalid")
+
+
+def of_size(name: str) -> dict[str, Any]:
+    return {"name": "gw", "properties": {"sku": {"name": name}}}
+
+
+async def test_basic_is_not_resized_but_deleted_and_created_anew(
+    api: aiohttp.ClientSession,
+) -> None:
+    assert (await ask(api, "PUT", "/gateway", of_size("Basic")))[0] == 200
+    status, body = await ask(api, "PUT", "/gateway", of_size("VpnGw2AZ"))
+    (detail,) = body["error"]["details"]
+    assert (status, detail["code"], detail["target"]) == (
+        400,
+        "InvalidProperty",
+        "properties.sku.name",
+    )
+    assert detail["message"] == (
+        "a gateway of the Basic SKU cannot be resized to VpnGw2AZ; delete the gateway and create "
+        "it anew with VpnGw2AZ"
+    )
+    assert (await ask(api, "GET", "/gateway"))[1]["properties"]["sku"]["name"] == "Basic"
+    assert await ask(api, "DELETE", "/gateway") == (202, None)
+    assert (await ask(api, "GET", "/gateway"))[0] == 404
+    assert await ask(api, "DELETE", "/gateway") == (204, None)
+    assert (await ask(api, "PUT", "/gateway", of_size("VpnGw2AZ")))[0] == 200
+    status, body = await ask(api, "PUT", "/gateway", of_size("Basic"))
+    assert (status, body["error"]["details"][0]["target"]) == (400, "properties.sku.name")
+
+
+async def test_of_two_puts_at_once_the_later_one_is_judged_by_the_earlier(
+    api: aiohttp.ClientSession,
+) -> None:
+    answers = await asyncio.gather(
+        *(ask(api, "PUT", "/gateway", of_size(name)) for name in ("Basic", "VpnGw1"))
+    )
+    assert sorted(status for status, _ in answers) == [200, 400]
+
+
+async def test_a_deleted_gateways_secrets_are_forgotten(
+    api: aiohttp.ClientSession, gateway: Gateway, document: Any
+) -> None:
+    kept = gateway._state / "openvpn" / "tls-auth.key"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("key of the deleted gateway")
+    radius = {
+        "vpnClientProtocols": ["IkeV2"],
+        "vpnAuthenticationTypes": ["Radius"],
+        "vpnClientRootCertificates": [],
+        "radiusServerAddress": "10.1.0.9",
+    }
+    with_secret = VirtualNetworkGateway.model_validate(
+        document(**radius, radiusServerSecret="hunter2")
+    )
+    gateway._resource = with_secret
+    assert await ask(api, "DELETE", "/gateway") == (202, None)
+    assert not kept.exists()
+    status, body = await ask(api, "PUT", "/gateway", document(**radius))
+    assert (status, "secret" in body["error"]["message"]) == (400, True)
+
+
+async def test_a_deleted_gateway_lets_nobody_in_and_forwards_nothing(
+    gateway: Gateway, api: aiohttp.ClientSession, document: Any, pki: Any
+) -> None:
+    fence = gateway._fence
+    assert isinstance(fence, RecordingFence)
+    await ask(api, "PUT", "/gateway", PLAIN)
+    root = load_public_cert_data(pki.data("root"))
+    gateway._admission.policy = Policy(
+        roots=frozenset((thumbprint(root),)),
+        limits={"SSTP": 128},
+        parts={"SSTP": (IPv4Network("172.16.201.0/24"),)},
+    )
+    peer = Peer("SSTP", "alice", ("AA",), thumbprint(root), "192.0.2.1")
+    decision = gateway._admission.decide(peer)
+    assert decision.reservation
+    address = decision.reservation.address
+    gateway.sessions.open(decision.reservation, handle="1", private_address=address)
+    assert fence.open == {("SSTP", str(address)): None}
+    assert await ask(api, "DELETE", "/gateway") == (202, None)
+    assert fence.open == {}
+    assert fence.reach == Reach()
+    assert gateway._admission.decide(peer).reason
+
+
+async def test_a_gateway_with_a_connection_is_not_deleted(
+    api: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    await ask(api, "PUT", "/localNetworkGateways/office", LOCAL)
+    gateway.site_to_site.take_connection("office", tunnel(), gateway.resource)
+    status, body = await ask(api, "DELETE", "/gateway")
+    assert (status, "office; delete them first" in body["error"]["message"]) == (400, True)
+    assert (await ask(api, "GET", "/gateway"))[0] == 200
+
+
+async def test_the_placement_says_that_the_gateway_is_classic(
+    api: aiohttp.ClientSession, gateway: Gateway, document: Any
+) -> None:
+    gateway.placement = gateway.placement.model_copy(update={"deploymentModel": "Classic"})
+    basic = {"sku": {"name": "Basic"}}
+    status, body = await ask(api, "PUT", "/gateway", document(basic, vpnClientProtocols=["IkeV2"]))
+    told = " ".join(detail["message"] for detail in body["error"]["details"])
+    assert (status, "classic deployment model does not support IkeV2" in told) == (400, True)
+    status, body = await ask(api, "PUT", "/gateway", PLAIN)
+    assert (status, body["error"]["details"][0]["target"]) == (400, "properties.sku.name")
+    assert (await ask(api, "PUT", "/gateway", of_size("Basic")))[0] == 200
+
+
+async def test_the_31st_tunnel_is_refused_and_virtual_wan_named(
+    api: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    await ask(api, "PUT", "/gateway", PLAIN)
+    for number in range(31):
+        site = {
+            "localNetworkAddressSpace": {"addressPrefixes": [f"192.168.{number}.0/24"]},
+            "gatewayIpAddress": f"198.51.100.{number + 1}",
+        }
+        await ask(api, "PUT", f"/localNetworkGateways/s{number}", {"properties": site})
+    for number in range(30):
+        wanted = tunnel(localNetworkGateway2={"id": f"s{number}"}) | {"name": f"s{number}"}
+        gateway.site_to_site.take_connection(f"s{number}", wanted, gateway.resource)
+    last = tunnel(localNetworkGateway2={"id": "s30"}) | {"name": "s30"}
+    status, body = await ask(api, "PUT", "/connections/s30", last)
+    (detail,) = body["error"]["details"]
+    assert (status, "Virtual WAN" in detail["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"null", b'{"name": 1}'])
@@ -168,8 +302,10 @@ async def test_a_local_network_gateway_is_kept_listed_and_deleted(
     assert await ask(api, "PUT", "/localNetworkGateways/office", LOCAL) == (200, LOCAL)
     await ask(api, "PUT", "/gateway", PLAIN)
     assert (await ask(api, "GET", "/localNetworkGateways"))[1] == {"value": [LOCAL]}
-    assert (await ask(api, "DELETE", "/localNetworkGateways/office"))[0] == 200
+    assert await ask(api, "DELETE", "/localNetworkGateways/office") == (202, None)
     assert (await ask(api, "GET", "/localNetworkGateways/office"))[0] == 404
+    assert await ask(api, "DELETE", "/localNetworkGateways/office") == (204, None)
+    assert await ask(api, "DELETE", "/connections/office") == (204, None)
 
 
 async def test_a_connection_without_its_other_side_is_refused_at_its_place(

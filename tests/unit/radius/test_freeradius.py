@@ -69,7 +69,7 @@ def test_no_program_that_it_starts_has_a_password_or_a_challenge_in_argv() -> No
     started = [
         line for line in main_file(member).splitlines() if line.strip().startswith(("ntlm", "prog"))
     ]
-    assert len(started) == 2
+    assert len(started) == 3
     assert not [line for line in started if "%" in line]
 
 

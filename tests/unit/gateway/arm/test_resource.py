@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gateway.arm.documents import parse
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
-from gateway.arm.sku import SKUS
+from gateway.arm.sku import SKUS, SkuName, more_tunnels
 
 
 def errors(document: dict[str, Any]) -> dict[str, str]:
@@ -56,6 +56,8 @@ def test_the_schema_names_azures_protocols() -> None:
 def test_the_seeds_table() -> None:
     assert {name: s.ikev2_openvpn_connections for name, s in SKUS.items()} == {
         "Basic": 0,
+        "Standard": 0,
+        "HighPerformance": 0,
         "VpnGw1": 250,
         "VpnGw2": 500,
         "VpnGw3": 1000,
@@ -66,6 +68,8 @@ def test_the_seeds_table() -> None:
     assert {s.sstp_connections for s in SKUS.values()} == {128}
     assert {name: s.aggregate_mbps for name, s in SKUS.items()} == {
         "Basic": 100,
+        "Standard": 100,
+        "HighPerformance": 200,
         "VpnGw1": 650,
         "VpnGw2": 1000,
         "VpnGw3": 1250,
@@ -73,9 +77,33 @@ def test_the_seeds_table() -> None:
         "VpnGw2AZ": 1000,
         "VpnGw3AZ": 1250,
     }
-    assert [s.site_to_site_tunnels for s in SKUS.values()] == [10] + [30] * 6
-    assert [s.zone_redundant for s in SKUS.values()] == [False] * 4 + [True] * 3
-    assert [s.bgp for s in SKUS.values()] == [False] + [True] * 6
+    assert [s.site_to_site_tunnels for s in SKUS.values()] == [10, 10] + [30] * 7
+    assert [s.zone_redundant for s in SKUS.values()] == [False] * 6 + [True] * 3
+    assert [s.bgp for s in SKUS.values()] == [False] + [True] * 8
+
+
+@pytest.mark.parametrize("old", SKUS)
+def test_a_gateway_is_resized_within_its_family(old: SkuName) -> None:
+    families: tuple[tuple[SkuName, ...], ...] = (
+        ("Basic",),
+        ("Standard", "HighPerformance"),
+        ("VpnGw1", "VpnGw2", "VpnGw3", "VpnGw1AZ", "VpnGw2AZ", "VpnGw3AZ"),
+    )
+    (own,) = (family for family in families if old in family)
+    assert [name for name, sku in SKUS.items() if SKUS[old].resizes_to(sku)] == list(own)
+
+
+def test_virtual_wan_is_named_where_no_size_has_more_tunnels() -> None:
+    words = {name: more_tunnels(sku) for name, sku in SKUS.items()}
+    named = [name for name, said in words.items() if "Virtual WAN" in said]
+    assert named == [name for name in SKUS if name not in ("Basic", "Standard")]
+    assert "delete it and create it anew" in words["Basic"]
+    assert words["Standard"] == "resize the gateway to HighPerformance, which has 30"
+
+
+def test_the_seeds_tunnels() -> None:
+    of_new = {s.site_to_site_tunnels for name, s in SKUS.items() if name.startswith("VpnGw")}
+    assert (SKUS["Basic"].site_to_site_tunnels, of_new) == (10, {30})
 
 
 def test_a_secret_that_is_left_out_is_kept_for_the_server_that_had_it(document: Any) -> None:

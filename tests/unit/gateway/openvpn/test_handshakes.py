@@ -63,7 +63,8 @@ PEER = "203.0.113.1:45594"
             "",
             "no-certificate",
         ),
-        ("OpenSSL: error:0A000102:SSL routines::unsupported protocol:", "", "", "refused"),
+        ("OpenSSL: error:0A000102:SSL routines::unsupported protocol:", "", "", "tls"),
+        ("OpenSSL: error:0A0000C1:SSL routines::no shared cipher:", "", "", "tls"),
     ],
 )
 def test_each_line_gives_its_reason(text: str, user: str, serial: str, reason: str) -> None:

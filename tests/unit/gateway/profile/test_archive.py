@@ -26,6 +26,7 @@ GENERIC = {
     "Generic/VpnServerRoot.cer",
     "Generic/VpnServerRoot.cer_0",
 }
+MAC = {"Mac/VpnSettings.mobileconfig"}
 WINDOWS = {
     "WindowsLab/VpnSettings.xml",
     "WindowsLab/VpnServerRoot.cer",
@@ -63,10 +64,10 @@ def test_the_server_root_is_in_it(snapshot: Snapshot, pki: Any) -> None:
 @pytest.mark.parametrize(
     ("protocols", "names"),
     [
-        (("IkeV2",), GENERIC | WINDOWS),
+        (("IkeV2",), GENERIC | MAC | WINDOWS),
         (("OpenVPN",), {"OpenVPN/vpnconfig.ovpn"}),
         (("SSTP",), WINDOWS),
-        (("IkeV2", "SSTP"), GENERIC | WINDOWS),
+        (("IkeV2", "SSTP"), GENERIC | MAC | WINDOWS),
     ],
 )
 def test_folders_are_there_for_their_protocols_only(

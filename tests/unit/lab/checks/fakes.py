@@ -41,10 +41,15 @@ class FakeNode:
         env: Mapping[str, str] | None = None,
     ) -> Completed:
         self.ran.append(list(argv))
+        if argv[:2] == ["test", "-e"]:
+            return Completed(int(argv[2] not in self.files), "", "")
         return self.prints.get(argv[0], Completed(0, "", ""))
 
     async def read(self, path: str) -> bytes:
         return self.files[path]
+
+    async def write(self, path: str, content: str) -> None:
+        self.files[path] = content.encode()
 
     async def call(self, function: Callable[[], Any]) -> Any:
         return function()
@@ -66,6 +71,20 @@ class FakeGateway:
         self.records: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
         self.disconnected: list[str] = []
+        self.tunnels: dict[str, dict[str, Any]] = {}
+        self.deleted: list[str] = []
+
+    async def connections(self) -> dict[str, dict[str, Any]]:
+        return self.tunnels
+
+    async def delete(self, kind: str, name: str) -> None:
+        self.deleted.append(f"{kind} {name}")
+
+    async def delete_gateway(self) -> None:
+        self.deleted.append("gateway")
+
+    async def exists(self) -> bool:
+        return "gateway" not in self.deleted
 
     async def get(self) -> dict[str, Any]:
         return self.resource
@@ -140,6 +159,8 @@ class FakeClient:
         self.dialled: list[str | None] = []
         self.on_dial: Callable[[], None] = lambda: None
         self.restarted = False
+        self.left: list[str] = []
+        """A tunnel's addresses that no driver knows of."""
         self.over = asyncio.Event()
 
     async def dial(self, over: str | None = None) -> tuple[Connection, list[Exception]]:
@@ -166,6 +187,10 @@ class FakeClient:
 
     async def restart(self) -> None:
         self.up, self.restarted = None, True
+        self.node.files.clear()
+
+    async def leased(self) -> list[str]:
+        return self.left
 
     async def ended(self, limit: float) -> str:
         async with asyncio.timeout(limit):
@@ -187,6 +212,10 @@ class FakeWorld:
         self.radius: dict[str, Any] = {}
         self.past: list[Any] = []
         self.plan = SimpleNamespace(nodes=[SimpleNamespace(name="app1", kind="host")])
+        self.created: list[tuple[str, dict[str, Any]]] = []
+
+    async def create_gateway(self, name: str, properties: dict[str, Any]) -> None:
+        self.created.append((name, properties))
 
 
 def connection(protocol: Any = "IkeV2", seconds: float = 0.1) -> Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import pytest
 
 from gateway.common.rotation import Place
 from gateway.common.turns import Patience
-from lab.checks import actions, connect, records
+from lab.checks import connect, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
 from lab.nodes import probes
@@ -379,6 +380,22 @@ async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> No
     assert not (await outcome(world, resolves="alice", name="app1")).held
 
 
+@pytest.mark.parametrize(
+    ("code", "printed", "held"),
+    [
+        (0, f"{socket.EAI_NONAME}\n", True),
+        (0, f"{socket.EAI_AGAIN}\n", False),
+        (0, "", False),
+        (1, "", False),
+    ],
+)
+async def test_a_name_that_does_not_resolve_is_one_of_which_the_resolver_says_so(
+    world: FakeWorld, code: int, printed: str, *, held: bool
+) -> None:
+    world.alice.node.prints[sys.executable] = Completed(code, printed, "")
+    assert (await outcome(world, cannotResolve="alice", name="x.test")).held == held
+
+
 async def test_disconnected_waits_for_the_end_and_for_the_reason(
     world: FakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +435,9 @@ async def test_stays_disconnected_sees_the_client_and_its_new_sessions_only(
     world.gateway.rows.clear()
     world.alice.up = connection()
     assert not (await outcome(world, **step)).held
+    world.alice.up, world.alice.left = None, ["172.16.0.1"]
+    found = await outcome(world, **step)
+    assert (found.held, found.detail) == (False, "the computer has 172.16.0.1")
 
 
 async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
@@ -446,26 +466,45 @@ async def test_a_restart_and_a_hang_up_reach_the_computer(world: FakeWorld) -> N
     world.alice.up = connection()
     await outcome(world, hangUp="alice")
     assert world.alice.up is None
-    await outcome(world, restart="alice")
+    assert (await outcome(world, restart="alice")).held
     assert world.alice.restarted
 
 
-@pytest.mark.parametrize(
-    ("target", "patch", "merged"),
-    [
-        ({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}}, {"a": 1, "b": {"c": 2, "d": 3}}),
-        ({"a": 1}, {"a": None}, {}),
-        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
-        ({"a": 1}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
-    ],
-)
-def test_update_merges_as_rfc_7396_says(target: Any, patch: Any, merged: Any) -> None:
-    assert actions.merge(target, patch) == merged
+async def test_a_restart_that_does_nothing_does_not_hold(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing() -> None:
+        """It goes on running."""
+
+    monkeypatch.setattr(world.alice, "restart", nothing)
+    found = await outcome(world, restart="alice")
+    assert (found.held, found.detail) == (False, "alice is still running")
+
+
+async def test_a_restart_that_leaves_a_tunnel_does_not_hold(world: FakeWorld) -> None:
+    world.alice.left = ["172.16.0.1"]
+    found = await outcome(world, restart="alice")
+    assert (found.held, found.detail) == (False, "still has 172.16.0.1")
 
 
 async def test_update_puts_the_merged_document(world: FakeWorld) -> None:
     await outcome(world, update="gw", properties={"sku": {"name": "VpnGw2"}})
     assert world.gateway.resource["properties"]["sku"] == {"name": "VpnGw2"}
+
+
+async def test_delete_takes_the_connections_first(world: FakeWorld) -> None:
+    world.gateway.tunnels = {"branch": {}, "office": {}}
+    assert (await outcome(world, delete="gw")).held
+    assert world.gateway.deleted == ["connections branch", "connections office", "gateway"]
+    assert not (await outcome(world, delete="gw")).held
+
+
+async def test_create_hands_on_what_is_merged(world: FakeWorld) -> None:
+    assert not (await outcome(world, create="gw")).held
+    assert world.created == []
+    await outcome(world, delete="gw")
+    await outcome(world, create="gw", properties={"sku": {"name": "VpnGw2"}})
+    assert world.created == [("gw", {"sku": {"name": "VpnGw2"}})]
 
 
 async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: FakeWorld) -> None:

@@ -21,10 +21,11 @@ from lab.checks.radius_in_tunnel import _judged
 from lab.checks.tunnel import tunnel
 from lab.nodes.base import Completed
 from lab.observe.radius_packets import examine
+from lab.topology.load import load
 from lab.topology.model.steps import RadiusInTunnel, Tunnel
 from tests.unit.lab.checks.fakes import FakeGateway, FakeNode, FakeWorld, connection, refusal
 from tests.unit.lab.topology.plans import plan_of
-from tests.unit.lab.topology.spoiling import SOUND
+from tests.unit.lab.topology.spoiling import SOUND, SOURCE
 
 SITE = "sites: {office: {lan: 192.168.50.0/24, connection: {to: gw, sharedKey: x}}}\naccess:\n"
 GATEWAY, OFFICE, SERVER = "203.0.113.2", "198.51.100.2", "192.168.50.10"
@@ -40,13 +41,15 @@ class Gateway(FakeGateway):
             "ingressBytesTransferred": 10,
             "egressBytesTransferred": 20,
         }
-        self.tunnels = [{"connection": "office", "message": why, "status": status}] if why else []
+        self.rows_of_tunnels = (
+            [{"time": "1", "connection": "office", "message": why, "status": status}] if why else []
+        )
 
     async def connection(self, name: str) -> dict[str, Any]:
         return {"name": name, "properties": self.properties}
 
     async def tunnel_log(self) -> list[dict[str, Any]]:
-        return self.tunnels
+        return self.rows_of_tunnels
 
 
 class Device:
@@ -70,6 +73,18 @@ def test_a_tunnel_holds_by_the_gateways_status_and_reports_the_devices() -> None
     outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(Gateway("Connected"))))
     assert outcome.held
     assert outcome.detail == "Connected, in 10, out 20 bytes; the device: NotConnected"
+
+
+@pytest.mark.parametrize(("second", "held"), [("Connected", True), ("Connecting", False)])
+def test_a_tunnel_between_two_vnets_is_up_when_both_gateways_say_so(
+    second: str, held: bool
+) -> None:
+    made: Any = FakeWorld()
+    made.plan = load(SOURCE / "topologies/vnet-to-vnet.yaml").plan()
+    made.gateways = {"east-gw": Gateway("Connected"), "west-gw": Gateway(second)}
+    made.devices = {}
+    wanted = Tunnel.model_validate({"tunnel": "east-west", "is": "Connected", "within": 0.05})
+    assert asyncio.run(tunnel(wanted, made)).held == held
 
 
 @pytest.mark.parametrize("wanted", ["NotConnected", "Connected"])
@@ -101,7 +116,7 @@ def test_the_reason_must_be_the_right_one(because: str, held: bool) -> None:
 
 def test_the_reason_of_an_earlier_status_is_none() -> None:
     gateway = Gateway("Connected", "the pre-shared keys differ")
-    gateway.tunnels[0]["status"] = "NotConnected"
+    gateway.rows_of_tunnels[0]["status"] = "NotConnected"
     wanted = step(**{"is": "Connected", "because": "keys differ"})
     assert not asyncio.run(tunnel(wanted, world(gateway))).held
     assert asyncio.run(tunnel(step(**{"is": "Connected"}), world(gateway))).held

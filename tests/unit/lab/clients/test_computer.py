@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
-from lab.clients.computer import Computer
+from gateway.charon.proposals import Proposals
+from lab.clients.computer import Computer, _check_method
+from lab.clients.mobileconfig import AppleSettings
 from lab.clients.profile import Profile
+from lab.clients.user import NoCredentials, UserPassword
 from lab.nodes.base import Completed
-from lab.topology.planning.plan import ClientPlan
+from lab.roles.gateway import GatewayRefusedError
+from lab.topology.model.persona import EAP_TLS, client_system
+from lab.topology.model.tls import TlsVersion
+from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, NotDialledError, RefusedError
 
 OWN, LEFT = b"nameserver 198.51.100.253\n", b"nameserver 10.1.1.53\n"
@@ -29,6 +35,7 @@ class Machine:
         self.resolv = OWN
         self.on_link = False
         """Whether the gateway is."""
+        self.leased: tuple[str, ...] = ()
         self.routes: set[tuple[str, ...]] = set()
 
     async def run(self, argv: Sequence[str]) -> Completed:
@@ -39,6 +46,11 @@ class Machine:
                 via = {} if self.on_link else {"gateway": WAY[2]}
                 row = {"dst": address, **via, "dev": WAY[4], "prefsrc": "192.168.77.10"}
                 return Completed(0, json.dumps([row]), "")
+            case ("ip", "-json", "-4", "address", *_):
+                addresses = ("192.168.77.10", *self.leased)
+                return Completed(
+                    0, json.dumps([{"addr_info": [{"local": one}]} for one in addresses]), ""
+                )
             case ("ip", "route", "add", *route) if tuple(route) in self.routes:
                 return Completed(2, "", "RTNETLINK answers: File exists")
             case ("ip", "route", "add", *route):
@@ -116,7 +128,7 @@ def a_computer(machine: Machine, seen: list[bytes], monkeypatch: pytest.MonkeyPa
         return Untidy(machine, seen, refused=protocol == "IkeV2")
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
-    plan = ClientPlan("pc", "pc", "windows10", "gw", "home", ("IkeV2", "OpenVPN"))
+    plan = ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", ("IkeV2", "OpenVPN"))
     return Computer(
         plan,
         node=machine,  # type: ignore[arg-type]
@@ -174,6 +186,21 @@ async def test_a_host_route_of_the_users_own_stays(monkeypatch: pytest.MonkeyPat
     assert machine.routes == {WAY}
 
 
+async def test_a_tunnel_has_ended_when_its_address_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lab.clients.computer.LEAVE_LIMIT", 0.05)
+    machine = Machine()
+    computer = a_computer(machine, [], monkeypatch)
+    await computer.dial()
+    machine.leased = ("172.16.0.1",)  # a program that is about to dial again keeps it
+    assert await computer.leased() == ["172.16.0.1"]
+    with pytest.raises(TimeoutError):
+        await computer.ended(1.0)
+    machine.leased = ()
+    assert await computer.ended(1.0) == "over"
+
+
 def test_a_profile_is_without_routes_to_the_gateway_alone() -> None:
     routes = ("203.0.113.2/32", "203.0.113.0/30", "10.1.0.0/16")
     profile = replace(PROFILE, routes=routes)
@@ -202,6 +229,44 @@ async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
     assert machine.resolv == b"nameserver 9.9.9.9\n", "what its user wrote stays"
 
 
+async def test_a_deleted_gateway_is_dialled_with_the_last_profile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Deleted(Gateway):
+        name, there = "gw", False
+
+        async def profile(self, _: object) -> bytes:
+            if not self.there:
+                raise GatewayRefusedError("gw", {"code": "ResourceNotFound", "message": "none"})
+            return b"the profile"
+
+    dialled: list[object] = []
+
+    async def set_up(_: Computer, __: str, profile: object) -> Untidy:
+        dialled.append(profile)
+        return Untidy(Machine(), [], refused=True)
+
+    monkeypatch.setattr("lab.clients.computer.read_profile", {b"the profile": PROFILE}.get)
+    monkeypatch.setattr(Computer, "_set_up", set_up)
+    gateway, machine = Deleted(), Machine()
+    plan = ClientPlan("pc", "pc", client_system("macos"), "gw", "home", ("IkeV2",))
+    computer = Computer(
+        plan,
+        node=machine,  # type: ignore[arg-type]
+        access=machine,  # type: ignore[arg-type]
+        address="192.168.77.10",
+        gateway=gateway,  # type: ignore[arg-type]
+        credential=None,
+    )
+    with pytest.raises(RefusedError, match="no profile of it") as refused:
+        await computer.dial()
+    assert (refused.value.reason, dialled) == ("no-answer", [])
+    for gateway.there in (True, False):
+        with pytest.raises(RefusedError, match="AUTH_FAILED"):
+            await computer.dial()
+    assert dialled == [PROFILE] * 2
+
+
 @pytest.mark.parametrize(
     ("other", "session"),
     [
@@ -226,7 +291,7 @@ async def test_a_dials_session_is_the_one_that_both_ends_have(
 
     monkeypatch.setattr(Computer, "_set_up", set_up)
     computer = Computer(
-        ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",)),
+        ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", ("OpenVPN",)),
         node=machine,  # type: ignore[arg-type]
         access=machine,  # type: ignore[arg-type]
         address="192.168.77.10",
@@ -251,7 +316,7 @@ async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
     monkeypatch.setattr(Computer, "_set_up", set_up)
     for protocols, reason in ((("IkeV2", "OpenVPN"), "refused"), (("OpenVPN",), "no-protocol")):
         computer = Computer(
-            ClientPlan("pc", "pc", "linux", "gw", "home", protocols),  # type: ignore[arg-type]
+            ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", protocols),  # type: ignore[arg-type]
             node=machine,  # type: ignore[arg-type]
             access=machine,  # type: ignore[arg-type]
             address="192.168.77.10",
@@ -261,3 +326,34 @@ async def test_the_refusal_is_that_of_the_last_protocol_that_could_be_dialled(
         with pytest.raises(RefusedError) as refused:
             await computer.dial()
         assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("updates", "own", "sstp", "eap"),
+    [
+        (None, None, None, None),
+        (None, "1.1", "1.1", "1.1"),
+        ((), None, "1.0", "1.0"),
+        ((), "1.1", "1.0", "1.0"),
+        (("KB3140245", "KB2977292"), "1.1", "1.0", "1.1"),
+    ],
+)
+def test_tls_ends_at_the_users_limit_or_the_systems(
+    updates: tuple[str, ...] | None, own: TlsVersion | None, sstp: str | None, eap: str | None
+) -> None:
+    registry = None if updates is None else {EAP_TLS: 0xFC0}
+    system = client_system("windows7", updates=updates, registry=registry)
+    plan = ClientPlan("pc", "pc", system, "gw", "home", ("SSTP",), tls=TlsLimits(own))
+    machine: Any = Machine()
+    computer = Computer(
+        plan, node=machine, access=machine, address="", gateway=machine, credential=None
+    )
+    limits = computer._tls()
+    assert (limits and limits.maximum, computer._eap_limits().maximum) == (sstp, eap)
+
+
+def test_a_mobileconfig_asks_for_what_the_user_has_or_the_gateway_refuses() -> None:
+    with_certificate = AppleSettings("gw", "gw", b"", certificate=True, proposals=Proposals((), ()))
+    _check_method(with_certificate, NoCredentials("alice"))
+    with pytest.raises(NotDialledError, match="a certificate"):
+        _check_method(with_certificate, UserPassword("alice", "secret"))

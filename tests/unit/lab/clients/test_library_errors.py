@@ -17,6 +17,7 @@ from lab.clients.computer import Computer
 from lab.clients.library_errors import refusal
 from lab.clients.user import outdated
 from lab.pki.authority import Credential, sign
+from lab.topology.model.persona import client_system
 from lab.topology.planning.plan import CertificatePlan, ClientPlan
 from lab.vpn_client import RefusedError
 from tests.unit.lab.clients.test_computer import PROFILE, Gateway, Machine
@@ -87,7 +88,7 @@ async def dialled(driver: Unwilling, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("lab.clients.computer.read_profile", lambda _: PROFILE)
     monkeypatch.setattr(Computer, "_set_up", set_up)
-    plan = ClientPlan("pc", "pc", "linux", "gw", "home", ("OpenVPN",))
+    plan = ClientPlan("pc", "pc", client_system("windows10"), "gw", "home", ("OpenVPN",))
     machine: Any = Machine()
     gateway: Any = Gateway()
     await Computer(

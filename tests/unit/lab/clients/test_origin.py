@@ -13,6 +13,7 @@ from lab.kernel.conntrack import Translation
 from lab.kernel.netlink import KernelError
 
 ALICE, BOB, PROXY, NAT = "192.168.77.10", "192.168.77.11", "192.168.77.2", "192.0.2.2"
+GATEWAY = "203.0.113.2"
 TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
 
 
@@ -40,17 +41,18 @@ async def made(router: Router, protocol: str, ends: Sequence[int], proxy: Proxy 
     via: Any = (PROXY, proxy) if proxy else None
     fake: Any = router
     told: Any = protocol
-    own = await Origin(ALICE, fake, via).made(told, {(NAT, port) for port in ends})
+    own = await Origin(ALICE, fake, GATEWAY, via).made(told, {(NAT, port) for port in ends})
     return {port for _, port in own}
 
 
 BOTH = (
-    Translation(TCP, (ALICE, 40000), (NAT, 40000)),
-    Translation(TCP, (BOB, 40000), (NAT, 1234)),
-    Translation(UDP, (BOB, 4500), (NAT, 4500)),
-    Translation(UDP, (ALICE, 4500), (NAT, 1234)),
+    Translation(TCP, (ALICE, 40000), (NAT, 40000), GATEWAY),
+    Translation(TCP, (BOB, 40000), (NAT, 1234), GATEWAY),
+    Translation(UDP, (BOB, 4500), (NAT, 4500), GATEWAY),
+    Translation(UDP, (BOB, 4500), (NAT, 1234), "203.0.113.6"),
+    Translation(UDP, (ALICE, 4500), (NAT, 1234), GATEWAY),
 )
-"""Both from the same ports: the router had to choose others."""
+"""Both from the same ports: the router had to choose others, but for another gateway."""
 
 
 @pytest.mark.parametrize(
@@ -60,10 +62,23 @@ async def test_behind_a_router_the_port_tells_whose_it_is(protocol: str, own: se
     assert await made(Router(*BOTH), protocol, (40000, 4500, 1234, 999, 0), None) == own
 
 
+async def test_two_gateways_see_the_same_port_of_the_router() -> None:
+    """A port is translated for each destination."""
+    table = [
+        Translation(UDP, (who, 4500), (NAT, 4500), to)
+        for who, to in ((ALICE, "192.0.2.3"), (BOB, "192.0.2.4"))
+    ]
+    for rows in (table, table[::-1]):
+        fake: Any = Router(*rows)
+        for gateway, own in (("192.0.2.3", {(NAT, 4500)}), ("192.0.2.4", set())):
+            origin = Origin(ALICE, fake, gateway)
+            assert await origin.made("IkeV2", {(NAT, 4500)}) == own
+
+
 async def test_without_nat_it_is_the_address() -> None:
     fake: Any = Router()
     ends = {(ALICE, 7), (BOB, 8), (NAT, 9)}
-    assert await Origin(ALICE, fake).made("SSTP", ends) == {(ALICE, 7)}
+    assert await Origin(ALICE, fake, GATEWAY).made("SSTP", ends) == {(ALICE, 7)}
 
 
 async def test_a_kernel_that_does_not_tell_leaves_it_open() -> None:
@@ -72,8 +87,10 @@ async def test_a_kernel_that_does_not_tell_leaves_it_open() -> None:
 
 
 async def test_a_proxys_connection_is_that_callers_for_whom_it_was_made() -> None:
-    rows = [Translation(TCP, (PROXY, port), (NAT, port + 1)) for port in (100, 200, 300, 400)]
-    rows.append(Translation(TCP, (ALICE, 100), (NAT, 999)))  # not through the proxy
+    rows = [
+        Translation(TCP, (PROXY, port), (NAT, port + 1), GATEWAY) for port in (100, 200, 300, 400)
+    ]
+    rows.append(Translation(TCP, (ALICE, 100), (NAT, 999), GATEWAY))  # not through the proxy
     ends = (101, 201, 301, 401, 999)
     # 300 is still open; 400 was bob's before it was alice's; a refused CONNECT has no port
     log = Proxy(f"{ALICE} 100", f"{BOB} 200", f"{BOB} 400", f"{ALICE} 400", f"{ALICE} -")

@@ -129,6 +129,13 @@ def test_a_change_of_the_protocols_has_its_moment() -> None:
     assert "changed" not in broken(replace(one, deeds=())).cause
 
 
+@pytest.mark.parametrize("reason", ["system", "administrator"])
+def test_a_computer_that_cannot_dial_says_why(reason: str) -> None:
+    said = "windows10 1607 dials no IkeV2 without KB4057142"
+    found = broken(attempt(reason=reason, message=said, dialled=False))
+    assert (found.layer, found.cause) == ("client-policy", said)
+
+
 SERVER = ServerSeen("192.168.50.10", "radius", listens=True, followed=None)
 
 

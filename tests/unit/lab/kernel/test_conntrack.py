@@ -45,7 +45,8 @@ def test_a_connection_has_the_end_that_it_came_from(
             client.send(b"x")
             inside = client.getsockname()
         (row,) = translations()
-        assert (row.protocol, row.inside, row.outside) == (protocol, inside, ("127.0.0.9", 7777))
+        expected = (protocol, inside, ("127.0.0.9", 7777), "127.0.0.1")
+        assert (row.protocol, row.inside, row.outside, row.to) == expected
 
     isolated(try_it)
 

@@ -57,6 +57,7 @@ OTHER: dict[str, Any] = {
     "every-word.pki.northwind-root.validTo": "+2d",
     "every-word.sites.head-office.directory.realm": "example.test",
     "every-word.sites.head-office.radius.secondFactor.approved": 5,
+    "every-word.clients.olga.administrator": False,
     "every-word.gateways.contoso-gw.deploymentModel": "Classic",
 }
 
@@ -114,7 +115,9 @@ def fields() -> set[tuple[str, str]]:
                 yield from walk(inner)
 
     left = {"properties", *AZURES, "expect", "faults"}
-    return {(model, name) for model, name in walk(Topology) if name not in left}
+    # Lists are not walked; tests/e2e/sites/security-groups.yaml has what rules of a group do.
+    found = (place for place in walk(Topology) if not place[0].startswith("SecurityRule"))
+    return {(model, name) for model, name in found if name not in left}
 
 
 def owner(model: type[BaseModel], name: str) -> str:

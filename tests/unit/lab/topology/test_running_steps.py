@@ -40,7 +40,7 @@ def test_every_word_is_accepted_at_any_time() -> None:
         ({"connectz": "bob"}, "unknown step 'connectz'", "did you mean 'connects'?"),
         ({"connects": "bob", "ovr": "SSTP"}, "unknown key 'ovr'", "did you mean 'over'?"),
         ("bob", "a step must be a mapping", "{connects: alice"),
-        ({"fault": "s2s-cut"}, "there is no site with a connection", ""),
+        ({"fault": "s2s-cut"}, "there is no connection", "add a connection"),
         ({"approve": "bob"}, "no RADIUS server asks", "secondFactor"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.arm.connections import Connection, LocalNetworkGateway
+from gateway.arm.placement import RemoteGateway
 from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
 from gateway.arm.rules.connections import CONNECTION_RULES, ConnectionCase, local_gateway_violations
 from tests.unit.gateway.arm.test_ipsec import POLICY
@@ -37,6 +38,18 @@ def judge(one: Connection, others: int = 0, **gateway: Any) -> list[str]:
         VirtualNetworkGateway.model_validate({"name": "gw", "properties": properties}),
         {"office": local(), **{f"o{n}": local(f"o{n}", f"198.51.100.{n}") for n in range(3, 60)}},
         {f"c{n}": connection(f"c{n}", f"o{n}") for n in range(3, 3 + others)},
+        {
+            "west": RemoteGateway.model_validate(
+                {"publicIPAddress": "203.0.113.6", "addressPrefixes": ["10.2.0.0/16"]}
+            ),
+            "close": RemoteGateway.model_validate(
+                {"publicIPAddress": "203.0.113.7", "addressPrefixes": ["10.1.128.0/17"]}
+            ),
+            "third": RemoteGateway.model_validate(
+                {"publicIPAddress": "198.51.100.3", "addressPrefixes": ["10.3.0.0/16"]}
+            ),
+        },
+        {"virtual network": ("10.1.0.0/16",)},
     )
     return [violation.message for rule in CONNECTION_RULES for violation in rule(case)]
 
@@ -45,6 +58,38 @@ def test_a_valid_connection_passes() -> None:
     assert judge(connection(), others=29) == []
     policy = connection(ipsecPolicies=[POLICY], usePolicyBasedTrafficSelectors=True)
     assert judge(policy) == []
+
+
+def to_vnet(remote: str = "west", **changes: Any) -> Connection:
+    ends = {"virtualNetworkGateway2": {"id": f"/x/{remote}"}, "localNetworkGateway2": None}
+    return connection("to-vnet", **({"connectionType": "Vnet2Vnet"} | ends | changes))
+
+
+def test_a_connection_to_a_vnet_passes_and_counts_as_a_tunnel() -> None:
+    assert judge(to_vnet(), others=9, sku={"name": "Basic"}) == []
+    (message,) = judge(to_vnet(), others=10, sku={"name": "Basic"})
+    assert message == "the Basic SKU allows 10 site-to-site tunnels"
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (to_vnet("nowhere"), "no other virtual network gateway 'nowhere'"),
+        (to_vnet("gw"), "no other virtual network gateway 'gw'"),
+        (to_vnet("close"), "10.1.128.0/17 overlaps the virtual network's 10.1.0.0/16"),
+        (to_vnet(virtualNetworkGateway2=None), "needs virtualNetworkGateway2"),
+        (to_vnet(localNetworkGateway2={"id": "office"}), "leads to a virtualNetworkGateway2"),
+        (
+            to_vnet(connectionType="IPsec", localNetworkGateway2={"id": "office"}),
+            "leads to a local",
+        ),
+        (connection(localNetworkGateway2=None), "needs localNetworkGateway2"),
+        (to_vnet("third"), "c3 already connects to 198.51.100.3"),
+    ],
+)
+def test_a_connection_names_the_end_that_its_type_has(one: Connection, words: str) -> None:
+    (message,) = judge(one, others=1)
+    assert words in message
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,10 @@ MENDED: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "has_a_protocol": [({}, {"vpnClientProtocols": [one]}) for one in ("IkeV2", "SSTP", "OpenVPN")],
     "nothing_named_twice": [({}, {"vpnClientProtocols": ["IkeV2"]})],
     "basic_has_no_ikev2": [({"sku": {"name": "VpnGw1"}}, {"vpnClientProtocols": ["IkeV2"]})],
+    "legacy_has_no_ikev2_yet": [
+        ({"sku": {"name": "Standard"}}, SSTP),
+        ({"sku": {"name": "VpnGw1"}}, {"vpnClientProtocols": ["IkeV2"]}),
+    ],
     "basic_has_no_radius": [({"sku": {"name": "VpnGw1"}}, RADIUS)],
     "openvpn_has_no_radius": [
         *(({}, RADIUS | {"vpnClientProtocols": [one]}) for one in ("IkeV2", "SSTP")),

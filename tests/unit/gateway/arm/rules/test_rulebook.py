@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.arm.resource import NOT_YET, VirtualNetworkGateway
 from gateway.arm.rules.rulebook import RULES, Network, Violation, violations
+from gateway.arm.sku import SKUS, SkuName
 from tests.unit.gateway.arm.test_ipsec import POLICY
 from tests.unit.gateway.conftest import NOW
 
@@ -59,6 +60,12 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
         {},
         "enableBgp",
         "does not support BGP",
+    ),
+    "legacy_has_no_ikev2_yet": (
+        {"sku": {"name": "Standard"}},
+        {"vpnClientProtocols": ["IkeV2"]},
+        "vpnClientProtocols.0",
+        NOT_YET,
     ),
     "tier_is_name": (
         {"sku": {"name": "VpnGw1", "tier": "VpnGw2"}},
@@ -227,8 +234,13 @@ def test_sstp_is_allowed_alone_with_ikev2_and_on_basic(
 
 
 def test_every_rule_has_a_case_here() -> None:
-    classic = {"no_classic_yet", "classic_has_sstp_only", "classic_has_no_radius"}
-    assert {rule.__name__ for rule in RULES} == set(BROKEN) | classic
+    classic = {"classic_has_legacy_skus", "classic_has_sstp_only", "classic_has_no_radius"}
+    of_changes = {
+        "sizes_that_a_gateway_changes_to",
+        "connections_fit_the_new_size",
+        "vpn_type_stays",
+    }
+    assert {rule.__name__ for rule in RULES} == set(BROKEN) | classic | of_changes
 
 
 @pytest.mark.parametrize("rule", sorted(BROKEN))
@@ -397,11 +409,65 @@ def test_an_unusable_secret_is_refused_without_its_text(secret: str, document: A
 @pytest.mark.parametrize(
     ("client", "words"),
     [
-        ({"vpnAuthenticationTypes": ["Radius"]}, "does not support RADIUS authentication"),
+        (
+            {"vpnAuthenticationTypes": ["Radius"]},
+            "classic deployment model does not support RADIUS",
+        ),
         ({"vpnClientProtocols": ["IkeV2"]}, "the classic deployment model does not support IkeV2"),
-        ({"vpnClientProtocols": ["SSTP"]}, NOT_YET),
+        ({"vpnClientProtocols": ["OpenVPN"]}, "classic deployment model does not support OpenVPN"),
     ],
 )
-def test_the_classic_model_is_refused(client: Any, words: str, document: Any) -> None:
-    found = judge(document(**client), deployment="Classic")
+def test_what_the_classic_model_lacks(client: Any, words: str, document: Any) -> None:
+    found = judge(document({"sku": {"name": "Basic"}}, **client), deployment="Classic")
     assert any(words in violation.message for violation in found), found
+
+
+@pytest.mark.parametrize("sku", SKUS)
+def test_the_classic_model_has_the_legacy_skus_only(sku: SkuName, document: Any) -> None:
+    found = judge(
+        document({"sku": {"name": sku}}, vpnClientProtocols=["SSTP"]), deployment="Classic"
+    )
+    wanted = [] if SKUS[sku].legacy else ["sku.name"]
+    assert [dotted(violation) for violation in found] == wanted
+
+
+def test_a_classic_static_gateway_has_no_point_to_site(document: Any) -> None:
+    static = document(
+        {"sku": {"name": "Basic"}, "vpnType": "PolicyBased"}, vpnClientProtocols=["SSTP"]
+    )
+    (violation,) = judge(static, deployment="Classic")
+    assert (dotted(violation), "a dynamic gateway" in violation.remedy) == ("vpnType", True)
+
+
+@pytest.mark.parametrize(("old", "new"), [(o, n) for o in SKUS for n in SKUS])
+def test_a_change_of_the_size_is_judged_by_the_former_document(
+    old: SkuName, new: SkuName, document: Any
+) -> None:
+    def gateway(sku: SkuName) -> VirtualNetworkGateway:
+        return VirtualNetworkGateway.model_validate(
+            document({"sku": {"name": sku}}, vpnClientProtocols=["SSTP"])
+        )
+
+    found = violations(gateway(new), Network(("10.1.0.0/16",)), former=gateway(old))
+    assert [dotted(v) for v in found] == ([] if SKUS[old].resizes_to(SKUS[new]) else ["sku.name"])
+    assert all("delete the gateway and create it anew" in v.remedy for v in found)
+    assert all(v.source.startswith("seed: ") == ("Basic" in (old, new)) for v in found)
+
+
+def test_a_size_has_room_for_the_connections_that_are_there(document: Any) -> None:
+    small = VirtualNetworkGateway.model_validate(
+        document({"sku": {"name": "Standard"}}, vpnClientProtocols=["SSTP"])
+    )
+    judged = [violations(small, Network(("10.1.0.0/16",), connections=n)) for n in (10, 11)]
+    assert [[dotted(v) for v in found] for found in judged] == [[], ["sku.name"]]
+
+
+def test_a_gateway_keeps_its_vpn_type(document: Any) -> None:
+    old, new = (
+        VirtualNetworkGateway.model_validate(
+            document({"vpnType": kind, "vpnClientConfiguration": None})
+        )
+        for kind in ("PolicyBased", "RouteBased")
+    )
+    (violation,) = violations(new, Network(("10.1.0.0/16",)), former=old)
+    assert dotted(violation) == "vpnType"

@@ -10,7 +10,7 @@ from gateway.s2s import config as s2s
 from lab.clients.persona import ike_persona
 from lab.roles import site
 from lab.topology.model.ike import IkeOffer
-from lab.topology.model.persona import PROTOCOLS
+from lab.topology.model.persona import SYSTEMS
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_esp_proposals(text: str) -> None:
 
 
 def test_all_that_the_lab_proposes_by_itself_could_be_written() -> None:
-    own = (ikev2.DEFAULT, s2s.DEFAULT, site.DEFAULT, *map(ike_persona, PROTOCOLS))
+    own = (ikev2.DEFAULT, s2s.DEFAULT, site.DEFAULT, *map(ike_persona, SYSTEMS))
     for one in own:
         IkeOffer.model_validate({"proposals": one.ike, "esp": one.esp})
 

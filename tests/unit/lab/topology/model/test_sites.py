@@ -118,13 +118,24 @@ def test_more_tunnels_than_the_sku_has_are_refused() -> None:
         for n in range(10, 39)
     )
     [(_, _, said)] = problems(WITH_SITES.replace("access:\n", more + "access:\n"))
-    assert said.startswith("the VpnGw1 SKU allows 30 site-to-site tunnels")
+    assert said.startswith("the VpnGw1 SKU allows 30 site-to-site tunnels; use Virtual WAN if you")
 
 
 def test_the_classic_model_is_refused_with_radius() -> None:
     text = SOUND.replace("    vnet: contoso\n", "    vnet: contoso\n    deploymentModel: Classic\n")
     assert all("the classic deployment model does not support" in w for _, _, w in problems(text))
-    assert len(problems(text)) == 2
+    assert len(problems(text)) == 3
+
+
+def test_classic_with_a_legacy_size_sstp_and_certificates_is_accepted() -> None:
+    text = SOUND.replace("    vnet: contoso\n", "    vnet: contoso\n    deploymentModel: Classic\n")
+    for part, other in (
+        ("sku: {name: VpnGw1}", "sku: {name: Basic}"),
+        ("[IkeV2, OpenVPN]", "[SSTP]"),
+        ("over: IkeV2", "over: SSTP"),
+    ):
+        text = text.replace(part, other)
+    assert problems(text) == []
 
 
 @pytest.mark.parametrize(

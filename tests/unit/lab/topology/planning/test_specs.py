@@ -37,7 +37,15 @@ SPECS: tuple[ServiceSpec, ...] = (
     EchoSpec(),
     Iperf3Spec(),
     ProxySpec(3128, (443,)),
-    VpnDeviceSpec("198.51.100.2", "203.0.113.2", "192.168.50.0/24", SecretStr(HIDDEN)),
+    VpnDeviceSpec(
+        "198.51.100.2",
+        "203.0.113.2",
+        ("192.168.50.0/24",),
+        ("0.0.0.0/0",),
+        "192.168.50.0/24",
+        ("192.168.50.0/24",),
+        SecretStr(HIDDEN),
+    ),
     RadiusSpec(
         address="192.168.50.10",
         clients=("10.1.255.0/27",),
@@ -63,11 +71,11 @@ SPECS: tuple[ServiceSpec, ...] = (
 )
 PRINTED = {
     "dns": {"listen", "records", "forward"},
-    "http": {"text", "port"},
-    "echo": {"port"},
-    "iperf3": {"port"},
+    "http": {"text", "port", "listen"},
+    "echo": {"port", "listen"},
+    "iperf3": {"port", "listen"},
     "proxy": {"port", "allow"},
-    "site": {"public", "peer", "lan", "ike", "esp"},
+    "site": {"public", "peer", "local", "remote", "lan", "known", "ike", "esp"},
     "radius": {"address", "clients", "methods", "certificate", "authority", "revoked", "signsAll",
                "domain", "group", "factor", "deniers"},
     "directory": {"realm", "addresses", "members", "lockoutThreshold"},

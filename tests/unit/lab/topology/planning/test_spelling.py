@@ -34,6 +34,27 @@ def test_a_reference_compares_without_case(change: tuple[str, str]) -> None:
     make_plan(check(text), Path())
 
 
+def test_gateways_and_steps_of_a_connection_compare_without_case() -> None:
+    steps = (
+        "{tunnel: BOTH, is: Connected}",
+        "{fault: s2s-cut, at: both}",
+        "{delete: GW2}",
+        "{create: gW2}",
+    )
+    ends = "virtualNetworkGateway1: CONTOSO-gw, virtualNetworkGateway2: GW2"
+    vnet = "{addressSpace: [10.2.0.0/16], subnets: {GatewaySubnet: 10.2.0.0/24}}"
+    text, _ = spoil(
+        ("vnets:\n", f"vnets:\n  v2: {vnet}\n"),
+        ("gateways:\n", "gateways:\n  gw2: {vnet: v2, properties: {sku: {name: VpnGw1}}}\n"),
+        ("behind: home", "behind: home, gateway: contoso-gw"),
+        ("pki:\n", f"connections:\n  Both: {{{ends}, sharedKey: x}}\npki:\n"),
+        ("{reaches: alice, host: app1, port: 80}", "\n  - ".join(steps)),
+    )
+    assert problems(text) == []
+    plan = make_plan(check(text), Path())
+    assert plan.gateways_of("Both") == ("gw2", "contoso-gw")
+
+
 @pytest.mark.parametrize(
     "change",
     [

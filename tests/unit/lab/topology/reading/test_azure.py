@@ -197,7 +197,7 @@ def test_keys_in_other_letters_are_told_where_they_stand() -> None:
         ("      sku: {name: VpnGw1}", "      SKU: {Name: «1}\n      «Sku: {name: VpnGw1}")
     )
     found = problems(text)
-    assert found[0][2].startswith("must be one of Basic, VpnGw1")
+    assert found[0][2].startswith("must be one of Basic, Standard")
     assert found[1][2].startswith("'SKU' and 'Sku' are one field; keep one of them")
     assert [problem[:2] for problem in found] == places
 

@@ -42,6 +42,26 @@ def test_an_intermediate_in_a_root_file_is_told(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("change", ["update", "create"])
+def test_what_a_change_uploads_is_told(change: str, tmp_path: Path) -> None:
+    root = made.issue(made.name("Corp Root"), made.constraints(ca=True))
+    middle, _ = made.issue(made.name("Corp Issuing"), made.constraints(ca=True), by=root)
+    (tmp_path / "middle.pem").write_bytes(middle.public_bytes(Encoding.PEM))
+    row = '{name: m, properties: {publicCertData: "${middle.publicCertData}"}}'
+    properties = f"{{vpnClientConfiguration: {{vpnClientRootCertificates: [{row}]}}}}"
+    text, [place] = spoil(
+        ("contoso-root: {}", "contoso-root: {}\n  middle: {certificate: «middle.pem}"),
+        (
+            "{reaches: alice, host: app1, port: 80}",
+            ("{delete: contoso-gw}\n  - " if change == "create" else "")
+            + f"{{{change}: contoso-gw, properties: {properties}}}",
+        ),
+    )
+    [(*found, said)] = problems(text, tmp_path)
+    assert tuple(found) == place
+    assert "it is an intermediate authority" in said
+
+
 def test_a_file_that_no_gateway_gets_may_be_any_authority(tmp_path: Path) -> None:
     root = made.issue(made.name("Corp Root"), made.constraints(ca=True))
     middle, _ = made.issue(made.name("Corp Issuing"), made.constraints(ca=True), by=root)

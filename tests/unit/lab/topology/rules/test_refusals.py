@@ -228,6 +228,167 @@ def test_an_update_is_merged_into_what_earlier_updates_left() -> None:
     assert "root certificate" in words
 
 
+def to_basic(change: str) -> tuple[tuple[str, str], ...]:
+    """A gateway of the Basic SKU, and a step in place of the last one."""
+    return (
+        ("sku: {name: VpnGw1}", "sku: {name: Basic}"),
+        ("[IkeV2, OpenVPN]", "[SSTP]"),
+        (CONNECTS, "{connects: alice, over: SSTP}"),
+        (REACHES, change),
+    )
+
+
+@pytest.mark.parametrize("size", ["VpnGw1", "VpnGw3AZ", "Standard"])
+def test_basic_is_not_resized_by_an_update(size: str) -> None:
+    update = f"{{update: contoso-gw, properties: {{sku: {{name: «{size}}}}}}}"
+    text, [place] = spoil(*to_basic(update))
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words.startswith(f"a gateway of the Basic SKU cannot be resized to {size}; delete the")
+
+
+def test_nothing_is_resized_to_basic() -> None:
+    only_sstp = "vpnClientConfiguration: {vpnClientProtocols: [SSTP]}"
+    update = f"{{update: contoso-gw, properties: {{sku: {{name: «Basic}}, {only_sstp}}}}}"
+    text, [place] = spoil((REACHES, update))
+    assert [found[:2] for found in problems(text)] == [place]
+
+
+def test_a_refused_update_changes_nothing_for_later_ones() -> None:
+    bad = "{update: contoso-gw, properties: {sku: {name: «VpnGw2}}}"
+    good = "{update: contoso-gw, properties: {sku: {name: Basic}}}"
+    text, [place] = spoil(*to_basic(f"{bad}\n  - {good}"))
+    assert [found[:2] for found in problems(text)] == [place]
+
+
+def test_a_change_has_no_ignore_and_is_not_told_of_it() -> None:
+    text, [place] = spoil((REACHES, "{update: contoso-gw, properties: {enableBgp: «true}}"))
+    [(*found, words)] = problems(text)
+    assert (tuple(found), "ignore" in words) == (place, False)
+
+
+def test_a_deleted_gateway_is_created_with_another_size() -> None:
+    create = "{create: contoso-gw, properties: {sku: {name: VpnGw2}}}"
+    assert problems(spoil(*to_basic(f"{{delete: contoso-gw}}\n  - {create}"))[0]) == []
+
+
+def test_what_is_created_is_judged_at_its_place() -> None:
+    create = "{create: contoso-gw, properties: {vpnClientConfiguration: {vpnClientProtocols: «[]}}}"
+    text, [place] = spoil((REACHES, f"{{delete: contoso-gw}}\n  - {create}"))
+    assert [found[:2] for found in problems(text)] == [place]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{update: «contoso-gw, properties: {sku: {name: VpnGw2}}}",
+        "{delete: «contoso-gw}",
+        "{connects: «alice}",
+        "{revoke: «alice}",
+        "{disconnect: «alice}",
+    ],
+)
+def test_a_deleted_gateway_takes_part_in_nothing(step: str) -> None:
+    text, [place] = spoil((REACHES, f"{{delete: contoso-gw}}\n  - {step}"))
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words == ("the gateway 'contoso-gw' is deleted by then; `create: contoso-gw` before it")
+
+
+def test_a_gateway_that_exists_is_not_created() -> None:
+    text, [place] = spoil((REACHES, "{create: «contoso-gw}"))
+    [(*found, words)] = problems(text)
+    assert (tuple(found), "exists by then" in words) == (place, True)
+
+
+def test_a_change_has_to_suit_the_sites_that_are_connected() -> None:
+    sites = "".join(
+        f"  s{n}: {{lan: 10.{n}.0.0/24, connection: {{to: contoso-gw, sharedKey: x}}}}\n"
+        for n in range(10, 21)
+    )
+    pool = "{vpnClientConfiguration: {vpnClientAddressPool: {addressPrefixes: [«10.12.0.0/24]}}}"
+    sstp = "vpnClientConfiguration: {vpnClientProtocols: [SSTP]}"
+    changes = (
+        f"{{update: contoso-gw, properties: {pool}}}\n  - {{delete: contoso-gw}}\n"
+        f"  - {{create: contoso-gw, properties: {{sku: {{name: «Basic}}, {sstp}}}}}"
+    )
+    text, places = spoil(("access:\n", f"sites:\n{sites}access:\n"), (REACHES, changes))
+    assert [found[:2] for found in problems(text)] == places
+
+
+SITE_IN_V2 = "{lan: 10.2.9.0/24, connection: {to: contoso-gw, sharedKey: x}}"
+SUBNETS = "{GatewaySubnet: 10.2.0.0/24}"
+TWO_VNETS = (
+    ("vnets:\n", f"vnets:\n  v2: {{addressSpace: [10.2.0.0/16], subnets: {SUBNETS}}}\n"),
+    ("gateways:\n", "gateways:\n  gw2: {vnet: v2, properties: {sku: {name: Basic}}}\n"),
+    ("behind: home", "behind: home, gateway: contoso-gw"),
+)
+
+
+def between(first: str, second: str, more: str = "") -> str:
+    ends = f"virtualNetworkGateway1: {first}, virtualNetworkGateway2: {second}"
+    return f"{{{ends}, sharedKey: x{more}}}"
+
+
+@pytest.mark.parametrize(
+    ("connections", "words"),
+    [
+        (f"  a: {between('contoso-gw', 'gw2')}\n", ""),
+        (
+            f"  a: {between('contoso-gw', '«gw3')}\n",
+            "there is no gateway 'gw3'; did you mean 'gw2'",
+        ),
+        (f"  a: {between('gw2', '«gw2')}\n", "'gw2' twice: a gateway has no tunnel to itself"),
+        (
+            f"  a: {between('gw2', 'contoso-gw')}\n  b: {between('contoso-gw', '«gw2')}\n",
+            "a already connects contoso-gw and gw2",
+        ),
+    ],
+)
+def test_two_gateways_are_connected_once(connections: str, words: str) -> None:
+    text, places = spoil(*TWO_VNETS, ("access:\n", f"connections:\n{connections}access:\n"))
+    found = problems(text)
+    assert [row[:2] for row in found] == places
+    assert all(row[2].startswith(words) for row in found)
+
+
+@pytest.mark.parametrize(
+    "overlap",
+    [
+        ("[10.2.0.0/16]", "[10.2.0.0/16, 10.1.9.0/24]"),
+        ("[172.16.201.0/24]", "[10.2.9.0/24]"),
+        ("access:\n", f"sites:\n  s: {SITE_IN_V2}\naccess:\n"),
+    ],
+    ids=["VNet", "pool", "site"],
+)
+def test_a_vnet_is_told_apart_from_those_it_is_connected_to(overlap: tuple[str, str]) -> None:
+    alone, _ = spoil(*TWO_VNETS, overlap)
+    assert problems(alone) == [], "nobody has routes to both"
+    connection = f"connections:\n  a: {between('contoso-gw', 'gw2')}\n"
+    text, _ = spoil(*TWO_VNETS, overlap, ("access:\n", f"{connection}access:\n"))
+    [(*_, words)] = problems(text)
+    assert "of the VNet 'v2': the VNet 'contoso' has routes to both" in words
+
+
+def test_sites_and_vnets_share_the_number_of_tunnels() -> None:
+    sites = "".join(
+        f"  s{n}: {{lan: 10.{n}.0.0/24, connection: {{to: gw2, sharedKey: x}}}}\n"
+        for n in range(10, 20)
+    )
+    connection = f"connections:\n  a: «{between('contoso-gw', 'gw2')}\n"
+    text, [place] = spoil(*TWO_VNETS, ("access:\n", f"sites:\n{sites}{connection}access:\n"))
+    [(*found, words)] = problems(text)
+    assert tuple(found) == place
+    assert words.startswith("the Basic SKU allows 10 site-to-site tunnels; VpnGw1 has 30, but a")
+
+
+def test_a_connection_has_not_the_name_of_a_site() -> None:
+    connection = f"connections:\n  «branch: {between('contoso-gw', 'gw2')}\n"
+    site = "sites:\n  branch: {lan: 192.168.50.0/24}\n"
+    text, [place] = spoil(*TWO_VNETS, ("access:\n", f"{site}{connection}access:\n"))
+    assert [found[:2] for found in problems(text)] == [place]
+
+
 def test_no_value_of_a_secret_is_shown() -> None:
     secret = "radiusServerSecret: [hunter2]\n        vpnClientProtocols:"
     text, _ = spoil(
@@ -242,6 +403,7 @@ def test_no_value_of_a_secret_is_shown() -> None:
 SCALE = ("    vnet: contoso\n", "    vnet: contoso\n    benchmarkScale: 0.1\n")
 RATE = (HOME, "{lan: 192.168.1.0/24, rate: 20}")
 LARGER = "{update: contoso-gw, properties: {sku: {name: VpnGw2}}}"
+CREATED_LARGER = LARGER.replace("update", "create")
 
 
 @pytest.mark.parametrize(
@@ -263,9 +425,10 @@ def test_throughput_that_no_rate_lets_pass_is_refused(
     assert all(words.startswith(f"no more than {says}") for *_, words in found)
 
 
-def test_a_larger_sku_later_lets_more_pass() -> None:
+@pytest.mark.parametrize("change", [LARGER, f"{{delete: contoso-gw}}\n  - {CREATED_LARGER}"])
+def test_a_larger_sku_later_lets_more_pass(change: str) -> None:
     step = "{throughput: alice, host: app1, atLeast: 900}"
-    text, _ = spoil((REACHES, f"{LARGER}\n  - {step}"))
+    text, _ = spoil((REACHES, f"{change}\n  - {step}"))
     assert problems(text) == []
 
 

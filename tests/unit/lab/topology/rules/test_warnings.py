@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab.cli.validate import command
+from lab.topology.load import load_bytes
 from lab.topology.rules import rule_warnings
 from tests.unit.lab.topology.spoiling import check, spoil
 
@@ -50,6 +51,58 @@ def test_a_lan_that_overlaps_what_the_tunnel_leads_to(
 )
 def test_others_have_no_warning(changes: list[tuple[str, str]]) -> None:
     assert list(rule_warnings(check(spoil(*changes)[0]))) == []
+
+
+ON_PREMISES = """
+name: radius
+story: A server on premises.
+vnets:
+  v: {addressSpace: [10.1.0.0/16], subnets: {GatewaySubnet: 10.1.255.0/27}}
+gateways:
+  gw:
+    vnet: v
+    properties:
+      sku: {name: VpnGw1}
+      vpnClientConfiguration:
+        vpnClientAddressPool: {addressPrefixes: [172.16.201.0/24]}
+        vpnClientProtocols: [IkeV2]
+        vpnAuthenticationTypes: [Radius]
+        radiusServerAddress: ASKED
+        radiusServerSecret: lab-secret
+sites:
+  office:
+    lan: 192.168.50.0/24
+    LINK
+    radius: {address: 192.168.50.10}
+"""
+
+
+@pytest.mark.parametrize(
+    ("link", "asked", "messages"),
+    [
+        ("connection: {to: gw, sharedKey: lab-psk}", "192.168.50.10", []),
+        ("hosts: {}", "10.1.0.9", []),
+        *(
+            (
+                link,
+                "192.168.50.10",
+                [
+                    (
+                        "'gw' asks the RADIUS server 192.168.50.10, and has no connection to "
+                        "'office': it gets no answer"
+                    )
+                ],
+            )
+            for link in ("hosts: {}", "privateLink: true")
+        ),
+    ],
+)
+def test_a_radius_server_on_premises_needs_a_connection(
+    link: str, asked: str, messages: list[str]
+) -> None:
+    text = ON_PREMISES.replace("LINK", link).replace("ASKED", asked)
+    found = rule_warnings(load_bytes(text.encode(), "t.yaml", Path()))
+    assert [one.message for one in found] == messages
 
 
 def test_validate_says_ok_and_warns_on_stderr(tmp_path: Path) -> None:

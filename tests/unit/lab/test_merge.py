@@ -1,0 +1,22 @@
+"""JSON Merge Patch, by the examples of RFC 7396."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.merge import merge
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "merged"),
+    [
+        ({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}}, {"a": 1, "b": {"c": 2, "d": 3}}),
+        ({"a": 1}, {"a": None}, {}),
+        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
+        ({"a": 1}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}),
+    ],
+)
+def test_a_patch_is_merged_as_rfc_7396_says(target: Any, patch: Any, merged: Any) -> None:
+    assert merge(target, patch) == merged
