@@ -7,16 +7,14 @@ because the cache may be unreadable afterwards.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import shutil
 import struct
-import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.common import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).with_name("native.c")
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared")
 VNET_HEADER = 10
-_COMPILERS = ("gcc", "cc", "clang")
-_LONGEST_BUILD = 60.0
 
 _ROUTE = struct.Struct("=IIHB5s")
 _RUN = struct.Struct("=7I")
@@ -140,42 +136,13 @@ def load() -> Native | None:
     """
     if os.environ.get("P2SLAB_NATIVE") == "off":
         return None
-    named = os.environ.get("P2SLAB_CACHE")
-    directory = Path(named) if named else Path.home() / ".cache/p2slab"
     try:
-        return Native(build(directory / "native"))
+        return Native(build(compiled.kept()))
     except (OSError, RuntimeError) as error:
         print(f"SSTP works without its compiled part, slower: {error}", file=sys.stderr)
         return None
 
 
 def build(directory: Path, flags: Sequence[str] = FLAGS) -> Path:
-    """The library in this directory, built if it is missing; safe with concurrent builds.
-
-    RuntimeError, with the compiler's message; OSError.
-    """
-    source = SOURCE.read_bytes()
-    name = hashlib.sha256(source + repr(tuple(flags)).encode()).hexdigest()
-    path = directory / f"{name}.so"
-    if path.exists():
-        return path
-    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
-    if not compiler:
-        raise RuntimeError(f"no C compiler ({', '.join(_COMPILERS)}) on PATH")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory) as place:
-        fresh = Path(place, path.name)
-        _compile([compiler, *flags, "-o", str(fresh), str(SOURCE)])
-        fresh.replace(path)
-    return path
-
-
-def _compile(argv: Sequence[str]) -> None:
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_LONGEST_BUILD, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"{argv[0]} took longer than {_LONGEST_BUILD:g} s") from error
-    if done.returncode:
-        raise RuntimeError(f"{argv[0]} failed: {done.stderr.strip()[-500:]}")
+    """The library in this directory, built if it is missing (gateway.common.compiled)."""
+    return compiled.build(SOURCE, directory, flags)

@@ -12,13 +12,13 @@ from contextlib import closing, suppress
 from typing import Any
 from weakref import WeakSet
 
+from gateway.common import compiled
 from lab.boot.enter import HOST
 from lab.boot.source import PROGRAM
 from lab.errors import LabError
 from lab.guest import wire
-from lab.kernel import sysctls
+from lab.kernel import sysctls, uml
 from lab.kernel.processes import children, kill
-from lab.kernel.uml import COMMAND
 from lab.nodes.base import Process
 from lab.nodes.environment import environment
 from lab.nodes.files import SOURCE
@@ -70,13 +70,13 @@ class Machine:
             self._process = await self._place.spawn(
                 list(self._command()),
                 log="kernel",
-                env={"TMPDIR": "/dev/shm"},  # noqa: S108
+                env=uml.environment(compiled.kept()),
             )
             self.release = await self._receive_release(listener, self._process)
         self._end = asyncio.ensure_future(self._watch(self._process))
 
     def _command(self) -> Iterator[str]:
-        yield from COMMAND
+        yield from uml.COMMAND
         yield from (MEMORY, f"umid={self._plan.host_name}")
         yield from vectors(self._ends)
         yield f"init={os.path.realpath(sys.executable)}"

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from gateway.common import compiled
+from lab.boot.source import PROGRAM
 from lab.errors import MachineError
+from lab.kernel import uml
 from lab.kernel.ppp import open_ppp
 from lab.kernel.shapers import missing as missing_shapers
 from lab.nodes.base import Node
@@ -63,6 +66,13 @@ async def build_nodes(plan: Plan, own: Iterable[str], logs: Path) -> dict[str, N
     from lab.nodes.uml import UmlNode  # noqa: PLC0415 (few labs need it)
     from lab.nodes.uml_network import outside  # noqa: PLC0415 (as above)
 
+    try:
+        uml.environment(
+            compiled.kept()
+        )  # what it builds, nodes see only if it is there before them
+    except OSError as error:
+        raise MachineError(f"user-mode Linux cannot run: {error.strerror}",
+                           f"{PROGRAM} root make build") from error  # fmt: skip
     known = neighbours(plan)
     world = await build_network(outside(plan, names), logs, kernels=names, known=known)
 

@@ -10,9 +10,11 @@ from tests.structure.floors import FLOORS
 
 SOURCE = Path(__file__).parents[2]
 LAUNCHER = ("lab.boot", "lab.choices", "lab.errors", "lab.boot.doctor", "lab.boot.verbs",
-            "gateway.charon.datapath", "lab.kernel.ppp", "lab.kernel.uml")  # fmt: skip
+            "gateway.charon.datapath", "gateway.common.compiled", "lab.kernel.ppp",
+            "lab.kernel.uml")  # fmt: skip
 LAUNCHER_FILES = ("lab/choices.py", "lab/errors.py", "lab/__init__.py", "lab/boot/doctor.py",
-                  "lab/boot/verbs.py", "lab/kernel/ppp.py", "lab/kernel/uml.py")  # fmt: skip
+                  "lab/boot/verbs.py", "gateway/common/compiled.py", "lab/kernel/ppp.py",
+                  "lab/kernel/uml.py")  # fmt: skip
 PURE = (
     "lab/topology",
     "gateway/arm/resource.py",

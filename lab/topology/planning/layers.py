@@ -17,7 +17,7 @@ def layers_for(topologies: Iterable[Topology]) -> frozenset[str]:
     found = {"core"}
     for topology in topologies:
         if any(needs_of(topology, client) for client in topology.clients.values()):
-            found.add("sstp")
+            found |= {"sstp", "build"}
         if any(may_offer(topology, gateway, "SSTP") for gateway in topology.gateways):
             found.add("build")
         if any(site.directory for site in topology.sites.values()):
