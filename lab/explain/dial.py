@@ -31,6 +31,13 @@ class ServerSeen:
     asks: tuple[str, ...] = ()
     """Users whose answer to the second factor is waited for."""
 
+    @property
+    def well(self) -> bool:
+        """Whether a request of the gateway's would get there, and be answered for all that is
+        seen."""
+        arrived = self.followed is None or self.followed.arrived
+        return self.listens and arrived and not (self.dropped or self.tunnel or self.asks)
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -174,14 +181,45 @@ def judge(attempt: Attempt) -> Chain:
 
 
 def _besides(failed: Finding, attempt: Attempt) -> Finding:
-    """With a cause further down that is known already: the certificate is revoked."""
-    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
-    if not entry or depth(failed) >= DIAL.index("revocation"):
+    """With the causes further down that are seen already, for who mends the first meets them."""
+    more = [
+        one for one in _further(attempt) if depth(one) > depth(failed) and one.layer != failed.layer
+    ]
+    if not more:
         return failed
-    listed = f"entry {entry!r} of vpnClientRevokedCertificates"
-    cause = f"{failed.cause}; and besides, the client's certificate is revoked: {listed}"
-    seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
-    return replace(failed, cause=cause, proof=(*failed.proof, seen))
+    causes = dict.fromkeys(one.cause for one in more)
+    proof = (*failed.proof, *(line for one in more for line in one.proof))
+    return replace(failed, cause="; and besides, ".join([failed.cause, *causes]), proof=proof)
+
+
+def _further(attempt: Attempt) -> Iterator[Finding]:
+    """What is wrong whether or not the dial came there."""
+    blocked_ways = [
+        way for way in attempt.followed if way.dropped and not way.what.startswith(_DNS)
+    ]
+    if blocked_ways:
+        yield blocked(blocked_ways[0])
+    if silent := _silent_ports(attempt):
+        seen = f"/proc/net of the gateway's node: nothing on {silent}"
+        cause = f"no program of the gateway listens on {silent}"
+        yield failure("gateway-down", cause, seen, remedy="see the gateway's engines")
+    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
+    if entry:
+        listed = f"entry {entry!r} of vpnClientRevokedCertificates"
+        cause = f"the client's certificate is revoked: {listed}"
+        seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
+        yield failure("revocation", cause, seen, remedy="take the entry out, if it is a mistake")
+    if not any(server.well for server in attempt.servers):
+        for server in attempt.servers:
+            yield from (one for one in of_server(server) if one.layer != "factor")
+
+
+_DNS = "udp/53 "
+
+
+def _silent_ports(attempt: Attempt) -> str:
+    """The gateway's ports on which nothing listens."""
+    return ", ".join(port for port, listens in attempt.listens.items() if not listens)
 
 
 def _failed(attempt: Attempt) -> Finding:
@@ -285,8 +323,8 @@ def _no_answer(attempt: Attempt) -> Finding:
             return lost(followed)
     see = "see the gateway's engines (p2slab status)"
     said = f"the client: {attempt.message}"
-    if silent := [port for port, listens in attempt.listens.items() if not listens]:
-        cause = f"no program of the gateway listens on {', '.join(silent)}"
+    if silent := _silent_ports(attempt):
+        cause = f"no program of the gateway listens on {silent}"
         return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
     cause = "the gateway was reached and did not answer the dial"
     return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
@@ -294,7 +332,7 @@ def _no_answer(attempt: Attempt) -> Finding:
 
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
-    dropped = [one for one in attempt.followed if one.dropped]
+    dropped = [one for one in attempt.followed if one.dropped and one.what.startswith(_DNS)]
     why = f"; {blocked(dropped[0]).cause}" if dropped else ""
     return failure(
         "name",
@@ -407,7 +445,7 @@ def _pool(attempt: Attempt) -> Finding:
 
 def _silent(attempt: Attempt) -> Finding:
     """No RADIUS server answered: all that is seen to be wrong, the first first."""
-    found = [finding for server in attempt.servers for finding in _of_server(server)]
+    found = [finding for server in attempt.servers for finding in of_server(server)]
     said = (*_said(attempt), *_relevant(attempt))
     if not found:
         cause = f"no RADIUS server is known behind the gateway's: {attempt.message}"
@@ -419,7 +457,7 @@ def _silent(attempt: Attempt) -> Finding:
     )
 
 
-def _of_server(server: ServerSeen) -> Iterator[Finding]:
+def of_server(server: ServerSeen) -> Iterator[Finding]:
     """What is wrong with a RADIUS server or the way to it."""
     at, followed = f"RADIUS server {server.address} ({server.node})", server.followed
     if server.dropped:

@@ -112,13 +112,17 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
 
 def deleted(client: ClientComputer, world: World) -> Finding:
     """Why nobody connects to a gateway that its operator has deleted."""
-    gateway = client.gateway.name
+    found = deleted_gateway(client.gateway.name, world)
+    return replace(found, cause=f"{client.name} is not connected: {found.cause}")
+
+
+def deleted_gateway(gateway: str, world: World) -> Finding:
+    """That a gateway was deleted, by whom and when."""
     layer, remedy = _ENDS["delete"]
     own = [deed for deed in world.past if deed.verb == "delete" and deed.subject == gateway]
     done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
-    cause = f"{client.name} is not connected: the gateway {gateway} is deleted"
     at = stamp(own[-1].at) if own else ""
-    return failure(layer, cause, *done, remedy=remedy, at=at)
+    return failure(layer, f"the gateway {gateway} is deleted", *done, remedy=remedy, at=at)
 
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
@@ -168,7 +172,7 @@ async def _inside(
     if connection and f"src {connection.address}" not in taken:
         return await _beside(who, address, taken, world, connection)
     passed["route"] = f"ip route get: {taken}"
-    target = _node(address, world)
+    target = node_of(address, world)
     if place := site_of(world, target) if target else "":
         seen = await site.look(place, scene)
         if not seen.up:
@@ -184,7 +188,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         return failure("dns-inside", f"{who} has no nameserver", none, remedy="see dnsServers")
     server, node = servers[0], world.nodes[who]
     send = partial(ask, node, name)
-    followed = await follow(world, _path(who, server, world), "udp", server, 53, send=send)
+    followed = await follow(world, path_inside(who, server, world), "udp", server, 53, send=send)
     proof = (
         f"/etc/resolv.conf of {who}: nameserver {server}; route: {await route(node, server)}",
         walk(followed),
@@ -197,7 +201,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
     if any(one.startswith("an answer") for one in followed.answers):
         cause = f"nameserver {server} answers that it does not know {name}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
-    target, nobody = _node(server, world), ""
+    target, nobody = node_of(server, world), ""
     if target:
         sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
         nobody = "" if takes(sockets, server, 53) else f": nothing listens on UDP 53 of {target}"
@@ -233,14 +237,14 @@ async def _beside(
     return failure("route", cause, *proof, remedy=remedy)
 
 
-def _node(address: str, world: World) -> str:
+def node_of(address: str, world: World) -> str:
     """Whose address it is; empty: nobody's."""
     return next((name for name, own in world.addresses.items() if own == address), "")
 
 
-def _path(who: str, address: str, world: World) -> list[str]:
+def path_inside(who: str, address: str, world: World) -> list[str]:
     """The nodes to watch: through the gateway for a client."""
-    target = _node(address, world)
+    target = node_of(address, world)
     client = world.clients.get(who)
     if client is None:
         return to_address(world, who, address)
@@ -257,14 +261,13 @@ async def _followed(
 ) -> Finding | None:
     """A probe, followed to the target."""
     world = scene.world
-    target = _node(address, world)
+    target = node_of(address, world)
     if goal.protocol not in ("tcp", "udp") or not goal.port or ":" in address:
-        return await _pinged(world.nodes[who], address, passed)
-    path = _path(who, address, world)
+        return await pinged(world.nodes[who], address, passed)
+    path = path_inside(who, address, world)
     followed = await follow(world, path, goal.protocol, address, goal.port)
     if followed.answered:
-        passed["firewall"] = passed["service"] = walk(followed)
-        return None
+        return _answered(followed, target, passed)
     if followed.dropped:
         return blocked(followed)
     if not target:
@@ -279,7 +282,18 @@ async def _followed(
     return await _service(scene, goal, target, followed)
 
 
-async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
+def _answered(followed: Followed, target: str, passed: dict[Layer, str]) -> Finding | None:
+    """Somebody answers: the target, or another computer of that address."""
+    if not target or followed.arrived:
+        passed["firewall"] = passed["service"] = walk(followed)
+        return None
+    cause = f"another computer than {target} answers: nothing arrived at {target}"
+    remedy = "see the client's own network: does it overlap the VNet's prefixes?"
+    return failure("route", cause, walk(followed), remedy=remedy, at=stamp(followed.at))
+
+
+async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
+    """Whether an address answers ping."""
     done = await node.run(["ping", "-n", "-c", "1", "-W", "1", address])
     last = (done.output.splitlines() or ["nothing"])[-1]
     if done.code == 0:

@@ -17,13 +17,15 @@ from lab.explain import site
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.hello import Hello, read_hello
-from lab.explain.model import Finding
+from lab.explain.model import DIAL, Finding, Layer
 from lab.explain.ports import listening, takes
 from lab.roles.proxy import CONFIGURATION
 from lab.vpn_client import NotDialledError, RefusedError
 from radius.reasons import Refusal, bare, telling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
     from lab.vpn_client import Dialled
@@ -144,9 +146,16 @@ async def _completed(
             for row in rows
             if row["protocol"] == attempt.protocol
         )
-    elif layer == "radius-path":
+    if layer == "radius-path":
         more["servers"] = await _servers(attempt, client, dialled, scene)
+    elif attempt.dialled and client.thumbprint is None and _comes_before("radius-path", layer):
+        # They are asked only later, and are a further cause if none of them can answer.
+        more["servers"] = await _servers(attempt, client, dialled, scene, probe=False)
     return replace(attempt, **more)
+
+
+def _comes_before(later: Layer, layer: Layer) -> bool:
+    return DIAL.index(layer) < DIAL.index(later)
 
 
 async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:
@@ -178,9 +187,9 @@ async def _network(
                          send=partial(ask, client.node, attempt.name))
             for server in attempt.nameservers[:1]
         ]  # fmt: skip
-        return {"followed": tuple(ways)}
+    else:
+        ways = []
     path = path_between(world.plan, client.name, gateway)
-    ways = []
     through_proxy = client.proxy and attempt.protocol != "IkeV2"
     for protocol, port in () if through_proxy else PORTS[attempt.protocol]:
         ways.append(await follow(world, path, protocol, address, port))
@@ -231,7 +240,6 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:
 
 async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
     found: list[Hello] = []
-    last = client.last_dial
     line = await client.access.sniff()
     loop = asyncio.get_running_loop()
 
@@ -243,11 +251,8 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
 
     loop.add_reader(line, drain)
     try:
-        with suppress(RefusedError):
-            await client.dial(attempt.protocol)  # type: ignore[arg-type]
-            await client.hang_up()
+        await client.dial_again(attempt.protocol)  # type: ignore[arg-type]
     finally:
-        client.last_dial = last
         loop.remove_reader(line)
         drain()
         line.close()
@@ -269,25 +274,44 @@ async def _taken(client: ClientComputer, address: str) -> list[str]:
 
 
 async def _servers(
-    attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene
+    attempt: Attempt,
+    client: ClientComputer,
+    dialled: Dialled,
+    scene: Scene,
+    *,
+    probe: bool = True,
 ) -> tuple[ServerSeen, ...]:
     """The RADIUS servers of the gateway's document."""
     world = scene.world
-    configuration = attempt.document["properties"]["vpnClientConfiguration"]
-    addresses = [
-        row["radiusServerAddress"] for row in configuration.get("radiusServers") or []
-    ] or [configuration.get("radiusServerAddress", "")]
+    configuration = attempt.document["properties"].get("vpnClientConfiguration") or {}
     owners = {world.addresses[name]: name for name in world.radius}
     return tuple([
-        await _server(address, owners[address], client, dialled, scene)
-        for address in addresses
+        await look_at_server(address, owners[address], client, dialled, scene, probe=probe)
+        for address in asked_servers(configuration)
         if address in owners
     ])  # fmt: skip
 
 
-async def _server(
-    address: str, name: str, client: ClientComputer, dialled: Dialled, scene: Scene
+def asked_servers(configuration: Mapping[str, Any]) -> list[str]:
+    """The addresses of the RADIUS servers of a document's vpnClientConfiguration, the one with the
+    highest score first."""
+    rows = configuration.get("radiusServers") or []
+    ordered = sorted(rows, key=lambda row: -(row.get("radiusServerScore") or 0))
+    own = configuration.get("radiusServerAddress")
+    return [row["radiusServerAddress"] for row in ordered] or ([own] if own else [])
+
+
+async def look_at_server(
+    address: str,
+    name: str,
+    client: ClientComputer,
+    dialled: Dialled,
+    scene: Scene,
+    *,
+    probe: bool = True,
 ) -> ServerSeen:
+    """Whether a RADIUS server of this node listens, gets a datagram of the gateway's (`probe`), and
+    what it logged since a dial."""
     world = scene.world
     node, server, gateway = world.nodes[name], world.radius[name], client.gateway.name
     sockets = await node.wait_for(partial(listening, "udp"))
@@ -298,7 +322,7 @@ async def _server(
         asks = [user for user in await server.waiting() if bare(user).casefold() == own]
     connection, tunnel = await _tunnel(name, scene)
     followed: Followed | None = None
-    if not (lines or asks or tunnel):
+    if probe and not (lines or asks or tunnel):
         followed = await follow(
             world,
             inside_path(world, gateway, name),

@@ -32,6 +32,7 @@ Layer = Literal[
     "route",
     "mtu",
     "service",
+    "line",
 ]
 DIAL: tuple[Layer, ...] = (
     "client-policy", "profile-stale", "name", "underlay", "firewall", "proxy", "gateway-down",

@@ -34,12 +34,22 @@ def test_rules_and_policies_drop() -> None:
     accepted = trace(3, attribute(3, (6).to_bytes(8)), verdict(1))
     continued = trace(3, attribute(3, (6).to_bytes(8)), verdict(0xFFFFFFFF))
     allowed = trace(1, attribute(16, (1).to_bytes(4)))
-    found = list(drops(by_rule + accepted + continued + allowed + by_policy))
+    found = list(drops(by_rule + accepted + continued + allowed + by_policy, {}))
     assert found == [Drop("p2slab", "let_out", 7), Drop("p2slab", "let_out", 0)]
 
 
 def test_other_messages_are_none() -> None:
-    assert not list(drops(message(10 << 8 | 6, 0, bytes(4) + text(1, "p2slab"))))
+    assert not list(drops(message(10 << 8 | 6, 0, bytes(4) + text(1, "p2slab")), {}))
+
+
+def test_a_drop_has_the_header_that_an_earlier_message_of_its_trace_had() -> None:
+    """Those who trace in one namespace hear of each other's packets."""
+    known: dict[bytes, bytes] = {}
+    headers = [trace(3, verdict(1), attribute(6, number), attribute(9, header))
+               for number, header in ((b"aaaa", b"first"), (b"bbbb", b"second"))]  # fmt: skip
+    assert not list(drops(b"".join(headers), known))
+    dropped = trace(1, attribute(16, bytes(4)), attribute(6, b"aaaa"))
+    assert list(drops(dropped, known)) == [Drop("p2slab", "let_out", 0, b"first")]
 
 
 def test_the_rule_or_the_policy_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
