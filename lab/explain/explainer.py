@@ -10,7 +10,7 @@ from lab.choices import spelling
 from lab.errors import UsageError
 from lab.explain import site
 from lab.explain.dial import judge
-from lab.explain.inside import Goal, deleted, explain_goal, no_tunnel
+from lab.explain.inside import Goal, deleted, explain_goal, needs_tunnel, no_tunnel
 from lab.explain.look import Word, attempts
 from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
@@ -90,7 +90,12 @@ class Explainer:
         """Why a node does not reach something, or that it does."""
         client = self._world.clients.get(name)
         self._goals[name] = goal
-        if client and await client.connection() is None and (dialled := await self.dial(client)):
+        through = client and await needs_tunnel(client, goal, self._world)
+        if client is None or not through or await client.connection():
+            dialled = None
+        else:
+            dialled = await self.dial(client)
+        if dialled:
             words = f"{name} has no tunnel: its last dial failed: {dialled.sentence}"
             self._goals[name] = goal
             return Explanation(name, words, dialled.chains)

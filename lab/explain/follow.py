@@ -78,6 +78,8 @@ class Followed:
     """What the probe itself was told."""
     answered: bool = False
     """Whether that was an answer of the service."""
+    between: Sequence[str] = ()
+    """Nodes of the path that should not see it, for it is in a tunnel there."""
 
     @property
     def last(self) -> str:
@@ -100,7 +102,7 @@ class Followed:
             if word not in parts.setdefault(one.node, []):
                 parts[one.node].append(word)
         seen = [f"{node} {', '.join(parts[node])}" for node in self.path if node in parts]
-        unseen = [node for node in self.path if node not in parts]
+        unseen = [node for node in self.path if node not in parts and node not in self.between]
         text = f"seen at {'; '.join(seen)}" if seen else "seen nowhere"
         return text + (f"; not seen at {', '.join(unseen)}" if unseen else "")
 
@@ -133,15 +135,18 @@ async def follow(
     port: int,
     *,
     source: str = "",
+    between: Sequence[str] = (),
     send: Callable[[], Awaitable[str]] | None = None,
 ) -> Followed:
     """Send a probe from the first node, from an address of its own if given, and watch it at all;
     about a second where nothing answers. `send`: a program of the node's own sends it instead, and
-    returns what it was told."""
+    returns what it was told. `between`: see Followed."""
     body = secrets.token_bytes(24)
     marked = protocol == "udp" and send is None
     target = Target(address, _NUMBERS[protocol], port, body if marked else b"")
-    followed = Followed(f"{protocol}/{port} to {address}", address, path, time.time())
+    followed = Followed(
+        f"{protocol}/{port} to {address}", address, path, time.time(), between=between
+    )
     drops: list[tuple[str, Drop]] = []
     async with AsyncExitStack() as stack:
         watches = [await stack.enter_async_context(_Watch(world.nodes[name])) for name in path]

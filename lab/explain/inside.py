@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.clients.profile import read_profile
+from lab.errors import LabError
 from lab.explain import site
 from lab.explain.dial import blocked, entry_of, lost, walk
 from lab.explain.follow import Followed, follow, path_between
@@ -50,6 +52,8 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     """The sentence and the layers of a probe from a node."""
     world = scene.world
     client = world.clients.get(who)
+    if client and not await needs_tunnel(client, goal, world):
+        client = None
     connection = await client.connection() if client else None
     passed: dict[Layer, str] = {}
     way = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "")
@@ -66,6 +70,24 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     return finding.cause, chain
 
 
+async def needs_tunnel(client: ClientComputer, goal: Goal, world: World) -> bool:
+    """Whether a client reaches this through its tunnel, if at all: it is a name, a private address
+    that is not on its own link, or one of the profile's prefixes."""
+    address = world.addresses.get(goal.name, goal.name)
+    if not re.fullmatch(r"[0-9.]+", address):
+        return True
+    if " via " not in (taken := await route(client.node, address)) and " dev " in taken:
+        return f"src {world.addresses[client.name]}" not in taken
+    with suppress(LabError):  # the gateway is deleted
+        prefixes = (*PRIVATE, *read_profile(await client.profile()).routes)
+        return any(ip_address(address) in ip_network(prefix) for prefix in prefixes)
+    return True
+
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""RFC 1918."""
+
+
 async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     """Why a client has no tunnel: what ended the last one, with its moment."""
     name, dialled = client.name, client.last_dial
@@ -75,9 +97,11 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
         cause = f"{name} is not connected: it has not dialled since the lab was built"
         return failure("client-policy", cause, routes, remedy=again)
     if dialled.connection is None:
-        last = dialled.failures[-1] if dialled.failures else "no protocol"
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
-        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+        last = f"failed: {dialled.failures[-1]}" if dialled.failures else (
+            "was given up before it ended: who asked for it had left"
+        )  # fmt: skip
+        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} {last}"
+        return failure("client-policy", cause, routes, remedy=again)
     if not await client.gateway.exists():
         return deleted(client, world)
     record = await _end_of(client)
@@ -178,7 +202,7 @@ async def _inside(
         if not seen.up:
             return site.failed(seen)
         passed["s2s"] = f"connection {place}: {seen.status}"
-    return await _followed(scene, who, goal, address, passed)
+    return await _followed(scene, who, goal, address, passed, tunnel=connection is not None)
 
 
 async def _no_name(who: str, name: str, servers: Sequence[str], world: World) -> Finding:
@@ -257,15 +281,16 @@ def path_inside(who: str, address: str, world: World) -> list[str]:
 
 
 async def _followed(
-    scene: Scene, who: str, goal: Goal, address: str, passed: dict[Layer, str]
+    scene: Scene, who: str, goal: Goal, address: str, passed: dict[Layer, str], *, tunnel: bool
 ) -> Finding | None:
     """A probe, followed to the target."""
     world = scene.world
     target = node_of(address, world)
     if goal.protocol not in ("tcp", "udp") or not goal.port or ":" in address:
         return await pinged(world.nodes[who], address, passed)
-    path = path_inside(who, address, world)
-    followed = await follow(world, path, goal.protocol, address, goal.port)
+    path = path_inside(who, address, world) if tunnel else to_address(world, who, address)
+    between = carriers(who, world) if tunnel else ()
+    followed = await follow(world, path, goal.protocol, address, goal.port, between=between)
     if followed.answered:
         return _answered(followed, target, passed)
     if followed.dropped:
@@ -274,12 +299,16 @@ async def _followed(
         cause = f"{address} gives no answer, and no node of the lab has that address"
         return failure("route", cause, walk(followed), remedy="see the address")
     if not followed.arrived:
-        client = world.clients.get(who)
-        between = path_between(world.plan, who, client.gateway.name)[1:-1] if client else ()
-        inner = [node for node in path if node not in between]  # those see what is encrypted
+        inner = [node for node in path if node not in between]
         return replace(lost(replace(followed, path=inner)), layer="route")
     passed["firewall"] = walk(followed)
     return await _service(scene, goal, target, followed)
+
+
+def carriers(who: str, world: World) -> Sequence[str]:
+    """The nodes that see of a client's tunnel only what is encrypted."""
+    client = world.clients.get(who)
+    return path_between(world.plan, who, client.gateway.name)[1:-1] if client else ()
 
 
 def _answered(followed: Followed, target: str, passed: dict[Layer, str]) -> Finding | None:

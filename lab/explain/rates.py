@@ -58,8 +58,8 @@ async def explain_rate(step: Throughput, scene: Scene) -> Explanation:
     subject = ", ".join(step.throughput)
     if not held:
         seen = "; ".join(queue.text for queue in queues) or "none"
-        words = f"no queue on the way held packets back (tc -s qdisc): {seen}"
-        passed: dict[Layer, str] = {"line": words}
+        words = "no queue on the way held packets back: no rate of the lab limits it"
+        passed: dict[Layer, str] = {"line": f"tc -s qdisc: {seen}"}
         return Explanation(subject, words, (*chains, chain_of("rate", ("line",), passed, None,
                                                               stamp())))  # fmt: skip
     broken = _narrow(held)

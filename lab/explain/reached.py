@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.explain.dial import walk
 from lab.explain.follow import follow
-from lab.explain.inside import Goal, explain_goal, node_of, path_inside, pinged
+from lab.explain.inside import Goal, carriers, explain_goal, node_of, path_inside, pinged
 from lab.explain.look import ask, resolve, route, to_address
 from lab.explain.model import INSIDE, Chain, Layer, chain_of, failure, stamp
 
@@ -43,14 +43,15 @@ async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chai
         told = passed.get("service", "")
     else:
         path = path_inside(who, address, world) if inside else to_address(world, who, address)
-        followed = await follow(world, path, goal.protocol, address, goal.port)
-        told = walk(followed)
+        between = carriers(who, world) if inside else ()
+        followed = await follow(world, path, goal.protocol, address, goal.port, between=between)
+        told = ", ".join(followed.answers) or followed.result
         broken = None
         if followed.answered:
-            passed["service"] = told
+            passed["service"] = walk(followed)
         else:
             cause = f"{who} does not reach {goal.name} any more"
-            broken = failure("service", cause, told, remedy="none: it is as it should be")
+            broken = failure("service", cause, walk(followed), remedy="none: it is as it should be")
     target = node_of(address, world)
     whose = f", the address of {target}" if target and target != goal.name else ""
     if broken:

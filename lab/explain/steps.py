@@ -221,11 +221,11 @@ async def _of_operator(step: Any, explainer: Explains) -> Explanation:
     passed: dict[Layer, str] = {
         "gateway-down": f"{gateway.name} answers; its provisioningState is {state}"
     }
-    words = f"{OWN_WORDS}: {gateway.name} has a document, {state}"
+    words = f"{OWN_WORDS}; its document is in force, and {state}"
     return Explanation(name, words, (chain_of(way, ("gateway-down",), passed, None, stamp()),))
 
 
-OWN_WORDS = "the outcome is in the gateway's own words, and nobody else decides it"
+OWN_WORDS = "this is the gateway's own answer, and nobody else decides it"
 
 
 async def _of_computer(step: Any, explainer: Explains) -> Explanation:
@@ -233,7 +233,7 @@ async def _of_computer(step: Any, explainer: Explains) -> Explanation:
     found = await explainer.client(
         explainer.scene.world.clients[getattr(step, verb_of(step) or "")]
     )
-    words = "the outcome is the computer's own, and nobody else takes part in it"
+    words = "only the computer itself takes part in it"
     return replace(found, sentence=f"{words}; {found.sentence}")
 
 

@@ -148,7 +148,7 @@ async def test_the_gateways_own_answer_stands_with_what_it_has(
 ) -> None:
     world.gateway.resource["properties"]["provisioningState"] = "Succeeded"
     found = await explain_step(Update(update="gw", properties={}), explainer)
-    assert found.sentence == f"{steps.OWN_WORDS}: gw has a document, Succeeded"
+    assert found.sentence == f"{steps.OWN_WORDS}; its document is in force, and Succeeded"
     await world.gateway.delete_gateway()
     world.past = [Deed(2.0, "delete", "gw", "delete gw", "deleted, with 0 connection(s)")]
     found = await explain_step(Delete(delete="gw"), explainer)
