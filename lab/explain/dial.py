@@ -394,7 +394,8 @@ def _proxy(attempt: Attempt) -> Finding:
 
 
 def _tls(attempt: Attempt) -> Finding:
-    cause = attempt.hello or "client and gateway agree on no TLS"
+    said = attempt.record["message"] if attempt.record else attempt.message
+    cause = attempt.hello or f"client and gateway agree on no TLS: {said}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
     return failure("tls", cause, *_said(attempt), remedy=remedy, at=_moment(attempt))
 

@@ -43,6 +43,7 @@ LARGEST = 4096
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
 TLS_LIMIT = 3.0
+OPENVPN_CONFIGURATION = "/run/gateway/openvpn/server.conf"
 MOST_SUITES = 12
 """Cipher suites that are quoted."""
 _TLS = {"-tls1_1": "TLS 1.1", "-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
@@ -138,7 +139,7 @@ async def _completed(
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await _proxy_rules(client, world)
     elif layer == "tls" and attempt.protocol != "IkeV2":
-        more["hello"] = await _hello(attempt, client, address)
+        more["hello"] = await _hello(attempt, client, world, address)
     elif layer == "pool":
         rows = await client.gateway.sessions()
         more["taken"] = tuple(
@@ -224,11 +225,15 @@ async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
     return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
 
 
-async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:
+async def _hello(attempt: Attempt, client: ClientComputer, world: World, address: str) -> str:
     """What the client offers, by its ClientHello, and what the gateway takes. The client dials
     again for that, as it did: nothing but a packet tells what a program offers."""
-    offered, taken = await _offered(attempt, client), await _taken(client, address)
-    gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
+    offered = await _offered(attempt, client)
+    if attempt.protocol == "OpenVPN":  # its TLS is inside packets of its own: read, not tried
+        gateway = await _configured(world.nodes[client.gateway.name])
+    else:
+        taken = await _taken(client, address)
+        gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
     if offered is None:
         return f"no ClientHello of the client's was seen; {gateway}"
     suites = ", ".join(f"0x{suite:04X}" for suite in offered.suites[:MOST_SUITES])
@@ -257,6 +262,14 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
         drain()
         line.close()
     return found[0] if found else None
+
+
+async def _configured(gateway: Node) -> str:
+    """What the gateway's openvpn is told to take."""
+    text = (await gateway.read(OPENVPN_CONFIGURATION)).decode()
+    wanted = ("tls-version-min", "tls-version-max", "tls-cipher")
+    lines = [line for line in text.splitlines() if line.startswith(wanted)]
+    return f"the gateway's openvpn has {', '.join(lines)}"
 
 
 async def _taken(client: ClientComputer, address: str) -> list[str]:
