@@ -227,6 +227,8 @@ def _failed(attempt: Attempt) -> Finding:
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
+    if reason == "refused" and not (attempt.record or attempt.told):
+        return _no_word(attempt)
     if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
         return _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
@@ -247,6 +249,15 @@ def reason_of(attempt: Attempt) -> str:
     if attempt.told:
         return attempt.told.reason
     return str(attempt.record["reason"]) if attempt.record else attempt.reason
+
+
+def _no_word(attempt: Attempt) -> Finding:
+    """The client was told nothing, and nobody wrote anything down about this dial."""
+    cause = "the dial was ended, and neither the gateway nor a RADIUS server has a record of it"
+    said = f"the client: {attempt.message}"
+    remedy = "see the gateway's engines (p2slab status) and logs"
+    return failure("gateway-down", cause, said, *_relevant(attempt), remedy=remedy,
+                   at=stamp(attempt.at))  # fmt: skip
 
 
 def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:

@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.explain import site
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
-from lab.explain.hello import Hello, read_hello
+from lab.explain.hello import Hello, is_answer, read_hello
 from lab.explain.model import DIAL, Finding, Layer
 from lab.explain.ports import listening, takes
 from lab.roles.proxy import CONFIGURATION
@@ -228,7 +228,10 @@ async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
 async def _hello(attempt: Attempt, client: ClientComputer, world: World, address: str) -> str:
     """What the client offers, by its ClientHello, and what the gateway takes. The client dials
     again for that, as it did: nothing but a packet tells what a program offers."""
-    offered = await _offered(attempt, client)
+    offered, agreed = await _offered(attempt, client)
+    if agreed and attempt.protocol == "SSTP":
+        said = attempt.record["message"] if attempt.record else attempt.message
+        return f"they agree on the TLS of SSTP, and not on that of EAP-TLS inside it: {said}"
     if attempt.protocol == "OpenVPN":  # its TLS is inside packets of its own: read, not tried
         gateway = await _configured(world.nodes[client.gateway.name])
     else:
@@ -243,15 +246,20 @@ async def _hello(attempt: Attempt, client: ClientComputer, world: World, address
     )
 
 
-async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
+async def _offered(attempt: Attempt, client: ClientComputer) -> tuple[Hello | None, bool]:
+    """What the client offers, and whether the gateway chose from it."""
     found: list[Hello] = []
+    answered = False
     line = await client.access.sniff()
     loop = asyncio.get_running_loop()
 
     def drain() -> None:
+        nonlocal answered
         with suppress(BlockingIOError):
             while True:
-                if hello := read_hello(line.recv(LARGEST)):
+                data = line.recv(LARGEST)
+                answered = answered or is_answer(data)
+                if hello := read_hello(data):
                     found.append(hello)
 
     loop.add_reader(line, drain)
@@ -261,7 +269,7 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
         loop.remove_reader(line)
         drain()
         line.close()
-    return found[0] if found else None
+    return (found[0] if found else None), answered
 
 
 async def _configured(gateway: Node) -> str:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from lab.explain.hello import read_hello
+from lab.explain.hello import is_answer, read_hello
 from lab.explain.packets import Target, alike, answer, answers, is_probe, mark, mark_of, read
 
 ALICE, APP, NAT = "172.16.201.2", "10.1.1.4", "192.0.2.2"
@@ -128,4 +128,6 @@ def test_a_client_hello_names_its_newest_version() -> None:
     assert newer
     assert newer.newest == "TLS 1.3"
     assert read_hello(bytes(80)) is None
+    assert not is_answer(hello(0x0303))
+    assert is_answer(hello(0x0303).replace(b"\1", b"\2"))
     assert read_hello(hello(0x0303)[:30]) is None
