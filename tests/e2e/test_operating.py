@@ -6,7 +6,6 @@ import pytest
 
 from tests.rigs.transcript import BLOCK, PAGE, bare, commands, run
 
-
 BLOCKS = BLOCK.findall(PAGE.read_text())
 
 
