@@ -6,7 +6,7 @@ import pytest
 
 from lab.kernel import nft
 from lab.kernel.encoding import attribute, message, text
-from lab.kernel.nft_trace import Drop, drops, quoted
+from lab.kernel.nft_trace import Drop, Tracer, drops, quoted
 
 LISTED = """table inet p2slab {
 	chain let_out { # handle 2
@@ -66,3 +66,48 @@ def test_the_rule_or_the_policy_is_quoted(monkeypatch: pytest.MonkeyPatch) -> No
     assert 'iifname "lan" udp dport 53 accept' in policy
     assert "handle" not in policy
     assert asked == ["list chain inet p2slab let_out"] * 2
+
+
+class Line:
+    """A netlink socket that hears nothing."""
+
+    def __init__(self, *_: int) -> None:
+        """It is open."""
+
+    def setblocking(self, _: bool) -> None:
+        """It does not block."""
+
+    def bind(self, _: tuple[int, int]) -> None:
+        """It has a port."""
+
+    def setsockopt(self, *_: int) -> None:
+        """It is in the group."""
+
+    def recv(self, _: int) -> bytes:
+        raise BlockingIOError
+
+    def close(self) -> None:
+        """It is closed."""
+
+
+def test_two_traces_in_one_namespace_leave_each_other_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there: dict[str, str] = {}
+
+    def run(commands: str) -> None:
+        for command in commands.splitlines():
+            verb, kind, *rest = command.split()
+            if (verb, kind) == ("delete", "table"):
+                del there[rest[1]]
+            else:
+                there[rest[1]] = there.get(rest[1], "") + command
+
+    monkeypatch.setattr(nft, "run", run)
+    monkeypatch.setattr("lab.kernel.nft_trace.socket.socket", Line)
+    first, second = Tracer("udp dport 500"), Tracer("tcp dport 443")
+    assert not first.close()
+    [own] = there.values()
+    assert "tcp dport 443 meta nftrace set 1" in own
+    assert not second.close()
+    assert not there
