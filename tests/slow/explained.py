@@ -96,16 +96,17 @@ BEHIND: dict[tuple[str, str], str] = {
 
 
 def groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Up to each that is asked about, with the user's answers beside it."""
+    """Up to each that is asked about, which is the last, with the user's answers beside it."""
     group: list[Step] = []
     for step in steps:
-        if group and isinstance(group[-1], ASKED) and not isinstance(step, Approve | Deny):
+        asked = bool(group) and isinstance(group[-1], ASKED)
+        if asked and isinstance(step, Approve | Deny):
+            group.insert(-1, step)
+            continue
+        if asked:
             yield group
             group = []
         group.append(step)
-        # The answer to a second factor comes beside a dial, which is the one asked about.
-        if isinstance(step, Approve | Deny) and len(group) > 1:
-            group[-2:] = [step, group[-2]] if isinstance(group[-2], ASKED) else group[-2:]
     if group:
         yield group
 
