@@ -2,7 +2,7 @@
 
 With a plain certificate (CERT payloads, a signature) or with EAP-TLS. `Initiator` has no I/O;
 `IkeAttacker` drives it over one UDP socket to port 4500, behind a NAT that is not there. It looks
-at nothing that the gateway proves, carries no ESP, and renews no keys.
+at nothing that the gateway proves and renews no keys; tests.rigs.esp carries its packets.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Manner:
     certificates: Sequence[bytes] = ()
     key: Any = field(default=None, repr=False)
     tls: Callable[[], TlsEnd] | None = None
+    asks: bytes = wire.EVERYWHERE
+    """For which addresses of its own: traffic selectors."""
 
 
 def plainly(shown: Forged, named: Forged | None = None, before: Sequence[bytes] = ()) -> Manner:
@@ -61,10 +63,10 @@ def plainly(shown: Forged, named: Forged | None = None, before: Sequence[bytes] 
     return Manner((named or shown).subject, certificates, shown.key)
 
 
-def by_eap_tls(shown: Forged, named: Forged | None = None) -> Manner:
+def by_eap_tls(shown: Forged, named: Forged | None = None, asks: bytes = wire.EVERYWHERE) -> Manner:
     """EAP-TLS with these very bytes; identities as above, EAP's as strongSwan's client has it."""
     certificates = (shown.der, *shown.others)
-    return Manner((named or shown).subject, tls=lambda: RawTls(certificates, shown.key))
+    return Manner((named or shown).subject, tls=lambda: RawTls(certificates, shown.key), asks=asks)
 
 
 @dataclass
@@ -76,6 +78,9 @@ class Outcome:
     errors: tuple[int, ...] = ()
     eap_failure: bool = False
     silent: bool = False
+    given: tuple[bytes, bytes] = (b"", b"")
+    """The traffic selectors that the gateway has left: the client's and its own."""
+    child: wire.Child | None = None
 
 
 class Initiator:
@@ -97,6 +102,7 @@ class Initiator:
         self._own = ec.generate_private_key(ec.SECP256R1())
         self._spis = os.urandom(8), bytes(8)
         self._nonce = os.urandom(32)
+        self._child_spi = os.urandom(4)
         self._keys: wire.Keys | None = None
         self._tls: TlsEnd | None = None
         self._fragments = Fragments(PIECE)
@@ -181,8 +187,8 @@ class Initiator:
             *certificates,
             *signed,
             Payload(wire.CP, wire.ASK_ADDRESS),
-            wire.proposal(3, os.urandom(4), wire.AES_GCM_256, wire.NO_ESN),
-            Payload(wire.TS_I, wire.EVERYWHERE),
+            wire.proposal(3, self._child_spi, wire.AES_GCM_256, wire.NO_ESN),
+            Payload(wire.TS_I, manner.asks),
             Payload(wire.TS_R, wire.EVERYWHERE),
         ]
 
@@ -202,8 +208,14 @@ class Initiator:
             return
         given = wire.address(payloads)
         eap = next((payload.body for payload in payloads if payload.kind == wire.EAP), None)
-        if any(payload.kind == wire.TS_R for payload in payloads):
+        found = {payload.kind: payload.body for payload in payloads}
+        if wire.TS_R in found:
+            assert self._keys
             self.outcome.established = True
+            self.outcome.given = found[wire.TS_I], found[wire.TS_R]
+            nonces = self._nonce + self._peer_nonce
+            spis = self._child_spi, wire.spi(found[wire.SA])
+            self.outcome.child = wire.child(self._keys, nonces, *spis)
             self.outcome.address = IPv4Address(given) if given else None
             self.finished = True
         elif eap is not None:
@@ -276,6 +288,8 @@ class IkeAttacker:
         self._line = line
         self._to = gateway, 4500
         self._core = Initiator(manner)
+        self.datagrams: list[bytes] = []
+        """What has come that is not IKE."""
 
     def dial(self) -> Outcome:
         """To the end, one way or another; `silent` where the gateway says nothing for 12 s."""
@@ -295,6 +309,14 @@ class IkeAttacker:
         return self._exchange(lambda: self._core.answered > before or self._core.ended, tries) and (
             not self._core.ended
         )
+
+    def send(self, datagram: bytes) -> None:
+        """What is not IKE."""
+        self._line.sendto(datagram, self._to)
+
+    def listen(self, seconds: float) -> None:
+        """Until something comes."""
+        self._hear(seconds)
 
     def hang_up(self) -> None:
         """With a word to the gateway."""
@@ -332,3 +354,5 @@ class IkeAttacker:
             for reply in self._core.replies:
                 self._line.sendto(MARKER + reply, self._to)
             self._core.replies.clear()
+        else:
+            self.datagrams.append(data)
