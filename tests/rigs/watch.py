@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from lab.nodes.base import Node
 
 LONGEST = 65535
-_ETHERNET, _HEADER = 1, 14
-"""The hardware type with a header before the packet, and its bytes."""
+_WITH_HEADER, _HEADER = (1, 772), 14
+"""The hardware types with a header before the packet, Ethernet and loopback, and its bytes."""
 _OUTGOING = 4
 
 
@@ -53,7 +53,7 @@ async def watching(
                 frame, where = line.recvfrom(LONGEST)
             except BlockingIOError:
                 return
-            packet = frame[_HEADER:] if where[3] == _ETHERNET else frame
+            packet = frame[_HEADER:] if where[3] in _WITH_HEADER else frame
             if wanted(packet):
                 found.append(Seen(name, where[0], where[2] == _OUTGOING, packet))
 
