@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.rigs.gateway_bench import Bench, client, on_a_gateway
 from tests.rigs.hostile_packets import MARK, ODD, ORDINARY, PORT, Case, Cases
 from tests.rigs.hostile_tunnels import Sender, dial
 from tests.rigs.ike_attacker import by_eap_tls
-from tests.rigs.ike_wire import selected, selectors
+from tests.rigs.ike_wire import selected, selectors, wish
 from tests.rigs.patience import PATIENCE
 from tests.rigs.sstp_bench import off
 from tests.rigs.watch import Seen, watching
@@ -260,22 +261,24 @@ def every_port(source: str, targets: Iterable[str]) -> Iterator[bytes]:
 
 
 def test_a_client_that_asks_for_others_addresses_gets_its_own_alone(tmp_path: Path) -> None:
-    """The selectors of IKEv2, which charon's policies hold a client to."""
-    asked = [
-        IPv4Network(one)
-        for one in ("0.0.0.0/0", "10.0.0.0/8", "172.16.201.0/24", "192.168.50.0/24")
-    ]
+    """The selectors of IKEv2, which charon's policies hold a client to, and the address itself."""
+    network = IPv4Network("10.1.0.0/16")
+    claimed = [IPv4Network(one) for one in ("0.0.0.0/0", "10.1.0.0/16", "192.168.50.0/24")]
 
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("IkeV2"))
-        mallory = from_credential(bench.credentials["mallory"])
-        manner = by_eap_tls(mallory, asks=selectors(*asked))
+        bob, _ = await bench.computer("pc2", "bob").dial("IkeV2")
+        wanted = [IPv4Address(one).packed for one in (bob.address, "10.1.1.4", "172.16.201.9")]
+        mallory = by_eap_tls(from_credential(bench.credentials["mallory"]))
+        manner = replace(mallory, asks=selectors(*claimed, POOL), wishes=wish(*wanted, b""))
         attacker, outcome = await Dialling(bench).ike("pc1", manner)
         assert outcome.established, outcome
+        rows = {row["vpnUserName"]: row for row in await bench.gateway.sessions()}
+        assert [*map(str, outcome.addresses)] == [rows["mallory"]["privateIpAddress"]]
+        assert outcome.address != IPv4Address(bob.address)
         ours, theirs = map(selected, outcome.given)
         assert ours == [(outcome.address, outcome.address)]
-        network = IPv4Network("10.1.0.0/16")
         assert theirs == [(network[0], network[-1])]
         attacker.close()
 
-    on_a_gateway(tmp_path, test, client("mallory"))
+    on_a_gateway(tmp_path, test, client("mallory"), client("bob"))

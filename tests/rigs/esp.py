@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.rigs.ike_wire import Child
 
-IPV4 = 4
-"""A next header."""
+IPV4, IPV6 = 4, 41
+"""Next headers."""
 
 
 class Esp:

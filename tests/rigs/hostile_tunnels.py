@@ -21,7 +21,7 @@ from lab.clients.profile import read_profile
 from lab.pki.authority import Credential
 from lab.runtime.lab import Lab
 from tests.rigs import forged
-from tests.rigs.esp import Esp
+from tests.rigs.esp import IPV4, IPV6, Esp
 from tests.rigs.ike_attacker import IkeAttacker, by_eap_tls
 from tests.rigs.patience import PATIENCE
 from tests.rigs.sstp_bench import off
@@ -54,7 +54,8 @@ class OverIke:
         self._esp = esp
 
     def send(self, packet: bytes) -> None:
-        self._attacker.send(self._esp.seal(packet))
+        following = IPV4 if packet[0] >> 4 == IPV4 else IPV6
+        self._attacker.send(self._esp.seal(packet, following))
 
     def hear(self) -> list[bytes]:
         self._attacker.listen(SLICE)

@@ -55,6 +55,8 @@ class Manner:
     tls: Callable[[], TlsEnd] | None = None
     asks: bytes = wire.EVERYWHERE
     """For which addresses of its own: traffic selectors."""
+    wishes: bytes = wire.wish(b"")
+    """Which addresses it would have."""
 
 
 def plainly(shown: Forged, named: Forged | None = None, before: Sequence[bytes] = ()) -> Manner:
@@ -71,16 +73,22 @@ def by_eap_tls(shown: Forged, named: Forged | None = None, asks: bytes = wire.EV
 
 @dataclass
 class Outcome:
-    """What dialling came to; `address` where the gateway gave one."""
+    """What dialling came to."""
 
     established: bool = False
-    address: IPv4Address | None = None
+    addresses: list[IPv4Address] = field(default_factory=list)
+    """Those that the gateway gave."""
     errors: tuple[int, ...] = ()
     eap_failure: bool = False
     silent: bool = False
     given: tuple[bytes, bytes] = (b"", b"")
     """The traffic selectors that the gateway has left: the client's and its own."""
     child: wire.Child | None = None
+
+    @property
+    def address(self) -> IPv4Address | None:
+        """The first one."""
+        return self.addresses[0] if self.addresses else None
 
 
 class Initiator:
@@ -186,7 +194,7 @@ class Initiator:
             Payload(wire.ID_I, self._identity()),
             *certificates,
             *signed,
-            Payload(wire.CP, wire.ASK_ADDRESS),
+            Payload(wire.CP, manner.wishes),
             wire.proposal(3, self._child_spi, wire.AES_GCM_256, wire.NO_ESN),
             Payload(wire.TS_I, manner.asks),
             Payload(wire.TS_R, wire.EVERYWHERE),
@@ -206,7 +214,6 @@ class Initiator:
             return
         if self._failed(wire.told(payloads)):
             return
-        given = wire.address(payloads)
         eap = next((payload.body for payload in payloads if payload.kind == wire.EAP), None)
         found = {payload.kind: payload.body for payload in payloads}
         if wire.TS_R in found:
@@ -216,7 +223,7 @@ class Initiator:
             nonces = self._nonce + self._peer_nonce
             spis = self._child_spi, wire.spi(found[wire.SA])
             self.outcome.child = wire.child(self._keys, nonces, *spis)
-            self.outcome.address = IPv4Address(given) if given else None
+            self.outcome.addresses = wire.addresses(payloads)
             self.finished = True
         elif eap is not None:
             self._eap(eap)

@@ -130,20 +130,23 @@ def selected(body: bytes) -> list[tuple[IPv4Address, IPv4Address]]:
     return [(IPv4Address(row[8:12]), IPv4Address(row[12:16])) for row in rows]
 
 
-ASK_ADDRESS = b"\1\0\0\0" + b"\0\1\0\0"
-"""CFG_REQUEST of INTERNAL_IP4_ADDRESS."""
+def wish(*addresses: bytes) -> bytes:
+    """CFG_REQUEST of INTERNAL_IP4_ADDRESS, once for each; empty for any."""
+    asked = (b"\0\1" + len(one).to_bytes(2, "big") + one for one in addresses)
+    return b"\1\0\0\0" + b"".join(asked)
 
 
-def address(payloads: Iterable[Payload]) -> bytes | None:
+def addresses(payloads: Iterable[Payload]) -> list[IPv4Address]:
     """INTERNAL_IP4_ADDRESS of a CFG_REPLY."""
+    found = []
     for payload in payloads:
         body = payload.body[4:] if payload.kind == CP else b""
         while len(body) >= 4:
             kind, size = int.from_bytes(body[:2], "big"), int.from_bytes(body[2:4], "big")
-            if kind == 1:
-                return body[4 : 4 + size]
+            if kind == 1 and size == 4:
+                found.append(IPv4Address(body[4:8]))
             body = body[4 + size :]
-    return None
+    return found
 
 
 @dataclass(frozen=True)
