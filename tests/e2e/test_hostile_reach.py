@@ -99,6 +99,8 @@ ELSEWHERE = ("224.0.0.251", "239.1.1.1", "169.254.169.254", "168.63.129.16", "8.
 FREE = ("172.16.201.61", "172.16.201.125", "172.16.201.200")
 """Of the pool; nobody has them."""
 ICMP = 1
+TS_UNACCEPTABLE = 38
+"""A notification of IKEv2."""
 ANSWERS = {(0, 0), (3, 0), (3, 1), (11, 0), (12, 0)}
 """What the gateway may tell a client of itself: the answer to a ping, no way there, time to live
 exceeded, a wrong option (types and codes of ICMP)."""
@@ -279,6 +281,11 @@ def test_a_client_that_asks_for_others_addresses_gets_its_own_alone(tmp_path: Pa
         ours, theirs = map(selected, outcome.given)
         assert ours == [(outcome.address, outcome.address)]
         assert theirs == [(network[0], network[-1])]
+        another = await off(lambda: attacker.more(selectors(*claimed, POOL)))
+        assert [*map(selected, another.given)] == [ours, theirs], another
+        others = [IPv4Network(one) for one in (bob.address, "10.1.0.0/16")]
+        another = await off(lambda: attacker.more(selectors(*others)))
+        assert (another.given, another.errors) == ((b"", b""), (TS_UNACCEPTABLE,))
         attacker.close()
 
     on_a_gateway(tmp_path, test, client("mallory"), client("bob"))

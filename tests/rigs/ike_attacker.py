@@ -142,6 +142,17 @@ class Initiator:
         """An empty INFORMATIONAL exchange."""
         self._send(wire.INFORMATIONAL)
 
+    def more(self, asks: bytes) -> None:
+        """Another CHILD_SA, for these selectors of its own."""
+        self._child_spi = os.urandom(4)
+        self._send(
+            wire.CREATE_CHILD_SA,
+            wire.proposal(3, self._child_spi, wire.AES_GCM_256, wire.NO_ESN),
+            Payload(wire.NONCE, os.urandom(32)),
+            Payload(wire.TS_I, asks),
+            Payload(wire.TS_R, wire.EVERYWHERE),
+        )
+
     def leave(self) -> None:
         """DELETE of the IKE_SA."""
         self._send(wire.INFORMATIONAL, Payload(wire.DELETE, b"\1\0\0\0"))
@@ -212,10 +223,14 @@ class Initiator:
         if header.exchange == wire.INFORMATIONAL:
             self.answered += 1
             return
+        found = {payload.kind: payload.body for payload in payloads}
+        if header.exchange == wire.CREATE_CHILD_SA:
+            self.answered += 1
+            self.outcome.errors = tuple(k for k in wire.told(payloads) if k < wire.FIRST_STATUS)
+            self.outcome.given = found.get(wire.TS_I, b""), found.get(wire.TS_R, b"")
+            return
         if self._failed(wire.told(payloads)):
             return
-        eap = next((payload.body for payload in payloads if payload.kind == wire.EAP), None)
-        found = {payload.kind: payload.body for payload in payloads}
         if wire.TS_R in found:
             assert self._keys
             self.outcome.established = True
@@ -225,8 +240,8 @@ class Initiator:
             self.outcome.child = wire.child(self._keys, nonces, *spis)
             self.outcome.addresses = wire.addresses(payloads)
             self.finished = True
-        elif eap is not None:
-            self._eap(eap)
+        elif wire.EAP in found:
+            self._eap(found[wire.EAP])
 
     def _failed(self, notified: dict[int, bytes]) -> bool:
         errors = tuple(kind for kind in notified if kind < wire.FIRST_STATUS)
@@ -316,6 +331,13 @@ class IkeAttacker:
         return self._exchange(lambda: self._core.answered > before or self._core.ended, tries) and (
             not self._core.ended
         )
+
+    def more(self, asks: bytes) -> Outcome:
+        """Ask for another CHILD_SA: `errors` and `given` are of this one."""
+        before = self._core.answered
+        self._core.more(asks)
+        assert self._exchange(lambda: self._core.answered > before), "no answer"
+        return self._core.outcome
 
     def send(self, datagram: bytes) -> None:
         """What is not IKE."""
