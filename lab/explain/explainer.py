@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lab.choices import spelling
-from lab.errors import UsageError
+from lab.errors import LabError, UsageError
 from lab.explain import site
 from lab.explain.dial import judge
 from lab.explain.inside import Goal, deleted, explain_goal, needs_tunnel, no_tunnel
@@ -17,12 +17,17 @@ from lab.explain.scene import Scene
 from lab.explain.steps import explain_step
 from lab.failure import error_text
 from lab.topology.model.steps import Step, verb_of
+from lab.waiting import patience
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from lab.world import ClientComputer
 
 Words = dict[str, Word]
 HIGHEST_PORT = 65535
+LIMIT = 60.0
+"""Seconds for one explanation. A gateway that hangs would take minutes to be given up."""
 
 
 class Explainer:
@@ -41,7 +46,7 @@ class Explainer:
         """Why a step did not hold. An error in here is said in the explanation, for the step's own
         outcome is more important."""
         try:
-            found = await explain_step(step, self)
+            found = await _in_time(explain_step(step, self))
         except Exception as error:  # noqa: BLE001 (as above)
             if not error_text(error):
                 traceback.print_exception(error)
@@ -51,7 +56,10 @@ class Explainer:
         return found.as_data()
 
     async def of_subject(self, name: str, to: str) -> dict[str, Any]:
-        """About a client, a host or a site; `to`: HOST:PORT."""
+        """About a client, a host or a site; `to`: HOST:PORT. LabError: it takes too long."""
+        return (await _in_time(self._of_subject(name, to))).as_data()
+
+    async def _of_subject(self, name: str, to: str) -> Explanation:
         world = self._world
         if to:
             goal = goal_of(to)
@@ -68,7 +76,7 @@ class Explainer:
             found = Explanation(
                 name, f"{words}ask for a target: p2slab explain {name} --to HOST:PORT"
             )
-        return found.as_data()
+        return found
 
     async def client(self, client: ClientComputer) -> Explanation:
         """What it failed to reach at last, or its tunnel, or its last dial."""
@@ -122,6 +130,17 @@ class Explainer:
         chains = tuple(judge(one) for one in seen)
         state = f"connected over {dialled.connection.protocol}" if dialled.connection else ""
         return Explanation(client.name, sentence(client.name, chains, state), chains)
+
+
+async def _in_time(work: Awaitable[Explanation]) -> Explanation:
+    """LabError after LIMIT seconds that count: operators wait for it."""
+    try:
+        async with patience(LIMIT):
+            return await work
+    except TimeoutError as error:
+        seen = f": {error}" if str(error) else ""
+        message = f"it was not found out within {LIMIT:g} s{seen}"
+        raise LabError(message, "see the gateway's engines (p2slab status) and logs") from None
 
 
 def sentence(name: str, chains: tuple[Chain, ...], state: str = "") -> str:

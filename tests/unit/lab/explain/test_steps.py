@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lab.explain import explainer as explainer_module
 from lab.explain import steps
 from lab.explain.inside import Goal
 from lab.explain.model import Explanation
@@ -181,3 +183,17 @@ async def test_nobody_asks_the_user(world: FakeWorld, explainer: Explainer) -> N
     assert explainer.asked == ["client alice", "client bob"]  # both sign in as alice
     found = await explain_step(Deny(deny="zoe"), explainer)
     assert found.sentence.endswith("no client signs in as zoe")
+
+
+async def test_an_explanation_that_takes_too_long_is_given_up(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang() -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(world.gateway, "exists", hang)
+    monkeypatch.setattr(explainer_module, "LIMIT", 0.1)
+    scene: Any = SimpleNamespace(world=world, said=lambda *_: [])
+    found = await explainer_module.Explainer(scene).of_step(Update(update="gw", properties={}))
+    assert found["sentence"] == "no explanation: it was not found out within 0.1 s"
