@@ -38,6 +38,16 @@ def test_rules_and_policies_drop() -> None:
     assert found == [Drop("p2slab", "let_out", 7), Drop("p2slab", "let_out", 0)]
 
 
+def test_a_dropped_packet_is_that_whose_headers_came_before() -> None:
+    first, second = attribute(6, b"one."), attribute(6, b"two.")
+    begun = trace(3, first, attribute(8, b"IP"), attribute(9, b"UDP"), verdict(0xFFFFFFFF))
+    other = trace(3, second, attribute(8, b"ip"), verdict(0xFFFFFFFF))
+    dropped = trace(1, first, attribute(16, bytes(4)))
+    known: dict[bytes, bytes] = {}
+    assert not list(drops(begun + other, known))
+    assert [drop.packet for drop in drops(dropped, known)] == [b"IPUDP"]
+
+
 def test_other_messages_are_none() -> None:
     assert not list(drops(message(10 << 8 | 6, 0, bytes(4) + text(1, "p2slab"))))
 
