@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.choices import spelling
 from lab.errors import UsageError
-from lab.explain import site
+from lab.explain import site, vnets
+from lab.explain.absent import absent, was_absent
 from lab.explain.dial import judge
-from lab.explain.inside import Goal, deleted, explain_goal, no_tunnel
+from lab.explain.goal import Goal
+from lab.explain.inside import explain_goal, no_tunnel, outside_of_all
 from lab.explain.look import Word, attempts
 from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
@@ -56,23 +58,28 @@ class Explainer:
                 return await self._dial(self._world.clients[name], even_connected=True)
             case Reaches():
                 target = step.host or str(step.address)
-                goal = Goal(step.protocol, target, step.port or 0)
+                goal = Goal(step.protocol, target, step.port or 0, step.bytes or 0)
                 return await self._goal(step.reaches, goal)
             case Resolves():
                 return await self._goal(step.resolves, Goal("dns", step.name))
-            case Tunnel() if step.tunnel in self._world.plan.connected_sites:
-                return site.judge(await site.look(step.tunnel, self._scene))
+            case Tunnel():
+                return await self._tunnel(step.tunnel)
         return None
 
+    async def _tunnel(self, name: str) -> Explanation:
+        if name in self._world.plan.connected_sites:
+            return site.judge(await site.look(name, self._scene))
+        return vnets.judge(await vnets.look(name, self._scene))
+
     async def of_subject(self, name: str, to: str) -> dict[str, Any]:
-        """About a client, a host or a site; `to`: HOST:PORT."""
+        """About a client, a host, a site or a connection; `to`: HOST:PORT."""
         world = self._world
         if to:
             goal = goal_of(to)
             known = spelling(world.nodes).get(goal.name.casefold(), goal.name)
             found = await self._goal(name, replace(goal, name=known))
-        elif name in world.plan.connected_sites:
-            found = site.judge(await site.look(name, self._scene))
+        elif name in world.plan.connections:
+            found = await self._tunnel(name)
         elif name in world.clients:
             found = await self._client(world.clients[name])
         elif name in self._goals:
@@ -103,7 +110,13 @@ class Explainer:
     async def _goal(self, name: str, goal: Goal) -> Explanation:
         client = self._world.clients.get(name)
         self._goals[name] = goal
-        if client and await client.connection() is None and (dialled := await self._dial(client)):
+        inside = client and not outside_of_all(goal, self._world)
+        if (
+            client
+            and inside
+            and await client.connection() is None
+            and (dialled := await self._dial(client))
+        ):
             words = f"{name} has no tunnel: its last dial failed: {dialled.sentence}"
             self._goals[name] = goal
             return Explanation(name, words, dialled.chains)
@@ -122,11 +135,15 @@ class Explainer:
         if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
-        if not await client.gateway.exists():
-            gone = deleted(client, self._world)
-            return Explanation(client.name, gone.cause, (chain_of("dial", (), {}, gone, stamp()),))
-        words = self._words.setdefault((client.name, dialled.began), {})
-        seen = await attempts(client, dialled, self._scene, words)
+        gateway = client.gateway.name
+        gone = await absent(gateway, self._world)
+        gone = gone or await was_absent(gateway, dialled.at, self._world)
+        if gone:
+            chain = chain_of("dial", (), {}, gone, stamp())
+            words = f"{client.name} is not connected: {gone.cause}"
+            return Explanation(client.name, words, (chain,))
+        known = self._words.setdefault((client.name, dialled.began), {})
+        seen = await attempts(client, dialled, self._scene, known)
         chains = tuple(judge(one) for one in seen)
         state = f"connected over {dialled.connection.protocol}" if dialled.connection else ""
         return Explanation(client.name, sentence(client.name, chains, state), chains)

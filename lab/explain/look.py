@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import site
-from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
-from lab.explain.follow import Followed, follow, path_between
+from lab.explain.dial import LAYER_OF, Attempt, reason_of, undecided
+from lab.explain.follow import follow, path_between
 from lab.explain.hello import Hello, read_hello
-from lab.explain.model import Finding
+from lab.explain.mtu import black_hole
+from lab.explain.packets import ETHERNET, read
+from lab.explain.paths import to_address
 from lab.explain.ports import listening, takes
+from lab.explain.servers import servers_of
 from lab.roles.proxy import CONFIGURATION
 from lab.vpn_client import NotDialledError, RefusedError
-from radius.reasons import Refusal, bare, telling
+from radius.reasons import Refusal, telling
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
@@ -35,9 +38,8 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "OpenVPN": (("tcp", 443),),
 }
 """Where each protocol's packets go."""
-RADIUS_PORT = 1812
-_DROPPED = re.compile(r"Shared secret is incorrect|invalid Message-Authenticator|unknown client")
 LARGEST = 4096
+OPENVPN = "/run/gateway/openvpn/server.conf"
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
 TLS_LIMIT = 3.0
@@ -87,9 +89,21 @@ async def attempts(
             told=word.told,
             document=document,
             deeds=tuple(world.past),
+            system=str(client.system),
+            able=able(client, document),
         )
         found.append(await _completed(attempt, client, dialled, scene, address))
     return found
+
+
+def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
+    """The protocols that a computer dials, as it is now."""
+    configuration = document["properties"].get("vpnClientConfiguration") or {}
+    radius = "Radius" in configuration.get("vpnAuthenticationTypes", ())
+    system = client.system
+    if system.windows and not system.administrator:
+        return ()
+    return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
 
 
 async def word_of(
@@ -131,12 +145,12 @@ async def _completed(
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
-    if layer == "firewall":
+    if layer == "firewall" or undecided(attempt):
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await _proxy_rules(client, world)
     elif layer == "tls" and attempt.protocol != "IkeV2":
-        more["hello"] = await _hello(attempt, client, address)
+        more["hello"] = await _hello(attempt, client, address, world)
     elif layer == "pool":
         rows = await client.gateway.sessions()
         more["taken"] = tuple(
@@ -145,7 +159,9 @@ async def _completed(
             if row["protocol"] == attempt.protocol
         )
     elif layer == "radius-path":
-        more["servers"] = await _servers(attempt, client, dialled, scene)
+        gave_up = attempt.record and datetime.fromisoformat(attempt.record["time"]).timestamp()
+        until = gave_up or math.inf
+        more["servers"] = await servers_of(attempt.document, client, dialled, until, scene)
     return replace(attempt, **more)
 
 
@@ -173,9 +189,13 @@ async def _network(
     """Probes from the client to the gateway's ports, and whether somebody has these."""
     gateway = client.gateway.name
     if attempt.name and not attempt.resolved:
+
+        async def send(_: bytes) -> str:
+            return await ask(client.node, attempt.name)
+
         ways = [
             await follow(world, to_address(world, client.name, server), "udp", server, 53,
-                         send=partial(ask, client.node, attempt.name))
+                         send=send, marked=False)
             for server in attempt.nameservers[:1]
         ]  # fmt: skip
         return {"followed": tuple(ways)}
@@ -194,16 +214,8 @@ async def _network(
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
-    return {"followed": tuple(ways), "listens": listens}
-
-
-def to_address(world: World, first: str, address: str) -> list[str]:
-    """The nodes on the way to whoever has an address; only the first if nobody has it."""
-    for node in world.plan.nodes:
-        if address in {own.partition("/")[0] for own in node.loopback}:
-            return path_between(world.plan, first, node.name)
-    owners = [name for name, own in world.addresses.items() if own == address]
-    return path_between(world.plan, first, owners[0]) if owners else [first]
+    large = None if any(way.dropped for way in ways) else await black_hole(path, address, world)
+    return {"followed": tuple(ways), "listens": listens, "black_hole": large}
 
 
 async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
@@ -215,11 +227,15 @@ async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
     return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
 
 
-async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:
+async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: World) -> str:
     """What the client offers, by its ClientHello, and what the gateway takes. The client dials
     again for that, as it did: nothing but a packet tells what a program offers."""
-    offered, taken = await _offered(attempt, client), await _taken(client, address)
-    gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
+    offered = await _offered(attempt, client, world.addresses[client.name])
+    if attempt.protocol == "OpenVPN":  # which wraps its TLS
+        gateway = await _configured(world.nodes[client.gateway.name])
+    else:
+        taken = await _taken(client, address)
+        gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
     if offered is None:
         return f"no ClientHello of the client's was seen; {gateway}"
     suites = ", ".join(f"0x{suite:04X}" for suite in offered.suites[:MOST_SUITES])
@@ -229,7 +245,8 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:
     )
 
 
-async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
+async def _offered(attempt: Attempt, client: ClientComputer, source: str) -> Hello | None:
+    """In the first ClientHello from the client's own address: others dial meanwhile."""
     found: list[Hello] = []
     last = client.last_dial
     line = await client.access.sniff()
@@ -238,7 +255,10 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
     def drain() -> None:
         with suppress(BlockingIOError):
             while True:
-                if hello := read_hello(line.recv(LARGEST)):
+                frame = line.recv(LARGEST)
+                packet = read(frame[ETHERNET:])
+                hello = read_hello(frame) if packet and packet.source == source else None
+                if hello:
                     found.append(hello)
 
     loop.add_reader(line, drain)
@@ -254,6 +274,18 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
     return found[0] if found else None
 
 
+async def _configured(gateway: Node) -> str:
+    """What a gateway's OpenVPN takes, by its own configuration."""
+    text = (await gateway.read(OPENVPN)).decode()
+    rows = dict(
+        re.findall(r"^(tls-version-min|tls-version-max|tls-cipher) (.*)$", text, re.MULTILINE)
+    )
+    return (
+        f"the gateway takes TLS {rows.get('tls-version-min')} to {rows.get('tls-version-max')} "
+        f"with {rows.get('tls-cipher')}"
+    )
+
+
 async def _taken(client: ClientComputer, address: str) -> list[str]:
     """The TLS versions with which a handshake with the gateway succeeds."""
     taken = []
@@ -266,91 +298,6 @@ async def _taken(client: ClientComputer, address: str) -> list[str]:
             if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
                 taken.append(f"{name} (chose {found[1]})")
     return taken
-
-
-async def _servers(
-    attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene
-) -> tuple[ServerSeen, ...]:
-    """The RADIUS servers of the gateway's document."""
-    world = scene.world
-    configuration = attempt.document["properties"]["vpnClientConfiguration"]
-    addresses = [
-        row["radiusServerAddress"] for row in configuration.get("radiusServers") or []
-    ] or [configuration.get("radiusServerAddress", "")]
-    owners = {world.addresses[name]: name for name in world.radius}
-    return tuple([
-        await _server(address, owners[address], client, dialled, scene)
-        for address in addresses
-        if address in owners
-    ])  # fmt: skip
-
-
-async def _server(
-    address: str, name: str, client: ClientComputer, dialled: Dialled, scene: Scene
-) -> ServerSeen:
-    world = scene.world
-    node, server, gateway = world.nodes[name], world.radius[name], client.gateway.name
-    sockets = await node.wait_for(partial(listening, "udp"))
-    lines = [line for line in scene.said(name, "freeradius", dialled.at) if _DROPPED.search(line)]
-    asks: list[str] = []
-    if server.asks:
-        own = bare(client.user).casefold()
-        asks = [user for user in await server.waiting() if bare(user).casefold() == own]
-    connection, tunnel = await _tunnel(name, scene)
-    followed: Followed | None = None
-    if not (lines or asks or tunnel):
-        followed = await follow(
-            world,
-            inside_path(world, gateway, name),
-            "udp",
-            address,
-            RADIUS_PORT,
-            source=await private_address(world, gateway),
-        )
-    return ServerSeen(
-        address,
-        name,
-        takes(sockets, address, RADIUS_PORT),
-        followed,
-        dropped=tuple(lines),
-        path=connection,
-        tunnel=tunnel,
-        asks=tuple(asks),
-    )
-
-
-async def _tunnel(name: str, scene: Scene) -> tuple[str, Finding | None]:
-    """The connection that leads to a node, and what is wrong with it."""
-    world = scene.world
-    place = site_of(world, name)
-    if not place or world.plan.connected_sites.get(place) is None:
-        return "", None
-    seen = await site.look(place, scene)
-    return f"connection {place}: {seen.status}", site.failed(seen) if not seen.up else None
-
-
-def site_of(world: World, name: str) -> str:
-    """The connected site in whose LAN a node is; empty: none."""
-    for place in world.plan.connected_sites:
-        way = path_between(world.plan, place, name)
-        if way == [place] or (len(way) == 2 and way[1] != "internet"):
-            return place
-    return ""
-
-
-def inside_path(world: World, gateway: str, name: str) -> list[str]:
-    """The nodes behind a gateway to a host of the VNet or of a site."""
-    place = site_of(world, name)
-    if not place:
-        return path_between(world.plan, gateway, name)
-    return [gateway, *([place] if name == place else path_between(world.plan, place, name))]
-
-
-async def private_address(world: World, gateway: str) -> str:
-    """A gateway's own address in its VNet."""
-    done = await world.nodes[gateway].run(["ip", "-json", "-4", "address", "show", "dev", "lan"])
-    rows = json.loads(done.stdout or "[]")
-    return str(rows[0]["addr_info"][0]["local"]) if rows else ""
 
 
 async def ask(node: Node, name: str) -> str:

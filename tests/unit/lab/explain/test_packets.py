@@ -85,6 +85,36 @@ def test_what_is_no_packet_is_none(data: bytes) -> None:
     assert read(data) is None
 
 
+def icmp(source: str, destination: str, kind: int, code: int, rest: bytes) -> bytes:
+    return ip(source, destination, ICMP, bytes((kind, code, 0, 0)) + rest)
+
+
+ID = struct.pack("!HH", 77, 1)
+
+
+def test_an_echo_is_known_by_its_identifier() -> None:
+    target = Target(APP, ICMP, 77)
+    request, reply = read(icmp(ALICE, APP, 8, 0, ID)), read(icmp(APP, ALICE, 0, 0, ID))
+    assert request
+    assert reply
+    assert is_probe(request, target)
+    assert not is_probe(request, Target(APP, ICMP, 78))
+    assert not is_probe(reply, target)
+    assert answer(reply, target) == f"an answer from {APP}"
+    assert not answer(request, Target(ALICE, ICMP, 77))
+
+
+def test_a_packet_that_is_too_large_is_said_with_the_links_limit() -> None:
+    about = icmp(ALICE, APP, 8, 0, ID)
+    packet = read(icmp(NAT, ALICE, 3, 4, struct.pack("!HH", 0, 1400)) + about)
+    assert packet
+    assert packet.says_too_large
+    words = f"ICMP fragmentation needed from {NAT} (the link takes 1400 bytes)"
+    assert answer(packet, Target(APP, ICMP, 77)) == words
+    cut = read(icmp(NAT, ALICE, 3, 4, struct.pack("!HH", 0, 1400)) + about[:12])
+    assert cut is None or not cut.quotes
+
+
 def hello(version: int, extension: bytes = b"") -> bytes:
     suites = struct.pack("!3H", 4, 0x2F, 0x35)
     body = struct.pack("!H", version) + bytes(32) + b"\0" + b"\0\6" + suites + b"\1\0"
