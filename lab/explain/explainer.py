@@ -12,7 +12,7 @@ from lab.explain import site, vnets
 from lab.explain.absent import absent, was_absent
 from lab.explain.dial import judge
 from lab.explain.goal import Goal
-from lab.explain.inside import explain_goal, no_tunnel, outside_of_all
+from lab.explain.inside import explain_goal, no_tunnel, outside_of_all, without
 from lab.explain.look import Word, attempts
 from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
@@ -97,6 +97,9 @@ class Explainer:
         connection = await client.connection()
         if name in self._goals:
             return await self._goal(name, self._goals[name])
+        if connection and (broken := await without(client, connection, self._world)):
+            chain = chain_of(connection.protocol, (), {}, broken, stamp())
+            return Explanation(name, broken.cause, (chain,))
         if connection:
             words = f"{name} is connected: {connection.protocol}, {connection.address}"
             seen = f"{words}, on {connection.interface} ({connection.datapath})"

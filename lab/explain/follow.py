@@ -208,11 +208,11 @@ async def follow(
         watch.probes_into(followed, target)
     for watch in watches:
         watch.answers_into(followed, target)
-    _blame(followed, target, drops)
+    assign(followed, target, drops)
     return followed
 
 
-def _blame(
+def assign(
     followed: Followed, target: Target, drops: Sequence[tuple[Dropped, Packet | None]]
 ) -> None:
     """Which of the drops were of the probe, of its answer, or of an error about it."""

@@ -61,7 +61,7 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     size = f" ({goal.size} bytes)" if goal.size else ""
     way = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "") + size
     if client is not None and not outside_of_all(goal, world):
-        broken = await _without(client, connection, world)
+        broken = await without(client, connection, world)
         if broken:
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         assert connection
@@ -80,7 +80,7 @@ def outside_of_all(goal: Goal, world: World) -> bool:
     return bool(target) and not behind_gateways(world.plan, target)
 
 
-async def _without(
+async def without(
     client: ClientComputer, connection: Connection | None, world: World
 ) -> Finding | None:
     """Why a client has no tunnel, or none of which its gateway knows; None: it has one."""
