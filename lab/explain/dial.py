@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.explain.blame import blocked, rule_of
 from lab.explain.follow import Followed
+from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
 from lab.world import Deed
 from radius.reasons import Refusal
@@ -74,6 +75,8 @@ class Attempt:
     document: Mapping[str, Any] = field(default_factory=dict)
     """The gateway's."""
     servers: tuple[ServerSeen, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """The protocols of the gateway's sessions, if their number is why."""
     taken: tuple[str, ...] = ()
     """Addresses of the pool that sessions have, with their users."""
     deeds: tuple[Deed, ...] = ()
@@ -152,7 +155,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "client and gateway have no common IKE or ESP proposal",
         "make the client's proposals or the gateway's vpnClientIpsecPolicies fit",
     ),
-    "limit": ("the SKU's number of connections is reached", "end sessions, or choose a larger SKU"),
     "no-address": (
         "the protocol's part of the client address pool is used up",
         "enlarge vpnClientAddressPool, or end sessions",
@@ -221,6 +223,7 @@ def _failed(attempt: Attempt) -> Finding:
         "revocation": _revoked,
         "radius-path": _silent,
         "pool": _pool,
+        "limit": _limit,
     }
     if layer in special:
         return special[layer](attempt)
@@ -428,6 +431,12 @@ def _pool(attempt: Attempt) -> Finding:
         remedy=remedy,
         at=_moment(attempt),
     )
+
+
+def _limit(attempt: Attempt) -> Finding:
+    sku = str(attempt.document["properties"]["sku"]["name"])
+    why = str(attempt.record["message"]) if attempt.record else attempt.message
+    return limited(why, sku, attempt.sessions, attempt.deeds, _moment(attempt))
 
 
 def _silent(attempt: Attempt) -> Finding:

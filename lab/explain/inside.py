@@ -39,7 +39,8 @@ _BY_DESIGN = (
     "A Point-to-Site client can only connect to resources in the VNet in which the virtual network "
     "gateway resides."
 )
-"""Of azure-docs about-point-to-site-vpn."""
+_NO_DDNS = "Auto-reconnect and DDNS are currently not supported in Point-to-Site VPNs."
+"""Both of azure-docs about-point-to-site-vpn."""
 _ENDS: dict[str, tuple[Layer, str]] = {
     "restart": ("client-policy", "a P2S client does not reconnect by itself; dial again"),
     "hangUp": ("client-policy", "dial again"),
@@ -310,6 +311,8 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         return failure("dns-inside", cause, *proof, remedy=drop.remedy, at=at)
     if any(one.startswith("an answer") for one in followed.answers):
         cause = f"nameserver {server} answers that it does not know {name}"
+        if name.partition(".")[0] in world.clients:
+            cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
     found = await _silent(server, followed, world)
     why, more = (f": {found.cause}", found.proof) if found else ("", ())

@@ -151,6 +151,9 @@ async def _completed(
         more["proxy"] = await _proxy_rules(client, world)
     elif layer == "tls" and attempt.protocol != "IkeV2":
         more["hello"] = await _hello(attempt, client, address, world)
+    elif layer == "limit":
+        rows = await client.gateway.sessions()
+        more["sessions"] = tuple(row["protocol"] for row in rows)
     elif layer == "pool":
         rows = await client.gateway.sessions()
         more["taken"] = tuple(

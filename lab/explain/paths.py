@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lab.explain.follow import path_between
+from lab.explain.place import place_of
 
 if TYPE_CHECKING:
     from lab.world import World
@@ -22,11 +23,8 @@ def to_address(world: World, first: str, address: str) -> list[str]:
 
 def site_of(world: World, name: str) -> str:
     """The connected site in whose LAN a node is; empty: none."""
-    for place in world.plan.connected_sites:
-        way = path_between(world.plan, place, name)
-        if way == [place] or (len(way) == 2 and way[1] != "internet"):
-            return place
-    return ""
+    place = place_of(world.plan, name)
+    return place if place in world.plan.connected_sites else ""
 
 
 def inside_path(world: World, gateway: str, name: str) -> list[str]:

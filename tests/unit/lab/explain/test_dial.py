@@ -101,7 +101,8 @@ def test_a_name_that_is_not_resolved_comes_first() -> None:
     ],
 )
 def test_the_gateways_record_decides(reason: str, layer: str) -> None:
-    one = attempt(record=record(reason, "the words"))
+    size = {"properties": {"sku": {"name": "VpnGw1"}}}
+    one = attempt(record=record(reason, "the words"), document=size)
     assert broken(one).layer == layer
     assert any("the words" in line for line in broken(one).proof)
 
