@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.common.rotation import Place
+    from lab.topology.model.persona import ClientSystem
     from lab.topology.model.steps import Fault
     from lab.topology.planning.plan import Plan
     from radius.reasons import Refusal
@@ -43,6 +44,8 @@ class Deed:
     """The step in a line."""
     effect: str
     """What it did."""
+    place: str = ""
+    """Of a fault: where, if that was said."""
 
 
 class GatewayHandle(Protocol):
@@ -83,6 +86,9 @@ class GatewayHandle(Protocol):
     async def connection(self, name: str) -> dict[str, Any]:
         """A site-to-site connection (ARM's document) with its status and counters."""
 
+    async def local_network_gateway(self, name: str) -> dict[str, Any]:
+        """ARM's document of the other side of a site's connection."""
+
     async def tunnel_log(self) -> list[dict[str, Any]]:
         """TunnelDiagnosticLog records, oldest first."""
 
@@ -99,6 +105,8 @@ class GatewayHandle(Protocol):
         """Switch it on again, with the documents that it had."""
 
 
+OFF = (FileNotFoundError, ConnectionError)
+"""What the API of a gateway raises that is switched off."""
 End = tuple[str, int]
 """Public address and port of a connection, as a gateway sees it."""
 
@@ -115,6 +123,10 @@ class VpnDevice(Protocol):
     async def state(self) -> dict[str, Any]:
         """Its own view: {state: Connected | NotConnected, ingress, egress (bytes), proposals}."""
 
+    async def configuration(self) -> dict[str, list[str]]:
+        """How it is set up: {peers: addresses, local, remote: its selectors; agreed: those of the
+        tunnel that stands, such as `192.168.50.0/24 === 10.1.0.0/16`}."""
+
     async def use_key(self, key: str | None = None) -> None:
         """Set the pre-shared key and end the tunnel; None: the right key."""
 
@@ -126,6 +138,8 @@ class ClientComputer(Protocol):
     node: Node
     access: Node
     gateway: GatewayHandle
+    system: ClientSystem
+    """Its operating system as it is now."""
     user: str
     """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None

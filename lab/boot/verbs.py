@@ -151,7 +151,7 @@ VERBS = {
         ),
     ),
     "explain": Verb(
-        "Say why a client, a host or a site is not connected.",
+        "Say why a client, a host, a site or a connection is not connected.",
         running=True,
         examples=(
             "explain alice",

@@ -6,14 +6,15 @@ from typing import Any
 
 from lab.topology.model.steps import Tunnel
 from lab.waiting import wait_until
-from lab.world import Outcome, World
+from lab.world import OFF, Outcome, World
 
 
 async def tunnel(step: Tunnel, world: World) -> Outcome:
     """The connection has the status within the time at every gateway that has it; the outcome has
     the state of a site's device, too."""
     name = step.tunnel
-    gateways = [world.gateways[gateway] for gateway in world.plan.gateways_of(name)]
+    names = world.plan.gateways_of(name)
+    gateways = [world.gateways[gateway] for gateway in names]
     seen: list[dict[str, Any]] = []
 
     async def reached() -> bool:
@@ -27,7 +28,10 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
         statuses = ", ".join(row["connectionStatus"] for row in seen) or "unknown"
         if name in world.devices:
             device = await world.devices[name].state()
-        why = await _why(name, world)
+        try:
+            why = await _why(name, world)
+        except OFF:
+            return Outcome(held=False, detail=f"no status: {' or '.join(names)} is switched off")
         return Outcome(held=False, detail=f"it is {statuses}: {why}", evidence=_words(device))
     why = await _why(name, world, step.is_)
     if step.because is not None and step.because not in why:

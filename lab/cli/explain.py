@@ -1,4 +1,4 @@
-"""`p2slab explain CLIENT|HOST|SITE [--to HOST:PORT]`: why it is not connected."""
+"""`p2slab explain NODE|CONNECTION [--to HOST:PORT]`: why it is not connected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from lab.errors import EXPECTATION_FAILED, HELD
 @name_option
 @click.pass_context
 def command(ctx: click.Context, subject: str, to: str, name: str | None, *, as_json: bool) -> None:
-    """Say why NODE, a client, a host or a site, is not connected, or does not reach HOST:PORT.
+    """Say why NODE, a client, a host, a site or a connection, is not connected, or does not reach
+    HOST:PORT.
 
     The layers come from top to bottom, each with what was looked at in the running lab, down to
     the first broken one: its cause, the proof, and what to change. Nothing is dialled, unless only

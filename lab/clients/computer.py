@@ -35,7 +35,7 @@ from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Dialled, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
-from lab.world import End, GatewayHandle, end_of
+from lab.world import OFF, End, GatewayHandle, end_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,12 +201,12 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; after the gateway was deleted, the last one that the user
-        got."""
+        """The gateway's profile of now; after the gateway was deleted or switched off, the last one
+        that the user got."""
         try:
             self._profile = read_profile(await self.profile())
-        except GatewayRefusedError as error:
-            if error.azure != NotFoundError.code:
+        except (GatewayRefusedError, *OFF) as error:
+            if isinstance(error, GatewayRefusedError) and error.azure != NotFoundError.code:
                 raise
             if self._profile is None:
                 message = f"there is no gateway {self.gateway.name}, and no profile of it"

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.explain.blame import blocked, rule_of
 from lab.explain.follow import Followed
+from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
 from lab.world import Deed
 from radius.reasons import Refusal
@@ -24,6 +26,14 @@ class ServerSeen:
     """A datagram from the gateway to its port."""
     dropped: tuple[str, ...] = ()
     """Lines of its log about requests of this dial that it dropped."""
+    unknown: tuple[str, ...] = ()
+    """Lines of its log about requests from a client that it does not know."""
+    clients: tuple[str, ...] = ()
+    """The prefixes of the clients that it knows, if it does not know the gateway."""
+    source: str = ""
+    """The address with which the gateway asks it."""
+    astray: Finding | None = None
+    """Why requests do not come to it through a tunnel that stands, or its answers not back."""
     path: str = ""
     """The connection that leads to it, with its status; empty: it is in the VNet."""
     tunnel: Finding | None = None
@@ -36,7 +46,8 @@ class ServerSeen:
         """Whether a request of the gateway's would get there, and be answered for all that is
         seen."""
         arrived = self.followed is None or self.followed.arrived
-        return self.listens and arrived and not (self.dropped or self.tunnel or self.asks)
+        wrong = self.dropped or self.unknown or self.tunnel or self.astray or self.asks
+        return self.listens and arrived and not wrong
 
 
 @dataclass(frozen=True)
@@ -72,11 +83,24 @@ class Attempt:
     document: Mapping[str, Any] = field(default_factory=dict)
     """The gateway's."""
     servers: tuple[ServerSeen, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """The protocols of the gateway's sessions, if their number is why."""
     taken: tuple[str, ...] = ()
     """Addresses of the pool that sessions have, with their users."""
     deeds: tuple[Deed, ...] = ()
+    black_hole: Finding | None = None
+    """Where large packets are lost without a trace."""
+    system: str = ""
+    """The computer's operating system."""
+    able: tuple[str, ...] = ()
+    """The protocols that it dials as it is now."""
 
 
+_ADMINISTRATOR = (
+    "For Windows clients, you must have administrator rights on the client device in order to "
+    "initiate the VPN connection from the client device to Azure."
+)
+"""Of azure-docs about-point-to-site-vpn."""
 LAYER_OF: dict[str, Layer] = {
     "no-answer": "firewall",
     "proxy": "proxy",
@@ -139,7 +163,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "client and gateway have no common IKE or ESP proposal",
         "make the client's proposals or the gateway's vpnClientIpsecPolicies fit",
     ),
-    "limit": ("the SKU's number of connections is reached", "end sessions, or choose a larger SKU"),
     "no-address": (
         "the protocol's part of the client address pool is used up",
         "enlarge vpnClientAddressPool, or end sessions",
@@ -227,9 +250,10 @@ def _failed(attempt: Attempt) -> Finding:
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
-    if reason == "refused" and not (attempt.record or attempt.told):
-        return _no_word(attempt)
-    if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
+    if attempt.black_hole:
+        return attempt.black_hole
+    unheard = not attempt.record or any(way.dropped for way in attempt.followed)
+    if undecided(attempt) or (layer == "firewall" and unheard):
         return _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
         "client-policy": _not_able,
@@ -238,6 +262,7 @@ def _failed(attempt: Attempt) -> Finding:
         "revocation": _revoked,
         "radius-path": _silent,
         "pool": _pool,
+        "limit": _limit,
     }
     if layer in special:
         return special[layer](attempt)
@@ -251,17 +276,16 @@ def reason_of(attempt: Attempt) -> str:
     return str(attempt.record["reason"]) if attempt.record else attempt.reason
 
 
-def _no_word(attempt: Attempt) -> Finding:
-    """The client was told nothing, and nobody wrote anything down about this dial."""
-    cause = "the dial was ended, and neither the gateway nor a RADIUS server has a record of it"
-    said = f"the client: {attempt.message}"
-    remedy = "see the gateway's engines (p2slab status) and logs"
-    return failure("gateway-down", cause, said, *_relevant(attempt), remedy=remedy,
-                   at=stamp(attempt.at))  # fmt: skip
+def undecided(attempt: Attempt) -> bool:
+    """Whether the client gave up a dial that neither gateway nor RADIUS server has judged."""
+    judged = attempt.record or attempt.told
+    return attempt.dialled and attempt.reason == "refused" and not judged
 
 
 def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:
     cause, remedy = WORDS.get(reason, (f"refused ({reason})", "see the proof"))
+    if reason == "certificate" and attempt.told:
+        cause = f"{cause}: {attempt.told.message}"
     proof = (*_said(attempt), *_relevant(attempt))
     return failure(layer, cause, *proof, remedy=remedy, at=_moment(attempt))
 
@@ -298,19 +322,28 @@ def _configuration(attempt: Attempt) -> Mapping[str, Any]:
 
 def _not_able(attempt: Attempt) -> Finding:
     """The computer itself does not dial; it says why."""
-    remedy = (
-        "let an administrator dial"
-        if attempt.reason == "administrator"
-        else "install what it lacks, or dial another protocol"
-    )
-    said = f"the client: {attempt.message}"
-    return failure("client-policy", attempt.message, said, remedy=remedy, at=stamp(attempt.at))
+    said, at = f"the client: {attempt.message}", stamp(attempt.at)
+    if attempt.reason == "administrator":
+        cause = f"{attempt.message}: {_ADMINISTRATOR!r}"
+        return failure("client-policy", cause, said, remedy="let an administrator dial", at=at)
+    remedy = "install what it lacks, or dial another protocol"
+    return failure("client-policy", attempt.message, said, remedy=remedy, at=at)
 
 
 def _not_offered(attempt: Attempt) -> Finding:
     protocol, key = attempt.protocol, "vpnClientProtocols"
     offered = ", ".join(_configuration(attempt).get(key, ())) or "nothing"
     changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
+    if not set(_configuration(attempt).get(key, ())) & set(attempt.able) and not changes:
+        able = " and ".join(attempt.able) or "nothing"
+        return failure(
+            "client-policy",
+            f"{attempt.system} dials {able}, and the gateway offers {offered}: nothing in common",
+            f"the gateway's document: {key} is {offered}",
+            f"the client: {attempt.message}",
+            remedy=f"enable one of {', '.join(attempt.able)} in {key}, or use another system",
+            at=stamp(attempt.at),
+        )
     since = f" since it was changed at {stamp(changes[-1].at)}" if changes else ""
     return failure(
         "profile-stale",
@@ -358,21 +391,6 @@ def _ways(attempt: Attempt) -> tuple[str, ...]:
     return tuple(map(walk, attempt.followed))
 
 
-def blocked(followed: Followed) -> Finding:
-    """A rule or policy of a node on the way dropped the probe."""
-    assert followed.dropped
-    node, chain, rule = followed.dropped
-    service = followed.what.partition(" ")[0]
-    return failure(
-        "firewall",
-        f"{followed.what} is dropped by the firewall of {node}",
-        f"{node}, {chain}: {rule}",
-        f"{followed.what}: {followed.trail}",
-        remedy=f"let {service} through at {node}",
-        at=stamp(followed.at),
-    )
-
-
 def lost(followed: Followed) -> Finding:
     """It did not leave its node, or left one and did not come to the next."""
     at, way = stamp(followed.at), walk(followed)
@@ -388,8 +406,7 @@ def lost(followed: Followed) -> Finding:
 def walk(followed: Followed) -> str:
     """A probe's way in a line."""
     if followed.dropped:
-        node, chain, rule = followed.dropped
-        return f"{followed.what}: dropped at {node}, {chain}: {rule}"
+        return f"{followed.what}: dropped at {rule_of(followed.dropped)}"
     return f"{followed.what}: {followed.trail}; {', '.join(followed.answers) or followed.result}"
 
 
@@ -455,6 +472,12 @@ def _pool(attempt: Attempt) -> Finding:
     )
 
 
+def _limit(attempt: Attempt) -> Finding:
+    sku = str(attempt.document["properties"]["sku"]["name"])
+    why = str(attempt.record["message"]) if attempt.record else attempt.message
+    return limited(why, sku, attempt.sessions, attempt.deeds, _moment(attempt))
+
+
 def _silent(attempt: Attempt) -> Finding:
     """No RADIUS server answered: all that is seen to be wrong, the first first."""
     found = [finding for server in attempt.servers for finding in of_server(server)]
@@ -471,41 +494,70 @@ def _silent(attempt: Attempt) -> Finding:
 
 def of_server(server: ServerSeen) -> Iterator[Finding]:
     """What is wrong with a RADIUS server or the way to it."""
-    at, followed = f"RADIUS server {server.address} ({server.node})", server.followed
+    at = f"RADIUS server {server.address} ({server.node})"
+    if alone := _ignored(server, at):
+        yield alone
+        return
+    if server.tunnel:
+        cause = f"the {at} is behind a site-to-site tunnel that is down: {server.tunnel.cause}"
+        proof = (server.path, *server.tunnel.proof)
+        yield failure(server.tunnel.layer, cause, *proof, remedy=server.tunnel.remedy)
+    if silent := _unreached(server, at):
+        yield silent
+
+
+def _ignored(server: ServerSeen, at: str) -> Finding | None:
+    """The server has got requests and told nobody what it thinks of them."""
     if server.dropped:
-        yield failure(
+        return failure(
             "radius-secret",
             f"the {at} drops the gateway's requests: the shared secret that it has for the "
             "gateway differs from radiusServerSecret in the gateway's document",
             f"the server's log: {server.dropped[-1]}",
             remedy="enter the same secret at both",
         )
-        return
+    if server.unknown:
+        known = ", ".join(server.clients) or "none"
+        return failure(
+            "radius-path",
+            f"the {at} does not know the gateway's address {server.source} as a client and "
+            f"ignores it: its clients are {known}",
+            f"the server's log: {server.unknown[-1]}",
+            f"the clients in the server's configuration: {known}; the gateway asks from "
+            f"{server.source}",
+            remedy=f"add {server.source}, or the GatewaySubnet, to the server's clients",
+        )
     if server.asks:
-        yield failure(
+        return failure(
             "factor",
             f"the second factor was not answered: {server.node} asked the user's telephone, and "
             "the gateway gave up after 30 s",
             f"{server.node} is still waiting for the approval of {', '.join(server.asks)}",
             remedy="approve within 30 s, as long as gateways wait",
         )
-        return
-    if server.tunnel:
-        cause = f"the {at} is behind a site-to-site tunnel that is down: {server.tunnel.cause}"
-        proof = (server.path, *server.tunnel.proof)
-        yield failure(server.tunnel.layer, cause, *proof, remedy=server.tunnel.remedy)
+    return None
+
+
+def _unreached(server: ServerSeen, at: str) -> Finding | None:
+    """Requests do not come to the server, or it does not answer."""
+    followed = server.followed
     trail = (walk(followed),) if followed else ()
+    if one := server.astray:
+        cause = f"the gateway gets no answer of the {at}: {one.cause}"
+        return failure("radius-path", cause, *one.proof, remedy=one.remedy)
     if not server.listens:
         table = f"/proc/net/udp of {server.node}: no {server.address}:1812"
         cause = f"the {at} does not answer: no program there has UDP 1812 (not running)"
-        yield failure("radius-path", cause, table, *trail, remedy="start the RADIUS server")
-    elif followed and not followed.arrived:
-        cause = f"UDP 1812 does not arrive at the {at}"
-        yield failure("radius-path", cause, *trail, remedy="see firewalls and routes to it")
-    elif not server.tunnel:
+        return failure("radius-path", cause, table, *trail, remedy="start the RADIUS server")
+    if followed and not followed.arrived:
+        why = f": {blocked(followed).cause}" if followed.dropped else ""
+        cause = f"UDP 1812 does not arrive at the {at}{why}"
+        return failure("radius-path", cause, *trail, remedy="see firewalls and routes to it")
+    if not server.tunnel:
         cause = f"the {at} has its port open and did not answer within 30 s (silent or too slow)"
         remedy = "see the server's load, and how long it waits for others"
-        yield failure("radius-path", cause, *trail, remedy=remedy)
+        return failure("radius-path", cause, *trail, remedy=remedy)
+    return None
 
 
 def _passed(attempt: Attempt, failed: Finding) -> dict[Layer, str]:

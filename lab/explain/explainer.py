@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.choices import spelling
 from lab.errors import LabError, UsageError
-from lab.explain import site
+from lab.explain import site, vnets
+from lab.explain.absent import absent, was_absent
 from lab.explain.dial import judge
-from lab.explain.inside import Goal, deleted, explain_goal, needs_tunnel, no_tunnel
+from lab.explain.goal import Goal
+from lab.explain.inside import explain_goal, no_tunnel, outside_of_all, without
 from lab.explain.look import Word, attempts
 from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
@@ -55,8 +57,15 @@ class Explainer:
             found = Explanation(str(getattr(step, verb)), words)
         return found.as_data()
 
+    async def tunnel(self, name: str) -> Explanation:
+        """What both ends of a connection say of it."""
+        if name in self._world.plan.connected_sites:
+            return site.judge(await site.look(name, self.scene))
+        return vnets.judge(await vnets.look(name, self.scene))
+
     async def of_subject(self, name: str, to: str) -> dict[str, Any]:
-        """About a client, a host or a site; `to`: HOST:PORT. LabError: it takes too long."""
+        """About a client, a host, a site or a connection; `to`: HOST:PORT. LabError: it takes too
+        long."""
         return (await _in_time(self._of_subject(name, to))).as_data()
 
     async def _of_subject(self, name: str, to: str) -> Explanation:
@@ -65,8 +74,8 @@ class Explainer:
             goal = goal_of(to)
             known = spelling(world.nodes).get(goal.name.casefold(), goal.name)
             found = await self.goal(name, replace(goal, name=known))
-        elif name in world.plan.connected_sites:
-            found = site.judge(await site.look(name, self.scene))
+        elif name in world.plan.connections:
+            found = await self.tunnel(name)
         elif name in world.clients:
             found = await self.client(world.clients[name])
         elif name in self._goals:
@@ -84,6 +93,9 @@ class Explainer:
         connection = await client.connection()
         if name in self._goals:
             return await self.goal(name, self._goals[name])
+        if connection and (broken := await without(client, connection, self._world)):
+            chain = chain_of(connection.protocol, (), {}, broken, stamp())
+            return Explanation(name, broken.cause, (chain,))
         if connection:
             words = f"{name} is connected: {connection.protocol}, {connection.address}"
             seen = f"{words}, on {connection.interface} ({connection.datapath})"
@@ -98,12 +110,13 @@ class Explainer:
         """Why a node does not reach something, or that it does."""
         client = self._world.clients.get(name)
         self._goals[name] = goal
-        through = client and await needs_tunnel(client, goal, self._world)
-        if client is None or not through or await client.connection():
-            dialled = None
-        else:
-            dialled = await self.dial(client)
-        if dialled:
+        inside = client and not outside_of_all(goal, self._world)
+        if (
+            client
+            and inside
+            and await client.connection() is None
+            and (dialled := await self.dial(client))
+        ):
             words = f"{name} has no tunnel: its last dial failed: {dialled.sentence}"
             self._goals[name] = goal
             return Explanation(name, words, dialled.chains)
@@ -122,11 +135,15 @@ class Explainer:
         if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
-        if not await client.gateway.exists():
-            gone = deleted(client, self._world)
-            return Explanation(client.name, gone.cause, (chain_of("dial", (), {}, gone, stamp()),))
-        words = self._words.setdefault((client.name, dialled.began), {})
-        seen = await attempts(client, dialled, self.scene, words)
+        gateway = client.gateway.name
+        gone = await absent(gateway, self._world)
+        gone = gone or await was_absent(gateway, dialled.at, self._world)
+        if gone:
+            chain = chain_of("dial", (), {}, gone, stamp())
+            words = f"{client.name} is not connected: {gone.cause}"
+            return Explanation(client.name, words, (chain,))
+        known = self._words.setdefault((client.name, dialled.began), {})
+        seen = await attempts(client, dialled, self.scene, known)
         chains = tuple(judge(one) for one in seen)
         state = f"connected over {dialled.connection.protocol}" if dialled.connection else ""
         return Explanation(client.name, sentence(client.name, chains, state), chains)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
+from lab.checks import records
 from lab.clients.profile import read_profile
-from lab.errors import LabError
-from lab.explain import site
-from lab.explain.dial import blocked, entry_of, lost, walk
+from lab.explain import site, vnets
+from lab.explain.absent import FAULTS, absent, told
+from lab.explain.blame import blocked
+from lab.explain.dial import entry_of, walk
 from lab.explain.follow import Followed, follow, path_between
-from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
+from lab.explain.goal import Goal
+from lab.explain.look import ask, resolve, route
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
-from lab.explain.ports import listening, takes
+from lab.explain.paths import inside_path, to_address
+from lab.explain.place import behind_gateways, crossing, place_of
+from lab.explain.ports import listening
+from lab.explain.probe import Way, nobody, probed
+from lab.explain.selectors import outside
+from lab.explain.underneath import of_client, of_connection
+from lab.explain.wayback import way_back
+from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
@@ -26,6 +35,12 @@ if TYPE_CHECKING:
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
+_BY_DESIGN = (
+    "A Point-to-Site client can only connect to resources in the VNet in which the virtual network "
+    "gateway resides."
+)
+_NO_DDNS = "Auto-reconnect and DDNS are currently not supported in Point-to-Site VPNs."
+"""Both of azure-docs about-point-to-site-vpn."""
 _ENDS: dict[str, tuple[Layer, str]] = {
     "restart": ("client-policy", "a P2S client does not reconnect by itself; dial again"),
     "hangUp": ("client-policy", "dial again"),
@@ -33,59 +48,51 @@ _ENDS: dict[str, tuple[Layer, str]] = {
     "revoke": ("revocation", "reinstate the certificate, or issue a new one"),
     "update": ("profile-stale", "take a new profile and dial again"),
     "delete": ("gateway-down", "create the gateway anew and dial again"),
+    "fault": ("gateway-down", "dial again when the gateway is back"),
 }
 """What ends a client's tunnel: its layer, and what to do then."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What is to be reached."""
-
-    protocol: str
-    """`tcp`, `udp` or `icmp`; `dns`: only the name is asked for."""
-    name: str
-    """A node's name, a DNS name or an address."""
-    port: int = 0
 
 
 async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     """The sentence and the layers of a probe from a node."""
     world = scene.world
     client = world.clients.get(who)
-    if client and not await needs_tunnel(client, goal, world):
-        client = None
     connection = await client.connection() if client else None
     passed: dict[Layer, str] = {}
-    way = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "")
-    if client is not None:
-        if connection is None:
-            broken = await no_tunnel(client, world)
+    size = f" ({goal.size} bytes)" if goal.size else ""
+    way = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "") + size
+    if client is not None and not outside_of_all(goal, world):
+        broken = await without(client, connection, world)
+        if broken:
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
+        assert connection
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
     finding = await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
-        words = passed.get("service") or passed.get("dns-inside", "")
+        words = passed.get("mtu") or passed.get("service") or passed.get("dns-inside", "")
         return f"{who} reaches {goal.name}: {words}", chain
     return finding.cause, chain
 
 
-async def needs_tunnel(client: ClientComputer, goal: Goal, world: World) -> bool:
-    """Whether a client reaches this through its tunnel, if at all: it is a name, a private address
-    that is not on its own link, or one of the profile's prefixes."""
-    address = world.addresses.get(goal.name, goal.name)
-    if not re.fullmatch(r"[0-9.]+", address):
-        return True
-    if " via " not in (taken := await route(client.node, address)) and " dev " in taken:
-        return f"src {world.addresses[client.name]}" not in taken
-    with suppress(LabError):  # the gateway is deleted
-        prefixes = (*PRIVATE, *read_profile(await client.profile()).routes)
-        return any(ip_address(address) in ip_network(prefix) for prefix in prefixes)
-    return True
+def outside_of_all(goal: Goal, world: World) -> bool:
+    """Whether the goal is on the Internet or in a home, to which no tunnel leads."""
+    target = node_of(world.addresses.get(goal.name, goal.name), world)
+    return bool(target) and not behind_gateways(world.plan, target)
 
 
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-"""RFC 1918."""
+async def without(
+    client: ClientComputer, connection: Connection | None, world: World
+) -> Finding | None:
+    """Why a client has no tunnel, or none of which its gateway knows; None: it has one."""
+    if connection is None:
+        return await no_tunnel(client, world)
+    if gone := await absent(client.gateway.name, world):
+        own = f"{client.name} still calls its tunnel up: {connection.protocol}, on "
+        return replace(gone, proof=(*gone.proof, f"{own}{connection.interface}"))
+    if client.session and await records.session(client) is None:
+        return await _ended(client, connection, world)
+    return None
 
 
 async def no_tunnel(client: ClientComputer, world: World) -> Finding:
@@ -97,17 +104,23 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
         cause = f"{name} is not connected: it has not dialled since the lab was built"
         return failure("client-policy", cause, routes, remedy=again)
     if dialled.connection is None:
-        last = f"failed: {dialled.failures[-1]}" if dialled.failures else (
-            "was given up before it ended: who asked for it had left"
-        )  # fmt: skip
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} {last}"
-        return failure("client-policy", cause, routes, remedy=again)
-    if not await client.gateway.exists():
-        return deleted(client, world)
+        last = dialled.failures[-1] if dialled.failures else "no protocol"
+        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
+        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+    if gone := await absent(client.gateway.name, world):
+        return replace(gone, cause=f"{name} is not connected: {gone.cause}")
+    return await _ended(client, dialled.connection, world)
+
+
+async def _ended(client: ClientComputer, connection: Connection, world: World) -> Finding:
+    """What ended a client's last tunnel."""
+    name, dialled = client.name, client.last_dial
+    routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
     record = await _end_of(client)
-    own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
-    told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
-    done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
+    begun = dialled.at if dialled else 0.0
+    own = [deed for deed in world.past if deed.at >= begun and _concerns(deed, client)]
+    said = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
+    done = [*map(told, own)]
     document = await client.gateway.get()
     entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
     if record and entry:
@@ -116,37 +129,22 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
             f"{record['thumbprint']} is revoked (entry {entry!r} of vpnClientRevokedCertificates)"
         )
         remedy = _ENDS["revoke"][1]
-        return failure("revocation", cause, *told, *done, routes, remedy=remedy, at=record["time"])
+        return failure("revocation", cause, *said, *done, routes, remedy=remedy, at=record["time"])
     if own:
         deed = own[-1]
         layer, remedy = _ENDS[deed.verb]
         if deed.verb == "update":
-            layer = _changed(dialled.connection, document)
+            layer = _changed(connection, document)
         cause = (
             f"{name} has no tunnel since {stamp(deed.at)}: {deed.text} ({deed.effect}), and it has "
             "not dialled since"
         )
-        proof = (*told, *done, routes)
+        proof = (*said, *done, routes)
         return failure(layer, cause, *proof, remedy=remedy, at=stamp(deed.at))
     since = record["time"] if record else "an unknown time"
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
-    return failure("client-policy", cause, *told, routes, remedy=again)
-
-
-def deleted(client: ClientComputer, world: World) -> Finding:
-    """Why nobody connects to a gateway that its operator has deleted."""
-    found = deleted_gateway(client.gateway.name, world)
-    return replace(found, cause=f"{client.name} is not connected: {found.cause}")
-
-
-def deleted_gateway(gateway: str, world: World) -> Finding:
-    """That a gateway was deleted, by whom and when."""
-    layer, remedy = _ENDS["delete"]
-    own = [deed for deed in world.past if deed.verb == "delete" and deed.subject == gateway]
-    done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
-    at = stamp(own[-1].at) if own else ""
-    return failure(layer, f"the gateway {gateway} is deleted", *done, remedy=remedy, at=at)
+    return failure("client-policy", cause, *said, routes, remedy=f"p2slab connect {name}")
 
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
@@ -166,7 +164,10 @@ async def _end_of(client: ClientComputer) -> Record | None:
 
 
 def _concerns(deed: Deed, client: ClientComputer) -> bool:
-    return deed.verb in _ENDS and deed.subject in (client.name, client.gateway.name)
+    gateway = client.gateway.name
+    if deed.verb == "fault":
+        return deed.subject in FAULTS and deed.place in ("", gateway)
+    return deed.verb in _ENDS and deed.subject in (client.name, gateway)
 
 
 async def _routes(client: ClientComputer) -> str:
@@ -193,16 +194,95 @@ async def _inside(
             return None
         address = resolved[0]
     taken = await route(world.nodes[who], address)
-    if connection and f"src {connection.address}" not in taken:
+    beside = outside_of_all(replace(goal, name=address), world)
+    if connection and not beside and f"src {connection.address}" not in taken:
         return await _beside(who, address, taken, world, connection)
     passed["route"] = f"ip route get: {taken}"
+    used = None if beside else connection
+    return await _reached(who, replace(goal, name=address), scene, used, passed)
+
+
+async def _reached(
+    who: str, goal: Goal, scene: Scene, connection: Connection | None, passed: dict[Layer, str]
+) -> Finding | None:
+    """The same where the goal is an address, to which the node's own route is right."""
+    world, address = scene.world, goal.name
     target = node_of(address, world)
-    if place := site_of(world, target) if target else "":
-        seen = await site.look(place, scene)
-        if not seen.up:
-            return site.failed(seen)
-        passed["s2s"] = f"connection {place}: {seen.status}"
-    return await _followed(scene, who, goal, address, passed, tunnel=connection is not None)
+    near = connection.address if connection else world.addresses[who]
+    inside = target and behind_gateways(world.plan, target)
+    if inside and (broken := await _between(scene, who, target, near, passed)):
+        return broken
+    if ":" in address:
+        return await pinged(world.nodes[who], address, passed)
+    way = Way(address, path_inside(who, address, world), _outer(who, connection, world))
+    if not way.path:
+        cause = f"no cable and no connection leads from {who} to {target}"
+        taken = await route(world.nodes[who], address)
+        remedy = "connect the two networks"
+        return failure("route", cause, f"{who}: ip route get: {taken}", remedy=remedy)
+    found = await probed(world, goal, way, passed)
+    if found and found.layer == "route" and inside:
+        found = await _below(who, target, connection, world) or found
+    if found and found.layer in ("firewall", "route") and inside:
+        return _unconnected(who, target, found, world)
+    return found
+
+
+async def _below(
+    who: str, target: str, connection: Connection | None, world: World
+) -> Finding | None:
+    """What drops the packets of the tunnels between a node and its target."""
+    if connection and (found := await of_client(who, connection, world)):
+        return found
+    client = world.clients.get(who)
+    return await of_connection(client.gateway.name if client else who, target, world)
+
+
+def _unconnected(who: str, target: str, broken: Finding, world: World) -> Finding:
+    """With the reason that nothing leads from the one network to the other, if that is so."""
+    client = world.clients.get(who)
+    first = client.gateway.name if client else who
+    places = [place_of(world.plan, first), place_of(world.plan, target)]
+    apart = "" not in places and places[0] != places[1]
+    over = INTERNET in path_between(world.plan, first, target)
+    if not (apart and over) or crossing(world.plan, first, target):
+        return broken
+    cause = f"no connection leads from {places[0]} to {places[1]}: {broken.cause}"
+    remedy = "connect the two networks: a connection of their gateways"
+    return replace(broken, layer="route", cause=cause, remedy=remedy)
+
+
+async def _between(
+    scene: Scene, who: str, target: str, near: str, passed: dict[Layer, str]
+) -> Finding | None:
+    """What is wrong with the connection that leads from one network to another."""
+    world = scene.world
+    client = world.clients.get(who)
+    found = crossing(world.plan, client.gateway.name if client else who, target)
+    if found is None:
+        return None
+    if found in world.plan.connected_sites:
+        there = world.addresses[target]
+        inward = place_of(world.plan, target) == found
+        broken = await _to_site(scene, found, *((near, there) if inward else (there, near)), passed)
+        if broken is None:
+            return None
+        taken = await route(world.nodes[who], there)
+        return replace(broken, proof=(*broken.proof, f"{who}: ip route get {there}: {taken}"))
+    seen = await vnets.look(found, scene)
+    passed["s2s"] = "; ".join(seen.statuses)
+    return None if seen.up else vnets.failed(seen)
+
+
+async def _to_site(
+    scene: Scene, name: str, near: str, far: str, passed: dict[Layer, str]
+) -> Finding | None:
+    """The same of a site's connection, for an address of Azure's side and one of the site's."""
+    tunnel = await site.look(name, scene)
+    if not tunnel.up:
+        return site.failed(tunnel)
+    passed["s2s"] = f"connection {name}: {tunnel.status}"
+    return outside(tunnel.ends, near, far) if tunnel.ends else None
 
 
 async def _no_name(who: str, name: str, servers: Sequence[str], world: World) -> Finding:
@@ -211,27 +291,46 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         none = f"/etc/resolv.conf of {who}: no nameserver"
         return failure("dns-inside", f"{who} has no nameserver", none, remedy="see dnsServers")
     server, node = servers[0], world.nodes[who]
-    send = partial(ask, node, name)
-    followed = await follow(world, path_inside(who, server, world), "udp", server, 53, send=send)
-    proof = (
+
+    async def send(_: bytes) -> str:
+        return await ask(node, name)
+
+    path = path_inside(who, server, world)
+    followed = await follow(world, path, "udp", server, 53, send=send, marked=False)
+    if connection := await world.clients[who].connection() if who in world.clients else None:
+        outer = _outer(who, connection, world)
+        followed = replace(followed, path=[one for one in path if one not in outer])
+    proof: tuple[str, ...] = (
         f"/etc/resolv.conf of {who}: nameserver {server}; route: {await route(node, server)}",
         walk(followed),
     )
     at = stamp(followed.at)
     if followed.dropped:
-        found = blocked(followed)
-        cause = f"nameserver {server} gets no query: {found.cause}"
-        return failure("dns-inside", cause, *proof, remedy=found.remedy, at=at)
+        drop = blocked(followed)
+        cause = f"nameserver {server} gets no query: {drop.cause}"
+        return failure("dns-inside", cause, *proof, remedy=drop.remedy, at=at)
     if any(one.startswith("an answer") for one in followed.answers):
         cause = f"nameserver {server} answers that it does not know {name}"
+        if name.partition(".")[0] in world.clients:
+            cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
-    target, nobody = node_of(server, world), ""
-    if target:
-        sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
-        nobody = "" if takes(sockets, server, 53) else f": nothing listens on UDP 53 of {target}"
+    found = await _silent(server, followed, world)
+    why, more = (f": {found.cause}", found.proof) if found else ("", ())
     remedy = "start a DNS server there, or change the VNet's dnsServers"
-    cause = f"nameserver {server} does not answer{nobody}"
+    cause = f"nameserver {server} does not answer{why}"
+    proof = (*proof, *more)
     return failure("dns-inside", cause, *proof, remedy=remedy, at=at)
+
+
+async def _silent(server: str, followed: Followed, world: World) -> Finding | None:
+    """Why a DNS server answers nothing, as far as is seen."""
+    target = node_of(server, world)
+    if not target:
+        return None
+    sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
+    if found := nobody(Goal("udp", server, 53), target, followed, sockets):
+        return found
+    return await way_back(followed, world) if followed.arrived else None
 
 
 async def _beside(
@@ -240,25 +339,64 @@ async def _beside(
     """The route to an address does not lead into the tunnel."""
     profile = read_profile(await world.clients[who].profile())
     has = ", ".join(profile.routes) or "none"
-    covered = any(ip_address(address) in ip_network(prefix) for prefix in profile.routes)
+    covered = [one for one in profile.routes if ip_address(address) in ip_network(one)]
+    matching = await _matching(world.nodes[who], address)
     proof = (
         f"ip route get {address}: {taken}",
         f"the tunnel: {connection.address} on {connection.interface}",
         f"routes of the gateway's profile now: {has}",
+        f"ip route show match {address}: {' | '.join(matching)}",
     )
     if covered:
+        own = [row.split()[0] for row in matching if f"dev {connection.interface}" not in row]
+        near = next((one for one in own if one != "default"), "")
+        if near:
+            cause = (
+                f"{near} of {who}'s own network and {', '.join(covered)} of the tunnel overlap: "
+                f"packets to {address} stay in {who}'s own network"
+            )
+            remedy = f"give {who}'s own network another prefix than {near}"
+            return failure("overlap", cause, *proof, remedy=remedy)
         cause = (
             f"packets to {address} leave outside the tunnel, though the profile's routes have it: "
-            "a route of the client's own comes first"
+            "the client's own routes have no such route now"
         )
-        remedy = "see the client's own network: does it overlap the VNet's prefixes?"
-        return failure("route", cause, *proof, remedy=remedy)
+        return failure("route", cause, *proof, remedy="dial again")
     cause = (
         f"no route through the tunnel to {address}: it is not in the profile's routes ({has}), "
         "and packets leave outside the tunnel"
     )
+    return await _not_routed(who, address, cause, proof, world)
+
+
+async def _not_routed(
+    who: str, address: str, cause: str, proof: tuple[str, ...], world: World
+) -> Finding:
+    """The profile has no route to an address: that may be so by design."""
+    target = node_of(address, world)
+    place = place_of(world.plan, target) if target else ""
+    gateway = world.clients[who].gateway.name
     remedy = "add its prefix to the gateway's customRoutes, take a new profile and dial again"
+    if place and place != place_of(world.plan, gateway):
+        cause = (
+            f"{cause}. That is by design: {address} is in {place}, and {gateway} is in "
+            f"{place_of(world.plan, gateway)}: {_BY_DESIGN!r}"
+        )
+        if place in world.plan.connected_sites:
+            document = await world.clients[who].gateway.get()
+            custom = document["properties"].get("customRoutes") or {}
+            prefixes = ", ".join(custom.get("addressPrefixes", ())) or "nothing"
+            cause = f"{cause} What else it is to reach has to be in customRoutes"
+            proof = (*proof, f"the gateway's document: customRoutes has {prefixes}")
+        else:
+            remedy = f"dial a gateway in {place}"
     return failure("route", cause, *proof, remedy=remedy)
+
+
+async def _matching(node: Node, address: str) -> list[str]:
+    """A node's routes for an address, all of them."""
+    done = await node.run(["ip", "-4", "route", "show", "match", address])
+    return [" ".join(row.split()) for row in done.output.splitlines()]
 
 
 def node_of(address: str, world: World) -> str:
@@ -267,10 +405,15 @@ def node_of(address: str, world: World) -> str:
 
 
 def path_inside(who: str, address: str, world: World) -> list[str]:
-    """The nodes to watch: through the gateway for a client."""
+    """The nodes to watch: through the gateway for a client. What crosses the Internet in a tunnel
+    between two networks is not seen there."""
     target = node_of(address, world)
     client = world.clients.get(who)
     if client is None:
+        way = to_address(world, who, address)
+        inner = target and place_of(world.plan, who) and place_of(world.plan, target)
+        return [node for node in way if node != INTERNET] if inner else way
+    if target and not behind_gateways(world.plan, target):
         return to_address(world, who, address)
     gateway = client.gateway.name
     way = path_between(world.plan, who, gateway)
@@ -280,68 +423,21 @@ def path_inside(who: str, address: str, world: World) -> list[str]:
     return [*way, *(node for node in inside_path(world, gateway, target)[1:] if node not in way)]
 
 
-async def _followed(
-    scene: Scene, who: str, goal: Goal, address: str, passed: dict[Layer, str], *, tunnel: bool
-) -> Finding | None:
-    """A probe, followed to the target."""
-    world = scene.world
-    target = node_of(address, world)
-    if goal.protocol not in ("tcp", "udp") or not goal.port or ":" in address:
-        return await pinged(world.nodes[who], address, passed)
-    path = path_inside(who, address, world) if tunnel else to_address(world, who, address)
-    between = carriers(who, world) if tunnel else ()
-    followed = await follow(world, path, goal.protocol, address, goal.port, between=between)
-    if followed.answered:
-        return _answered(followed, target, passed)
-    if followed.dropped:
-        return blocked(followed)
-    if not target:
-        cause = f"{address} gives no answer, and no node of the lab has that address"
-        return failure("route", cause, walk(followed), remedy="see the address")
-    if not followed.arrived:
-        inner = [node for node in path if node not in between]
-        return replace(lost(replace(followed, path=inner)), layer="route")
-    passed["firewall"] = walk(followed)
-    return await _service(scene, goal, target, followed)
-
-
-def carriers(who: str, world: World) -> Sequence[str]:
-    """The nodes that see of a client's tunnel only what is encrypted."""
+def _outer(who: str, connection: Connection | None, world: World) -> list[str]:
+    """The nodes between a client and its gateway, which see its tunnel alone."""
     client = world.clients.get(who)
-    return path_between(world.plan, who, client.gateway.name)[1:-1] if client else ()
-
-
-def _answered(followed: Followed, target: str, passed: dict[Layer, str]) -> Finding | None:
-    """Somebody answers: the target, or another computer of that address."""
-    if not target or followed.arrived:
-        passed["firewall"] = passed["service"] = walk(followed)
-        return None
-    cause = f"another computer than {target} answers: nothing arrived at {target}"
-    remedy = "see the client's own network: does it overlap the VNet's prefixes?"
-    return failure("route", cause, walk(followed), remedy=remedy, at=stamp(followed.at))
+    if client is None or connection is None:
+        return []
+    return path_between(world.plan, who, client.gateway.name)[1:-1]
 
 
 async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
     """Whether an address answers ping."""
+    """IPv6 is not followed."""
     done = await node.run(["ping", "-n", "-c", "1", "-W", "1", address])
     last = (done.output.splitlines() or ["nothing"])[-1]
     if done.code == 0:
         passed["service"] = f"{address} answers ping: {last}"
         return None
     cause = f"{address} does not answer ping"
-    return failure("route", cause, f"ping: {last}", remedy="ask for a port: --to HOST:PORT")
-
-
-async def _service(scene: Scene, goal: Goal, target: str, followed: Followed) -> Finding:
-    """The probe arrived: what answers there."""
-    node = scene.world.nodes[target]
-    sockets = await node.wait_for(partial(listening, goal.protocol))
-    table = f"sockets that listen there (/proc/net/{goal.protocol}): {sockets or 'none'}"
-    at = stamp(followed.at)
-    if not takes(sockets, followed.address, goal.port):
-        cause = f"nothing listens on {goal.protocol} port {goal.port} of {target}"
-        remedy = "start the service, or bind it to that address"
-        return failure("service", cause, walk(followed), table, remedy=remedy, at=at)
-    cause = f"the probe arrived at {target}, where a program listens, and no answer came back"
-    remedy = f"see the way back: ip route in {target}"
-    return failure("route", cause, walk(followed), table, remedy=remedy, at=at)
+    return failure("route", cause, f"ping: {last}", remedy="see routes and firewalls of IPv6")

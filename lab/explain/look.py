@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import site
-from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
-from lab.explain.follow import Followed, follow, path_between
+from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
+from lab.explain.follow import follow, path_between
 from lab.explain.hello import Hello, is_answer, read_hello
-from lab.explain.model import DIAL, Finding, Layer
+from lab.explain.model import DIAL, Layer
+from lab.explain.mtu import black_hole
+from lab.explain.packets import ETHERNET, read
+from lab.explain.paths import to_address
 from lab.explain.ports import listening, takes
+from lab.explain.servers import servers_of
 from lab.roles.proxy import CONFIGURATION
 from lab.vpn_client import NotDialledError, RefusedError
-from radius.reasons import Refusal, bare, telling
+from radius.reasons import Refusal, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
     from lab.vpn_client import Dialled
@@ -37,13 +39,11 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "OpenVPN": (("tcp", 443),),
 }
 """Where each protocol's packets go."""
-RADIUS_PORT = 1812
-_DROPPED = re.compile(r"Shared secret is incorrect|invalid Message-Authenticator|unknown client")
 LARGEST = 4096
+OPENVPN = "/run/gateway/openvpn/server.conf"
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
 TLS_LIMIT = 3.0
-OPENVPN_CONFIGURATION = "/run/gateway/openvpn/server.conf"
 MOST_SUITES = 12
 """Cipher suites that are quoted."""
 _TLS = {"-tls1_1": "TLS 1.1", "-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
@@ -90,9 +90,21 @@ async def attempts(
             told=word.told,
             document=document,
             deeds=tuple(world.past),
+            system=str(client.system),
+            able=able(client, document),
         )
         found.append(await _completed(attempt, client, dialled, scene, address))
     return found
+
+
+def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
+    """The protocols that a computer dials, as it is now."""
+    configuration = document["properties"].get("vpnClientConfiguration") or {}
+    radius = "Radius" in configuration.get("vpnAuthenticationTypes", ())
+    system = client.system
+    if system.windows and not system.administrator:
+        return ()
+    return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
 
 
 async def word_of(
@@ -134,12 +146,15 @@ async def _completed(
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
-    if layer == "firewall":
+    if layer == "firewall" or undecided(attempt):
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await _proxy_rules(client, world)
     elif layer == "tls" and attempt.protocol != "IkeV2":
-        more["hello"] = await _hello(attempt, client, world, address)
+        more["hello"] = await _hello(attempt, client, address, world)
+    elif layer == "limit":
+        rows = await client.gateway.sessions()
+        more["sessions"] = tuple(row["protocol"] for row in rows)
     elif layer == "pool":
         rows = await client.gateway.sessions()
         more["taken"] = tuple(
@@ -147,16 +162,23 @@ async def _completed(
             for row in rows
             if row["protocol"] == attempt.protocol
         )
-    if layer == "radius-path":
-        more["servers"] = await _servers(attempt, client, dialled, scene)
-    elif attempt.dialled and client.thumbprint is None and _comes_before("radius-path", layer):
-        # They are asked only later, and are a further cause if none of them can answer.
-        more["servers"] = await _servers(attempt, client, dialled, scene, probe=False)
+    more["servers"] = await _servers(attempt, layer, client, dialled, scene)
     return replace(attempt, **more)
 
 
-def _comes_before(later: Layer, layer: Layer) -> bool:
-    return DIAL.index(layer) < DIAL.index(later)
+async def _servers(
+    attempt: Attempt, layer: Layer, client: ClientComputer, dialled: Dialled, scene: Scene
+) -> tuple[ServerSeen, ...]:
+    """The RADIUS servers, if they matter. Those of a dial that did not come to them are a further
+    cause if none can answer; they are not probed."""
+    document = attempt.document
+    if layer == "radius-path":
+        gave_up = attempt.record and datetime.fromisoformat(attempt.record["time"]).timestamp()
+        return await servers_of(document, client, dialled, gave_up or math.inf, scene)
+    before = DIAL.index(layer) < DIAL.index("radius-path")
+    if attempt.dialled and client.thumbprint is None and before:
+        return await servers_of(document, client, dialled, math.inf, scene, probe=False)
+    return ()
 
 
 async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:
@@ -183,14 +205,18 @@ async def _network(
     """Probes from the client to the gateway's ports, and whether somebody has these."""
     gateway = client.gateway.name
     if attempt.name and not attempt.resolved:
+
+        async def send(_: bytes) -> str:
+            return await ask(client.node, attempt.name)
+
         ways = [
             await follow(world, to_address(world, client.name, server), "udp", server, 53,
-                         send=partial(ask, client.node, attempt.name))
+                         send=send, marked=False)
             for server in attempt.nameservers[:1]
         ]  # fmt: skip
-    else:
-        ways = []
+        return {"followed": tuple(ways)}
     path = path_between(world.plan, client.name, gateway)
+    ways = []
     through_proxy = client.proxy and attempt.protocol != "IkeV2"
     for protocol, port in () if through_proxy else PORTS[attempt.protocol]:
         ways.append(await follow(world, path, protocol, address, port))
@@ -204,16 +230,8 @@ async def _network(
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
-    return {"followed": tuple(ways), "listens": listens}
-
-
-def to_address(world: World, first: str, address: str) -> list[str]:
-    """The nodes on the way to whoever has an address; only the first if nobody has it."""
-    for node in world.plan.nodes:
-        if address in {own.partition("/")[0] for own in node.loopback}:
-            return path_between(world.plan, first, node.name)
-    owners = [name for name, own in world.addresses.items() if own == address]
-    return path_between(world.plan, first, owners[0]) if owners else [first]
+    large = None if any(way.dropped for way in ways) else await black_hole(path, address, world)
+    return {"followed": tuple(ways), "listens": listens, "black_hole": large}
 
 
 async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
@@ -225,14 +243,14 @@ async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
     return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
 
 
-async def _hello(attempt: Attempt, client: ClientComputer, world: World, address: str) -> str:
+async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: World) -> str:
     """What the client offers, by its ClientHello, and what the gateway takes. The client dials
     again for that, as it did: nothing but a packet tells what a program offers."""
-    offered, agreed = await _offered(attempt, client)
+    offered, agreed = await _offered(attempt, client, world.addresses[client.name])
     if agreed and attempt.protocol == "SSTP":
         said = attempt.record["message"] if attempt.record else attempt.message
         return f"they agree on the TLS of SSTP, and not on that of EAP-TLS inside it: {said}"
-    if attempt.protocol == "OpenVPN":  # its TLS is inside packets of its own: read, not tried
+    if attempt.protocol == "OpenVPN":  # which wraps its TLS
         gateway = await _configured(world.nodes[client.gateway.name])
     else:
         taken = await _taken(client, address)
@@ -246,8 +264,11 @@ async def _hello(attempt: Attempt, client: ClientComputer, world: World, address
     )
 
 
-async def _offered(attempt: Attempt, client: ClientComputer) -> tuple[Hello | None, bool]:
-    """What the client offers, and whether the gateway chose from it."""
+async def _offered(
+    attempt: Attempt, client: ClientComputer, source: str
+) -> tuple[Hello | None, bool]:
+    """What is in the first ClientHello from the client's own address, for others dial meanwhile;
+    and whether a server chose from it."""
     found: list[Hello] = []
     answered = False
     line = await client.access.sniff()
@@ -257,9 +278,12 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> tuple[Hello | No
         nonlocal answered
         with suppress(BlockingIOError):
             while True:
-                data = line.recv(LARGEST)
-                answered = answered or is_answer(data)
-                if hello := read_hello(data):
+                frame = line.recv(LARGEST)
+                packet = read(frame[ETHERNET:])
+                if packet and packet.destination == source:
+                    answered = answered or is_answer(frame)
+                hello = read_hello(frame) if packet and packet.source == source else None
+                if hello:
                     found.append(hello)
 
     loop.add_reader(line, drain)
@@ -273,11 +297,15 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> tuple[Hello | No
 
 
 async def _configured(gateway: Node) -> str:
-    """What the gateway's openvpn is told to take."""
-    text = (await gateway.read(OPENVPN_CONFIGURATION)).decode()
-    wanted = ("tls-version-min", "tls-version-max", "tls-cipher")
-    lines = [line for line in text.splitlines() if line.startswith(wanted)]
-    return f"the gateway's openvpn has {', '.join(lines)}"
+    """What a gateway's OpenVPN takes, by its own configuration."""
+    text = (await gateway.read(OPENVPN)).decode()
+    rows = dict(
+        re.findall(r"^(tls-version-min|tls-version-max|tls-cipher) (.*)$", text, re.MULTILINE)
+    )
+    return (
+        f"the gateway takes TLS {rows.get('tls-version-min')} to {rows.get('tls-version-max')} "
+        f"with {rows.get('tls-cipher')}"
+    )
 
 
 async def _taken(client: ClientComputer, address: str) -> list[str]:
@@ -292,110 +320,6 @@ async def _taken(client: ClientComputer, address: str) -> list[str]:
             if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
                 taken.append(f"{name} (chose {found[1]})")
     return taken
-
-
-async def _servers(
-    attempt: Attempt,
-    client: ClientComputer,
-    dialled: Dialled,
-    scene: Scene,
-    *,
-    probe: bool = True,
-) -> tuple[ServerSeen, ...]:
-    """The RADIUS servers of the gateway's document."""
-    world = scene.world
-    configuration = attempt.document["properties"].get("vpnClientConfiguration") or {}
-    owners = {world.addresses[name]: name for name in world.radius}
-    return tuple([
-        await look_at_server(address, owners[address], client, dialled, scene, probe=probe)
-        for address in asked_servers(configuration)
-        if address in owners
-    ])  # fmt: skip
-
-
-def asked_servers(configuration: Mapping[str, Any]) -> list[str]:
-    """The addresses of the RADIUS servers of a document's vpnClientConfiguration, the one with the
-    highest score first."""
-    rows = configuration.get("radiusServers") or []
-    ordered = sorted(rows, key=lambda row: -(row.get("radiusServerScore") or 0))
-    own = configuration.get("radiusServerAddress")
-    return [row["radiusServerAddress"] for row in ordered] or ([own] if own else [])
-
-
-async def look_at_server(
-    address: str,
-    name: str,
-    client: ClientComputer,
-    dialled: Dialled,
-    scene: Scene,
-    *,
-    probe: bool = True,
-) -> ServerSeen:
-    """Whether a RADIUS server of this node listens, gets a datagram of the gateway's (`probe`), and
-    what it logged since a dial."""
-    world = scene.world
-    node, server, gateway = world.nodes[name], world.radius[name], client.gateway.name
-    sockets = await node.wait_for(partial(listening, "udp"))
-    lines = [line for line in scene.said(name, "freeradius", dialled.at) if _DROPPED.search(line)]
-    asks: list[str] = []
-    if server.asks:
-        own = bare(client.user).casefold()
-        asks = [user for user in await server.waiting() if bare(user).casefold() == own]
-    connection, tunnel = await _tunnel(name, scene)
-    followed: Followed | None = None
-    if probe and not (lines or asks or tunnel):
-        followed = await follow(
-            world,
-            inside_path(world, gateway, name),
-            "udp",
-            address,
-            RADIUS_PORT,
-            source=await private_address(world, gateway),
-        )
-    return ServerSeen(
-        address,
-        name,
-        takes(sockets, address, RADIUS_PORT),
-        followed,
-        dropped=tuple(lines),
-        path=connection,
-        tunnel=tunnel,
-        asks=tuple(asks),
-    )
-
-
-async def _tunnel(name: str, scene: Scene) -> tuple[str, Finding | None]:
-    """The connection that leads to a node, and what is wrong with it."""
-    world = scene.world
-    place = site_of(world, name)
-    if not place or world.plan.connected_sites.get(place) is None:
-        return "", None
-    seen = await site.look(place, scene)
-    return f"connection {place}: {seen.status}", site.failed(seen) if not seen.up else None
-
-
-def site_of(world: World, name: str) -> str:
-    """The connected site in whose LAN a node is; empty: none."""
-    for place in world.plan.connected_sites:
-        way = path_between(world.plan, place, name)
-        if way == [place] or (len(way) == 2 and way[1] != "internet"):
-            return place
-    return ""
-
-
-def inside_path(world: World, gateway: str, name: str) -> list[str]:
-    """The nodes behind a gateway to a host of the VNet or of a site."""
-    place = site_of(world, name)
-    if not place:
-        return path_between(world.plan, gateway, name)
-    return [gateway, *([place] if name == place else path_between(world.plan, place, name))]
-
-
-async def private_address(world: World, gateway: str) -> str:
-    """A gateway's own address in its VNet."""
-    done = await world.nodes[gateway].run(["ip", "-json", "-4", "address", "show", "dev", "lan"])
-    rows = json.loads(done.stdout or "[]")
-    return str(rows[0]["addr_info"][0]["local"]) if rows else ""
 
 
 async def ask(node: Node, name: str) -> str:

@@ -29,23 +29,27 @@ Layer = Literal[
     "pool",
     "address",
     "dns-inside",
+    "overlap",
     "route",
+    "nat",
     "mtu",
     "service",
+    "way-back",
     "line",
 ]
 DIAL: tuple[Layer, ...] = (
-    "client-policy", "profile-stale", "name", "underlay", "firewall", "proxy", "gateway-down",
-    "tls", "ike-proposal", "certificate", "revocation", "radius-path", "radius-secret",
-    "radius-verdict", "factor", "limit", "pool", "address",
+    "client-policy", "profile-stale", "name", "underlay", "firewall", "nat", "proxy",
+    "gateway-down", "mtu", "tls", "ike-proposal", "certificate", "revocation", "radius-path",
+    "radius-secret", "radius-verdict", "factor", "limit", "pool", "address",
 )  # fmt: skip
 """The layers of a dial, from top to bottom."""
 INSIDE: tuple[Layer, ...] = (
-    "client-policy", "dns-inside", "route", "s2s", "firewall", "service",
+    "gateway-down", "client-policy", "dns-inside", "overlap", "route", "s2s", "firewall", "mtu",
+    "service", "way-back",
 )  # fmt: skip
 """Those of a probe through a tunnel."""
-SITE: tuple[Layer, ...] = ("underlay", "firewall", "ike-proposal", "s2s")
-"""Those of a site's tunnel."""
+SITE: tuple[Layer, ...] = ("gateway-down", "underlay", "firewall", "ike-proposal", "s2s")
+"""Those of a tunnel between gateways, or to a site."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ class Explanation:
 
 def failure(layer: Layer, cause: str, *proof: str, remedy: str, at: str = "") -> Finding:
     """A broken layer; `at`: when it was looked at, now if that is not known."""
-    return Finding(layer, "failed", "", cause, proof, remedy, at or stamp())
+    seen = tuple(dict.fromkeys(filter(None, proof)))
+    return Finding(layer, "failed", "", cause, seen, remedy, at or stamp())
 
 
 def depth(finding: Finding) -> int:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 ETHERNET = 14
 HEADERS = 256
 """Bytes that suffice for headers, a probe's payload and what an ICMP error quotes."""
+TRACED = 12
+"""Bytes of a UDP payload that a trace has (lab.kernel.nft_trace)."""
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
+_ECHO_REPLY, _ECHO = 0, 8
 _UNREACHABLE, _EXCEEDED = 3, 11
+_TOO_LARGE = 4
 _CODES = {
     0: "network unreachable",
     1: "host unreachable",
@@ -33,6 +36,7 @@ class Packet:
     destination: str
     protocol: int
     source_port: int = 0
+    """With `port` the same number, the identifier, of ICMP's echo."""
     port: int = 0
     sequence: int = 0
     acknowledged: int = 0
@@ -41,8 +45,16 @@ class Packet:
     kind: int = 0
     """Of ICMP."""
     code: int = 0
+    mtu: int = 0
+    """What an ICMP error says of the link for which a packet is too large."""
     quotes: Packet | None = None
     """The packet that an ICMP error is about."""
+
+    @property
+    def says_too_large(self) -> bool:
+        """Whether it is the ICMP error about a packet that nobody may fragment."""
+        return (self.protocol, self.kind, self.code) == (
+            socket.IPPROTO_ICMP, _UNREACHABLE, _TOO_LARGE)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,7 @@ class Target:
     address: str
     protocol: int
     port: int = 0
+    """The identifier, of ICMP's echo."""
     payload: bytes = b""
 
 
@@ -70,9 +83,12 @@ def read(data: bytes) -> Packet | None:
             first, second = struct.unpack_from("!HH", inner)
             return Packet(*ends, protocol, first, second, payload=inner[8:])
         if protocol == socket.IPPROTO_ICMP:
-            about = read(inner[8:]) if inner[0] in (_UNREACHABLE, _EXCEEDED) else None
-            return Packet(*ends, protocol, kind=inner[0], code=inner[1], quotes=about)
-    except (IndexError, struct.error):
+            kind, code, number, mtu = struct.unpack_from("!BBxxHH", inner)
+            if kind in (_ECHO, _ECHO_REPLY):
+                return Packet(*ends, protocol, number, number, kind=kind)
+            about = read(inner[8:]) if kind in (_UNREACHABLE, _EXCEEDED) else None
+            return Packet(*ends, protocol, kind=kind, code=code, mtu=mtu, quotes=about)
+    except (IndexError, ValueError, struct.error):
         pass
     return None
 
@@ -85,60 +101,36 @@ def is_probe(packet: Packet, target: Target) -> bool:
         and packet.port == target.port
         and packet.payload.startswith(target.payload)
         and (target.protocol != socket.IPPROTO_TCP or packet.flags & (_SYN | _ACK) == _SYN)
+        and (target.protocol != socket.IPPROTO_ICMP or packet.kind == _ECHO)
     )
 
 
-def mark(packet: Packet) -> bytes:
-    """What tells a probe's packets from others to the same target, on whichever side of an address
-    translator: the first sequence number of TCP, the payload of UDP."""
-    if packet.protocol == socket.IPPROTO_TCP:
-        return packet.sequence.to_bytes(4)
-    return packet.payload
-
-
-def mark_of(transport: bytes, protocol: int) -> bytes:
-    """The same, as far as these bytes from the transport header on have it."""
-    return transport[4:8] if protocol == socket.IPPROTO_TCP else transport[8:]
-
-
-def alike(one: bytes, other: bytes) -> bool:
-    """Whether two marks, of which one may be cut off, are the same packet's."""
-    length = min(len(one), len(other))
-    return one[:length] == other[:length]
-
-
-def answers(packet: Packet, marks: Collection[bytes]) -> bool:
-    """Whether a packet that has the form of an answer is one to a packet with such a mark."""
-    about = packet.quotes
-    if about:
-        return any(alike(mark(about), own) for own in marks)
-    if packet.protocol != socket.IPPROTO_TCP:
-        return True
-    return (packet.acknowledged - 1 & 0xFFFFFFFF).to_bytes(4) in marks
-
-
 def answer(packet: Packet, target: Target) -> str:
-    """What it answers to a probe, in words; empty: it is no answer."""
-    about = packet.quotes
-    if about:
-        same = (about.destination, about.protocol, about.port) == (
-            target.address, target.protocol, target.port)  # fmt: skip
-        if not same:
-            return ""
-        what = (
-            _CODES.get(packet.code, str(packet.code))
-            if packet.kind == _UNREACHABLE
-            else "time exceeded"
-        )
-        return f"ICMP {what} from {packet.source}"
+    """What it answers to the probe, in words; empty: it is no answer."""
+    if packet.quotes:
+        return _error(packet, packet.quotes, target)
     if (packet.source, packet.protocol, packet.source_port) != (
         target.address, target.protocol, target.port):  # fmt: skip
         return ""
-    if packet.protocol == socket.IPPROTO_UDP:
+    if packet.protocol == socket.IPPROTO_ICMP and packet.kind != _ECHO_REPLY:
+        return ""
+    if packet.protocol != socket.IPPROTO_TCP:
         return f"an answer from {packet.source}"
     if packet.flags & _RST:
         return f"RST from {packet.source}"
     return f"SYN-ACK from {packet.source}" if packet.flags & _SYN and packet.flags & _ACK else ""
+
+
+def _error(packet: Packet, about: Packet, target: Target) -> str:
+    same = (about.destination, about.protocol, about.port) == (
+        target.address, target.protocol, target.port)  # fmt: skip
+    if not same:
+        return ""
+    what = "time exceeded"
+    if packet.kind == _UNREACHABLE:
+        what = _CODES.get(packet.code, str(packet.code))
+    limit = f" (the link takes {packet.mtu} bytes)" if packet.says_too_large else ""
+    return f"ICMP {what} from {packet.source}{limit}"
 
 
 def ends(packet: Packet) -> str:

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from lab.explain.follow import path_between
-from lab.explain.inside import Goal, explain_goal
+from lab.explain.goal import Goal
+from lab.explain.inside import explain_goal
 from lab.explain.model import Chain, Explanation, Finding, Layer, chain_of, failure, stamp
 
 if TYPE_CHECKING:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from lab.explain.dial import walk
 from lab.explain.follow import follow
-from lab.explain.inside import Goal, carriers, explain_goal, node_of, path_inside, pinged
-from lab.explain.look import ask, resolve, route, to_address
+from lab.explain.goal import Goal
+from lab.explain.inside import explain_goal, node_of, path_inside, pinged
+from lab.explain.look import ask, resolve, route
 from lab.explain.model import INSIDE, Chain, Layer, chain_of, failure, stamp
+from lab.explain.paths import to_address
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
@@ -43,8 +45,7 @@ async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chai
         told = passed.get("service", "")
     else:
         path = path_inside(who, address, world) if inside else to_address(world, who, address)
-        between = carriers(who, world) if inside else ()
-        followed = await follow(world, path, goal.protocol, address, goal.port, between=between)
+        followed = await follow(world, path, goal.protocol, address, goal.port)
         told = ", ".join(followed.answers) or followed.result
         broken = None
         if followed.answered:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lab.explain.dial import blocked, lost, walk
+from lab.explain.absent import absent
+from lab.explain.blame import blocked
+from lab.explain.dial import lost, walk
 from lab.explain.follow import Followed, follow
 from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
+from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
@@ -20,6 +23,7 @@ _TOLD = re.compile(r"tried \d+ shared key|MAC mismatched|AUTHENTICATION_FAILED|A
                    r"NO_PROP|proposals|TS_UNACCEPT|traffic selectors")  # fmt: skip
 _NOBODY = re.compile(r"does not answer|cannot be reached|not responding")
 
+_NO_SELECTORS = "the two sides share no traffic selectors"
 _CAUSES: tuple[tuple[re.Pattern[str], Layer, str, str], ...] = (
     (
         re.compile(r"pre-shared keys differ|AUTHENTICATION_FAILED|AUTH_FAILED|MAC mismatched"),
@@ -36,7 +40,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Layer, str, str], ...] = (
     (
         re.compile(r"TS_UNACCEPT|traffic selectors"),
         "s2s",
-        "the two sides share no traffic selectors",
+        _NO_SELECTORS,
         "make the prefixes of both ends fit",
     ),
 )
@@ -53,11 +57,16 @@ class SiteSeen:
     why: str
     """The gateway's last record about it."""
     when: str
+    """When it went down, by the gateway's records; or the last of them."""
     device: dict[str, Any]
     told: tuple[str, ...] = ()
     """Lines of the device's log."""
     followed: tuple[Followed, ...] = ()
     deeds: tuple[Deed, ...] = field(default=())
+    ends: Ends | None = None
+    """What both are told of each other."""
+    gone: Finding | None = None
+    """Why the gateway is not there."""
 
     @property
     def up(self) -> bool:
@@ -69,30 +78,46 @@ async def look(name: str, scene: Scene) -> SiteSeen:
     """What both ends say now; where nobody answers, probes between them."""
     world = scene.world
     gateway = world.gateways[world.plan.connected_sites[name].name]
-    properties = (await gateway.connection(name))["properties"]
+    if gone := await absent(gateway.name, world):
+        return SiteSeen(name, gateway.name, "unknown", "", "", {}, gone=gone)
+    document = await gateway.connection(name)
+    properties = document["properties"]
     rows = [row for row in await gateway.tunnel_log() if row["connection"] == name]
     last = rows[-1] if rows else {}
+    stands = [number for number, row in enumerate(rows) if row["status"] == "Connected"]
+    since_then = rows[stands[-1] + 1 :] if stands else rows
     device = world.devices[name]
     state = await device.state()
     up = properties["connectionStatus"] == "Connected" == state["state"]
     told: tuple[str, ...] = ()
     followed: tuple[Followed, ...] = ()
     if not up:
-        stood = [row["time"] for row in rows if row["status"] == "Connected"]
-        since = datetime.fromisoformat(stood[-1]).timestamp() if stood else 0.0
+        stood = rows[stands[-1]]["time"] if stands else ""
+        since = datetime.fromisoformat(stood).timestamp() if stood else 0.0
         lines = [line for line in scene.said(name, "charon", since) if _TOLD.search(line)]
         told = tuple(lines[-3:])
         path = [gateway.name, "internet", name]
         ways = ((path, world.addresses[name]), (path[::-1], world.addresses[gateway.name]))
         if not told or _NOBODY.search(str(last.get("message", ""))) or not last:
             followed = tuple([await follow(world, p, "udp", to, IKE_PORT) for p, to in ways])
-    return SiteSeen(name, gateway.name, properties["connectionStatus"],
-                    str(last.get("message", "")), str(last.get("time", "")), state, told, followed,
-                    tuple(world.past))  # fmt: skip
+    return SiteSeen(
+        name,
+        gateway.name,
+        properties["connectionStatus"],
+        str(last.get("message", "")),
+        str((since_then or [last])[0].get("time", "")),
+        state,
+        told,
+        followed,
+        tuple(world.past),
+        await ends_of(name, document, world),
+    )
 
 
 def failed(seen: SiteSeen) -> Finding:
     """The broken layer of a tunnel that is down."""
+    if gone := seen.gone:
+        return replace(gone, cause=f"the tunnel of {seen.name} is down: {gone.cause}")
     since = f" since {seen.when}" if seen.when else ""
     down = f"the tunnel of {seen.name} is down{since}"
     deeds = [d for d in seen.deeds if d.subject.startswith("s2s-") or d.subject == seen.name]
@@ -101,6 +126,10 @@ def failed(seen: SiteSeen) -> Finding:
         *(f"the device's log: {line}" for line in seen.told),
         *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
     )
+    if seen.ends and (wrong := wrong_peer(seen.ends)):
+        lines = (*wrong.proof, *proof)
+        cause = f"{down}: {wrong.cause}"
+        return failure(wrong.layer, cause, *lines, remedy=wrong.remedy, at=seen.when)
     for followed in seen.followed:
         if followed.dropped or not followed.arrived:
             found = blocked(followed) if followed.dropped else lost(followed)
@@ -108,13 +137,21 @@ def failed(seen: SiteSeen) -> Finding:
             lines = (*found.proof, *proof)
             return failure(found.layer, cause, *lines, remedy=found.remedy, at=found.at)
     words = f"{seen.why} {' '.join(seen.told)}"
-    for pattern, layer, cause, remedy in _CAUSES:
-        if pattern.search(words):
-            return failure(layer, f"{down}: {cause}", *proof, remedy=remedy, at=seen.when)
+    if found_words := by_words(words):
+        layer, cause, remedy = found_words
+        if seen.ends and cause == _NO_SELECTORS:
+            proof = (*selectors(seen.ends), *proof)
+        return failure(layer, f"{down}: {cause}", *proof, remedy=remedy, at=seen.when)
     both = f"the gateway says {seen.status}, the device {seen.device.get('state')}"
     cause = f"{down}: {seen.why or both}"
     remedy = "see the logs of gateway and device"
     return failure("s2s", cause, both, *proof, remedy=remedy, at=seen.when)
+
+
+def by_words(words: str) -> tuple[Layer, str, str] | None:
+    """Layer, cause and remedy in what the two ends wrote down; None: nothing is known of it."""
+    found = (row for row in _CAUSES if row[0].search(words))
+    return next(((layer, cause, remedy) for _, layer, cause, remedy in found), None)
 
 
 def judge(seen: SiteSeen) -> Explanation:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lab.explain.dial import entry_of, of_server
-from lab.explain.look import asked_servers, look_at_server
 from lab.explain.model import DIAL, Chain, Layer, chain_of, failure, stamp
+from lab.explain.servers import asked_servers, look_at_server
 from lab.vpn_client import NotDialledError
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ async def not_by(wanted: str, client: ClientComputer, scene: Scene) -> tuple[str
     passed: dict[Layer, str] = {"radius-path": f"the gateway asks {order}"}
     broken = None
     if dialled and address in asked_servers(configuration):
-        seen = await look_at_server(address, wanted, client, dialled, scene)
+        time = dialled.at, math.inf
+        seen = await look_at_server(address, wanted, client, time, scene)
         broken = None if seen.well else next(of_server(seen), None)
     if broken:
         words = f"{words}: {broken.cause}"

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lab.errors import LabError
 from lab.explain import reached, site
-from lab.explain.inside import Goal, deleted_gateway
-from lab.explain.model import Chain, Explanation, Layer, chain_of, failure, stamp
-from lab.explain.peers import explain_peers
+from lab.explain.absent import absent
+from lab.explain.goal import Goal
+from lab.explain.model import Chain, Explanation, Layer, chain_of, stamp
 from lab.explain.rates import explain_rate
 from lab.explain.standing import not_by, standing
 from lab.topology.model import steps as model
@@ -39,6 +38,9 @@ class Explains(Protocol):
 
     async def client(self, client: ClientComputer) -> Explanation:
         """Why a client is not connected, or that it is."""
+
+    async def tunnel(self, name: str) -> Explanation:
+        """What both ends of a connection say of it."""
 
     async def goal(self, name: str, goal: Goal) -> Explanation:
         """Why a node does not reach something, or that it does."""
@@ -75,7 +77,7 @@ async def _dialled(client: ClientComputer, explainer: Explains) -> Explanation:
 
 
 async def _reaches(step: model.Reaches, explainer: Explains) -> Explanation:
-    goal = Goal(step.protocol, step.host or str(step.address), step.port or 0)
+    goal = Goal(step.protocol, step.host or str(step.address), step.port or 0, step.bytes or 0)
     return _now(await explainer.goal(step.reaches, goal))
 
 
@@ -174,10 +176,7 @@ async def _stays_disconnected(step: model.StaysDisconnected, explainer: Explains
 
 
 async def _tunnel(step: model.Tunnel, explainer: Explains) -> Explanation:
-    scene = explainer.scene
-    if step.tunnel in scene.world.plan.connected_sites:
-        return site.judge(await site.look(step.tunnel, scene))
-    return await explain_peers(step.tunnel, scene)
+    return await explainer.tunnel(step.tunnel)
 
 
 async def _throughput(step: model.Throughput, explainer: Explains) -> Explanation:
@@ -207,17 +206,9 @@ async def _of_operator(step: Any, explainer: Explains) -> Explanation:
     name = getattr(step, verb_of(step) or "")
     gateway = world.clients[name].gateway if name in world.clients else world.gateways[name]
     way = f"{gateway.name}'s API"
-    try:
-        there = await gateway.exists()
-        state = (await gateway.get())["properties"].get("provisioningState") if there else ""
-    except (OSError, LabError) as error:
-        cause = f"the API of {gateway.name} does not answer: {error}"
-        remedy = "see its log (p2slab logs), and the active faults (p2slab status)"
-        broken = failure("gateway-down", cause, remedy=remedy)
-        return Explanation(name, cause, (chain_of(way, (), {}, broken, stamp()),))
-    if not there:
-        broken = deleted_gateway(gateway.name, world)
+    if broken := await absent(gateway.name, world):
         return Explanation(name, broken.cause, (chain_of(way, (), {}, broken, stamp()),))
+    state = (await gateway.get())["properties"].get("provisioningState")
     passed: dict[Layer, str] = {
         "gateway-down": f"{gateway.name} answers; its provisioningState is {state}"
     }

@@ -46,7 +46,7 @@ class Faults:
                 f"{name} is already active", f"endFault: {name}, or p2slab fault {name} --end"
             )
         effect, self._ends[name] = await KINDS[name](self._world, step)
-        self._remember("fault", name, effect)
+        self._remember("fault", name, effect, step.at or "")
         if step.seconds is None:
             return effect
         self._until[name] = time.time() + step.seconds
@@ -65,9 +65,9 @@ class Faults:
         await self._ends.pop(name)()
         self._remember("endFault", name, "ended")
 
-    def _remember(self, verb: str, name: str, effect: str) -> None:
+    def _remember(self, verb: str, name: str, effect: str, place: str = "") -> None:
         text = f"{'fault' if verb == 'fault' else 'end fault'} {name}"
-        self._world.past.append(Deed(time.time(), verb, name, text, effect))
+        self._world.past.append(Deed(time.time(), verb, name, text, effect, place))
 
     def document(self) -> list[dict[str, object]]:
         """[{name, endsIn: seconds or None}] of the active faults."""

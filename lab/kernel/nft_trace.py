@@ -5,7 +5,7 @@ Source: linux/netfilter/nf_tables.h (nft_trace_attributes), linux/netfilter/nfne
 
 from __future__ import annotations
 
-import itertools
+import secrets
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,13 +22,14 @@ _TRACE = 10 << 8 | 17
 """NFNL_SUBSYS_NFTABLES, NFT_MSG_TRACE."""
 _NFGENMSG = 4
 _KIND = 0x3FFF
-_TABLE, _CHAIN, _HANDLE, _TYPE, _VERDICT, _ID, _TRANSPORT, _POLICY = 1, 2, 3, 4, 5, 6, 9, 16
+_TABLE, _CHAIN, _HANDLE, _TYPE, _VERDICT, _ID = 1, 2, 3, 4, 5, 6
+_NETWORK, _TRANSPORT, _POLICY = 8, 9, 16
 _CODE = 1
 _BY_POLICY = 1
 _DROP = 0
 RECEIVE = 1 << 16
-_numbers = itertools.count()
-"""Several may trace in one namespace at a time: each has a table of its own."""
+Packets = dict[bytes, bytes]
+"""A packet's number in a trace to its headers."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,18 @@ class Drop:
     chain: str
     handle: int
     """The rule's; 0: the chain's policy did."""
-    transport: bytes = b""
-    """The first 20 bytes of the packet from its TCP or UDP header on. Who traces hears of all
-    traced packets of the namespace, also those of others."""
+    packet: bytes = b""
+    """Its IP header, and the beginning of what is behind it; empty where the kernel does not tell.
+    """
 
 
 class Tracer:
     """Traces packets that match in the calling thread's network namespace, until it is closed."""
 
-    def __init__(self, match: str) -> None:
-        """`match`: an expression of nft. LabError: the kernel does not trace."""
-        self._table = f"inet p2slab_trace_{next(_numbers)}"
+    def __init__(self, *matches: str) -> None:
+        """`matches`: expressions of nft. LabError: the kernel does not trace."""
+        # Others may trace in the same namespace: each has a table of its own.
+        self._table = f"inet p2slab_trace_{secrets.token_hex(4)}"
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
         try:
             self._socket.setblocking(False)
@@ -57,7 +59,9 @@ class Tracer:
             self._socket.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP)
             hooks = "".join(
                 f"add chain {self._table} {hook} {{ type filter hook {hook} priority -350; }}\n"
-                f"add rule {self._table} {hook} {match} meta nftrace set 1\n"
+                + "".join(
+                    f"add rule {self._table} {hook} {one} meta nftrace set 1\n" for one in matches
+                )
                 for hook in ("prerouting", "output")
             )
             nft.run(f"add table {self._table}\n{hooks}")
@@ -66,7 +70,7 @@ class Tracer:
             raise
 
     def close(self) -> list[Drop]:
-        """End it; the packets that were dropped meanwhile."""
+        """End it; the packets that were dropped meanwhile, those of other traces among them."""
         try:
             nft.run(f"delete table {self._table}")
             return list(self._drops())
@@ -74,7 +78,7 @@ class Tracer:
             self._socket.close()
 
     def _drops(self) -> Iterator[Drop]:
-        known: dict[bytes, bytes] = {}
+        known: Packets = {}
         while True:
             try:
                 data = self._socket.recv(RECEIVE)
@@ -83,16 +87,17 @@ class Tracer:
             yield from drops(data, known)
 
 
-def drops(data: bytes, known: dict[bytes, bytes]) -> Iterator[Drop]:
-    """The drops among the messages of a trace. `known`: the transport headers of the packets so
-    far, by their traces' numbers: only the first message of each hook has it."""
+def drops(data: bytes, known: Packets | None = None) -> Iterator[Drop]:
+    """The drops among the messages of a trace. `known`: the packets of earlier messages; the kernel
+    tells a packet's headers once in each chain of a hook."""
+    known = {} if known is None else known
     for message in messages(data):
         if HEADER.unpack_from(message)[1] != _TRACE:
             continue
         found = {kind & _KIND: part for kind, part in attributes(message, HEADER.size + _NFGENMSG)}
         number = found.get(_ID, b"")
-        if header := found.get(_TRANSPORT):
-            known[number] = header
+        if _NETWORK in found:
+            known[number] = found[_NETWORK] + found.get(_TRANSPORT, b"")
         verdict = {k & _KIND: part for k, part in attributes(found.get(_VERDICT, b""), 0)}
         by_policy = _number(found.get(_TYPE, b"")) == _BY_POLICY
         code = found.get(_POLICY) if by_policy else verdict.get(_CODE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import time
 from contextlib import suppress
 
@@ -48,6 +49,17 @@ def datagram(target: str, port: int, within: float, payload: str, source: str = 
         line.connect((target, port))
         line.send(bytes.fromhex(payload))
         return f"{line.getsockname()[1]} {line.recv(2048).hex()}"
+
+
+def answer(source: str, source_port: int, target: str, port: int, payload: str) -> str:
+    """Send one datagram, its payload in hexadecimal, from a port that a program has: what it would
+    send as an answer. Nothing comes back."""
+    body = bytes.fromhex(payload)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as line:
+        line.bind((source, 0))
+        # Without a checksum, which UDP over IPv4 may leave out.
+        line.sendto(struct.pack("!4H", source_port, port, 8 + len(body), 0) + body, (target, 0))
+    return "sent"
 
 
 def accepts(address: str, port: int) -> bool:

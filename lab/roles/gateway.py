@@ -162,6 +162,10 @@ class UnixGateway:
         """Another side of connections."""
         return await self._json("PUT", f"/localNetworkGateways/{resource['name']}", resource)
 
+    async def local_network_gateway(self, name: str) -> dict[str, Any]:
+        """ARM's document of the other side of a site's connection."""
+        return await self._json("GET", f"/localNetworkGateways/{name}")
+
     async def put_connection(self, resource: dict[str, Any]) -> dict[str, Any]:
         """A site-to-site tunnel; answers without waiting for it to be up."""
         return await self._json("PUT", f"/connections/{resource['name']}", resource)

@@ -23,7 +23,7 @@ from lab.pki.revocation import revocation_list
 from lab.roles.daemon import last_words
 from lab.roles.directory import group_sid, is_member
 from lab.waiting import patience, wait_until
-from radius.freeradius import command, files
+from radius.freeradius import NAME, command, files
 from radius.freeradius_instance import Authority, Client, Domain, Instance, Tls
 from radius.freeradius_sections import REFUSALS
 from radius.push import Approved
@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     from lab.topology.planning.specs import RadiusSpec
 
 DIRECTORY = "/run/freeradius"
+CONFIGURATION = f"{DIRECTORY}/{NAME}.conf"
+"""FreeRADIUS's, which has secrets."""
 PUSH_PROXY = "/run/push-proxy"
+SETTINGS = f"{PUSH_PROXY}/settings.json"
+"""The push proxy's, which have secrets; missing without one."""
 LOOPBACK = "127.0.0.1"
 LIMIT = 15.0
 DOMAIN_LIMIT = 120.0
@@ -169,8 +173,8 @@ class RadiusServer:
             "deniers": list(self._settings.deniers),
             "slow": self._settings.slow,
         }
-        await self.node.write(f"{PUSH_PROXY}/settings.json", json.dumps(document), 0o600)
-        argv = [sys.executable, "-m", "radius.push_proxy", f"{PUSH_PROXY}/settings.json"]
+        await self.node.write(SETTINGS, json.dumps(document), 0o600)
+        argv = [sys.executable, "-m", "radius.push_proxy", SETTINGS]
         process = await self.node.spawn(argv, log="push-proxy")
         self._processes.append(process)
         await _until_bound(self.node, process, "the push proxy", instance)

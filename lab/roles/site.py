@@ -95,6 +95,29 @@ class Device:
             "proposals": "" if children else await asyncio.to_thread(self._unmatched),
         }
 
+    async def configuration(self) -> dict[str, list[str]]:
+        """How it is set up: {peers: addresses, local, remote: its selectors; agreed: those of the
+        tunnel that stands, such as `192.168.50.0/24 === 10.1.0.0/16`}."""
+        found = await asyncio.to_thread(self._ask, "list_conns", {"ike": TUNNEL})
+        [own] = (row[TUNNEL] for row in found if TUNNEL in row)
+        child = own["children"][TUNNEL]
+        rows = await asyncio.to_thread(self._ask, "list_sas", {"ike": TUNNEL})
+        agreed = [
+            f"{local} === {remote}"
+            for row in rows
+            for sa in row.values()
+            for one in sa["child-sas"].values()
+            if one["state"] == b"INSTALLED"
+            for local in _texts(one["local-ts"])
+            for remote in _texts(one["remote-ts"])
+        ]
+        return {
+            "peers": _texts(own["remote_addrs"]),
+            "local": _texts(child["local-ts"]),
+            "remote": _texts(child["remote-ts"]),
+            "agreed": list(dict.fromkeys(agreed)),
+        }
+
     async def use_key(self, key: str | None = None) -> None:
         """Put in a pre-shared key, and end what stands by the old one; None: the right one."""
         await asyncio.to_thread(self._share, key)
@@ -140,6 +163,10 @@ class Device:
             line.settimeout(ANSWER_LIMIT)
             line.connect(str(_socket(self._node)))
             yield vici.Session(line)
+
+
+def _texts(values: list[bytes]) -> list[str]:
+    return [value.decode() for value in values]
 
 
 async def start(node: Node, spec: VpnDeviceSpec, _context: RoleContext) -> Device:

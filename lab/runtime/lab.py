@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import os
 import re
 import time
@@ -189,11 +190,13 @@ class Lab:
 
     async def explain(self, subject: str, to: str) -> dict[str, Any]:
         """Why a client, a host or a site is not connected (lab.explain)."""
-        known = {*self.nodes, *self.clients}
+        known = {*self.nodes, *self.clients, *self.plan.connections}
         name = spelling(known).get(subject.casefold())
         if name is None:
             remedy = did_you_mean(subject, frozenset(known))
-            raise UsageError(f"lab {self.plan.name} has no client, host or site {subject}", remedy)
+            raise UsageError(
+                f"lab {self.plan.name} has no client, host, site or connection {subject}", remedy
+            )
         return await self.explainer.of_subject(name, to)
 
     @property
@@ -206,15 +209,15 @@ class Lab:
             self._explainer = Explainer(Scene(self, self._said))
         return self._explainer
 
-    def _said(self, node: str, program: str, since: float) -> list[str]:
-        """What a node's program has logged since then."""
+    def _said(self, node: str, program: str, since: float, until: float = math.inf) -> list[str]:
+        """What a node's program has logged since then, and before `until`."""
         self.settle()
         reader = Reader(self._logs)
         try:
             return [
                 line.text
                 for line in reader.new()
-                if line.time >= since and line.node == node and line.program == program
+                if since <= line.time < until and line.node == node and line.program == program
             ]
         finally:
             reader.close()

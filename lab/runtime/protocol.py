@@ -175,7 +175,7 @@ class Decide:
 
 @dataclass(frozen=True, kw_only=True)
 class Explain:
-    """Why a client, a host or a site is not connected; `to`: HOST:PORT that is to be reached."""
+    """Why a client, a host, a site or a connection is down; `to`: HOST:PORT to be reached."""
 
     subject: str
     to: str = ""

@@ -45,6 +45,10 @@ def test_the_cause_is_named_with_its_proof(name: str) -> None:
     assert (explanation["layer"], missing) == (wanted["layer"], []), words
 
 
+def test_there_are_files() -> None:
+    assert len(FILES) >= 50
+
+
 def text_of(name: str) -> str:
     return (CHECKOUT / "tests/causes" / name).read_text(encoding="utf-8")
 

@@ -100,6 +100,19 @@ def test_a_devices_proposals_are_evidence(wanted: str) -> None:
     assert outcome.evidence == {"the device's log": "received proposals: IKE:B"}
 
 
+def test_a_gateway_that_is_switched_off_has_no_status() -> None:
+    class Off(Gateway):
+        async def connection(self, name: str) -> dict[str, Any]:
+            raise FileNotFoundError(name)
+
+        async def tunnel_log(self) -> list[dict[str, Any]]:
+            raise FileNotFoundError("switched off")
+
+    outcome = asyncio.run(tunnel(step(**{"is": "NotConnected"}), world(Off("Connected"))))
+    assert not outcome.held
+    assert outcome.detail == "no status: gw is switched off"
+
+
 def test_a_tunnel_with_another_status_is_reported_with_its_reason() -> None:
     gateway = Gateway("NotConnected", "the pre-shared keys differ")
     outcome = asyncio.run(tunnel(step(**{"is": "Connected"}), world(gateway)))

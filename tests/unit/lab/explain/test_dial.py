@@ -10,13 +10,14 @@ import pytest
 from lab.errors import UsageError
 from lab.explain.dial import Attempt, ServerSeen, judge, reason_of
 from lab.explain.explainer import goal_of, sentence
-from lab.explain.follow import Followed, Sighting
-from lab.explain.inside import Goal
+from lab.explain.follow import Dropped, Followed, Sighting
+from lab.explain.goal import Goal
 from lab.explain.model import Explanation, failure, lines
 from lab.world import Deed
 from radius.reasons import Refusal
 
 THUMBPRINT = "A" * 40
+DROPPED = Dropped("hotel", "chain", "drop")
 PATH = ("alice", "hotel", "internet", "gw")
 
 
@@ -49,7 +50,7 @@ def broken(one: Attempt) -> Any:
 
 def test_a_rule_that_drops_is_quoted_with_its_node() -> None:
     way = followed(
-        "alice", "hotel", dropped=("hotel", "chain let_out", "policy drop after: no rule")
+        "alice", "hotel", dropped=Dropped("hotel", "chain let_out", "policy drop after: no rule")
     )
     found = broken(attempt(reason="no-answer", followed=(way,)))
     assert found.layer == "firewall"
@@ -86,7 +87,7 @@ def test_a_name_that_is_not_resolved_comes_first() -> None:
 def test_a_dial_of_which_nobody_has_a_record_blames_no_radius_server() -> None:
     found = broken(attempt(reason="refused", message="write: Broken pipe"))
     assert found.layer == "gateway-down"
-    assert found.proof == ("the client: write: Broken pipe",)
+    assert "the client: write: Broken pipe" in found.proof
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,8 @@ def test_a_dial_of_which_nobody_has_a_record_blames_no_radius_server() -> None:
     ],
 )
 def test_the_gateways_record_decides(reason: str, layer: str) -> None:
-    one = attempt(record=record(reason, "the words"))
+    size = {"properties": {"sku": {"name": "VpnGw1"}}}
+    one = attempt(record=record(reason, "the words"), document=size)
     assert broken(one).layer == layer
     assert any("the words" in line for line in broken(one).proof)
 
@@ -139,7 +141,29 @@ def test_a_change_of_the_protocols_has_its_moment() -> None:
 def test_a_computer_that_cannot_dial_says_why(reason: str) -> None:
     said = "windows10 1607 dials no IkeV2 without KB4057142"
     found = broken(attempt(reason=reason, message=said, dialled=False))
-    assert (found.layer, found.cause) == ("client-policy", said)
+    assert found.layer == "client-policy"
+    assert found.cause.startswith(said)
+
+
+def test_a_gateway_that_offers_nothing_that_the_system_dials() -> None:
+    one = attempt(reason="no-protocol", dialled=False, system="macos 15", able=("IkeV2", "OpenVPN"),
+                  document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
+    assert broken(one).layer == "client-policy"
+    assert "macos 15 dials IkeV2 and OpenVPN, and the gateway offers SSTP" in broken(one).cause
+    common = replace(one, able=("IkeV2", "SSTP"))
+    assert broken(common).layer == "profile-stale"
+
+
+def test_a_dial_that_nobody_judged_is_no_refusal() -> None:
+    way = followed("alice", dropped=DROPPED)
+    assert broken(attempt(followed=(way,))).layer == "firewall"
+    assert broken(attempt(followed=(followed(*PATH),))).layer == "gateway-down"
+    assert broken(attempt(record=record("untrusted"))).layer == "certificate"
+
+
+def test_a_black_hole_comes_before_what_the_dial_ended_with() -> None:
+    hole = failure("mtu", "too large", "silent", remedy="tell")
+    assert broken(attempt(reason="no-answer", black_hole=hole)) == hole
 
 
 SERVER = ServerSeen("192.168.50.10", "radius", listens=True, followed=None)
@@ -149,6 +173,21 @@ SERVER = ServerSeen("192.168.50.10", "radius", listens=True, followed=None)
     ("server", "layer", "words"),
     [
         (replace(SERVER, dropped=("Shared secret is incorrect",)), "radius-secret", "differs"),
+        (
+            replace(SERVER, unknown=("unknown client",), clients=("10.9.0.0/27",)),
+            "radius-path",
+            "its clients are 10.9.0.0/27",
+        ),
+        (
+            replace(SERVER, astray=failure("way-back", "no way back", remedy="")),
+            "radius-path",
+            "no way back",
+        ),
+        (
+            replace(SERVER, followed=followed("alice", dropped=DROPPED)),
+            "radius-path",
+            "dropped by the firewall of hotel",
+        ),
         (replace(SERVER, asks=("alice",)), "factor", "telephone"),
         (replace(SERVER, listens=False), "radius-path", "not running"),
         (replace(SERVER, followed=followed("alice")), "radius-path", "does not arrive"),
@@ -171,7 +210,7 @@ def test_two_causes_are_both_named_the_first_first() -> None:
 
 def test_a_revoked_certificate_behind_a_firewall_is_said_second() -> None:
     rows = [{"name": "lost", "properties": {"thumbprint": THUMBPRINT}}]
-    way = followed("alice", dropped=("hotel", "chain", "drop"))
+    way = followed("alice", dropped=DROPPED)
     one = attempt(reason="no-answer", followed=(way,), thumbprint=THUMBPRINT,
                   document=document(vpnClientRevokedCertificates=rows))  # fmt: skip
     assert broken(one).layer == "firewall"
@@ -195,7 +234,7 @@ def test_nothing_is_said_of_a_layer_that_nobody_looked_at() -> None:
 
 
 def test_the_sentence_is_about_the_protocol_that_came_furthest() -> None:
-    way = followed("alice", dropped=("hotel", "chain", "drop"))
+    way = followed("alice", dropped=DROPPED)
     blocked = judge(attempt(reason="no-answer", followed=(way,)))
     revoked = judge(attempt(protocol="SSTP", record=record("revoked")))
     chains = (blocked, revoked)

@@ -23,7 +23,8 @@ async def test_whose_gateway_is_deleted() -> None:
     client: Any = SimpleNamespace(name="alice", gateway=gateway, last_dial=dialled, node=Node())
     deed = Deed(2.0, "delete", "gw", "delete gw", "deleted")
     other = Deed(3.0, "delete", "gw2", "delete gw2", "deleted")
-    found = await no_tunnel(client, SimpleNamespace(past=[deed, other]))  # type: ignore[arg-type]
+    world: Any = SimpleNamespace(past=[deed, other], gateways={"gw": gateway})
+    found = await no_tunnel(client, world)
     assert (found.layer, found.cause) == (
         "gateway-down",
         "alice is not connected: the gateway gw is deleted",

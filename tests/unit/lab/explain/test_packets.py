@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from lab.explain.hello import is_answer, read_hello
-from lab.explain.packets import Target, alike, answer, answers, is_probe, mark, mark_of, read
+from lab.explain.hello import read_hello
+from lab.explain.packets import Target, answer, is_probe, read
 
 ALICE, APP, NAT = "172.16.201.2", "10.1.1.4", "192.0.2.2"
 TCP, UDP, ICMP = socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP
@@ -29,33 +29,6 @@ def tcp(source: str, destination: str, first: int, second: int, flags: int) -> b
 def udp(source: str, destination: str, first: int, second: int, payload: bytes = b"") -> bytes:
     body = struct.pack("!HHHH", first, second, 8 + len(payload), 0) + payload
     return ip(source, destination, UDP, body)
-
-
-def test_marks_tell_packets_to_the_same_target_apart() -> None:
-    """Two computers behind one router try the same port at the same time."""
-    numbers = (7, 8)
-    own, other = (
-        read(ip(NAT, APP, TCP, struct.pack("!HHIIBBHHH", 4000, 80, n, 0, 0x50, SYN, 0, 0, 0)))
-        for n in numbers
-    )
-    assert own
-    assert other
-    assert mark(own) != mark(other)
-    reply = read(
-        ip(APP, NAT, TCP, struct.pack("!HHIIBBHHH", 80, 4000, 1, 8, 0x50, SYN_ACK, 0, 0, 0))
-    )
-    assert reply
-    assert answers(reply, {mark(own)})
-    assert not answers(reply, {mark(other)})
-    assert mark_of(struct.pack("!HHI", 4000, 80, 7), TCP) == mark(own)
-
-
-def test_a_mark_that_is_cut_off_is_still_the_packets() -> None:
-    whole = read(udp(ALICE, APP, 4000, 53, b"a long payload"))
-    assert whole
-    cut = mark_of(struct.pack("!HHHH", 4000, 53, 22, 0) + b"a long", UDP)
-    assert alike(cut, mark(whole))
-    assert not alike(b"b", mark(whole))
 
 
 def test_a_probe_is_known_behind_an_address_translator() -> None:
@@ -112,6 +85,36 @@ def test_what_is_no_packet_is_none(data: bytes) -> None:
     assert read(data) is None
 
 
+def icmp(source: str, destination: str, kind: int, code: int, rest: bytes) -> bytes:
+    return ip(source, destination, ICMP, bytes((kind, code, 0, 0)) + rest)
+
+
+ID = struct.pack("!HH", 77, 1)
+
+
+def test_an_echo_is_known_by_its_identifier() -> None:
+    target = Target(APP, ICMP, 77)
+    request, reply = read(icmp(ALICE, APP, 8, 0, ID)), read(icmp(APP, ALICE, 0, 0, ID))
+    assert request
+    assert reply
+    assert is_probe(request, target)
+    assert not is_probe(request, Target(APP, ICMP, 78))
+    assert not is_probe(reply, target)
+    assert answer(reply, target) == f"an answer from {APP}"
+    assert not answer(request, Target(ALICE, ICMP, 77))
+
+
+def test_a_packet_that_is_too_large_is_said_with_the_links_limit() -> None:
+    about = icmp(ALICE, APP, 8, 0, ID)
+    packet = read(icmp(NAT, ALICE, 3, 4, struct.pack("!HH", 0, 1400)) + about)
+    assert packet
+    assert packet.says_too_large
+    words = f"ICMP fragmentation needed from {NAT} (the link takes 1400 bytes)"
+    assert answer(packet, Target(APP, ICMP, 77)) == words
+    cut = read(icmp(NAT, ALICE, 3, 4, struct.pack("!HH", 0, 1400)) + about[:12])
+    assert cut is None or not cut.quotes
+
+
 def hello(version: int, extension: bytes = b"") -> bytes:
     suites = struct.pack("!3H", 4, 0x2F, 0x35)
     body = struct.pack("!H", version) + bytes(32) + b"\0" + b"\0\6" + suites + b"\1\0"
@@ -128,6 +131,4 @@ def test_a_client_hello_names_its_newest_version() -> None:
     assert newer
     assert newer.newest == "TLS 1.3"
     assert read_hello(bytes(80)) is None
-    assert not is_answer(hello(0x0303))
-    assert is_answer(hello(0x0303).replace(b"\1", b"\2"))
     assert read_hello(hello(0x0303)[:30]) is None

@@ -10,8 +10,8 @@ import pytest
 
 from lab.explain import explainer as explainer_module
 from lab.explain import steps
-from lab.explain.inside import Goal
-from lab.explain.model import Explanation
+from lab.explain.goal import Goal
+from lab.explain.model import Explanation, Finding, failure
 from lab.explain.steps import HOW, explain_step
 from lab.topology.model.steps import (
     VERBS,
@@ -44,6 +44,10 @@ class Explainer:
     async def client(self, client: Any) -> Explanation:
         self.asked.append(f"client {client.name}")
         return Explanation(client.name, "it has not dialled")
+
+    async def tunnel(self, name: str) -> Explanation:
+        self.asked.append(f"tunnel {name}")
+        return Explanation(name, "it stands")
 
     async def goal(self, name: str, goal: Goal) -> Explanation:
         self.asked.append(f"{name} {goal}")
@@ -146,29 +150,21 @@ async def test_who_connects_by_itself(world: FakeWorld, explainer: Explainer) ->
 
 
 async def test_the_gateways_own_answer_stands_with_what_it_has(
-    world: FakeWorld, explainer: Explainer
+    world: FakeWorld, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gone: list[Finding] = []
+
+    async def absent(name: str, _: Any) -> Finding | None:
+        assert name == "gw"
+        return gone[0] if gone else None
+
+    monkeypatch.setattr(steps, "absent", absent)
     world.gateway.resource["properties"]["provisioningState"] = "Succeeded"
     found = await explain_step(Update(update="gw", properties={}), explainer)
     assert found.sentence == f"{steps.OWN_WORDS}; its document is in force, and Succeeded"
-    await world.gateway.delete_gateway()
-    world.past = [Deed(2.0, "delete", "gw", "delete gw", "deleted, with 0 connection(s)")]
+    gone.append(failure("gateway-down", "the gateway gw is deleted", remedy="create it"))
     found = await explain_step(Delete(delete="gw"), explainer)
-    assert found.broken
-    assert found.broken.layer == "gateway-down"
-    [proof] = found.broken.proof
-    assert proof.endswith("00:02.000+00:00: delete gw: deleted, with 0 connection(s)")
-
-
-async def test_a_gateway_that_does_not_answer(
-    world: FakeWorld, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse() -> bool:
-        raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr(world.gateway, "exists", refuse)
-    found = await explain_step(Update(update="gw", properties={}), explainer)
-    assert "the API of gw does not answer: [Errno 111]" in found.sentence
+    assert (found.broken, found.sentence) == (gone[0], "the gateway gw is deleted")
 
 
 async def test_a_fault_lists_those_before(world: FakeWorld, explainer: Explainer) -> None:

@@ -1,0 +1,79 @@
+"""Whose rule dropped a packet, in words. Pure."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from gateway.arm.rules.addresses import PRIVATE
+from lab.explain.follow import Dropped, Followed
+from lab.explain.model import Finding, failure, stamp
+from lab.topology.planning.wiring import INTERNET
+
+_COMMENT = re.compile(r'comment "([^"]*)"')
+_FAULT = "fault-"
+_GROUP, _GATEWAY = "network_security_group", "p2slab_gateway"
+_COMPUTERS = ("host", "radius", "directory")
+"""Kinds of nodes with a firewall of their own, which is nobody's else."""
+
+
+def blocked(followed: Followed) -> Finding:
+    """A rule or policy of a node on the way dropped the probe."""
+    dropped = followed.dropped
+    assert dropped
+    service = followed.what.partition(" ")[0]
+    trail = f"{followed.what}: {followed.trail}"
+    proof = (rule_of(dropped), trail)
+    at = stamp(followed.at)
+    source = _untranslated(followed)
+    if source:
+        cause = (
+            f"{followed.what} comes to {dropped.node} from {source}, a private address: no router "
+            "on the way translates it (NAT), and the gateway drops private sources from the "
+            "Internet"
+        )
+        remedy = "let the access network's router translate addresses"
+        ends = [f"{one.node}: {one.text}" for one in followed.sightings if one.node == INTERNET]
+        return failure("nat", cause, *ends[-1:], *proof, remedy=remedy, at=at)
+    cause = f"{followed.what} is dropped by {whose(dropped)}"
+    return failure("firewall", cause, *proof, remedy=_remedy(dropped, service), at=at)
+
+
+def rule_of(dropped: Dropped) -> str:
+    """The rule with its place, in a line."""
+    return f"{dropped.node}, {dropped.chain}: {dropped.rule}"
+
+
+def whose(dropped: Dropped) -> str:
+    """Who dropped: `the firewall of hotel`."""
+    node = dropped.node
+    if dropped.table == _GROUP:
+        named = _COMMENT.search(dropped.rule)
+        rule = f"the rule {named[1]!r}" if named else "the default rule DenyAllInBound"
+        return f"{rule} of the network security group of {node}'s subnet"
+    if dropped.table.startswith(_FAULT):
+        fault = dropped.table.removeprefix(_FAULT)
+        return f"the firewall of {node}, because of the fault {fault}"
+    if dropped.table == _GATEWAY:
+        return f"the gateway {node}, whose rules forward nothing else"
+    if dropped.kind in _COMPUTERS:
+        return f"{node}'s own firewall"
+    return f"the firewall of {node}"
+
+
+def _remedy(dropped: Dropped, service: str) -> str:
+    if dropped.table == _GROUP:
+        return "change that rule, or put one that allows it before it, with a lower priority number"
+    if dropped.table.startswith(_FAULT):
+        return f"end the fault: p2slab fault {dropped.table.removeprefix(_FAULT)} --end"
+    return f"let {service} through at {dropped.node}"
+
+
+def _untranslated(followed: Followed) -> str:
+    """The private source with which a probe that a gateway drops crossed the Internet."""
+    assert followed.dropped
+    if followed.dropped.kind != "gateway":
+        return ""
+    crossed = [one.source for one in followed.sightings if one.node == INTERNET and one.source]
+    private = crossed and any(ip_address(crossed[-1]) in prefix for prefix in PRIVATE)
+    return crossed[-1] if private else ""

@@ -1,0 +1,60 @@
+"""Below a tunnel that both ends still call up: whether its own packets come through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from lab.explain.blame import blocked
+from lab.explain.dial import lost
+from lab.explain.follow import follow, path_between
+from lab.explain.place import crossing
+from lab.topology.planning.wiring import INTERNET
+
+if TYPE_CHECKING:
+    from lab.explain.model import Finding
+    from lab.vpn_client import Connection
+    from lab.world import World
+
+IPSEC = ("udp", 4500)
+CARRIERS = {"IkeV2": IPSEC, "SSTP": ("tcp", 443), "OpenVPN": ("tcp", 443)}
+"""To where the packets of a client's tunnel go."""
+
+
+async def of_connection(first: str, target: str, world: World) -> Finding | None:
+    """What drops the packets of the connection between the networks of two nodes; None: nothing, or
+    there is no connection."""
+    name = crossing(world.plan, first, target)
+    if name is None:
+        return None
+    ends = world.plan.gateways_of(name)
+    pair = ends if len(ends) == 2 else (*ends, name)
+    for one, other in permutations(pair):
+        path = [one, INTERNET, other]
+        if found := await _lost(path, IPSEC, world.addresses[other], world):
+            cause = f"the tunnel {name} still counts as up, and carries nothing: {found.cause}"
+            return replace(found, cause=cause)
+    return None
+
+
+async def of_client(who: str, connection: Connection, world: World) -> Finding | None:
+    """What drops the packets of a client's tunnel; not through a proxy."""
+    client = world.clients[who]
+    if client.proxy and connection.protocol != "IkeV2":
+        return None
+    gateway = client.gateway.name
+    path = path_between(world.plan, who, gateway)
+    carrier = CARRIERS[connection.protocol]
+    found = await _lost(path, carrier, world.addresses[gateway], world)
+    words = f"the tunnel of {who} still counts as up, and carries nothing: "
+    return replace(found, cause=f"{words}{found.cause}") if found else None
+
+
+async def _lost(
+    path: list[str], carrier: tuple[str, int], address: str, world: World
+) -> Finding | None:
+    followed = await follow(world, path, carrier[0], address, carrier[1])
+    if followed.dropped:
+        return blocked(followed)
+    return None if followed.arrived else lost(followed)

@@ -1,0 +1,36 @@
+"""A site's tunnel that is down: the first cause first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.explain.model import failure
+from lab.explain.site import SiteSeen, failed
+from tests.unit.lab.explain.test_selectors import ENDS
+
+SEEN = SiteSeen("office", "gw", "NotConnected", "the two sides share no traffic selectors", "12:00",
+                {"state": "NotConnected"}, ends=ENDS)  # fmt: skip
+OTHER = replace(ENDS, remote=("10.9.0.0/16",))
+
+
+@pytest.mark.parametrize(
+    ("seen", "layer", "words"),
+    [
+        (replace(SEEN, gone=failure("gateway-down", "gw is off", remedy="")), "gateway-down",
+         "the tunnel of office is down: gw is off"),
+        (replace(SEEN, ends=replace(ENDS, peer="198.51.100.9")), "s2s", "is 198.51.100.9, and its"),
+        (replace(SEEN, ends=OTHER), "s2s", "share no traffic selectors"),
+        (replace(SEEN, why="the pre-shared keys differ"), "s2s", "keys of the gateway's"),
+        (replace(SEEN, why="strange", ends=None), "s2s", "strange"),
+    ],
+)  # fmt: skip
+def test_why(seen: SiteSeen, layer: str, words: str) -> None:
+    found = failed(seen)
+    assert found.layer == layer
+    assert words in found.cause
+
+
+def test_selectors_stand_side_by_side() -> None:
+    assert any("10.9.0.0/16" in line for line in failed(replace(SEEN, ends=OTHER)).proof)
