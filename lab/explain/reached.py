@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.explain.dial import walk
@@ -75,7 +74,11 @@ async def explain_name(who: str, name: str, scene: Scene, *, wanted: str = "") -
         return words, chain_of(title, INSIDE, passed, None, stamp())
     server = servers[0]
     path = path_inside(who, server, world)
-    followed = await follow(world, path, "udp", server, 53, send=partial(ask, node, name))
+
+    async def send(_: bytes) -> str:
+        return await ask(node, name)
+
+    followed = await follow(world, path, "udp", server, 53, send=send, marked=False)
     owner = node_of(server, world)
     words = f"nameserver {server}{f' ({owner})' if owner else ''}"
     words = f"{words} answers {', '.join(found)} for {name}"
