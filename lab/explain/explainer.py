@@ -113,7 +113,7 @@ class Explainer:
     async def _goal(self, name: str, goal: Goal) -> Explanation:
         client = self._world.clients.get(name)
         self._goals[name] = goal
-        inside = client and not outside_of_all(goal, self._world)
+        inside = client and not outside_of_all(name, goal, self._world)
         if (
             client
             and inside

@@ -14,7 +14,7 @@ from lab.explain.dial import ServerSeen
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, private_address, site_of
-from lab.explain.place import crossing, place_of
+from lab.explain.place import crossing, owner, place_of
 from lab.explain.ports import listening, takes
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_connection
@@ -54,11 +54,11 @@ async def servers_of(
     addresses = [
         row["radiusServerAddress"] for row in configuration.get("radiusServers") or []
     ] or [configuration.get("radiusServerAddress", "")]
-    owners = {world.addresses[name]: name for name in world.radius}
+    owners = [(one, owner(world.plan, one, client.gateway.name)) for one in addresses]
     return tuple([
-        await _server(address, owners[address], client, (dialled.at, until), scene)
-        for address in addresses
-        if address in owners
+        await _server(address, name, client, (dialled.at, until), scene)
+        for address, name in owners
+        if name in world.radius
     ])  # fmt: skip
 
 
