@@ -550,9 +550,10 @@ def _unreached(server: ServerSeen, at: str) -> Finding | None:
         cause = f"the {at} does not answer: no program there has UDP 1812 (not running)"
         return failure("radius-path", cause, table, *trail, remedy="start the RADIUS server")
     if followed and not followed.arrived:
-        why = f": {blocked(followed).cause}" if followed.dropped else ""
-        cause = f"UDP 1812 does not arrive at the {at}{why}"
-        return failure("radius-path", cause, *trail, remedy="see firewalls and routes to it")
+        drop = blocked(followed) if followed.dropped else None
+        cause = f"UDP 1812 does not arrive at the {at}" + (f": {drop.cause}" if drop else "")
+        remedy = drop.remedy if drop else "see firewalls and routes to it"
+        return failure("radius-path", cause, *trail, remedy=remedy)
     if not server.tunnel:
         cause = f"the {at} has its port open and did not answer within 30 s (silent or too slow)"
         remedy = "see the server's load, and how long it waits for others"

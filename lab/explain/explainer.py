@@ -110,7 +110,7 @@ class Explainer:
         """Why a node does not reach something, or that it does."""
         client = self._world.clients.get(name)
         self._goals[name] = goal
-        inside = client and not outside_of_all(goal, self._world)
+        inside = client and not outside_of_all(name, goal, self._world)
         if (
             client
             and inside

@@ -16,3 +16,5 @@ class Goal:
     port: int = 0
     size: int = 0
     """Bytes of a packet that nobody may fragment, of ICMP; 0: whatever ping sends."""
+    node: str = ""
+    """The node meant by `name`, once that is known."""

@@ -20,7 +20,7 @@ from lab.explain.goal import Goal
 from lab.explain.look import ask, resolve, route
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
 from lab.explain.paths import inside_path, to_address
-from lab.explain.place import behind_gateways, crossing, place_of
+from lab.explain.place import behind_gateways, crossing, owner, place_of
 from lab.explain.ports import listening
 from lab.explain.probe import Way, nobody, probed
 from lab.explain.selectors import outside
@@ -61,7 +61,7 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     passed: dict[Layer, str] = {}
     size = f" ({goal.size} bytes)" if goal.size else ""
     way = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "") + size
-    if client is not None and not outside_of_all(goal, world):
+    if client is not None and not outside_of_all(who, goal, world):
         broken = await without(client, connection, world)
         if broken:
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
@@ -75,9 +75,9 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     return finding.cause, chain
 
 
-def outside_of_all(goal: Goal, world: World) -> bool:
+def outside_of_all(who: str, goal: Goal, world: World) -> bool:
     """Whether the goal is on the Internet or in a home, to which no tunnel leads."""
-    target = node_of(world.addresses.get(goal.name, goal.name), world)
+    target = node_of(goal.name, who, world)
     return bool(target) and not behind_gateways(world.plan, target)
 
 
@@ -194,27 +194,28 @@ async def _inside(
             return None
         address = resolved[0]
     taken = await route(world.nodes[who], address)
-    beside = outside_of_all(replace(goal, name=address), world)
+    node = node_of(goal.name, who, world) or node_of(address, who, world)
+    goal = replace(goal, name=address, node=node)
+    beside = bool(goal.node) and not behind_gateways(world.plan, goal.node)
     if connection and not beside and f"src {connection.address}" not in taken:
         return await _beside(who, address, taken, world, connection)
     passed["route"] = f"ip route get: {taken}"
     used = None if beside else connection
-    return await _reached(who, replace(goal, name=address), scene, used, passed)
+    return await _reached(who, goal, scene, used, passed)
 
 
 async def _reached(
     who: str, goal: Goal, scene: Scene, connection: Connection | None, passed: dict[Layer, str]
 ) -> Finding | None:
     """The same where the goal is an address, to which the node's own route is right."""
-    world, address = scene.world, goal.name
-    target = node_of(address, world)
+    world, address, target = scene.world, goal.name, goal.node
     near = connection.address if connection else world.addresses[who]
     inside = target and behind_gateways(world.plan, target)
     if inside and (broken := await _between(scene, who, target, near, passed)):
         return broken
     if ":" in address:
         return await pinged(world.nodes[who], address, passed)
-    way = Way(address, path_inside(who, address, world), _outer(who, connection, world))
+    way = Way(address, path_inside(who, address, target, world), _outer(who, connection, world))
     if not way.path:
         cause = f"no cable and no connection leads from {who} to {target}"
         taken = await route(world.nodes[who], address)
@@ -295,7 +296,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
     async def send(_: bytes) -> str:
         return await ask(node, name)
 
-    path = path_inside(who, server, world)
+    path = path_inside(who, server, node_of(server, who, world), world)
     followed = await follow(world, path, "udp", server, 53, send=send, marked=False)
     if connection := await world.clients[who].connection() if who in world.clients else None:
         outer = _outer(who, connection, world)
@@ -314,7 +315,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         if name.partition(".")[0] in world.clients:
             cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
-    found = await _silent(server, followed, world)
+    found = await _silent(who, server, followed, world)
     why, more = (f": {found.cause}", found.proof) if found else ("", ())
     remedy = "start a DNS server there, or change the VNet's dnsServers"
     cause = f"nameserver {server} does not answer{why}"
@@ -322,9 +323,9 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
     return failure("dns-inside", cause, *proof, remedy=remedy, at=at)
 
 
-async def _silent(server: str, followed: Followed, world: World) -> Finding | None:
+async def _silent(who: str, server: str, followed: Followed, world: World) -> Finding | None:
     """Why a DNS server answers nothing, as far as is seen."""
-    target = node_of(server, world)
+    target = node_of(server, who, world)
     if not target:
         return None
     sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
@@ -373,7 +374,7 @@ async def _not_routed(
     who: str, address: str, cause: str, proof: tuple[str, ...], world: World
 ) -> Finding:
     """The profile has no route to an address: that may be so by design."""
-    target = node_of(address, world)
+    target = node_of(address, who, world)
     place = place_of(world.plan, target) if target else ""
     gateway = world.clients[who].gateway.name
     remedy = "add its prefix to the gateway's customRoutes, take a new profile and dial again"
@@ -399,22 +400,22 @@ async def _matching(node: Node, address: str) -> list[str]:
     return [" ".join(row.split()) for row in done.output.splitlines()]
 
 
-def node_of(address: str, world: World) -> str:
-    """Whose address it is; empty: nobody's."""
-    return next((name for name, own in world.addresses.items() if own == address), "")
+def node_of(name: str, who: str, world: World) -> str:
+    """The node of a name or address, as a node sees it; empty: nobody."""
+    client = world.clients.get(who)
+    return owner(world.plan, name, client.gateway.name if client else who)
 
 
-def path_inside(who: str, address: str, world: World) -> list[str]:
+def path_inside(who: str, address: str, target: str, world: World) -> list[str]:
     """The nodes to watch: through the gateway for a client. What crosses the Internet in a tunnel
     between two networks is not seen there."""
-    target = node_of(address, world)
     client = world.clients.get(who)
+    direct = path_between(world.plan, who, target) if target else to_address(world, who, address)
     if client is None:
-        way = to_address(world, who, address)
         inner = target and place_of(world.plan, who) and place_of(world.plan, target)
-        return [node for node in way if node != INTERNET] if inner else way
+        return [node for node in direct if node != INTERNET] if inner else direct
     if target and not behind_gateways(world.plan, target):
-        return to_address(world, who, address)
+        return direct
     gateway = client.gateway.name
     way = path_between(world.plan, who, gateway)
     if not target:

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 def to_address(world: World, first: str, address: str) -> list[str]:
     """The nodes on the way to whoever has an address; only the first if nobody has it."""
-    for node in world.plan.nodes:
-        if address in {own.partition("/")[0] for own in node.loopback}:
-            return path_between(world.plan, first, node.name)
+    shared = [
+        node.name
+        for node in world.plan.nodes
+        if address in {own.partition("/")[0] for own in node.loopback}
+    ]  # every VNet has Azure's DNS server
+    if shared:
+        own = place_of(world.plan, first)
+        return path_between(world.plan, first, own if own in shared else shared[0])
     owners = [name for name, own in world.addresses.items() if own == address]
     return path_between(world.plan, first, owners[0]) if owners else [first]
 

@@ -45,3 +45,15 @@ def crossing(plan: Plan, first: str, second: str) -> str | None:
             if reached == places:
                 return one.name
     return None
+
+
+def owner(plan: Plan, name: str, near: str) -> str:
+    """The node of this name, or that others reach at this address; networks may have the same
+    addresses, so it is one that a connection leads to from the node `near`, if there is one.
+    Empty: nobody."""
+    if name in plan.addresses:
+        return name
+    found = [node for node, own in plan.addresses.items() if own == name]
+    here = place_of(plan, near) if near in plan.addresses else ""
+    close = (one for one in found if place_of(plan, one) == here or crossing(plan, near, one))
+    return next(close, found[0] if found else "")

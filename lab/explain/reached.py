@@ -43,7 +43,10 @@ async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chai
         broken = await pinged(world.nodes[who], address, passed)
         told = passed.get("service", "")
     else:
-        path = path_inside(who, address, world) if inside else to_address(world, who, address)
+        there = node_of(goal.name, who, world) or node_of(address, who, world)
+        path = (
+            path_inside(who, address, there, world) if inside else to_address(world, who, address)
+        )
         followed = await follow(world, path, goal.protocol, address, goal.port)
         told = ", ".join(followed.answers) or followed.result
         broken = None
@@ -52,7 +55,7 @@ async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chai
         else:
             cause = f"{who} does not reach {goal.name} any more"
             broken = failure("service", cause, walk(followed), remedy="none: it is as it should be")
-    target = node_of(address, world)
+    target = node_of(address, who, world)
     whose = f", the address of {target}" if target and target != goal.name else ""
     if broken:
         return broken.cause, chain_of(title, INSIDE, passed, broken, stamp())
@@ -73,13 +76,13 @@ async def explain_name(who: str, name: str, scene: Scene, *, wanted: str = "") -
         passed["dns-inside"] = words
         return words, chain_of(title, INSIDE, passed, None, stamp())
     server = servers[0]
-    path = path_inside(who, server, world)
+    owner = node_of(server, who, world)
+    path = path_inside(who, server, owner, world)
 
     async def send(_: bytes) -> str:
         return await ask(node, name)
 
     followed = await follow(world, path, "udp", server, 53, send=send, marked=False)
-    owner = node_of(server, world)
     words = f"nameserver {server}{f' ({owner})' if owner else ''}"
     words = f"{words} answers {', '.join(found)} for {name}"
     seen = f"/etc/resolv.conf of {who}: nameserver {server}"

@@ -14,7 +14,7 @@ from lab.explain.dial import ServerSeen
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, private_address, site_of
-from lab.explain.place import crossing, place_of
+from lab.explain.place import crossing, owner, place_of
 from lab.explain.ports import listening, takes
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_connection
@@ -59,12 +59,12 @@ async def servers_of(
     written down later is about probes. `probe`: whether one is sent."""
     world = scene.world
     configuration = document["properties"].get("vpnClientConfiguration") or {}
-    owners = {world.addresses[name]: name for name in world.radius}
-    time = dialled.at, until
+    time, near = (dialled.at, until), client.gateway.name
+    owners = [(one, owner(world.plan, one, near)) for one in asked_servers(configuration)]
     return tuple([
-        await look_at_server(address, owners[address], client, time, scene, probe=probe)
-        for address in asked_servers(configuration)
-        if address in owners
+        await look_at_server(address, name, client, time, scene, probe=probe)
+        for address, name in owners
+        if name in world.radius
     ])  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.explain.place import behind_gateways, crossing, place_of
+from lab.explain.place import behind_gateways, crossing, owner, place_of
 from lab.topology.load import load
 from lab.topology.planning.plan import Plan
 
@@ -52,6 +52,15 @@ def test_the_connection_to_a_site(one: str, other: str, connection: str | None, 
 )  # fmt: skip
 def test_who_is_behind_gateways(node: str, *, behind: bool, site: Plan) -> None:
     assert behind_gateways(site, node) == behind
+
+
+def test_of_two_with_one_address_the_connected_one_is_meant() -> None:
+    plan = load(CAUSES.parent / "e2e/sites/ways-into-the-lan.yaml").plan()
+    for number in "1245":
+        assert owner(plan, "192.168.50.10", f"gw{number}") == f"s{number}-radius"
+    assert owner(plan, "s1-radius", "gw2") == "s1-radius"
+    assert owner(plan, "192.168.50.10", "s4") == "s4-radius"
+    assert not owner(plan, "10.99.0.1", "gw1")
 
 
 def test_the_connection_of_two_vnets(vnets: Plan) -> None:
