@@ -14,8 +14,9 @@ from lab.explain.dial import judge
 from lab.explain.goal import Goal
 from lab.explain.inside import explain_goal, no_tunnel, outside_of_all, without
 from lab.explain.look import Word, attempts
-from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
+from lab.explain.model import SITE, Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
+from lab.explain.underneath import of_connection
 from lab.failure import error_text
 from lab.topology.model.steps import Connects, Reaches, Refused, Resolves, Step, Tunnel, verb_of
 
@@ -67,9 +68,15 @@ class Explainer:
         return None
 
     async def _tunnel(self, name: str) -> Explanation:
+        first, *rest = self._world.plan.gateways_of(name)
         if name in self._world.plan.connected_sites:
-            return site.judge(await site.look(name, self._scene))
-        return vnets.judge(await vnets.look(name, self._scene))
+            found, rest = site.judge(await site.look(name, self._scene)), [name]
+        else:
+            found = vnets.judge(await vnets.look(name, self._scene))
+        if found.broken is None and (below := await of_connection(first, rest[0], self._world)):
+            chain = chain_of(f"tunnel {name}", SITE, {}, below, stamp())
+            return Explanation(name, below.cause, (chain,))
+        return found
 
     async def of_subject(self, name: str, to: str) -> dict[str, Any]:
         """About a client, a host, a site or a connection; `to`: HOST:PORT."""
