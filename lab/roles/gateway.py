@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from lab.pki.authority import Credential
     from lab.topology.planning.plan import GatewayPlan
 
-PACKAGES = ("gateway", "radius")
+PACKAGES = ("gateway", "radius", "lab/clients", "lab/guest", "lab/observe", "lab/roles")
+"""Of which the programs are that nodes run."""
 DIRECTORY = "/run/gateway"
 START_LIMIT = 15.0
 REFUSALS = (400, 404)
