@@ -154,7 +154,7 @@ class HttpServer:
 
 async def _next(
     http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
     """The next event, for which more is read. HttpError, ConnectionError."""
     try:
         while (event := http.next_event()) is h11.NEED_DATA:
