@@ -9,14 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from scapy.layers.inet import IP
-from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
-from scapy.packet import Packet
-from scapy.utils import RawPcapReader
+from lab.observe import pcap
+from lab.observe.headers import read
 
 
 def examine(
@@ -29,26 +26,17 @@ def examine(
     wanted = [text.encode() for text in texts]
     inner = frozenset(addresses)
     packets, seen = 0, []
-    with RawPcapReader(str(path)) as reader:
-        for data, _ in reader:
-            found = next((text for text in wanted if text in data), None)
-            frame = Ether(data)
-            packets += mac in (frame.src, frame.dst)
-            if found is not None:
-                seen.append(f"{frame.summary()}: {found.decode()}")
-            elif mac in (frame.src, frame.dst) and inner.intersection(_addresses(frame)):
-                seen.append(frame.summary())
+    for data in pcap.packets(path):
+        found = next((text for text in wanted if text in data), None)
+        frame = read(data)
+        own = mac in (frame.sender, frame.receiver)
+        packets += own
+        ends = {end for header in frame.headers for end in (header.source, header.destination)}
+        if found is not None:
+            seen.append(f"{frame}: {found.decode()}")
+        elif own and inner & ends:
+            seen.append(str(frame))
     return {"packets": packets, "seen": seen}
-
-
-def _addresses(frame: Packet) -> Iterator[str]:
-    """The addresses of every IP header that scapy finds, including nested ones."""
-    layer = frame
-    while layer:
-        if isinstance(layer, IP | IPv6):
-            yield layer.src
-            yield layer.dst
-        layer = layer.payload
 
 
 def main() -> None:

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import Ether
-from scapy.utils import RawPcapReader
+from lab.observe import pcap
+from lab.observe.headers import read
 
 PORTS = frozenset((1812, 1813, 1645, 1646, 3799))
 """RFC 2865, RFC 2866, RFC 5176, and the older port numbers."""
@@ -25,17 +24,20 @@ def examine(
 ) -> dict[str, object]:
     """Search every packet; `devices` are the addresses of VPN devices and gateways."""
     packets, tunnelled, seen = 0, 0, []
-    with RawPcapReader(str(path)) as reader:
-        for data, _ in reader:
-            packets += 1
-            frame = Ether(data)
-            if IP not in frame:
-                continue
-            ends = {frame[IP].src, frame[IP].dst}
-            tunnelled += ends <= set(devices)
-            ports = {frame[UDP].sport, frame[UDP].dport} if UDP in frame else set()
-            if ports & PORTS or ends & set(servers) or (user and user.encode() in data):
-                seen.append(frame.summary())
+    for data in pcap.packets(path):
+        packets += 1
+        frame = read(data)
+        if not frame.headers:
+            continue
+        outer, *_ = frame.headers
+        tunnelled += {outer.source, outer.destination} <= set(devices)
+        is_radius = any(
+            PORTS.intersection(header.ports or ())
+            or {header.source, header.destination} & set(servers)
+            for header in frame.headers
+        )
+        if is_radius or (user and user.encode() in data):
+            seen.append(str(frame))
     return {"packets": packets, "seen": seen, "tunnelled": tunnelled}
 
 
