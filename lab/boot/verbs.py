@@ -39,8 +39,8 @@ VERBS = {
         layers=("core",),
         may_ask=True,
         examples=(
-            "verify topologies/quickstart.yaml",
             "verify topologies/quickstart.yaml -k alice --keep",
+            "verify topologies/quickstart.yaml --report report",
         ),
     ),
     "up": Verb(

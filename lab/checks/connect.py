@@ -32,7 +32,8 @@ async def connects(step: Connects, world: World) -> Outcome:
     up = await _standing(client) if step.after is None else None
     if up is not None and step.over in (None, up.protocol):
         wrong = await _wrong_server(step, world)
-        return Outcome(held=not wrong, detail=wrong or f"is connected already: {_told(up)}")
+        detail = wrong or f"is connected already: {_told(up)}"
+        return Outcome(held=not wrong, detail=detail, evidence=_tunnel(up))
     dial = Dial(client, world)
     try:
         # Without `after` a named protocol is the user's own choice; with it, the order decides.
@@ -47,7 +48,7 @@ async def connects(step: Connects, world: World) -> Outcome:
         for failure in failures
         if isinstance(failure, RefusedError) and not isinstance(failure, NotDialledError)
     ]
-    evidence: dict[str, Any] = {}
+    evidence = _tunnel(connection)
     if failures:
         evidence["tried before"] = [str(failure) for failure in failures]
     if connection.said:
@@ -89,6 +90,10 @@ async def _wrong_server(step: Connects, world: World) -> str:
     return f"not by RADIUS server {wanted}; the gateway's log: {said}"
 
 
+def _tunnel(connection: Connection) -> dict[str, Any]:
+    return {"tunnel": {"protocol": connection.protocol, "address": connection.address}}
+
+
 def _told(connection: Connection) -> str:
     return (
         f"{connection.protocol}, {connection.address}, {connection.datapath}, "
@@ -108,7 +113,8 @@ async def refused(step: Refused, world: World) -> Outcome:
             detail = f"was let in: {far.let_in}; the client: {error.message}"
             return Outcome(held=False, detail=detail, evidence=_said(error))
         return _judged(step, error, far)
-    return Outcome(held=False, detail=f"was let in: {_told(connection)}")
+    detail = f"was let in: {_told(connection)}"
+    return Outcome(held=False, detail=detail, evidence=_tunnel(connection))
 
 
 def _judged(step: Refused, error: RefusedError, far: FarEnd) -> Outcome:

@@ -157,9 +157,9 @@ class Lab:
 
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
         """Execute checks and actions; whether all held."""
-        from lab.checks.run import run_steps  # noqa: PLC0415 (not before the world is built)
+        from lab.checks.run import Took, run_steps  # noqa: PLC0415 (not before the world is built)
 
-        def step_done(index: int, step: Step, outcome: Outcome, seconds: float) -> None:
+        def step_done(index: int, step: Step, outcome: Outcome, took: Took) -> None:
             if (
                 isinstance(step, ACTIONS)
                 and not isinstance(step, Fault | EndFault)
@@ -175,7 +175,8 @@ class Lab:
                     text=text_of(step),
                     held=outcome.held,
                     detail=outcome.detail,
-                    seconds=seconds,
+                    seconds=took.seconds,
+                    began=took.began,
                     evidence=outcome.evidence,
                     explanation=outcome.explanation,
                 )
@@ -439,12 +440,12 @@ def _resident_bytes() -> int:
 async def _stage(emit: Emit, name: str) -> AsyncIterator[Callable[[str], None]]:
     """Emit a stage's start, and its end with its seconds; yields a function that adds details."""
     details: list[str] = []
-    began = time.monotonic()
-    emit(Stage(name=name, state="started"))
+    began, started = round(time.time(), 3), time.monotonic()
+    emit(Stage(name=name, state="started", began=began))
     state: Literal["done", "failed"] = "failed"
     try:
         yield details.append
         state = "done"
     finally:
-        seconds = round(time.monotonic() - began, 3)
-        emit(Stage(name=name, state=state, seconds=seconds, detail=" ".join(details)))
+        seconds = round(time.monotonic() - started, 3)
+        emit(Stage(name=name, state=state, began=began, seconds=seconds, detail=" ".join(details)))
