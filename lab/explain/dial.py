@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.explain import server_certificate
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
+from lab.explain.server_certificate import Difference
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -58,8 +61,12 @@ class Attempt:
     """The RADIUS server's word."""
     listens: Mapping[str, bool] = field(default_factory=dict)
     """The gateway's ports that the protocol needs, and whether a program has them."""
+    engine: EngineSeen | None = None
+    """The gateway's daemon for the protocol, if it does not run."""
     proxy: tuple[str, ...] = ()
     """Rules of the proxy's configuration."""
+    shown: tuple[Difference, ...] = ()
+    """What is wrong with the gateway's certificate for this client."""
     hello: str = ""
     """The newest TLS version in the client's ClientHello, and what the gateway takes."""
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -189,6 +196,9 @@ def _failed(attempt: Attempt) -> Finding:
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
+    if attempt.shown:
+        gateway = str(attempt.document.get("name", ""))
+        return server_certificate.finding(gateway, attempt.shown, *_said(attempt))
     if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
         return _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
@@ -287,6 +297,10 @@ def _no_answer(attempt: Attempt) -> Finding:
     said = f"the client: {attempt.message}"
     if silent := [port for port, listens in attempt.listens.items() if not listens]:
         cause = f"no program of the gateway listens on {', '.join(silent)}"
+        if attempt.engine:
+            cause = f"{attempt.engine.cause}: {cause}"
+            proof = (*attempt.engine.proof, said, *_ways(attempt))
+            return failure("gateway-down", cause, *proof, remedy=attempt.engine.remedy)
         return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
     cause = "the gateway was reached and did not answer the dial"
     return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)

@@ -10,8 +10,9 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.clients.profile import read_profile
-from lab.explain import site
+from lab.explain import engines, site
 from lab.explain.dial import blocked, entry_of, lost, walk
+from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
@@ -20,7 +21,7 @@ from lab.explain.ports import listening, takes
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
-    from lab.vpn_client import Connection
+    from lab.vpn_client import Connection, Dialled
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
@@ -71,18 +72,16 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     name, dialled = client.name, client.last_dial
     again = f"p2slab connect {name}"
     routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
-    if dialled is None:
-        cause = f"{name} is not connected: it has not dialled since the lab was built"
-        return failure("client-policy", cause, routes, remedy=again)
-    if dialled.connection is None:
-        last = dialled.failures[-1] if dialled.failures else "no protocol"
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
-        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+    if dialled is None or dialled.connection is None:
+        return _never_connected(name, dialled, routes)
     if not await client.gateway.exists():
         return deleted(client, world)
     record = await _end_of(client)
     own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
     told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
+    broken = await engines.look(client.gateway, dialled.connection.protocol)
+    if broken and record:
+        return engines.no_tunnel(name, record["time"], broken, *told, routes)
     done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
     document = await client.gateway.get()
     entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
@@ -108,6 +107,15 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
     return failure("client-policy", cause, *told, routes, remedy=again)
+
+
+def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding:
+    if dialled is None:
+        cause = f"{name} is not connected: it has not dialled since the lab was built"
+        return failure("client-policy", cause, routes, remedy=f"p2slab connect {name}")
+    last = dialled.failures[-1] if dialled.failures else "no protocol"
+    cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
+    return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
 
 
 def deleted(client: ClientComputer, world: World) -> Finding:
@@ -210,6 +218,8 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
+    if found := other_vnet(world.clients[who], address, taken, connection, world):
+        return found
     profile = read_profile(await world.clients[who].profile())
     has = ", ".join(profile.routes) or "none"
     covered = any(ip_address(address) in ip_network(prefix) for prefix in profile.routes)

@@ -20,13 +20,14 @@ from lab.topology.model.persona import Architecture, ClientSystem, Os, client_sy
 from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site, SiteConnection, VnetConnection
-from lab.topology.model.steps import Create, Step, TimedFault, Update
+from lab.topology.model.steps import Connects, Create, Refused, Step, TimedFault, Update
 from lab.topology.model.tls import CipherSuite, TlsVersion
 from lab.topology.model.values import (
     Address,
     Allow,
     CommonName,
     Days,
+    DnsName,
     Duration,
     Dword,
     Loss,
@@ -85,6 +86,20 @@ def _document_or_properties(rule: dict[str, Any]) -> None:
     rule["anyOf"] = [{"required": ["properties"]}, {"required": ["document"]}]
 
 
+class GatewayCertificate(_Model):
+    """The certificate with which a gateway shows itself, where that is not the right one."""
+
+    name: Annotated[DnsName, Field(max_length=64)] | None = None
+    """The only name in it; left out, the gateway's."""
+    validFrom: Days = -1
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
+    validTo: Days = 365
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
+    issuer: str | None = None
+    """The authority that issued it: a key of `pki`; left out, the public one, whose root is in the
+    profile."""
+
+
 class Gateway(_Model):
     """A point-to-site VPN gateway."""
 
@@ -97,6 +112,8 @@ class Gateway(_Model):
     benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
     0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
+    serverCertificate: GatewayCertificate = GatewayCertificate()
+    """Its own certificate, such as {validTo: -1d}; left out, the one that clients expect."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
     whole resource, as GET, az, Azure PowerShell and the SDKs write it."""
@@ -300,3 +317,14 @@ class Topology(_Model):
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""
         return client.gateway or next(iter(self.gateways))
+
+    def dialled_by(self, name: str) -> tuple[str, ...]:
+        """The names of all gateways that a client dials, its own first."""
+        others = (
+            step.to
+            for step in self.expect
+            if (isinstance(step, Connects) and step.connects == name)
+            or (isinstance(step, Refused) and step.refused == name)
+        )
+        own = self.gateway_of(self.clients[name])
+        return tuple(dict.fromkeys((own, *(other for other in others if other))))

@@ -190,6 +190,8 @@ class ClientPlan:
     """The name with which its user signs in; None: by certificate."""
     password: SecretStr | None = field(default=None, repr=False)
     radius_root: str | None = None
+    radius_at: tuple[str, ...] = ()
+    """The gateways whose RADIUS servers judge its certificate."""
     """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
     proxy: tuple[str, int] | None = None
     sstp_client: Literal["sstpc", "python"] = "sstpc"

@@ -228,7 +228,7 @@ class Network:
             routes=(Route("default", str(lan.network_address + 1), DHCP_METRIC),),
             nameservers=(str(nameserver),),
             hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
-            needs=needs_of(self.topology, client),
+            needs=needs_of(self.topology, name),
         )
 
     # ------------------------------------------------------------------------------- links

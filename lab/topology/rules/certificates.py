@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import did_you_mean, listing
-from lab.topology.model.topology import Authority, ClientCertificate, Topology
+from lab.topology.model.topology import (
+    Authority,
+    ClientCertificate,
+    GatewayCertificate,
+    Topology,
+)
 from lab.topology.model.values import MAXIMUM_COMMON_NAME
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
-_Certificate = Authority | ClientCertificate
+_OfPeople = Authority | ClientCertificate
+_Certificate = _OfPeople | GatewayCertificate
 _PARTS = {"key": "key", "password": "password", "passwordFile": "password"}
 
 
 def _all(topology: Topology) -> Iterator[tuple[Path, _Certificate]]:
+    yield from _of_people(topology)
+    for name, gateway in topology.gateways.items():
+        yield ("gateways", name, "serverCertificate"), gateway.serverCertificate
+
+
+def _of_people(topology: Topology) -> Iterator[tuple[Path, _OfPeople]]:
+    """Those that may come from files."""
     for name, authority in topology.pki.items():
         yield ("pki", name), authority
     for name, client in topology.clients.items():
@@ -50,7 +63,7 @@ def issuers_form_no_cycle(topology: Topology, _declared: Declared) -> Iterator[P
 
 def names_fit_into_a_subject(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Without a subject, a certificate that the lab issues has its holder's name as common name."""
-    for path, certificate in _all(topology):
+    for path, certificate in _of_people(topology):
         name = str(path[1])
         issued = certificate.subject is None and certificate.certificate is None
         if issued and len(name) > MAXIMUM_COMMON_NAME:
@@ -79,7 +92,7 @@ def validity_has_a_length(topology: Topology, _declared: Declared) -> Iterator[P
 def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """A key or password needs its certificate; a user's own file excludes the options of generated
     ones."""
-    for path, certificate in _all(topology):
+    for path, certificate in _of_people(topology):
         for part in ("key", "password", "passwordFile"):
             if part in certificate.model_fields_set and not certificate.certificate:
                 message, remedy = (
@@ -117,7 +130,7 @@ def issuing_needs_a_key(topology: Topology, _declared: Declared) -> Iterator[Pro
     """An authority from the user's own file can only issue with its private key."""
     for path, certificate in _all(topology):
         issuer = topology.pki.get(certificate.issuer or "")
-        issued_here = not certificate.certificate
+        issued_here = isinstance(certificate, GatewayCertificate) or not certificate.certificate
         if issuer and issuer.certificate and not issuer.key and issued_here:
             yield Problem(
                 (*path, "issuer"),
