@@ -163,6 +163,16 @@ class Api:
         """P2SDiagnosticLog."""
         return web.json_response({"value": self._gateway.log.documents()})
 
+    async def hold(self, request: web.Request) -> web.Response:
+        """Keep the daemon of a protocol down."""
+        await self._gateway.hold(request.match_info["protocol"])
+        return web.json_response({})
+
+    async def release(self, request: web.Request) -> web.Response:
+        """Start it again."""
+        await self._gateway.release(request.match_info["protocol"])
+        return web.json_response({})
+
     async def runtime(self, _request: web.Request) -> web.Response:
         """Engines, eapd, throughput, refusals, memory (bytes) and processor time (seconds)."""
         return web.json_response({
@@ -199,6 +209,8 @@ def application(gateway: Gateway) -> web.Application:
             web.get("/log", api.log),
             web.get("/tunnelLog", api.tunnel_log),
             web.get("/runtime", api.runtime),
+            web.put("/runtime/engines/{protocol}/hold", api.hold),
+            web.delete("/runtime/engines/{protocol}/hold", api.release),
         ]
     )
     return app
