@@ -86,6 +86,8 @@ ROW = {
 
 
 class Gateway:
+    name = "gw"
+
     def __init__(self, *rows: dict[str, str]) -> None:
         self.rows = rows
 
