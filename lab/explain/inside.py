@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.clients.profile import read_profile
-from lab.explain import engines, site
+from lab.explain import engines, site, user_routes
 from lab.explain.dial import blocked, entry_of, lost, walk
 from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
@@ -275,8 +275,9 @@ async def _followed(
     if followed.answered:
         passed["firewall"] = passed["service"] = walk(followed)
         return None
-    if followed.dropped:
-        return blocked(followed)
+    found = blocked(followed) if followed.dropped else None
+    if found := found or await _by_the_users_routes(scene, who, target, address):
+        return found
     if not target:
         cause = f"{address} gives no answer, and no node of the lab has that address"
         return failure("route", cause, walk(followed), remedy="see the address")
@@ -287,6 +288,20 @@ async def _followed(
         return replace(lost(replace(followed, path=inner)), layer="route")
     passed["firewall"] = walk(followed)
     return await _service(scene, goal, target, followed)
+
+
+async def _by_the_users_routes(scene: Scene, who: str, target: str, address: str) -> Finding | None:
+    """On the way there, or back."""
+    world = scene.world
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    own = connection.address if connection else world.addresses.get(who, "")
+    name = target or address
+    if not own:
+        return None
+    there = user_routes.Way(own, address, f"packets from {who} to {name}")
+    back = user_routes.Way(address, own, f"answers of {name} to {who}")
+    return await user_routes.astray(world, there, back)
 
 
 async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:

@@ -17,6 +17,7 @@ from gateway.common.vocabulary import DeploymentModel
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
+from lab.topology.model.route_tables import RouteTable
 from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site, SiteConnection, VnetConnection
@@ -55,6 +56,8 @@ class Host(Computer):
     """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
     """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
+    forwards: bool = False
+    """Whether it forwards packets that are not for it, as a VirtualAppliance must."""
     radius: RadiusService | None = None
     """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
@@ -75,6 +78,8 @@ class Vnet(_Model):
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
     networkSecurityGroups: dict[Name, NetworkSecurityGroup] = {}
     """Subnet names to their network security groups."""
+    routeTables: dict[Name, RouteTable] = {}
+    """Subnet names to their route tables."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
     dhcpOptions: DhcpOptions = DhcpOptions()

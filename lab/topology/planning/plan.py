@@ -80,6 +80,28 @@ class Route:
 
 
 @dataclass(frozen=True)
+class TableRoute:
+    """A route of a table that is not the main one."""
+
+    destination: str
+    kind: Literal["via", "blackhole", "throw"]
+    """`throw`: the main table decides."""
+    via: str = ""
+    name: str = ""
+    """In the topology; empty: it is Azure's own."""
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """The routes for what comes from a subnet."""
+
+    subnet: str
+    interface: str
+    """Where that arrives."""
+    routes: tuple[TableRoute, ...]
+
+
+@dataclass(frozen=True)
 class Line:
     """How a node sends through one of its links or bridges."""
 
@@ -99,6 +121,7 @@ class NodePlan:
     loopback: tuple[str, ...] = ()
     """Further addresses on `lo`."""
     routes: tuple[Route, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
     forwarding: bool = False
     nftables: str | None = None
     lines: tuple[Line, ...] = ()
