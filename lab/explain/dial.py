@@ -98,6 +98,7 @@ LAYER_OF: dict[str, Layer] = {
     "revoked": "revocation",
     "certificate-revoked": "revocation",
     "radius-no-answer": "radius-path",
+    "radius-unsigned": "radius-secret",
     "second-factor-denied": "factor",
     "second-factor-late": "factor",
     "typed-code": "factor",
@@ -168,6 +169,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "no-directory": (
         "the RADIUS server cannot reach its domain controller",
         "start the domain controller, or see the way to it",
+    ),
+    "radius-unsigned": (
+        (
+            "the RADIUS server's answers have no Message-Authenticator, and the gateway makes no "
+            "exception for it: it takes none of them (CVE-2024-3596)"
+        ),
+        "let the server sign all answers, or make an exception for it at the gateway",
     ),
     "no-keys": ("the server accepted without keys for the tunnel", "let it send MS-MPPE keys"),
 }

@@ -136,7 +136,9 @@ def not_signing_all(
     return tuple(
         node.address or addresses.private[node.node]
         for node in radius_nodes(topology)
-        if node.service.signs != "all" and gateway in _asking(topology, node)
+        if node.service.signs != "all"
+        and node.service.exception
+        and gateway in _asking(topology, node)
     )
 
 
