@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.common.rotation import Place
+    from lab.pki.authority import Credential
     from lab.topology.model.steps import Fault
     from lab.topology.planning.plan import Plan
     from radius.reasons import Refusal
@@ -139,6 +140,8 @@ class ClientComputer(Protocol):
     """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
+    certificates: Sequence[Credential]
+    """All that are on the computer, first the one that it shows; without any it shows none."""
     dialled_until: float
     """When its last dial ended (time.monotonic); infinity during a dial."""
     session: str

@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,7 @@ class Computer:
         gateway: GatewayHandle,
         gateway_addresses: Mapping[str, str] | None = None,
         credential: Credential | None,
+        others: Sequence[Credential] = (),
         proxy: Node | None = None,
         radius_root: Credential | None = None,
         written: Callable[[], Mapping[str, Mapping[Path, Place]]] = dict,
@@ -80,6 +81,7 @@ class Computer:
         self.user = plan.user or (credential.common_name if credential else plan.name)
         presented = None if plan.user else credential
         self.thumbprint = presented.thumbprint if presented else None
+        self.certificates: Sequence[Credential] = (presented, *others) if presented else ()
         self.session = ""
         self.dialled_until = -math.inf
         self.system = plan.system

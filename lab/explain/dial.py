@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.explain import server_certificate
+from lab.explain.choice import Choice
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
@@ -67,6 +68,8 @@ class Attempt:
     """Rules of the proxy's configuration."""
     shown: tuple[Difference, ...] = ()
     """What is wrong with the gateway's certificate for this client."""
+    choice: Choice | None = None
+    """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""
     """The newest TLS version in the client's ClientHello, and what the gateway takes."""
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -185,6 +188,8 @@ WORDS: dict[str, tuple[str, str]] = {
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
     failed = _besides(_failed(attempt), attempt)
+    if attempt.choice and failed.layer in ("certificate", "revocation"):
+        failed = attempt.choice.added(failed)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
 
 

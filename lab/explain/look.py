@@ -14,6 +14,7 @@ from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
 from lab.explain import engines, server_certificate, site
+from lab.explain.choice import choice_of
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.hello import Hello, read_hello
@@ -80,6 +81,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),

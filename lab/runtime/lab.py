@@ -405,6 +405,7 @@ class Lab:
                 gateway=self.gateways[client.gateway],
                 gateway_addresses={name: self.addresses[name] for name in self.gateways},
                 credential=self._credentials.get(client.certificate or ""),
+                others=[self._credentials[name] for name in client.others],
                 radius_root=self._credentials.get(client.radius_root or ""),
                 written=self._written,
             )

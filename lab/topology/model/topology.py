@@ -198,6 +198,21 @@ class ClientCertificate(_Certificate):
     """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
 
 
+class OtherCertificate(_Model):
+    """A certificate on a client's computer that is not the one it shows."""
+
+    issuer: str
+    """The authority that issues it: a key of `pki`."""
+    subject: CommonName | None = None
+    """Its common name; left out, the client's name."""
+    validFrom: Days = -1
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
+    validTo: Days = 365
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
+    clientAuth: bool = True
+    """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
+
+
 class Tls(_Model):
     """Limits of a client computer's TLS, for old computers."""
 
@@ -232,6 +247,8 @@ class Client(_Model):
     """The gateway it dials; optional when there is only one."""
     certificate: ClientCertificate | None = None
     """Its user's certificate, such as {issuer: contoso-root}."""
+    otherCertificates: tuple[OtherCertificate, ...] = ()
+    """Certificates that are on the computer, too, and that its programs did not choose."""
     user: SignIn | None = None
     """The user name for a gateway with RADIUS: alice, DOMAIN\\alice or alice@domain. The password
     is the one in the RADIUS server or the directory."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Authority,
         ClientCertificate,
         GatewayCertificate,
+        OtherCertificate,
         Topology,
     )
 
@@ -27,6 +28,11 @@ PUBLIC_ROOT = "public-root"
 def server_name(gateway: str) -> str:
     """The certificate with which a gateway shows itself."""
     return f"{gateway}-server"
+
+
+def other_name(client: str, number: int) -> str:
+    """A certificate that a client has and does not show."""
+    return f"{client}-other-{number}"
 
 
 def certificate_plans(
@@ -56,6 +62,11 @@ def certificate_plans(
             )
             for name, client in topology.clients.items()
             if client.certificate
+        ),
+        *(
+            _other(other_name(name, index), name, certificate)
+            for name, client in topology.clients.items()
+            for index, certificate in enumerate(client.otherCertificates, 1)
         ),
     )
 
@@ -133,6 +144,18 @@ def _client(
         key_file=_file(base, certificate.key),
         password=certificate.password,
         password_file=_file(base, certificate.passwordFile),
+    )
+
+
+def _other(name: str, client: str, certificate: OtherCertificate) -> CertificatePlan:
+    return CertificatePlan(
+        name,
+        certificate.subject or client,
+        certificate.issuer,
+        "client",
+        days_before=-certificate.validFrom,
+        days_after=certificate.validTo,
+        client_auth=certificate.clientAuth,
     )
 
 

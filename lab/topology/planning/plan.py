@@ -209,6 +209,8 @@ class ClientPlan:
     protocols: tuple[VpnProtocol, ...]
     """What its user tries, in order; dialling leaves out what the system or the profile lacks."""
     certificate: str | None = None
+    others: tuple[str, ...] = ()
+    """Certificates that are on the computer, too."""
     user: str | None = None
     """The name with which its user signs in; None: by certificate."""
     password: SecretStr | None = field(default=None, repr=False)

@@ -32,7 +32,7 @@ from lab.topology.planning.addressing import (
 )
 from lab.topology.planning.host_names import host_names
 from lab.topology.planning.identity import identify
-from lab.topology.planning.pki import certificate_plans
+from lab.topology.planning.pki import certificate_plans, other_name
 from lab.topology.planning.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
 from lab.topology.planning.radius_servers import (
     RADIUS_ROOT,
@@ -180,6 +180,9 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         access=client.behind,
         protocols=client.order,
         certificate=name if client.certificate else None,
+        others=tuple(
+            other_name(name, index) for index, _ in enumerate(client.otherCertificates, 1)
+        ),
         user=client.user,
         password=password_of(topology, client),
         radius_root=RADIUS_ROOT if judges else None,

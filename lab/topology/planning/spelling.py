@@ -31,6 +31,7 @@ _REFERENCES: dict[Path, str] = {
     ("clients", _ANY, "behind"): "access",
     ("clients", _ANY, "gateway"): "gateways",
     ("clients", _ANY, "certificate", "issuer"): "pki",
+    ("clients", _ANY, "otherCertificates", _ANY, "issuer"): "pki",
 }
 """Where a name stands for a key of a part of the file, or of the VNet's subnets."""
 _NOT_NODES = (*SECOND_FACTOR, Fault, EndFault)

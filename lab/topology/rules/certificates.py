@@ -9,6 +9,7 @@ from lab.topology.model.topology import (
     Authority,
     ClientCertificate,
     GatewayCertificate,
+    OtherCertificate,
     Topology,
 )
 from lab.topology.model.values import MAXIMUM_COMMON_NAME
@@ -16,7 +17,7 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 _OfPeople = Authority | ClientCertificate
-_Certificate = _OfPeople | GatewayCertificate
+_Certificate = _OfPeople | GatewayCertificate | OtherCertificate
 _PARTS = {"key": "key", "password": "password", "passwordFile": "password"}
 
 
@@ -24,6 +25,9 @@ def _all(topology: Topology) -> Iterator[tuple[Path, _Certificate]]:
     yield from _of_people(topology)
     for name, gateway in topology.gateways.items():
         yield ("gateways", name, "serverCertificate"), gateway.serverCertificate
+    for name, client in topology.clients.items():
+        for index, other in enumerate(client.otherCertificates):
+            yield ("clients", name, "otherCertificates", index), other
 
 
 def _of_people(topology: Topology) -> Iterator[tuple[Path, _OfPeople]]:
@@ -126,12 +130,23 @@ def clients_have_issuer_or_files(topology: Topology, _declared: Declared) -> Ite
             )
 
 
+def others_stand_beside_one(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Other certificates are those beside the one that is shown."""
+    for name, client in topology.clients.items():
+        if client.otherCertificates and client.certificate is None:
+            yield Problem(
+                ("clients", name, "otherCertificates"),
+                f"{name!r} shows no certificate, so otherCertificates has no effect",
+                "name the one that it shows with `certificate`",
+            )
+
+
 def issuing_needs_a_key(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """An authority from the user's own file can only issue with its private key."""
     for path, certificate in _all(topology):
         issuer = topology.pki.get(certificate.issuer or "")
-        issued_here = isinstance(certificate, GatewayCertificate) or not certificate.certificate
-        if issuer and issuer.certificate and not issuer.key and issued_here:
+        has_file = isinstance(certificate, _OfPeople) and certificate.certificate
+        if issuer and issuer.certificate and not issuer.key and not has_file:
             yield Problem(
                 (*path, "issuer"),
                 f"{certificate.issuer!r} cannot issue: its private key is missing",
@@ -146,5 +161,6 @@ RULES = (
     validity_has_a_length,
     files_go_together,
     clients_have_issuer_or_files,
+    others_stand_beside_one,
     issuing_needs_a_key,
 )
