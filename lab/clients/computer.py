@@ -191,13 +191,13 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; after the gateway was deleted, the last one that the user
+        """The gateway's profile of now; where it is deleted or off, the last one that the user
         got."""
         name = self.gateway.name
         try:
             self._profiles[name] = read_profile(await self.profile())
-        except GatewayRefusedError as error:
-            if error.azure != NotFoundError.code:
+        except (GatewayRefusedError, OSError) as error:
+            if isinstance(error, GatewayRefusedError) and error.azure != NotFoundError.code:
                 raise
             if name not in self._profiles:
                 message = f"there is no gateway {name}, and no profile of it"

@@ -59,6 +59,9 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
             broken = await no_tunnel(client, world)
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
+        if down := await engines.look(client.gateway, connection.protocol):
+            found = engines.half_a_tunnel(who, down, connection)
+            return found.cause, chain_of(way, INSIDE, {}, found, stamp())
     finding = await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
@@ -74,8 +77,8 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
     if dialled is None or dialled.connection is None:
         return _never_connected(name, dialled, routes)
-    if not await client.gateway.exists():
-        return deleted(client, world)
+    if gone := await gone_gateway(client, world):
+        return gone
     record = await _end_of(client)
     own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
     told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
@@ -116,6 +119,13 @@ def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding
     last = dialled.failures[-1] if dialled.failures else "no protocol"
     cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
     return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+
+
+async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
+    """Of a client whose gateway is off, or deleted."""
+    if off := await engines.switched_off(client):
+        return off
+    return None if await client.gateway.exists() else deleted(client, world)
 
 
 def deleted(client: ClientComputer, world: World) -> Finding:

@@ -26,6 +26,18 @@ async def test_one_that_runs_and_one_that_is_not_wanted_are_no_cause() -> None:
     assert await engines.look(gateway("failed"), "SSTP") is None
 
 
+async def test_a_gateway_that_is_off_runs_nothing() -> None:
+    async def runtime() -> Any:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    found = gateway("running")
+    found.runtime = runtime
+    seen = await engines.look(found, "OpenVPN")
+    assert seen is not None
+    assert seen.cause == "the gateway gw is off: its API gives no answer"
+    assert "Connection refused" in seen.proof[0]
+
+
 async def test_its_name_its_moment_and_its_death_are_told() -> None:
     seen = await engines.look(gateway("failed"), "OpenVPN")
     assert seen is not None
