@@ -30,11 +30,11 @@ async def test_the_profile_of_one_gateway_is_not_the_other_s(
     dialled: list[object] = []
 
     async def set_up(_: Computer, __: str, profile: Any) -> Untidy:
-        dialled.append(profile.server)
+        dialled.append(profile.openvpn)
         return Untidy(Machine(), [], refused=True)
 
     def read(data: bytes) -> Any:
-        return replace(PROFILE, server=data.decode())
+        return replace(PROFILE, openvpn=data.decode())
 
     monkeypatch.setattr("lab.clients.computer.read_profile", read)
     monkeypatch.setattr(Computer, "_set_up", set_up)
