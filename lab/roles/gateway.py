@@ -223,11 +223,11 @@ class UnixGateway:
 
     async def hold(self, protocol: VpnProtocol) -> None:
         """Stop the daemon of a protocol, which stays down until `release`."""
-        await self._json("PUT", f"/runtime/engines/{protocol}/hold")
+        await self._json("PUT", f"/runtime/held/{protocol}")
 
     async def release(self, protocol: VpnProtocol) -> None:
         """Start it again; it is ready when this returns."""
-        await self._json("DELETE", f"/runtime/engines/{protocol}/hold")
+        await self._json("DELETE", f"/runtime/held/{protocol}")
 
     async def disconnect(self, connection_ids: list[str]) -> None:
         """The action disconnectVirtualNetworkGatewayVpnConnections."""
