@@ -103,7 +103,7 @@ VERBS = {
         ),
     ),
     "restart": Verb(
-        "Restart a client computer.",
+        "Restart a client computer, or a gateway.",
         running=True,
         examples=(
             "restart alice",

@@ -10,7 +10,7 @@ from lab.choices import spelling
 from lab.errors import UsageError
 from lab.explain import site
 from lab.explain.dial import judge
-from lab.explain.inside import Goal, deleted, explain_goal, no_tunnel
+from lab.explain.inside import Goal, explain_goal, gone_gateway, no_tunnel
 from lab.explain.look import Word, attempts
 from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
@@ -122,8 +122,7 @@ class Explainer:
         if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
-        if not await client.gateway.exists():
-            gone = deleted(client, self._world)
+        if gone := await gone_gateway(client, self._world):
             return Explanation(client.name, gone.cause, (chain_of("dial", (), {}, gone, stamp()),))
         words = self._words.setdefault((client.name, dialled.began), {})
         seen = await attempts(client, dialled, self._scene, words)

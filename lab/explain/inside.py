@@ -10,8 +10,9 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.clients.profile import read_profile
-from lab.explain import site
+from lab.explain import engines, site, user_routes
 from lab.explain.dial import blocked, entry_of, lost, walk
+from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
@@ -20,7 +21,7 @@ from lab.explain.ports import listening, takes
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
-    from lab.vpn_client import Connection
+    from lab.vpn_client import Connection, Dialled
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
@@ -58,6 +59,9 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
             broken = await no_tunnel(client, world)
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
+        if down := await engines.look(client.gateway, connection.protocol):
+            found = engines.half_a_tunnel(who, down, connection)
+            return found.cause, chain_of(way, INSIDE, {}, found, stamp())
     finding = await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
@@ -71,18 +75,16 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     name, dialled = client.name, client.last_dial
     again = f"p2slab connect {name}"
     routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
-    if dialled is None:
-        cause = f"{name} is not connected: it has not dialled since the lab was built"
-        return failure("client-policy", cause, routes, remedy=again)
-    if dialled.connection is None:
-        last = dialled.failures[-1] if dialled.failures else "no protocol"
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
-        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
-    if not await client.gateway.exists():
-        return deleted(client, world)
+    if dialled is None or dialled.connection is None:
+        return _never_connected(name, dialled, routes)
+    if gone := await gone_gateway(client, world):
+        return gone
     record = await _end_of(client)
     own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
     told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
+    broken = await engines.look(client.gateway, dialled.connection.protocol)
+    if broken and record:
+        return engines.no_tunnel(name, record["time"], broken, *told, routes)
     done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
     document = await client.gateway.get()
     entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
@@ -108,6 +110,22 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
     return failure("client-policy", cause, *told, routes, remedy=again)
+
+
+def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding:
+    if dialled is None:
+        cause = f"{name} is not connected: it has not dialled since the lab was built"
+        return failure("client-policy", cause, routes, remedy=f"p2slab connect {name}")
+    last = dialled.failures[-1] if dialled.failures else "no protocol"
+    cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
+    return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+
+
+async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
+    """Of a client whose gateway is off, or deleted."""
+    if off := await engines.switched_off(client):
+        return off
+    return None if await client.gateway.exists() else deleted(client, world)
 
 
 def deleted(client: ClientComputer, world: World) -> Finding:
@@ -210,6 +228,8 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
+    if found := other_vnet(world.clients[who], address, taken, connection, world):
+        return found
     profile = read_profile(await world.clients[who].profile())
     has = ", ".join(profile.routes) or "none"
     covered = any(ip_address(address) in ip_network(prefix) for prefix in profile.routes)
@@ -265,8 +285,9 @@ async def _followed(
     if followed.answered:
         passed["firewall"] = passed["service"] = walk(followed)
         return None
-    if followed.dropped:
-        return blocked(followed)
+    found = blocked(followed) if followed.dropped else None
+    if found := found or await _by_the_users_routes(scene, who, target, address):
+        return found
     if not target:
         cause = f"{address} gives no answer, and no node of the lab has that address"
         return failure("route", cause, walk(followed), remedy="see the address")
@@ -277,6 +298,20 @@ async def _followed(
         return replace(lost(replace(followed, path=inner)), layer="route")
     passed["firewall"] = walk(followed)
     return await _service(scene, goal, target, followed)
+
+
+async def _by_the_users_routes(scene: Scene, who: str, target: str, address: str) -> Finding | None:
+    """On the way there, or back."""
+    world = scene.world
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    own = connection.address if connection else world.addresses.get(who, "")
+    name = target or address
+    if not own:
+        return None
+    there = user_routes.Way(own, address, f"packets from {who} to {name}")
+    back = user_routes.Way(address, own, f"answers of {name} to {who}")
+    return await user_routes.astray(world, there, back)
 
 
 async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import site
+from lab.explain import engines, server_certificate, site
+from lab.explain.choice import choice_of
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.hello import Hello, read_hello
@@ -59,7 +60,7 @@ async def attempts(
     """What is seen of each failure of a dial; `words`: what was found earlier about the same, and
     is found now."""
     world = scene.world
-    name, address = "", ""
+    name, address, profile = "", "", None
     with suppress(LabError):
         profile = read_profile(await client.profile())
         name = profile.server or profile.host("OpenVPN")
@@ -80,6 +81,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),
@@ -88,7 +90,12 @@ async def attempts(
             document=document,
             deeds=tuple(world.past),
         )
-        found.append(await _completed(attempt, client, dialled, scene, address))
+        whole = await _completed(attempt, client, dialled, scene, address)
+        if profile and whole.reason == "server-untrusted":
+            node = world.nodes[client.gateway.name]
+            shown = await server_certificate.look(node, profile, whole.protocol)
+            whole = replace(whole, shown=shown)
+        found.append(whole)
     return found
 
 
@@ -194,7 +201,8 @@ async def _network(
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
-    return {"followed": tuple(ways), "listens": listens}
+    engine = await engines.look(client.gateway, attempt.protocol)
+    return {"followed": tuple(ways), "listens": listens, "engine": engine}
 
 
 def to_address(world: World, first: str, address: str) -> list[str]:
@@ -244,7 +252,7 @@ async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
     loop.add_reader(line, drain)
     try:
         with suppress(RefusedError):
-            await client.dial(attempt.protocol)  # type: ignore[arg-type]
+            await client.dial(attempt.protocol, to=client.gateway)  # type: ignore[arg-type]
             await client.hang_up()
     finally:
         client.last_dial = last

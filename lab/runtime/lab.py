@@ -35,7 +35,7 @@ from lab.topology.model.steps import (
 )
 from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
-from lab.topology.planning.pki import server_name
+from lab.topology.planning.pki import PUBLIC_ROOT, server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
 from lab.topology.planning.spelling import NODES, respelled_step
@@ -369,7 +369,8 @@ class Lab:
 
         async with _stage(emit, f"start {plan.name}"):
             server = self._credentials[server_name(plan.name)]
-            handle = await start_gateway(self.nodes[plan.node], plan.placement, server)
+            root = self._credentials[PUBLIC_ROOT].certificate_pem
+            handle = await start_gateway(self.nodes[plan.node], plan.placement, server, root)
             self._follow(plan.node)
             self.gateways[plan.name] = handle
             await self.create_gateway(plan.name, {})
@@ -403,8 +404,9 @@ class Lab:
                 proxy=self.nodes.get(proxy_name(client.access)),
                 address=self.addresses[client.node],
                 gateway=self.gateways[client.gateway],
-                gateway_address=self.addresses[client.gateway],
+                gateway_addresses={name: self.addresses[name] for name in self.gateways},
                 credential=self._credentials.get(client.certificate or ""),
+                others=[self._credentials[name] for name in client.others],
                 radius_root=self._credentials.get(client.radius_root or ""),
                 written=self._written,
             )
