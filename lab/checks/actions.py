@@ -19,7 +19,7 @@ from lab.topology.model.steps import (
     Revoke,
     Update,
 )
-from lab.world import ClientComputer, Outcome, World
+from lab.world import ClientComputer, GatewayHandle, Outcome, World
 
 RUNNING = "/run/p2slab-running"
 """A file that is there until its computer restarts."""
@@ -71,7 +71,10 @@ async def hang_up(step: HangUp, world: World) -> Outcome:
 
 
 async def restart(step: Restart, world: World) -> Outcome:
-    """The client computer restarts, and has nothing left of before: no file of /run, no tunnel."""
+    """A gateway, or a client computer, which has nothing left of before: no file of /run, no
+    tunnel."""
+    if step.restart in world.gateways:
+        return await _restart_gateway(world.gateways[step.restart])
     client = world.clients[step.restart]
     await client.node.write(RUNNING, "")
     await client.restart()
@@ -80,6 +83,16 @@ async def restart(step: Restart, world: World) -> Outcome:
     if left := await client.leased():
         return Outcome(held=False, detail=f"still has {', '.join(left)}")
     return Outcome(held=True, detail="restarted")
+
+
+async def _restart_gateway(gateway: GatewayHandle) -> Outcome:
+    before = await gateway.sessions()
+    await gateway.reset()
+    old = {row["vpnConnectionId"] for row in before}
+    left = [row for row in await gateway.sessions() if row["vpnConnectionId"] in old]
+    if left:
+        return Outcome(held=False, detail=f"{len(left)} session(s) are still there")
+    return Outcome(held=True, detail=f"restarted; {len(before)} session(s) ended")
 
 
 async def install_updates(step: InstallUpdates, world: World) -> Outcome:

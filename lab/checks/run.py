@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.common.turns import SLICE
 from lab.checks import (
@@ -35,8 +35,17 @@ from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Throughput, T
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
 
-StepDone = Callable[[int, Step, Outcome, float], None]
-"""Called after each step: its index, the step, its outcome, its seconds."""
+
+class Took(NamedTuple):
+    """When a step was executed."""
+
+    began: float
+    """Seconds since the epoch."""
+    seconds: float
+
+
+StepDone = Callable[[int, Step, Outcome, Took], None]
+"""Called after each step: its index, the step, its outcome, when it was executed."""
 
 WORK: dict[type[Step], Work] = {
     model.Connects: connect.connects,
@@ -119,12 +128,12 @@ def _concerns(step: Step) -> str:
 async def _chain(chain: Chain, world: World, step_done: StepDone, explain: Explain) -> bool:
     held = True
     for index, step in chain:
-        began = time.monotonic()
+        began, started = time.time(), time.monotonic()
         outcome = await _execute(step, world)
-        seconds = round(time.monotonic() - began, 3)
+        took = Took(round(began, 3), round(time.monotonic() - started, 3))
         if not outcome.held:
             outcome = replace(outcome, explanation=await explain(step))
-        step_done(index, step, outcome, seconds)
+        step_done(index, step, outcome, took)
         held = held and outcome.held
     return held
 

@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Dialled, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
-from lab.world import OFF, End, GatewayHandle, end_of
+from lab.world import End, GatewayHandle, end_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,32 +62,38 @@ class Computer:
         access: Node,
         address: str,
         gateway: GatewayHandle,
-        gateway_address: str = "",
+        gateway_addresses: Mapping[str, str] | None = None,
         credential: Credential | None,
+        others: Sequence[Credential] = (),
         proxy: Node | None = None,
         radius_root: Credential | None = None,
         written: Callable[[], Mapping[str, Mapping[Path, Place]]] = dict,
     ) -> None:
-        """`written`: the current ends of the RADIUS servers' logs, by node."""
+        """`gateway`: its own. `gateway_addresses`: the public address of each, by name; those that
+        are left out are not known. `written`: the current ends of the RADIUS servers' logs, by
+        node."""
         self.name = plan.name
         self._written = written
         self.node = node
         self.access = access
-        self.gateway = gateway
+        self.gateway = self.own_gateway = gateway
+        self._gateway_addresses = gateway_addresses or {}
         self.user = plan.user or (credential.common_name if credential else plan.name)
         presented = None if plan.user else credential
         self.thumbprint = presented.thumbprint if presented else None
+        self.certificates: Sequence[Credential] = (presented, *others) if presented else ()
         self.session = ""
         self.dialled_until = -math.inf
         self.system = plan.system
         self.last_dial: Dialled | None = None
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
-        self._origin = Origin(address, access, gateway_address, via)
+        self._origin = Origin(address, access, "", via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
-        self._profile: Profile | None = None
+        self._profiles: dict[str, Profile] = {}
+        """The last that the user got, by gateway."""
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
@@ -96,8 +102,11 @@ class Computer:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
         return await self.gateway.profile(self._wanted())
 
-    async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
-        """Connect, trying the protocols in order; the connection and the failures before it.
+    async def dial(
+        self, over: VpnProtocol | None = None, *, to: GatewayHandle | None = None
+    ) -> tuple[Connection, list[Exception]]:
+        """Connect, trying the protocols in order; the connection and the failures before it. The
+        tunnel that stands ends first: a computer is connected to one VNet at a time.
 
         RefusedError of the last protocol that could be dialled if none connects.
         """
@@ -106,6 +115,9 @@ class Computer:
         failures: list[RefusedError] = []
         connection = None
         try:
+            await self.hang_up()
+            self.session = ""
+            self._choose(to or self.own_gateway)
             connection = await self._dial(over, began, failures)
         finally:
             self.dialled_until = time.monotonic()
@@ -116,8 +128,6 @@ class Computer:
         self, over: VpnProtocol | None, began: str, failures: list[RefusedError]
     ) -> Connection:
         """The connection; the failures before it are added to `failures`."""
-        await self.hang_up()
-        self.session = ""
         try:
             profile = await self._fetch_profile(over or self._plan.protocols[0])
         except RefusedError as error:
@@ -139,6 +149,11 @@ class Computer:
                 return connection
         dialled = [one for one in failures if not isinstance(one, NotDialledError)]
         raise (dialled or failures)[-1]
+
+    def _choose(self, gateway: GatewayHandle) -> None:
+        self.gateway = gateway
+        address = self._gateway_addresses.get(gateway.name, "")
+        self._origin = replace(self._origin, gateway=address)
 
     @property
     def proxy(self) -> tuple[str, int] | None:
@@ -176,17 +191,18 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; after the gateway was deleted or switched off, the last one
-        that the user got."""
+        """The gateway's profile of now; where it is deleted or off, the last one that the user
+        got."""
+        name = self.gateway.name
         try:
-            self._profile = read_profile(await self.profile())
-        except (GatewayRefusedError, *OFF) as error:
+            self._profiles[name] = read_profile(await self.profile())
+        except (GatewayRefusedError, OSError) as error:
             if isinstance(error, GatewayRefusedError) and error.azure != NotFoundError.code:
                 raise
-            if self._profile is None:
-                message = f"there is no gateway {self.gateway.name}, and no profile of it"
+            if name not in self._profiles:
+                message = f"there is no gateway {name}, and no profile of it"
                 raise RefusedError(first, "no-answer", message, 0.0) from None
-        return self._profile
+        return self._profiles[name]
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""
@@ -328,7 +344,7 @@ class Computer:
         computer = {"processorArchitecture": self.system.architecture} if windows else {}
         if self._plan.user:
             return {**computer, "authenticationMethod": "EAPMSCHAPv2"}
-        root = self._radius_root
+        root = self._radius_root if self.gateway.name in self._plan.radius_at else None
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
         return {**computer, "authenticationMethod": "EAPTLS", **data}
 

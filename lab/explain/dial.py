@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.explain import server_certificate
 from lab.explain.blame import blocked, rule_of
+from lab.explain.choice import Choice
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
 from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
+from lab.explain.server_certificate import Difference
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -68,8 +72,14 @@ class Attempt:
     """The RADIUS server's word."""
     listens: Mapping[str, bool] = field(default_factory=dict)
     """The gateway's ports that the protocol needs, and whether a program has them."""
+    engine: EngineSeen | None = None
+    """The gateway's daemon for the protocol, if it does not run."""
     proxy: tuple[str, ...] = ()
     """Rules of the proxy's configuration."""
+    shown: tuple[Difference, ...] = ()
+    """What is wrong with the gateway's certificate for this client."""
+    choice: Choice | None = None
+    """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""
     """The newest TLS version in the client's ClientHello, and what the gateway takes."""
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -114,6 +124,7 @@ LAYER_OF: dict[str, Layer] = {
     "revoked": "revocation",
     "certificate-revoked": "revocation",
     "radius-no-answer": "radius-path",
+    "radius-unsigned": "radius-secret",
     "second-factor-denied": "factor",
     "second-factor-late": "factor",
     "typed-code": "factor",
@@ -184,6 +195,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "the RADIUS server cannot reach its domain controller",
         "start the domain controller, or see the way to it",
     ),
+    "radius-unsigned": (
+        (
+            "the RADIUS server's answers have no Message-Authenticator, and the gateway makes no "
+            "exception for it: it takes none of them (CVE-2024-3596)"
+        ),
+        "let the server sign all answers, or make an exception for it at the gateway",
+    ),
     "no-keys": ("the server accepted without keys for the tunnel", "let it send MS-MPPE keys"),
 }
 """Cause and remedy of a reason."""
@@ -192,6 +210,8 @@ WORDS: dict[str, tuple[str, str]] = {
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
     failed = _besides(_failed(attempt), attempt)
+    if attempt.choice and failed.layer in ("certificate", "revocation"):
+        failed = attempt.choice.added(failed)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
 
 
@@ -211,6 +231,9 @@ def _failed(attempt: Attempt) -> Finding:
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
+    if attempt.shown:
+        gateway = str(attempt.document.get("name", ""))
+        return server_certificate.finding(gateway, attempt.shown, *_said(attempt))
     if attempt.black_hole:
         return attempt.black_hole
     unheard = not attempt.record or any(way.dropped for way in attempt.followed)
@@ -330,6 +353,10 @@ def _no_answer(attempt: Attempt) -> Finding:
     said = f"the client: {attempt.message}"
     if silent := [port for port, listens in attempt.listens.items() if not listens]:
         cause = f"no program of the gateway listens on {', '.join(silent)}"
+        if attempt.engine:
+            cause = f"{attempt.engine.cause}: {cause}"
+            proof = (*attempt.engine.proof, said, *_ways(attempt))
+            return failure("gateway-down", cause, *proof, remedy=attempt.engine.remedy)
         return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
     cause = "the gateway was reached and did not answer the dial"
     return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)

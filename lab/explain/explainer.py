@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from lab.choices import spelling
 from lab.errors import UsageError
 from lab.explain import site, vnets
-from lab.explain.absent import absent, was_absent
+from lab.explain.absent import was_absent
 from lab.explain.dial import judge
 from lab.explain.goal import Goal
-from lab.explain.inside import explain_goal, no_tunnel, outside_of_all, without
+from lab.explain.inside import explain_goal, gone_gateway, no_tunnel, outside_of_all, without
 from lab.explain.look import Word, attempts
 from lab.explain.model import SITE, Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
@@ -145,13 +145,11 @@ class Explainer:
         if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
-        gateway = client.gateway.name
-        gone = await absent(gateway, self._world)
-        gone = gone or await was_absent(gateway, dialled.at, self._world)
+        gone = await gone_gateway(client, self._world)
+        gone = gone or await was_absent(client.gateway.name, dialled.at, self._world)
         if gone:
             chain = chain_of("dial", (), {}, gone, stamp())
-            words = f"{client.name} is not connected: {gone.cause}"
-            return Explanation(client.name, words, (chain,))
+            return Explanation(client.name, gone.cause, (chain,))
         known = self._words.setdefault((client.name, dialled.began), {})
         seen = await attempts(client, dialled, self._scene, known)
         chains = tuple(judge(one) for one in seen)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.checks import records
 from lab.clients.profile import read_profile
-from lab.explain import site, vnets
+from lab.explain import engines, site, user_routes, vnets
 from lab.explain.absent import FAULTS, absent, told
 from lab.explain.blame import blocked
 from lab.explain.dial import entry_of, walk
+from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.goal import Goal
 from lab.explain.look import ask, resolve, route
@@ -31,7 +32,7 @@ from lab.topology.planning.wiring import INTERNET
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
-    from lab.vpn_client import Connection
+    from lab.vpn_client import Connection, Dialled
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
@@ -67,6 +68,9 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         assert connection
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
+        if down := await engines.look(client.gateway, connection.protocol):
+            found = engines.half_a_tunnel(who, down, connection)
+            return found.cause, chain_of(way, INSIDE, {}, found, stamp())
     finding = await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
@@ -98,17 +102,11 @@ async def without(
 async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     """Why a client has no tunnel: what ended the last one, with its moment."""
     name, dialled = client.name, client.last_dial
-    again = f"p2slab connect {name}"
     routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
-    if dialled is None:
-        cause = f"{name} is not connected: it has not dialled since the lab was built"
-        return failure("client-policy", cause, routes, remedy=again)
-    if dialled.connection is None:
-        last = dialled.failures[-1] if dialled.failures else "no protocol"
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
-        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
-    if gone := await absent(client.gateway.name, world):
-        return replace(gone, cause=f"{name} is not connected: {gone.cause}")
+    if dialled is None or dialled.connection is None:
+        return _never_connected(name, dialled, routes)
+    if gone := await gone_gateway(client, world):
+        return gone
     return await _ended(client, dialled.connection, world)
 
 
@@ -120,6 +118,9 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
     begun = dialled.at if dialled else 0.0
     own = [deed for deed in world.past if deed.at >= begun and _concerns(deed, client)]
     said = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
+    broken = await engines.look(client.gateway, connection.protocol)
+    if broken and record:
+        return engines.no_tunnel(name, record["time"], broken, *said, routes)
     done = [*map(told, own)]
     document = await client.gateway.get()
     entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
@@ -145,6 +146,21 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
     return failure("client-policy", cause, *said, routes, remedy=f"p2slab connect {name}")
+
+
+def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding:
+    if dialled is None:
+        cause = f"{name} is not connected: it has not dialled since the lab was built"
+        return failure("client-policy", cause, routes, remedy=f"p2slab connect {name}")
+    last = dialled.failures[-1] if dialled.failures else "no protocol"
+    cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
+    return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+
+
+async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
+    """Of a client whose gateway is deleted, off or cut off."""
+    gone = await absent(client.gateway.name, world)
+    return replace(gone, cause=f"{client.name} is not connected: {gone.cause}") if gone else None
 
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
@@ -222,6 +238,8 @@ async def _reached(
         remedy = "connect the two networks"
         return failure("route", cause, f"{who}: ip route get: {taken}", remedy=remedy)
     found = await probed(world, goal, way, passed)
+    if found and found.layer in ("route", "way-back", "service"):
+        found = await _by_the_users_routes(scene, who, target, address) or found
     if found and found.layer == "route" and inside:
         found = await _below(who, target, connection, world) or found
     if found and found.layer in ("firewall", "route") and inside:
@@ -338,6 +356,8 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
+    if found := other_vnet(world.clients[who], address, taken, connection, world):
+        return found
     profile = read_profile(await world.clients[who].profile())
     has = ", ".join(profile.routes) or "none"
     covered = [one for one in profile.routes if ip_address(address) in ip_network(one)]
@@ -430,6 +450,20 @@ def _outer(who: str, connection: Connection | None, world: World) -> list[str]:
     if client is None or connection is None:
         return []
     return path_between(world.plan, who, client.gateway.name)[1:-1]
+
+
+async def _by_the_users_routes(scene: Scene, who: str, target: str, address: str) -> Finding | None:
+    """On the way there, or back."""
+    world = scene.world
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    own = connection.address if connection else world.addresses.get(who, "")
+    name = target or address
+    if not own:
+        return None
+    there = user_routes.Way(own, address, f"packets from {who} to {name}")
+    back = user_routes.Way(address, own, f"answers of {name} to {who}")
+    return await user_routes.astray(world, there, back)
 
 
 async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
+from lab.explain import engines, server_certificate
+from lab.explain.choice import choice_of
 from lab.explain.dial import LAYER_OF, Attempt, reason_of, undecided
 from lab.explain.follow import follow, path_between
 from lab.explain.hello import Hello, read_hello
@@ -61,7 +63,7 @@ async def attempts(
     """What is seen of each failure of a dial; `words`: what was found earlier about the same, and
     is found now."""
     world = scene.world
-    name, address = "", ""
+    name, address, profile = "", "", None
     with suppress(LabError):
         profile = read_profile(await client.profile())
         name = profile.server or profile.host("OpenVPN")
@@ -82,6 +84,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),
@@ -92,7 +95,12 @@ async def attempts(
             system=str(client.system),
             able=able(client, document),
         )
-        found.append(await _completed(attempt, client, dialled, scene, address))
+        whole = await _completed(attempt, client, dialled, scene, address)
+        if profile and whole.reason == "server-untrusted":
+            node = world.nodes[client.gateway.name]
+            shown = await server_certificate.look(node, profile, whole.protocol)
+            whole = replace(whole, shown=shown)
+        found.append(whole)
     return found
 
 
@@ -217,8 +225,14 @@ async def _network(
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
+    engine = await engines.look(client.gateway, attempt.protocol)
     large = None if any(way.dropped for way in ways) else await black_hole(path, address, world)
-    return {"followed": tuple(ways), "listens": listens, "black_hole": large}
+    return {
+        "followed": tuple(ways),
+        "listens": listens,
+        "engine": engine,
+        "black_hole": large,
+    }
 
 
 async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
@@ -267,7 +281,7 @@ async def _offered(attempt: Attempt, client: ClientComputer, source: str) -> Hel
     loop.add_reader(line, drain)
     try:
         with suppress(RefusedError):
-            await client.dial(attempt.protocol)  # type: ignore[arg-type]
+            await client.dial(attempt.protocol, to=client.gateway)  # type: ignore[arg-type]
             await client.hang_up()
     finally:
         client.last_dial = last

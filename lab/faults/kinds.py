@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway.arm.sku import SKUS
+from gateway.policy.protocols import PROTOCOLS
 from lab.errors import UsageError
 from lab.kernel import nft
 from lab.topology.planning.addressing import directory_name, radius_name
@@ -91,6 +92,20 @@ async def directory_down(world: World, step: Fault) -> Begun:
     name = one(world.directories, place, "domain controller")
     await world.directories[name].stop()
     return f"no Active Directory at {name}", world.directories[name].begin
+
+
+async def engine_down(world: World, step: Fault) -> Begun:
+    """A gateway's daemon of one protocol has ended and does not start again."""
+    name, protocol = one(world.gateways, step.at, "gateway"), step.engine
+    if protocol is None:
+        raise UsageError("engine-down needs a protocol", "engine: OpenVPN, or --engine OpenVPN")
+    gateway = world.gateways[name]
+    await gateway.hold(protocol)
+
+    async def end() -> None:
+        await gateway.release(protocol)
+
+    return f"{PROTOCOLS[protocol].daemon} of {name} does not run", end
 
 
 async def gateway_down(world: World, step: Fault) -> Begun:
@@ -194,6 +209,7 @@ KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "wrong-shared-secret": wrong_shared_secret,
     "one-server-dead": one_server_dead,
     "directory-down": directory_down,
+    "engine-down": engine_down,
     "gateway-down": gateway_down,
     "zone-down": zone_down,
 }

@@ -36,9 +36,12 @@ PacketSize = Annotated[int, Field(strict=True, ge=68, le=65535)]
 
 class Connects(_Step):
     """The client dials, in its operating system's order, and is connected; so is one whose tunnel
-    stands already, with a session at the gateway."""
+    stands already, with a session at the gateway. A tunnel to another gateway ends before."""
 
     connects: str
+    to: str | None = None
+    """The gateway, in place of the client's own; later steps of the client are about this one,
+    until it dials again."""
     over: VpnProtocol | None = None
     """The protocol of the tunnel; without `after`, only this protocol is dialled."""
     after: VpnProtocol | None = None
@@ -53,6 +56,8 @@ class Refused(_Step):
     gateway's or the RADIUS server's log, or what the client program found out itself."""
 
     refused: str
+    to: str | None = None
+    """The gateway, in place of the client's own."""
     over: VpnProtocol | None = None
     because: Reason | None = None
     says: Words | None = None
@@ -198,7 +203,8 @@ class HangUp(_Step):
 
 
 class Restart(_Step):
-    """The client computer restarts."""
+    """The client computer restarts; or the operator restarts a gateway (ARM's reset): all its
+    sessions end."""
 
     restart: str
 
@@ -251,6 +257,8 @@ class Fault(_Step):
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None
     """The delay of radius-slow, such as 5s."""
+    engine: VpnProtocol | None = None
+    """The protocol of engine-down; charon, of IkeV2, has the site-to-site tunnels, too."""
 
 
 class TimedFault(Fault):

@@ -17,16 +17,18 @@ from gateway.common.vocabulary import DeploymentModel
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
+from lab.topology.model.route_tables import RouteTable
 from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site, SiteConnection, VnetConnection
-from lab.topology.model.steps import Create, Step, TimedFault, Update
+from lab.topology.model.steps import Connects, Create, Refused, Step, TimedFault, Update
 from lab.topology.model.tls import CipherSuite, TlsVersion
 from lab.topology.model.values import (
     Address,
     Allow,
     CommonName,
     Days,
+    DnsName,
     Duration,
     Dword,
     Loss,
@@ -54,6 +56,8 @@ class Host(Computer):
     """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
     """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
+    forwards: bool = False
+    """Whether it forwards packets that are not for it, as a VirtualAppliance must."""
     radius: RadiusService | None = None
     """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
@@ -74,6 +78,8 @@ class Vnet(_Model):
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
     networkSecurityGroups: dict[Name, NetworkSecurityGroup] = {}
     """Subnet names to their network security groups."""
+    routeTables: dict[Name, RouteTable] = {}
+    """Subnet names to their route tables."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
     dhcpOptions: DhcpOptions = DhcpOptions()
@@ -83,6 +89,20 @@ def _document_or_properties(rule: dict[str, Any]) -> None:
     """Loading puts the file's content into `properties` (lab/topology/reading/azure.py)."""
     rule["required"].remove("properties")
     rule["anyOf"] = [{"required": ["properties"]}, {"required": ["document"]}]
+
+
+class GatewayCertificate(_Model):
+    """The certificate with which a gateway shows itself, where that is not the right one."""
+
+    name: Annotated[DnsName, Field(max_length=64)] | None = None
+    """The only name in it; left out, the gateway's."""
+    validFrom: Days = -1
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
+    validTo: Days = 365
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
+    issuer: str | None = None
+    """The authority that issued it: a key of `pki`; left out, the public one, whose root is in the
+    profile."""
 
 
 class Gateway(_Model):
@@ -97,6 +117,8 @@ class Gateway(_Model):
     benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
     0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
+    serverCertificate: GatewayCertificate = GatewayCertificate()
+    """Its own certificate, such as {validTo: -1d}; left out, the one that clients expect."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
     whole resource, as GET, az, Azure PowerShell and the SDKs write it."""
@@ -176,6 +198,21 @@ class ClientCertificate(_Certificate):
     """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
 
 
+class OtherCertificate(_Model):
+    """A certificate on a client's computer that is not the one it shows."""
+
+    issuer: str
+    """The authority that issues it: a key of `pki`."""
+    subject: CommonName | None = None
+    """Its common name; left out, the client's name."""
+    validFrom: Days = -1
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
+    validTo: Days = 365
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
+    clientAuth: bool = True
+    """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
+
+
 class Tls(_Model):
     """Limits of a client computer's TLS, for old computers."""
 
@@ -210,6 +247,8 @@ class Client(_Model):
     """The gateway it dials; optional when there is only one."""
     certificate: ClientCertificate | None = None
     """Its user's certificate, such as {issuer: contoso-root}."""
+    otherCertificates: tuple[OtherCertificate, ...] = ()
+    """Certificates that are on the computer, too, and that its programs did not choose."""
     user: SignIn | None = None
     """The user name for a gateway with RADIUS: alice, DOMAIN\\alice or alice@domain. The password
     is the one in the RADIUS server or the directory."""
@@ -300,3 +339,14 @@ class Topology(_Model):
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""
         return client.gateway or next(iter(self.gateways))
+
+    def dialled_by(self, name: str) -> tuple[str, ...]:
+        """The names of all gateways that a client dials, its own first."""
+        others = (
+            step.to
+            for step in self.expect
+            if (isinstance(step, Connects) and step.connects == name)
+            or (isinstance(step, Refused) and step.refused == name)
+        )
+        own = self.gateway_of(self.clients[name])
+        return tuple(dict.fromkeys((own, *(other for other in others if other))))

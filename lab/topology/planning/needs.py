@@ -9,15 +9,17 @@ if TYPE_CHECKING:
 
     from gateway.arm.resource import VpnClientConfiguration
     from gateway.common.vocabulary import AuthenticationType, VpnProtocol
-    from lab.topology.model.topology import Client, Topology
+    from lab.topology.model.topology import Topology
     from lab.topology.planning.plan import Need
 
 
-def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
-    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or later."""
+def needs_of(topology: Topology, name: str) -> tuple[Need, ...]:
+    """PPP, if the client may dial SSTP by sstpc at a gateway that offers it, now or later."""
+    client = topology.clients[name]
     if client.sstpClient != "sstpc" or "SSTP" not in client.dials:
         return ()
-    return ("ppp",) if may_offer(topology, topology.gateway_of(client), "SSTP") else ()
+    offered = any(may_offer(topology, one, "SSTP") for one in topology.dialled_by(name))
+    return ("ppp",) if offered else ()
 
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:

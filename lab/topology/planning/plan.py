@@ -80,6 +80,28 @@ class Route:
 
 
 @dataclass(frozen=True)
+class TableRoute:
+    """A route of a table that is not the main one."""
+
+    destination: str
+    kind: Literal["via", "blackhole", "throw"]
+    """`throw`: the main table decides."""
+    via: str = ""
+    name: str = ""
+    """In the topology; empty: it is Azure's own."""
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """The routes for what comes from a subnet."""
+
+    subnet: str
+    interface: str
+    """Where that arrives."""
+    routes: tuple[TableRoute, ...]
+
+
+@dataclass(frozen=True)
 class Line:
     """How a node sends through one of its links or bridges."""
 
@@ -99,6 +121,7 @@ class NodePlan:
     loopback: tuple[str, ...] = ()
     """Further addresses on `lo`."""
     routes: tuple[Route, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
     forwarding: bool = False
     nftables: str | None = None
     lines: tuple[Line, ...] = ()
@@ -186,10 +209,14 @@ class ClientPlan:
     protocols: tuple[VpnProtocol, ...]
     """What its user tries, in order; dialling leaves out what the system or the profile lacks."""
     certificate: str | None = None
+    others: tuple[str, ...] = ()
+    """Certificates that are on the computer, too."""
     user: str | None = None
     """The name with which its user signs in; None: by certificate."""
     password: SecretStr | None = field(default=None, repr=False)
     radius_root: str | None = None
+    radius_at: tuple[str, ...] = ()
+    """The gateways whose RADIUS servers judge its certificate."""
     """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
     proxy: tuple[str, int] | None = None
     sstp_client: Literal["sstpc", "python"] = "sstpc"

@@ -23,6 +23,7 @@ from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
+from lab.topology.planning.route_tables import route_tables
 from lab.topology.planning.security_groups import group_rules, virtual_network
 from lab.topology.planning.site_wiring import Sites
 from lab.topology.planning.specs import ProxySpec
@@ -129,12 +130,18 @@ class Network:
             if spec.vnet == name
             for prefix in pool(self.topology, gateway)
         )
+        routes = (*routes, *self.sites.routes_of_vnet(name))
+        system = [*map(str, vnet.addressSpace), *(route.destination for route in routes)]
+        gateways = (own for own, spec in self.topology.gateways.items() if spec.vnet == name)
+        gateway = next(map(self.addresses.private.__getitem__, gateways), None)
+        tables = route_tables(vnet, [bridge.name for bridge in bridges], system, gateway)
         return NodePlan(
             name,
             "vnet",
             bridges=bridges,
             loopback=(alone(AZURE_DNS),),
-            routes=(*routes, *self.sites.routes_of_vnet(name)),
+            routes=routes,
+            route_tables=tuple(tables),
             forwarding=True,
             nameservers=(str(AZURE_DNS),),
             hosts=hosts_file(self.host_names[name], AZURE_DNS),
@@ -160,6 +167,7 @@ class Network:
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
             hosts=hosts_file(self.host_names[name], address),
+            forwarding=host.forwards,
             nftables=self._rules(vnet, host),
             services=(
                 *host_services(name, host, dns),
@@ -228,7 +236,7 @@ class Network:
             routes=(Route("default", str(lan.network_address + 1), DHCP_METRIC),),
             nameservers=(str(nameserver),),
             hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
-            needs=needs_of(self.topology, client),
+            needs=needs_of(self.topology, name),
         )
 
     # ------------------------------------------------------------------------------- links

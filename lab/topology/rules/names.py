@@ -8,7 +8,7 @@ from lab.choices import did_you_mean
 from lab.topology.model.sites import Site
 from lab.topology.model.topology import GATEWAY_SUBNET, Topology
 from lab.topology.planning.addressing import directory_name, link_name, proxy_name, radius_name
-from lab.topology.planning.pki import PUBLIC_ROOT, server_name
+from lab.topology.planning.pki import PUBLIC_ROOT, other_name, server_name
 from lab.topology.planning.radius_servers import RADIUS_ROOT, radius_nodes
 from lab.topology.planning.wiring import INTERNET
 from lab.topology.reading.problems import Path, Problem
@@ -52,8 +52,10 @@ def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> 
             used.add(node.certificate, f"the certificate of {node.node}")
     for name in topology.clients:
         yield from used.refusal(("clients", name), name)
-    for name in topology.clients:
+    for name, client in topology.clients.items():
         used.add(name, "the certificate of that client")
+        for index, _ in enumerate(client.otherCertificates, 1):
+            used.add(other_name(name, index), f"another certificate of {name}")
     for name in topology.pki:
         yield from used.refusal(("pki", name), name)
         used.add(name, "another authority")
