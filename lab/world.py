@@ -138,6 +138,11 @@ class ClientComputer(Protocol):
 
     last_dial: Dialled | None
     """Its last dial that has ended, if any."""
+    package: bytes
+    """The VPN client package (zip) with which it dialled last, or which its user took since; empty:
+    it has none."""
+    package_at: float
+    """When the gateway made it: seconds since the epoch."""
 
     @property
     def proxy(self) -> tuple[str, int] | None:
@@ -145,6 +150,9 @@ class ClientComputer(Protocol):
 
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
+
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.

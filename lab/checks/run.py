@@ -58,6 +58,7 @@ WORK: dict[type[Step], Work] = {
     model.HangUp: actions.hang_up,
     model.Restart: actions.restart,
     model.InstallUpdates: actions.install_updates,
+    model.TakeProfile: actions.take_profile,
     model.Update: actions.update,
     model.Delete: actions.delete,
     model.Create: actions.create,

@@ -19,7 +19,7 @@ from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
-from lab.clients.profile import Profile, read_profile
+from lab.clients.profile import Profile, read_profile, with_server
 from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
@@ -81,13 +81,16 @@ class Computer:
         self.dialled_until = -math.inf
         self.system = plan.system
         self.last_dial: Dialled | None = None
+        self.package = b""
+        self.package_at = 0.0
+        self._keeps = False
+        """Whether it dials with `package` until its user takes another."""
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
         self._origin = Origin(address, access, gateway_address, via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
-        self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
@@ -95,6 +98,16 @@ class Computer:
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
         return await self.gateway.profile(self._wanted())
+
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
+        await self._take()
+        self._keeps = True
+
+    async def _take(self) -> None:
+        package, self.package_at = await self.profile(), time.time()
+        server = self._plan.server
+        self.package = with_server(package, server) if server else package
 
     async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
         """Connect, trying the protocols in order; the connection and the failures before it.
@@ -176,17 +189,18 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; after the gateway was deleted, the last one that the user
-        got."""
+        """The profile that the user keeps, or the gateway's of now; after the gateway was deleted,
+        the last one that the user got."""
         try:
-            self._profile = read_profile(await self.profile())
+            if not self._keeps:
+                await self._take()
         except GatewayRefusedError as error:
             if error.azure != NotFoundError.code:
                 raise
-            if self._profile is None:
+            if not self.package:
                 message = f"there is no gateway {self.gateway.name}, and no profile of it"
                 raise RefusedError(first, "no-answer", message, 0.0) from None
-        return self._profile
+        return read_profile(self.package)
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""

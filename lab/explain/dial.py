@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.explain import held
 from lab.explain.follow import Followed
+from lab.explain.held import Held
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
 from lab.world import Deed
 from radius.reasons import Refusal
@@ -68,6 +70,8 @@ class Attempt:
     taken: tuple[str, ...] = ()
     """Addresses of the pool that sessions have, with their users."""
     deeds: tuple[Deed, ...] = ()
+    held: Held | None = None
+    """The profile with which it dialled; None: it had none, or the gateway has none now."""
 
 
 LAYER_OF: dict[str, Layer] = {
@@ -169,7 +173,7 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
-    failed = _besides(_failed(attempt), attempt)
+    failed = _besides(_of_the_profile(attempt) or _failed(attempt), attempt)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
 
 
@@ -182,6 +186,16 @@ def _besides(failed: Finding, attempt: Attempt) -> Finding:
     cause = f"{failed.cause}; and besides, the client's certificate is revoked: {listed}"
     seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
     return replace(failed, cause=cause, proof=(*failed.proof, seen))
+
+
+def _of_the_profile(attempt: Attempt) -> Finding | None:
+    """The client's profile is not the gateway's of now, and that is why."""
+    if attempt.held is None:
+        return None
+    reason = reason_of(attempt)
+    layer = LAYER_OF.get(reason, "radius-verdict")
+    said = (*_relevant(attempt), *_ways(attempt), f"the client: {attempt.message}")
+    return held.refusal(attempt.held, attempt.protocol, reason, layer, said)
 
 
 def _failed(attempt: Attempt) -> Finding:

@@ -9,11 +9,18 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
-from lab.clients.profile import read_profile
-from lab.explain import site
+from lab.explain import held, site
 from lab.explain.dial import blocked, entry_of, lost, walk
 from lab.explain.follow import Followed, follow, path_between
-from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
+from lab.explain.look import (
+    ask,
+    held_by,
+    inside_path,
+    resolve,
+    route,
+    site_of,
+    to_address,
+)
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
 from lab.explain.ports import listening, takes
 
@@ -210,15 +217,16 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
-    profile = read_profile(await world.clients[who].profile())
-    has = ", ".join(profile.routes) or "none"
-    covered = any(ip_address(address) in ip_network(prefix) for prefix in profile.routes)
+    own = await held_by(world.clients[who])
+    has = (", ".join(own.profile.routes) if own else "") or "none"
     proof = (
         f"ip route get {address}: {taken}",
         f"the tunnel: {connection.address} on {connection.interface}",
-        f"routes of the gateway's profile now: {has}",
+        f"routes of the client's profile: {has}",
     )
-    if covered:
+    if own and (stale := held.route(own, address, proof)):
+        return stale
+    if own and held.covers(own.profile, address):
         cause = (
             f"packets to {address} leave outside the tunnel, though the profile's routes have it: "
             "a route of the client's own comes first"

@@ -16,8 +16,9 @@ from lab.errors import LabError
 from lab.explain import site
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
+from lab.explain.held import Held
 from lab.explain.hello import Hello, read_hello
-from lab.explain.model import Finding
+from lab.explain.model import Finding, stamp
 from lab.explain.ports import listening, takes
 from lab.roles.proxy import CONFIGURATION
 from lab.vpn_client import NotDialledError, RefusedError
@@ -60,9 +61,9 @@ async def attempts(
     is found now."""
     world = scene.world
     name, address = "", ""
-    with suppress(LabError):
-        profile = read_profile(await client.profile())
-        name = profile.server or profile.host("OpenVPN")
+    profile = await held_by(client)
+    if profile:
+        name = profile.profile.server or profile.profile.host("OpenVPN")
     resolved, servers = await resolve(client.node, name)
     address = resolved[0] if resolved else world.addresses[client.gateway.name]
     document = await client.gateway.get()
@@ -87,9 +88,20 @@ async def attempts(
             told=word.told,
             document=document,
             deeds=tuple(world.past),
+            held=profile,
         )
         found.append(await _completed(attempt, client, dialled, scene, address))
     return found
+
+
+async def held_by(client: ClientComputer) -> Held | None:
+    """The profile with which a client dialled and the gateway's of now; None if either has none."""
+    if not client.package:
+        return None
+    with suppress(LabError):
+        profile, now = read_profile(client.package), read_profile(await client.profile())
+        return Held(stamp(client.package_at), profile, now)
+    return None
 
 
 async def word_of(

@@ -210,6 +210,14 @@ class InstallUpdates(_Step):
     installUpdates: str
 
 
+class TakeProfile(_Step):
+    """The user of the client takes a profile from the gateway and keeps it: later dials use this
+    one, whatever the operator changes, until the user takes another. Without this step each dial
+    takes a new one."""
+
+    takeProfile: str
+
+
 class Update(_Step):
     """The operator changes the gateway: `properties` is merged into its document (RFC 7396)."""
 
@@ -293,8 +301,8 @@ CHECKS: tuple[type[_Step], ...] = (
     Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Delete, Create, Fault,
-    EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, TakeProfile, Update, Delete,
+    Create, Fault, EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -328,6 +336,7 @@ Step = Annotated[
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
     | Annotated[InstallUpdates, Tag("installUpdates")]
+    | Annotated[TakeProfile, Tag("takeProfile")]
     | Annotated[Update, Tag("update")]
     | Annotated[Delete, Tag("delete")]
     | Annotated[Create, Tag("create")]

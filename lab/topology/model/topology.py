@@ -35,6 +35,7 @@ from lab.topology.model.values import (
     Port,
     Prefix,
     SignIn,
+    Target,
     Version,
 )
 from lab.topology.model.vocabulary import VpnProtocol
@@ -187,6 +188,13 @@ class Tls(_Model):
     [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, its library's default."""
 
 
+class ProfileEdits(_Model):
+    """What somebody has changed in a client's VPN client configuration by hand."""
+
+    server: Target
+    """The server to dial, in place of the gateway's name: an address or a DNS name."""
+
+
 class Client(_Model):
     """A client computer and its user."""
 
@@ -221,6 +229,8 @@ class Client(_Model):
     sstpClient: SstpClient = "sstpc"
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
+    profile: ProfileEdits | None = None
+    """What is otherwise in its profile than the gateway wrote, such as {server: vpn.contoso.com}."""
     tls: Tls | None = None
     """Further limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
     {maximum: "1.1"}."""

@@ -196,6 +196,8 @@ class ClientPlan:
     tls: TlsLimits | None = None
     ike: IkeOffer | None = None
     """What it proposes in place of its operating system and the profile."""
+    server: str | None = None
+    """What its profile names in place of the gateway."""
 
 
 @dataclass(frozen=True)

@@ -181,4 +181,5 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, ciphers=client.tls.ciphers) if client.tls else None,
         ike=client.ike,
+        server=client.profile.server if client.profile else None,
     )
