@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lab.explain import held
+from lab.explain import access, held
 from lab.explain.follow import Followed
 from lab.explain.held import Held
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
@@ -72,6 +72,10 @@ class Attempt:
     deeds: tuple[Deed, ...] = ()
     held: Held | None = None
     """The profile with which it dialled; None: it had none, or the gateway has none now."""
+    public: tuple[str, ...] = ()
+    """The Internet's addresses of the gateway's name, where the client asked for it itself."""
+    portal: access.Portal | None = None
+    """A captive portal at which its user has not signed in."""
 
 
 LAYER_OF: dict[str, Layer] = {
@@ -173,7 +177,8 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
-    failed = _besides(_of_the_profile(attempt) or _failed(attempt), attempt)
+    found = _of_the_profile(attempt) or _of_the_network(attempt) or _failed(attempt)
+    failed = _besides(found, attempt)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
 
 
@@ -196,6 +201,17 @@ def _of_the_profile(attempt: Attempt) -> Finding | None:
     layer = LAYER_OF.get(reason, "radius-verdict")
     said = (*_relevant(attempt), *_ways(attempt), f"the client: {attempt.message}")
     return held.refusal(attempt.held, attempt.protocol, reason, layer, said)
+
+
+def _of_the_network(attempt: Attempt) -> Finding | None:
+    """The access network leads the client elsewhere; whom the gateway heard was not led away."""
+    if attempt.record:
+        return None
+    said = attempt.message
+    found = access.other_address(
+        attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
+    )
+    return found or (access.not_signed_in(attempt.portal, said) if attempt.portal else None)
 
 
 def _failed(attempt: Attempt) -> Finding:
@@ -309,13 +325,20 @@ def _no_answer(attempt: Attempt) -> Finding:
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
     dropped = [one for one in attempt.followed if one.dropped]
-    why = f"; {blocked(dropped[0]).cause}" if dropped else ""
+    why, remedy = "", "let DNS (UDP 53) out, or see the name server"
+    if dropped:
+        why = f"; {blocked(dropped[0]).cause}"
+    elif any(one.answers for one in attempt.followed) and attempt.public:
+        why = f", which answers that it has none, though it is {', '.join(attempt.public)}"
+        remedy = "see why this name server refuses the name, or ask another one"
+    known = (f"the Internet's DNS: {attempt.name} is {', '.join(attempt.public)}",)
     return failure(
         "name",
         f"the gateway's name {attempt.name} is not resolved by nameserver {servers}{why}",
         *_ways(attempt),
+        *(known if attempt.public else ()),
         f"the client: {attempt.message}",
-        remedy="let DNS (UDP 53) out, or see the name server",
+        remedy=remedy,
     )
 
 
@@ -328,9 +351,11 @@ def blocked(followed: Followed) -> Finding:
     assert followed.dropped
     node, chain, rule = followed.dropped
     service = followed.what.partition(" ")[0]
+    told = f" and answered: {', '.join(followed.answers)}" if followed.answers else ""
+    verb = "rejected" if followed.answers else "dropped"
     return failure(
         "firewall",
-        f"{followed.what} is dropped by the firewall of {node}",
+        f"{followed.what} is {verb} by the firewall of {node}{told}",
         f"{node}, {chain}: {rule}",
         f"{followed.what}: {followed.trail}",
         remedy=f"let {service} through at {node}",

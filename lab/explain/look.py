@@ -14,6 +14,7 @@ from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
 from lab.explain import site
+from lab.explain.access import look_for_portal
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.held import Held
@@ -21,6 +22,7 @@ from lab.explain.hello import Hello, read_hello
 from lab.explain.model import Finding, stamp
 from lab.explain.ports import listening, takes
 from lab.roles.proxy import CONFIGURATION
+from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
 from radius.reasons import Refusal, bare, telling
 
@@ -65,8 +67,10 @@ async def attempts(
     if profile:
         name = profile.profile.server or profile.profile.host("OpenVPN")
     resolved, servers = await resolve(client.node, name)
+    public, _ = await resolve(world.nodes[INTERNET], name)
     address = resolved[0] if resolved else world.addresses[client.gateway.name]
     document = await client.gateway.get()
+    portal = await look_for_portal(client, world, address)
     found = []
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
@@ -89,6 +93,8 @@ async def attempts(
             document=document,
             deeds=tuple(world.past),
             held=profile,
+            public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
+            portal=portal,
         )
         found.append(await _completed(attempt, client, dialled, scene, address))
     return found

@@ -89,7 +89,7 @@ class Machine:
             "name": self._plan.host_name,
             "host": HOST,
             "modules": MODULES,
-            "sysctls": kind,
+            "sysctls": kind | dict(self._plan.sysctls),
             "network": inside(self._plan, self._ends),
             "agent": agent_line(self._ends),
             "path": [entry for entry in sys.path if entry],

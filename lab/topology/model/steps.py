@@ -210,6 +210,13 @@ class InstallUpdates(_Step):
     installUpdates: str
 
 
+class SignIn(_Step):
+    """The user of the client signs in at the captive portal of the access network, which answers
+    any HTTP request with the way to its page."""
+
+    signIn: str
+
+
 class TakeProfile(_Step):
     """The user of the client takes a profile from the gateway and keeps it: later dials use this
     one, whatever the operator changes, until the user takes another. Without this step each dial
@@ -301,8 +308,8 @@ CHECKS: tuple[type[_Step], ...] = (
     Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, TakeProfile, Update, Delete,
-    Create, Fault, EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, SignIn, TakeProfile, Update,
+    Delete, Create, Fault, EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -336,6 +343,7 @@ Step = Annotated[
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
     | Annotated[InstallUpdates, Tag("installUpdates")]
+    | Annotated[SignIn, Tag("signIn")]
     | Annotated[TakeProfile, Tag("takeProfile")]
     | Annotated[Update, Tag("update")]
     | Annotated[Delete, Tag("delete")]

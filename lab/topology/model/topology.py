@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
 from gateway.common.vocabulary import DeploymentModel
+from lab.topology.model.access_services import AccessDns
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
@@ -36,7 +37,9 @@ from lab.topology.model.values import (
     Prefix,
     SignIn,
     Target,
+    Traffic,
     Version,
+    WholeSeconds,
 )
 from lab.topology.model.vocabulary import VpnProtocol
 
@@ -126,6 +129,21 @@ class Access(_Model):
     allow: tuple[Allow, ...] | None = None
     """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
     (with a proxy: only the proxy)."""
+    deny: tuple[Traffic, ...] = ()
+    """What its firewall drops on the way out, by service, by address or by both, such as
+    [udp/500, 203.0.113.2, tcp/443 to 203.0.113.0/24]; before `allow`."""
+    reject: tuple[Traffic, ...] = ()
+    """As `deny`, and its firewall says so: TCP gets a reset, the rest an ICMP error; before
+    `deny`."""
+    udpTimeout: WholeSeconds | None = None
+    """After how many seconds of silence its router forgets a UDP connection, such as 30s; left
+    out, as its kernel does, 30 s, and 120 s once both ends have sent."""
+    dns: AccessDns | None = None
+    """A DNS server of its own, such as {answers: {contoso-gw: 198.51.100.77}}; left out, its
+    computers ask the Internet's (with a proxy: the proxy)."""
+    portal: bool = False
+    """A captive portal: until a computer's user signs in (`signIn`), its router answers HTTP and
+    HTTPS itself, whoever was called, and lets out nothing else but DNS."""
     rate: Mbps | None = None
     """Mbit/s of its line, each way; left out, what the machine can do."""
     latency: Annotated[Duration, Field(le=10)] | None = None

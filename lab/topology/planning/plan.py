@@ -107,6 +107,8 @@ class NodePlan:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""
     services: tuple[ServiceSpec, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """Names below /proc/sys/net, and values: besides those of every computer."""
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
     alias: str = ""

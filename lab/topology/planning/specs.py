@@ -38,6 +38,8 @@ class DnsSpec:
     """Name to addresses."""
     forward: tuple[str, ...] = ()
     """Servers that know the other names; none: it says that there are none."""
+    refused: tuple[str, ...] = ()
+    """Names that it says do not exist, whoever knows them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,17 @@ class ProxySpec:
     role: ClassVar[str] = "proxy"
     port: int
     allow: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PortalSpec:
+    """A captive portal."""
+
+    role: ClassVar[str] = "portal"
+    address: str
+    """Its own, in the LAN of its access network."""
+    certificate: str
+    """Of the plan's certificates, the one with which it answers HTTPS."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,7 @@ ServiceSpec = (
     | EchoSpec
     | Iperf3Spec
     | ProxySpec
+    | PortalSpec
     | VpnDeviceSpec
     | RadiusSpec
     | DirectorySpec

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.model.values import IpAddress
+from lab.topology.planning.access_services import nameserver_of, services_of
 from lab.topology.planning.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
 from lab.topology.planning.builders import (
     alone,
@@ -18,7 +19,7 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.firewall import host_rules, router_rules
+from lab.topology.planning.firewall import host_rules, router_rules, router_sysctls
 from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
@@ -190,17 +191,20 @@ class Network:
 
     def _access(self, name: str, access: Access) -> NodePlan:
         lan = self.addresses.lans[name]
+        router = lan.network_address + 1
         return NodePlan(
             name,
             "access",
-            bridges=(Bridge("lan", (with_length(lan.network_address + 1, lan),)),),
+            bridges=(Bridge("lan", (with_length(router, lan),)),),
             routes=(default_route(self.addresses.public[name]),),
             forwarding=True,
             nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
             lines=lines_of(access),
             shapers=shapers_of(access),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(self.host_names[name], lan.network_address + 1),
+            hosts=hosts_file(self.host_names[name], router),
+            services=tuple(services_of(name, access, router, self.identities)),
+            sysctls=router_sysctls(access),
         )
 
     def _proxy(self, name: str, access: Access) -> NodePlan:
@@ -221,7 +225,7 @@ class Network:
 
     def _client(self, name: str, client: Client) -> NodePlan:
         lan = self.addresses.lans[client.behind]
-        nameserver = self.addresses.private.get(proxy_name(client.behind), PUBLIC_DNS)
+        nameserver = nameserver_of(self.topology, client.behind, self.addresses)
         return NodePlan(
             name,
             "client",
