@@ -283,7 +283,12 @@ class Computer:
             ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
-                self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
+                self.node,
+                profile,
+                _no_password(protocol, user),
+                self._plan.proxy,
+                self._plan.tls,
+                self._proxy_user(),
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
@@ -335,6 +340,11 @@ class Computer:
             password = secrets.token_urlsafe(12)
             self._user = await open_p12(self.node, self._credential.p12(password), password)
         return self._user
+
+    def _proxy_user(self) -> UserPassword | None:
+        """As whom it uses the proxy."""
+        name, password = self._plan.proxy_user, self._plan.proxy_password
+        return UserPassword(name, password.get_secret_value()) if name and password else None
 
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lab.explain import access, held
+from lab.explain import access, held, proxy
 from lab.explain.follow import Followed
 from lab.explain.held import Held
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
@@ -60,8 +60,8 @@ class Attempt:
     """The RADIUS server's word."""
     listens: Mapping[str, bool] = field(default_factory=dict)
     """The gateway's ports that the protocol needs, and whether a program has them."""
-    proxy: tuple[str, ...] = ()
-    """Rules of the proxy's configuration."""
+    proxy: proxy.ProxySeen | None = None
+    """The proxy, where that refused."""
     hello: str = ""
     """The newest TLS version in the client's ClientHello, and what the gateway takes."""
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -229,7 +229,7 @@ def _failed(attempt: Attempt) -> Finding:
         "radius-path": _silent,
         "pool": _pool,
     }
-    if layer in special:
+    if layer in special and (layer != "proxy" or attempt.proxy):
         return special[layer](attempt)
     return _by_words(attempt, layer, reason)
 
@@ -384,14 +384,8 @@ def walk(followed: Followed) -> str:
 
 
 def _proxy(attempt: Attempt) -> Finding:
-    return failure(
-        "proxy",
-        "the proxy refuses to connect to the gateway's port 443",
-        f"the client: {attempt.message}",
-        *attempt.proxy,
-        remedy="let the proxy CONNECT to port 443",
-        at=stamp(attempt.at),
-    )
+    assert attempt.proxy
+    return proxy.judge(attempt.proxy, attempt.protocol, attempt.message, attempt.at)
 
 
 def _tls(attempt: Attempt) -> Finding:

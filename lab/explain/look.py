@@ -21,7 +21,7 @@ from lab.explain.held import Held
 from lab.explain.hello import Hello, read_hello
 from lab.explain.model import Finding, stamp
 from lab.explain.ports import listening, takes
-from lab.roles.proxy import CONFIGURATION
+from lab.explain.proxy import look_at_proxy
 from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
 from radius.reasons import Refusal, bare, telling
@@ -152,7 +152,7 @@ async def _completed(
     if layer == "firewall":
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
-        more["proxy"] = await _proxy_rules(client, world)
+        more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
         more["hello"] = await _hello(attempt, client, address)
     elif layer == "pool":
@@ -222,15 +222,6 @@ def to_address(world: World, first: str, address: str) -> list[str]:
             return path_between(world.plan, first, node.name)
     owners = [name for name, own in world.addresses.items() if own == address]
     return path_between(world.plan, first, owners[0]) if owners else [first]
-
-
-async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
-    """The running proxy's rules."""
-    assert client.proxy
-    path = to_address(world, client.name, client.proxy[0])
-    text = (await world.nodes[path[-1]].read(CONFIGURATION)).decode()
-    rules = [line for line in text.splitlines() if line.startswith(("acl tunnels", "http_access"))]
-    return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
 
 
 async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:

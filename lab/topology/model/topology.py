@@ -28,6 +28,7 @@ from lab.topology.model.values import (
     Allow,
     CommonName,
     Days,
+    DnsName,
     Duration,
     Dword,
     Loss,
@@ -35,6 +36,7 @@ from lab.topology.model.values import (
     Name,
     Port,
     Prefix,
+    ProxyUser,
     SignIn,
     Target,
     Traffic,
@@ -117,6 +119,11 @@ class Proxy(_Model):
     """The port that it listens on."""
     allow: tuple[Port, ...] = (443,)
     """The ports that it connects to (HTTP CONNECT)."""
+    users: dict[ProxyUser, Password] = {}
+    """Who may use it, and their passwords, in quotes; left out, everybody may."""
+    denyHosts: tuple[DnsName, ...] = ()
+    """Names to which it does not connect, such as [contoso-gw]: the name of a gateway in this file
+    stands for the name that the gateway's clients dial."""
 
 
 class Access(_Model):
@@ -206,6 +213,15 @@ class Tls(_Model):
     [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, its library's default."""
 
 
+class ProxySignIn(_Model):
+    """As whom a client uses the proxy of its access network."""
+
+    user: ProxyUser
+    """The user name."""
+    password: Password
+    """The password, in quotes."""
+
+
 class ProfileEdits(_Model):
     """What somebody has changed in a client's VPN client configuration by hand."""
 
@@ -247,6 +263,9 @@ class Client(_Model):
     sstpClient: SstpClient = "sstpc"
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
+    proxy: ProxySignIn | None = None
+    """What it says to a proxy with users, such as {user: alice, password: "..."}. Only OpenVPN can:
+    SSTP clients know no such thing."""
     profile: ProfileEdits | None = None
     """What is otherwise in its profile than the gateway wrote, such as {server: vpn.contoso.com}."""
     tls: Tls | None = None

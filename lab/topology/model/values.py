@@ -203,6 +203,19 @@ def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
     return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
 
 
+_PROXY_USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+
+
+def parse_proxy_user(value: Any) -> str:
+    """A user of an HTTP proxy; squid's list of users has a colon after each name."""
+    text = _text(value, "alice")
+    if not _PROXY_USER.fullmatch(text):
+        raise ValueError(
+            f"{text!r} cannot be a user of a proxy: letters, digits, '_', '.', '@' and '-' alone"
+        )
+    return text
+
+
 _MAXIMUM_USER_NAME = 253
 """Bytes: RADIUS's User-Name (RFC 2865, section 5.1)."""
 
@@ -311,6 +324,9 @@ SignIn = Annotated[
         parse_sign_in,
         pattern=rf"^([^\\]+\\)?[^\\]{{1,{_MAXIMUM_USER_NAME}}}$",
     ),
+]
+ProxyUser = Annotated[
+    str, *_kind(parse_proxy_user, pattern=f"^{_PROXY_USER.pattern}$", examples=["alice"])
 ]
 CommonName = Annotated[
     str,

@@ -194,6 +194,9 @@ class ClientPlan:
     radius_root: str | None = None
     """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
     proxy: tuple[str, int] | None = None
+    proxy_user: str | None = None
+    """As whom it uses the proxy."""
+    proxy_password: SecretStr | None = field(default=None, repr=False)
     sstp_client: Literal["sstpc", "python"] = "sstpc"
     tls: TlsLimits | None = None
     ike: IkeOffer | None = None

@@ -178,6 +178,8 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         password=password_of(topology, client),
         radius_root=root_for_profiles(topology, client),
         proxy=(at, proxy.port) if proxy else None,
+        proxy_user=client.proxy.user if client.proxy else None,
+        proxy_password=client.proxy.password if client.proxy else None,
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, ciphers=client.tls.ciphers) if client.tls else None,
         ike=client.ike,

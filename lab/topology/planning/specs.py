@@ -78,6 +78,10 @@ class ProxySpec:
     role: ClassVar[str] = "proxy"
     port: int
     allow: tuple[int, ...]
+    denied: tuple[str, ...] = ()
+    """Names to which it does not connect."""
+    users: Mapping[str, SecretStr] = field(default_factory=dict, repr=False, metadata=SECRET)
+    """Name to password; none: it asks nobody."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.model.values import IpAddress
-from lab.topology.planning.access_services import nameserver_of, services_of
+from lab.topology.planning.access_services import (
+    nameserver_of,
+    proxy_service,
+    services_of,
+)
 from lab.topology.planning.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
 from lab.topology.planning.builders import (
     alone,
@@ -26,7 +30,6 @@ from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
 from lab.topology.planning.security_groups import group_rules, virtual_network
 from lab.topology.planning.site_wiring import Sites
-from lab.topology.planning.specs import ProxySpec
 
 if TYPE_CHECKING:
     from lab.topology.model.topology import Access, Client, Gateway, Host, Topology, Vnet
@@ -219,7 +222,7 @@ class Network:
             # Behind a firewall that lets out nothing else, somebody must answer DNS.
             services=(
                 dns_service(at, {}, PUBLIC_DNS),
-                ProxySpec(access.proxy.port, access.proxy.allow),
+                proxy_service(access.proxy, self.identities),
             ),
         )
 
