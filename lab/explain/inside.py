@@ -21,6 +21,7 @@ from lab.explain.look import (
     site_of,
     to_address,
 )
+from lab.explain.overlap import overlap, routes_to
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
 from lab.explain.ports import listening, takes
 
@@ -224,6 +225,13 @@ async def _beside(
         f"the tunnel: {connection.address} on {connection.interface}",
         f"routes of the client's profile: {has}",
     )
+    client = world.clients[who]
+    rows = await routes_to(client.node, address)
+    device = re.search(r"\bdev (\S+)", taken)
+    both = overlap(address, rows, device[1] if device else "", connection.interface,
+                   client.access.name, proof)  # fmt: skip
+    if both:
+        return both
     if own and (stale := held.route(own, address, proof)):
         return stale
     if own and held.covers(own.profile, address):
