@@ -288,7 +288,7 @@ class Computer:
                 _no_password(protocol, user),
                 self._plan.proxy,
                 self._plan.tls,
-                self._proxy_user(),
+                proxy_user=self._proxy_user(),
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:

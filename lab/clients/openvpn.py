@@ -46,6 +46,7 @@ class OpenVpn:
         user: UserCertificate | NoCredentials,
         proxy: tuple[str, int] | None = None,
         tls: TlsLimits | None = None,
+        *,
         proxy_user: UserPassword | None = None,
     ) -> None:
         self._node = node

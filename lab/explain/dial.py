@@ -74,6 +74,8 @@ class Attempt:
     """The profile with which it dialled; None: it had none, or the gateway has none now."""
     public: tuple[str, ...] = ()
     """The Internet's addresses of the gateway's name, where the client asked for it itself."""
+    line: access.Line | None = None
+    """The access network's link to the Internet, if it carries nothing."""
     portal: access.Portal | None = None
     """A captive portal at which its user has not signed in."""
 
@@ -208,6 +210,8 @@ def _of_the_network(attempt: Attempt) -> Finding | None:
     if attempt.record:
         return None
     said = attempt.message
+    if attempt.line:
+        return access.without_line(attempt.line, f"the client: {said}")
     found = access.other_address(
         attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
     )

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.explain import held, site
+from lab.explain.access import look_at_line, without_line
 from lab.explain.dial import blocked, entry_of, lost, walk
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.look import (
@@ -21,8 +22,9 @@ from lab.explain.look import (
     site_of,
     to_address,
 )
-from lab.explain.overlap import overlap, routes_to
+from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.overlap import overlap, routes_to
 from lab.explain.ports import listening, takes
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
             broken = await no_tunnel(client, world)
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
-    finding = await _inside(who, goal, scene, connection, passed)
+    line = await look_at_line(client, world) if client else None
+    finding = without_line(line) if line else await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
         words = passed.get("service") or passed.get("dns-inside", "")
@@ -172,6 +175,9 @@ async def _inside(
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    peer = None if who in world.clients else await client_with(address, world)
+    if peer and (lost_mapping := await forgotten(peer, world)):
+        return lost_mapping
     taken = await route(world.nodes[who], address)
     if connection and f"src {connection.address}" not in taken:
         return await _beside(who, address, taken, world, connection)
@@ -228,8 +234,14 @@ async def _beside(
     client = world.clients[who]
     rows = await routes_to(client.node, address)
     device = re.search(r"\bdev (\S+)", taken)
-    both = overlap(address, rows, device[1] if device else "", connection.interface,
-                   client.access.name, proof)  # fmt: skip
+    both = overlap(
+        address,
+        rows,
+        proof,
+        taken=device[1] if device else "",
+        tunnel=connection.interface,
+        access=client.access.name,
+    )
     if both:
         return both
     if own and (stale := held.route(own, address, proof)):

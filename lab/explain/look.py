@@ -14,7 +14,7 @@ from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
 from lab.explain import site
-from lab.explain.access import look_for_portal
+from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.held import Held
@@ -70,6 +70,7 @@ async def attempts(
     public, _ = await resolve(world.nodes[INTERNET], name)
     address = resolved[0] if resolved else world.addresses[client.gateway.name]
     document = await client.gateway.get()
+    line = await look_at_line(client, world)
     portal = await look_for_portal(client, world, address)
     found = []
     # What could not be dialled matters only if nothing else was.
@@ -94,6 +95,7 @@ async def attempts(
             deeds=tuple(world.past),
             held=profile,
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
+            line=line,
             portal=portal,
         )
         found.append(await _completed(attempt, client, dialled, scene, address))

@@ -80,7 +80,9 @@ async def _passwords(node: Node, spec: ProxySpec) -> str:
     standard input."""
     lines = []
     for name, password in spec.users.items():
-        done = await node.run(["openssl", "passwd", "-6", "-stdin"], input=password.get_secret_value())
+        done = await node.run(
+            ["openssl", "passwd", "-6", "-stdin"], input=password.get_secret_value()
+        )
         if done.code:
             raise LabError(f"{node.name}: openssl passwd: {done.output}")
         lines.append(f"{name}:{done.stdout.strip()}\n")

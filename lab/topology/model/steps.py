@@ -261,7 +261,8 @@ class Fault(_Step):
 
     fault: FaultName
     at: str | None = None
-    """The site, connection, RADIUS server or gateway, where there is more than one."""
+    """The site, connection, RADIUS server, gateway or access network, where there is more than
+    one."""
     seconds: Duration | None = Field(default=None, alias="for")
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None

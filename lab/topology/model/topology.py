@@ -267,7 +267,8 @@ class Client(_Model):
     """What it says to a proxy with users, such as {user: alice, password: "..."}. Only OpenVPN can:
     SSTP clients know no such thing."""
     profile: ProfileEdits | None = None
-    """What is otherwise in its profile than the gateway wrote, such as {server: vpn.contoso.com}."""
+    """What is in its profile otherwise than the gateway wrote, such as {server: vpn.contoso.com}.
+    """
     tls: Tls | None = None
     """Further limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
     {maximum: "1.1"}."""

@@ -33,5 +33,6 @@ FaultName = Literal[
     "directory-down",  # the domain controller does not answer
     "gateway-down",  # a gateway is switched off; at its end it is switched on again
     "zone-down",  # the availability zone in which a gateway runs fails
+    "link-down",  # an access network's link to the Internet is down
 ]
 """Faults that a topology can inject."""

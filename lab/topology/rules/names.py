@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from lab.choices import did_you_mean
 from lab.topology.model.sites import Site
 from lab.topology.model.topology import GATEWAY_SUBNET, Topology
+from lab.topology.planning.access_services import portal_certificates
 from lab.topology.planning.addressing import directory_name, link_name, proxy_name, radius_name
-from lab.topology.planning.access_services import portal_name
+from lab.topology.planning.host_names import host_names
 from lab.topology.planning.pki import PUBLIC_ROOT, server_name
 from lab.topology.planning.radius_servers import RADIUS_ROOT, radius_nodes
 from lab.topology.planning.wiring import INTERNET
@@ -51,9 +52,8 @@ def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> 
     for node in radius_nodes(topology):
         if node.certificate:
             used.add(node.certificate, f"the certificate of {node.node}")
-    for name, access in topology.access.items():
-        if access.portal:
-            used.add(portal_name(name), f"the certificate of the portal of {name}")
+    for plan in portal_certificates(topology, host_names(topology.access)):
+        used.add(plan.name, "the certificate of a portal")
     for name in topology.clients:
         yield from used.refusal(("clients", name), name)
     for name in topology.clients:
