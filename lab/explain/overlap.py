@@ -59,7 +59,7 @@ def overlap(
     why = "is longer" if own.length > inside.length else "is as long"
     return failure(
         "route",
-        f"{own.prefix} of {access} overlaps {inside.prefix} of the tunnel: both have {address}, and "
+        f"{own.prefix} of {access} overlaps {inside.prefix} of the tunnel: both have {address}; "
         f"packets leave by {taken}, for the prefix of the client's own network {why}",
         f"the route of {access}: {own.text}",
         f"the route of the tunnel: {inside.text}",
