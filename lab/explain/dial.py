@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lab.explain import access, held, proxy
+from lab.explain import access, clock, held, proxy
 from lab.explain.follow import Followed
 from lab.explain.held import Held
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
@@ -76,6 +76,8 @@ class Attempt:
     """The Internet's addresses of the gateway's name, where the client asked for it itself."""
     line: access.Line | None = None
     """The access network's link to the Internet, if it carries nothing."""
+    clocks: clock.Clocks | None = None
+    """The client's clock and the gateway's, if they differ."""
     portal: access.Portal | None = None
     """A captive portal at which its user has not signed in."""
 
@@ -233,6 +235,8 @@ def _failed(attempt: Attempt) -> Finding:
         "radius-path": _silent,
         "pool": _pool,
     }
+    if attempt.clocks and attempt.reason in clock.REASONS:
+        return clock.judge(attempt.clocks, _said(attempt), attempt.at)
     if layer in special and (layer != "proxy" or attempt.proxy):
         return special[layer](attempt)
     return _by_words(attempt, layer, reason)

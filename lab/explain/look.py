@@ -15,6 +15,7 @@ from lab.clients.profile import read_profile
 from lab.errors import LabError
 from lab.explain import site
 from lab.explain.access import look_at_line, look_for_portal
+from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.held import Held
@@ -96,6 +97,7 @@ async def attempts(
             held=profile,
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
             line=line,
+            clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
             portal=portal,
         )
         found.append(await _completed(attempt, client, dialled, scene, address))

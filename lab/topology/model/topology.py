@@ -246,6 +246,9 @@ class Client(_Model):
     {'HKLM\\SYSTEM\\CurrentControlSet\\Services\\RasMan\\PPP\\EAP\\13\\TlsVersion': 0xfc0}."""
     administrator: bool = True
     """Whether the user of a Windows has administrator rights; without them it dials nothing."""
+    clock: Days = 0
+    """How far its clock is ahead, in days: +2d, or -2d where it is behind. Such a computer has a
+    kernel of its own, for computers that share one have one clock."""
     behind: str
     """Its access network: a key of `access`."""
     gateway: str | None = None

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 
 def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
-    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or later."""
-    if client.sstpClient != "sstpc" or "SSTP" not in client.dials:
-        return ()
-    return ("ppp",) if may_offer(topology, topology.gateway_of(client), "SSTP") else ()
+    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or later; a clock, if its
+    own is wrong."""
+    dials = client.sstpClient == "sstpc" and "SSTP" in client.dials
+    ppp = dials and may_offer(topology, topology.gateway_of(client), "SSTP")
+    wanted: dict[Need, bool] = {"ppp": ppp, "clock": client.clock != 0}
+    return tuple(need for need, is_wanted in wanted.items() if is_wanted)
 
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:

@@ -37,7 +37,7 @@ Kind = Literal[
     "radius",
     "directory",
 ]
-Need = Literal["ppp"]
+Need = Literal["ppp", "clock"]
 """What a node wants of its kernel besides what every kernel under a lab has."""
 Shaper = Literal["tbf", "netem", "aggregate"]
 """What a node wants of the machine's kernel for its rates, without which the lab is not built."""
@@ -111,6 +111,8 @@ class NodePlan:
     """Names below /proc/sys/net, and values: besides those of every computer."""
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
+    clock: int = 0
+    """How many days its clock is ahead; it needs one of its own then."""
     alias: str = ""
     """Its host name, where its name is none."""
 

@@ -236,6 +236,7 @@ class Network:
             nameservers=(str(nameserver),),
             hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
             needs=needs_of(self.topology, client),
+            clock=client.clock,
         )
 
     # ------------------------------------------------------------------------------- links
