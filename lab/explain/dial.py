@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lab.explain import access, clock, held, proxy
+from lab.explain import access, clock, held, inspection, proxy
 from lab.explain.follow import Followed
 from lab.explain.held import Held
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
@@ -76,6 +76,8 @@ class Attempt:
     """The Internet's addresses of the gateway's name, where the client asked for it itself."""
     line: access.Line | None = None
     """The access network's link to the Internet, if it carries nothing."""
+    shown: inspection.Shown | None = None
+    """Another certificate than the gateway's, shown to the client in its place."""
     clocks: clock.Clocks | None = None
     """The client's clock and the gateway's, if they differ."""
     portal: access.Portal | None = None
@@ -217,7 +219,11 @@ def _of_the_network(attempt: Attempt) -> Finding | None:
     found = access.other_address(
         attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
     )
-    return found or (access.not_signed_in(attempt.portal, said) if attempt.portal else None)
+    if not found and attempt.portal:
+        return access.not_signed_in(attempt.portal, said)
+    if not found and attempt.shown:
+        return inspection.judge(attempt.shown, said, attempt.at)
+    return found
 
 
 def _failed(attempt: Attempt) -> Finding:

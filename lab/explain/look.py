@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import site
+from lab.explain import inspection, site
 from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
@@ -159,7 +159,9 @@ async def _completed(
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
         more["hello"] = await _hello(attempt, client, address)
-    elif layer == "pool":
+    if _may_be_inspected(attempt):
+        more["shown"] = await inspection.look_at_certificates(client, world, attempt.name, address)
+    if layer == "pool":
         rows = await client.gateway.sessions()
         more["taken"] = tuple(
             f"{row['privateIpAddress']} ({row.get('vpnUserName') or row['protocol']})"
@@ -169,6 +171,12 @@ async def _completed(
     elif layer == "radius-path":
         more["servers"] = await _servers(attempt, client, dialled, scene)
     return replace(attempt, **more)
+
+
+def _may_be_inspected(attempt: Attempt) -> bool:
+    """Whether somebody else's certificate may be why: the gateway has heard nothing."""
+    heard = attempt.record is not None or attempt.protocol == "IkeV2"
+    return not heard and attempt.reason in inspection.REASONS
 
 
 async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:

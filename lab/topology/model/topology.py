@@ -151,6 +151,9 @@ class Access(_Model):
     portal: bool = False
     """A captive portal: until a computer's user signs in (`signIn`), its router answers HTTP and
     HTTPS itself, whoever was called, and lets out nothing else but DNS."""
+    inspects: bool = False
+    """Whether its firewall breaks TLS open: it answers TCP 443 with a certificate of its own for
+    whoever was called, and passes HTTP on."""
     rate: Mbps | None = None
     """Mbit/s of its line, each way; left out, what the machine can do."""
     latency: Annotated[Duration, Field(le=10)] | None = None

@@ -10,7 +10,7 @@ from lab.choices import spelling
 from lab.topology.planning.addressing import PUBLIC_DNS, proxy_name
 from lab.topology.planning.builders import dns_service
 from lab.topology.planning.plan import CertificatePlan
-from lab.topology.planning.specs import PortalSpec, ProxySpec
+from lab.topology.planning.specs import InspectionSpec, PortalSpec, ProxySpec
 
 if TYPE_CHECKING:
     from lab.topology.model.topology import Access, Proxy, Topology
@@ -30,6 +30,9 @@ def services_of(
         yield replace(dns_service(router, records, PUBLIC_DNS), refused=refused)
     if access.portal:
         yield PortalSpec(str(router), portal_name(name))
+    if access.inspects:
+        shown = {one.fqdn: _shown_for(name, gateway) for gateway, one in identities.items()}
+        yield InspectionSpec(str(router), inspection_name(name), shown, str(PUBLIC_DNS))
 
 
 def proxy_service(proxy: Proxy, identities: Mapping[str, Identity]) -> ProxySpec:
@@ -57,11 +60,30 @@ def portal_name(access: str) -> str:
     return f"{access}-portal"
 
 
-def portal_certificates(
-    topology: Topology, host_names: Mapping[str, str]
+def inspection_name(access: str) -> str:
+    """The authority of the certificates that an inspecting firewall shows."""
+    return f"{access}-inspection"
+
+
+def _shown_for(access: str, gateway: str) -> str:
+    return f"{inspection_name(access)}-{gateway}"
+
+
+def router_certificates(
+    topology: Topology,
+    host_names: Mapping[str, str],
+    server_names: Mapping[str, tuple[str, str]],
 ) -> Iterator[CertificatePlan]:
-    """Self-signed: no authority vouches for who stands in for everybody."""
+    """Those of captive portals and inspecting firewalls; no authority that clients know vouches for
+    who stands in for others. `server_names`: gateway to its common name and its further DNS name.
+    """
     for name, access in topology.access.items():
+        host = host_names[name]
         if access.portal:
-            subject = f"portal.{host_names[name]}.test"
-            yield CertificatePlan(portal_name(name), subject, None, "root")
+            yield CertificatePlan(portal_name(name), f"portal.{host}.test", None, "root")
+        if access.inspects:
+            root = inspection_name(name)
+            yield CertificatePlan(root, f"inspection.{host}.test", None, "root")
+            for gateway, names in server_names.items():
+                own = _shown_for(name, gateway)
+                yield CertificatePlan(own, names[0], root, "server", names, client_auth=False)

@@ -58,6 +58,14 @@ _PORTAL = f"""\
     iifname "lan" drop
   }}"""
 
+INSPECTION_PORT = 8444
+"""Where the router breaks TLS open."""
+_INSPECTION = f"""\
+  chain inspected {{
+    type nat hook prerouting priority dstnat + 1; policy accept;
+    iifname "lan" meta nfproto ipv4 tcp dport 443 redirect to :{INSPECTION_PORT}
+  }}"""
+
 # Each packet is judged, as in _FILTER.
 _BLOCKED = """\
   chain blocked {{
@@ -98,6 +106,8 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
         chains.append(_LOSS.format(of=_OF, lost=round(access.loss * _OF)))
     if access.portal:
         chains.append(_PORTAL)
+    if access.inspects:
+        chains.append(_INSPECTION)
     if rules := [*_blocking(access)]:
         lines = "\n".join(f'    iifname "lan" {rule}' for rule in rules)
         chains.append(_BLOCKED.format(rules=lines))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.topology.planning.access_services import portal_certificates
+from lab.topology.planning.access_services import router_certificates
 from lab.topology.planning.plan import CertificatePlan
 from lab.topology.planning.radius_servers import radius_certificates, root_for_profiles
 
@@ -35,7 +35,7 @@ def certificate_plans(
     return (
         *_servers(server_names),
         *radius_certificates(topology, host_names),
-        *portal_certificates(topology, host_names),
+        *router_certificates(topology, host_names, server_names),
         *(_authority(name, topology.pki[name], base) for name in _issuers_first(topology.pki)),
         *(
             _client(name, client.certificate, base, named=root_for_profiles(topology, client))

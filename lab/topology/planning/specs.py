@@ -96,6 +96,21 @@ class PortalSpec:
 
 
 @dataclass(frozen=True)
+class InspectionSpec:
+    """A firewall that breaks TLS open."""
+
+    role: ClassVar[str] = "inspection"
+    address: str
+    """Its own, in the LAN of its access network."""
+    certificate: str
+    """Of the plan's certificates, the authority that issues those that it shows."""
+    certificates: Mapping[str, str]
+    """Name of a server to the certificate that is shown in its place."""
+    nameserver: str
+    """Who knows the servers' addresses."""
+
+
+@dataclass(frozen=True)
 class VpnDeviceSpec:
     """A site's VPN device."""
 
@@ -173,6 +188,7 @@ ServiceSpec = (
     | Iperf3Spec
     | ProxySpec
     | PortalSpec
+    | InspectionSpec
     | VpnDeviceSpec
     | RadiusSpec
     | DirectorySpec

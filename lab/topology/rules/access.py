@@ -82,17 +82,18 @@ def connections_are_tracked(topology: Topology, _declared: Declared) -> Iterator
             )
 
 
-def portals_are_for_ipv4(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The lab's portal has an IPv4 address in the LAN."""
+def who_answers_for_others_has_ipv4(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """The router answers for others from an IPv4 address in the LAN."""
     if not declared.whole("access"):
         return
     for name, access in topology.access.items():
-        if access.portal and access.lan and access.lan.version != 4:
-            yield Problem(
-                ("access", name, "portal"),
-                f"the portal of {name!r} would have an IPv6 address alone",
-                "give the access network an IPv4 `lan`, or leave portal out",
-            )
+        for key, what in (("portal", "portal"), ("inspects", "firewall")):
+            if getattr(access, key) and access.lan and access.lan.version != 4:
+                yield Problem(
+                    ("access", name, key),
+                    f"the {what} of {name!r} would have an IPv6 address alone",
+                    f"give the access network an IPv4 `lan`, or leave {key} out",
+                )
 
 
 def signing_in_needs_a_portal(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -137,7 +138,7 @@ RULES = (
     dns_servers_say_one_thing,
     what_is_blocked_is_let_out_otherwise,
     connections_are_tracked,
-    portals_are_for_ipv4,
+    who_answers_for_others_has_ipv4,
     signing_in_needs_a_portal,
     proxies_are_told_something,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from lab.choices import did_you_mean
 from lab.topology.model.sites import Site
 from lab.topology.model.topology import GATEWAY_SUBNET, Topology
-from lab.topology.planning.access_services import portal_certificates
+from lab.topology.planning.access_services import router_certificates
 from lab.topology.planning.addressing import directory_name, link_name, proxy_name, radius_name
 from lab.topology.planning.host_names import host_names
 from lab.topology.planning.pki import PUBLIC_ROOT, server_name
@@ -52,8 +52,9 @@ def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> 
     for node in radius_nodes(topology):
         if node.certificate:
             used.add(node.certificate, f"the certificate of {node.node}")
-    for plan in portal_certificates(topology, host_names(topology.access)):
-        used.add(plan.name, "the certificate of a portal")
+    nobody = dict.fromkeys(topology.gateways, ("", ""))
+    for plan in router_certificates(topology, host_names(topology.access), nobody):
+        used.add(plan.name, "a certificate of an access network's router")
     for name in topology.clients:
         yield from used.refusal(("clients", name), name)
     for name in topology.clients:

@@ -72,3 +72,12 @@ def test_without_a_server_of_its_own_a_network_asks_the_internets_or_its_proxy()
     assert home("{}")[1].nameservers == ("198.51.100.253",)
     assert home("{proxy: {}}")[1].nameservers == ("192.168.77.2",)
     assert home("{proxy: {}, dns: {}}")[1].nameservers == ("192.168.77.1",)
+
+
+def test_what_goes_to_tcp_443_is_led_to_who_breaks_tls_open() -> None:
+    router, _ = home("{inspects: true}")
+    assert "tcp dport 443 redirect to :8444" in (router.nftables or "")
+    [inspection] = router.services
+    [shown] = inspection.certificates.items()  # type: ignore[union-attr]
+    assert shown[0].startswith("azuregateway-")
+    assert shown[1] == "home-inspection-contoso-gw"

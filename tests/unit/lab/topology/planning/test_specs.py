@@ -19,6 +19,7 @@ from lab.topology.planning.specs import (
     DnsSpec,
     EchoSpec,
     HttpSpec,
+    InspectionSpec,
     Iperf3Spec,
     PortalSpec,
     ProxySpec,
@@ -38,6 +39,7 @@ SPECS: tuple[ServiceSpec, ...] = (
     EchoSpec(),
     Iperf3Spec(),
     ProxySpec(3128, (443,), ("gw.test",), {"alice": SecretStr(HIDDEN)}),
+    InspectionSpec("192.168.77.1", "cafe-inspection", {"gw.test": "x"}, "198.51.100.253"),
     PortalSpec("192.168.77.1", "hotel-portal"),
     VpnDeviceSpec(
         "198.51.100.2",
@@ -77,6 +79,7 @@ PRINTED = {
     "echo": {"port", "listen"},
     "iperf3": {"port", "listen"},
     "proxy": {"port", "allow", "denied"},
+    "inspection": {"address", "certificate", "certificates", "nameserver"},
     "portal": {"address", "certificate"},
     "site": {"public", "peer", "local", "remote", "lan", "known", "ike", "esp"},
     "radius": {"address", "clients", "methods", "certificate", "authority", "revoked", "signsAll",
