@@ -11,7 +11,7 @@ import pytest
 from lab.explain.clock import Clocks, judge, look_at_clocks
 from lab.nodes.base import Completed
 from tests.unit.lab.checks.fakes import FakeNode
-from tests.unit.lab.explain.test_dial import attempt, broken
+from tests.unit.lab.explain.test_dial import attempt, broken, record
 
 RIGHT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 FIRST, LAST = RIGHT - timedelta(days=1), RIGHT + timedelta(days=365)
@@ -37,7 +37,8 @@ def test_both_times_are_told_and_what_follows(days: int, words: str) -> None:
 
 def test_a_clock_explains_what_the_client_says_of_certificates_alone() -> None:
     assert "clock" in broken(attempt(reason="server-untrusted", clocks=clocks(-2))).cause
-    assert "clock" not in broken(attempt(reason="no-answer", clocks=clocks(-2))).cause
+    gateways = attempt(reason="refused", record=record("untrusted"), clocks=clocks(-2))
+    assert "clock" not in broken(gateways).cause
     assert "clock" not in broken(attempt(reason="server-untrusted")).cause
 
 
