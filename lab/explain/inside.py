@@ -9,13 +9,23 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
-from lab.clients.profile import read_profile
-from lab.explain import engines, site, user_routes
+from lab.explain import engines, held, site, user_routes
+from lab.explain.access import look_at_line, without_line
 from lab.explain.dial import blocked, entry_of, lost, walk
 from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
-from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
+from lab.explain.look import (
+    ask,
+    held_by,
+    inside_path,
+    resolve,
+    route,
+    site_of,
+    to_address,
+)
+from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.overlap import overlap, routes_to
 from lab.explain.ports import listening, takes
 
 if TYPE_CHECKING:
@@ -62,7 +72,8 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
         if down := await engines.look(client.gateway, connection.protocol):
             found = engines.half_a_tunnel(who, down, connection)
             return found.cause, chain_of(way, INSIDE, {}, found, stamp())
-    finding = await _inside(who, goal, scene, connection, passed)
+    line = await look_at_line(client, world) if client else None
+    finding = without_line(line) if line else await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
         words = passed.get("service") or passed.get("dns-inside", "")
@@ -182,6 +193,9 @@ async def _inside(
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    peer = None if who in world.clients else await client_with(address, world)
+    if peer and (lost_mapping := await forgotten(peer, world)):
+        return lost_mapping
     taken = await route(world.nodes[who], address)
     if connection and f"src {connection.address}" not in taken:
         return await _beside(who, address, taken, world, connection)
@@ -230,15 +244,29 @@ async def _beside(
     """The route to an address does not lead into the tunnel."""
     if found := other_vnet(world.clients[who], address, taken, connection, world):
         return found
-    profile = read_profile(await world.clients[who].profile())
-    has = ", ".join(profile.routes) or "none"
-    covered = any(ip_address(address) in ip_network(prefix) for prefix in profile.routes)
+    own = await held_by(world.clients[who])
+    has = (", ".join(own.profile.routes) if own else "") or "none"
     proof = (
         f"ip route get {address}: {taken}",
         f"the tunnel: {connection.address} on {connection.interface}",
-        f"routes of the gateway's profile now: {has}",
+        f"routes of the client's profile: {has}",
     )
-    if covered:
+    client = world.clients[who]
+    rows = await routes_to(client.node, address)
+    device = re.search(r"\bdev (\S+)", taken)
+    both = overlap(
+        address,
+        rows,
+        proof,
+        taken=device[1] if device else "",
+        tunnel=connection.interface,
+        access=client.access.name,
+    )
+    if both:
+        return both
+    if own and (stale := held.route(own, address, proof)):
+        return stale
+    if own and held.covers(own.profile, address):
         cause = (
             f"packets to {address} leave outside the tunnel, though the profile's routes have it: "
             "a route of the client's own comes first"

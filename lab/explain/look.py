@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import engines, server_certificate, site
+from lab.explain import engines, inspection, server_certificate, site
+from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.choice import choice_of
+from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
+from lab.explain.held import Held
 from lab.explain.hello import Hello, read_hello
-from lab.explain.model import Finding
+from lab.explain.model import Finding, stamp
 from lab.explain.ports import listening, takes
-from lab.roles.proxy import CONFIGURATION
+from lab.explain.proxy import look_at_proxy
+from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
 from radius.reasons import Refusal, bare, telling
 
@@ -60,13 +64,15 @@ async def attempts(
     """What is seen of each failure of a dial; `words`: what was found earlier about the same, and
     is found now."""
     world = scene.world
-    name, address, profile = "", "", None
-    with suppress(LabError):
-        profile = read_profile(await client.profile())
-        name = profile.server or profile.host("OpenVPN")
+    profile = await held_by(client)
+    own = read_profile(client.package) if client.package else None
+    name = (own.server or own.host("OpenVPN")) if own else ""
     resolved, servers = await resolve(client.node, name)
+    public, _ = await resolve(world.nodes[INTERNET], name)
     address = resolved[0] if resolved else world.addresses[client.gateway.name]
     document = await client.gateway.get()
+    line = await look_at_line(client, world)
+    portal = await look_for_portal(client, world, address)
     found = []
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
@@ -89,14 +95,29 @@ async def attempts(
             told=word.told,
             document=document,
             deeds=tuple(world.past),
+            held=profile,
+            public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
+            line=line,
+            clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
+            portal=portal,
         )
         whole = await _completed(attempt, client, dialled, scene, address)
-        if profile and whole.reason == "server-untrusted":
+        if own and whole.reason == "server-untrusted":
             node = world.nodes[client.gateway.name]
-            shown = await server_certificate.look(node, profile, whole.protocol)
-            whole = replace(whole, shown=shown)
+            flaws = await server_certificate.look(node, own, whole.protocol)
+            whole = replace(whole, flaws=flaws)
         found.append(whole)
     return found
+
+
+async def held_by(client: ClientComputer) -> Held | None:
+    """The profile with which a client dialled and the gateway's of now; None if either has none."""
+    if not client.package:
+        return None
+    with suppress(LabError):
+        profile, now = read_profile(client.package), read_profile(await client.profile())
+        return Held(stamp(client.package_at), profile, now)
+    return None
 
 
 async def word_of(
@@ -141,10 +162,12 @@ async def _completed(
     if layer == "firewall":
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
-        more["proxy"] = await _proxy_rules(client, world)
+        more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
         more["hello"] = await _hello(attempt, client, address)
-    elif layer == "pool":
+    if _may_be_inspected(attempt):
+        more["shown"] = await inspection.look_at_certificates(client, world, attempt.name, address)
+    if layer == "pool":
         rows = await client.gateway.sessions()
         more["taken"] = tuple(
             f"{row['privateIpAddress']} ({row.get('vpnUserName') or row['protocol']})"
@@ -154,6 +177,12 @@ async def _completed(
     elif layer == "radius-path":
         more["servers"] = await _servers(attempt, client, dialled, scene)
     return replace(attempt, **more)
+
+
+def _may_be_inspected(attempt: Attempt) -> bool:
+    """Whether somebody else's certificate may be why: the gateway has heard nothing."""
+    heard = attempt.record is not None or attempt.protocol == "IkeV2"
+    return not heard and attempt.reason in inspection.REASONS
 
 
 async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:
@@ -212,15 +241,6 @@ def to_address(world: World, first: str, address: str) -> list[str]:
             return path_between(world.plan, first, node.name)
     owners = [name for name, own in world.addresses.items() if own == address]
     return path_between(world.plan, first, owners[0]) if owners else [first]
-
-
-async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
-    """The running proxy's rules."""
-    assert client.proxy
-    path = to_address(world, client.name, client.proxy[0])
-    text = (await world.nodes[path[-1]].read(CONFIGURATION)).decode()
-    rules = [line for line in text.splitlines() if line.startswith(("acl tunnels", "http_access"))]
-    return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
 
 
 async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:

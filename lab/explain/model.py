@@ -13,6 +13,7 @@ Layer = Literal[
     "profile-stale",
     "name",
     "underlay",
+    "portal",
     "firewall",
     "proxy",
     "gateway-down",
@@ -34,9 +35,9 @@ Layer = Literal[
     "service",
 ]
 DIAL: tuple[Layer, ...] = (
-    "client-policy", "profile-stale", "name", "underlay", "firewall", "proxy", "gateway-down",
-    "tls", "ike-proposal", "certificate", "revocation", "radius-path", "radius-secret",
-    "radius-verdict", "factor", "limit", "pool", "address",
+    "client-policy", "profile-stale", "name", "underlay", "portal", "firewall", "proxy",
+    "gateway-down", "tls", "ike-proposal", "certificate", "revocation", "radius-path",
+    "radius-secret", "radius-verdict", "factor", "limit", "pool", "address",
 )  # fmt: skip
 """The layers of a dial, from top to bottom."""
 INSIDE: tuple[Layer, ...] = (
