@@ -166,11 +166,22 @@ class ClientComputer(Protocol):
     """Its last dial that has ended, if any."""
 
     @property
+    def package(self) -> bytes:
+        """The VPN client package (zip) that its user got last from the gateway; empty: none."""
+
+    @property
+    def package_at(self) -> float:
+        """When its user got it: seconds since the epoch."""
+
+    @property
     def proxy(self) -> tuple[str, int] | None:
         """Address and port of the proxy through which it dials."""
 
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
+
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
 
     async def dial(
         self, over: VpnProtocol | None = None, *, to: GatewayHandle | None = None

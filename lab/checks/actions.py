@@ -17,6 +17,7 @@ from lab.topology.model.steps import (
     Reinstate,
     Restart,
     Revoke,
+    TakeProfile,
     Update,
 )
 from lab.world import ClientComputer, GatewayHandle, Outcome, World
@@ -100,6 +101,13 @@ async def install_updates(step: InstallUpdates, world: World) -> Outcome:
     missing = await world.clients[step.installUpdates].install_updates()
     detail = ", ".join(missing) or "it had everything"
     return Outcome(held=True, detail=f"{detail}; restarted")
+
+
+async def take_profile(step: TakeProfile, world: World) -> Outcome:
+    """The user takes the gateway's profile of now, and keeps it."""
+    client = world.clients[step.takeProfile]
+    await client.take_profile()
+    return Outcome(held=True, detail=f"{client.name} keeps the profile of now")
 
 
 async def update(step: Update, world: World) -> Outcome:

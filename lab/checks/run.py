@@ -21,6 +21,7 @@ from gateway.common.turns import SLICE
 from lab.checks import (
     actions,
     connect,
+    portal,
     privacy,
     radius_in_tunnel,
     reach,
@@ -67,6 +68,8 @@ WORK: dict[type[Step], Work] = {
     model.HangUp: actions.hang_up,
     model.Restart: actions.restart,
     model.InstallUpdates: actions.install_updates,
+    model.SignIn: portal.sign_in,
+    model.TakeProfile: actions.take_profile,
     model.Update: actions.update,
     model.Delete: actions.delete,
     model.Create: actions.create,

@@ -19,7 +19,7 @@ from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
-from lab.clients.profile import Profile, read_profile
+from lab.clients.profile import Profile, read_profile, with_server
 from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
@@ -86,14 +86,16 @@ class Computer:
         self.dialled_until = -math.inf
         self.system = plan.system
         self.last_dial: Dialled | None = None
+        self._packages: dict[str, tuple[bytes, float]] = {}
+        """What its user got last, and when, by gateway."""
+        self._kept: set[str] = set()
+        """The gateways whose package it dials with until its user takes another."""
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
         self._origin = Origin(address, access, "", via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
-        self._profiles: dict[str, Profile] = {}
-        """The last that the user got, by gateway."""
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
@@ -101,6 +103,29 @@ class Computer:
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
         return await self.gateway.profile(self._wanted())
+
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
+        await self._take()
+        self._kept.add(self.gateway.name)
+
+    async def _take(self) -> None:
+        package, at = await self.profile(), time.time()
+        server = self._plan.server
+        self._packages[self.gateway.name] = (
+            with_server(package, server) if server else package,
+            at,
+        )
+
+    @property
+    def package(self) -> bytes:
+        """The VPN client package that its user got last from the gateway; empty: none."""
+        return self._packages.get(self.gateway.name, (b"", 0.0))[0]
+
+    @property
+    def package_at(self) -> float:
+        """When its user got it (time.time())."""
+        return self._packages.get(self.gateway.name, (b"", 0.0))[1]
 
     async def dial(
         self, over: VpnProtocol | None = None, *, to: GatewayHandle | None = None
@@ -191,18 +216,19 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; where it is deleted or off, the last one that the user
-        got."""
+        """The profile that the user keeps, or the gateway's of now; where that is deleted or off,
+        the last one that the user got."""
         name = self.gateway.name
         try:
-            self._profiles[name] = read_profile(await self.profile())
+            if name not in self._kept:
+                await self._take()
         except (GatewayRefusedError, OSError) as error:
             if isinstance(error, GatewayRefusedError) and error.azure != NotFoundError.code:
                 raise
-            if name not in self._profiles:
+            if not self.package:
                 message = f"there is no gateway {name}, and no profile of it"
                 raise RefusedError(first, "no-answer", message, 0.0) from None
-        return self._profiles[name]
+        return read_profile(self.package)
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""
@@ -285,7 +311,12 @@ class Computer:
             ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
-                self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
+                self.node,
+                profile,
+                _no_password(protocol, user),
+                self._plan.proxy,
+                self._plan.tls,
+                proxy_user=self._proxy_user(),
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
@@ -337,6 +368,11 @@ class Computer:
             password = secrets.token_urlsafe(12)
             self._user = await open_p12(self.node, self._credential.p12(password), password)
         return self._user
+
+    def _proxy_user(self) -> UserPassword | None:
+        """As whom it uses the proxy."""
+        name, password = self._plan.proxy_user, self._plan.proxy_password
+        return UserPassword(name, password.get_secret_value()) if name and password else None
 
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""

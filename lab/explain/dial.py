@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lab.explain import server_certificate
+from lab.explain import access, clock, held, inspection, proxy, server_certificate
 from lab.explain.blame import blocked, rule_of
 from lab.explain.choice import Choice
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
+from lab.explain.held import Held
 from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
 from lab.explain.server_certificate import Difference
@@ -74,9 +75,9 @@ class Attempt:
     """The gateway's ports that the protocol needs, and whether a program has them."""
     engine: EngineSeen | None = None
     """The gateway's daemon for the protocol, if it does not run."""
-    proxy: tuple[str, ...] = ()
-    """Rules of the proxy's configuration."""
-    shown: tuple[Difference, ...] = ()
+    proxy: proxy.ProxySeen | None = None
+    """The proxy, where that refused."""
+    flaws: tuple[Difference, ...] = ()
     """What is wrong with the gateway's certificate for this client."""
     choice: Choice | None = None
     """The certificate that the computer showed and one that it has, which the gateway takes."""
@@ -96,6 +97,18 @@ class Attempt:
     """The computer's operating system."""
     able: tuple[str, ...] = ()
     """The protocols that it dials as it is now."""
+    held: Held | None = None
+    """The profile with which it dialled; None: it had none, or the gateway has none now."""
+    public: tuple[str, ...] = ()
+    """The Internet's addresses of the gateway's name, where the client asked for it itself."""
+    line: access.Line | None = None
+    """The access network's link to the Internet, if it carries nothing."""
+    shown: inspection.Shown | None = None
+    """Another certificate than the gateway's, shown to the client in its place."""
+    clocks: clock.Clocks | None = None
+    """The client's clock and the gateway's, if they differ."""
+    portal: access.Portal | None = None
+    """A captive portal at which its user has not signed in."""
 
 
 _ADMINISTRATOR = (
@@ -209,7 +222,8 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
-    failed = _besides(_failed(attempt), attempt)
+    found = _of_the_profile(attempt) or _of_the_network(attempt) or _failed(attempt)
+    failed = _besides(found, attempt)
     if attempt.choice and failed.layer in ("certificate", "revocation"):
         failed = attempt.choice.added(failed)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
@@ -226,19 +240,44 @@ def _besides(failed: Finding, attempt: Attempt) -> Finding:
     return replace(failed, cause=cause, proof=(*failed.proof, seen))
 
 
+def _of_the_profile(attempt: Attempt) -> Finding | None:
+    """The client's profile is not the gateway's of now, and that is why."""
+    if attempt.held is None:
+        return None
+    reason = reason_of(attempt)
+    layer = LAYER_OF.get(reason, "radius-verdict")
+    said = (*_relevant(attempt), *_ways(attempt), f"the client: {attempt.message}")
+    return held.refusal(attempt.held, attempt.protocol, reason, layer, said)
+
+
+def _of_the_network(attempt: Attempt) -> Finding | None:
+    """The access network leads the client elsewhere; whom the gateway heard was not led away."""
+    if attempt.record:
+        return None
+    said = attempt.message
+    if attempt.line:
+        return access.without_line(attempt.line, f"the client: {said}")
+    found = access.other_address(
+        attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
+    )
+    if not found and attempt.portal:
+        return access.not_signed_in(attempt.portal, said)
+    if not found and attempt.shown:
+        return inspection.judge(attempt.shown, said, attempt.at)
+    return found
+
+
 def _failed(attempt: Attempt) -> Finding:
     reason = reason_of(attempt)
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
-    if attempt.shown:
+    if attempt.flaws:
         gateway = str(attempt.document.get("name", ""))
-        return server_certificate.finding(gateway, attempt.shown, *_said(attempt))
-    if attempt.black_hole:
-        return attempt.black_hole
+        return server_certificate.finding(gateway, attempt.flaws, *_said(attempt))
     unheard = not attempt.record or any(way.dropped for way in attempt.followed)
-    if undecided(attempt) or (layer == "firewall" and unheard):
-        return _no_answer(attempt)
+    if attempt.black_hole or undecided(attempt) or (layer == "firewall" and unheard):
+        return attempt.black_hole or _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
         "client-policy": _not_able,
         "proxy": _proxy,
@@ -248,7 +287,9 @@ def _failed(attempt: Attempt) -> Finding:
         "pool": _pool,
         "limit": _limit,
     }
-    if layer in special:
+    if attempt.clocks and attempt.reason in clock.REASONS:
+        return clock.judge(attempt.clocks, _said(attempt), attempt.at)
+    if layer in special and (layer != "proxy" or attempt.proxy):
         return special[layer](attempt)
     return _by_words(attempt, layer, reason)
 
@@ -365,13 +406,20 @@ def _no_answer(attempt: Attempt) -> Finding:
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
     dropped = [one for one in attempt.followed if one.dropped]
-    why = f"; {blocked(dropped[0]).cause}" if dropped else ""
+    why, remedy = "", "let DNS (UDP 53) out, or see the name server"
+    if dropped:
+        why = f"; {blocked(dropped[0]).cause}"
+    elif any(one.answers for one in attempt.followed) and attempt.public:
+        why = f", which answers that it has none, though it is {', '.join(attempt.public)}"
+        remedy = "see why this name server refuses the name, or ask another one"
+    known = (f"the Internet's DNS: {attempt.name} is {', '.join(attempt.public)}",)
     return failure(
         "name",
         f"the gateway's name {attempt.name} is not resolved by nameserver {servers}{why}",
         *_ways(attempt),
+        *(known if attempt.public else ()),
         f"the client: {attempt.message}",
-        remedy="let DNS (UDP 53) out, or see the name server",
+        remedy=remedy,
     )
 
 
@@ -399,14 +447,8 @@ def walk(followed: Followed) -> str:
 
 
 def _proxy(attempt: Attempt) -> Finding:
-    return failure(
-        "proxy",
-        "the proxy refuses to connect to the gateway's port 443",
-        f"the client: {attempt.message}",
-        *attempt.proxy,
-        remedy="let the proxy CONNECT to port 443",
-        at=stamp(attempt.at),
-    )
+    assert attempt.proxy
+    return proxy.judge(attempt.proxy, attempt.protocol, attempt.message, attempt.at)
 
 
 def _tls(attempt: Attempt) -> Finding:

@@ -10,16 +10,18 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.checks import records
-from lab.clients.profile import read_profile
-from lab.explain import engines, site, user_routes, vnets
+from lab.explain import engines, held, site, user_routes, vnets
 from lab.explain.absent import FAULTS, absent, told
+from lab.explain.access import look_at_line, without_line
 from lab.explain.blame import blocked
 from lab.explain.dial import entry_of, walk
 from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.goal import Goal
-from lab.explain.look import ask, resolve, route
+from lab.explain.look import ask, held_by, resolve, route
+from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.overlap import overlap, routes_to
 from lab.explain.paths import inside_path, to_address
 from lab.explain.place import behind_gateways, crossing, owner, place_of
 from lab.explain.ports import listening
@@ -71,7 +73,8 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
         if down := await engines.look(client.gateway, connection.protocol):
             found = engines.half_a_tunnel(who, down, connection)
             return found.cause, chain_of(way, INSIDE, {}, found, stamp())
-    finding = await _inside(who, goal, scene, connection, passed)
+    line = await look_at_line(client, world) if client else None
+    finding = without_line(line) if line else await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
         words = passed.get("mtu") or passed.get("service") or passed.get("dns-inside", "")
@@ -209,6 +212,9 @@ async def _inside(
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    peer = None if who in world.clients else await client_with(address, world)
+    if peer and (lost_mapping := await forgotten(peer, world)):
+        return lost_mapping
     taken = await route(world.nodes[who], address)
     node = _node(goal.name, who, world) or _node(address, who, world)
     goal = replace(goal, name=address, node=node)
@@ -358,26 +364,29 @@ async def _beside(
     """The route to an address does not lead into the tunnel."""
     if found := other_vnet(world.clients[who], address, taken, connection, world):
         return found
-    profile = read_profile(await world.clients[who].profile())
-    has = ", ".join(profile.routes) or "none"
-    covered = [one for one in profile.routes if ip_address(address) in ip_network(one)]
-    matching = await _matching(world.nodes[who], address)
+    own = await held_by(world.clients[who])
+    has = (", ".join(own.profile.routes) if own else "") or "none"
     proof = (
         f"ip route get {address}: {taken}",
         f"the tunnel: {connection.address} on {connection.interface}",
-        f"routes of the gateway's profile now: {has}",
-        f"ip route show match {address}: {' | '.join(matching)}",
+        f"routes of the client's profile: {has}",
     )
-    if covered:
-        own = [row.split()[0] for row in matching if f"dev {connection.interface}" not in row]
-        near = next((one for one in own if one != "default"), "")
-        if near:
-            cause = (
-                f"{near} of {who}'s own network and {', '.join(covered)} of the tunnel overlap: "
-                f"packets to {address} stay in {who}'s own network"
-            )
-            remedy = f"give {who}'s own network another prefix than {near}"
-            return failure("overlap", cause, *proof, remedy=remedy)
+    client = world.clients[who]
+    rows = await routes_to(client.node, address)
+    device = re.search(r"\bdev (\S+)", taken)
+    both = overlap(
+        address,
+        rows,
+        proof,
+        taken=device[1] if device else "",
+        tunnel=connection.interface,
+        access=client.access.name,
+    )
+    if both:
+        return both
+    if own and (stale := held.route(own, address, proof)):
+        return stale
+    if own and held.covers(own.profile, address):
         cause = (
             f"packets to {address} leave outside the tunnel, though the profile's routes have it: "
             "the client's own routes have no such route now"
@@ -412,12 +421,6 @@ async def _not_routed(
         else:
             remedy = f"dial a gateway in {place}"
     return failure("route", cause, *proof, remedy=remedy)
-
-
-async def _matching(node: Node, address: str) -> list[str]:
-    """A node's routes for an address, all of them."""
-    done = await node.run(["ip", "-4", "route", "show", "match", address])
-    return [" ".join(row.split()) for row in done.output.splitlines()]
 
 
 def _node(name: str, who: str, world: World) -> str:

@@ -13,6 +13,7 @@ Layer = Literal[
     "profile-stale",
     "name",
     "underlay",
+    "portal",
     "firewall",
     "proxy",
     "gateway-down",
@@ -37,7 +38,7 @@ Layer = Literal[
     "way-back",
 ]
 DIAL: tuple[Layer, ...] = (
-    "client-policy", "profile-stale", "name", "underlay", "firewall", "nat", "proxy",
+    "client-policy", "profile-stale", "name", "underlay", "portal", "firewall", "nat", "proxy",
     "gateway-down", "mtu", "tls", "ike-proposal", "certificate", "revocation", "radius-path",
     "radius-secret", "radius-verdict", "factor", "limit", "pool", "address",
 )  # fmt: skip

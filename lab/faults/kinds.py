@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.arm.sku import SKUS
 from gateway.policy.protocols import PROTOCOLS
 from lab.errors import UsageError
+from lab.faults.links import unplug
 from lab.kernel import nft
 from lab.topology.planning.addressing import directory_name, radius_name
 from lab.topology.planning.wiring import INTERNET
@@ -132,6 +133,12 @@ async def zone_down(world: World, step: Fault) -> Begun:
     return f"nothing reaches {name} ({sku.name})", end
 
 
+async def link_down(world: World, step: Fault) -> Begun:
+    """An access network's link to the Internet has no carrier."""
+    name = one([n.name for n in world.plan.nodes if n.kind == "access"], step.at, "access network")
+    return f"the link of {name} to the Internet is down", await unplug(world, name)
+
+
 async def _nothing() -> None:
     """A gateway does not go back to a zone that has returned."""
 
@@ -212,4 +219,5 @@ KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "engine-down": engine_down,
     "gateway-down": gateway_down,
     "zone-down": zone_down,
+    "link-down": link_down,
 }

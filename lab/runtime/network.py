@@ -46,7 +46,7 @@ class _Computer:
         self.plan = plan
         self._known = known
         kind = sysctls.ROUTER if plan.forwarding else sysctls.COMPUTER
-        self.network = Network.make(kind, plan.nftables)
+        self.network = Network.make(kind | dict(plan.sysctls), plan.nftables)
         self._indexes = indexes
         self._switches = {bridge.name: next(self._indexes) for bridge in plan.bridges}
         self._ends: list[tuple[End, Port]] = []

@@ -216,6 +216,21 @@ class InstallUpdates(_Step):
     installUpdates: str
 
 
+class SignIn(_Step):
+    """The user of the client signs in at the captive portal of the access network, which answers
+    any HTTP request with the way to its page."""
+
+    signIn: str
+
+
+class TakeProfile(_Step):
+    """The user of the client takes a profile from the gateway and keeps it: later dials use this
+    one, whatever the operator changes, until the user takes another. Without this step each dial
+    takes a new one."""
+
+    takeProfile: str
+
+
 class Update(_Step):
     """The operator changes the gateway: `properties` is merged into its document (RFC 7396)."""
 
@@ -252,7 +267,8 @@ class Fault(_Step):
 
     fault: FaultName
     at: str | None = None
-    """The site, connection, RADIUS server or gateway, where there is more than one."""
+    """The site, connection, RADIUS server, gateway or access network, where there is more than
+    one."""
     seconds: Duration | None = Field(default=None, alias="for")
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None
@@ -301,8 +317,8 @@ CHECKS: tuple[type[_Step], ...] = (
     Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Delete, Create, Fault,
-    EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, SignIn, TakeProfile, Update,
+    Delete, Create, Fault, EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -336,6 +352,8 @@ Step = Annotated[
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
     | Annotated[InstallUpdates, Tag("installUpdates")]
+    | Annotated[SignIn, Tag("signIn")]
+    | Annotated[TakeProfile, Tag("takeProfile")]
     | Annotated[Update, Tag("update")]
     | Annotated[Delete, Tag("delete")]
     | Annotated[Create, Tag("create")]

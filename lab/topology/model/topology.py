@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
 from gateway.common.vocabulary import DeploymentModel
+from lab.topology.model.access_services import AccessDns
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
@@ -36,8 +37,12 @@ from lab.topology.model.values import (
     Name,
     Port,
     Prefix,
+    ProxyUser,
     SignIn,
+    Target,
+    Traffic,
     Version,
+    WholeSeconds,
 )
 from lab.topology.model.vocabulary import VpnProtocol
 
@@ -135,6 +140,11 @@ class Proxy(_Model):
     """The port that it listens on."""
     allow: tuple[Port, ...] = (443,)
     """The ports that it connects to (HTTP CONNECT)."""
+    users: dict[ProxyUser, Password] = {}
+    """Who may use it, and their passwords, in quotes; left out, everybody may."""
+    denyHosts: tuple[DnsName, ...] = ()
+    """Names to which it does not connect, such as [contoso-gw]: the name of a gateway in this file
+    stands for the name that the gateway's clients dial."""
 
 
 class Access(_Model):
@@ -147,6 +157,24 @@ class Access(_Model):
     allow: tuple[Allow, ...] | None = None
     """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
     (with a proxy: only the proxy)."""
+    deny: tuple[Traffic, ...] = ()
+    """What its firewall drops on the way out, by service, by address or by both, such as
+    [udp/500, 203.0.113.2, tcp/443 to 203.0.113.0/24]; before `allow`."""
+    reject: tuple[Traffic, ...] = ()
+    """As `deny`, and its firewall says so: TCP gets a reset, the rest an ICMP error; before
+    `deny`."""
+    udpTimeout: WholeSeconds | None = None
+    """After how many seconds of silence its router forgets a UDP connection, such as 30s; left
+    out, as its kernel does, 30 s, and 120 s once both ends have sent."""
+    dns: AccessDns | None = None
+    """A DNS server of its own, such as {answers: {contoso-gw: 198.51.100.77}}; left out, its
+    computers ask the Internet's (with a proxy: the proxy)."""
+    portal: bool = False
+    """A captive portal: until a computer's user signs in (`signIn`), its router answers HTTP and
+    HTTPS itself, whoever was called, and lets out nothing else but DNS."""
+    inspects: bool = False
+    """Whether its firewall breaks TLS open: it answers TCP 443 with a certificate of its own for
+    whoever was called, and passes HTTP on."""
     rate: Mbps | None = None
     """Mbit/s of its line, each way; left out, what the machine can do."""
     latency: Annotated[Duration, Field(le=10)] | None = None
@@ -224,6 +252,22 @@ class Tls(_Model):
     [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, its library's default."""
 
 
+class ProxySignIn(_Model):
+    """As whom a client uses the proxy of its access network."""
+
+    user: ProxyUser
+    """The user name."""
+    password: Password
+    """The password, in quotes."""
+
+
+class ProfileEdits(_Model):
+    """What somebody has changed in a client's VPN client configuration by hand."""
+
+    server: Target
+    """The server to dial, in place of the gateway's name: an address or a DNS name."""
+
+
 class Client(_Model):
     """A client computer and its user."""
 
@@ -241,6 +285,9 @@ class Client(_Model):
     {'HKLM\\SYSTEM\\CurrentControlSet\\Services\\RasMan\\PPP\\EAP\\13\\TlsVersion': 0xfc0}."""
     administrator: bool = True
     """Whether the user of a Windows has administrator rights; without them it dials nothing."""
+    clock: Days = 0
+    """How far its clock is ahead, in days: +2d, or -2d where it is behind. Such a computer has a
+    kernel of its own, for computers that share one have one clock."""
     behind: str
     """Its access network: a key of `access`."""
     gateway: str | None = None
@@ -260,6 +307,12 @@ class Client(_Model):
     sstpClient: SstpClient = "sstpc"
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
+    proxy: ProxySignIn | None = None
+    """What it says to a proxy with users, such as {user: alice, password: "..."}. Only OpenVPN can:
+    SSTP clients know no such thing."""
+    profile: ProfileEdits | None = None
+    """What is in its profile otherwise than the gateway wrote, such as {server: vpn.contoso.com}.
+    """
     tls: Tls | None = None
     """Further limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
     {maximum: "1.1"}."""

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def needs_of(topology: Topology, name: str) -> tuple[Need, ...]:
-    """PPP, if the client may dial SSTP by sstpc at a gateway that offers it, now or later."""
+    """PPP, if the client may dial SSTP by sstpc at a gateway that offers it, now or later; a clock,
+    if its own is wrong."""
     client = topology.clients[name]
-    if client.sstpClient != "sstpc" or "SSTP" not in client.dials:
-        return ()
-    offered = any(may_offer(topology, one, "SSTP") for one in topology.dialled_by(name))
-    return ("ppp",) if offered else ()
+    dials = client.sstpClient == "sstpc" and "SSTP" in client.dials
+    ppp = dials and any(may_offer(topology, one, "SSTP") for one in topology.dialled_by(name))
+    wanted: dict[Need, bool] = {"ppp": ppp, "clock": client.clock != 0}
+    return tuple(need for need, is_wanted in wanted.items() if is_wanted)
 
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:

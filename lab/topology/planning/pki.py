@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.topology.planning.access_services import router_certificates
 from lab.topology.planning.plan import CertificatePlan
 from lab.topology.planning.radius_servers import (
     radius_certificates,
@@ -48,6 +49,7 @@ def certificate_plans(
     return (
         *_public_root(server_names),
         *radius_certificates(topology, host_names),
+        *router_certificates(topology, host_names, server_names),
         *(_authority(name, topology.pki[name], base) for name in _issuers_first(topology.pki)),
         *(
             _server(name, topology.gateways[name].serverCertificate, names)

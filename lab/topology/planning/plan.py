@@ -37,7 +37,7 @@ Kind = Literal[
     "radius",
     "directory",
 ]
-Need = Literal["ppp"]
+Need = Literal["ppp", "clock"]
 """What a node wants of its kernel besides what every kernel under a lab has."""
 Shaper = Literal["tbf", "netem", "aggregate"]
 """What a node wants of the machine's kernel for its rates, without which the lab is not built."""
@@ -130,8 +130,12 @@ class NodePlan:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""
     services: tuple[ServiceSpec, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """Names below /proc/sys/net, and values: besides those of every computer."""
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
+    clock: int = 0
+    """How many days its clock is ahead; it needs one of its own then."""
     alias: str = ""
     """Its host name, where its name is none."""
 
@@ -219,10 +223,15 @@ class ClientPlan:
     """The gateways whose RADIUS servers judge its certificate."""
     """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
     proxy: tuple[str, int] | None = None
+    proxy_user: str | None = None
+    """As whom it uses the proxy."""
+    proxy_password: SecretStr | None = field(default=None, repr=False)
     sstp_client: Literal["sstpc", "python"] = "sstpc"
     tls: TlsLimits | None = None
     ike: IkeOffer | None = None
     """What it proposes in place of its operating system and the profile."""
+    server: str | None = None
+    """What its profile names in place of the gateway."""
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,10 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         radius_root=RADIUS_ROOT if judges else None,
         radius_at=judges,
         proxy=(at, proxy.port) if proxy else None,
+        proxy_user=client.proxy.user if client.proxy else None,
+        proxy_password=client.proxy.password if client.proxy else None,
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, ciphers=client.tls.ciphers) if client.tls else None,
         ike=client.ike,
+        server=client.profile.server if client.profile else None,
     )

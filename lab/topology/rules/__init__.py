@@ -12,6 +12,7 @@ from itertools import chain
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Problem
 from lab.topology.rules import (
+    access,
     certificates,
     clients,
     directories,
@@ -35,6 +36,7 @@ Rule = Callable[[Topology, Declared], Iterator[Problem]]
 _TABLES: Iterable[Iterable[Rule]] = (
     names.RULES,
     prefixes.RULES,
+    access.RULES,
     certificates.RULES,
     clients.RULES,
     systems.RULES,
@@ -51,7 +53,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
 )
 
 
-_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING)
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING, *access.RUNNING)
 
 
 def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:

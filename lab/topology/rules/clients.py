@@ -113,9 +113,18 @@ def pppd_can_type_the_password(topology: Topology, _declared: Declared) -> Itera
 _LONGEST_OF_PPPD = 255
 
 
+def clocks_differ(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """A clock that is right is no clock of its own."""
+    for name, client in topology.clients.items():
+        if "clock" in client.model_fields_set and client.clock == 0:
+            message = f"the clock of {name!r} is right"
+            yield Problem(("clients", name, "clock"), message, "leave clock out, or write +2d")
+
+
 RULES = (
     options_need_their_protocol,
     tls_is_spoken,
     cipher_suites_can_be_offered,
     pppd_can_type_the_password,
+    clocks_differ,
 )

@@ -39,6 +39,7 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
         "engine-down": (list(topology.gateways), "gateway"),
         "gateway-down": (list(topology.gateways), "gateway"),
         "zone-down": (list(topology.gateways), "gateway"),
+        "link-down": (list(topology.access), "network of `access`"),
     }
     for path, step in _all(topology):
         if step.fault in _OF_TUNNELS:

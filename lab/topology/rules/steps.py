@@ -33,7 +33,7 @@ _ELSEWHERE: tuple[type, ...] = (steps.Throughput, steps.Fault, steps.EndFault, *
 """Steps whose names other rules check."""
 _GATEWAY = (steps.Update, steps.Delete, steps.Create)
 _AT_A_GATEWAY = (steps.Connects, steps.Revoke, steps.Reinstate, steps.Disconnect,
-                 steps.RadiusInTunnel)  # fmt: skip
+                 steps.RadiusInTunnel, steps.TakeProfile)  # fmt: skip
 """Steps of a client that ask the gateway for something."""
 _CHANGES = (steps.Update, steps.Create)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
@@ -200,11 +200,12 @@ def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
 
 
 def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The list of revoked certificates is a part of the point-to-site configuration."""
+    """The list of revoked certificates is a part of the point-to-site configuration, and so are the
+    profiles that are made from it."""
     if not declared.whole("gateways"):
         return
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, steps.Revoke | steps.Reinstate):
+        if not isinstance(step, steps.Revoke | steps.Reinstate | steps.TakeProfile):
             continue
         verb = steps.verb_of(step) or ""
         gateway = gateway_dialled(topology, getattr(step, verb), index)
