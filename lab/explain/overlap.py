@@ -58,7 +58,7 @@ def overlap(
         return None
     why = "is longer" if own.length > inside.length else "is as long"
     return failure(
-        "route",
+        "overlap",
         f"{own.prefix} of {access} overlaps {inside.prefix} of the tunnel: both have {address}; "
         f"packets leave by {taken}, for the prefix of the client's own network {why}",
         f"the route of {access}: {own.text}",

@@ -10,6 +10,7 @@ import pytest
 
 from lab.explain.access import Line, Portal, look_at_line, look_for_portal
 from lab.explain.dial import judge
+from lab.explain.follow import Dropped
 from lab.nodes.base import Completed
 from lab.topology.planning.specs import PortalSpec
 from lab.world import Deed
