@@ -7,11 +7,12 @@ or a certificate, which several computers may share, nor by an address alone.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.waiting import wait_until
-from lab.world import OFF, ClientComputer, end_of
+from lab.world import ClientComputer, end_of
 
 Record = dict[str, Any]
 LOG_LIMIT = 2.0
@@ -22,7 +23,7 @@ async def of_attempts(client: ClientComputer, protocol: VpnProtocol, began: str)
     """The records of the client's attempts to connect that began then or later, oldest first."""
     rows = [
         record
-        for record in await _log(client)
+        for record in await _told(client.gateway.log)
         if record["protocol"] == protocol and record["attemptTime"] >= began
     ]
     own = await client.made(protocol, {end_of(row) for row in rows})
@@ -46,7 +47,7 @@ async def of_session(client: ClientComputer, event: str) -> Record | None:
     None: the gateway wrote none."""
 
     async def written() -> Record | None:
-        rows = await _log(client)
+        rows = await _told(client.gateway.log)
         return _last([row for row in rows if row["vpnConnectionId"] == client.session], event)
 
     if not client.session:
@@ -59,19 +60,16 @@ async def of_session(client: ClientComputer, event: str) -> Record | None:
 
 async def session(client: ClientComputer) -> Record | None:
     """The gateway's row (getVpnClientConnectionHealth) of the client's session, if it stands."""
-    try:
-        rows = await client.gateway.sessions()
-    except OFF:
-        return None
+    rows = await _told(client.gateway.sessions)
     own = (row for row in rows if row["vpnConnectionId"] == client.session)
     return next(own, None)
 
 
-async def _log(client: ClientComputer) -> list[Record]:
-    """The gateway's records; one that is switched off has none."""
+async def _told(ask: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
+    """What a gateway says; one that is switched off says nothing."""
     try:
-        return await client.gateway.log()
-    except OFF:
+        return await ask()
+    except OSError:
         return []
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
-from lab.clients.profile import Profile, read_profile
+from lab.clients.profile import Profile, read_profile, with_server
 from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
@@ -35,7 +35,7 @@ from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Dialled, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
-from lab.world import OFF, End, GatewayHandle, end_of
+from lab.world import End, GatewayHandle, end_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,32 +63,40 @@ class Computer:
         access: Node,
         address: str,
         gateway: GatewayHandle,
-        gateway_address: str = "",
+        gateway_addresses: Mapping[str, str] | None = None,
         credential: Credential | None,
+        others: Sequence[Credential] = (),
         proxy: Node | None = None,
         radius_root: Credential | None = None,
         written: Callable[[], Mapping[str, Mapping[Path, Place]]] = dict,
     ) -> None:
-        """`written`: the current ends of the RADIUS servers' logs, by node."""
+        """`gateway`: its own. `gateway_addresses`: the public address of each, by name; those that
+        are left out are not known. `written`: the current ends of the RADIUS servers' logs, by
+        node."""
         self.name = plan.name
         self._written = written
         self.node = node
         self.access = access
-        self.gateway = gateway
+        self.gateway = self.own_gateway = gateway
+        self._gateway_addresses = gateway_addresses or {}
         self.user = plan.user or (credential.common_name if credential else plan.name)
         presented = None if plan.user else credential
         self.thumbprint = presented.thumbprint if presented else None
+        self.certificates: Sequence[Credential] = (presented, *others) if presented else ()
         self.session = ""
         self.dialled_until = -math.inf
         self.system = plan.system
         self.last_dial: Dialled | None = None
+        self._packages: dict[str, tuple[bytes, float]] = {}
+        """What its user got last, and when, by gateway."""
+        self._kept: set[str] = set()
+        """The gateways whose package it dials with until its user takes another."""
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
-        self._origin = Origin(address, access, gateway_address, via)
+        self._origin = Origin(address, access, "", via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
-        self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
@@ -99,8 +107,34 @@ class Computer:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
         return await self.gateway.profile(self._wanted())
 
-    async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
-        """Connect, trying the protocols in order; the connection and the failures before it.
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
+        await self._take()
+        self._kept.add(self.gateway.name)
+
+    async def _take(self) -> None:
+        package, at = await self.profile(), time.time()
+        server = self._plan.server
+        self._packages[self.gateway.name] = (
+            with_server(package, server) if server else package,
+            at,
+        )
+
+    @property
+    def package(self) -> bytes:
+        """The VPN client package that its user got last from the gateway; empty: none."""
+        return self._packages.get(self.gateway.name, (b"", 0.0))[0]
+
+    @property
+    def package_at(self) -> float:
+        """When its user got it (time.time())."""
+        return self._packages.get(self.gateway.name, (b"", 0.0))[1]
+
+    async def dial(
+        self, over: VpnProtocol | None = None, *, to: GatewayHandle | None = None
+    ) -> tuple[Connection, list[Exception]]:
+        """Connect, trying the protocols in order; the connection and the failures before it. The
+        tunnel that stands ends first: a computer is connected to one VNet at a time.
 
         RefusedError of the last protocol that could be dialled if none connects.
         """
@@ -110,6 +144,9 @@ class Computer:
             failures: list[RefusedError] = []
             connection = None
             try:
+                await self._hang_up()
+                self.session = ""
+                self._choose(to or self.own_gateway)
                 connection = await self._dial(over, began, failures)
             except asyncio.CancelledError:  # nobody waits for it any more
                 await self._hang_up()
@@ -129,6 +166,7 @@ class Computer:
                 return False
             session = self.session
             try:
+                await self._hang_up()
                 await self._dial(over, attempt_time(), [])
             except RefusedError:
                 pass
@@ -141,8 +179,6 @@ class Computer:
         self, over: VpnProtocol | None, began: str, failures: list[RefusedError]
     ) -> Connection:
         """The connection; the failures before it are added to `failures`."""
-        await self._hang_up()
-        self.session = ""
         try:
             profile = await self._fetch_profile(over or self._plan.protocols[0])
         except RefusedError as error:
@@ -164,6 +200,11 @@ class Computer:
                 return connection
         dialled = [one for one in failures if not isinstance(one, NotDialledError)]
         raise (dialled or failures)[-1]
+
+    def _choose(self, gateway: GatewayHandle) -> None:
+        self.gateway = gateway
+        address = self._gateway_addresses.get(gateway.name, "")
+        self._origin = replace(self._origin, gateway=address)
 
     @property
     def proxy(self) -> tuple[str, int] | None:
@@ -201,17 +242,19 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; after the gateway was deleted or switched off, the last one
-        that the user got."""
+        """The profile that the user keeps, or the gateway's of now; where that is deleted or off,
+        the last one that the user got."""
+        name = self.gateway.name
         try:
-            self._profile = read_profile(await self.profile())
-        except (GatewayRefusedError, *OFF) as error:
+            if name not in self._kept:
+                await self._take()
+        except (GatewayRefusedError, OSError) as error:
             if isinstance(error, GatewayRefusedError) and error.azure != NotFoundError.code:
                 raise
-            if self._profile is None:
-                message = f"there is no gateway {self.gateway.name}, and no profile of it"
+            if not self.package:
+                message = f"there is no gateway {name}, and no profile of it"
                 raise RefusedError(first, "no-answer", message, 0.0) from None
-        return self._profile
+        return read_profile(self.package)
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""
@@ -299,7 +342,12 @@ class Computer:
             ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
-                self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
+                self.node,
+                profile,
+                _no_password(protocol, user),
+                self._plan.proxy,
+                self._plan.tls,
+                proxy_user=self._proxy_user(),
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
@@ -352,13 +400,18 @@ class Computer:
             self._user = await open_p12(self.node, self._credential.p12(password), password)
         return self._user
 
+    def _proxy_user(self) -> UserPassword | None:
+        """As whom it uses the proxy."""
+        name, password = self._plan.proxy_user, self._plan.proxy_password
+        return UserPassword(name, password.get_secret_value()) if name and password else None
+
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""
         windows = self.system.windows
         computer = {"processorArchitecture": self.system.architecture} if windows else {}
         if self._plan.user:
             return {**computer, "authenticationMethod": "EAPMSCHAPv2"}
-        root = self._radius_root
+        root = self._radius_root if self.gateway.name in self._plan.radius_at else None
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
         return {**computer, "authenticationMethod": "EAPTLS", **data}
 

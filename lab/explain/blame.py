@@ -35,7 +35,9 @@ def blocked(followed: Followed) -> Finding:
         remedy = "let the access network's router translate addresses"
         ends = [f"{one.node}: {one.text}" for one in followed.sightings if one.node == INTERNET]
         return failure("nat", cause, *ends[-1:], *proof, remedy=remedy, at=at)
-    cause = f"{followed.what} is dropped by {whose(dropped)}"
+    answers = ", ".join(followed.answers)
+    verb, told = ("rejected", f" and answered: {answers}") if answers else ("dropped", "")
+    cause = f"{followed.what} is {verb} by {whose(dropped)}{told}"
     return failure("firewall", cause, *proof, remedy=_remedy(dropped, service), at=at)
 
 

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.explain import access, clock, held, inspection, proxy, server_certificate
 from lab.explain.blame import blocked, rule_of
+from lab.explain.choice import Choice
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
+from lab.explain.held import Held
 from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
+from lab.explain.server_certificate import Difference
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -76,8 +81,14 @@ class Attempt:
     """The RADIUS server's word."""
     listens: Mapping[str, bool] = field(default_factory=dict)
     """The gateway's ports that the protocol needs, and whether a program has them."""
-    proxy: tuple[str, ...] = ()
-    """Rules of the proxy's configuration."""
+    engine: EngineSeen | None = None
+    """The gateway's daemon for the protocol, if it does not run."""
+    proxy: proxy.ProxySeen | None = None
+    """The proxy, where that refused."""
+    flaws: tuple[Difference, ...] = ()
+    """What is wrong with the gateway's certificate for this client."""
+    choice: Choice | None = None
+    """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""
     """The newest TLS version in the client's ClientHello, and what the gateway takes."""
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +105,18 @@ class Attempt:
     """The computer's operating system."""
     able: tuple[str, ...] = ()
     """The protocols that it dials as it is now."""
+    held: Held | None = None
+    """The profile with which it dialled; None: it had none, or the gateway has none now."""
+    public: tuple[str, ...] = ()
+    """The Internet's addresses of the gateway's name, where the client asked for it itself."""
+    line: access.Line | None = None
+    """The access network's link to the Internet, if it carries nothing."""
+    shown: inspection.Shown | None = None
+    """Another certificate than the gateway's, shown to the client in its place."""
+    clocks: clock.Clocks | None = None
+    """The client's clock and the gateway's, if they differ."""
+    portal: access.Portal | None = None
+    """A captive portal at which its user has not signed in."""
 
 
 _ADMINISTRATOR = (
@@ -122,6 +145,7 @@ LAYER_OF: dict[str, Layer] = {
     "revoked": "revocation",
     "certificate-revoked": "revocation",
     "radius-no-answer": "radius-path",
+    "radius-unsigned": "radius-secret",
     "second-factor-denied": "factor",
     "second-factor-late": "factor",
     "typed-code": "factor",
@@ -192,6 +216,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "the RADIUS server cannot reach its domain controller",
         "start the domain controller, or see the way to it",
     ),
+    "radius-unsigned": (
+        (
+            "the RADIUS server's answers have no Message-Authenticator, and the gateway makes no "
+            "exception for it: it takes none of them (CVE-2024-3596)"
+        ),
+        "let the server sign all answers, or make an exception for it at the gateway",
+    ),
     "no-keys": ("the server accepted without keys for the tunnel", "let it send MS-MPPE keys"),
 }
 """Cause and remedy of a reason."""
@@ -199,7 +230,10 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
-    failed = _besides(_failed(attempt), attempt)
+    found = _of_the_profile(attempt) or _of_the_network(attempt) or _failed(attempt)
+    failed = _besides(found, attempt)
+    if attempt.choice and failed.layer in ("certificate", "revocation"):
+        failed = attempt.choice.added(failed)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
 
 
@@ -245,16 +279,44 @@ def _silent_ports(attempt: Attempt) -> str:
     return ", ".join(port for port, listens in attempt.listens.items() if not listens)
 
 
+def _of_the_profile(attempt: Attempt) -> Finding | None:
+    """The client's profile is not the gateway's of now, and that is why."""
+    if attempt.held is None:
+        return None
+    reason = reason_of(attempt)
+    layer = LAYER_OF.get(reason, "radius-verdict")
+    said = (*_relevant(attempt), *_ways(attempt), f"the client: {attempt.message}")
+    return held.refusal(attempt.held, attempt.protocol, reason, layer, said)
+
+
+def _of_the_network(attempt: Attempt) -> Finding | None:
+    """The access network leads the client elsewhere; whom the gateway heard was not led away."""
+    if attempt.record:
+        return None
+    said = attempt.message
+    if attempt.line:
+        return access.without_line(attempt.line, f"the client: {said}")
+    found = access.other_address(
+        attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
+    )
+    if not found and attempt.portal:
+        return access.not_signed_in(attempt.portal, said)
+    if not found and attempt.shown:
+        return inspection.judge(attempt.shown, said, attempt.at)
+    return found
+
+
 def _failed(attempt: Attempt) -> Finding:
     reason = reason_of(attempt)
     layer = LAYER_OF.get(reason, "radius-verdict")
     if attempt.reason == "no-protocol":
         return _not_offered(attempt)
-    if attempt.black_hole:
-        return attempt.black_hole
+    if attempt.flaws:
+        gateway = str(attempt.document.get("name", ""))
+        return server_certificate.finding(gateway, attempt.flaws, *_said(attempt))
     unheard = not attempt.record or any(way.dropped for way in attempt.followed)
-    if undecided(attempt) or (layer == "firewall" and unheard):
-        return _no_answer(attempt)
+    if attempt.black_hole or undecided(attempt) or (layer == "firewall" and unheard):
+        return attempt.black_hole or _no_answer(attempt)
     special: dict[str, Callable[[Attempt], Finding]] = {
         "client-policy": _not_able,
         "proxy": _proxy,
@@ -264,7 +326,9 @@ def _failed(attempt: Attempt) -> Finding:
         "pool": _pool,
         "limit": _limit,
     }
-    if layer in special:
+    if attempt.clocks and attempt.reason in clock.REASONS:
+        return clock.judge(attempt.clocks, _said(attempt), attempt.at)
+    if layer in special and (layer != "proxy" or attempt.proxy):
         return special[layer](attempt)
     return _by_words(attempt, layer, reason)
 
@@ -369,6 +433,10 @@ def _no_answer(attempt: Attempt) -> Finding:
     said = f"the client: {attempt.message}"
     if silent := _silent_ports(attempt):
         cause = f"no program of the gateway listens on {silent}"
+        if attempt.engine:
+            cause = f"{attempt.engine.cause}: {cause}"
+            proof = (*attempt.engine.proof, said, *_ways(attempt))
+            return failure("gateway-down", cause, *proof, remedy=attempt.engine.remedy)
         return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
     cause = "the gateway was reached and did not answer the dial"
     return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
@@ -377,13 +445,20 @@ def _no_answer(attempt: Attempt) -> Finding:
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
     dropped = [one for one in attempt.followed if one.dropped and one.what.startswith(_DNS)]
-    why = f"; {blocked(dropped[0]).cause}" if dropped else ""
+    why, remedy = "", "let DNS (UDP 53) out, or see the name server"
+    if dropped:
+        why = f"; {blocked(dropped[0]).cause}"
+    elif any(one.answers for one in attempt.followed) and attempt.public:
+        why = f", which answers that it has none, though it is {', '.join(attempt.public)}"
+        remedy = "see why this name server refuses the name, or ask another one"
+    known = (f"the Internet's DNS: {attempt.name} is {', '.join(attempt.public)}",)
     return failure(
         "name",
         f"the gateway's name {attempt.name} is not resolved by nameserver {servers}{why}",
         *_ways(attempt),
+        *(known if attempt.public else ()),
         f"the client: {attempt.message}",
-        remedy="let DNS (UDP 53) out, or see the name server",
+        remedy=remedy,
     )
 
 
@@ -411,14 +486,8 @@ def walk(followed: Followed) -> str:
 
 
 def _proxy(attempt: Attempt) -> Finding:
-    return failure(
-        "proxy",
-        "the proxy refuses to connect to the gateway's port 443",
-        f"the client: {attempt.message}",
-        *attempt.proxy,
-        remedy="let the proxy CONNECT to port 443",
-        at=stamp(attempt.at),
-    )
+    assert attempt.proxy
+    return proxy.judge(attempt.proxy, attempt.protocol, attempt.message, attempt.at)
 
 
 def _tls(attempt: Attempt) -> Finding:

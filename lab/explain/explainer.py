@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from lab.choices import spelling
 from lab.errors import LabError, UsageError
 from lab.explain import site, vnets
-from lab.explain.absent import absent, was_absent
+from lab.explain.absent import was_absent
 from lab.explain.dial import judge
 from lab.explain.goal import Goal
-from lab.explain.inside import explain_goal, no_tunnel, outside_of_all, without
+from lab.explain.inside import explain_goal, gone_gateway, no_tunnel, outside_of_all, without
 from lab.explain.look import Word, attempts
-from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
+from lab.explain.model import SITE, Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
 from lab.explain.steps import explain_step
+from lab.explain.underneath import of_connection
 from lab.failure import error_text
 from lab.topology.model.steps import Step, verb_of
 from lab.waiting import patience
@@ -58,10 +59,16 @@ class Explainer:
         return found.as_data()
 
     async def tunnel(self, name: str) -> Explanation:
-        """What both ends of a connection say of it."""
+        """What both ends of a connection say of it, and how its own packets fare below it."""
+        first, *rest = self._world.plan.gateways_of(name)
         if name in self._world.plan.connected_sites:
-            return site.judge(await site.look(name, self.scene))
-        return vnets.judge(await vnets.look(name, self.scene))
+            found, rest = site.judge(await site.look(name, self.scene)), [name]
+        else:
+            found = vnets.judge(await vnets.look(name, self.scene))
+        if found.broken is None and (below := await of_connection(first, rest[0], self._world)):
+            chain = chain_of(f"tunnel {name}", SITE, {}, below, stamp())
+            return Explanation(name, below.cause, (chain,))
+        return found
 
     async def of_subject(self, name: str, to: str) -> dict[str, Any]:
         """About a client, a host, a site or a connection; `to`: HOST:PORT. LabError: it takes too
@@ -135,13 +142,11 @@ class Explainer:
         if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
-        gateway = client.gateway.name
-        gone = await absent(gateway, self._world)
-        gone = gone or await was_absent(gateway, dialled.at, self._world)
+        gone = await gone_gateway(client, self._world)
+        gone = gone or await was_absent(client.gateway.name, dialled.at, self._world)
         if gone:
             chain = chain_of("dial", (), {}, gone, stamp())
-            words = f"{client.name} is not connected: {gone.cause}"
-            return Explanation(client.name, words, (chain,))
+            return Explanation(client.name, gone.cause, (chain,))
         known = self._words.setdefault((client.name, dialled.began), {})
         seen = await attempts(client, dialled, self.scene, known)
         chains = tuple(judge(one) for one in seen)

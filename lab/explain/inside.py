@@ -10,15 +10,18 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.checks import records
-from lab.clients.profile import read_profile
-from lab.explain import site, vnets
+from lab.explain import engines, held, site, user_routes, vnets
 from lab.explain.absent import FAULTS, absent, told
+from lab.explain.access import look_at_line, without_line
 from lab.explain.blame import blocked
 from lab.explain.dial import entry_of, walk
+from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.goal import Goal
-from lab.explain.look import ask, resolve, route
+from lab.explain.look import ask, held_by, resolve, route
+from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.overlap import overlap, routes_to
 from lab.explain.paths import inside_path, to_address
 from lab.explain.place import behind_gateways, crossing, owner, place_of
 from lab.explain.ports import listening
@@ -31,7 +34,7 @@ from lab.topology.planning.wiring import INTERNET
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
-    from lab.vpn_client import Connection
+    from lab.vpn_client import Connection, Dialled
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
@@ -67,7 +70,11 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         assert connection
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
-    finding = await _inside(who, goal, scene, connection, passed)
+        if down := await engines.look(client.gateway, connection.protocol):
+            found = engines.half_a_tunnel(who, down, connection)
+            return found.cause, chain_of(way, INSIDE, {}, found, stamp())
+    line = await look_at_line(client, world) if client else None
+    finding = without_line(line) if line else await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
         words = passed.get("mtu") or passed.get("service") or passed.get("dns-inside", "")
@@ -98,17 +105,11 @@ async def without(
 async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     """Why a client has no tunnel: what ended the last one, with its moment."""
     name, dialled = client.name, client.last_dial
-    again = f"p2slab connect {name}"
     routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
-    if dialled is None:
-        cause = f"{name} is not connected: it has not dialled since the lab was built"
-        return failure("client-policy", cause, routes, remedy=again)
-    if dialled.connection is None:
-        last = dialled.failures[-1] if dialled.failures else "no protocol"
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
-        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
-    if gone := await absent(client.gateway.name, world):
-        return replace(gone, cause=f"{name} is not connected: {gone.cause}")
+    if dialled is None or dialled.connection is None:
+        return _never_connected(name, dialled, routes)
+    if gone := await gone_gateway(client, world):
+        return gone
     return await _ended(client, dialled.connection, world)
 
 
@@ -120,6 +121,9 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
     begun = dialled.at if dialled else 0.0
     own = [deed for deed in world.past if deed.at >= begun and _concerns(deed, client)]
     said = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
+    broken = await engines.look(client.gateway, connection.protocol)
+    if broken and record:
+        return engines.no_tunnel(name, record["time"], broken, *said, routes)
     done = [*map(told, own)]
     document = await client.gateway.get()
     entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
@@ -145,6 +149,21 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
     return failure("client-policy", cause, *said, routes, remedy=f"p2slab connect {name}")
+
+
+def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding:
+    if dialled is None:
+        cause = f"{name} is not connected: it has not dialled since the lab was built"
+        return failure("client-policy", cause, routes, remedy=f"p2slab connect {name}")
+    last = dialled.failures[-1] if dialled.failures else "no protocol"
+    cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
+    return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+
+
+async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
+    """Of a client whose gateway is deleted, off or cut off."""
+    gone = await absent(client.gateway.name, world)
+    return replace(gone, cause=f"{client.name} is not connected: {gone.cause}") if gone else None
 
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
@@ -193,6 +212,9 @@ async def _inside(
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    peer = None if who in world.clients else await client_with(address, world)
+    if peer and (lost_mapping := await forgotten(peer, world)):
+        return lost_mapping
     taken = await route(world.nodes[who], address)
     node = node_of(goal.name, who, world) or node_of(address, who, world)
     goal = replace(goal, name=address, node=node)
@@ -222,6 +244,8 @@ async def _reached(
         remedy = "connect the two networks"
         return failure("route", cause, f"{who}: ip route get: {taken}", remedy=remedy)
     found = await probed(world, goal, way, passed)
+    if found and found.layer in ("route", "way-back", "service"):
+        found = await _by_the_users_routes(scene, who, target, address) or found
     if found and found.layer == "route" and inside:
         found = await _below(who, target, connection, world) or found
     if found and found.layer in ("firewall", "route") and inside:
@@ -338,26 +362,31 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
-    profile = read_profile(await world.clients[who].profile())
-    has = ", ".join(profile.routes) or "none"
-    covered = [one for one in profile.routes if ip_address(address) in ip_network(one)]
-    matching = await _matching(world.nodes[who], address)
+    if found := other_vnet(world.clients[who], address, taken, connection, world):
+        return found
+    own = await held_by(world.clients[who])
+    has = (", ".join(own.profile.routes) if own else "") or "none"
     proof = (
         f"ip route get {address}: {taken}",
         f"the tunnel: {connection.address} on {connection.interface}",
-        f"routes of the gateway's profile now: {has}",
-        f"ip route show match {address}: {' | '.join(matching)}",
+        f"routes of the client's profile: {has}",
     )
-    if covered:
-        own = [row.split()[0] for row in matching if f"dev {connection.interface}" not in row]
-        near = next((one for one in own if one != "default"), "")
-        if near:
-            cause = (
-                f"{near} of {who}'s own network and {', '.join(covered)} of the tunnel overlap: "
-                f"packets to {address} stay in {who}'s own network"
-            )
-            remedy = f"give {who}'s own network another prefix than {near}"
-            return failure("overlap", cause, *proof, remedy=remedy)
+    client = world.clients[who]
+    rows = await routes_to(client.node, address)
+    device = re.search(r"\bdev (\S+)", taken)
+    both = overlap(
+        address,
+        rows,
+        proof,
+        taken=device[1] if device else "",
+        tunnel=connection.interface,
+        access=client.access.name,
+    )
+    if both:
+        return both
+    if own and (stale := held.route(own, address, proof)):
+        return stale
+    if own and held.covers(own.profile, address):
         cause = (
             f"packets to {address} leave outside the tunnel, though the profile's routes have it: "
             "the client's own routes have no such route now"
@@ -394,12 +423,6 @@ async def _not_routed(
     return failure("route", cause, *proof, remedy=remedy)
 
 
-async def _matching(node: Node, address: str) -> list[str]:
-    """A node's routes for an address, all of them."""
-    done = await node.run(["ip", "-4", "route", "show", "match", address])
-    return [" ".join(row.split()) for row in done.output.splitlines()]
-
-
 def node_of(name: str, who: str, world: World) -> str:
     """The node of a name or address, as a node sees it; empty: nobody."""
     client = world.clients.get(who)
@@ -430,6 +453,20 @@ def _outer(who: str, connection: Connection | None, world: World) -> list[str]:
     if client is None or connection is None:
         return []
     return path_between(world.plan, who, client.gateway.name)[1:-1]
+
+
+async def _by_the_users_routes(scene: Scene, who: str, target: str, address: str) -> Finding | None:
+    """On the way there, or back."""
+    world = scene.world
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    own = connection.address if connection else world.addresses.get(who, "")
+    name = target or address
+    if not own:
+        return None
+    there = user_routes.Way(own, address, f"packets from {who} to {name}")
+    back = user_routes.Way(address, own, f"answers of {name} to {who}")
+    return await user_routes.astray(world, there, back)
 
 
 async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:

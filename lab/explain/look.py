@@ -14,16 +14,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
+from lab.explain import engines, inspection, server_certificate
+from lab.explain.access import look_at_line, look_for_portal
+from lab.explain.choice import choice_of
+from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
 from lab.explain.follow import follow, path_between
+from lab.explain.held import Held
 from lab.explain.hello import Hello, is_answer, read_hello
-from lab.explain.model import DIAL, Layer
+from lab.explain.model import DIAL, Layer, stamp
 from lab.explain.mtu import black_hole
 from lab.explain.packets import ETHERNET, read
 from lab.explain.paths import to_address
 from lab.explain.ports import listening, takes
+from lab.explain.proxy import look_at_proxy
 from lab.explain.servers import servers_of
-from lab.roles.proxy import CONFIGURATION
+from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
 from radius.reasons import Refusal, telling
 
@@ -62,13 +68,15 @@ async def attempts(
     """What is seen of each failure of a dial; `words`: what was found earlier about the same, and
     is found now."""
     world = scene.world
-    name, address = "", ""
-    with suppress(LabError):
-        profile = read_profile(await client.profile())
-        name = profile.server or profile.host("OpenVPN")
+    profile = await held_by(client)
+    own = read_profile(client.package) if client.package else None
+    name = (own.server or own.host("OpenVPN")) if own else ""
     resolved, servers = await resolve(client.node, name)
+    public, _ = await resolve(world.nodes[INTERNET], name)
     address = resolved[0] if resolved else world.addresses[client.gateway.name]
     document = await client.gateway.get()
+    line = await look_at_line(client, world)
+    portal = await look_for_portal(client, world, address)
     found = []
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
@@ -83,6 +91,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),
@@ -92,8 +101,18 @@ async def attempts(
             deeds=tuple(world.past),
             system=str(client.system),
             able=able(client, document),
+            held=profile,
+            public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
+            line=line,
+            clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
+            portal=portal,
         )
-        found.append(await _completed(attempt, client, dialled, scene, address))
+        whole = await _completed(attempt, client, dialled, scene, address)
+        if own and whole.reason == "server-untrusted":
+            node = world.nodes[client.gateway.name]
+            flaws = await server_certificate.look(node, own, whole.protocol)
+            whole = replace(whole, flaws=flaws)
+        found.append(whole)
     return found
 
 
@@ -105,6 +124,16 @@ def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
     if system.windows and not system.administrator:
         return ()
     return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
+
+
+async def held_by(client: ClientComputer) -> Held | None:
+    """The profile with which a client dialled and the gateway's of now; None if either has none."""
+    if not client.package:
+        return None
+    with suppress(LabError):
+        profile, now = read_profile(client.package), read_profile(await client.profile())
+        return Held(stamp(client.package_at), profile, now)
+    return None
 
 
 async def word_of(
@@ -149,19 +178,13 @@ async def _completed(
     if layer == "firewall" or undecided(attempt):
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
-        more["proxy"] = await _proxy_rules(client, world)
+        more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
         more["hello"] = await _hello(attempt, client, address, world)
-    elif layer == "limit":
-        rows = await client.gateway.sessions()
-        more["sessions"] = tuple(row["protocol"] for row in rows)
-    elif layer == "pool":
-        rows = await client.gateway.sessions()
-        more["taken"] = tuple(
-            f"{row['privateIpAddress']} ({row.get('vpnUserName') or row['protocol']})"
-            for row in rows
-            if row["protocol"] == attempt.protocol
-        )
+    if _may_be_inspected(attempt):
+        more["shown"] = await inspection.look_at_certificates(client, world, attempt.name, address)
+    if layer in ("limit", "pool"):
+        more |= _places(attempt.protocol, await client.gateway.sessions())
     more["servers"] = await _servers(attempt, layer, client, dialled, scene)
     return replace(attempt, **more)
 
@@ -179,6 +202,22 @@ async def _servers(
     if attempt.dialled and client.thumbprint is None and before:
         return await servers_of(document, client, dialled, math.inf, scene, probe=False)
     return ()
+
+
+def _places(protocol: str, sessions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who has a place at the gateway, and whose the addresses of the protocol's part are."""
+    taken = tuple(
+        f"{row['privateIpAddress']} ({row.get('vpnUserName') or row['protocol']})"
+        for row in sessions
+        if row["protocol"] == protocol
+    )
+    return {"sessions": tuple(row["protocol"] for row in sessions), "taken": taken}
+
+
+def _may_be_inspected(attempt: Attempt) -> bool:
+    """Whether somebody else's certificate may be why: the gateway has heard nothing."""
+    heard = attempt.record is not None or attempt.protocol == "IkeV2"
+    return not heard and attempt.reason in inspection.REASONS
 
 
 async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:
@@ -230,17 +269,14 @@ async def _network(
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
+    engine = await engines.look(client.gateway, attempt.protocol)
     large = None if any(way.dropped for way in ways) else await black_hole(path, address, world)
-    return {"followed": tuple(ways), "listens": listens, "black_hole": large}
-
-
-async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
-    """The running proxy's rules."""
-    assert client.proxy
-    path = to_address(world, client.name, client.proxy[0])
-    text = (await world.nodes[path[-1]].read(CONFIGURATION)).decode()
-    rules = [line for line in text.splitlines() if line.startswith(("acl tunnels", "http_access"))]
-    return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
+    return {
+        "followed": tuple(ways),
+        "listens": listens,
+        "engine": engine,
+        "black_hole": large,
+    }
 
 
 async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: World) -> str:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lab.explain import engines
 from lab.explain.absent import absent
 from lab.explain.blame import blocked
 from lab.explain.dial import lost, walk
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
 from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
@@ -67,6 +69,8 @@ class SiteSeen:
     """What both are told of each other."""
     gone: Finding | None = None
     """Why the gateway is not there."""
+    engine: EngineSeen | None = None
+    """The gateway's charon, if it does not run."""
 
     @property
     def up(self) -> bool:
@@ -111,6 +115,7 @@ async def look(name: str, scene: Scene) -> SiteSeen:
         followed,
         tuple(world.past),
         await ends_of(name, document, world),
+        engine=await engines.look(gateway, "IkeV2"),
     )
 
 
@@ -126,6 +131,10 @@ def failed(seen: SiteSeen) -> Finding:
         *(f"the device's log: {line}" for line in seen.told),
         *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
     )
+    if seen.engine:
+        cause = f"{down}: {seen.engine.cause}"
+        lines = (*seen.engine.proof, *proof)
+        return failure("gateway-down", cause, *lines, remedy=seen.engine.remedy, at=seen.when)
     if seen.ends and (wrong := wrong_peer(seen.ends)):
         lines = (*wrong.proof, *proof)
         cause = f"{down}: {wrong.cause}"
