@@ -178,6 +178,10 @@ class ClientComputer(Protocol):
         RefusedError of the last protocol that could be dialled if none connects.
         """
 
+    async def dial_again(self, over: VpnProtocol) -> bool:
+        """Dial as before and hang up, leaving no trace in `last_dial`; False: it is connected or
+        dialling, and was left alone."""
+
     async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
         """Those of the connections, seen by the gateway in the last seconds, that are this
         computer's."""

@@ -12,7 +12,7 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -131,14 +131,30 @@ def _concerns(step: Step) -> str:
 async def _chain(chain: Chain, world: World, step_done: StepDone, explain: Explain) -> bool:
     held = True
     for index, step in chain:
-        began, started = time.time(), time.monotonic()
-        outcome = await _execute(step, world)
-        took = Took(round(began, 3), round(time.monotonic() - started, 3))
-        if not outcome.held:
-            outcome = replace(outcome, explanation=await explain(step))
-        step_done(index, step, outcome, took)
-        held = held and outcome.held
+        work = _one(index, step, world, step_done, explain)
+        done = await (_to_its_end(work) if isinstance(step, ACTIONS) else work)
+        held = held and done
     return held
+
+
+async def _one(index: int, step: Step, world: World, step_done: StepDone, explain: Explain) -> bool:
+    began, started = time.time(), time.monotonic()
+    outcome = await _execute(step, world)
+    took = Took(round(began, 3), round(time.monotonic() - started, 3))
+    if not outcome.held:
+        outcome = replace(outcome, explanation=await explain(step))
+    step_done(index, step, outcome, took)
+    return outcome.held
+
+
+async def _to_its_end(work: Coroutine[Any, Any, bool]) -> bool:
+    """Whoever asked for an action may leave: it is not left half done, and is recorded."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 async def _execute(step: Step, world: World) -> Outcome:

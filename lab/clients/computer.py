@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import secrets
@@ -99,6 +100,8 @@ class Computer:
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
+        self._turn = asyncio.Lock()
+        """One at a time dials, hangs up or restarts: an explanation may dial beside steps."""
 
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
@@ -135,19 +138,42 @@ class Computer:
 
         RefusedError of the last protocol that could be dialled if none connects.
         """
-        self.dialled_until = math.inf
-        began, at, written = attempt_time(), time.time(), self._written()
-        failures: list[RefusedError] = []
-        connection = None
-        try:
-            await self.hang_up()
-            self.session = ""
-            self._choose(to or self.own_gateway)
-            connection = await self._dial(over, began, failures)
-        finally:
-            self.dialled_until = time.monotonic()
-            self.last_dial = Dialled(began, at, tuple(failures), written, connection)
-        return connection, [*failures]
+        async with self._turn:
+            self.dialled_until = math.inf
+            began, at, written = attempt_time(), time.time(), self._written()
+            failures: list[RefusedError] = []
+            connection = None
+            try:
+                await self._hang_up()
+                self.session = ""
+                self._choose(to or self.own_gateway)
+                connection = await self._dial(over, began, failures)
+            except asyncio.CancelledError:  # nobody waits for it any more
+                await self._hang_up()
+                raise
+            finally:
+                self.dialled_until = time.monotonic()
+                self.last_dial = Dialled(began, at, tuple(failures), written, connection)
+            return connection, [*failures]
+
+    async def dial_again(self, over: VpnProtocol) -> bool:
+        """Dial as before and hang up, leaving no trace in `last_dial`; False: it is connected or
+        dialling, and was left alone."""
+        if self._turn.locked():
+            return False
+        async with self._turn:
+            if await self.connection() is not None:
+                return False
+            session = self.session
+            try:
+                await self._hang_up()
+                await self._dial(over, attempt_time(), [])
+            except RefusedError:
+                pass
+            finally:
+                await self._hang_up()
+                self.session = session
+            return True
 
     async def _dial(
         self, over: VpnProtocol | None, began: str, failures: list[RefusedError]
@@ -236,6 +262,10 @@ class Computer:
 
     async def hang_up(self) -> None:
         """End the tunnel."""
+        async with self._turn:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
         if self._driver:
             await self._driver.disconnect()
         await self._restore()
@@ -254,10 +284,11 @@ class Computer:
 
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
-        self._driver = None
-        self._resolver = Resolver(self.node)
-        self._host_routes = HostRoutes(self.node)
-        await self.node.reboot()
+        async with self._turn:
+            self._driver = None
+            self._resolver = Resolver(self.node)
+            self._host_routes = HostRoutes(self.node)
+            await self.node.reboot()
 
     async def install_updates(self) -> tuple[str, ...]:
         """Install the updates, set the registry values, and restart; what was missing."""

@@ -36,6 +36,13 @@ class ServerSeen:
     asks: tuple[str, ...] = ()
     """Users whose answer to the second factor is waited for."""
 
+    @property
+    def well(self) -> bool:
+        """Whether a request of the gateway's would get there, and be answered for all that is
+        seen."""
+        arrived = self.followed is None or self.followed.arrived
+        return self.listens and arrived and not (self.dropped or self.tunnel or self.asks)
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -208,14 +215,45 @@ def judge(attempt: Attempt) -> Chain:
 
 
 def _besides(failed: Finding, attempt: Attempt) -> Finding:
-    """With a cause further down that is known already: the certificate is revoked."""
-    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
-    if not entry or depth(failed) >= DIAL.index("revocation"):
+    """With the causes further down that are seen already, for who mends the first meets them."""
+    more = [
+        one for one in _further(attempt) if depth(one) > depth(failed) and one.layer != failed.layer
+    ]
+    if not more:
         return failed
-    listed = f"entry {entry!r} of vpnClientRevokedCertificates"
-    cause = f"{failed.cause}; and besides, the client's certificate is revoked: {listed}"
-    seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
-    return replace(failed, cause=cause, proof=(*failed.proof, seen))
+    causes = dict.fromkeys(one.cause for one in more)
+    proof = (*failed.proof, *(line for one in more for line in one.proof))
+    return replace(failed, cause="; and besides, ".join([failed.cause, *causes]), proof=proof)
+
+
+def _further(attempt: Attempt) -> Iterator[Finding]:
+    """What is wrong whether or not the dial came there."""
+    blocked_ways = [
+        way for way in attempt.followed if way.dropped and not way.what.startswith(_DNS)
+    ]
+    if blocked_ways:
+        yield blocked(blocked_ways[0])
+    if silent := _silent_ports(attempt):
+        seen = f"/proc/net of the gateway's node: nothing on {silent}"
+        cause = f"no program of the gateway listens on {silent}"
+        yield failure("gateway-down", cause, seen, remedy="see the gateway's engines")
+    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
+    if entry:
+        listed = f"entry {entry!r} of vpnClientRevokedCertificates"
+        cause = f"the client's certificate is revoked: {listed}"
+        seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
+        yield failure("revocation", cause, seen, remedy="take the entry out, if it is a mistake")
+    if not any(server.well for server in attempt.servers):
+        for server in attempt.servers:
+            yield from (one for one in of_server(server) if one.layer != "factor")
+
+
+_DNS = "udp/53 "
+
+
+def _silent_ports(attempt: Attempt) -> str:
+    """The gateway's ports on which nothing listens."""
+    return ", ".join(port for port, listens in attempt.listens.items() if not listens)
 
 
 def _of_the_profile(attempt: Attempt) -> Finding | None:
@@ -248,14 +286,7 @@ def _of_the_network(attempt: Attempt) -> Finding | None:
 def _failed(attempt: Attempt) -> Finding:
     reason = reason_of(attempt)
     layer = LAYER_OF.get(reason, "radius-verdict")
-    if attempt.reason == "no-protocol":
-        return _not_offered(attempt)
-    if attempt.flaws:
-        gateway = str(attempt.document.get("name", ""))
-        return server_certificate.finding(gateway, attempt.flaws, *_said(attempt))
-    if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
-        return _no_answer(attempt)
-    special: dict[str, Callable[[Attempt], Finding]] = {
+    judges: dict[str, Callable[[Attempt], Finding]] = {
         "client-policy": _not_able,
         "proxy": _proxy,
         "tls": _tls,
@@ -263,11 +294,30 @@ def _failed(attempt: Attempt) -> Finding:
         "radius-path": _silent,
         "pool": _pool,
     }
-    if attempt.clocks and attempt.reason in clock.REASONS:
-        return clock.judge(attempt.clocks, _said(attempt), attempt.at)
-    if layer in special and (layer != "proxy" or attempt.proxy):
-        return special[layer](attempt)
+    silent = not attempt.record or any(way.dropped for way in attempt.followed)
+    cases: tuple[tuple[bool, Callable[[Attempt], Finding]], ...] = (
+        (attempt.reason == "no-protocol", _not_offered),
+        (bool(attempt.flaws), _flawed),
+        (reason == "refused" and not (attempt.record or attempt.told), _no_word),
+        (layer == "firewall" and silent, _no_answer),
+        (attempt.reason in clock.REASONS and attempt.clocks is not None, _by_clock),
+    )
+    for is_so, judged_by in cases:
+        if is_so:
+            return judged_by(attempt)
+    if layer in judges and (layer != "proxy" or attempt.proxy):
+        return judges[layer](attempt)
     return _by_words(attempt, layer, reason)
+
+
+def _flawed(attempt: Attempt) -> Finding:
+    gateway = str(attempt.document.get("name", ""))
+    return server_certificate.finding(gateway, attempt.flaws, *_said(attempt))
+
+
+def _by_clock(attempt: Attempt) -> Finding:
+    assert attempt.clocks
+    return clock.judge(attempt.clocks, _said(attempt), attempt.at)
 
 
 def reason_of(attempt: Attempt) -> str:
@@ -275,6 +325,15 @@ def reason_of(attempt: Attempt) -> str:
     if attempt.told:
         return attempt.told.reason
     return str(attempt.record["reason"]) if attempt.record else attempt.reason
+
+
+def _no_word(attempt: Attempt) -> Finding:
+    """The client was told nothing, and nobody wrote anything down about this dial."""
+    cause = "the dial was ended, and neither the gateway nor a RADIUS server has a record of it"
+    said = f"the client: {attempt.message}"
+    remedy = "see the gateway's engines (p2slab status) and logs"
+    return failure("gateway-down", cause, said, *_relevant(attempt), remedy=remedy,
+                   at=stamp(attempt.at))  # fmt: skip
 
 
 def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:
@@ -351,8 +410,8 @@ def _no_answer(attempt: Attempt) -> Finding:
             return lost(followed)
     see = "see the gateway's engines (p2slab status)"
     said = f"the client: {attempt.message}"
-    if silent := [port for port, listens in attempt.listens.items() if not listens]:
-        cause = f"no program of the gateway listens on {', '.join(silent)}"
+    if silent := _silent_ports(attempt):
+        cause = f"no program of the gateway listens on {silent}"
         if attempt.engine:
             cause = f"{attempt.engine.cause}: {cause}"
             proof = (*attempt.engine.proof, said, *_ways(attempt))
@@ -364,7 +423,7 @@ def _no_answer(attempt: Attempt) -> Finding:
 
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
-    dropped = [one for one in attempt.followed if one.dropped]
+    dropped = [one for one in attempt.followed if one.dropped and one.what.startswith(_DNS)]
     why, remedy = "", "let DNS (UDP 53) out, or see the name server"
     if dropped:
         why = f"; {blocked(dropped[0]).cause}"
@@ -429,7 +488,8 @@ def _proxy(attempt: Attempt) -> Finding:
 
 
 def _tls(attempt: Attempt) -> Finding:
-    cause = attempt.hello or "client and gateway agree on no TLS"
+    said = attempt.record["message"] if attempt.record else attempt.message
+    cause = attempt.hello or f"client and gateway agree on no TLS: {said}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
     return failure("tls", cause, *_said(attempt), remedy=remedy, at=_moment(attempt))
 
@@ -480,7 +540,7 @@ def _pool(attempt: Attempt) -> Finding:
 
 def _silent(attempt: Attempt) -> Finding:
     """No RADIUS server answered: all that is seen to be wrong, the first first."""
-    found = [finding for server in attempt.servers for finding in _of_server(server)]
+    found = [finding for server in attempt.servers for finding in of_server(server)]
     said = (*_said(attempt), *_relevant(attempt))
     if not found:
         cause = f"no RADIUS server is known behind the gateway's: {attempt.message}"
@@ -492,7 +552,7 @@ def _silent(attempt: Attempt) -> Finding:
     )
 
 
-def _of_server(server: ServerSeen) -> Iterator[Finding]:
+def of_server(server: ServerSeen) -> Iterator[Finding]:
     """What is wrong with a RADIUS server or the way to it."""
     at, followed = f"RADIUS server {server.address} ({server.node})", server.followed
     if server.dropped:

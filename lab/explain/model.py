@@ -33,6 +33,7 @@ Layer = Literal[
     "route",
     "mtu",
     "service",
+    "line",
 ]
 DIAL: tuple[Layer, ...] = (
     "client-policy", "profile-stale", "name", "underlay", "portal", "firewall", "proxy",

@@ -185,7 +185,7 @@ class Lab:
         filled = [self._filled(step) for step in steps]
         return await run_steps(filled, self, step_done, self._explain_step)
 
-    async def _explain_step(self, step: Step) -> dict[str, Any] | None:
+    async def _explain_step(self, step: Step) -> dict[str, Any]:
         return await self.explainer.of_step(step)
 
     async def explain(self, subject: str, to: str) -> dict[str, Any]:
