@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.arm.documents import from_json, parse
@@ -16,6 +18,7 @@ from gateway.arm.resource import Unsupported
 from gateway.arm.rules.certificates import certificate_flaw
 from gateway.common.certificate_forms import der_of
 from gateway.common.errors import GatewayError, InvalidDocumentError
+from gateway.common.http_server import HttpError, HttpServer, Request, Response, route
 from gateway.common.turns import own_turns
 from gateway.common.vocabulary import AuthenticationMethod
 from gateway.profile.archive import Snapshot, files, pack
@@ -23,13 +26,11 @@ from gateway.profile.archive import Snapshot, files, pack
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.common.http_server import Routes
     from gateway.reconcile import Gateway
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes; 20 roots and long lists of revoked certificates need far less."""
-
-GOODBYE = 1.0
-"""Seconds that pending requests get when the gateway stops."""
 
 
 class _Disconnect(BaseModel):
@@ -67,26 +68,26 @@ class Api:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def get(self, _request: web.Request) -> web.Response:
+    async def get(self, _request: Request) -> Response:
         """GET the current document."""
-        return web.json_response(self._gateway.document())
+        return _json(self._gateway.document())
 
-    async def put(self, request: web.Request) -> web.Response:
+    async def put(self, request: Request) -> Response:
         """PUT a new document."""
-        return web.json_response(await self._gateway.put(await _json(request)))
+        return _json(await self._gateway.put(_body(request)))
 
-    async def reset(self, _request: web.Request) -> web.Response:
+    async def reset(self, _request: Request) -> Response:
         """Restart the gateway on another instance."""
-        return web.json_response(await self._gateway.reset())
+        return _json(await self._gateway.reset())
 
-    async def delete(self, _request: web.Request) -> web.Response:
+    async def delete(self, _request: Request) -> Response:
         """DELETE the gateway; answers when it has ended."""
         return _deleted(existed=await self._gateway.delete())
 
-    async def profile(self, request: web.Request) -> web.Response:
+    async def profile(self, request: Request) -> Response:
         """The VPN client configuration zip."""
         gateway, placement = self._gateway, self._gateway.placement
-        wanted = parse(_VpnProfile, await _json(request) if request.can_read_body else {})
+        wanted = parse(_VpnProfile, _body(request) if request.body else {})
         radius = "Radius" in gateway.configuration.vpnAuthenticationTypes
         snapshot = Snapshot(
             fqdn=placement.fqdn,
@@ -100,72 +101,72 @@ class Api:
             radius_root=wanted.radius_root,
             ipsec=gateway.ipsec,
         )
-        return web.Response(body=pack(files(snapshot)), content_type="application/zip")
+        return Response(body=pack(files(snapshot)), content_type="application/zip")
 
-    async def health(self, _request: web.Request) -> web.Response:
+    async def health(self, _request: Request) -> Response:
         """The connected sessions."""
-        return web.json_response({"vpnClientConnectionHealths": await self._gateway.health()})
+        return _json({"vpnClientConnectionHealths": await self._gateway.health()})
 
-    async def disconnect(self, request: web.Request) -> web.Response:
+    async def disconnect(self, request: Request) -> Response:
         """End sessions; answers when they have ended."""
-        data = await _json(request)
+        data = _body(request)
         try:
             body = _Disconnect.model_validate(data)
         except ValidationError as error:
             flaws = "; ".join(item["msg"] for item in error.errors(include_url=False))
             raise InvalidDocumentError(f"vpnConnectionIds: {flaws}") from None
         await self._gateway.disconnect(body.vpnConnectionIds)
-        return web.json_response({})
+        return _json({})
 
-    async def get_connection(self, request: web.Request) -> web.Response:
+    async def get_connection(self, request: Request) -> Response:
         """GET a connection with its status."""
-        name = request.match_info["name"]
-        return web.json_response(await self._gateway.site_to_site.connection(name))
+        name = request.name
+        return _json(await self._gateway.site_to_site.connection(name))
 
-    async def put_connection(self, request: web.Request) -> web.Response:
+    async def put_connection(self, request: Request) -> Response:
         """Create or change a connection."""
-        name = request.match_info["name"]
-        return web.json_response(await self._gateway.put_connection(name, await _json(request)))
+        name = request.name
+        return _json(await self._gateway.put_connection(name, _body(request)))
 
-    async def list_connections(self, _request: web.Request) -> web.Response:
+    async def list_connections(self, _request: Request) -> Response:
         """All connections."""
-        return web.json_response({"value": await self._gateway.site_to_site.connections()})
+        return _json({"value": await self._gateway.site_to_site.connections()})
 
-    async def get_local(self, request: web.Request) -> web.Response:
+    async def get_local(self, request: Request) -> Response:
         """GET a local network gateway."""
-        name = request.match_info["name"]
-        return web.json_response(self._gateway.site_to_site.local_gateway(name))
+        name = request.name
+        return _json(self._gateway.site_to_site.local_gateway(name))
 
-    async def put_local(self, request: web.Request) -> web.Response:
+    async def put_local(self, request: Request) -> Response:
         """Create or change a local network gateway."""
-        name, data = request.match_info["name"], await _json(request)
-        return web.json_response(await self._gateway.put_local_network_gateway(name, data))
+        name, data = request.name, _body(request)
+        return _json(await self._gateway.put_local_network_gateway(name, data))
 
-    async def list_local(self, _request: web.Request) -> web.Response:
+    async def list_local(self, _request: Request) -> Response:
         """All local network gateways."""
-        return web.json_response({"value": self._gateway.site_to_site.local_gateways()})
+        return _json({"value": self._gateway.site_to_site.local_gateways()})
 
-    async def delete_connection(self, request: web.Request) -> web.Response:
+    async def delete_connection(self, request: Request) -> Response:
         """Delete a connection and its tunnel."""
-        name = request.match_info["name"]
+        name = request.name
         return _deleted(existed=await self._gateway.delete_of_site("connections", name))
 
-    async def delete_local(self, request: web.Request) -> web.Response:
+    async def delete_local(self, request: Request) -> Response:
         """Delete a local network gateway; refused while a connection uses it."""
-        name = request.match_info["name"]
+        name = request.name
         return _deleted(existed=await self._gateway.delete_of_site("localNetworkGateways", name))
 
-    async def tunnel_log(self, _request: web.Request) -> web.Response:
+    async def tunnel_log(self, _request: Request) -> Response:
         """TunnelDiagnosticLog."""
-        return web.json_response({"value": self._gateway.site_to_site.log.documents()})
+        return _json({"value": self._gateway.site_to_site.log.documents()})
 
-    async def log(self, _request: web.Request) -> web.Response:
+    async def log(self, _request: Request) -> Response:
         """P2SDiagnosticLog."""
-        return web.json_response({"value": self._gateway.log.documents()})
+        return _json({"value": self._gateway.log.documents()})
 
-    async def runtime(self, _request: web.Request) -> web.Response:
+    async def runtime(self, _request: Request) -> Response:
         """Engines, eapd, throughput, refusals, memory (bytes) and processor time (seconds)."""
-        return web.json_response({
+        return _json({
             "engines": self._gateway.engines(),
             "certificates": self._gateway.certificates(),
             "aggregate": self._gateway.aggregate(),
@@ -175,72 +176,75 @@ class Api:
         })  # fmt: skip
 
 
-def application(gateway: Gateway) -> web.Application:
-    """The routes."""
+def routes(gateway: Gateway) -> Routes:
+    """What answers each request."""
     api = Api(gateway)
-    app = web.Application(middlewares=[_errors], client_max_size=LARGEST_BODY)
-    app.add_routes(
-        [
-            web.get("/gateway", api.get),
-            web.put("/gateway", api.put),
-            web.delete("/gateway", api.delete),
-            web.post("/gateway/reset", api.reset),
-            web.post("/gateway/generatevpnprofile", api.profile),
-            web.post("/gateway/getVpnClientConnectionHealth", api.health),
-            web.post("/gateway/disconnectVirtualNetworkGatewayVpnConnections", api.disconnect),
-            web.get("/connections", api.list_connections),
-            web.get("/connections/{name}", api.get_connection),
-            web.put("/connections/{name}", api.put_connection),
-            web.delete("/connections/{name}", api.delete_connection),
-            web.get("/localNetworkGateways", api.list_local),
-            web.get("/localNetworkGateways/{name}", api.get_local),
-            web.put("/localNetworkGateways/{name}", api.put_local),
-            web.delete("/localNetworkGateways/{name}", api.delete_local),
-            web.get("/log", api.log),
-            web.get("/tunnelLog", api.tunnel_log),
-            web.get("/runtime", api.runtime),
-        ]
-    )
-    return app
+    return {
+        "/gateway": {"GET": api.get, "PUT": api.put, "DELETE": api.delete},
+        "/gateway/reset": {"POST": api.reset},
+        "/gateway/generatevpnprofile": {"POST": api.profile},
+        "/gateway/getVpnClientConnectionHealth": {"POST": api.health},
+        "/gateway/disconnectVirtualNetworkGatewayVpnConnections": {"POST": api.disconnect},
+        "/connections": {"GET": api.list_connections},
+        "/connections/{name}": {
+            "GET": api.get_connection,
+            "PUT": api.put_connection,
+            "DELETE": api.delete_connection,
+        },
+        "/localNetworkGateways": {"GET": api.list_local},
+        "/localNetworkGateways/{name}": {
+            "GET": api.get_local,
+            "PUT": api.put_local,
+            "DELETE": api.delete_local,
+        },
+        "/log": {"GET": api.log},
+        "/tunnelLog": {"GET": api.tunnel_log},
+        "/runtime": {"GET": api.runtime},
+    }
 
 
-async def serve(app: web.Application, path: Path) -> web.AppRunner:
-    """Listen on a Unix socket that only its owner may use."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GOODBYE)
-    await runner.setup()
-    mask = os.umask(0o177)
+async def answer(routes: Routes, request: Request) -> Response:
+    """Answer a request, every error in Azure's error format."""
     try:
-        await web.UnixSite(runner, str(path)).start()
-    finally:
-        os.umask(mask)
-    return runner
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Answer every error in Azure's error format."""
-    try:
-        response: web.StreamResponse = await handler(request)
+        handler, name = route(routes, request)
+        return await handler(replace(request, name=name))
     except GatewayError as error:
-        return web.json_response(error.document(), status=error.status)
-    except web.HTTPException as error:
-        body = {"error": {"code": type(error).__name__.removeprefix("HTTP"), "message": error.text}}
-        return web.json_response(body, status=error.status)
+        return _json(error.document(), error.status)
+    except HttpError as error:
+        return refusal(error)
     except Exception as error:  # noqa: BLE001 - the API must always answer
         traceback.print_exc(file=sys.stderr)
-        message = f"{type(error).__name__}: {error}"
-        body = {"error": {"code": GatewayError.code, "message": message}}
-        return web.json_response(body, status=500)
-    return response
+        return _error(500, GatewayError.code, f"{type(error).__name__}: {error}")
 
 
-def _deleted(*, existed: bool) -> web.Response:
+async def serve(gateway: Gateway, path: Path) -> HttpServer:
+    """Serve a gateway's API on a Unix socket that only its owner may use."""
+    server = HttpServer(partial(answer, routes(gateway)), refusal, LARGEST_BODY)
+    await server.start(path)
+    return server
+
+
+def refusal(error: HttpError) -> Response:
+    """HTTP's own errors, by the names that they have in it: `NotFound`."""
+    name = "".join(word.capitalize() for word in error.status.name.split("_"))
+    return _error(error.status, name, str(error))
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    return _json({"error": {"code": code, "message": message}}, status)
+
+
+def _json(data: Any, status: int = 200) -> Response:
+    return Response(status, json.dumps(data).encode())
+
+
+def _deleted(*, existed: bool) -> Response:
     """ARM's answer to DELETE: 202, or 204 where there is nothing of that name."""
-    return web.Response(status=202 if existed else 204)
+    return Response(202 if existed else 204)
 
 
-async def _json(request: web.Request) -> Any:
-    return from_json(await request.read())
+def _body(request: Request) -> Any:
+    return from_json(request.body)
 
 
 def _memory() -> int:

@@ -24,6 +24,7 @@ from gateway.openvpn import config
 from gateway.openvpn import half_open as crowd
 from gateway.openvpn.exported_certificates import KeptCertificates
 from gateway.openvpn.handshakes import Handshakes
+from gateway.openvpn.issuers import issuers
 from gateway.openvpn.link import ManagementLink
 from gateway.openvpn.management import (
     ClientEvent,
@@ -51,11 +52,6 @@ OWN_DESCRIPTORS = 8
 """File descriptors of openvpn besides its clients'. Approximate: only a threshold uses it."""
 GOODBYE = 0.5
 """Seconds to wait for a client to disconnect by itself."""
-
-NAMESAKES = (
-    "; several uploaded roots have one name, and openvpn tells them apart by the key identifiers "
-    "of root and client alone"
-)
 
 TO_CLIENT = {
     "revoked": "The certificate has been revoked",
@@ -87,6 +83,7 @@ class OpenVpnEngine:
         self._handshakes = Handshakes()
         self._roots = Roots(self._state)
         self._totals: Counter[str] = Counter()
+        self._issuers = issuers()
 
     # ------------------------------------------------------------------ called by the reconciler
 
@@ -165,7 +162,11 @@ class OpenVpnEngine:
             ready=self._ready,
             gone=self._gone,
             alive=self._alive,
-            env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "TZ": "UTC"},
+            env={
+                "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
+                "TZ": "UTC",
+                **self._issuers.environment,
+            },
         )
 
     async def _prepare(self) -> None:
@@ -374,10 +375,11 @@ class OpenVpnEngine:
         refusal = self._handshakes.feed(text)
         if refusal:
             namesakes = refusal.of_another_key and self._settings and self._settings.namesakes
+            hint = self._issuers.missing if namesakes else ""
             self._context.log.add(
                 "refused",
                 self.protocol,
-                refusal.message + (NAMESAKES if namesakes else ""),
+                refusal.message + hint,
                 reason=refusal.reason,
                 user=refusal.user,
                 address=refusal.address,

@@ -5,12 +5,11 @@ Slow modules are not imported here, because Ctrl-C is not handled yet.
 
 from __future__ import annotations
 
-import gc
 import sys
 
+from gateway.common.quick_start import hurry
 from lab.boot import streams
 from lab.cli.leaving import leave
-from lab.cli.no_plugins import expect_no_plugins
 from lab.cli.signals import line, take_over
 from lab.errors import OURS, LabError
 
@@ -18,8 +17,7 @@ from lab.errors import OURS, LabError
 def main() -> int:
     """Run the verb; its exit code."""
     streams.prepare()
-    gc.disable()  # it would scan a verb's imports repeatedly; a lab enables it
-    expect_no_plugins()
+    hurry()  # a lab settles (lab.runtime.start)
     try:
         take_over()
         from lab.cli.group import run  # noqa: PLC0415 (Ctrl-C is handled now)

@@ -1,4 +1,4 @@
-"""The first program of a user-mode Linux node: `python -I -S init.py SOURCE BYTECODE`.
+"""The first program of a user-mode Linux node: `python -I -S init.py SOURCE`.
 
 It only makes the other modules importable: their bytecode is cached, but this file is compiled at
 every boot.
@@ -8,7 +8,6 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[1])
-sys.pycache_prefix = sys.argv[2] or None
 
 from lab.guest.boot import boot  # noqa: E402 (after the path to it)
 

@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 
-_INHERITED = re.compile(r"PATH|LANG|TERM|COLORTERM|PYTHON[A-Z]*|P2SLAB_[A-Z]*")
-"""Variables taken from the caller: the host's proxy and locale do not apply in a lab."""
+_INHERITED = re.compile(r"PATH|LANG|TERM|COLORTERM|PYTHON(?!PYCACHEPREFIX)[A-Z]*|P2SLAB_[A-Z]*")
+"""Variables taken from the caller: the host's proxy and locale do not apply in a lab, and its
+bytecode is found without a prefix (lab.nodes.files)."""
 _OWN = {"HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108 (the node's own /tmp)
 
 

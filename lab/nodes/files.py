@@ -7,7 +7,7 @@
     /sys             of the node's network, read-only
     /proc            of the node's processes (lab.nodes.first); only /proc/sys/net is writable,
                      which belongs to the node's network namespace
-    our code         read-only, for `python -m gateway` and the like
+    our code         read-only, for `python -m gateway` and the like; with its bytecode
     the cache        only its `native` and `bytecode`, read-only
 
 Nothing else is mounted: no home directories, no other part of the cache, no host devices, no
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -72,14 +73,39 @@ class PrivateFiles:
         calls.mount("sysfs", str(root / "sys"), "sysfs", QUIET | calls.MS_NOEXEC)
         calls.make_read_only(str(root / "sys"))
         self._devices(root / "dev")
-        for place in _shown():
-            target = root / place.relative_to("/")
-            target.mkdir(parents=True, exist_ok=True)
-            try:
-                _show(place, target)
-            except OSError:  # not every file system can be a layer of an overlay
-                calls.bind_read_only(str(place), str(target))
+        for place in _code():
+            self._show(place, *self._bytecode(place))
+        for place in _of_the_cache():
+            self._show(place)
         self._write_etc(root / "etc")
+
+    def _show(self, place: Path, *above: Path) -> None:
+        """At the same path, with the layers above it."""
+        target = self._directory / place.relative_to("/")
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            _show(place, target, *above)
+        except OSError:  # not every file system can be a layer of an overlay
+            calls.bind_read_only(str(place), str(target))
+
+    def _bytecode(self, place: Path) -> Iterator[Path]:
+        """What to lay over a part of our code whose bytecode is not beside it: in each of its
+        directories, a link `__pycache__` to the one of the cache.
+
+        With PYTHONPYCACHEPREFIX instead, as outside, programs would look there for the bytecode of
+        the private root's modules too, not find it, and compile them at every start: they may not
+        write it.
+        """
+        if sys.pycache_prefix is None:
+            return
+        layer = self._directory / ".bytecode" / place.name
+        for directory, below, files in os.walk(place):
+            below[:] = [name for name in below if not name.startswith((".", "__pycache__"))]
+            if any(name.endswith(".py") for name in files):
+                beside = layer / Path(directory).relative_to(place)
+                beside.mkdir(parents=True, exist_ok=True)
+                (beside / "__pycache__").symlink_to(f"{sys.pycache_prefix}{directory}")
+        yield layer
 
     def _overlay(self, name: str) -> None:
         """Use the launcher's lower layer, not its overlay: the kernel stacks two overlays at most,
@@ -157,10 +183,10 @@ def mount_proc(place: Path) -> None:
             calls.bind("/dev/null", str(place / name))
 
 
-def _show(place: Path, target: Path) -> None:
-    """Mount a directory as an overlay without a writable layer: unlike a read-only bind mount, it
-    cannot be remounted writable."""
-    held = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (place, target)]
+def _show(place: Path, target: Path, *above: Path) -> None:
+    """Mount a directory, with the layers `above` it, as an overlay without a writable one: unlike
+    a read-only bind mount, it cannot be remounted writable."""
+    held = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (*above, place, target)]
     layers = ":".join(f"/proc/self/fd/{number}" for number in held)  # names may have colons
     try:
         calls.mount("overlay", str(target), "overlay", calls.MS_RDONLY, f"lowerdir={layers}")
@@ -169,9 +195,13 @@ def _show(place: Path, target: Path) -> None:
             os.close(number)
 
 
-def _shown() -> Iterator[Path]:
-    """The parts of code and cache that a node sees; of the cache, those that can be made."""
+def _code() -> Iterator[Path]:
+    """The parts of our code that a node sees."""
     yield from map(Path, code_shown(str(SOURCE)).values())
+
+
+def _of_the_cache() -> Iterator[Path]:
+    """The parts of the cache that a node sees, those that can be made."""
     for place in (Path(os.environ["P2SLAB_CACHE"], name) for name in OF_THE_CACHE):
         with suppress(OSError):  # a read-only cache
             os.close(own.open_directory(str(place), make=True))

@@ -80,8 +80,7 @@ class Machine:
         yield from (MEMORY, f"umid={self._plan.host_name}")
         yield from vectors(self._ends)
         yield f"init={os.path.realpath(sys.executable)}"
-        bytecode = sys.pycache_prefix or ""
-        yield from ("--", "-I", "-S", str(SOURCE / "lab/guest/init.py"), str(SOURCE), bytecode)
+        yield from ("--", "-I", "-S", str(SOURCE / "lab/guest/init.py"), str(SOURCE))
 
     def _configuration(self) -> dict[str, Any]:
         kind = sysctls.ROUTER if self._plan.forwarding else sysctls.COMPUTER

@@ -15,6 +15,7 @@ from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
 from gateway.common.errors import NotFoundError
 from gateway.dataplane import native
+from gateway.openvpn.issuers import issuers
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.nodes.files import SOURCE
@@ -79,8 +80,9 @@ async def _start(node: Node, handle: UnixGateway) -> None:
 
 def make_ready() -> None:
     """What programs in nodes would make for themselves and may not, for what they could change
-    there would run outside: the compiled part of SSTP's data plane, and bytecode."""
+    there would run outside: the compiled parts, and bytecode."""
     native.load()
+    issuers()
     for package in PACKAGES:
         compileall.compile_dir(SOURCE / package, quiet=2)
 

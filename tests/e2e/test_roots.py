@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from os import environ
 from pathlib import Path
 from typing import Any
@@ -187,31 +188,34 @@ def test_a_root_below_which_nobody_could_connect_is_refused(tmp_path: Path) -> N
     on_a_gateway(tmp_path, test)
 
 
-def renewed(subject: str) -> tuple[Forged, Forged]:
-    """Two roots of one name, with key identifiers, as authorities renew themselves."""
+def renewed(subject: str, *, identified: bool) -> tuple[Forged, Forged]:
+    """Two roots of one name, as authorities renew themselves, or as MakeCert makes them."""
     made = []
     for _ in range(2):
         key = KEYS["P-256"]()
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
-        made.append(built(forged.name(subject), *authority(None, identifier), key=key))
+        extensions = authority(None, identifier) if identified else authority()
+        made.append(built(forged.name(subject), *extensions, key=key))
     return made[0], made[1]
 
 
-def below(root: Forged, subject: str) -> Forged:
-    """A client that names its issuer's key."""
+def below(root: Forged, subject: str, *, identified: bool = True) -> Forged:
+    """A client that may name its issuer's key."""
     public = root.key.public_key()
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False
-    return sign(subject, (*forged.CLIENT, identifier), by=root)
+    return sign(subject, (*forged.CLIENT, identifier) if identified else forged.CLIENT, by=root)
 
 
+@pytest.mark.parametrize("identified", [True, False], ids=["key identifiers", "none"])
 @pytest.mark.parametrize("protocols", OVER)
 def test_of_two_roots_of_one_name_each_serves_its_users(
-    tmp_path: Path, protocols: tuple[VpnProtocol, ...]
+    tmp_path: Path, protocols: tuple[VpnProtocol, ...], *, identified: bool
 ) -> None:
     """The same root twice, and 20 roots in all; taking one away ends the sessions of its users."""
 
     async def test(bench: Bench) -> None:
-        old, new = renewed("Corp Root")
+        old, new = renewed("Corp Root", identified=identified)
+        client = partial(below, identified=identified)
         others = {f"other {n}": sign(f"Other {n}", authority()) for n in range(17)}
         roots = {"old": old, "new": new, **others}
         for name, root in roots.items():
@@ -220,17 +224,17 @@ def test_of_two_roots_of_one_name_each_serves_its_users(
         dialling = Dialling(bench)
         for protocol in protocols:
             await bench.gateway.put(uploading(bench, "old", *roots, protocols=protocols))
-            alice = await dialling.dial(protocol, below(old, "alice"), "pc1")
-            bob = await dialling.dial(protocol, below(new, "bob"), "pc2")
+            alice = await dialling.dial(protocol, client(old, "alice"), "pc1")
+            bob = await dialling.dial(protocol, client(new, "bob"), "pc2")
             assert alice
             assert bob
-            assert await dialling.verdict(protocol, below(others["other 16"], "x"), "pc3") == (
+            assert await dialling.verdict(protocol, client(others["other 16"], "x"), "pc3") == (
                 "connected"
             )
             await bench.gateway.put(uploading(bench, "new", *others, protocols=protocols))
             await dialling.sessions_of(alice.address, 0)
             assert await bob.alive()
-            assert await dialling.verdict(protocol, below(old, "carol"), "pc3") == "untrusted"
+            assert await dialling.verdict(protocol, client(old, "carol"), "pc3") == "untrusted"
             await bob.leave()
             await dialling.sessions_of(bob.address, 0)
 
@@ -297,28 +301,6 @@ def test_the_true_flaw_of_a_chain_is_told_over_every_protocol(tmp_path: Path) ->
                     if told != "untrusted" or not re.search(FLAWS[what][1], said):
                         wrong.append((protocol, what, told, said))
         assert wrong == []
-
-    on_a_gateway(tmp_path, test)
-
-
-def test_openvpn_says_why_it_takes_the_wrong_one_of_two_roots(tmp_path: Path) -> None:
-    """Without key identifiers it tries only one of them; the others try each."""
-
-    async def test(bench: Bench) -> None:
-        roots = {name: built(forged.name("Corp"), *authority()) for name in ("old", "new")}
-        for name, root in roots.items():
-            bench.credentials[name] = root.credential(name)
-        seen: dict[str, list[str]] = {}
-        for protocols in OVER:
-            await bench.gateway.put(uploading(bench, *roots, protocols=protocols))
-            dialling = Dialling(bench)
-            for protocol in protocols:
-                shown = [sign("client", by=root) for root in roots.values()]
-                seen[protocol] = sorted([await dialling.verdict(protocol, one) for one in shown])
-        both = ["connected", "connected"]
-        assert seen == {"OpenVPN": ["connected", "untrusted"], "IkeV2": both, "SSTP": both}
-        (record,) = await bench.records("refused")
-        assert "several uploaded roots have one name" in record["message"]
 
     on_a_gateway(tmp_path, test)
 

@@ -3,9 +3,7 @@ has it, and lacks nftables for IP: there the program refuses to work, and is tol
 
 from __future__ import annotations
 
-import json
 import socket
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,20 +11,20 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from lab.nodes.base import Node, Process
+from lab.nodes.base import Node
 from lab.observe.capture import capture
 from lab.pki.authority import issue
 from lab.roles import RoleContext
 from lab.roles.echo import start as start_echo
 from lab.roles.site import start as start_device
 from lab.runtime.kernels import boot, build_nodes
-from lab.topology.planning.plan import Bridge, Cable, CertificatePlan, End, NodePlan, Plan, Route
+from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.topology.planning.specs import EchoSpec, VpnDeviceSpec
 from lab.waiting import wait_until
 from tests.rigs.isolated import isolated
+from tests.rigs.uml_gateway import ADDRESS, CERTIFICATES, PRIVATE, call, start_gateway
 
-GATEWAY, OFFICE = "203.0.113.2", "198.51.100.2"
-PRIVATE, FILES = "10.1.255.4", "192.168.50.10"
+OFFICE, FILES = "198.51.100.2", "192.168.50.10"
 LAN = "192.168.50.0/24"
 KEY = "psk-of-the-lab"
 
@@ -53,7 +51,7 @@ PLAN = Plan(
         NodePlan("files", "host", routes=(Route("default", "192.168.50.1"),)),
     ),
     links=(
-        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{GATEWAY}/30",))),
+        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{ADDRESS}/30",))),
         Cable(End("net", "of", ("198.51.100.1/30",)), End("office", "wan", (f"{OFFICE}/30",))),
         Cable(End("office", "p0", bridge="lan"), End("files", "eth0", (f"{FILES}/24",))),
     ),
@@ -62,54 +60,6 @@ PLAN = Plan(
     clients=(),
     steps=(),
 )
-PLACEMENT: dict[str, Any] = {
-    "name": "gw",
-    "gatewayId": "6f1c0d0e-0000-4000-8000-00000000000e",
-    "fqdn": "gw.vpn.azure.com",
-    "publicIPAddress": GATEWAY,
-    "privateIPAddress": PRIVATE,
-    "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"], "dnsServers": []},
-    "interfaces": {"public": "wan", "private": "lo"},
-    "serverCertificate": {
-        "certificate": "/run/gateway/server.pem",
-        "privateKey": "/run/gateway/server.key",
-        "root": "/run/gateway/root.pem",
-    },
-}
-CERTIFICATES = (
-    CertificatePlan("public-root", "Public Root", None, "root"),
-    CertificatePlan("gw-server", "gw.vpn.azure.com", "public-root", "server"),
-)
-
-
-async def call(gw: Node, method: str, path: str, body: object = None) -> dict[str, Any]:
-    """The gateway's API, asked by a program inside its node."""
-    argv = ["curl", "--silent", "--show-error", "--fail-with-body", "-X", method]
-    argv += ["--unix-socket", "/run/gateway/api.sock", f"http://localhost{path}", "--data", "@-"]
-    done = await gw.run(argv, input=json.dumps(body) if body is not None else "")
-    if done.code:
-        raise OSError(done.output)
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-async def start_gateway(gw: Node, program: str) -> Process:
-    made = issue(CERTIFICATES)["gw-server"]
-    await gw.write("/run/gateway/placement.json", json.dumps(PLACEMENT))
-    await gw.write("/run/gateway/server.pem", made.chain_pem)
-    await gw.write("/run/gateway/server.key", made.key_pem, 0o600)
-    await gw.write("/run/gateway/root.pem", made.root_pem)
-    argv = ["--placement", "/run/gateway/placement.json", "--socket", "/run/gateway/api.sock"]
-    argv = [sys.executable, "-m", program, *argv, "--state", "/run/gateway"]
-    process = await gw.spawn(argv, log="gateway")
-
-    async def answers() -> bool:
-        return bool(await call(gw, "GET", "/runtime"))
-
-    await wait_until("the gateway's API", 60, answers)
-    return process
-
-
 DOCUMENT = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
 
 
@@ -165,15 +115,16 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         await boot(nodes.values())
         gw, office, net = nodes["gw"], nodes["office"], nodes["net"]
         await start_echo(nodes["files"], EchoSpec(), RoleContext())
-        spec = VpnDeviceSpec(OFFICE, GATEWAY, (LAN,), ("0.0.0.0/0",), LAN, (LAN,), SecretStr(KEY))
+        spec = VpnDeviceSpec(OFFICE, ADDRESS, (LAN,), ("0.0.0.0/0",), LAN, (LAN,), SecretStr(KEY))
         device = await start_device(office, spec, RoleContext())
-        fenced = await start_gateway(gw, "gateway")
+        server = issue(CERTIFICATES)["gw-server"]
+        fenced = await start_gateway(gw, "gateway", server)
         with pytest.raises(OSError, match="the kernel needs nf_tables with the family inet"):
             await call(gw, "PUT", "/gateway", DOCUMENT)
         state = (await call(gw, "GET", "/gateway"))["properties"]["provisioningState"]
         assert (state, (await call(gw, "GET", "/runtime"))["engines"]) == ("Failed", [])
         await fenced.stop()
-        await start_gateway(gw, "tests.rigs.unfenced_gateway")
+        await start_gateway(gw, "tests.rigs.unfenced_gateway", server)
         await connect(gw)
         await becomes(gw, "Connected")
         assert await gw.call(partial(echoed, FILES)), "from the gateway's private address"

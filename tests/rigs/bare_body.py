@@ -1,17 +1,23 @@
-"""What a lab.runtime.protocol.Body answers that has no topology, gateway or client."""
+"""What a lab.runtime.protocol.Body answers that has no topology, gateway or client.
+
+Steps are imported when they are asked for: labs that are killed by the hundred need none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab.topology.model.steps import Step, Steps
+if TYPE_CHECKING:
+    from lab.topology.model.steps import Step
 
 
 class BareBody:
     """The part of a Body that small labs share."""
 
     def checked(self, documents: Sequence[Any]) -> list[Step]:
+        from lab.topology.model.steps import Steps
+
         return Steps.validate_python(list(documents))
 
     def expected(self) -> dict[str, Any]:

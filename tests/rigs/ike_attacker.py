@@ -2,7 +2,7 @@
 
 With a plain certificate (CERT payloads, a signature) or with EAP-TLS. `Initiator` has no I/O;
 `IkeAttacker` drives it over one UDP socket to port 4500, behind a NAT that is not there. It looks
-at nothing that the gateway proves, carries no ESP, and renews no keys.
+at nothing that the gateway proves and renews no keys; tests.rigs.esp carries its packets.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ class Manner:
     certificates: Sequence[bytes] = ()
     key: Any = field(default=None, repr=False)
     tls: Callable[[], TlsEnd] | None = None
+    asks: bytes = wire.EVERYWHERE
+    """For which addresses of its own: traffic selectors."""
+    wishes: bytes = wire.wish(b"")
+    """Which addresses it would have."""
 
 
 def plainly(shown: Forged, named: Forged | None = None, before: Sequence[bytes] = ()) -> Manner:
@@ -61,21 +65,30 @@ def plainly(shown: Forged, named: Forged | None = None, before: Sequence[bytes] 
     return Manner((named or shown).subject, certificates, shown.key)
 
 
-def by_eap_tls(shown: Forged, named: Forged | None = None) -> Manner:
+def by_eap_tls(shown: Forged, named: Forged | None = None, asks: bytes = wire.EVERYWHERE) -> Manner:
     """EAP-TLS with these very bytes; identities as above, EAP's as strongSwan's client has it."""
     certificates = (shown.der, *shown.others)
-    return Manner((named or shown).subject, tls=lambda: RawTls(certificates, shown.key))
+    return Manner((named or shown).subject, tls=lambda: RawTls(certificates, shown.key), asks=asks)
 
 
 @dataclass
 class Outcome:
-    """What dialling came to; `address` where the gateway gave one."""
+    """What dialling came to."""
 
     established: bool = False
-    address: IPv4Address | None = None
+    addresses: list[IPv4Address] = field(default_factory=list)
+    """Those that the gateway gave."""
     errors: tuple[int, ...] = ()
     eap_failure: bool = False
     silent: bool = False
+    given: tuple[bytes, bytes] = (b"", b"")
+    """The traffic selectors that the gateway has left: the client's and its own."""
+    child: wire.Child | None = None
+
+    @property
+    def address(self) -> IPv4Address | None:
+        """The first one."""
+        return self.addresses[0] if self.addresses else None
 
 
 class Initiator:
@@ -97,6 +110,7 @@ class Initiator:
         self._own = ec.generate_private_key(ec.SECP256R1())
         self._spis = os.urandom(8), bytes(8)
         self._nonce = os.urandom(32)
+        self._child_spi = os.urandom(4)
         self._keys: wire.Keys | None = None
         self._tls: TlsEnd | None = None
         self._fragments = Fragments(PIECE)
@@ -127,6 +141,17 @@ class Initiator:
     def probe(self) -> None:
         """An empty INFORMATIONAL exchange."""
         self._send(wire.INFORMATIONAL)
+
+    def more(self, asks: bytes) -> None:
+        """Another CHILD_SA, for these selectors of its own."""
+        self._child_spi = os.urandom(4)
+        self._send(
+            wire.CREATE_CHILD_SA,
+            wire.proposal(3, self._child_spi, wire.AES_GCM_256, wire.NO_ESN),
+            Payload(wire.NONCE, os.urandom(32)),
+            Payload(wire.TS_I, asks),
+            Payload(wire.TS_R, wire.EVERYWHERE),
+        )
 
     def leave(self) -> None:
         """DELETE of the IKE_SA."""
@@ -180,9 +205,9 @@ class Initiator:
             Payload(wire.ID_I, self._identity()),
             *certificates,
             *signed,
-            Payload(wire.CP, wire.ASK_ADDRESS),
-            wire.proposal(3, os.urandom(4), wire.AES_GCM_256, wire.NO_ESN),
-            Payload(wire.TS_I, wire.EVERYWHERE),
+            Payload(wire.CP, manner.wishes),
+            wire.proposal(3, self._child_spi, wire.AES_GCM_256, wire.NO_ESN),
+            Payload(wire.TS_I, manner.asks),
             Payload(wire.TS_R, wire.EVERYWHERE),
         ]
 
@@ -198,16 +223,25 @@ class Initiator:
         if header.exchange == wire.INFORMATIONAL:
             self.answered += 1
             return
+        found = {payload.kind: payload.body for payload in payloads}
+        if header.exchange == wire.CREATE_CHILD_SA:
+            self.answered += 1
+            self.outcome.errors = tuple(k for k in wire.told(payloads) if k < wire.FIRST_STATUS)
+            self.outcome.given = found.get(wire.TS_I, b""), found.get(wire.TS_R, b"")
+            return
         if self._failed(wire.told(payloads)):
             return
-        given = wire.address(payloads)
-        eap = next((payload.body for payload in payloads if payload.kind == wire.EAP), None)
-        if any(payload.kind == wire.TS_R for payload in payloads):
+        if wire.TS_R in found:
+            assert self._keys
             self.outcome.established = True
-            self.outcome.address = IPv4Address(given) if given else None
+            self.outcome.given = found[wire.TS_I], found[wire.TS_R]
+            nonces = self._nonce + self._peer_nonce
+            spis = self._child_spi, wire.spi(found[wire.SA])
+            self.outcome.child = wire.child(self._keys, nonces, *spis)
+            self.outcome.addresses = wire.addresses(payloads)
             self.finished = True
-        elif eap is not None:
-            self._eap(eap)
+        elif wire.EAP in found:
+            self._eap(found[wire.EAP])
 
     def _failed(self, notified: dict[int, bytes]) -> bool:
         errors = tuple(kind for kind in notified if kind < wire.FIRST_STATUS)
@@ -276,6 +310,8 @@ class IkeAttacker:
         self._line = line
         self._to = gateway, 4500
         self._core = Initiator(manner)
+        self.datagrams: list[bytes] = []
+        """What has come that is not IKE."""
 
     def dial(self) -> Outcome:
         """To the end, one way or another; `silent` where the gateway says nothing for 12 s."""
@@ -295,6 +331,21 @@ class IkeAttacker:
         return self._exchange(lambda: self._core.answered > before or self._core.ended, tries) and (
             not self._core.ended
         )
+
+    def more(self, asks: bytes) -> Outcome:
+        """Ask for another CHILD_SA: `errors` and `given` are of this one."""
+        before = self._core.answered
+        self._core.more(asks)
+        assert self._exchange(lambda: self._core.answered > before), "no answer"
+        return self._core.outcome
+
+    def send(self, datagram: bytes) -> None:
+        """What is not IKE."""
+        self._line.sendto(datagram, self._to)
+
+    def listen(self, seconds: float) -> None:
+        """Until something comes."""
+        self._hear(seconds)
 
     def hang_up(self) -> None:
         """With a word to the gateway."""
@@ -332,3 +383,5 @@ class IkeAttacker:
             for reply in self._core.replies:
                 self._line.sendto(MARKER + reply, self._to)
             self._core.replies.clear()
+        else:
+            self.datagrams.append(data)

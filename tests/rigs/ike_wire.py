@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SA, KE, ID_I, ID_R, CERT, AUTH, NONCE, NOTIFY, DELETE = 33, 34, 35, 36, 37, 39, 40, 41, 42
 TS_I, TS_R, SEALED, CP, EAP = 44, 45, 46, 47, 48
-IKE_SA_INIT, IKE_AUTH, INFORMATIONAL = 34, 35, 37
+IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL = 34, 35, 36, 37
 INITIATOR, RESPONSE = 0x08, 0x20
 COOKIE, SIGNATURE_HASHES = 16390, 16431
 NAT_SOURCE, NAT_DESTINATION = 16388, 16389
@@ -112,22 +113,40 @@ def proposal(protocol: int, spi: bytes, *transforms: bytes) -> Payload:
 
 AES_GCM_256 = b"\x01\x00\x14\x80\x0e\x01\x00"
 PRF_SHA256, ECP_256, NO_ESN = b"\x02\x00\x05", b"\x04\x00\x13", b"\x05\x00\x00"
-EVERYWHERE = b"\1\0\0\0" + b"\x07\0\0\x10\0\0\xff\xff" + bytes(4) + b"\xff" * 4
+_SELECTOR = b"\x07\0\0\x10\0\0\xff\xff"
+EVERYWHERE = b"\1\0\0\0" + _SELECTOR + bytes(4) + b"\xff" * 4
 """A traffic selector: all of IPv4."""
-ASK_ADDRESS = b"\1\0\0\0" + b"\0\1\0\0"
-"""CFG_REQUEST of INTERNAL_IP4_ADDRESS."""
 
 
-def address(payloads: Iterable[Payload]) -> bytes | None:
+def selectors(*prefixes: IPv4Network) -> bytes:
+    """Traffic selectors: the body of a TS payload."""
+    listed = (_SELECTOR + one[0].packed + one[-1].packed for one in prefixes)
+    return bytes((len(prefixes), 0, 0, 0)) + b"".join(listed)
+
+
+def selected(body: bytes) -> list[tuple[IPv4Address, IPv4Address]]:
+    """The ranges of a TS payload's selectors of IPv4, first and last address."""
+    rows = (body[at : at + 16] for at in range(4, len(body), 16))
+    return [(IPv4Address(row[8:12]), IPv4Address(row[12:16])) for row in rows]
+
+
+def wish(*addresses: bytes) -> bytes:
+    """CFG_REQUEST of INTERNAL_IP4_ADDRESS, once for each; empty for any."""
+    asked = (b"\0\1" + len(one).to_bytes(2, "big") + one for one in addresses)
+    return b"\1\0\0\0" + b"".join(asked)
+
+
+def addresses(payloads: Iterable[Payload]) -> list[IPv4Address]:
     """INTERNAL_IP4_ADDRESS of a CFG_REPLY."""
+    found = []
     for payload in payloads:
         body = payload.body[4:] if payload.kind == CP else b""
         while len(body) >= 4:
             kind, size = int.from_bytes(body[:2], "big"), int.from_bytes(body[2:4], "big")
-            if kind == 1:
-                return body[4 : 4 + size]
+            if kind == 1 and size == 4:
+                found.append(IPv4Address(body[4:8]))
             body = body[4 + size :]
-    return None
+    return found
 
 
 @dataclass(frozen=True)
@@ -138,6 +157,8 @@ class Keys:
     theirs: bytes
     auth: bytes
     """SK_pi."""
+    child: bytes
+    """SK_d."""
 
 
 def prf(key: bytes, data: bytes) -> bytes:
@@ -147,12 +168,38 @@ def prf(key: bytes, data: bytes) -> bytes:
 
 def derive(shared: bytes, ni: bytes, nr: bytes, spis: bytes) -> Keys:
     """An initiator's keys."""
-    seed, block, made = prf(ni + nr, shared), b"", b""
-    for number in range(1, 8):
-        block = prf(seed, block + ni + nr + spis + bytes((number,)))
+    made = prf_plus(prf(ni + nr, shared), ni + nr + spis, 168)
+    return Keys(made[32:68], made[68:104], made[104:136], made[:32])
+
+
+def prf_plus(key: bytes, seed: bytes, size: int) -> bytes:
+    """Section 2.13: this many bytes."""
+    block = made = b""
+    while len(made) < size:
+        block = prf(key, block + seed + bytes((len(made) // 32 + 1,)))
         made += block
-    own, theirs, auth = made[32:68], made[68:104], made[104:136]
-    return Keys(own, theirs, auth)
+    return made[:size]
+
+
+@dataclass(frozen=True)
+class Child:
+    """A CHILD_SA of an initiator: each direction's SPI and key, which ends with its salt."""
+
+    inbound: bytes
+    outbound: bytes
+    own: bytes
+    theirs: bytes
+
+
+def child(keys: Keys, nonces: bytes, inbound: bytes, outbound: bytes) -> Child:
+    """Section 2.17."""
+    made = prf_plus(keys.child, nonces, 72)
+    return Child(inbound, outbound, made[:36], made[36:])
+
+
+def spi(body: bytes) -> bytes:
+    """Of the first proposal of an SA payload."""
+    return body[8 : 8 + body[6]]
 
 
 def seal(keys: Keys, header: Header, payloads: Iterable[Payload]) -> bytes:

@@ -11,18 +11,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.network import build_network
 from lab.runtime.protocol import Emit, Failed, Ready, Stage, StepResult
 from lab.runtime.start import start
-from lab.topology.model.steps import Step
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.rigs.bare_body import BareBody
 from tests.rigs.patience import PATIENCE
+
+if TYPE_CHECKING:
+    from lab.topology.model.steps import Step
 
 PCS = ("pc1", "pc2", "pc3")
 MASQUERADE = (

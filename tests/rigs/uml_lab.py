@@ -10,16 +10,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError
 from lab.nodes.base import Node
 from lab.runtime.kernels import boot, build_nodes
 from lab.runtime.protocol import Emit, Failed, Ready
 from lab.runtime.start import start
-from lab.topology.model.steps import Step
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from tests.rigs.bare_body import BareBody
+
+if TYPE_CHECKING:
+    from lab.topology.model.steps import Step
 
 PLAN = Plan(
     name="uml",

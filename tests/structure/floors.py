@@ -26,6 +26,7 @@ FLOORS = (
     "gateway.profile",
     "gateway.reconcile",
     "gateway.control",
+    "gateway.program",
     "gateway.__main__",
     "lab",
     "lab.choices",

@@ -3,46 +3,12 @@ open."""
 
 from __future__ import annotations
 
-import argparse
-import signal
-import socket
 import sys
-import warnings
-from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-from gateway.eap_tls.worker.messages import TO_WORKER
-from gateway.eap_tls.worker.rehearsal import rehearse
-from gateway.eap_tls.worker.worker import Worker
-from gateway.ppp import tls_contexts
-from gateway.unprivileged import privileges
-from gateway.unprivileged.channel import Channel
-
-
-def main() -> int:
-    """Run until the gateway exits or sends SIGTERM."""
-    parser = argparse.ArgumentParser(prog="gateway.eap_tls.worker", description=__doc__)
-    parser.add_argument("--control", type=int, required=True, help="an open descriptor")
-    parser.add_argument("--certificate", type=Path, required=True, help="PEM, with its issuers")
-    parser.add_argument("--key", type=Path, required=True, help="PEM")
-    arguments = parser.parse_args()
-
-    leaf, *issuers = x509.load_pem_x509_certificates(arguments.certificate.read_bytes())
-    key = load_pem_private_key(arguments.key.read_bytes(), password=None)
-    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
-        parser.error("TLS 1.2 needs a key of RSA or of an elliptic curve")
-    context = tls_contexts.server_context(leaf, key, tuple(issuers))
-    channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway handles the terminal's Ctrl-C
-    warnings.simplefilter("ignore")  # else untrusted bytes could flood the log with warnings
-    rehearse(context)
-    Worker(channel, context, privileges.confine()).run()
-    return 0
-
+from gateway.common.quick_start import hurry
 
 if __name__ == "__main__":
+    hurry()
+    from gateway.eap_tls.worker.program import main
+
     sys.exit(main())

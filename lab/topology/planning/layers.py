@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.topology.planning.needs import may_offer, needs_of
+from lab.topology.planning.needs import has_several_roots, may_offer, needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,11 @@ def layers_for(topologies: Iterable[Topology]) -> frozenset[str]:
             found |= {"sstp", "build"}
         if any(may_offer(topology, gateway, "SSTP") for gateway in topology.gateways):
             found.add("build")
+        if any(
+            may_offer(topology, gateway, "OpenVPN") and has_several_roots(topology, gateway)
+            for gateway in topology.gateways
+        ):
+            found.add("build")  # for roots of one name (gateway/openvpn/issuers.c)
         if any(site.directory for site in topology.sites.values()):
             found.add("directory")
     return frozenset(found)

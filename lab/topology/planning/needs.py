@@ -36,6 +36,11 @@ def has_clients(topology: Topology, gateway: str) -> bool:
     return next(_configurations(topology, gateway), None) is not None
 
 
+def has_several_roots(topology: Topology, gateway: str) -> bool:
+    """Whether several roots are uploaded to this gateway, now or after a change."""
+    return any(len(roots) > 1 for roots in _words(topology, gateway, "vpnClientRootCertificates"))
+
+
 DEFAULT_AUTHENTICATION: tuple[AuthenticationType, ...] = ("Certificate",)
 """Where the document names no type."""
 

@@ -18,6 +18,7 @@ from tests.rigs import wheel as rig
 CHECKOUT = Path(__file__).parents[3]
 READ_BY_PATH = (
     "gateway/dataplane/native.c",
+    "gateway/openvpn/issuers.c",
     "lab/kernel/registers.c",
     "lab/boot/packages.txt",
     "lab/boot/requirements.lock",

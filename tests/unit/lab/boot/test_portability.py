@@ -20,6 +20,7 @@ LAUNCHER = [
         for name in (
             "__init__.py",
             "common/__init__.py",
+            "common/compiled.py",
             "common/errors.py",
             "policy/__init__.py",
             "policy/protocols.py",
