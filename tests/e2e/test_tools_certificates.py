@@ -91,9 +91,7 @@ TOOLS = {
     "Azure PowerShell": Tool(
         ("powershell_root", "/CN=P2SRootCert"), ("powershell_child", "/CN=P2SChildCert")
     ),
-    # In its article, too, the root is P2SRootCert. Of two roots of one name openvpn finds the right
-    # one by the key identifiers, which MakeCert does not write (docs/certificates.md).
-    "MakeCert": Tool(("makecert", "/CN=MakeCert Root"), ("makecert", "/CN=MakeCert Child")),
+    "MakeCert": Tool(("makecert", "/CN=P2SRootCert"), ("makecert", "/CN=P2SChildCert")),
     "MakeCert, without extensions": Tool(("bare", "/CN=Old Root"), ("bare", "/CN=Old Child")),
 }
 
