@@ -164,6 +164,16 @@ class Api:
         """P2SDiagnosticLog."""
         return _json({"value": self._gateway.log.documents()})
 
+    async def hold(self, request: Request) -> Response:
+        """Keep the daemon of a protocol down."""
+        await self._gateway.hold(request.name)
+        return _json({})
+
+    async def release(self, request: Request) -> Response:
+        """Start it again."""
+        await self._gateway.release(request.name)
+        return _json({})
+
     async def runtime(self, _request: Request) -> Response:
         """Engines, eapd, throughput, refusals, memory (bytes) and processor time (seconds)."""
         return _json({
@@ -200,6 +210,7 @@ def routes(gateway: Gateway) -> Routes:
         "/log": {"GET": api.log},
         "/tunnelLog": {"GET": api.tunnel_log},
         "/runtime": {"GET": api.runtime},
+        "/runtime/held/{name}": {"PUT": api.hold, "DELETE": api.release},
     }
 
 

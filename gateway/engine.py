@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.common.errors import EngineError
 from gateway.common.waiting import wait_until
+from gateway.daemons.hold import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,8 @@ class EngineContext:
     radius: RadiusPath
     charon: Charon
     """The gateway's only charon, which also serves site-to-site tunnels."""
+    hold: Hold = field(default_factory=Hold)
+    """Keeps the engine's daemon down; charon has its own."""
 
 
 @dataclass(frozen=True)

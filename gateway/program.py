@@ -11,12 +11,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.arm.placement import Placement
+from radius.log_stream import LogStream
 
 USAGE, FAILED = 2, 4
 
 
 def main() -> int:
     """Run until SIGTERM or SIGINT. Returns 2 for a wrong argument, 4 if it cannot serve."""
+    sys.stderr = LogStream(2)
     parser = argparse.ArgumentParser(prog="gateway", description="a P2S VPN gateway")
     parser.add_argument("--placement", type=Path, required=True, help="its placement (JSON)")
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket of the API")

@@ -28,6 +28,9 @@ from gateway.common.errors import (
     NotFoundError,
 )
 from gateway.common.files import make_private_directory
+from gateway.common.waiting import wait_until
+from gateway.daemons.daemon import START_LIMIT
+from gateway.daemons.hold import Hold
 from gateway.eap_tls.service import EapTls
 from gateway.engine import EngineContext, Settings
 from gateway.forwarding.reach import Reach
@@ -76,7 +79,8 @@ class Gateway:
         self._state = state
         self._admission = Admission(self.sessions)
         self._engines: dict[VpnProtocol, Engine] = {}
-        self._charon = Charon(state / "ikev2", self.log)
+        self._holds = {protocol: Hold() for protocol in PROTOCOLS}
+        self._charon = Charon(state / "ikev2", self.log, self._holds["IkeV2"])
         self._eap_tls = EapTls(placement, state / "eap-tls", self._log_eapd)
         self.site_to_site = Connections(placement, self._charon)
         self._radius = RadiusPath(placement, self.site_to_site, datapath.fence)
@@ -339,7 +343,43 @@ class Gateway:
             self._eap_tls,
             self._radius,
             self._charon,
+            self._holds[protocol],
         )
+
+    # ------------------------------------------------------------------------------ on purpose
+
+    async def hold(self, protocol: str) -> None:
+        """Stop the daemon of a protocol, which is not started again until `release`; answers when
+        it has ended. NotFoundError: there is no such daemon."""
+        known = self._daemon_of(protocol)
+        self._holds[known].hold()
+        await self._until(known, "failed")
+
+    async def release(self, protocol: str) -> None:
+        """Start the daemon again; answers when it is ready."""
+        known = self._daemon_of(protocol)
+        self._holds[known].release()
+        await self._until(known, "running")
+
+    def _daemon_of(self, protocol: str) -> VpnProtocol:
+        found = next((one for one in PROTOCOLS if one.casefold() == protocol.casefold()), None)
+        if found is None or self._state_of(found) == "stopped":
+            raise NotFoundError(f"{self.placement.name} runs no daemon for {protocol}")
+        return found
+
+    def _state_of(self, protocol: VpnProtocol) -> str:
+        """charon may run for sites alone."""
+        if protocol == "IkeV2":
+            return self._charon.state
+        engine = self._engines.get(protocol)
+        return engine.report().state if engine else "stopped"
+
+    async def _until(self, protocol: VpnProtocol, state: str) -> None:
+        what = f"the daemon of {protocol} to be {state}"
+        try:
+            await wait_until(what, START_LIMIT, lambda: self._state_of(protocol) == state)
+        except TimeoutError as error:
+            raise EngineError(str(error)) from error
 
     async def _end_disallowed(self) -> None:
         """End sessions that the policy does not allow: first close the fence, then disconnect."""

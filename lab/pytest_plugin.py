@@ -15,6 +15,7 @@ without the packages of the private root: those are imported only for a lab.
 from __future__ import annotations
 
 import os
+import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,9 +60,10 @@ class RunningLab:
             self.handle.run(steps, add)
         except StepsError as error:
             raise AssertionError("\n".join(error.lines)) from None
-        failed = [_why(result) for result in results if not result.held]
+        failed = [result for result in results if not result.held]
         if failed:
-            raise AssertionError("\n".join(failed))
+            place = _calling_place()
+            raise AssertionError("\n".join(_why(result, place) for result in failed))
         return results
 
     def check(self, *sentences: str) -> list[StepResult]:
@@ -161,11 +163,21 @@ def lab(request: pytest.FixtureRequest) -> Iterator[RunningLab]:
             handle.down()
 
 
-def _why(result: StepResult) -> str:
-    from lab.report.terminal import explained  # noqa: PLC0415 (not on every Python)
+def _why(result: StepResult, place: str) -> str:
+    """As `verify` tells it; `place` is the test's own line, for there the step is expected."""
+    from lab.report.told import told  # noqa: PLC0415 (not on every Python)
 
-    rows = [f"{result.text}: {result.detail}", *explained(result)]
-    return "\n  ".join(rows)
+    detail, *rest = told(result.detail, result.evidence, result.explanation)
+    return "\n  ".join([f"{place}: {result.text}: {detail}", *rest])
+
+
+def _calling_place() -> str:
+    """FILE:LINE of the innermost call that is not of this module."""
+    from lab.boot.enter import outside  # noqa: PLC0415 (as above)
+
+    calls = traceback.walk_stack(None)
+    frame, line = next(call for call in calls if call[0].f_code.co_filename != __file__)
+    return f"{outside(frame.f_code.co_filename)}:{line}"
 
 
 def _marked_topology(request: pytest.FixtureRequest) -> TopologyFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.common.rotation import Place
+    from lab.pki.authority import Credential
     from lab.topology.model.steps import Fault
     from lab.topology.planning.plan import Plan
     from radius.reasons import Refusal
@@ -92,6 +93,13 @@ class GatewayHandle(Protocol):
     async def profile(self, wanted: dict[str, str] | None = None) -> bytes:
         """The VPN client configuration zip; `wanted` is the body of generatevpnprofile."""
 
+    async def hold(self, protocol: VpnProtocol) -> None:
+        """Stop the daemon of a protocol, which stays down until `release`. UsageError: there is
+        none."""
+
+    async def release(self, protocol: VpnProtocol) -> None:
+        """Start it again; it is ready when this returns."""
+
     async def stop(self) -> None:
         """Switch its computer off."""
 
@@ -125,11 +133,15 @@ class ClientComputer(Protocol):
     name: str
     node: Node
     access: Node
+    own_gateway: GatewayHandle
     gateway: GatewayHandle
+    """The one that it has dialled last; before, its own."""
     user: str
     """The user name at the gateway: the certificate's common name, or the RADIUS user."""
     thumbprint: str | None
     """SHA-1 of the user's certificate, upper-case hex."""
+    certificates: Sequence[Credential]
+    """All that are on the computer, first the one that it shows; without any it shows none."""
     dialled_until: float
     """When its last dial ended (time.monotonic); infinity during a dial."""
     session: str
@@ -140,17 +152,35 @@ class ClientComputer(Protocol):
     """Its last dial that has ended, if any."""
 
     @property
+    def package(self) -> bytes:
+        """The VPN client package (zip) that its user got last from the gateway; empty: none."""
+
+    @property
+    def package_at(self) -> float:
+        """When its user got it: seconds since the epoch."""
+
+    @property
     def proxy(self) -> tuple[str, int] | None:
         """Address and port of the proxy through which it dials."""
 
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
 
-    async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
-        """Connect, trying the protocols in order; the connection and the failures before it.
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
+
+    async def dial(
+        self, over: VpnProtocol | None = None, *, to: GatewayHandle | None = None
+    ) -> tuple[Connection, list[Exception]]:
+        """Connect to its own gateway or to another, trying the protocols in order; the connection
+        and the failures before it. The tunnel that stands ends first.
 
         RefusedError of the last protocol that could be dialled if none connects.
         """
+
+    async def dial_again(self, over: VpnProtocol) -> bool:
+        """Dial as before and hang up, leaving no trace in `last_dial`; False: it is connected or
+        dialling, and was left alone."""
 
     async def made(self, protocol: VpnProtocol, ends: Collection[End]) -> set[End]:
         """Those of the connections, seen by the gateway in the last seconds, that are this

@@ -183,7 +183,11 @@ class RadiusClient:
     def _unanswered(self, question: Question, error: str) -> NoAnswer:
         asked = ", ".join(question.asked) or "any server"
         silence = f"no answer from {asked} within {question.limit:.3g} s"
-        verdict = NoAnswer("; ".join(filter(None, (silence, ignored(question.flaws), error))))
+        unsigned = set(question.flaws) == {"no-message-authenticator"}
+        verdict = NoAnswer(
+            "; ".join(filter(None, (silence, ignored(question.flaws), error))),
+            "radius-unsigned" if unsigned else "radius-no-answer",
+        )
         self._log(f"RADIUS: {verdict.message}")
         return verdict
 

@@ -19,6 +19,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from radius.log_stream import LogStream
 from radius.push import TO_SERVER, PushProxy
 
 ANSWER_LIMIT = 5.0
@@ -137,6 +138,7 @@ class Server:
 
 def main() -> None:
     """Run the program."""
+    sys.stdout = LogStream(1)
     settings = json.loads(Path(sys.argv[1]).read_text())
     asyncio.run(Server(settings).serve())
 

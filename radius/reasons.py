@@ -33,6 +33,7 @@ Reason = Literal[
     "typed-code",  # the server asks for a typed code, which VPN clients do not support
     "no-keys",  # accepted without keys for the tunnel, which is as good as refused
     "radius-no-answer",  # no RADIUS server answered in time
+    "radius-unsigned",  # the RADIUS server's answers lack a Message-Authenticator: none is taken
     "refused",  # refused without a reason
 ]
 """Why a user was refused."""

@@ -3,6 +3,7 @@ programs of the machine's own are wanted for, which a CI machine need not have."
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -14,6 +15,16 @@ OF_THE_MACHINE = "the machine lacks "
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 pytest_plugins = ("tests.harness.costs", "tests.harness.progress", "tests.harness.side_by_side")
+
+gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """What thousands of tests are made of lives as long as they do: no search for garbage in it,
+    neither while they are collected nor later."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -15,6 +15,7 @@ from gateway.charon.vici_link import ViciLink
 from gateway.common.files import write_private
 from gateway.common.waiting import wait_until
 from gateway.daemons.daemon import Daemon, Program
+from gateway.daemons.hold import Hold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +43,11 @@ class Tenant(Protocol):
 class Charon:
     """The daemon and the link to it."""
 
-    def __init__(self, state: Path, log: DiagnosticLog) -> None:
+    def __init__(self, state: Path, log: DiagnosticLog, hold: Hold | None = None) -> None:
+        """`hold`: keeps charon down; None: nothing does."""
         self._state = state
         self._log = log
+        self._hold = hold or Hold()
         self._tenants: list[Tenant] = []
         self._loaded: set[Tenant] = set()
         self._loading = asyncio.Lock()
@@ -135,6 +138,7 @@ class Charon:
             ready=self._ready,
             gone=self._gone,
             alive=self.link.alive,
+            hold=self._hold,
             env={
                 "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
                 "STRONGSWAN_CONF": str(self._state / "strongswan.conf"),

@@ -37,14 +37,23 @@ class GatewayError(Exception):
 class Detail:
     """One thing that is wrong: where (`target`, a path into the document) and why."""
 
-    def __init__(self, code: str, message: str, target: str) -> None:
+    def __init__(self, code: str, message: str, target: str, source: str = "") -> None:
+        """`source`: who refuses it, Azure by a document of its own or this lab."""
         self.code = code
         self.message = message
         self.target = target
+        self.source = source
 
-    def document(self) -> dict[str, str]:
-        """The entry in Azure's `details`."""
-        return {"code": self.code, "message": self.message, "target": self.target}
+    def document(self) -> dict[str, Any]:
+        """The entry in Azure's `details`; the source is ARM's additionalInfo."""
+        entry: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "target": self.target,
+        }
+        if self.source:
+            entry["additionalInfo"] = [{"type": "source", "info": {"source": self.source}}]
+        return entry
 
 
 class InvalidDocumentError(GatewayError):

@@ -13,7 +13,7 @@ import resource
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from gateway.common import calls
@@ -22,10 +22,12 @@ from gateway.common.files import tail
 from gateway.common.rotation import keep_small
 from gateway.common.turns import turns_waited_for
 from gateway.daemons.heartbeat import until_silent
+from gateway.daemons.hold import Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
 FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
@@ -35,6 +37,7 @@ START_LIMIT = 30.0
 """Seconds; on an idle machine each daemon starts in less than one."""
 STOP_LIMIT = 3.0
 DESCRIPTORS = 65536
+HELD = "was stopped, and is not started again for the time being"
 
 State = Literal["stopped", "starting", "running", "failed"]
 
@@ -49,6 +52,8 @@ class Program:
 
     `alive`: the heartbeat, which returns when the running daemon has answered
     (gateway.daemons.heartbeat); without an answer, the daemon is killed and restarted.
+
+    `hold`: while it is on, the daemon does not run.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Program:
     env: Mapping[str, str]
     inherits: Callable[[], Mapping[str, int]] = dict
     alive: Callable[[], Awaitable[None]] | None = None
+    hold: Hold = field(default_factory=Hold)
 
 
 class Daemon:
@@ -114,9 +120,16 @@ class Daemon:
         self._state = "stopped"
 
     async def _keep(self) -> None:
-        backoff = FIRST_BACKOFF
+        backoff, first = FIRST_BACKOFF, True
         while not self._stopping.is_set():
             self._hurry.clear()
+            if self._program.hold.is_on:
+                self._state = "failed"
+                self._resolve(EngineError(f"{self._program.name} {HELD}"))
+                await self._pause(None, self._program.hold.wait_released())
+                continue
+            self.restarts += not first
+            first = False
             began = time.monotonic()
             try:
                 await self._run()
@@ -141,15 +154,16 @@ class Daemon:
             if not future.done():
                 future.set_exception(outcome) if outcome else future.set_result(None)
 
-    async def _pause(self, limit: float) -> None:
-        """Wait until the next attempt is due, `start` is called, or the daemon is to stop."""
+    async def _pause(self, limit: float | None, *others: Coroutine[Any, Any, None]) -> None:
+        """Wait until the next attempt is due, `start` is called, or the daemon is to stop; or until
+        one of the others returns."""
         if self._stopping.is_set():
             return
-        waits = {asyncio.create_task(e.wait()) for e in (self._stopping, self._hurry)}
+        waits: set[asyncio.Task[Any]] = {asyncio.create_task(other) for other in others}
+        waits |= {asyncio.create_task(e.wait()) for e in (self._stopping, self._hurry)}
         await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-        self.restarts += not self._stopping.is_set()
 
     async def _run(self) -> None:
         """Run the program once. EngineError: it ended by itself or did not answer."""
@@ -160,6 +174,7 @@ class Daemon:
         self._process = process
         ending = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
+        held = asyncio.create_task(self._program.hold.wait_held())
         tending = asyncio.create_task(keep_small(lambda: (self._program.log,)))
         watching: asyncio.Task[str] | None = None
         silent = ""
@@ -168,18 +183,26 @@ class Daemon:
             self._state = "running"
             self._resolve(None)
             watching = asyncio.create_task(self._until_silent())
-            await asyncio.wait({ending, stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done() and not ending.done() and not stopping.done():
+            await asyncio.wait(
+                {ending, stopping, held, watching}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if watching.done() and not (ending.done() or stopping.done() or held.done()):
                 silent = watching.result()
                 process.kill()
         finally:
+            if self._program.hold.is_on:  # without a goodbye to clients
+                with suppress(ProcessLookupError):
+                    process.kill()
             stopping.cancel()
+            held.cancel()
             tending.cancel()
             if watching:
                 watching.cancel()
             await self._end(process)
         if silent:
             raise EngineError(f"{self._program.name} {silent} and was killed", said=self._said())
+        if self._program.hold.is_on:
+            raise EngineError(f"{self._program.name} {HELD}")
         if not self._stopping.is_set():
             raise EngineError(f"{self._program.name} {_ended(process)}", said=self._said())
 

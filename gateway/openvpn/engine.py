@@ -162,6 +162,7 @@ class OpenVpnEngine:
             ready=self._ready,
             gone=self._gone,
             alive=self._alive,
+            hold=self._context.hold,
             env={
                 "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
                 "TZ": "UTC",

@@ -26,12 +26,14 @@ class Row:
     """The group of protocols that share its connection limit."""
     own_addresses: int
     """How many addresses of its part of the client address pool the gateway itself needs."""
+    daemon: str
+    """The program that serves its clients."""
     device: str
     """The TUN device on which its clients' packets arrive; for IkeV2, only without kernel ESP."""
 
 
 PROTOCOLS: Mapping[VpnProtocol, Row] = {
-    "IkeV2": Row("gateway.ikev2.engine:Ikev2Engine", "IKEv2/OpenVPN", 0, "ipsec0"),
-    "OpenVPN": Row("gateway.openvpn.engine:OpenVpnEngine", "IKEv2/OpenVPN", 1, "ovpn0"),
-    "SSTP": Row("gateway.sstp.engine:SstpEngine", "SSTP", 1, "sstp0"),
+    "IkeV2": Row("gateway.ikev2.engine:Ikev2Engine", "IKEv2/OpenVPN", 0, "charon", "ipsec0"),
+    "OpenVPN": Row("gateway.openvpn.engine:OpenVpnEngine", "IKEv2/OpenVPN", 1, "openvpn", "ovpn0"),
+    "SSTP": Row("gateway.sstp.engine:SstpEngine", "SSTP", 1, "sstpd", "sstp0"),
 }

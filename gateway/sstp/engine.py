@@ -142,6 +142,7 @@ class SstpEngine:
             env=worker_environment(),
             inherits=lambda: self._sockets.descriptors() | {"control": self._link.theirs()},
             alive=self._link.alive,
+            hold=self._context.hold,
         )
 
     async def _prepare(self) -> None:

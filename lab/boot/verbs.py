@@ -39,8 +39,8 @@ VERBS = {
         layers=("core",),
         may_ask=True,
         examples=(
-            "verify topologies/quickstart.yaml",
             "verify topologies/quickstart.yaml -k alice --keep",
+            "verify topologies/quickstart.yaml --report report",
         ),
     ),
     "up": Verb(
@@ -103,7 +103,7 @@ VERBS = {
         ),
     ),
     "restart": Verb(
-        "Restart a client computer.",
+        "Restart a client computer, or a gateway.",
         running=True,
         examples=(
             "restart alice",

@@ -9,7 +9,7 @@ import os
 MAIN = ("charon-systemd", "openvpn", "squid", "dnsmasq-base", "nginx-light", "iperf3",
         "nftables", "iproute2", "tcpdump", "curl", "openssl", "python3",
         "sstp-client", "ppp", "user-mode-linux", "freeradius", "samba",
-        "aiohttp", "cryptography", "pydantic", "pyroute2", "scapy", "vici",
+        "cryptography", "h11", "pydantic", "pyroute2", "scapy", "vici",
         "nsenter")  # fmt: skip
 
 

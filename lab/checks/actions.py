@@ -17,9 +17,10 @@ from lab.topology.model.steps import (
     Reinstate,
     Restart,
     Revoke,
+    TakeProfile,
     Update,
 )
-from lab.world import ClientComputer, Outcome, World
+from lab.world import ClientComputer, GatewayHandle, Outcome, World
 
 RUNNING = "/run/p2slab-running"
 """A file that is there until its computer restarts."""
@@ -71,7 +72,10 @@ async def hang_up(step: HangUp, world: World) -> Outcome:
 
 
 async def restart(step: Restart, world: World) -> Outcome:
-    """The client computer restarts, and has nothing left of before: no file of /run, no tunnel."""
+    """A gateway, or a client computer, which has nothing left of before: no file of /run, no
+    tunnel."""
+    if step.restart in world.gateways:
+        return await _restart_gateway(world.gateways[step.restart])
     client = world.clients[step.restart]
     await client.node.write(RUNNING, "")
     await client.restart()
@@ -82,11 +86,28 @@ async def restart(step: Restart, world: World) -> Outcome:
     return Outcome(held=True, detail="restarted")
 
 
+async def _restart_gateway(gateway: GatewayHandle) -> Outcome:
+    before = await gateway.sessions()
+    await gateway.reset()
+    old = {row["vpnConnectionId"] for row in before}
+    left = [row for row in await gateway.sessions() if row["vpnConnectionId"] in old]
+    if left:
+        return Outcome(held=False, detail=f"{len(left)} session(s) are still there")
+    return Outcome(held=True, detail=f"restarted; {len(before)} session(s) ended")
+
+
 async def install_updates(step: InstallUpdates, world: World) -> Outcome:
     """The client computer gets what it lacks, and restarts."""
     missing = await world.clients[step.installUpdates].install_updates()
     detail = ", ".join(missing) or "it had everything"
     return Outcome(held=True, detail=f"{detail}; restarted")
+
+
+async def take_profile(step: TakeProfile, world: World) -> Outcome:
+    """The user takes the gateway's profile of now, and keeps it."""
+    client = world.clients[step.takeProfile]
+    await client.take_profile()
+    return Outcome(held=True, detail=f"{client.name} keeps the profile of now")
 
 
 async def update(step: Update, world: World) -> Outcome:

@@ -22,6 +22,8 @@ from radius.reasons import Refusal, bare, most_telling
 
 TOLD_LITTLE: tuple[Reason, ...] = ("refused", "password", "no-proposal")
 """What a client says that was told little, on purpose. Other reasons it found out itself."""
+LEAVING_LIMIT = 5.0
+"""Seconds within which a gateway ends the session of a client that has said goodbye."""
 SERVERS_LIMIT = 1.0
 """Seconds within which a RADIUS server has written down whom it refused."""
 
@@ -29,15 +31,18 @@ SERVERS_LIMIT = 1.0
 async def connects(step: Connects, world: World) -> Outcome:
     """Dial and be connected; a tunnel of the wanted kind that stands at both ends counts."""
     client = world.clients[step.connects]
-    up = await _standing(client) if step.after is None else None
+    gateway = world.gateways[step.to] if step.to else client.own_gateway
+    standing = await _standing(client)
+    up = standing if step.after is None and client.gateway is gateway else None
     if up is not None and step.over in (None, up.protocol):
         wrong = await _wrong_server(step, world)
-        return Outcome(held=not wrong, detail=wrong or f"is connected already: {_told(up)}")
-    dial = Dial(client, world)
+        detail = wrong or f"is connected already: {_told(up)}"
+        return Outcome(held=not wrong, detail=detail, evidence=_tunnel(up))
+    dial, left = Dial(client, world), Left(client) if standing else None
     try:
         # Without `after` a named protocol is the user's own choice; with it, the order decides.
         async with patience(math.inf) as counted:
-            connection, failures = await client.dial(None if step.after else step.over)
+            connection, failures = await client.dial(None if step.after else step.over, to=gateway)
     except RefusedError as error:
         far = await dial.far_end(error)
         detail = f"refused: {error}{far.sentence}"
@@ -47,7 +52,7 @@ async def connects(step: Connects, world: World) -> Outcome:
         for failure in failures
         if isinstance(failure, RefusedError) and not isinstance(failure, NotDialledError)
     ]
-    evidence: dict[str, Any] = {}
+    evidence = _tunnel(connection)
     if failures:
         evidence["tried before"] = [str(failure) for failure in failures]
     if connection.said:
@@ -57,13 +62,37 @@ async def connects(step: Connects, world: World) -> Outcome:
         _shortcoming(step, connection, tried, taken)
         or ("" if client.session else f"{_told(connection)}; the gateway has no session of it")
         or await _wrong_server(step, world)
+        or (await left.still_there() if left else "")
     )
-    return Outcome(held=not wrong, detail=wrong or _told(connection), evidence=evidence)
+    at = f", at {gateway.name}" if step.to else ""
+    return Outcome(held=not wrong, detail=wrong or f"{_told(connection)}{at}", evidence=evidence)
 
 
 async def _standing(client: ClientComputer) -> Connection | None:
     """The client's tunnel, if the gateway has its session, too."""
     return await client.connection() if await records.session(client) else None
+
+
+class Left:
+    """The session of a tunnel that stands and ends with the next dial."""
+
+    def __init__(self, client: ClientComputer) -> None:
+        self._gateway, self._session = client.gateway, client.session
+
+    async def still_there(self) -> str:
+        """Words, if the gateway has it for long afterwards."""
+
+        async def gone() -> bool:
+            return all(
+                row["vpnConnectionId"] != self._session for row in await self._gateway.sessions()
+            )
+
+        what = f"{self._gateway.name} ends the session before, {self._session}"
+        try:
+            await wait_until(what, LEAVING_LIMIT, gone)
+        except TimeoutError as error:
+            return str(error)
+        return ""
 
 
 def _shortcoming(step: Connects, connection: Connection, tried: Sequence[str], taken: float) -> str:
@@ -89,6 +118,10 @@ async def _wrong_server(step: Connects, world: World) -> str:
     return f"not by RADIUS server {wanted}; the gateway's log: {said}"
 
 
+def _tunnel(connection: Connection) -> dict[str, Any]:
+    return {"tunnel": {"protocol": connection.protocol, "address": connection.address}}
+
+
 def _told(connection: Connection) -> str:
     return (
         f"{connection.protocol}, {connection.address}, {connection.datapath}, "
@@ -101,14 +134,17 @@ async def refused(step: Refused, world: World) -> Outcome:
     client = world.clients[step.refused]
     dial = Dial(client, world)
     try:
-        connection, _ = await client.dial(step.over)
+        connection, _ = await client.dial(
+            step.over, to=world.gateways[step.to] if step.to else None
+        )
     except RefusedError as error:
         far = await dial.far_end(error)
         if far.let_in and not far.record:
             detail = f"was let in: {far.let_in}; the client: {error.message}"
             return Outcome(held=False, detail=detail, evidence=_said(error))
         return _judged(step, error, far)
-    return Outcome(held=False, detail=f"was let in: {_told(connection)}")
+    detail = f"was let in: {_told(connection)}"
+    return Outcome(held=False, detail=detail, evidence=_tunnel(connection))
 
 
 def _judged(step: Refused, error: RefusedError, far: FarEnd) -> Outcome:

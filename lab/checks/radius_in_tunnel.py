@@ -35,7 +35,7 @@ async def radius_in_tunnel(step: RadiusInTunnel, world: World) -> Outcome:
             record = await records.refusal(client, error.protocol, began)
     if record is None or not record["radiusServer"]:
         return Outcome(held=False, detail=f"{result}, but no RADIUS server decided that")
-    gateways = {name: world.addresses[name] for name in (client.gateway.name,)}
+    gateways = {name: world.addresses[name] for name in (client.own_gateway.name,)}
     sites = [s for s, plan in world.plan.connected_sites.items() if plan.name in gateways]
     arguments = [
         *(word for server in world.plan.radius_servers for word in ("--server", server)),

@@ -7,6 +7,7 @@ or a certificate, which several computers may share, nor by an address alone.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lab.topology.model.vocabulary import VpnProtocol
@@ -22,7 +23,7 @@ async def of_attempts(client: ClientComputer, protocol: VpnProtocol, began: str)
     """The records of the client's attempts to connect that began then or later, oldest first."""
     rows = [
         record
-        for record in await client.gateway.log()
+        for record in await _told(client.gateway.log)
         if record["protocol"] == protocol and record["attemptTime"] >= began
     ]
     own = await client.made(protocol, {end_of(row) for row in rows})
@@ -59,9 +60,17 @@ async def of_session(client: ClientComputer, event: str) -> Record | None:
 
 async def session(client: ClientComputer) -> Record | None:
     """The gateway's row (getVpnClientConnectionHealth) of the client's session, if it stands."""
-    rows = await client.gateway.sessions()
+    rows = await _told(client.gateway.sessions)
     own = (row for row in rows if row["vpnConnectionId"] == client.session)
     return next(own, None)
+
+
+async def _told(ask: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
+    """What a gateway says; one that is switched off says nothing."""
+    try:
+        return await ask()
+    except OSError:
+        return []
 
 
 def _last(rows: list[Record], event: str) -> Record | None:

@@ -12,15 +12,16 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.common.turns import SLICE
 from lab.checks import (
     actions,
     connect,
+    portal,
     privacy,
     radius_in_tunnel,
     reach,
@@ -35,8 +36,17 @@ from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Throughput, T
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
 
-StepDone = Callable[[int, Step, Outcome, float], None]
-"""Called after each step: its index, the step, its outcome, its seconds."""
+
+class Took(NamedTuple):
+    """When a step was executed."""
+
+    began: float
+    """Seconds since the epoch."""
+    seconds: float
+
+
+StepDone = Callable[[int, Step, Outcome, Took], None]
+"""Called after each step: its index, the step, its outcome, when it was executed."""
 
 WORK: dict[type[Step], Work] = {
     model.Connects: connect.connects,
@@ -58,6 +68,8 @@ WORK: dict[type[Step], Work] = {
     model.HangUp: actions.hang_up,
     model.Restart: actions.restart,
     model.InstallUpdates: actions.install_updates,
+    model.SignIn: portal.sign_in,
+    model.TakeProfile: actions.take_profile,
     model.Update: actions.update,
     model.Delete: actions.delete,
     model.Create: actions.create,
@@ -119,14 +131,30 @@ def _concerns(step: Step) -> str:
 async def _chain(chain: Chain, world: World, step_done: StepDone, explain: Explain) -> bool:
     held = True
     for index, step in chain:
-        began = time.monotonic()
-        outcome = await _execute(step, world)
-        seconds = round(time.monotonic() - began, 3)
-        if not outcome.held:
-            outcome = replace(outcome, explanation=await explain(step))
-        step_done(index, step, outcome, seconds)
-        held = held and outcome.held
+        work = _one(index, step, world, step_done, explain)
+        done = await (_to_its_end(work) if isinstance(step, ACTIONS) else work)
+        held = held and done
     return held
+
+
+async def _one(index: int, step: Step, world: World, step_done: StepDone, explain: Explain) -> bool:
+    began, started = time.time(), time.monotonic()
+    outcome = await _execute(step, world)
+    took = Took(round(began, 3), round(time.monotonic() - started, 3))
+    if not outcome.held:
+        outcome = replace(outcome, explanation=await explain(step))
+    step_done(index, step, outcome, took)
+    return outcome.held
+
+
+async def _to_its_end(work: Coroutine[Any, Any, bool]) -> bool:
+    """Whoever asked for an action may leave: it is not left half done, and is recorded."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 async def _execute(step: Step, world: World) -> Outcome:

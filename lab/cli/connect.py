@@ -15,6 +15,7 @@ from lab.cli.steps import carry_out, json_option
     metavar="PROTOCOL",
     help="IkeV2, SSTP or OpenVPN; default: in the order of its operating system.",
 )
+@click.option("--to", metavar="GATEWAY", help="The gateway; default: the client's own.")
 @click.option("-q", "--quiet", is_flag=True, help="Leave out what the client program says.")
 @json_option
 @name_option
@@ -23,6 +24,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
     ctx: click.Context,
     clients: tuple[str, ...],
     over: str | None,
+    to: str | None,
     quiet: bool,
     as_json: bool,
     name: str | None,
@@ -33,7 +35,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
     why it was refused (exit code 1). Several clients dial at the same time.
     """
     lab = opened(name)
-    given = {"over": over} if over else {}
+    given = {key: value for key, value in (("over", over), ("to", to)) if value}
     steps = [{"connects": client, **given} for client in clients]
     aloud = () if quiet or as_json else clients
     ctx.exit(carry_out(lab, *steps, as_json=as_json, aloud=aloud))

@@ -28,6 +28,7 @@ def faults() -> dict[str, str]:
     "--at", help="The site, connection, RADIUS server or gateway, if there is more than one."
 )
 @click.option("--by", help="The delay of radius-slow, such as 5s.")
+@click.option("--engine", help="The protocol of engine-down.")
 @click.option("--end", is_flag=True, help="End the fault.")
 @name_option
 @click.pass_context
@@ -37,6 +38,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
     time: str | None,
     at: str | None,
     by: str | None,
+    engine: str | None,
     end: bool,
     name: str | None,
 ) -> None:
@@ -48,7 +50,7 @@ def command(  # noqa: PLR0917 (click: one for each option)
     from lab.topology.reading.error_text import problem_of  # noqa: PLC0415 (as above)
 
     refuse_unknown("fault", word, faults(), "fault")
-    options = {"fault": word, "for": time, "at": at, "by": by}
+    options = {"fault": word, "for": time, "at": at, "by": by, "engine": engine}
     given = {key: value for key, value in options.items() if value is not None}
     try:
         step = EndFault.model_validate({"endFault": word}) if end else Fault.model_validate(given)

@@ -14,6 +14,7 @@ import click
 from lab.cli import seed_coverage, topology_language
 from lab.cli.group import p2slab
 from lab.cli.words import Listing
+from lab.report import document
 from lab.topology.reading.schema import schema
 
 HELP_WIDTH = 80
@@ -26,7 +27,11 @@ _KINDS: tuple[tuple[type[click.ParamType[Any]], str], ...] = (
 
 def generated(checkout: Path) -> dict[str, str]:
     """The generated files' contents; their names are relative to the checkout."""
-    made = {"lab/cli/commands.json": commands(), "topologies/schema.json": schema()}
+    made = {
+        "lab/cli/commands.json": commands(),
+        "topologies/schema.json": schema(),
+        "docs/report.schema.json": document.schema(),
+    }
     pages = {
         "docs/topology-language.md": topology_language.page(checkout),
         seed_coverage.PAGE: seed_coverage.page(checkout),

@@ -5,5 +5,8 @@ from __future__ import annotations
 from lab.cli.steps import verb_of_step
 
 command = verb_of_step(
-    "restart", "CLIENT", "Restart the computer CLIENT: all its programs end, and it dials nothing."
+    "restart",
+    "NODE",
+    "Restart the client computer NODE: all its programs end, and it dials nothing; or the gateway "
+    "NODE: all its sessions end.",
 )

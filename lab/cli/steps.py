@@ -82,10 +82,13 @@ def run(lab: Handle, steps: Sequence[Any], show: Any = None) -> list[StepResult]
 def print_line(result: StepResult) -> None:
     """A result in one line, with what the programs said if it did not hold."""
     from lab.report.screen import clean  # noqa: PLC0415 (as above)
-    from lab.report.terminal import explained, quoted  # noqa: PLC0415 (as above)
+    from lab.report.told import told  # noqa: PLC0415 (as above)
 
     click.echo(clean(f"{result.text}: {result.detail}"), err=not result.held)
-    for line in () if result.held else (*quoted(result), *explained(result)):
+    if result.held:
+        return
+    _, *lines = told(result.detail, result.evidence, result.explanation)
+    for line in lines:
         click.echo(f"  {clean(line)}", err=True)
 
 

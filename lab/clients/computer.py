@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from lab.clients.mobileconfig import AppleSettings
 from lab.clients.openvpn import OpenVpn
 from lab.clients.origin import Origin
 from lab.clients.persona import offered
-from lab.clients.profile import Profile, read_profile
+from lab.clients.profile import Profile, read_profile, with_server
 from lab.clients.resolver import Resolver
 from lab.clients.sstp import Sstp
 from lab.clients.sstp_python_driver import PythonSstp
@@ -62,62 +63,122 @@ class Computer:
         access: Node,
         address: str,
         gateway: GatewayHandle,
-        gateway_address: str = "",
+        gateway_addresses: Mapping[str, str] | None = None,
         credential: Credential | None,
+        others: Sequence[Credential] = (),
         proxy: Node | None = None,
         radius_root: Credential | None = None,
         written: Callable[[], Mapping[str, Mapping[Path, Place]]] = dict,
     ) -> None:
-        """`written`: the current ends of the RADIUS servers' logs, by node."""
+        """`gateway`: its own. `gateway_addresses`: the public address of each, by name; those that
+        are left out are not known. `written`: the current ends of the RADIUS servers' logs, by
+        node."""
         self.name = plan.name
         self._written = written
         self.node = node
         self.access = access
-        self.gateway = gateway
+        self.gateway = self.own_gateway = gateway
+        self._gateway_addresses = gateway_addresses or {}
         self.user = plan.user or (credential.common_name if credential else plan.name)
         presented = None if plan.user else credential
         self.thumbprint = presented.thumbprint if presented else None
+        self.certificates: Sequence[Credential] = (presented, *others) if presented else ()
         self.session = ""
         self.dialled_until = -math.inf
         self.system = plan.system
         self.last_dial: Dialled | None = None
+        self._packages: dict[str, tuple[bytes, float]] = {}
+        """What its user got last, and when, by gateway."""
+        self._kept: set[str] = set()
+        """The gateways whose package it dials with until its user takes another."""
         self._plan = plan
         via = (plan.proxy[0], proxy) if plan.proxy and proxy else None
-        self._origin = Origin(address, access, gateway_address, via)
+        self._origin = Origin(address, access, "", via)
         self._credential = credential
         self._radius_root = radius_root
         self._driver: Driver | None = None
-        self._profile: Profile | None = None
         self._user: UserCertificate | None = None
         self._resolver = Resolver(node)
         self._host_routes = HostRoutes(node)
+        self._turn = asyncio.Lock()
+        """One at a time dials, hangs up or restarts: an explanation may dial beside steps."""
 
     async def profile(self) -> bytes:
         """The VPN client package (zip) from the gateway, as this client asks for it."""
         return await self.gateway.profile(self._wanted())
 
-    async def dial(self, over: VpnProtocol | None = None) -> tuple[Connection, list[Exception]]:
-        """Connect, trying the protocols in order; the connection and the failures before it.
+    async def take_profile(self) -> None:
+        """Take the gateway's package of now, and dial with it from then on."""
+        await self._take()
+        self._kept.add(self.gateway.name)
+
+    async def _take(self) -> None:
+        package, at = await self.profile(), time.time()
+        server = self._plan.server
+        self._packages[self.gateway.name] = (
+            with_server(package, server) if server else package,
+            at,
+        )
+
+    @property
+    def package(self) -> bytes:
+        """The VPN client package that its user got last from the gateway; empty: none."""
+        return self._packages.get(self.gateway.name, (b"", 0.0))[0]
+
+    @property
+    def package_at(self) -> float:
+        """When its user got it (time.time())."""
+        return self._packages.get(self.gateway.name, (b"", 0.0))[1]
+
+    async def dial(
+        self, over: VpnProtocol | None = None, *, to: GatewayHandle | None = None
+    ) -> tuple[Connection, list[Exception]]:
+        """Connect, trying the protocols in order; the connection and the failures before it. The
+        tunnel that stands ends first: a computer is connected to one VNet at a time.
 
         RefusedError of the last protocol that could be dialled if none connects.
         """
-        self.dialled_until = math.inf
-        began, at, written = attempt_time(), time.time(), self._written()
-        failures: list[RefusedError] = []
-        connection = None
-        try:
-            connection = await self._dial(over, began, failures)
-        finally:
-            self.dialled_until = time.monotonic()
-            self.last_dial = Dialled(began, at, tuple(failures), written, connection)
-        return connection, [*failures]
+        async with self._turn:
+            self.dialled_until = math.inf
+            began, at, written = attempt_time(), time.time(), self._written()
+            failures: list[RefusedError] = []
+            connection = None
+            try:
+                await self._hang_up()
+                self.session = ""
+                self._choose(to or self.own_gateway)
+                connection = await self._dial(over, began, failures)
+            except asyncio.CancelledError:  # nobody waits for it any more
+                await self._hang_up()
+                raise
+            finally:
+                self.dialled_until = time.monotonic()
+                self.last_dial = Dialled(began, at, tuple(failures), written, connection)
+            return connection, [*failures]
+
+    async def dial_again(self, over: VpnProtocol) -> bool:
+        """Dial as before and hang up, leaving no trace in `last_dial`; False: it is connected or
+        dialling, and was left alone."""
+        if self._turn.locked():
+            return False
+        async with self._turn:
+            if await self.connection() is not None:
+                return False
+            session = self.session
+            try:
+                await self._hang_up()
+                await self._dial(over, attempt_time(), [])
+            except RefusedError:
+                pass
+            finally:
+                await self._hang_up()
+                self.session = session
+            return True
 
     async def _dial(
         self, over: VpnProtocol | None, began: str, failures: list[RefusedError]
     ) -> Connection:
         """The connection; the failures before it are added to `failures`."""
-        await self.hang_up()
-        self.session = ""
         try:
             profile = await self._fetch_profile(over or self._plan.protocols[0])
         except RefusedError as error:
@@ -139,6 +200,11 @@ class Computer:
                 return connection
         dialled = [one for one in failures if not isinstance(one, NotDialledError)]
         raise (dialled or failures)[-1]
+
+    def _choose(self, gateway: GatewayHandle) -> None:
+        self.gateway = gateway
+        address = self._gateway_addresses.get(gateway.name, "")
+        self._origin = replace(self._origin, gateway=address)
 
     @property
     def proxy(self) -> tuple[str, int] | None:
@@ -176,17 +242,19 @@ class Computer:
             return ""
 
     async def _fetch_profile(self, first: VpnProtocol) -> Profile:
-        """The gateway's profile of now; after the gateway was deleted, the last one that the user
-        got."""
+        """The profile that the user keeps, or the gateway's of now; where that is deleted or off,
+        the last one that the user got."""
+        name = self.gateway.name
         try:
-            self._profile = read_profile(await self.profile())
-        except GatewayRefusedError as error:
-            if error.azure != NotFoundError.code:
+            if name not in self._kept:
+                await self._take()
+        except (GatewayRefusedError, OSError) as error:
+            if isinstance(error, GatewayRefusedError) and error.azure != NotFoundError.code:
                 raise
-            if self._profile is None:
-                message = f"there is no gateway {self.gateway.name}, and no profile of it"
+            if not self.package:
+                message = f"there is no gateway {name}, and no profile of it"
                 raise RefusedError(first, "no-answer", message, 0.0) from None
-        return self._profile
+        return read_profile(self.package)
 
     async def connection(self) -> Connection | None:
         """The current tunnel, if any."""
@@ -194,6 +262,10 @@ class Computer:
 
     async def hang_up(self) -> None:
         """End the tunnel."""
+        async with self._turn:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
         if self._driver:
             await self._driver.disconnect()
         await self._restore()
@@ -212,10 +284,11 @@ class Computer:
 
     async def restart(self) -> None:
         """Restart the computer: all programs end, and it dials nothing."""
-        self._driver = None
-        self._resolver = Resolver(self.node)
-        self._host_routes = HostRoutes(self.node)
-        await self.node.reboot()
+        async with self._turn:
+            self._driver = None
+            self._resolver = Resolver(self.node)
+            self._host_routes = HostRoutes(self.node)
+            await self.node.reboot()
 
     async def install_updates(self) -> tuple[str, ...]:
         """Install the updates, set the registry values, and restart; what was missing."""
@@ -269,7 +342,12 @@ class Computer:
             ),
             "SSTP": lambda user: sstp(self.node, profile, user, self._plan.proxy, self._tls()),
             "OpenVPN": lambda user: OpenVpn(
-                self.node, profile, _no_password(protocol, user), self._plan.proxy, self._plan.tls
+                self.node,
+                profile,
+                _no_password(protocol, user),
+                self._plan.proxy,
+                self._plan.tls,
+                proxy_user=self._proxy_user(),
             ),
         }
         if protocol not in profile.protocols or protocol not in drivers:
@@ -322,13 +400,18 @@ class Computer:
             self._user = await open_p12(self.node, self._credential.p12(password), password)
         return self._user
 
+    def _proxy_user(self) -> UserPassword | None:
+        """As whom it uses the proxy."""
+        name, password = self._plan.proxy_user, self._plan.proxy_password
+        return UserPassword(name, password.get_secret_value()) if name and password else None
+
     def _wanted(self) -> dict[str, str]:
         """The parameters of ARM's generatevpnprofile."""
         windows = self.system.windows
         computer = {"processorArchitecture": self.system.architecture} if windows else {}
         if self._plan.user:
             return {**computer, "authenticationMethod": "EAPMSCHAPv2"}
-        root = self._radius_root
+        root = self._radius_root if self.gateway.name in self._plan.radius_at else None
         data = {"radiusServerAuthCertificate": root.public_cert_data} if root else {}
         return {**computer, "authenticationMethod": "EAPTLS", **data}
 

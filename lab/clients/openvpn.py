@@ -13,7 +13,7 @@ from gateway.openvpn.management import Event, LogLine, Management, StateLine
 from lab.clients.profile import Profile
 from lab.clients.reasons import OPENVPN, judge
 from lab.clients.resolver import Resolver
-from lab.clients.user import NoCredentials, UserCertificate
+from lab.clients.user import NoCredentials, UserCertificate, UserPassword
 from lab.errors import LabError, UsageError
 from lab.nodes.base import Node, Process
 from lab.topology.model.tls import OPENSSL_NAMES
@@ -28,6 +28,7 @@ START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
 PUSH_REPLY = "PUSH: Received control message: 'PUSH_REPLY"
 NOBODY = f"{DIRECTORY}/nobody"
+PROXY_USER = f"{DIRECTORY}/proxy-user"
 _PLACEHOLDERS = re.compile(r"<(cert|key)>.*?</\1>\n?", re.DOTALL)
 REACH_LIMIT = 3
 """Seconds to wait for TCP, and again for the server's first answer; longer on a busy machine."""
@@ -45,11 +46,14 @@ class OpenVpn:
         user: UserCertificate | NoCredentials,
         proxy: tuple[str, int] | None = None,
         tls: TlsLimits | None = None,
+        *,
+        proxy_user: UserPassword | None = None,
     ) -> None:
         self._node = node
         self._profile = profile
         self._user = user
         self._proxy = proxy
+        self._proxy_user = proxy_user
         self._tls = tls
         self._process: Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -116,6 +120,9 @@ class OpenVpn:
         await self._node.write(f"{DIRECTORY}/vpnconfig.ovpn", self._configuration(), 0o600)
         if isinstance(self._user, NoCredentials):
             await self._node.write(NOBODY, f"{self._user.name}\nnone\n", 0o600)
+        if self._proxy_user:
+            said = f"{self._proxy_user.name}\n{self._proxy_user.password}\n"
+            await self._node.write(PROXY_USER, said, 0o600)
         # Of several logs openvpn uses the first, and Azure's file names one.
         log = ("--log-append", "/dev/stdout")
         argv = ["openvpn", *log, "--config", f"{DIRECTORY}/vpnconfig.ovpn", *self._options()]
@@ -162,9 +169,13 @@ class OpenVpn:
             **self._limits(),
             # openvpn demands credentials of some kind.
             **({"auth-user-pass": NOBODY} if isinstance(self._user, NoCredentials) else {}),
-            **({"http-proxy": f"{self._proxy[0]} {self._proxy[1]}"} if self._proxy else {}),
+            **({"http-proxy": self._through(*self._proxy)} if self._proxy else {}),
         }
         return [word for name, value in options.items() for word in (f"--{name}", *value.split())]
+
+    def _through(self, address: str, port: int) -> str:
+        """The proxy, and what openvpn says to it."""
+        return f"{address} {port}" + (f" {PROXY_USER} basic" if self._proxy_user else "")
 
     def _limits(self) -> dict[str, str]:
         """Those of the computer's TLS. Security level 0 allows SHA-1, which TLS 1.1 and outdated

@@ -104,6 +104,22 @@ def read_profile(data: bytes) -> Profile:
         raise ProfileError(f"not a VPN client configuration: {error}") from error
 
 
+def with_server(data: bytes, server: str) -> bytes:
+    """The zip with another server in place of the gateway's name, wherever a client reads whom to
+    dial; ProfileError if it is not a VPN client configuration. Which certificate OpenVPN demands is
+    a name of its own, and stays."""
+    profile = read_profile(data)
+    former = {profile.server, profile.host("OpenVPN")} - {""}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            for name in former:
+                content = content.replace(name.encode(), server.encode())
+            new.writestr(entry, content)
+    return buffer.getvalue()
+
+
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     """A file of the zip by its exact name (nothing is unpacked to disk); empty if missing."""
     if name not in archive.namelist():

@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.explain import access, clock, held, inspection, proxy, server_certificate
+from lab.explain.choice import Choice
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
+from lab.explain.held import Held
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
+from lab.explain.server_certificate import Difference
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -30,6 +35,13 @@ class ServerSeen:
     """What is wrong with that tunnel."""
     asks: tuple[str, ...] = ()
     """Users whose answer to the second factor is waited for."""
+
+    @property
+    def well(self) -> bool:
+        """Whether a request of the gateway's would get there, and be answered for all that is
+        seen."""
+        arrived = self.followed is None or self.followed.arrived
+        return self.listens and arrived and not (self.dropped or self.tunnel or self.asks)
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,14 @@ class Attempt:
     """The RADIUS server's word."""
     listens: Mapping[str, bool] = field(default_factory=dict)
     """The gateway's ports that the protocol needs, and whether a program has them."""
-    proxy: tuple[str, ...] = ()
-    """Rules of the proxy's configuration."""
+    engine: EngineSeen | None = None
+    """The gateway's daemon for the protocol, if it does not run."""
+    proxy: proxy.ProxySeen | None = None
+    """The proxy, where that refused."""
+    flaws: tuple[Difference, ...] = ()
+    """What is wrong with the gateway's certificate for this client."""
+    choice: Choice | None = None
+    """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""
     """The newest TLS version in the client's ClientHello, and what the gateway takes."""
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +86,18 @@ class Attempt:
     taken: tuple[str, ...] = ()
     """Addresses of the pool that sessions have, with their users."""
     deeds: tuple[Deed, ...] = ()
+    held: Held | None = None
+    """The profile with which it dialled; None: it had none, or the gateway has none now."""
+    public: tuple[str, ...] = ()
+    """The Internet's addresses of the gateway's name, where the client asked for it itself."""
+    line: access.Line | None = None
+    """The access network's link to the Internet, if it carries nothing."""
+    shown: inspection.Shown | None = None
+    """Another certificate than the gateway's, shown to the client in its place."""
+    clocks: clock.Clocks | None = None
+    """The client's clock and the gateway's, if they differ."""
+    portal: access.Portal | None = None
+    """A captive portal at which its user has not signed in."""
 
 
 LAYER_OF: dict[str, Layer] = {
@@ -91,6 +121,7 @@ LAYER_OF: dict[str, Layer] = {
     "revoked": "revocation",
     "certificate-revoked": "revocation",
     "radius-no-answer": "radius-path",
+    "radius-unsigned": "radius-secret",
     "second-factor-denied": "factor",
     "second-factor-late": "factor",
     "typed-code": "factor",
@@ -162,6 +193,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "the RADIUS server cannot reach its domain controller",
         "start the domain controller, or see the way to it",
     ),
+    "radius-unsigned": (
+        (
+            "the RADIUS server's answers have no Message-Authenticator, and the gateway makes no "
+            "exception for it: it takes none of them (CVE-2024-3596)"
+        ),
+        "let the server sign all answers, or make an exception for it at the gateway",
+    ),
     "no-keys": ("the server accepted without keys for the tunnel", "let it send MS-MPPE keys"),
 }
 """Cause and remedy of a reason."""
@@ -169,29 +207,86 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
-    failed = _besides(_failed(attempt), attempt)
+    found = _of_the_profile(attempt) or _of_the_network(attempt) or _failed(attempt)
+    failed = _besides(found, attempt)
+    if attempt.choice and failed.layer in ("certificate", "revocation"):
+        failed = attempt.choice.added(failed)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
 
 
 def _besides(failed: Finding, attempt: Attempt) -> Finding:
-    """With a cause further down that is known already: the certificate is revoked."""
-    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
-    if not entry or depth(failed) >= DIAL.index("revocation"):
+    """With the causes further down that are seen already, for who mends the first meets them."""
+    more = [
+        one for one in _further(attempt) if depth(one) > depth(failed) and one.layer != failed.layer
+    ]
+    if not more:
         return failed
-    listed = f"entry {entry!r} of vpnClientRevokedCertificates"
-    cause = f"{failed.cause}; and besides, the client's certificate is revoked: {listed}"
-    seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
-    return replace(failed, cause=cause, proof=(*failed.proof, seen))
+    causes = dict.fromkeys(one.cause for one in more)
+    proof = (*failed.proof, *(line for one in more for line in one.proof))
+    return replace(failed, cause="; and besides, ".join([failed.cause, *causes]), proof=proof)
+
+
+def _further(attempt: Attempt) -> Iterator[Finding]:
+    """What is wrong whether or not the dial came there."""
+    blocked_ways = [
+        way for way in attempt.followed if way.dropped and not way.what.startswith(_DNS)
+    ]
+    if blocked_ways:
+        yield blocked(blocked_ways[0])
+    if silent := _silent_ports(attempt):
+        seen = f"/proc/net of the gateway's node: nothing on {silent}"
+        cause = f"no program of the gateway listens on {silent}"
+        yield failure("gateway-down", cause, seen, remedy="see the gateway's engines")
+    entry = entry_of(attempt.thumbprint, attempt.document) if attempt.thumbprint else ""
+    if entry:
+        listed = f"entry {entry!r} of vpnClientRevokedCertificates"
+        cause = f"the client's certificate is revoked: {listed}"
+        seen = f"the gateway's document: {listed} has the thumbprint {attempt.thumbprint}"
+        yield failure("revocation", cause, seen, remedy="take the entry out, if it is a mistake")
+    if not any(server.well for server in attempt.servers):
+        for server in attempt.servers:
+            yield from (one for one in of_server(server) if one.layer != "factor")
+
+
+_DNS = "udp/53 "
+
+
+def _silent_ports(attempt: Attempt) -> str:
+    """The gateway's ports on which nothing listens."""
+    return ", ".join(port for port, listens in attempt.listens.items() if not listens)
+
+
+def _of_the_profile(attempt: Attempt) -> Finding | None:
+    """The client's profile is not the gateway's of now, and that is why."""
+    if attempt.held is None:
+        return None
+    reason = reason_of(attempt)
+    layer = LAYER_OF.get(reason, "radius-verdict")
+    said = (*_relevant(attempt), *_ways(attempt), f"the client: {attempt.message}")
+    return held.refusal(attempt.held, attempt.protocol, reason, layer, said)
+
+
+def _of_the_network(attempt: Attempt) -> Finding | None:
+    """The access network leads the client elsewhere; whom the gateway heard was not led away."""
+    if attempt.record:
+        return None
+    said = attempt.message
+    if attempt.line:
+        return access.without_line(attempt.line, f"the client: {said}")
+    found = access.other_address(
+        attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
+    )
+    if not found and attempt.portal:
+        return access.not_signed_in(attempt.portal, said)
+    if not found and attempt.shown:
+        return inspection.judge(attempt.shown, said, attempt.at)
+    return found
 
 
 def _failed(attempt: Attempt) -> Finding:
     reason = reason_of(attempt)
     layer = LAYER_OF.get(reason, "radius-verdict")
-    if attempt.reason == "no-protocol":
-        return _not_offered(attempt)
-    if layer == "firewall" and (not attempt.record or any(w.dropped for w in attempt.followed)):
-        return _no_answer(attempt)
-    special: dict[str, Callable[[Attempt], Finding]] = {
+    judges: dict[str, Callable[[Attempt], Finding]] = {
         "client-policy": _not_able,
         "proxy": _proxy,
         "tls": _tls,
@@ -199,9 +294,30 @@ def _failed(attempt: Attempt) -> Finding:
         "radius-path": _silent,
         "pool": _pool,
     }
-    if layer in special:
-        return special[layer](attempt)
+    silent = not attempt.record or any(way.dropped for way in attempt.followed)
+    cases: tuple[tuple[bool, Callable[[Attempt], Finding]], ...] = (
+        (attempt.reason == "no-protocol", _not_offered),
+        (bool(attempt.flaws), _flawed),
+        (reason == "refused" and not (attempt.record or attempt.told), _no_word),
+        (layer == "firewall" and silent, _no_answer),
+        (attempt.reason in clock.REASONS and attempt.clocks is not None, _by_clock),
+    )
+    for is_so, judged_by in cases:
+        if is_so:
+            return judged_by(attempt)
+    if layer in judges and (layer != "proxy" or attempt.proxy):
+        return judges[layer](attempt)
     return _by_words(attempt, layer, reason)
+
+
+def _flawed(attempt: Attempt) -> Finding:
+    gateway = str(attempt.document.get("name", ""))
+    return server_certificate.finding(gateway, attempt.flaws, *_said(attempt))
+
+
+def _by_clock(attempt: Attempt) -> Finding:
+    assert attempt.clocks
+    return clock.judge(attempt.clocks, _said(attempt), attempt.at)
 
 
 def reason_of(attempt: Attempt) -> str:
@@ -209,6 +325,15 @@ def reason_of(attempt: Attempt) -> str:
     if attempt.told:
         return attempt.told.reason
     return str(attempt.record["reason"]) if attempt.record else attempt.reason
+
+
+def _no_word(attempt: Attempt) -> Finding:
+    """The client was told nothing, and nobody wrote anything down about this dial."""
+    cause = "the dial was ended, and neither the gateway nor a RADIUS server has a record of it"
+    said = f"the client: {attempt.message}"
+    remedy = "see the gateway's engines (p2slab status) and logs"
+    return failure("gateway-down", cause, said, *_relevant(attempt), remedy=remedy,
+                   at=stamp(attempt.at))  # fmt: skip
 
 
 def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:
@@ -285,8 +410,12 @@ def _no_answer(attempt: Attempt) -> Finding:
             return lost(followed)
     see = "see the gateway's engines (p2slab status)"
     said = f"the client: {attempt.message}"
-    if silent := [port for port, listens in attempt.listens.items() if not listens]:
-        cause = f"no program of the gateway listens on {', '.join(silent)}"
+    if silent := _silent_ports(attempt):
+        cause = f"no program of the gateway listens on {silent}"
+        if attempt.engine:
+            cause = f"{attempt.engine.cause}: {cause}"
+            proof = (*attempt.engine.proof, said, *_ways(attempt))
+            return failure("gateway-down", cause, *proof, remedy=attempt.engine.remedy)
         return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
     cause = "the gateway was reached and did not answer the dial"
     return failure("gateway-down", cause, said, *_ways(attempt), remedy=see)
@@ -294,14 +423,21 @@ def _no_answer(attempt: Attempt) -> Finding:
 
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
-    dropped = [one for one in attempt.followed if one.dropped]
-    why = f"; {blocked(dropped[0]).cause}" if dropped else ""
+    dropped = [one for one in attempt.followed if one.dropped and one.what.startswith(_DNS)]
+    why, remedy = "", "let DNS (UDP 53) out, or see the name server"
+    if dropped:
+        why = f"; {blocked(dropped[0]).cause}"
+    elif any(one.answers for one in attempt.followed) and attempt.public:
+        why = f", which answers that it has none, though it is {', '.join(attempt.public)}"
+        remedy = "see why this name server refuses the name, or ask another one"
+    known = (f"the Internet's DNS: {attempt.name} is {', '.join(attempt.public)}",)
     return failure(
         "name",
         f"the gateway's name {attempt.name} is not resolved by nameserver {servers}{why}",
         *_ways(attempt),
+        *(known if attempt.public else ()),
         f"the client: {attempt.message}",
-        remedy="let DNS (UDP 53) out, or see the name server",
+        remedy=remedy,
     )
 
 
@@ -314,9 +450,11 @@ def blocked(followed: Followed) -> Finding:
     assert followed.dropped
     node, chain, rule = followed.dropped
     service = followed.what.partition(" ")[0]
+    told = f" and answered: {', '.join(followed.answers)}" if followed.answers else ""
+    verb = "rejected" if followed.answers else "dropped"
     return failure(
         "firewall",
-        f"{followed.what} is dropped by the firewall of {node}",
+        f"{followed.what} is {verb} by the firewall of {node}{told}",
         f"{node}, {chain}: {rule}",
         f"{followed.what}: {followed.trail}",
         remedy=f"let {service} through at {node}",
@@ -345,18 +483,13 @@ def walk(followed: Followed) -> str:
 
 
 def _proxy(attempt: Attempt) -> Finding:
-    return failure(
-        "proxy",
-        "the proxy refuses to connect to the gateway's port 443",
-        f"the client: {attempt.message}",
-        *attempt.proxy,
-        remedy="let the proxy CONNECT to port 443",
-        at=stamp(attempt.at),
-    )
+    assert attempt.proxy
+    return proxy.judge(attempt.proxy, attempt.protocol, attempt.message, attempt.at)
 
 
 def _tls(attempt: Attempt) -> Finding:
-    cause = attempt.hello or "client and gateway agree on no TLS"
+    said = attempt.record["message"] if attempt.record else attempt.message
+    cause = attempt.hello or f"client and gateway agree on no TLS: {said}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
     return failure("tls", cause, *_said(attempt), remedy=remedy, at=_moment(attempt))
 
@@ -407,7 +540,7 @@ def _pool(attempt: Attempt) -> Finding:
 
 def _silent(attempt: Attempt) -> Finding:
     """No RADIUS server answered: all that is seen to be wrong, the first first."""
-    found = [finding for server in attempt.servers for finding in _of_server(server)]
+    found = [finding for server in attempt.servers for finding in of_server(server)]
     said = (*_said(attempt), *_relevant(attempt))
     if not found:
         cause = f"no RADIUS server is known behind the gateway's: {attempt.message}"
@@ -419,7 +552,7 @@ def _silent(attempt: Attempt) -> Finding:
     )
 
 
-def _of_server(server: ServerSeen) -> Iterator[Finding]:
+def of_server(server: ServerSeen) -> Iterator[Finding]:
     """What is wrong with a RADIUS server or the way to it."""
     at, followed = f"RADIUS server {server.address} ({server.node})", server.followed
     if server.dropped:

@@ -7,28 +7,34 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lab.choices import spelling
-from lab.errors import UsageError
+from lab.errors import LabError, UsageError
 from lab.explain import site
 from lab.explain.dial import judge
-from lab.explain.inside import Goal, deleted, explain_goal, no_tunnel
+from lab.explain.inside import Goal, explain_goal, gone_gateway, needs_tunnel, no_tunnel
 from lab.explain.look import Word, attempts
 from lab.explain.model import Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.scene import Scene
+from lab.explain.steps import explain_step
 from lab.failure import error_text
-from lab.topology.model.steps import Connects, Reaches, Refused, Resolves, Step, Tunnel, verb_of
+from lab.topology.model.steps import Step, verb_of
+from lab.waiting import patience
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from lab.world import ClientComputer
 
 Words = dict[str, Word]
 HIGHEST_PORT = 65535
+LIMIT = 60.0
+"""Seconds for one explanation. A gateway that hangs would take minutes to be given up."""
 
 
 class Explainer:
     """Remembers what was asked about, and what was found out and is gone later."""
 
     def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+        self.scene = scene
         self._world = scene.world
         self._words: dict[tuple[str, str], Words] = {}
         """What was written down about a dial, by its client and time: routers forget whose a
@@ -36,83 +42,77 @@ class Explainer:
         self._goals: dict[str, Goal] = {}
         """What a node did not reach at last."""
 
-    async def of_step(self, step: Step) -> dict[str, Any] | None:
-        """Why a step did not hold; None: it is none of a connection. An error in here is said in
-        the explanation, for the step's own outcome is more important."""
+    async def of_step(self, step: Step) -> dict[str, Any]:
+        """Why a step did not hold. An error in here is said in the explanation, for the step's own
+        outcome is more important."""
         try:
-            found = await self._of_step(step)
+            found = await _in_time(explain_step(step, self))
         except Exception as error:  # noqa: BLE001 (as above)
             if not error_text(error):
                 traceback.print_exception(error)
             verb = verb_of(step) or ""
             words = f"no explanation: {error_text(error) or type(error).__name__}"
             found = Explanation(str(getattr(step, verb)), words)
-        return found.as_data() if found else None
-
-    async def _of_step(self, step: Step) -> Explanation | None:
-        match step:
-            case Connects() | Refused():
-                name = getattr(step, verb_of(step) or "")
-                return await self._dial(self._world.clients[name], even_connected=True)
-            case Reaches():
-                target = step.host or str(step.address)
-                goal = Goal(step.protocol, target, step.port or 0)
-                return await self._goal(step.reaches, goal)
-            case Resolves():
-                return await self._goal(step.resolves, Goal("dns", step.name))
-            case Tunnel() if step.tunnel in self._world.plan.connected_sites:
-                return site.judge(await site.look(step.tunnel, self._scene))
-        return None
+        return found.as_data()
 
     async def of_subject(self, name: str, to: str) -> dict[str, Any]:
-        """About a client, a host or a site; `to`: HOST:PORT."""
+        """About a client, a host or a site; `to`: HOST:PORT. LabError: it takes too long."""
+        return (await _in_time(self._of_subject(name, to))).as_data()
+
+    async def _of_subject(self, name: str, to: str) -> Explanation:
         world = self._world
         if to:
             goal = goal_of(to)
             known = spelling(world.nodes).get(goal.name.casefold(), goal.name)
-            found = await self._goal(name, replace(goal, name=known))
+            found = await self.goal(name, replace(goal, name=known))
         elif name in world.plan.connected_sites:
-            found = site.judge(await site.look(name, self._scene))
+            found = site.judge(await site.look(name, self.scene))
         elif name in world.clients:
-            found = await self._client(world.clients[name])
+            found = await self.client(world.clients[name])
         elif name in self._goals:
-            found = await self._goal(name, self._goals[name])
+            found = await self.goal(name, self._goals[name])
         else:
             words = f"nothing is known to be wrong with {name}; "
             found = Explanation(
                 name, f"{words}ask for a target: p2slab explain {name} --to HOST:PORT"
             )
-        return found.as_data()
+        return found
 
-    async def _client(self, client: ClientComputer) -> Explanation:
+    async def client(self, client: ClientComputer) -> Explanation:
         """What it failed to reach at last, or its tunnel, or its last dial."""
         name = client.name
         connection = await client.connection()
         if name in self._goals:
-            return await self._goal(name, self._goals[name])
+            return await self.goal(name, self._goals[name])
         if connection:
             words = f"{name} is connected: {connection.protocol}, {connection.address}"
             seen = f"{words}, on {connection.interface} ({connection.datapath})"
             chain = Chain(connection.protocol, (Finding("address", "passed", seen, at=stamp()),))
             return Explanation(name, words, (chain,))
-        if found := await self._dial(client):
+        if found := await self.dial(client):
             return found
         broken = await no_tunnel(client, self._world)
         return Explanation(name, broken.cause, (chain_of("tunnel", (), {}, broken, stamp()),))
 
-    async def _goal(self, name: str, goal: Goal) -> Explanation:
+    async def goal(self, name: str, goal: Goal) -> Explanation:
+        """Why a node does not reach something, or that it does."""
         client = self._world.clients.get(name)
         self._goals[name] = goal
-        if client and await client.connection() is None and (dialled := await self._dial(client)):
+        through = client and await needs_tunnel(client, goal, self._world)
+        if client is None or not through or await client.connection():
+            dialled = None
+        else:
+            dialled = await self.dial(client)
+        if dialled:
             words = f"{name} has no tunnel: its last dial failed: {dialled.sentence}"
             self._goals[name] = goal
             return Explanation(name, words, dialled.chains)
-        words, chain = await explain_goal(name, goal, self._scene)
+        words, chain = await explain_goal(name, goal, self.scene)
         if not chain.failed:
             self._goals.pop(name, None)
         return Explanation(name, words, (chain,))
 
-    async def _dial(
+    async def dial(
         self, client: ClientComputer, *, even_connected: bool = False
     ) -> Explanation | None:
         """The last dial; None: it connected. `even_connected`: then why the ways before failed."""
@@ -122,14 +122,24 @@ class Explainer:
         if dialled.connection and not even_connected:
             return None
         self._goals.pop(client.name, None)
-        if not await client.gateway.exists():
-            gone = deleted(client, self._world)
+        if gone := await gone_gateway(client, self._world):
             return Explanation(client.name, gone.cause, (chain_of("dial", (), {}, gone, stamp()),))
         words = self._words.setdefault((client.name, dialled.began), {})
-        seen = await attempts(client, dialled, self._scene, words)
+        seen = await attempts(client, dialled, self.scene, words)
         chains = tuple(judge(one) for one in seen)
         state = f"connected over {dialled.connection.protocol}" if dialled.connection else ""
         return Explanation(client.name, sentence(client.name, chains, state), chains)
+
+
+async def _in_time(work: Awaitable[Explanation]) -> Explanation:
+    """LabError after LIMIT seconds that count: operators wait for it."""
+    try:
+        async with patience(LIMIT):
+            return await work
+    except TimeoutError as error:
+        seen = f": {error}" if str(error) else ""
+        message = f"it was not found out within {LIMIT:g} s{seen}"
+        raise LabError(message, "see the gateway's engines (p2slab status) and logs") from None
 
 
 def sentence(name: str, chains: tuple[Chain, ...], state: str = "") -> str:

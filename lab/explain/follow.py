@@ -7,14 +7,28 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from gateway.common import turns
 from lab.errors import LabError
-from lab.explain.packets import ETHERNET, HEADERS, Packet, Target, answer, ends, is_probe, read
+from lab.explain.packets import (
+    ETHERNET,
+    HEADERS,
+    Packet,
+    Target,
+    alike,
+    answer,
+    answers,
+    ends,
+    is_probe,
+    mark,
+    mark_of,
+    read,
+)
 from lab.kernel.nft_trace import Drop, Tracer, quoted
 from lab.nodes import probes
 
@@ -64,6 +78,8 @@ class Followed:
     """What the probe itself was told."""
     answered: bool = False
     """Whether that was an answer of the service."""
+    between: Sequence[str] = ()
+    """Nodes of the path that should not see it, for it is in a tunnel there."""
 
     @property
     def last(self) -> str:
@@ -86,7 +102,7 @@ class Followed:
             if word not in parts.setdefault(one.node, []):
                 parts[one.node].append(word)
         seen = [f"{node} {', '.join(parts[node])}" for node in self.path if node in parts]
-        unseen = [node for node in self.path if node not in parts]
+        unseen = [node for node in self.path if node not in parts and node not in self.between]
         text = f"seen at {'; '.join(seen)}" if seen else "seen nowhere"
         return text + (f"; not seen at {', '.join(unseen)}" if unseen else "")
 
@@ -119,15 +135,19 @@ async def follow(
     port: int,
     *,
     source: str = "",
+    between: Sequence[str] = (),
     send: Callable[[], Awaitable[str]] | None = None,
 ) -> Followed:
     """Send a probe from the first node, from an address of its own if given, and watch it at all;
     about a second where nothing answers. `send`: a program of the node's own sends it instead, and
-    returns what it was told."""
+    returns what it was told. `between`: see Followed."""
     body = secrets.token_bytes(24)
     marked = protocol == "udp" and send is None
     target = Target(address, _NUMBERS[protocol], port, body if marked else b"")
-    followed = Followed(f"{protocol}/{port} to {address}", address, path, time.time())
+    followed = Followed(
+        f"{protocol}/{port} to {address}", address, path, time.time(), between=between
+    )
+    drops: list[tuple[str, Drop]] = []
     async with AsyncExitStack() as stack:
         watches = [await stack.enter_async_context(_Watch(world.nodes[name])) for name in path]
         traced = [(name, await _trace(world.nodes[name], target)) for name in path]
@@ -140,12 +160,33 @@ async def follow(
             await asyncio.sleep(SETTLE)
         finally:
             for name, tracer in traced:
-                found = await _dropped(world.nodes[name], tracer) if tracer else None
-                if found and followed.dropped is None:
-                    followed.dropped = (name, *found)
+                if tracer:
+                    drops += [(name, one) for one in await _drops(world.nodes[name], tracer)]
+    own = {mark(packet) for packet in watches[0].probes(target)}
     for watch in watches:
-        watch.into(followed, target)
+        watch.into(followed, target, own)
+    # What the first node drops itself, it does not send, so that its mark is not known.
+    fate = [(name, one) for name, one in drops if name == path[0] or _is_of(one, own, target)]
+    if fate:
+        followed.dropped = await _quoted(world, fate)
     return followed
+
+
+def _is_of(drop: Drop, own: set[bytes], target: Target) -> bool:
+    """Whether it is the probe that was dropped."""
+    found = mark_of(drop.transport, target.protocol)
+    return any(alike(found, one) for one in own)
+
+
+async def _quoted(world: World, fate: list[tuple[str, Drop]]) -> tuple[str, str, str]:
+    """Node, chain and rule of the first drop."""
+    name, drop = fate[0]
+    count = sum(node == name for node, _ in fate)
+    rule = f"rule {drop.handle}"
+    with suppress(OSError, LabError):  # the rule may be gone
+        rule = await world.nodes[name].call(partial(quoted, drop))
+    packets = f"{count} packet{'s' * (count > 1)} of the probe"
+    return name, f"table inet {drop.table}, chain {drop.chain} ({packets})", rule
 
 
 class _Watch:
@@ -179,16 +220,26 @@ class _Watch:
             data = frame[ETHERNET:] if ethernet else frame
             self._seen.append((time.time(), name, known and where[2] == _OUTGOING, data))
 
-    def into(self, followed: Followed, target: Target) -> None:
-        """Add what it saw of the probe and its answers."""
+    def probes(self, target: Target) -> Iterator[Packet]:
+        """Packets that went to the target."""
+        for _, _, _, data in self._seen:
+            packet = read(data)
+            if packet and is_probe(packet, target):
+                yield packet
+
+    def into(self, followed: Followed, target: Target, own: set[bytes]) -> None:
+        """Add what it saw of the probe, whose packets have these marks, and its answers."""
         for at, interface, leaving, data in self._seen:
             packet: Packet | None = read(data)
             if packet is None:
                 continue
             if is_probe(packet, target):
-                sighting = Sighting(self._node.name, interface, leaving, at, ends(packet))
-                followed.sightings.append(sighting)
-            elif (words := answer(packet, target)) and words not in followed.answers:
+                if mark(packet) in own:
+                    sighting = Sighting(self._node.name, interface, leaving, at, ends(packet))
+                    followed.sightings.append(sighting)
+                continue
+            words = answer(packet, target)
+            if words and answers(packet, own) and words not in followed.answers:
                 followed.answers.append(words)
 
 
@@ -202,28 +253,26 @@ async def _trace(node: Node, target: Target) -> Tracer | None:
     return None
 
 
-async def _dropped(node: Node, tracer: Tracer) -> tuple[str, str] | None:
-    """Chain and rule of the first drop."""
+async def _drops(node: Node, tracer: Tracer) -> list[Drop]:
+    """Close it; what was dropped meanwhile."""
     with suppress(OSError, LabError):
         found: list[Drop] = await node.call(tracer.close)
-        for drop in found[:1]:
-            rule = await node.call(partial(quoted, drop))
-            count = f"{len(found)} packet{'s' * (len(found) > 1)} of the probe"
-            return f"table inet {drop.table}, chain {drop.chain} ({count})", rule
-    return None
+        return found
+    return []
 
 
 async def _sent(node: Node, target: Target, body: bytes, source: str) -> tuple[bool, str]:
     """Whether it was answered, and what it was told."""
     work: Callable[[], str]
+    within = WITHIN * turns.slowness()
     if target.protocol == socket.IPPROTO_UDP:
-        work = partial(probes.datagram, target.address, target.port, WITHIN, body.hex(), source)
+        work = partial(probes.datagram, target.address, target.port, within, body.hex(), source)
     else:
-        work = partial(probes.tcp, target.address, target.port, WITHIN)
+        work = partial(probes.tcp, target.address, target.port, within)
     try:
         told = await node.wait_for(work)
     except TimeoutError:
-        return False, f"no answer within {WITHIN:g} s"
+        return False, f"no answer within {within:.1f} s"
     except OSError as error:
         return False, os.strerror(error.errno) if error.errno else str(error)
     return True, told.partition(" ")[2]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"\x16\x03[\x00-\x04]..\x01\x00", re.DOTALL)
 """A record with a handshake of type 1, whose length has three bytes."""
+_ANSWER = re.compile(rb"\x16\x03[\x00-\x04]..\x02\x00", re.DOTALL)
+"""The same with one of type 2, ServerHello."""
 _NAMES = {
     0x0300: "SSL 3.0",
     0x0301: "TLS 1.0",
@@ -27,6 +29,11 @@ class Hello:
     """Of the TLS versions."""
     suites: tuple[int, ...]
     """Numbers of the cipher suites."""
+
+
+def is_answer(data: bytes) -> bool:
+    """Whether a packet has a ServerHello: the server has chosen from what the client offers."""
+    return bool(_ANSWER.search(data))
 
 
 def read_hello(data: bytes) -> Hello | None:

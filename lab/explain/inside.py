@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.clients.profile import read_profile
-from lab.explain import site
+from lab.errors import LabError
+from lab.explain import engines, held, site, user_routes
+from lab.explain.access import look_at_line, without_line
 from lab.explain.dial import blocked, entry_of, lost, walk
+from lab.explain.elsewhere import other_vnet
 from lab.explain.follow import Followed, follow, path_between
-from lab.explain.look import ask, inside_path, resolve, route, site_of, to_address
+from lab.explain.look import (
+    ask,
+    held_by,
+    inside_path,
+    resolve,
+    route,
+    site_of,
+    to_address,
+)
+from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.overlap import overlap, routes_to
 from lab.explain.ports import listening, takes
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
-    from lab.vpn_client import Connection
+    from lab.vpn_client import Connection, Dialled
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
@@ -50,6 +64,8 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     """The sentence and the layers of a probe from a node."""
     world = scene.world
     client = world.clients.get(who)
+    if client and not await needs_tunnel(client, goal, world):
+        client = None
     connection = await client.connection() if client else None
     passed: dict[Layer, str] = {}
     way = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "")
@@ -58,7 +74,11 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
             broken = await no_tunnel(client, world)
             return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
-    finding = await _inside(who, goal, scene, connection, passed)
+        if down := await engines.look(client.gateway, connection.protocol):
+            found = engines.half_a_tunnel(who, down, connection)
+            return found.cause, chain_of(way, INSIDE, {}, found, stamp())
+    line = await look_at_line(client, world) if client else None
+    finding = without_line(line) if line else await _inside(who, goal, scene, connection, passed)
     chain = chain_of(way, INSIDE, passed, finding, stamp())
     if finding is None:
         words = passed.get("service") or passed.get("dns-inside", "")
@@ -66,23 +86,40 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     return finding.cause, chain
 
 
+async def needs_tunnel(client: ClientComputer, goal: Goal, world: World) -> bool:
+    """Whether a client reaches this through its tunnel, if at all: it is a name, a private address
+    that is not on its own link, or one of the profile's prefixes."""
+    address = world.addresses.get(goal.name, goal.name)
+    if not re.fullmatch(r"[0-9.]+", address):
+        return True
+    if " via " not in (taken := await route(client.node, address)) and " dev " in taken:
+        return f"src {world.addresses[client.name]}" not in taken
+    with suppress(LabError):  # the gateway is deleted
+        package = client.package or await client.profile()
+        prefixes = (*PRIVATE, *read_profile(package).routes)
+        return any(ip_address(address) in ip_network(prefix) for prefix in prefixes)
+    return True
+
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""RFC 1918."""
+
+
 async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     """Why a client has no tunnel: what ended the last one, with its moment."""
     name, dialled = client.name, client.last_dial
     again = f"p2slab connect {name}"
     routes = f"no tunnel on {name}; its routes (ip route): {await _routes(client)}"
-    if dialled is None:
-        cause = f"{name} is not connected: it has not dialled since the lab was built"
-        return failure("client-policy", cause, routes, remedy=again)
-    if dialled.connection is None:
-        last = dialled.failures[-1] if dialled.failures else "no protocol"
-        cause = f"{name} is not connected: its dial at {stamp(dialled.at)} failed: {last}"
-        return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
-    if not await client.gateway.exists():
-        return deleted(client, world)
+    if dialled is None or dialled.connection is None:
+        return _never_connected(name, dialled, routes)
+    if gone := await gone_gateway(client, world):
+        return gone
     record = await _end_of(client)
     own = [deed for deed in world.past if deed.at >= dialled.at and _concerns(deed, client)]
     told = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
+    broken = await engines.look(client.gateway, dialled.connection.protocol)
+    if broken and record:
+        return engines.no_tunnel(name, record["time"], broken, *told, routes)
     done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
     document = await client.gateway.get()
     entry = entry_of(record["thumbprint"], document) if record and record["thumbprint"] else ""
@@ -110,15 +147,37 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     return failure("client-policy", cause, *told, routes, remedy=again)
 
 
+def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding:
+    if dialled is None:
+        cause = f"{name} is not connected: it has not dialled since the lab was built"
+        return failure("client-policy", cause, routes, remedy=f"p2slab connect {name}")
+    last = f"failed: {dialled.failures[-1]}" if dialled.failures else (
+        "was given up before it ended: who asked for it had left"
+    )  # fmt: skip
+    cause = f"{name} is not connected: its dial at {stamp(dialled.at)} {last}"
+    return failure("client-policy", cause, routes, remedy=f"p2slab explain {name}")
+
+
+async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
+    """Of a client whose gateway is off, or deleted."""
+    if off := await engines.switched_off(client):
+        return off
+    return None if await client.gateway.exists() else deleted(client, world)
+
+
 def deleted(client: ClientComputer, world: World) -> Finding:
     """Why nobody connects to a gateway that its operator has deleted."""
-    gateway = client.gateway.name
+    found = deleted_gateway(client.gateway.name, world)
+    return replace(found, cause=f"{client.name} is not connected: {found.cause}")
+
+
+def deleted_gateway(gateway: str, world: World) -> Finding:
+    """That a gateway was deleted, by whom and when."""
     layer, remedy = _ENDS["delete"]
     own = [deed for deed in world.past if deed.verb == "delete" and deed.subject == gateway]
     done = [f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in own]
-    cause = f"{client.name} is not connected: the gateway {gateway} is deleted"
     at = stamp(own[-1].at) if own else ""
-    return failure(layer, cause, *done, remedy=remedy, at=at)
+    return failure(layer, f"the gateway {gateway} is deleted", *done, remedy=remedy, at=at)
 
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
@@ -164,17 +223,20 @@ async def _inside(
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    peer = None if who in world.clients else await client_with(address, world)
+    if peer and (lost_mapping := await forgotten(peer, world)):
+        return lost_mapping
     taken = await route(world.nodes[who], address)
     if connection and f"src {connection.address}" not in taken:
         return await _beside(who, address, taken, world, connection)
     passed["route"] = f"ip route get: {taken}"
-    target = _node(address, world)
+    target = node_of(address, world)
     if place := site_of(world, target) if target else "":
         seen = await site.look(place, scene)
         if not seen.up:
             return site.failed(seen)
         passed["s2s"] = f"connection {place}: {seen.status}"
-    return await _followed(scene, who, goal, address, passed)
+    return await _followed(scene, who, goal, address, passed, tunnel=connection is not None)
 
 
 async def _no_name(who: str, name: str, servers: Sequence[str], world: World) -> Finding:
@@ -184,7 +246,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         return failure("dns-inside", f"{who} has no nameserver", none, remedy="see dnsServers")
     server, node = servers[0], world.nodes[who]
     send = partial(ask, node, name)
-    followed = await follow(world, _path(who, server, world), "udp", server, 53, send=send)
+    followed = await follow(world, path_inside(who, server, world), "udp", server, 53, send=send)
     proof = (
         f"/etc/resolv.conf of {who}: nameserver {server}; route: {await route(node, server)}",
         walk(followed),
@@ -197,7 +259,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
     if any(one.startswith("an answer") for one in followed.answers):
         cause = f"nameserver {server} answers that it does not know {name}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
-    target, nobody = _node(server, world), ""
+    target, nobody = node_of(server, world), ""
     if target:
         sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
         nobody = "" if takes(sockets, server, 53) else f": nothing listens on UDP 53 of {target}"
@@ -210,15 +272,31 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
-    profile = read_profile(await world.clients[who].profile())
-    has = ", ".join(profile.routes) or "none"
-    covered = any(ip_address(address) in ip_network(prefix) for prefix in profile.routes)
+    if found := other_vnet(world.clients[who], address, taken, connection, world):
+        return found
+    own = await held_by(world.clients[who])
+    has = (", ".join(own.profile.routes) if own else "") or "none"
     proof = (
         f"ip route get {address}: {taken}",
         f"the tunnel: {connection.address} on {connection.interface}",
-        f"routes of the gateway's profile now: {has}",
+        f"routes of the client's profile: {has}",
     )
-    if covered:
+    client = world.clients[who]
+    rows = await routes_to(client.node, address)
+    device = re.search(r"\bdev (\S+)", taken)
+    both = overlap(
+        address,
+        rows,
+        proof,
+        taken=device[1] if device else "",
+        tunnel=connection.interface,
+        access=client.access.name,
+    )
+    if both:
+        return both
+    if own and (stale := held.route(own, address, proof)):
+        return stale
+    if own and held.covers(own.profile, address):
         cause = (
             f"packets to {address} leave outside the tunnel, though the profile's routes have it: "
             "a route of the client's own comes first"
@@ -233,14 +311,14 @@ async def _beside(
     return failure("route", cause, *proof, remedy=remedy)
 
 
-def _node(address: str, world: World) -> str:
+def node_of(address: str, world: World) -> str:
     """Whose address it is; empty: nobody's."""
     return next((name for name, own in world.addresses.items() if own == address), "")
 
 
-def _path(who: str, address: str, world: World) -> list[str]:
+def path_inside(who: str, address: str, world: World) -> list[str]:
     """The nodes to watch: through the gateway for a client."""
-    target = _node(address, world)
+    target = node_of(address, world)
     client = world.clients.get(who)
     if client is None:
         return to_address(world, who, address)
@@ -253,33 +331,63 @@ def _path(who: str, address: str, world: World) -> list[str]:
 
 
 async def _followed(
-    scene: Scene, who: str, goal: Goal, address: str, passed: dict[Layer, str]
+    scene: Scene, who: str, goal: Goal, address: str, passed: dict[Layer, str], *, tunnel: bool
 ) -> Finding | None:
     """A probe, followed to the target."""
     world = scene.world
-    target = _node(address, world)
+    target = node_of(address, world)
     if goal.protocol not in ("tcp", "udp") or not goal.port or ":" in address:
-        return await _pinged(world.nodes[who], address, passed)
-    path = _path(who, address, world)
-    followed = await follow(world, path, goal.protocol, address, goal.port)
+        return await pinged(world.nodes[who], address, passed)
+    path = path_inside(who, address, world) if tunnel else to_address(world, who, address)
+    between = carriers(who, world) if tunnel else ()
+    followed = await follow(world, path, goal.protocol, address, goal.port, between=between)
     if followed.answered:
-        passed["firewall"] = passed["service"] = walk(followed)
-        return None
-    if followed.dropped:
-        return blocked(followed)
+        return _answered(followed, target, passed)
+    found = blocked(followed) if followed.dropped else None
+    if found := found or await _by_the_users_routes(scene, who, target, address):
+        return found
     if not target:
         cause = f"{address} gives no answer, and no node of the lab has that address"
         return failure("route", cause, walk(followed), remedy="see the address")
     if not followed.arrived:
-        client = world.clients.get(who)
-        between = path_between(world.plan, who, client.gateway.name)[1:-1] if client else ()
-        inner = [node for node in path if node not in between]  # those see what is encrypted
+        inner = [node for node in path if node not in between]
         return replace(lost(replace(followed, path=inner)), layer="route")
     passed["firewall"] = walk(followed)
     return await _service(scene, goal, target, followed)
 
 
-async def _pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
+async def _by_the_users_routes(scene: Scene, who: str, target: str, address: str) -> Finding | None:
+    """On the way there, or back."""
+    world = scene.world
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    own = connection.address if connection else world.addresses.get(who, "")
+    name = target or address
+    if not own:
+        return None
+    there = user_routes.Way(own, address, f"packets from {who} to {name}")
+    back = user_routes.Way(address, own, f"answers of {name} to {who}")
+    return await user_routes.astray(world, there, back)
+
+
+def carriers(who: str, world: World) -> Sequence[str]:
+    """The nodes that see of a client's tunnel only what is encrypted."""
+    client = world.clients.get(who)
+    return path_between(world.plan, who, client.gateway.name)[1:-1] if client else ()
+
+
+def _answered(followed: Followed, target: str, passed: dict[Layer, str]) -> Finding | None:
+    """Somebody answers: the target, or another computer of that address."""
+    if not target or followed.arrived:
+        passed["firewall"] = passed["service"] = walk(followed)
+        return None
+    cause = f"another computer than {target} answers: nothing arrived at {target}"
+    remedy = "see the client's own network: does it overlap the VNet's prefixes?"
+    return failure("route", cause, walk(followed), remedy=remedy, at=stamp(followed.at))
+
+
+async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
+    """Whether an address answers ping."""
     done = await node.run(["ping", "-n", "-c", "1", "-W", "1", address])
     last = (done.output.splitlines() or ["nothing"])[-1]
     if done.code == 0:

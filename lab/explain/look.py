@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import site
+from lab.explain import engines, inspection, server_certificate, site
+from lab.explain.access import look_at_line, look_for_portal
+from lab.explain.choice import choice_of
+from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of
 from lab.explain.follow import Followed, follow, path_between
-from lab.explain.hello import Hello, read_hello
-from lab.explain.model import Finding
+from lab.explain.held import Held
+from lab.explain.hello import Hello, is_answer, read_hello
+from lab.explain.model import DIAL, Finding, Layer, stamp
 from lab.explain.ports import listening, takes
-from lab.roles.proxy import CONFIGURATION
+from lab.explain.proxy import look_at_proxy
+from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
 from radius.reasons import Refusal, bare, telling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
     from lab.vpn_client import Dialled
@@ -41,6 +48,7 @@ LARGEST = 4096
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
 TLS_LIMIT = 3.0
+OPENVPN_CONFIGURATION = "/run/gateway/openvpn/server.conf"
 MOST_SUITES = 12
 """Cipher suites that are quoted."""
 _TLS = {"-tls1_1": "TLS 1.1", "-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
@@ -59,13 +67,15 @@ async def attempts(
     """What is seen of each failure of a dial; `words`: what was found earlier about the same, and
     is found now."""
     world = scene.world
-    name, address = "", ""
-    with suppress(LabError):
-        profile = read_profile(await client.profile())
-        name = profile.server or profile.host("OpenVPN")
+    profile = await held_by(client)
+    own = read_profile(client.package) if client.package else None
+    name = (own.server or own.host("OpenVPN")) if own else ""
     resolved, servers = await resolve(client.node, name)
+    public, _ = await resolve(world.nodes[INTERNET], name)
     address = resolved[0] if resolved else world.addresses[client.gateway.name]
     document = await client.gateway.get()
+    line = await look_at_line(client, world)
+    portal = await look_for_portal(client, world, address)
     found = []
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
@@ -80,6 +90,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),
@@ -87,9 +98,29 @@ async def attempts(
             told=word.told,
             document=document,
             deeds=tuple(world.past),
+            held=profile,
+            public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
+            line=line,
+            clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
+            portal=portal,
         )
-        found.append(await _completed(attempt, client, dialled, scene, address))
+        whole = await _completed(attempt, client, dialled, scene, address)
+        if own and whole.reason == "server-untrusted":
+            node = world.nodes[client.gateway.name]
+            flaws = await server_certificate.look(node, own, whole.protocol)
+            whole = replace(whole, flaws=flaws)
+        found.append(whole)
     return found
+
+
+async def held_by(client: ClientComputer) -> Held | None:
+    """The profile with which a client dialled and the gateway's of now; None if either has none."""
+    if not client.package:
+        return None
+    with suppress(LabError):
+        profile, now = read_profile(client.package), read_profile(await client.profile())
+        return Held(stamp(client.package_at), profile, now)
+    return None
 
 
 async def word_of(
@@ -134,19 +165,37 @@ async def _completed(
     if layer == "firewall":
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
-        more["proxy"] = await _proxy_rules(client, world)
+        more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
-        more["hello"] = await _hello(attempt, client, address)
-    elif layer == "pool":
-        rows = await client.gateway.sessions()
-        more["taken"] = tuple(
-            f"{row['privateIpAddress']} ({row.get('vpnUserName') or row['protocol']})"
-            for row in rows
-            if row["protocol"] == attempt.protocol
-        )
-    elif layer == "radius-path":
-        more["servers"] = await _servers(attempt, client, dialled, scene)
+        more["hello"] = await _hello(attempt, client, world, address)
+    if _may_be_inspected(attempt):
+        more["shown"] = await inspection.look_at_certificates(client, world, attempt.name, address)
+    if layer == "pool":
+        more["taken"] = await _taken_addresses(client, attempt.protocol)
+    asked = layer == "radius-path"
+    # They are asked only later, and are a further cause if none of them can answer.
+    later = client.thumbprint is None and _comes_before("radius-path", layer)
+    if asked or (attempt.dialled and later):
+        more["servers"] = await _servers(attempt, client, dialled, scene, probe=asked)
     return replace(attempt, **more)
+
+
+async def _taken_addresses(client: ClientComputer, protocol: str) -> tuple[str, ...]:
+    return tuple(
+        f"{row['privateIpAddress']} ({row.get('vpnUserName') or row['protocol']})"
+        for row in await client.gateway.sessions()
+        if row["protocol"] == protocol
+    )
+
+
+def _may_be_inspected(attempt: Attempt) -> bool:
+    """Whether somebody else's certificate may be why: the gateway has heard nothing."""
+    heard = attempt.record is not None or attempt.protocol == "IkeV2"
+    return not heard and attempt.reason in inspection.REASONS
+
+
+def _comes_before(later: Layer, layer: Layer) -> bool:
+    return DIAL.index(layer) < DIAL.index(later)
 
 
 async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:
@@ -178,9 +227,9 @@ async def _network(
                          send=partial(ask, client.node, attempt.name))
             for server in attempt.nameservers[:1]
         ]  # fmt: skip
-        return {"followed": tuple(ways)}
+    else:
+        ways = []
     path = path_between(world.plan, client.name, gateway)
-    ways = []
     through_proxy = client.proxy and attempt.protocol != "IkeV2"
     for protocol, port in () if through_proxy else PORTS[attempt.protocol]:
         ways.append(await follow(world, path, protocol, address, port))
@@ -194,7 +243,8 @@ async def _network(
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, address, port)
-    return {"followed": tuple(ways), "listens": listens}
+    engine = await engines.look(client.gateway, attempt.protocol)
+    return {"followed": tuple(ways), "listens": listens, "engine": engine}
 
 
 def to_address(world: World, first: str, address: str) -> list[str]:
@@ -206,20 +256,18 @@ def to_address(world: World, first: str, address: str) -> list[str]:
     return path_between(world.plan, first, owners[0]) if owners else [first]
 
 
-async def _proxy_rules(client: ClientComputer, world: World) -> tuple[str, ...]:
-    """The running proxy's rules."""
-    assert client.proxy
-    path = to_address(world, client.name, client.proxy[0])
-    text = (await world.nodes[path[-1]].read(CONFIGURATION)).decode()
-    rules = [line for line in text.splitlines() if line.startswith(("acl tunnels", "http_access"))]
-    return (f"{path[-1]}: {CONFIGURATION}: {' | '.join(rules)}",)
-
-
-async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:
+async def _hello(attempt: Attempt, client: ClientComputer, world: World, address: str) -> str:
     """What the client offers, by its ClientHello, and what the gateway takes. The client dials
     again for that, as it did: nothing but a packet tells what a program offers."""
-    offered, taken = await _offered(attempt, client), await _taken(client, address)
-    gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
+    offered, agreed = await _offered(attempt, client)
+    if agreed and attempt.protocol == "SSTP":
+        said = attempt.record["message"] if attempt.record else attempt.message
+        return f"they agree on the TLS of SSTP, and not on that of EAP-TLS inside it: {said}"
+    if attempt.protocol == "OpenVPN":  # its TLS is inside packets of its own: read, not tried
+        gateway = await _configured(world.nodes[client.gateway.name])
+    else:
+        taken = await _taken(client, address)
+        gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
     if offered is None:
         return f"no ClientHello of the client's was seen; {gateway}"
     suites = ", ".join(f"0x{suite:04X}" for suite in offered.suites[:MOST_SUITES])
@@ -229,29 +277,38 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str) -> str:
     )
 
 
-async def _offered(attempt: Attempt, client: ClientComputer) -> Hello | None:
+async def _offered(attempt: Attempt, client: ClientComputer) -> tuple[Hello | None, bool]:
+    """What the client offers, and whether the gateway chose from it."""
     found: list[Hello] = []
-    last = client.last_dial
+    answered = False
     line = await client.access.sniff()
     loop = asyncio.get_running_loop()
 
     def drain() -> None:
+        nonlocal answered
         with suppress(BlockingIOError):
             while True:
-                if hello := read_hello(line.recv(LARGEST)):
+                data = line.recv(LARGEST)
+                answered = answered or is_answer(data)
+                if hello := read_hello(data):
                     found.append(hello)
 
     loop.add_reader(line, drain)
     try:
-        with suppress(RefusedError):
-            await client.dial(attempt.protocol)  # type: ignore[arg-type]
-            await client.hang_up()
+        await client.dial_again(attempt.protocol)  # type: ignore[arg-type]
     finally:
-        client.last_dial = last
         loop.remove_reader(line)
         drain()
         line.close()
-    return found[0] if found else None
+    return (found[0] if found else None), answered
+
+
+async def _configured(gateway: Node) -> str:
+    """What the gateway's openvpn is told to take."""
+    text = (await gateway.read(OPENVPN_CONFIGURATION)).decode()
+    wanted = ("tls-version-min", "tls-version-max", "tls-cipher")
+    lines = [line for line in text.splitlines() if line.startswith(wanted)]
+    return f"the gateway's openvpn has {', '.join(lines)}"
 
 
 async def _taken(client: ClientComputer, address: str) -> list[str]:
@@ -269,25 +326,44 @@ async def _taken(client: ClientComputer, address: str) -> list[str]:
 
 
 async def _servers(
-    attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene
+    attempt: Attempt,
+    client: ClientComputer,
+    dialled: Dialled,
+    scene: Scene,
+    *,
+    probe: bool = True,
 ) -> tuple[ServerSeen, ...]:
     """The RADIUS servers of the gateway's document."""
     world = scene.world
-    configuration = attempt.document["properties"]["vpnClientConfiguration"]
-    addresses = [
-        row["radiusServerAddress"] for row in configuration.get("radiusServers") or []
-    ] or [configuration.get("radiusServerAddress", "")]
+    configuration = attempt.document["properties"].get("vpnClientConfiguration") or {}
     owners = {world.addresses[name]: name for name in world.radius}
     return tuple([
-        await _server(address, owners[address], client, dialled, scene)
-        for address in addresses
+        await look_at_server(address, owners[address], client, dialled, scene, probe=probe)
+        for address in asked_servers(configuration)
         if address in owners
     ])  # fmt: skip
 
 
-async def _server(
-    address: str, name: str, client: ClientComputer, dialled: Dialled, scene: Scene
+def asked_servers(configuration: Mapping[str, Any]) -> list[str]:
+    """The addresses of the RADIUS servers of a document's vpnClientConfiguration, the one with the
+    highest score first."""
+    rows = configuration.get("radiusServers") or []
+    ordered = sorted(rows, key=lambda row: -(row.get("radiusServerScore") or 0))
+    own = configuration.get("radiusServerAddress")
+    return [row["radiusServerAddress"] for row in ordered] or ([own] if own else [])
+
+
+async def look_at_server(
+    address: str,
+    name: str,
+    client: ClientComputer,
+    dialled: Dialled,
+    scene: Scene,
+    *,
+    probe: bool = True,
 ) -> ServerSeen:
+    """Whether a RADIUS server of this node listens, gets a datagram of the gateway's (`probe`), and
+    what it logged since a dial."""
     world = scene.world
     node, server, gateway = world.nodes[name], world.radius[name], client.gateway.name
     sockets = await node.wait_for(partial(listening, "udp"))
@@ -298,7 +374,7 @@ async def _server(
         asks = [user for user in await server.waiting() if bare(user).casefold() == own]
     connection, tunnel = await _tunnel(name, scene)
     followed: Followed | None = None
-    if not (lines or asks or tunnel):
+    if probe and not (lines or asks or tunnel):
         followed = await follow(
             world,
             inside_path(world, gateway, name),

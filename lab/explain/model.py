@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,6 +13,7 @@ Layer = Literal[
     "profile-stale",
     "name",
     "underlay",
+    "portal",
     "firewall",
     "proxy",
     "gateway-down",
@@ -32,11 +33,12 @@ Layer = Literal[
     "route",
     "mtu",
     "service",
+    "line",
 ]
 DIAL: tuple[Layer, ...] = (
-    "client-policy", "profile-stale", "name", "underlay", "firewall", "proxy", "gateway-down",
-    "tls", "ike-proposal", "certificate", "revocation", "radius-path", "radius-secret",
-    "radius-verdict", "factor", "limit", "pool", "address",
+    "client-policy", "profile-stale", "name", "underlay", "portal", "firewall", "proxy",
+    "gateway-down", "tls", "ike-proposal", "certificate", "revocation", "radius-path",
+    "radius-secret", "radius-verdict", "factor", "limit", "pool", "address",
 )  # fmt: skip
 """The layers of a dial, from top to bottom."""
 INSIDE: tuple[Layer, ...] = (
@@ -144,7 +146,7 @@ def chain_of(
     return Chain(way, tuple(found))
 
 
-def lines(data: dict[str, Any]) -> Iterator[str]:
+def lines(data: Mapping[str, Any]) -> Iterator[str]:
     """An explanation (as data) for people, a line each."""
     yield data["sentence"]
     for chain in data["chains"]:
@@ -154,7 +156,7 @@ def lines(data: dict[str, Any]) -> Iterator[str]:
                 continue
             clock = f"{row['at'][11:19]} " if row.get("at") else ""
             words = row.get("cause") or row.get("seen", "")
-            yield f"  {clock}{row['state']:<7} {row['layer']}: {words}"
+            yield f"  {clock}{row['state']:<7} {row['layer']}{f': {words}' if words else ''}"
             for proof in row.get("proof", ()):
                 yield f"    proof: {proof}"
             if row.get("remedy"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -87,8 +88,37 @@ def is_probe(packet: Packet, target: Target) -> bool:
     )
 
 
+def mark(packet: Packet) -> bytes:
+    """What tells a probe's packets from others to the same target, on whichever side of an address
+    translator: the first sequence number of TCP, the payload of UDP."""
+    if packet.protocol == socket.IPPROTO_TCP:
+        return packet.sequence.to_bytes(4)
+    return packet.payload
+
+
+def mark_of(transport: bytes, protocol: int) -> bytes:
+    """The same, as far as these bytes from the transport header on have it."""
+    return transport[4:8] if protocol == socket.IPPROTO_TCP else transport[8:]
+
+
+def alike(one: bytes, other: bytes) -> bool:
+    """Whether two marks, of which one may be cut off, are the same packet's."""
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
+
+
+def answers(packet: Packet, marks: Collection[bytes]) -> bool:
+    """Whether a packet that has the form of an answer is one to a packet with such a mark."""
+    about = packet.quotes
+    if about:
+        return any(alike(mark(about), own) for own in marks)
+    if packet.protocol != socket.IPPROTO_TCP:
+        return True
+    return (packet.acknowledged - 1 & 0xFFFFFFFF).to_bytes(4) in marks
+
+
 def answer(packet: Packet, target: Target) -> str:
-    """What it answers to the probe, in words; empty: it is no answer."""
+    """What it answers to a probe, in words; empty: it is no answer."""
     about = packet.quotes
     if about:
         same = (about.destination, about.protocol, about.port) == (

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lab.explain import engines
 from lab.explain.dial import blocked, lost, walk
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
 from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
 
@@ -58,6 +60,8 @@ class SiteSeen:
     """Lines of the device's log."""
     followed: tuple[Followed, ...] = ()
     deeds: tuple[Deed, ...] = field(default=())
+    engine: EngineSeen | None = None
+    """The gateway's charon, if it does not run."""
 
     @property
     def up(self) -> bool:
@@ -88,7 +92,7 @@ async def look(name: str, scene: Scene) -> SiteSeen:
             followed = tuple([await follow(world, p, "udp", to, IKE_PORT) for p, to in ways])
     return SiteSeen(name, gateway.name, properties["connectionStatus"],
                     str(last.get("message", "")), str(last.get("time", "")), state, told, followed,
-                    tuple(world.past))  # fmt: skip
+                    tuple(world.past), await engines.look(gateway, "IkeV2"))  # fmt: skip
 
 
 def failed(seen: SiteSeen) -> Finding:
@@ -101,6 +105,10 @@ def failed(seen: SiteSeen) -> Finding:
         *(f"the device's log: {line}" for line in seen.told),
         *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
     )
+    if seen.engine:
+        cause = f"{down}: {seen.engine.cause}"
+        lines = (*seen.engine.proof, *proof)
+        return failure("gateway-down", cause, *lines, remedy=seen.engine.remedy, at=seen.when)
     for followed in seen.followed:
         if followed.dropped or not followed.arrived:
             found = blocked(followed) if followed.dropped else lost(followed)

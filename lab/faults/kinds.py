@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway.arm.sku import SKUS
+from gateway.policy.protocols import PROTOCOLS
 from lab.errors import UsageError
+from lab.faults.links import unplug
 from lab.kernel import nft
 from lab.topology.planning.addressing import directory_name, radius_name
 from lab.topology.planning.wiring import INTERNET
@@ -93,6 +95,20 @@ async def directory_down(world: World, step: Fault) -> Begun:
     return f"no Active Directory at {name}", world.directories[name].begin
 
 
+async def engine_down(world: World, step: Fault) -> Begun:
+    """A gateway's daemon of one protocol has ended and does not start again."""
+    name, protocol = one(world.gateways, step.at, "gateway"), step.engine
+    if protocol is None:
+        raise UsageError("engine-down needs a protocol", "engine: OpenVPN, or --engine OpenVPN")
+    gateway = world.gateways[name]
+    await gateway.hold(protocol)
+
+    async def end() -> None:
+        await gateway.release(protocol)
+
+    return f"{PROTOCOLS[protocol].daemon} of {name} does not run", end
+
+
 async def gateway_down(world: World, step: Fault) -> Begun:
     """The gateway is switched off, and on again when the fault ends: all its sessions are gone."""
     name = one(world.gateways, step.at, "gateway")
@@ -115,6 +131,12 @@ async def zone_down(world: World, step: Fault) -> Begun:
         return f"{name} ({sku.name}) goes on in another zone", _nothing
     end = await drop(world.nodes[name], "zone-down", "prerouting", ('iifname != "lo" drop',))
     return f"nothing reaches {name} ({sku.name})", end
+
+
+async def link_down(world: World, step: Fault) -> Begun:
+    """An access network's link to the Internet has no carrier."""
+    name = one([n.name for n in world.plan.nodes if n.kind == "access"], step.at, "access network")
+    return f"the link of {name} to the Internet is down", await unplug(world, name)
 
 
 async def _nothing() -> None:
@@ -194,6 +216,8 @@ KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "wrong-shared-secret": wrong_shared_secret,
     "one-server-dead": one_server_dead,
     "directory-down": directory_down,
+    "engine-down": engine_down,
     "gateway-down": gateway_down,
     "zone-down": zone_down,
+    "link-down": link_down,
 }

@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 import sys
+import time
 
 from gateway.common import calls
 from lab.guest.agent import serve
@@ -45,6 +46,8 @@ def boot() -> None:
     _mount_kernel()
     with open(CONFIGURATION, "rb") as file:  # noqa: PTH123 (pathlib costs 40 ms here)
         configuration = json.load(file)
+    if configuration["clock"]:
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + configuration["clock"])
     load_modules(MODULES, ["overlay"])
     _mount_own(configuration["host"])
     calls.set_host_name(configuration["name"])

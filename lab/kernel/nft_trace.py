@@ -5,6 +5,7 @@ Source: linux/netfilter/nf_tables.h (nft_trace_attributes), linux/netfilter/nfne
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ _TRACE = 10 << 8 | 17
 """NFNL_SUBSYS_NFTABLES, NFT_MSG_TRACE."""
 _NFGENMSG = 4
 _KIND = 0x3FFF
-_TABLE, _CHAIN, _HANDLE, _TYPE, _VERDICT, _POLICY = 1, 2, 3, 4, 5, 16
+_TABLE, _CHAIN, _HANDLE, _TYPE, _VERDICT, _ID, _TRANSPORT, _POLICY = 1, 2, 3, 4, 5, 6, 9, 16
 _CODE = 1
 _BY_POLICY = 1
 _DROP = 0
-_OURS = "inet p2slab_trace"
 RECEIVE = 1 << 16
+_numbers = itertools.count()
+"""Several may trace in one namespace at a time: each has a table of its own."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Drop:
     chain: str
     handle: int
     """The rule's; 0: the chain's policy did."""
+    transport: bytes = b""
+    """The first 20 bytes of the packet from its TCP or UDP header on. Who traces hears of all
+    traced packets of the namespace, also those of others."""
 
 
 class Tracer:
@@ -44,17 +49,18 @@ class Tracer:
 
     def __init__(self, match: str) -> None:
         """`match`: an expression of nft. LabError: the kernel does not trace."""
+        self._table = f"inet p2slab_trace_{next(_numbers)}"
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
         try:
             self._socket.setblocking(False)
             self._socket.bind((0, 0))  # the kernel tells nothing to one without a port
             self._socket.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP)
             hooks = "".join(
-                f"add chain {_OURS} {hook} {{ type filter hook {hook} priority -350; }}\n"
-                f"add rule {_OURS} {hook} {match} meta nftrace set 1\n"
+                f"add chain {self._table} {hook} {{ type filter hook {hook} priority -350; }}\n"
+                f"add rule {self._table} {hook} {match} meta nftrace set 1\n"
                 for hook in ("prerouting", "output")
             )
-            nft.run(f"add table {_OURS}\ndelete table {_OURS}\nadd table {_OURS}\n{hooks}")
+            nft.run(f"add table {self._table}\n{hooks}")
         except (OSError, LabError):
             self._socket.close()
             raise
@@ -62,32 +68,38 @@ class Tracer:
     def close(self) -> list[Drop]:
         """End it; the packets that were dropped meanwhile."""
         try:
-            nft.run(f"add table {_OURS}\ndelete table {_OURS}")
+            nft.run(f"delete table {self._table}")
             return list(self._drops())
         finally:
             self._socket.close()
 
     def _drops(self) -> Iterator[Drop]:
+        known: dict[bytes, bytes] = {}
         while True:
             try:
                 data = self._socket.recv(RECEIVE)
             except BlockingIOError:
                 return
-            yield from drops(data)
+            yield from drops(data, known)
 
 
-def drops(data: bytes) -> Iterator[Drop]:
-    """The drops among the messages of a trace."""
+def drops(data: bytes, known: dict[bytes, bytes]) -> Iterator[Drop]:
+    """The drops among the messages of a trace. `known`: the transport headers of the packets so
+    far, by their traces' numbers: only the first message of each hook has it."""
     for message in messages(data):
         if HEADER.unpack_from(message)[1] != _TRACE:
             continue
         found = {kind & _KIND: part for kind, part in attributes(message, HEADER.size + _NFGENMSG)}
+        number = found.get(_ID, b"")
+        if header := found.get(_TRANSPORT):
+            known[number] = header
         verdict = {k & _KIND: part for k, part in attributes(found.get(_VERDICT, b""), 0)}
         by_policy = _number(found.get(_TYPE, b"")) == _BY_POLICY
         code = found.get(_POLICY) if by_policy else verdict.get(_CODE)
         if code is not None and _number(code) == _DROP:
             handle = 0 if by_policy else _number(found.get(_HANDLE, b""))
-            yield Drop(_text(found.get(_TABLE, b"")), _text(found.get(_CHAIN, b"")), handle)
+            names = _text(found.get(_TABLE, b"")), _text(found.get(_CHAIN, b""))
+            yield Drop(*names, handle, known.get(number, b""))
 
 
 def quoted(drop: Drop) -> str:

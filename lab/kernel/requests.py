@@ -25,10 +25,12 @@ from lab.kernel.encoding import (
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
-RTM_NEWNEIGH, RTM_DELRULE, RTM_GETRULE = 28, 33, 34
+RTM_NEWNEIGH, RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 28, 32, 33, 34
 ADD = NLM_F_CREATE | NLM_F_EXCL
 LOOPBACK = 1
-MAIN_TABLE, STATIC, UNICAST = 254, 4, 1
+MAIN_TABLE, STATIC = 254, 4
+UNICAST, BLACKHOLE, THROW = 1, 6, 9
+TO_TABLE = 1  # FR_ACT_TO_TBL
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 NO_DAD = 0x02  # IFA_F_NODAD: addresses are unique, and must be usable at once
 PERMANENT = 0x80  # NUD_PERMANENT
@@ -45,6 +47,7 @@ IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_EXT_MASK = 18, 28, 29
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 RTA_DST, RTA_GATEWAY, RTA_PRIORITY = 1, 5, 6
+FRA_IIFNAME, FRA_PRIORITY = 3, 6
 NDA_DST, NDA_LLADDR = 1, 2
 
 _LINK = struct.Struct("=BxHiII")
@@ -85,7 +88,8 @@ def _link(
     return Request(command, message(RTM_NEWLINK, flags, body))
 
 
-def _family(address: str) -> int:
+def family_of(address: str) -> int:
+    """Of an address or a prefix as text."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
@@ -168,7 +172,7 @@ def veth(near: Port, far: Port, namespace: int, mtu: int = DEFAULT_MTU) -> Reque
 def address(index: int, cidr: str) -> Request:
     """Add an address in CIDR form to a link."""
     ip, _, length = cidr.partition("/")
-    family = _family(ip)
+    family = family_of(ip)
     packed = socket.inet_pton(family, ip)
     body = _ADDRESS.pack(family, int(length), 0, 0, index)
     body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
@@ -179,12 +183,32 @@ def address(index: int, cidr: str) -> Request:
 def route(destination: str, via: str, metric: int = 0) -> Request:
     """Add a route to the main table; `destination` is a prefix or `default`."""
     network, _, length = destination.replace("default", "/0").partition("/")
-    family = _family(via)
+    family = family_of(via)
     body = _ROUTE.pack(family, int(length), 0, 0, MAIN_TABLE, STATIC, 0, UNICAST, 0)
     body += attribute(RTA_DST, socket.inet_pton(family, network)) if network else b""
     body += attribute(RTA_GATEWAY, socket.inet_pton(family, via))
     body += number(RTA_PRIORITY, metric) if metric else b""
     return Request(f"route add {destination} via {via}", message(RTM_NEWROUTE, ADD, body))
+
+
+def table_route(table: int, destination: str, kind: int, via: str = "") -> Request:
+    """Add a route to another table than the main one, whose number is below 256; `kind`: UNICAST,
+    BLACKHOLE or THROW."""
+    network, _, length = destination.partition("/")
+    family = family_of(network)
+    body = _ROUTE.pack(family, int(length), 0, 0, table, STATIC, 0, kind, 0)
+    body += attribute(RTA_DST, socket.inet_pton(family, network))
+    body += attribute(RTA_GATEWAY, socket.inet_pton(family, via)) if via else b""
+    command = f"route add {destination} via {via or kind} table {table}"
+    return Request(command, message(RTM_NEWROUTE, ADD, body))
+
+
+def rule(interface: str, table: int, priority: int, *, family: int = socket.AF_INET) -> Request:
+    """Look up what comes from an interface in a table first."""
+    body = _ROUTE.pack(family, 0, 0, 0, table, 0, 0, TO_TABLE, 0)
+    body += text(FRA_IIFNAME, interface) + number(FRA_PRIORITY, priority)
+    command = f"rule add iif {interface} table {table} priority {priority}"
+    return Request(command, message(RTM_NEWRULE, ADD, body))
 
 
 def neighbour(index: int, ip: str, mac: str = "") -> Request:
@@ -193,7 +217,7 @@ def neighbour(index: int, ip: str, mac: str = "") -> Request:
 
     Tunnels have no MAC addresses, and a single entry for 0.0.0.0.
     """
-    family = _family(ip)
+    family = family_of(ip)
     body = _NEIGHBOUR.pack(family, index, PERMANENT, 0, 0)
     body += attribute(NDA_DST, socket.inet_pton(family, ip))
     body += attribute(NDA_LLADDR, _bytes(mac)) if mac else b""

@@ -61,10 +61,11 @@ class Network:
         return network
 
     def prepare(self) -> None:
-        """Set sysctls and firewall; call it in a thread inside the namespace."""
-        sysctls.write(self.sysctls)
+        """Set firewall and sysctls; call it in a thread inside the namespace. Some kernels have the
+        sysctls of connection tracking only once a firewall needs it."""
         if self.firewall:
             nft.run(self.firewall)
+        sysctls.write(self.sysctls)
 
     def configure(self) -> None:
         """Configure the links; call it in any thread."""

@@ -39,6 +39,7 @@ from lab.waiting import patience
 
 BOOT_LIMIT = 60.0
 END_LIMIT = 10.0
+SECONDS_A_DAY = 86_400
 QUOTED = 2000
 MEMORY = "mem=384M"
 """An upper limit: memory that the kernel never touches is not allocated."""
@@ -87,8 +88,9 @@ class Machine:
         return {
             "name": self._plan.host_name,
             "host": HOST,
+            "clock": self._plan.clock * SECONDS_A_DAY,
             "modules": MODULES,
-            "sysctls": kind,
+            "sysctls": kind | dict(self._plan.sysctls),
             "network": inside(self._plan, self._ends),
             "agent": agent_line(self._ends),
             "path": [entry for entry in sys.path if entry],

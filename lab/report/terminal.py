@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
 from lab.errors import EXPECTATION_FAILED, HELD
-from lab.explain.model import lines
 from lab.report.screen import Screen
 from lab.report.systems import cells, grid
+from lab.report.told import told
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 INDENT = 8
 """Columns of indentation of a failure's details."""
-QUOTED_LINES = 3
-"""Lines of a program's log that are quoted."""
 
 
 class Progress:
@@ -65,16 +64,16 @@ def print_warnings(topologies: Iterable[TopologyFile]) -> None:
             Screen.err().paragraph(warning.as_warning, indent=INDENT)
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """Print a row for each step on stdout, with the programs' messages for failed ones."""
+def print_verdict(verdict: Verdict, *, every_row: bool = False) -> None:
+    """Print the steps on stdout: a row for each that failed, with what the programs said, and one
+    for those that held in between, or for each with `every_row`."""
     screen = Screen.out()
     if verdict.failure is not None:
         screen.flush()
         print_failure(verdict)
     if verdict.results:
         screen.row(f"{verdict.name} ({verdict.file})")
-    for result in verdict.in_order:
-        print_result(screen, verdict.place(result), result)
+        _print_results(screen, verdict, every_row=every_row)
     for line in grid(cells(verdict.dials, verdict.in_order)):
         screen.row(f"  {line}")
     for line in _about(verdict):
@@ -128,27 +127,28 @@ def print_result(screen: Screen, place: str, result: StepResult) -> None:
         return
     title = f"{start}{place}: {result.text}" if place else f"{start}{result.text}"
     screen.paragraph(title, colour, coloured=len(mark), indent=INDENT)
-    for line in (result.detail, *quoted(result), *explained(result)):
+    for line in told(result.detail, result.evidence, result.explanation):
         screen.paragraph(f"{'':{INDENT}}{line}", indent=INDENT + 2)
 
 
-def quoted(result: StepResult) -> Iterator[str]:
-    """Messages in the evidence that are not already in the detail."""
-    for name, value in result.evidence.items():
-        if isinstance(value, Mapping):
-            text = str(value.get("message", ""))
-        elif isinstance(value, list):
-            text = "; ".join(map(str, value[-QUOTED_LINES:]))
+def _print_results(screen: Screen, verdict: Verdict, *, every_row: bool) -> None:
+    for held, group in groupby(verdict.in_order, lambda result: result.held):
+        results = list(group)
+        if held and len(results) > 1 and not every_row:
+            _print_folded(screen, verdict, results)
         else:
-            text = str(value)
-        if text and text not in result.detail:
-            yield f"{name}: {text}"
+            for result in results:
+                print_result(screen, verdict.place(result), result)
 
 
-def explained(result: StepResult) -> Iterator[str]:
-    """The explanation of a step that did not hold."""
-    if result.explanation:
-        yield from lines(result.explanation)
+def _print_folded(screen: Screen, verdict: Verdict, results: Sequence[StepResult]) -> None:
+    """One row for several steps that held. They may have been concurrent: the time is that from
+    the begin of the first to the end of the last."""
+    seconds = max(r.began + r.seconds for r in results) - min(r.began for r in results)
+    known = [verdict.lines[r.index] for r in results if r.index < len(verdict.lines)]
+    lines = f", lines {known[0]} to {known[-1]}" if known else ""
+    row = f"held   {seconds:6.2f} s  {len(results)} steps{lines}"
+    screen.row(row, "green", coloured=len("held"))
 
 
 def _word(verdict: Verdict) -> tuple[str, str]:

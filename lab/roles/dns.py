@@ -40,6 +40,7 @@ def configuration(spec: DnsSpec) -> str:
                 for name, addresses in spec.records.items()
                 for address in addresses
             ),
+            *(f"address=/{name}/" for name in spec.refused),  # NXDOMAIN
             *(f"server={address}" for address in spec.forward),
             *([] if spec.forward else ["address=/#/"]),  # NXDOMAIN: nobody else knows names
             "",

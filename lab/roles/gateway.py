@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from gateway.arm.placement import Placement
     from lab.pki.authority import Credential
+    from lab.topology.model.vocabulary import VpnProtocol
     from lab.topology.planning.plan import GatewayPlan
 
-PACKAGES = ("gateway", "radius")
+PACKAGES = ("gateway", "radius", "lab/clients", "lab/guest", "lab/observe", "lab/roles")
+"""Of which the programs are that nodes run."""
 DIRECTORY = "/run/gateway"
 START_LIMIT = 15.0
 REFUSALS = (400, 404)
@@ -51,12 +53,15 @@ class GatewayRefusedError(UsageError):
         self.azure: str = error["code"]
 
 
-async def start_gateway(node: Node, placement: Placement, server: Credential) -> UnixGateway:
-    """Start the program; returns when its API answers. `server`: its certificate and key."""
+async def start_gateway(
+    node: Node, placement: Placement, server: Credential, root: bytes = b""
+) -> UnixGateway:
+    """Start the program; returns when its API answers. `server`: its certificate and key. `root`:
+    what its profiles tell clients to trust (PEM), if not the root of that certificate."""
     await asyncio.to_thread(make_ready)
 
     async def start(handle: UnixGateway) -> None:
-        await _place(node, placement, server)
+        await _place(node, placement, server, root or server.root_pem)
         await _start(node, handle)
 
     handle = UnixGateway(node, start)
@@ -96,12 +101,12 @@ async def put_connections(gateway: UnixGateway, plan: GatewayPlan) -> None:
         await gateway.put_connection(document)
 
 
-async def _place(node: Node, placement: Placement, server: Credential) -> None:
+async def _place(node: Node, placement: Placement, server: Credential, root: bytes) -> None:
     files = placement.serverCertificate
     await node.write(f"{DIRECTORY}/placement.json", placement.model_dump_json())
     await node.write(str(files.certificate), server.chain_pem)
     await node.write(str(files.privateKey), server.key_pem, 0o600)
-    await node.write(str(files.root), server.root_pem)
+    await node.write(str(files.root), root)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -216,6 +221,14 @@ class UnixGateway:
     async def runtime(self) -> dict[str, Any]:
         """Engines, their daemons and datapaths; the memory of the gateway."""
         return await self._json("GET", "/runtime")
+
+    async def hold(self, protocol: VpnProtocol) -> None:
+        """Stop the daemon of a protocol, which stays down until `release`."""
+        await self._json("PUT", f"/runtime/held/{protocol}")
+
+    async def release(self, protocol: VpnProtocol) -> None:
+        """Start it again; it is ready when this returns."""
+        await self._json("DELETE", f"/runtime/held/{protocol}")
 
     async def disconnect(self, connection_ids: list[str]) -> None:
         """The action disconnectVirtualNetworkGatewayVpnConnections."""

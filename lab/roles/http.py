@@ -23,17 +23,21 @@ async def start(node: Node, spec: HttpSpec, _context: RoleContext) -> Process:
 
 def configuration(spec: HttpSpec) -> str:
     """nginx's own file: one process, nothing written outside the node's /run."""
-    scratch = "".join(
-        f"  {kind}_temp_path /run/nginx/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
     return (
         "daemon off;\nmaster_process off;\nuser root;\npid /run/nginx/pid;\n"
         "events { worker_connections 512; }\n"
         "http {\n  access_log off;\n  default_type text/plain;\n"
-        f"{scratch}"
+        f"{scratch('/run/nginx')}"
         f"  server {{ {_listening(spec)}"
         f" return 200 '{spec.text}\\n'; }}\n}}\n"
+    )
+
+
+def scratch(directory: str) -> str:
+    """Where nginx keeps what it would keep in /var."""
+    return "".join(
+        f"  {kind}_temp_path {directory}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
 
 

@@ -77,7 +77,8 @@ class Conversation:
                 traceback.print_exception(error)
 
     async def _run(self, request: Run) -> wire.Message:
-        """Send each step's result to this client, and record it in the lab's history."""
+        """Send each step's result to this client, and record it in the lab's history. A client that
+        disconnects wants no more: others are waiting for their turn."""
         from lab.topology.reading.problems import StepsError  # noqa: PLC0415 (as others of steps)
 
         results: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -88,14 +89,35 @@ class Conversation:
 
         work = asyncio.ensure_future(self._supervisor.steps(request, emit))
         work.add_done_callback(lambda _: results.put_nowait(None))
+        gone = asyncio.ensure_future(self._gone())
+        gone.add_done_callback(lambda _: work.cancel())
         try:
             while (event := await results.get()) is not None:
                 await self._send_event(event)
+            if work.cancelled():
+                raise EOFError("the client has disconnected")
             return {"ok": await work}
         except StepsError as error:
             return {"problems": [asdict(one) for one in error.problems], "of": error.count}
         finally:
             work.cancel()  # the client has disconnected
+            gone.cancel()
+            await asyncio.wait({gone})  # it no longer reads from the socket
+
+    async def _gone(self) -> None:
+        """Return when the client has disconnected."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                data = self._connection.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                await _until(self._connection, loop.add_reader, loop.remove_reader)
+                continue
+            except ConnectionError:
+                return
+            if data:  # its next request, which waits for the end of this one
+                await asyncio.get_running_loop().create_future()
+            return
 
     async def _watch(self) -> None:
         """Send the history until the client disconnects; any further message ends it too."""

@@ -118,7 +118,7 @@ class RunDirectory:
         try:
             os.close(own.open_directory(str(self.path)))
             descriptor = own.open_file(str(self._lock), os.O_RDWR)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # what else lies there is no lab
             return False
         try:
             answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))

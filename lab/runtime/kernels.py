@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,7 +23,15 @@ from lab.topology.planning.plan import Need, Plan
 
 KERNELS = 2
 """Concurrent boots per processor."""
-_PROBES = {"ppp": open_ppp}
+
+
+def _own_clock() -> None:
+    """Linux has time namespaces for its monotonic clocks alone (time_namespaces(7))."""
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+
+_PROBES = {"ppp": open_ppp, "clock": _own_clock}
+_WORDS: Mapping[Need, str] = {"ppp": "PPP", "clock": "clock for one computer alone"}
 
 
 def lacking(plan: Plan) -> dict[str, str]:
@@ -54,7 +64,7 @@ def _missing(needs: Iterable[Need]) -> Mapping[Need, str]:
         try:
             _PROBES[need]()
         except OSError as error:
-            missing[need] = f"no {need.upper()} in this machine's kernel ({error.strerror})"
+            missing[need] = f"no {_WORDS[need]} in this machine's kernel ({error.strerror})"
     return missing
 
 

@@ -35,7 +35,7 @@ from lab.topology.model.steps import (
 )
 from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
-from lab.topology.planning.pki import server_name
+from lab.topology.planning.pki import PUBLIC_ROOT, server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
 from lab.topology.planning.spelling import NODES, respelled_step
@@ -157,9 +157,9 @@ class Lab:
 
     async def run(self, steps: Sequence[Step], emit: Emit) -> bool:
         """Execute checks and actions; whether all held."""
-        from lab.checks.run import run_steps  # noqa: PLC0415 (not before the world is built)
+        from lab.checks.run import Took, run_steps  # noqa: PLC0415 (not before the world is built)
 
-        def step_done(index: int, step: Step, outcome: Outcome, seconds: float) -> None:
+        def step_done(index: int, step: Step, outcome: Outcome, took: Took) -> None:
             if (
                 isinstance(step, ACTIONS)
                 and not isinstance(step, Fault | EndFault)
@@ -175,7 +175,8 @@ class Lab:
                     text=text_of(step),
                     held=outcome.held,
                     detail=outcome.detail,
-                    seconds=seconds,
+                    seconds=took.seconds,
+                    began=took.began,
                     evidence=outcome.evidence,
                     explanation=outcome.explanation,
                 )
@@ -184,7 +185,7 @@ class Lab:
         filled = [self._filled(step) for step in steps]
         return await run_steps(filled, self, step_done, self._explain_step)
 
-    async def _explain_step(self, step: Step) -> dict[str, Any] | None:
+    async def _explain_step(self, step: Step) -> dict[str, Any]:
         return await self.explainer.of_step(step)
 
     async def explain(self, subject: str, to: str) -> dict[str, Any]:
@@ -368,7 +369,8 @@ class Lab:
 
         async with _stage(emit, f"start {plan.name}"):
             server = self._credentials[server_name(plan.name)]
-            handle = await start_gateway(self.nodes[plan.node], plan.placement, server)
+            root = self._credentials[PUBLIC_ROOT].certificate_pem
+            handle = await start_gateway(self.nodes[plan.node], plan.placement, server, root)
             self._follow(plan.node)
             self.gateways[plan.name] = handle
             await self.create_gateway(plan.name, {})
@@ -402,8 +404,9 @@ class Lab:
                 proxy=self.nodes.get(proxy_name(client.access)),
                 address=self.addresses[client.node],
                 gateway=self.gateways[client.gateway],
-                gateway_address=self.addresses[client.gateway],
+                gateway_addresses={name: self.addresses[name] for name in self.gateways},
                 credential=self._credentials.get(client.certificate or ""),
+                others=[self._credentials[name] for name in client.others],
                 radius_root=self._credentials.get(client.radius_root or ""),
                 written=self._written,
             )
@@ -439,12 +442,12 @@ def _resident_bytes() -> int:
 async def _stage(emit: Emit, name: str) -> AsyncIterator[Callable[[str], None]]:
     """Emit a stage's start, and its end with its seconds; yields a function that adds details."""
     details: list[str] = []
-    began = time.monotonic()
-    emit(Stage(name=name, state="started"))
+    began, started = round(time.time(), 3), time.monotonic()
+    emit(Stage(name=name, state="started", began=began))
     state: Literal["done", "failed"] = "failed"
     try:
         yield details.append
         state = "done"
     finally:
-        seconds = round(time.monotonic() - began, 3)
-        emit(Stage(name=name, state=state, seconds=seconds, detail=" ".join(details)))
+        seconds = round(time.monotonic() - started, 3)
+        emit(Stage(name=name, state=state, began=began, seconds=seconds, detail=" ".join(details)))

@@ -24,6 +24,13 @@ FIRST_INDEX = 100
 kernels create in every new namespace. Indexes are unique in a lab: if a veth has the same index as
 its peer, the kernel treats it as a device without a peer, whose carrier may be delayed by a second
 (net/core/link_watch.c)."""
+FIRST_TABLE = 100
+"""The number of the first routing table besides the kernel's own, and the priority of its rule."""
+KINDS = {
+    "via": requests.UNICAST,
+    "blackhole": requests.BLACKHOLE,
+    "throw": requests.THROW,
+}
 SETTLING = 10.0
 """Seconds within which all links must have carrier."""
 ADMINISTERING = ("gateway", "directory", "radius")
@@ -39,7 +46,7 @@ class _Computer:
         self.plan = plan
         self._known = known
         kind = sysctls.ROUTER if plan.forwarding else sysctls.COMPUTER
-        self.network = Network.make(kind, plan.nftables)
+        self.network = Network.make(kind | dict(plan.sysctls), plan.nftables)
         self._indexes = indexes
         self._switches = {bridge.name: next(self._indexes) for bridge in plan.bridges}
         self._ends: list[tuple[End, Port]] = []
@@ -80,11 +87,19 @@ class _Computer:
                 requests.route(route.destination, route.via, route.metric)
                 for route in self.plan.routes
             ),
+            *self._tables(),
             *requests.LOCAL_NEIGHBOURS,
             *self._neighbours(),
             *self._lines(),
         )
         self.network.configure()
+
+    def _tables(self) -> Iterator[Request]:
+        for number, table in enumerate(self.plan.route_tables, FIRST_TABLE):
+            for route in table.routes:
+                yield requests.table_route(number, route.destination, KINDS[route.kind], route.via)
+            for family in {requests.family_of(route.destination) for route in table.routes}:
+                yield requests.rule(table.interface, number, number, family=family)
 
     @property
     def _names(self) -> Mapping[str, int]:

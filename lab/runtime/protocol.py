@@ -27,6 +27,8 @@ class Stage:
 
     name: str
     state: Literal["started", "done", "failed"]
+    began: float = 0.0
+    """Seconds since the epoch."""
     seconds: float | None = None
     detail: str = ""
 
@@ -41,6 +43,8 @@ class StepResult:
     held: bool
     detail: str
     seconds: float
+    began: float = 0.0
+    """Seconds since the epoch."""
     evidence: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] | None = None
     """Of a step that did not hold (lab.explain.model)."""

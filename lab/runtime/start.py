@@ -33,6 +33,7 @@ from lab.runtime.directory import RunDirectory, forget_old
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import Body
 from lab.runtime.supervisor import READY, StartState, supervise
+from radius.log_stream import LogStream
 
 MakeBody = Callable[[Path], Body]
 """Called in the supervisor with the directory for logs."""
@@ -145,7 +146,7 @@ def _detach(logs: Path, kept: set[int]) -> None:
     edges = [2, *sorted(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[1]]
     for low, high in pairwise(edges):
         os.closerange(low + 1, high)
-    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.stdout = sys.stderr = LogStream(2)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

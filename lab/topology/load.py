@@ -38,6 +38,7 @@ from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
 _STARTING_POINT = f"start from {EXAMPLE}"
+_A_STEP = "write steps into it, such as - {connects: alice}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def load_steps(path: FilePath) -> StepsFile:
     """Read a list of steps, or a mapping with `expect:` alone; LoadError. A step may also be a
     sentence (lab.topology.reading.sentence)."""
     file = outside(path)
-    document = _composed(_read(path), file)
+    document = _composed(_read(path, _A_STEP), file, _A_STEP)
     data = document.data
     inside = isinstance(data, dict) and list(data) == ["expect"]
     data, at = (data["expect"], ("expect",)) if inside else (data, ())
@@ -229,12 +230,12 @@ def _checked(document: Document, file: str, base: FilePath) -> tuple[Topology, T
     return topology, taken
 
 
-def _read(path: FilePath) -> bytes:
+def _read(path: FilePath, start: str = _STARTING_POINT) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(MAXIMUM_BYTES + 1)
     except FileNotFoundError:
-        raise _at_start(outside(path), "no such file", _STARTING_POINT) from None
+        raise _at_start(outside(path), "no such file", start) from None
     except IsADirectoryError:
         raise _at_start(outside(path), "a directory", "name a file in it") from None
     except (OSError, ValueError) as error:
@@ -244,7 +245,7 @@ def _read(path: FilePath) -> bytes:
         ) from None
 
 
-def _composed(content: bytes, file: str) -> Document:
+def _composed(content: bytes, file: str, start: str = _STARTING_POINT) -> Document:
     if len(content) > MAXIMUM_BYTES:
         raise _at_start(
             file, f"larger than {MAXIMUM_BYTES // 1000} kB", "a topology is far smaller"
@@ -260,7 +261,7 @@ def _composed(content: bytes, file: str) -> Document:
         flaw = Located(file, *error.mark, error.message, error.remedy)
         raise LoadError([flaw]) from None
     if document.data is None:
-        raise _at_start(file, "the file is empty", _STARTING_POINT)
+        raise _at_start(file, "the file is empty", start)
     return document
 
 

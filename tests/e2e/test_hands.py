@@ -241,14 +241,16 @@ def test_examples_in_help_texts_work(verb: str, lab: Handle, tmp_path: Path) -> 
         assert on(lab, "check", "alice stays disconnected for 0.1")[0] == HELD
 
 
-def test_examples_of_building_and_taking_down_work() -> None:
-    verify, chosen = VERBS["verify"].examples
+def test_examples_of_building_and_taking_down_work(tmp_path: Path) -> None:
+    chosen, verify = VERBS["verify"].examples
+    verify = verify.replace("--report report", f"--report {tmp_path}/report")
     down, forget = VERBS["down"].examples
     examples = [verify, forget, chosen, down, *VERBS["up"].examples, *VERBS["status"].examples,
                 down, "down two"]  # fmt: skip
     said = transcript([f"(p2slab {line} > /dev/null || echo FAILED)" for line in examples])
     assert "\nFAILED" not in said, said
     assert "the logs of lab quickstart are removed" in said
+    assert (tmp_path / "report/junit.xml").is_file()
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema", "pki"])

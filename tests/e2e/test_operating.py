@@ -1,4 +1,4 @@
-"""The transcript of docs/operating.md is what happens."""
+"""The transcripts of docs/operating.md are what happens."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import pytest
 
 from tests.rigs.transcript import BLOCK, PAGE, bare, commands, run
 
+BLOCKS = BLOCK.findall(PAGE.read_text())
 
-def test_the_transcript_is_what_happens() -> None:
-    page = PAGE.read_text()
-    block = BLOCK.search(page)
-    assert block
-    typed = commands(block[0])
+
+@pytest.mark.parametrize("block", BLOCKS, ids=["office", "quickstart"])
+def test_the_transcript_is_what_happens(block: str) -> None:
+    typed = commands(block)
     said = run(typed)
-    if block[0].splitlines() == [f"$ {line}" for line in typed]:
-        PAGE.write_text(page.replace(block[0], said))
+    if block.splitlines() == [f"$ {line}" for line in typed]:
+        PAGE.write_text(PAGE.read_text().replace(block, said))
         pytest.fail(f"the transcript in {PAGE} had no answers and was written: read it")
-    assert bare(said) == bare(block[0])
+    assert bare(said) == bare(block)

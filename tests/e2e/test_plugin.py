@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -41,8 +42,13 @@ def test_no_cleartext_fails_when_the_tunnel_is_off_or_passed_by(lab: RunningLab)
 def test_an_expectation_that_does_not_hold_says_what_was_seen(lab: RunningLab) -> None:
     with pytest.raises(
         AssertionError, match=r"alice reaches host app1 port 80: 10\.1\.1\.4: Network"
-    ):
+    ) as error:
         lab.expect({"reaches": "alice", "host": "app1", "port": 80})
+    first, *rest = str(error.value).splitlines()
+    place, _, _ = first.partition(": alice reaches")
+    file, _, line = place.rpartition(":")
+    assert Path(file).read_text().splitlines()[int(line) - 1].strip().startswith("lab.expect(")
+    assert any(row.strip().startswith("change: ") for row in rest)
     with pytest.raises(AssertionError, match="refused, but because revoked"):
         lab.expect({"refused": "carol", "over": "IkeV2", "because": "expired"})
 

@@ -154,9 +154,11 @@ class Maker:
             "secondFactor": {"approved": self._pick([0, 0.5, 120, "asked", "never", "typed"]),
                              "denied": self._some(("alice",))},
         }  # fmt: skip
-        assert set(options) | set(service) | {"group"} == set(RadiusService.model_fields)
+        beside = {"group", "exception"}
+        assert set(options) | set(service) | beside == set(RadiusService.model_fields)
         chosen = [key for key in options if self._rarely()]
-        return service | {key: options[key] for key in chosen}
+        excepted = {"exception": self._often()} if "signs" in chosen else {}
+        return service | {key: options[key] for key in chosen} | excepted
 
     def _access(self) -> dict[str, Any]:
         options: dict[str, Any] = {

@@ -1,7 +1,5 @@
-"""The transcript in docs/operating.md: its commands are run, and what they say is compared.
-
-p2slab test tests/e2e/test_operating.py                        # compare
-P2SLAB_WRITE=1 p2slab test tests/e2e/test_operating.py         # write it anew
+"""The transcripts in docs/operating.md: their commands are run, and what they say is compared by
+`p2slab test tests/e2e/test_operating.py`, which writes the answers of one that has none.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from gateway.common import calls
 os.makedirs({str(BASE)!r}, 0o700, exist_ok=True)
 calls.unshare(calls.NEWNS)
 calls.mount("none", "/", "", calls.MS_REC | calls.MS_PRIVATE)
-calls.mount("labs", {str(BASE)!r}, "tmpfs", 0, "mode=700")
+calls.mount("labs", {str(BASE)!r}, "tmpfs", 0, "mode=700,size=" + sys.argv[2])
 os.execvp("bash", ["bash", "-c", sys.argv[1]])
 """
 """A program with a run directory of its own: it sees no other labs of the machine."""
@@ -40,6 +38,7 @@ _VARYING = {
     r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b": "ID",
     r"\b[0-9A-F]{8,40}(\b|…)": "THUMBPRINT",
     r"kernel-libipsec|kernel ESP": "ESP",
+    r"(?<=172\.16\.201\.1 on )\w+": "DEVICE",
     r"; the machine was busy.*": "",
 }
 
@@ -49,13 +48,14 @@ def commands(block: str) -> list[str]:
     return [line[2:] for line in block.splitlines() if line.startswith("$ ")]
 
 
-def run(lines: list[str]) -> str:
-    """The transcript of these commands, one after the other, on a machine without other labs."""
+def run(lines: list[str], size: str = "50%") -> str:
+    """The transcript of these commands, one after the other, on a machine without other labs, whose
+    run directories are on a disk of this size (of tmpfs)."""
     program = shlex.join([sys.executable, "-P", "-m", "lab.cli.main"])
     said = "\n".join(f"printf '%s\\n' {shlex.quote(f'$ {line}')}\n{line} 2>&1" for line in lines)
     script = f'p2slab() {{ {program} "$@"; }}\n{said}\n'
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _ALONE, script],
+        [sys.executable, "-P", "-c", _ALONE, script, size],
         cwd=SOURCE,
         env={**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "100", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,

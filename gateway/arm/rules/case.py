@@ -46,7 +46,7 @@ class Violation:
     def detail(self) -> Detail:
         """The entry in an error document of Azure's; the remedy is part of its message."""
         target = text_of(("properties", *self.path))
-        return Detail("InvalidProperty", f"{self.message}; {self.remedy}", target)
+        return Detail("InvalidProperty", f"{self.message}; {self.remedy}", target, self.source)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,10 @@ class RadiusService(_Model):
     """What it accepts: PAP, MS-CHAPv2, EAP-MSCHAPv2, EAP-TLS, PEAP."""
     signs: Literal["all", "eap"] = "all"
     """Which responses carry a Message-Authenticator: all, or only EAP, as Debian 12's FreeRADIUS
-    does. With `eap` the gateway makes an exception for this server (CVE-2024-3596)."""
+    does."""
+    exception: bool = True
+    """With `signs: eap`: whether the gateway makes an exception for this server; without one it
+    takes no answer that is not signed (CVE-2024-3596)."""
     users: dict[SignIn, RadiusUser] = {}
     """Its own users, such as {alice: {password: "..."}}, by the names that they sign in with."""
     certificates: RadiusCertificates | None = None

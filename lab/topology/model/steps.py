@@ -36,9 +36,12 @@ PacketSize = Annotated[int, Field(strict=True, ge=68, le=65535)]
 
 class Connects(_Step):
     """The client dials, in its operating system's order, and is connected; so is one whose tunnel
-    stands already, with a session at the gateway."""
+    stands already, with a session at the gateway. A tunnel to another gateway ends before."""
 
     connects: str
+    to: str | None = None
+    """The gateway, in place of the client's own; later steps of the client are about this one,
+    until it dials again."""
     over: VpnProtocol | None = None
     """The protocol of the tunnel; without `after`, only this protocol is dialled."""
     after: VpnProtocol | None = None
@@ -53,6 +56,8 @@ class Refused(_Step):
     gateway's or the RADIUS server's log, or what the client program found out itself."""
 
     refused: str
+    to: str | None = None
+    """The gateway, in place of the client's own."""
     over: VpnProtocol | None = None
     because: Reason | None = None
     says: Words | None = None
@@ -198,7 +203,8 @@ class HangUp(_Step):
 
 
 class Restart(_Step):
-    """The client computer restarts."""
+    """The client computer restarts; or the operator restarts a gateway (ARM's reset): all its
+    sessions end."""
 
     restart: str
 
@@ -208,6 +214,21 @@ class InstallUpdates(_Step):
     the registry values, and restarts it."""
 
     installUpdates: str
+
+
+class SignIn(_Step):
+    """The user of the client signs in at the captive portal of the access network, which answers
+    any HTTP request with the way to its page."""
+
+    signIn: str
+
+
+class TakeProfile(_Step):
+    """The user of the client takes a profile from the gateway and keeps it: later dials use this
+    one, whatever the operator changes, until the user takes another. Without this step each dial
+    takes a new one."""
+
+    takeProfile: str
 
 
 class Update(_Step):
@@ -246,11 +267,14 @@ class Fault(_Step):
 
     fault: FaultName
     at: str | None = None
-    """The site, connection, RADIUS server or gateway, where there is more than one."""
+    """The site, connection, RADIUS server, gateway or access network, where there is more than
+    one."""
     seconds: Duration | None = Field(default=None, alias="for")
     """How long it lasts, such as 20s; left out, until `endFault`."""
     by: Duration | None = None
     """The delay of radius-slow, such as 5s."""
+    engine: VpnProtocol | None = None
+    """The protocol of engine-down; charon, of IkeV2, has the site-to-site tunnels, too."""
 
 
 class TimedFault(Fault):
@@ -293,8 +317,8 @@ CHECKS: tuple[type[_Step], ...] = (
     Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
-    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, Update, Delete, Create, Fault,
-    EndFault,
+    Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, SignIn, TakeProfile, Update,
+    Delete, Create, Fault, EndFault,
 )  # fmt: skip
 SECOND_FACTOR: tuple[type[_Step], ...] = (Approve, Deny)
 VERBS: dict[str, type[_Step]] = {
@@ -328,6 +352,8 @@ Step = Annotated[
     | Annotated[HangUp, Tag("hangUp")]
     | Annotated[Restart, Tag("restart")]
     | Annotated[InstallUpdates, Tag("installUpdates")]
+    | Annotated[SignIn, Tag("signIn")]
+    | Annotated[TakeProfile, Tag("takeProfile")]
     | Annotated[Update, Tag("update")]
     | Annotated[Delete, Tag("delete")]
     | Annotated[Create, Tag("create")]

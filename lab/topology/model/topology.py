@@ -14,19 +14,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.arm.resource import GatewayProperties
 from gateway.common.vocabulary import DeploymentModel
+from lab.topology.model.access_services import AccessDns
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.persona import Architecture, ClientSystem, Os, client_system, order_of
+from lab.topology.model.route_tables import RouteTable
 from lab.topology.model.security_groups import NetworkSecurityGroup
 from lab.topology.model.site_services import Password, RadiusService
 from lab.topology.model.sites import Site, SiteConnection, VnetConnection
-from lab.topology.model.steps import Create, Step, TimedFault, Update
+from lab.topology.model.steps import Connects, Create, Refused, Step, TimedFault, Update
 from lab.topology.model.tls import CipherSuite, TlsVersion
 from lab.topology.model.values import (
     Address,
     Allow,
     CommonName,
     Days,
+    DnsName,
     Duration,
     Dword,
     Loss,
@@ -34,8 +37,12 @@ from lab.topology.model.values import (
     Name,
     Port,
     Prefix,
+    ProxyUser,
     SignIn,
+    Target,
+    Traffic,
     Version,
+    WholeSeconds,
 )
 from lab.topology.model.vocabulary import VpnProtocol
 
@@ -54,6 +61,8 @@ class Host(Computer):
     """Its subnet: a key of the VNet's `subnets`."""
     address: Address | None = None
     """Its address; left out, the next free one of the subnet (Azure reserves the first four)."""
+    forwards: bool = False
+    """Whether it forwards packets that are not for it, as a VirtualAppliance must."""
     radius: RadiusService | None = None
     """Makes it a RADIUS server, such as {users: {alice: {password: "..."}}}."""
 
@@ -74,6 +83,8 @@ class Vnet(_Model):
     """Subnet names to prefixes, such as {GatewaySubnet: 10.1.255.0/27, app: 10.1.1.0/24}."""
     networkSecurityGroups: dict[Name, NetworkSecurityGroup] = {}
     """Subnet names to their network security groups."""
+    routeTables: dict[Name, RouteTable] = {}
+    """Subnet names to their route tables."""
     hosts: dict[Name, Host] = {}
     """Its computers, by name."""
     dhcpOptions: DhcpOptions = DhcpOptions()
@@ -83,6 +94,20 @@ def _document_or_properties(rule: dict[str, Any]) -> None:
     """Loading puts the file's content into `properties` (lab/topology/reading/azure.py)."""
     rule["required"].remove("properties")
     rule["anyOf"] = [{"required": ["properties"]}, {"required": ["document"]}]
+
+
+class GatewayCertificate(_Model):
+    """The certificate with which a gateway shows itself, where that is not the right one."""
+
+    name: Annotated[DnsName, Field(max_length=64)] | None = None
+    """The only name in it; left out, the gateway's."""
+    validFrom: Days = -1
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
+    validTo: Days = 365
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
+    issuer: str | None = None
+    """The authority that issued it: a key of `pki`; left out, the public one, whose root is in the
+    profile."""
 
 
 class Gateway(_Model):
@@ -97,6 +122,8 @@ class Gateway(_Model):
     benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
     0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
+    serverCertificate: GatewayCertificate = GatewayCertificate()
+    """Its own certificate, such as {validTo: -1d}; left out, the one that clients expect."""
     properties: GatewayProperties
     """Azure's own document: ARM `properties` of Microsoft.Network/virtualNetworkGateways, or the
     whole resource, as GET, az, Azure PowerShell and the SDKs write it."""
@@ -113,6 +140,11 @@ class Proxy(_Model):
     """The port that it listens on."""
     allow: tuple[Port, ...] = (443,)
     """The ports that it connects to (HTTP CONNECT)."""
+    users: dict[ProxyUser, Password] = {}
+    """Who may use it, and their passwords, in quotes; left out, everybody may."""
+    denyHosts: tuple[DnsName, ...] = ()
+    """Names to which it does not connect, such as [contoso-gw]: the name of a gateway in this file
+    stands for the name that the gateway's clients dial."""
 
 
 class Access(_Model):
@@ -125,6 +157,24 @@ class Access(_Model):
     allow: tuple[Allow, ...] | None = None
     """What its firewall lets out, such as [tcp/80, tcp/443, udp/53]; left out, everything
     (with a proxy: only the proxy)."""
+    deny: tuple[Traffic, ...] = ()
+    """What its firewall drops on the way out, by service, by address or by both, such as
+    [udp/500, 203.0.113.2, tcp/443 to 203.0.113.0/24]; before `allow`."""
+    reject: tuple[Traffic, ...] = ()
+    """As `deny`, and its firewall says so: TCP gets a reset, the rest an ICMP error; before
+    `deny`."""
+    udpTimeout: WholeSeconds | None = None
+    """After how many seconds of silence its router forgets a UDP connection, such as 30s; left
+    out, as its kernel does, 30 s, and 120 s once both ends have sent."""
+    dns: AccessDns | None = None
+    """A DNS server of its own, such as {answers: {contoso-gw: 198.51.100.77}}; left out, its
+    computers ask the Internet's (with a proxy: the proxy)."""
+    portal: bool = False
+    """A captive portal: until a computer's user signs in (`signIn`), its router answers HTTP and
+    HTTPS itself, whoever was called, and lets out nothing else but DNS."""
+    inspects: bool = False
+    """Whether its firewall breaks TLS open: it answers TCP 443 with a certificate of its own for
+    whoever was called, and passes HTTP on."""
     rate: Mbps | None = None
     """Mbit/s of its line, each way; left out, what the machine can do."""
     latency: Annotated[Duration, Field(le=10)] | None = None
@@ -176,6 +226,21 @@ class ClientCertificate(_Certificate):
     """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
 
 
+class OtherCertificate(_Model):
+    """A certificate on a client's computer that is not the one it shows."""
+
+    issuer: str
+    """The authority that issues it: a key of `pki`."""
+    subject: CommonName | None = None
+    """Its common name; left out, the client's name."""
+    validFrom: Days = -1
+    """Start of validity, in days from now: -1d, or +1d for a certificate not yet valid."""
+    validTo: Days = 365
+    """End of validity, in days from now: +365d, or -1d for an expired certificate."""
+    clientAuth: bool = True
+    """Whether its extended key usage has clientAuth; gateways refuse it otherwise."""
+
+
 class Tls(_Model):
     """Limits of a client computer's TLS, for old computers."""
 
@@ -185,6 +250,22 @@ class Tls(_Model):
     ciphers: tuple[CipherSuite, ...] = ()
     """The only cipher suites it offers, by their IANA names, such as
     [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_RSA_WITH_RC4_128_SHA]; left out, its library's default."""
+
+
+class ProxySignIn(_Model):
+    """As whom a client uses the proxy of its access network."""
+
+    user: ProxyUser
+    """The user name."""
+    password: Password
+    """The password, in quotes."""
+
+
+class ProfileEdits(_Model):
+    """What somebody has changed in a client's VPN client configuration by hand."""
+
+    server: Target
+    """The server to dial, in place of the gateway's name: an address or a DNS name."""
 
 
 class Client(_Model):
@@ -204,12 +285,17 @@ class Client(_Model):
     {'HKLM\\SYSTEM\\CurrentControlSet\\Services\\RasMan\\PPP\\EAP\\13\\TlsVersion': 0xfc0}."""
     administrator: bool = True
     """Whether the user of a Windows has administrator rights; without them it dials nothing."""
+    clock: Days = 0
+    """How far its clock is ahead, in days: +2d, or -2d where it is behind. Such a computer has a
+    kernel of its own, for computers that share one have one clock."""
     behind: str
     """Its access network: a key of `access`."""
     gateway: str | None = None
     """The gateway it dials; optional when there is only one."""
     certificate: ClientCertificate | None = None
     """Its user's certificate, such as {issuer: contoso-root}."""
+    otherCertificates: tuple[OtherCertificate, ...] = ()
+    """Certificates that are on the computer, too, and that its programs did not choose."""
     user: SignIn | None = None
     """The user name for a gateway with RADIUS: alice, DOMAIN\\alice or alice@domain. The password
     is the one in the RADIUS server or the directory."""
@@ -221,6 +307,12 @@ class Client(_Model):
     sstpClient: SstpClient = "sstpc"
     """The SSTP client: sstpc (the real program, with pppd), or python (the lab's own, which needs
     no PPP in the kernel)."""
+    proxy: ProxySignIn | None = None
+    """What it says to a proxy with users, such as {user: alice, password: "..."}. Only OpenVPN can:
+    SSTP clients know no such thing."""
+    profile: ProfileEdits | None = None
+    """What is in its profile otherwise than the gateway wrote, such as {server: vpn.contoso.com}.
+    """
     tls: Tls | None = None
     """Further limits of its TLS when it dials SSTP or OpenVPN, and of the EAP-TLS of IkeV2, such as
     {maximum: "1.1"}."""
@@ -300,3 +392,14 @@ class Topology(_Model):
     def gateway_of(self, client: Client) -> str:
         """The name of the gateway that a client dials."""
         return client.gateway or next(iter(self.gateways))
+
+    def dialled_by(self, name: str) -> tuple[str, ...]:
+        """The names of all gateways that a client dials, its own first."""
+        others = (
+            step.to
+            for step in self.expect
+            if (isinstance(step, Connects) and step.connects == name)
+            or (isinstance(step, Refused) and step.refused == name)
+        )
+        own = self.gateway_of(self.clients[name])
+        return tuple(dict.fromkeys((own, *(other for other in others if other))))

@@ -19,6 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
 _ALLOW = re.compile(r"(?P<transport>tcp|udp)(/(?P<port>[0-9]{1,5}))?|icmp|esp|ah|gre")
 _DAYS = re.compile(r"(?P<days>[+-][0-9]{1,5})d")
 ALLOW_WORDS = "tcp/443, udp/53, tcp, udp, icmp, esp, ah or gre"
+TRAFFIC_WORDS = "tcp/443, 203.0.113.2, udp to 203.0.113.0/24 or tcp/443 to 203.0.113.2"
 
 
 def _text(value: Any, example: str) -> str:
@@ -83,6 +84,33 @@ def parse_allow(value: Any) -> str:
     if port is not None and not 1 <= int(port) <= 65535:
         raise ValueError(f"there is no port {port}; ports go from 1 to 65535")
     return text
+
+
+def parse_traffic(value: Any) -> str:
+    """A firewall entry with or without a destination: `tcp/443`, `203.0.113.2`, `udp to
+    203.0.113.0/24`."""
+    text = _text(value, TRAFFIC_WORDS)
+    service, to, prefix = text.rpartition(" to ")
+    if to:
+        return f"{parse_allow(service)} to {_traffic_prefix(prefix)}"
+    if _ALLOW.fullmatch(text):
+        return parse_allow(text)
+    try:
+        return str(_traffic_prefix(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a firewall entry; write {TRAFFIC_WORDS}") from None
+
+
+def _traffic_prefix(text: str) -> Network | IpAddress:
+    return parse_prefix(text) if "/" in text else parse_address(text)
+
+
+def traffic_of(entry: str) -> tuple[str, Network | None]:
+    """The service of such an entry, empty for everything, and its destination, None for all."""
+    service, to, prefix = entry.rpartition(" to ")
+    if not to and _ALLOW.fullmatch(entry):
+        return entry, None
+    return service, ipaddress.ip_network(prefix)
 
 
 _EARLIEST, _LATEST = -20_000, 99_999
@@ -163,8 +191,29 @@ def parse_duration(value: Any) -> float:
     return seconds
 
 
+def parse_whole_seconds(value: Any) -> float:
+    """A time in whole seconds, as kernels count the life of a connection."""
+    seconds = parse_duration(value)
+    if seconds != int(seconds):
+        raise ValueError(f"{value!r} must be whole seconds; write it like 30s or 2m")
+    return seconds
+
+
 def _kind(parse: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
     return BeforeValidator(parse), WithJsonSchema({"type": "string", **schema})
+
+
+_PROXY_USER = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+
+
+def parse_proxy_user(value: Any) -> str:
+    """A user of an HTTP proxy; squid's list of users has a colon after each name."""
+    text = _text(value, "alice")
+    if not _PROXY_USER.fullmatch(text):
+        raise ValueError(
+            f"{text!r} cannot be a user of a proxy: letters, digits, '_', '.', '@' and '-' alone"
+        )
+    return text
 
 
 _MAXIMUM_USER_NAME = 253
@@ -264,6 +313,10 @@ Allow = Annotated[
         examples=["tcp/443", "udp/53", "icmp", "esp"],
     ),
 ]
+Traffic = Annotated[
+    str,
+    *_kind(parse_traffic, examples=["tcp/443", "203.0.113.2", "udp to 203.0.113.0/24"]),
+]
 Days = Annotated[int, *_kind(parse_days, pattern="^[+-][0-9]{1,5}d$", examples=["-2d", "+365d"])]
 SignIn = Annotated[
     str,
@@ -271,6 +324,9 @@ SignIn = Annotated[
         parse_sign_in,
         pattern=rf"^([^\\]+\\)?[^\\]{{1,{_MAXIMUM_USER_NAME}}}$",
     ),
+]
+ProxyUser = Annotated[
+    str, *_kind(parse_proxy_user, pattern=f"^{_PROXY_USER.pattern}$", examples=["alice"])
 ]
 CommonName = Annotated[
     str,
@@ -308,6 +364,18 @@ Duration = Annotated[
             "anyOf": [
                 {"type": "number", "exclusiveMinimum": 0, "maximum": _MAXIMUM_DURATION},
                 {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m)$"},
+            ]
+        }
+    ),
+]
+WholeSeconds = Annotated[
+    float,
+    BeforeValidator(parse_whole_seconds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": int(_MAXIMUM_DURATION)},
+                {"type": "string", "pattern": "^[0-9]{1,6}(s|m)$"},
             ]
         }
     ),

@@ -31,7 +31,9 @@ FaultName = Literal[
     "wrong-shared-secret",  # the gateway's RADIUS secret differs from the servers'
     "one-server-dead",  # the first of several RADIUS servers does not answer
     "directory-down",  # the domain controller does not answer
+    "engine-down",  # a gateway's charon, openvpn or sstpd has ended and does not start again
     "gateway-down",  # a gateway is switched off; at its end it is switched on again
     "zone-down",  # the availability zone in which a gateway runs fails
+    "link-down",  # an access network's link to the Internet is down
 ]
 """Faults that a topology can inject."""

@@ -74,6 +74,17 @@ def _route(route: Route) -> str:
     return f"{route.destination} via {route.via}{metric}"
 
 
+def _tables(node: NodePlan) -> dict[str, list[str]]:
+    """By the subnet whose packets they are for."""
+    return {
+        table.subnet: [
+            " ".join(filter(None, (route.destination, route.kind, route.via, route.name)))
+            for route in table.routes
+        ]
+        for table in node.route_tables
+    }
+
+
 def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
     return {
         "name": node.name,
@@ -82,6 +93,7 @@ def _node(node: NodePlan, plan: Plan) -> dict[str, Any]:
         "bridges": {bridge.name: list(bridge.addresses) for bridge in node.bridges},
         "loopback": list(node.loopback),
         "routes": [_route(route) for route in node.routes],
+        **({"routeTables": _tables(node)} if node.route_tables else {}),
         "forwarding": node.forwarding,
         "nftables": node.nftables,
         "nameservers": list(node.nameservers),

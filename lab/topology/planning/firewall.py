@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from lab.topology.model.values import traffic_of
 
 if TYPE_CHECKING:
     from lab.topology.model.hosts import Computer
@@ -36,6 +38,42 @@ _LOSS = """\
   }}"""
 _OF = 10_000
 
+SIGNED_IN = "signed_in"
+"""The set of addresses of computers whose users have signed in at the captive portal."""
+PORTAL_PORTS = {80: 8080, 443: 8443}
+"""Where the portal answers for everybody's port."""
+_PORTAL = f"""\
+  set {SIGNED_IN} {{
+    type ipv4_addr
+  }}
+  chain portal {{
+    type nat hook prerouting priority dstnat; policy accept;
+    iifname "lan" ip saddr != @{SIGNED_IN} tcp dport 80 redirect to :{PORTAL_PORTS[80]}
+    iifname "lan" ip saddr != @{SIGNED_IN} tcp dport 443 redirect to :{PORTAL_PORTS[443]}
+  }}
+  chain not_signed_in {{
+    type filter hook forward priority filter - 3; policy accept;
+    iifname "lan" ip saddr @{SIGNED_IN} accept
+    iifname "lan" meta l4proto {{ tcp, udp }} th dport 53 accept
+    iifname "lan" drop
+  }}"""
+
+INSPECTION_PORT = 8444
+"""Where the router breaks TLS open."""
+_INSPECTION = f"""\
+  chain inspected {{
+    type nat hook prerouting priority dstnat + 1; policy accept;
+    iifname "lan" meta nfproto ipv4 tcp dport 443 redirect to :{INSPECTION_PORT}
+  }}"""
+
+# Each packet is judged, as in _FILTER.
+_BLOCKED = """\
+  chain blocked {{
+    type filter hook forward priority filter - 2; policy accept;
+{rules}
+  }}"""
+_RESET, _PROHIBITED = "reject with tcp reset", "reject with icmpx admin-prohibited"
+
 _SILENT = """\
   chain silent {
     type filter hook output priority filter; policy accept;
@@ -62,10 +100,17 @@ _PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "g
 
 
 def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
-    """The rules, or None when the router neither hides nor filters nor loses packets."""
+    """The rules, or None when the router has none."""
     chains = [_MASQUERADE] if access.nat else []
     if access.loss is not None:
         chains.append(_LOSS.format(of=_OF, lost=round(access.loss * _OF)))
+    if access.portal:
+        chains.append(_PORTAL)
+    if access.inspects:
+        chains.append(_INSPECTION)
+    if rules := [*_blocking(access)]:
+        lines = "\n".join(f'    iifname "lan" {rule}' for rule in rules)
+        chains.append(_BLOCKED.format(rules=lines))
     if access.allow is not None or proxy is not None:
         rules = [_proxy_rule(proxy)] if proxy is not None else []
         rules += matches(access.allow or ())
@@ -76,6 +121,36 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
     if not chains:
         return None
     return "\n".join(["table inet p2slab {", *chains, "}"]) + "\n"
+
+
+def router_sysctls(access: Access) -> tuple[tuple[str, str], ...]:
+    """How long the router remembers a UDP connection, if that is not as long as the kernel does."""
+    if access.udpTimeout is None:
+        return ()
+    names = ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream")
+    return tuple((f"netfilter/{name}", f"{access.udpTimeout:.0f}") for name in names)
+
+
+def _blocking(access: Access) -> Iterator[str]:
+    """What it rejects, then what it drops."""
+    for entry in access.reject:
+        for match, tcp in _traffic(entry):
+            yield f"{match} {_RESET if tcp else _PROHIBITED}"
+    for entry in access.deny:
+        for match, _ in _traffic(entry):
+            yield f"{match} drop"
+
+
+def _traffic(entry: str) -> Iterator[tuple[str, bool]]:
+    """What an entry such as `tcp/443 to 203.0.113.2` matches, and whether that is TCP."""
+    service, prefix = traffic_of(entry)
+    family = "ip" if prefix and prefix.version == 4 else "ip6"
+    towards = f"{family} daddr {prefix} " if prefix else ""
+    if service:
+        yield towards + matches((service,))[0], service.startswith("tcp")
+        return
+    yield f"{towards}meta l4proto tcp", True
+    yield towards.rstrip(), False
 
 
 def _proxy_rule(proxy: IpAddress) -> str:

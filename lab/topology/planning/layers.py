@@ -16,7 +16,7 @@ def layers_for(topologies: Iterable[Topology]) -> frozenset[str]:
     """Those that these topologies need between them, whatever the machine's kernel has."""
     found = {"core"}
     for topology in topologies:
-        if any(needs_of(topology, client) for client in topology.clients.values()):
+        if any(needs_of(topology, name) for name in topology.clients):
             found |= {"sstp", "build"}
         if any(may_offer(topology, gateway, "SSTP") for gateway in topology.gateways):
             found.add("build")

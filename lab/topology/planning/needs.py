@@ -9,15 +9,18 @@ if TYPE_CHECKING:
 
     from gateway.arm.resource import VpnClientConfiguration
     from gateway.common.vocabulary import AuthenticationType, VpnProtocol
-    from lab.topology.model.topology import Client, Topology
+    from lab.topology.model.topology import Topology
     from lab.topology.planning.plan import Need
 
 
-def needs_of(topology: Topology, client: Client) -> tuple[Need, ...]:
-    """PPP, if it may dial SSTP by sstpc at a gateway that offers it, now or later."""
-    if client.sstpClient != "sstpc" or "SSTP" not in client.dials:
-        return ()
-    return ("ppp",) if may_offer(topology, topology.gateway_of(client), "SSTP") else ()
+def needs_of(topology: Topology, name: str) -> tuple[Need, ...]:
+    """PPP, if the client may dial SSTP by sstpc at a gateway that offers it, now or later; a clock,
+    if its own is wrong."""
+    client = topology.clients[name]
+    dials = client.sstpClient == "sstpc" and "SSTP" in client.dials
+    ppp = dials and any(may_offer(topology, one, "SSTP") for one in topology.dialled_by(name))
+    wanted: dict[Need, bool] = {"ppp": ppp, "clock": client.clock != 0}
+    return tuple(need for need, is_wanted in wanted.items() if is_wanted)
 
 
 def may_offer(topology: Topology, gateway: str, protocol: VpnProtocol) -> bool:

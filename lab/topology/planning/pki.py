@@ -6,11 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.topology.planning.access_services import router_certificates
 from lab.topology.planning.plan import CertificatePlan
-from lab.topology.planning.radius_servers import radius_certificates, root_for_profiles
+from lab.topology.planning.radius_servers import (
+    radius_certificates,
+    shows_radius_certificates,
+)
 
 if TYPE_CHECKING:
-    from lab.topology.model.topology import Authority, ClientCertificate, Topology
+    from lab.topology.model.topology import (
+        Authority,
+        ClientCertificate,
+        GatewayCertificate,
+        OtherCertificate,
+        Topology,
+    )
 
 PUBLIC_ROOT = "public-root"
 """The lab's stand-in for the public authority that issues Azure's server certificates."""
@@ -19,6 +29,11 @@ PUBLIC_ROOT = "public-root"
 def server_name(gateway: str) -> str:
     """The certificate with which a gateway shows itself."""
     return f"{gateway}-server"
+
+
+def other_name(client: str, number: int) -> str:
+    """A certificate that a client has and does not show."""
+    return f"{client}-other-{number}"
 
 
 def certificate_plans(
@@ -32,29 +47,52 @@ def certificate_plans(
     Files of the user's own are relative to `base`, the topology file's directory.
     """
     return (
-        *_servers(server_names),
+        *_public_root(server_names),
         *radius_certificates(topology, host_names),
+        *router_certificates(topology, host_names, server_names),
         *(_authority(name, topology.pki[name], base) for name in _issuers_first(topology.pki)),
         *(
-            _client(name, client.certificate, base, named=root_for_profiles(topology, client))
+            _server(name, topology.gateways[name].serverCertificate, names)
+            for name, names in server_names.items()
+        ),
+        *(
+            _client(
+                name,
+                client.certificate,
+                base,
+                named=bool(shows_radius_certificates(topology, name)),
+            )
             for name, client in topology.clients.items()
             if client.certificate
+        ),
+        *(
+            _other(other_name(name, index), name, certificate)
+            for name, client in topology.clients.items()
+            for index, certificate in enumerate(client.otherCertificates, 1)
         ),
     )
 
 
-def _servers(server_names: dict[str, tuple[str, str]]) -> Iterator[CertificatePlan]:
+def _public_root(server_names: dict[str, tuple[str, str]]) -> Iterator[CertificatePlan]:
     if server_names:
         yield CertificatePlan(PUBLIC_ROOT, "p2slab public root", None, "root", days_after=3650)
-    for gateway, (common_name, other) in server_names.items():
-        yield CertificatePlan(
-            server_name(gateway),
-            common_name,
-            PUBLIC_ROOT,
-            "server",
-            dns_names=(common_name, other),
-            client_auth=False,
-        )
+
+
+def _server(
+    gateway: str, certificate: GatewayCertificate, names: tuple[str, str]
+) -> CertificatePlan:
+    """`names`: the right common name and the further DNS name."""
+    shown = (certificate.name,) if certificate.name else names
+    return CertificatePlan(
+        server_name(gateway),
+        shown[0],
+        certificate.issuer or PUBLIC_ROOT,
+        "server",
+        dns_names=shown,
+        days_before=-certificate.validFrom,
+        days_after=certificate.validTo,
+        client_auth=False,
+    )
 
 
 def _issuers_first(pki: dict[str, Authority]) -> list[str]:
@@ -90,7 +128,7 @@ def _authority(name: str, authority: Authority, base: Path) -> CertificatePlan:
 
 
 def _client(
-    name: str, certificate: ClientCertificate, base: Path, *, named: str | None
+    name: str, certificate: ClientCertificate, base: Path, *, named: bool
 ) -> CertificatePlan:
     """One that a RADIUS server judges has the user's name as its principal name, as those of an
     enterprise have: it is the EAP identity."""
@@ -108,6 +146,18 @@ def _client(
         key_file=_file(base, certificate.key),
         password=certificate.password,
         password_file=_file(base, certificate.passwordFile),
+    )
+
+
+def _other(name: str, client: str, certificate: OtherCertificate) -> CertificatePlan:
+    return CertificatePlan(
+        name,
+        certificate.subject or client,
+        certificate.issuer,
+        "client",
+        days_before=-certificate.validFrom,
+        days_after=certificate.validTo,
+        client_auth=certificate.clientAuth,
     )
 
 

@@ -37,7 +37,7 @@ Kind = Literal[
     "radius",
     "directory",
 ]
-Need = Literal["ppp"]
+Need = Literal["ppp", "clock"]
 """What a node wants of its kernel besides what every kernel under a lab has."""
 Shaper = Literal["tbf", "netem", "aggregate"]
 """What a node wants of the machine's kernel for its rates, without which the lab is not built."""
@@ -80,6 +80,28 @@ class Route:
 
 
 @dataclass(frozen=True)
+class TableRoute:
+    """A route of a table that is not the main one."""
+
+    destination: str
+    kind: Literal["via", "blackhole", "throw"]
+    """`throw`: the main table decides."""
+    via: str = ""
+    name: str = ""
+    """In the topology; empty: it is Azure's own."""
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """The routes for what comes from a subnet."""
+
+    subnet: str
+    interface: str
+    """Where that arrives."""
+    routes: tuple[TableRoute, ...]
+
+
+@dataclass(frozen=True)
 class Line:
     """How a node sends through one of its links or bridges."""
 
@@ -99,6 +121,7 @@ class NodePlan:
     loopback: tuple[str, ...] = ()
     """Further addresses on `lo`."""
     routes: tuple[Route, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
     forwarding: bool = False
     nftables: str | None = None
     lines: tuple[Line, ...] = ()
@@ -107,8 +130,12 @@ class NodePlan:
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """/etc/hosts: address and names."""
     services: tuple[ServiceSpec, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """Names below /proc/sys/net, and values: besides those of every computer."""
     needs: tuple[Need, ...] = ()
     """Where the machine's kernel lacks one of them, the node gets a kernel of its own."""
+    clock: int = 0
+    """How many days its clock is ahead; it needs one of its own then."""
     alias: str = ""
     """Its host name, where its name is none."""
 
@@ -186,16 +213,25 @@ class ClientPlan:
     protocols: tuple[VpnProtocol, ...]
     """What its user tries, in order; dialling leaves out what the system or the profile lacks."""
     certificate: str | None = None
+    others: tuple[str, ...] = ()
+    """Certificates that are on the computer, too."""
     user: str | None = None
     """The name with which its user signs in; None: by certificate."""
     password: SecretStr | None = field(default=None, repr=False)
     radius_root: str | None = None
+    radius_at: tuple[str, ...] = ()
+    """The gateways whose RADIUS servers judge its certificate."""
     """The certificate by which it knows the RADIUS server, for who shows that one a certificate."""
     proxy: tuple[str, int] | None = None
+    proxy_user: str | None = None
+    """As whom it uses the proxy."""
+    proxy_password: SecretStr | None = field(default=None, repr=False)
     sstp_client: Literal["sstpc", "python"] = "sstpc"
     tls: TlsLimits | None = None
     ike: IkeOffer | None = None
     """What it proposes in place of its operating system and the profile."""
+    server: str | None = None
+    """What its profile names in place of the gateway."""
 
 
 @dataclass(frozen=True)

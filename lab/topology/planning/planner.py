@@ -32,9 +32,14 @@ from lab.topology.planning.addressing import (
 )
 from lab.topology.planning.host_names import host_names
 from lab.topology.planning.identity import identify
-from lab.topology.planning.pki import certificate_plans
+from lab.topology.planning.pki import certificate_plans, other_name
 from lab.topology.planning.plan import ClientPlan, GatewayPlan, Plan, TlsLimits
-from lab.topology.planning.radius_servers import not_signing_all, password_of, root_for_profiles
+from lab.topology.planning.radius_servers import (
+    RADIUS_ROOT,
+    not_signing_all,
+    password_of,
+    shows_radius_certificates,
+)
 from lab.topology.planning.wiring import INTERNET, Network
 
 if TYPE_CHECKING:
@@ -166,6 +171,7 @@ def _connection(gateway: str, name: str, spec: SiteConnection | VnetConnection) 
 def _client_plan(topology: Topology, name: str, client: Client, addresses: Addresses) -> ClientPlan:
     proxy = topology.access[client.behind].proxy
     at = str(addresses.private[proxy_name(client.behind)]) if proxy else ""
+    judges = shows_radius_certificates(topology, name)
     return ClientPlan(
         name=name,
         node=name,
@@ -174,11 +180,18 @@ def _client_plan(topology: Topology, name: str, client: Client, addresses: Addre
         access=client.behind,
         protocols=client.order,
         certificate=name if client.certificate else None,
+        others=tuple(
+            other_name(name, index) for index, _ in enumerate(client.otherCertificates, 1)
+        ),
         user=client.user,
         password=password_of(topology, client),
-        radius_root=root_for_profiles(topology, client),
+        radius_root=RADIUS_ROOT if judges else None,
+        radius_at=judges,
         proxy=(at, proxy.port) if proxy else None,
+        proxy_user=client.proxy.user if client.proxy else None,
+        proxy_password=client.proxy.password if client.proxy else None,
         sstp_client=client.sstpClient,
         tls=TlsLimits(client.tls.maximum, ciphers=client.tls.ciphers) if client.tls else None,
         ike=client.ike,
+        server=client.profile.server if client.profile else None,
     )

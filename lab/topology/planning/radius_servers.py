@@ -136,7 +136,9 @@ def not_signing_all(
     return tuple(
         node.address or addresses.private[node.node]
         for node in radius_nodes(topology)
-        if node.service.signs != "all" and gateway in _asking(topology, node)
+        if node.service.signs != "all"
+        and node.service.exception
+        and gateway in _asking(topology, node)
     )
 
 
@@ -206,17 +208,20 @@ def radius_authorities(topology: Topology) -> frozenset[str]:
     return frozenset(certificates.authority for certificates in found if certificates)
 
 
-def root_for_profiles(topology: Topology, client: Client) -> str | None:
-    """The RADIUS servers' authority, for who shows them a certificate: where the gateway judges
-    certificates too, those of the RADIUS servers' own users."""
+def shows_radius_certificates(topology: Topology, name: str) -> tuple[str, ...]:
+    """The gateways whose RADIUS servers judge a client's certificate, of those that it dials: where
+    the gateway judges certificates too, those of the RADIUS servers' own users."""
+    client = topology.clients[name]
     if client.certificate is None or not radius_authorities(topology):
-        return None
-    configuration = topology.gateways[topology.gateway_of(client)].properties.vpnClientConfiguration
-    types = configuration.vpnAuthenticationTypes if configuration else ()
-    judged = "Radius" in types and (
-        "Certificate" not in types or client.certificate.issuer in _below(topology)
-    )
-    return RADIUS_ROOT if judged else None
+        return ()
+    own = client.certificate.issuer in _below(topology)
+
+    def judged(gateway: str) -> bool:
+        configuration = topology.gateways[gateway].properties.vpnClientConfiguration
+        types = configuration.vpnAuthenticationTypes if configuration else ()
+        return "Radius" in types and ("Certificate" not in types or own)
+
+    return tuple(filter(judged, topology.dialled_by(name)))
 
 
 def _below(topology: Topology) -> frozenset[str]:

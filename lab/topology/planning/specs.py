@@ -38,6 +38,8 @@ class DnsSpec:
     """Name to addresses."""
     forward: tuple[str, ...] = ()
     """Servers that know the other names; none: it says that there are none."""
+    refused: tuple[str, ...] = ()
+    """Names that it says do not exist, whoever knows them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,36 @@ class ProxySpec:
     role: ClassVar[str] = "proxy"
     port: int
     allow: tuple[int, ...]
+    denied: tuple[str, ...] = ()
+    """Names to which it does not connect."""
+    users: Mapping[str, SecretStr] = field(default_factory=dict, repr=False, metadata=SECRET)
+    """Name to password; none: it asks nobody."""
+
+
+@dataclass(frozen=True)
+class PortalSpec:
+    """A captive portal."""
+
+    role: ClassVar[str] = "portal"
+    address: str
+    """Its own, in the LAN of its access network."""
+    certificate: str
+    """Of the plan's certificates, the one with which it answers HTTPS."""
+
+
+@dataclass(frozen=True)
+class InspectionSpec:
+    """A firewall that breaks TLS open."""
+
+    role: ClassVar[str] = "inspection"
+    address: str
+    """Its own, in the LAN of its access network."""
+    certificate: str
+    """Of the plan's certificates, the authority that issues those that it shows."""
+    certificates: Mapping[str, str]
+    """Name of a server to the certificate that is shown in its place."""
+    nameserver: str
+    """Who knows the servers' addresses."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +187,8 @@ ServiceSpec = (
     | EchoSpec
     | Iperf3Spec
     | ProxySpec
+    | PortalSpec
+    | InspectionSpec
     | VpnDeviceSpec
     | RadiusSpec
     | DirectorySpec

@@ -21,6 +21,7 @@ _REFERENCES: dict[Path, str] = {
     ("vnets", _ANY, "hosts", _ANY, "radius", "certificates", "authority"): "pki",
     ("vnets", _ANY, "hosts", _ANY, "radius", "certificates", "revoked", _ANY): "clients",
     ("gateways", _ANY, "vnet"): "vnets",
+    ("gateways", _ANY, "serverCertificate", "issuer"): "pki",
     ("sites", _ANY, "connection", "to"): "gateways",
     ("connections", _ANY, "virtualNetworkGateway1"): "gateways",
     ("connections", _ANY, "virtualNetworkGateway2"): "gateways",
@@ -30,11 +31,12 @@ _REFERENCES: dict[Path, str] = {
     ("clients", _ANY, "behind"): "access",
     ("clients", _ANY, "gateway"): "gateways",
     ("clients", _ANY, "certificate", "issuer"): "pki",
+    ("clients", _ANY, "otherCertificates", _ANY, "issuer"): "pki",
 }
 """Where a name stands for a key of a part of the file, or of the VNet's subnets."""
 _NOT_NODES = (*SECOND_FACTOR, Fault, EndFault)
 """Steps whose subject is a user or a fault."""
-NODES = {*VERBS, "host", "radius", "at"}
+NODES = {*VERBS, "host", "radius", "at", "to"}
 """Keys of steps whose values are names of nodes, but for the subjects of the former."""
 Spelling = Mapping[str, str]
 """lab.choices.spelling of names."""

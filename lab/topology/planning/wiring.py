@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 from lab.topology.model.topology import GATEWAY_SUBNET
 from lab.topology.model.values import IpAddress
+from lab.topology.planning.access_services import (
+    nameserver_of,
+    proxy_service,
+    services_of,
+)
 from lab.topology.planning.addressing import AZURE_DNS, PUBLIC_DNS, Addresses, pool, proxy_name
 from lab.topology.planning.builders import (
     alone,
@@ -18,14 +23,14 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.firewall import host_rules, router_rules
+from lab.topology.planning.firewall import host_rules, router_rules, router_sysctls
 from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import radius_nodes, radius_service
+from lab.topology.planning.route_tables import route_tables
 from lab.topology.planning.security_groups import group_rules, virtual_network
 from lab.topology.planning.site_wiring import Sites
-from lab.topology.planning.specs import ProxySpec
 
 if TYPE_CHECKING:
     from lab.topology.model.topology import Access, Client, Gateway, Host, Topology, Vnet
@@ -129,12 +134,18 @@ class Network:
             if spec.vnet == name
             for prefix in pool(self.topology, gateway)
         )
+        routes = (*routes, *self.sites.routes_of_vnet(name))
+        system = [*map(str, vnet.addressSpace), *(route.destination for route in routes)]
+        gateways = (own for own, spec in self.topology.gateways.items() if spec.vnet == name)
+        gateway = next(map(self.addresses.private.__getitem__, gateways), None)
+        tables = route_tables(vnet, [bridge.name for bridge in bridges], system, gateway)
         return NodePlan(
             name,
             "vnet",
             bridges=bridges,
             loopback=(alone(AZURE_DNS),),
-            routes=(*routes, *self.sites.routes_of_vnet(name)),
+            routes=routes,
+            route_tables=tuple(tables),
             forwarding=True,
             nameservers=(str(AZURE_DNS),),
             hosts=hosts_file(self.host_names[name], AZURE_DNS),
@@ -160,6 +171,7 @@ class Network:
             routes=(Route("default", str(vnet.subnets[host.subnet].network_address + 1)),),
             nameservers=tuple(map(str, vnet.dhcpOptions.dnsServers or (AZURE_DNS,))),
             hosts=hosts_file(self.host_names[name], address),
+            forwarding=host.forwards,
             nftables=self._rules(vnet, host),
             services=(
                 *host_services(name, host, dns),
@@ -190,17 +202,20 @@ class Network:
 
     def _access(self, name: str, access: Access) -> NodePlan:
         lan = self.addresses.lans[name]
+        router = lan.network_address + 1
         return NodePlan(
             name,
             "access",
-            bridges=(Bridge("lan", (with_length(lan.network_address + 1, lan),)),),
+            bridges=(Bridge("lan", (with_length(router, lan),)),),
             routes=(default_route(self.addresses.public[name]),),
             forwarding=True,
             nftables=router_rules(access, self.addresses.private.get(proxy_name(name))),
             lines=lines_of(access),
             shapers=shapers_of(access),
             nameservers=(str(PUBLIC_DNS),),
-            hosts=hosts_file(self.host_names[name], lan.network_address + 1),
+            hosts=hosts_file(self.host_names[name], router),
+            services=tuple(services_of(name, access, router, self.identities)),
+            sysctls=router_sysctls(access),
         )
 
     def _proxy(self, name: str, access: Access) -> NodePlan:
@@ -215,20 +230,21 @@ class Network:
             # Behind a firewall that lets out nothing else, somebody must answer DNS.
             services=(
                 dns_service(at, {}, PUBLIC_DNS),
-                ProxySpec(access.proxy.port, access.proxy.allow),
+                proxy_service(access.proxy, self.identities),
             ),
         )
 
     def _client(self, name: str, client: Client) -> NodePlan:
         lan = self.addresses.lans[client.behind]
-        nameserver = self.addresses.private.get(proxy_name(client.behind), PUBLIC_DNS)
+        nameserver = nameserver_of(self.topology, client.behind, self.addresses)
         return NodePlan(
             name,
             "client",
             routes=(Route("default", str(lan.network_address + 1), DHCP_METRIC),),
             nameservers=(str(nameserver),),
             hosts=hosts_file(self.host_names[name], self.addresses.private[name]),
-            needs=needs_of(self.topology, client),
+            needs=needs_of(self.topology, name),
+            clock=client.clock,
         )
 
     # ------------------------------------------------------------------------------- links

@@ -12,6 +12,7 @@ from itertools import chain
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Problem
 from lab.topology.rules import (
+    access,
     certificates,
     clients,
     directories,
@@ -20,6 +21,7 @@ from lab.topology.rules import (
     names,
     prefixes,
     radius,
+    route_tables,
     security_groups,
     sites,
     steps,
@@ -34,11 +36,13 @@ Rule = Callable[[Topology, Declared], Iterator[Problem]]
 _TABLES: Iterable[Iterable[Rule]] = (
     names.RULES,
     prefixes.RULES,
+    access.RULES,
     certificates.RULES,
     clients.RULES,
     systems.RULES,
     gateways.RULES,
     sites.RULES,
+    route_tables.RULES,
     security_groups.RULES,
     radius.RULES,
     directories.RULES,
@@ -49,7 +53,7 @@ _TABLES: Iterable[Iterable[Rule]] = (
 )
 
 
-_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING)
+_RUNNING: Iterable[Rule] = (*steps.RUNNING, *systems.RUNNING, *faults.RUNNING, *access.RUNNING)
 
 
 def step_problems(topology: Topology, declared: Declared) -> Iterator[Problem]:

@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import did_you_mean, listing
-from lab.topology.model.topology import Authority, ClientCertificate, Topology
+from lab.topology.model.topology import (
+    Authority,
+    ClientCertificate,
+    GatewayCertificate,
+    OtherCertificate,
+    Topology,
+)
 from lab.topology.model.values import MAXIMUM_COMMON_NAME
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
-_Certificate = Authority | ClientCertificate
+_OfPeople = Authority | ClientCertificate
+_Certificate = _OfPeople | GatewayCertificate | OtherCertificate
 _PARTS = {"key": "key", "password": "password", "passwordFile": "password"}
 
 
 def _all(topology: Topology) -> Iterator[tuple[Path, _Certificate]]:
+    yield from _of_people(topology)
+    for name, gateway in topology.gateways.items():
+        yield ("gateways", name, "serverCertificate"), gateway.serverCertificate
+    for name, client in topology.clients.items():
+        for index, other in enumerate(client.otherCertificates):
+            yield ("clients", name, "otherCertificates", index), other
+
+
+def _of_people(topology: Topology) -> Iterator[tuple[Path, _OfPeople]]:
+    """Those that may come from files."""
     for name, authority in topology.pki.items():
         yield ("pki", name), authority
     for name, client in topology.clients.items():
@@ -50,7 +67,7 @@ def issuers_form_no_cycle(topology: Topology, _declared: Declared) -> Iterator[P
 
 def names_fit_into_a_subject(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """Without a subject, a certificate that the lab issues has its holder's name as common name."""
-    for path, certificate in _all(topology):
+    for path, certificate in _of_people(topology):
         name = str(path[1])
         issued = certificate.subject is None and certificate.certificate is None
         if issued and len(name) > MAXIMUM_COMMON_NAME:
@@ -79,7 +96,7 @@ def validity_has_a_length(topology: Topology, _declared: Declared) -> Iterator[P
 def files_go_together(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """A key or password needs its certificate; a user's own file excludes the options of generated
     ones."""
-    for path, certificate in _all(topology):
+    for path, certificate in _of_people(topology):
         for part in ("key", "password", "passwordFile"):
             if part in certificate.model_fields_set and not certificate.certificate:
                 message, remedy = (
@@ -113,12 +130,23 @@ def clients_have_issuer_or_files(topology: Topology, _declared: Declared) -> Ite
             )
 
 
+def others_stand_beside_one(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Other certificates are those beside the one that is shown."""
+    for name, client in topology.clients.items():
+        if client.otherCertificates and client.certificate is None:
+            yield Problem(
+                ("clients", name, "otherCertificates"),
+                f"{name!r} shows no certificate, so otherCertificates has no effect",
+                "name the one that it shows with `certificate`",
+            )
+
+
 def issuing_needs_a_key(topology: Topology, _declared: Declared) -> Iterator[Problem]:
     """An authority from the user's own file can only issue with its private key."""
     for path, certificate in _all(topology):
         issuer = topology.pki.get(certificate.issuer or "")
-        issued_here = not certificate.certificate
-        if issuer and issuer.certificate and not issuer.key and issued_here:
+        has_file = isinstance(certificate, _OfPeople) and certificate.certificate
+        if issuer and issuer.certificate and not issuer.key and not has_file:
             yield Problem(
                 (*path, "issuer"),
                 f"{certificate.issuer!r} cannot issue: its private key is missing",
@@ -133,5 +161,6 @@ RULES = (
     validity_has_a_length,
     files_go_together,
     clients_have_issuer_or_files,
+    others_stand_beside_one,
     issuing_needs_a_key,
 )

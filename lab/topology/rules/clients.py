@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.choices import listing
+from lab.topology.model.steps import Connects, Refused, verb_of
 from lab.topology.model.tls import OPENSSL_NAMES
 from lab.topology.model.topology import Client, Topology
 from lab.topology.model.vocabulary import VpnProtocol
@@ -20,6 +21,24 @@ def gateway_of(topology: Topology, client: Client | None) -> str | None:
     only = next(iter(topology.gateways)) if len(topology.gateways) == 1 else ""
     name = client and (client.gateway or only)
     return name if name in topology.gateways else None
+
+
+def gateway_dialled(topology: Topology, name: str, before: int) -> str | None:
+    """The gateway that a client has dialled last before a step of `expect`, or else its own; None
+    if there is no such gateway."""
+    found = gateway_of(topology, topology.clients.get(name))
+    for step in topology.expect[:before]:
+        if isinstance(step, Connects | Refused) and getattr(step, verb_of(step) or "") == name:
+            found = gateway_named(topology, step)
+    return found
+
+
+def gateway_named(topology: Topology, step: Connects | Refused) -> str | None:
+    """The gateway that the step dials; None if there is no such gateway."""
+    name = step.connects if isinstance(step, Connects) else step.refused
+    known = gateway_of(topology, topology.clients.get(name))
+    named = step.to if step.to in topology.gateways else None
+    return named if step.to else known
 
 
 def options_need_their_protocol(topology: Topology, _declared: Declared) -> Iterator[Problem]:
@@ -94,9 +113,18 @@ def pppd_can_type_the_password(topology: Topology, _declared: Declared) -> Itera
 _LONGEST_OF_PPPD = 255
 
 
+def clocks_differ(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """A clock that is right is no clock of its own."""
+    for name, client in topology.clients.items():
+        if "clock" in client.model_fields_set and client.clock == 0:
+            message = f"the clock of {name!r} is right"
+            yield Problem(("clients", name, "clock"), message, "leave clock out, or write +2d")
+
+
 RULES = (
     options_need_their_protocol,
     tls_is_spoken,
     cipher_suites_can_be_offered,
     pppd_can_type_the_password,
+    clocks_differ,
 )

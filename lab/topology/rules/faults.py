@@ -10,6 +10,7 @@ from lab.topology.model import steps
 from lab.topology.model.topology import Topology
 from lab.topology.model.vocabulary import FaultName
 from lab.topology.planning.addressing import allocate, radius_name
+from lab.topology.planning.needs import may_offer
 from lab.topology.planning.radius_servers import radius_nodes
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -35,8 +36,10 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
     directories = [name for name, site in topology.sites.items() if site.directory]
     others: dict[FaultName, tuple[list[str], str]] = {
         "directory-down": (directories, "site with a directory"),
+        "engine-down": (list(topology.gateways), "gateway"),
         "gateway-down": (list(topology.gateways), "gateway"),
         "zone-down": (list(topology.gateways), "gateway"),
+        "link-down": (list(topology.access), "network of `access`"),
     }
     for path, step in _all(topology):
         if step.fault in _OF_TUNNELS:
@@ -48,10 +51,32 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
         else:
             sites = [name for name in topology.sites if radius_name(name) in servers]
             yield from _some_of(path, step, [*servers, *sites])
+        yield from _of_an_engine(path, step, topology)
         if step.by is not None and step.fault != "radius-slow":
             yield Problem((*path, "by"), f"{step.fault} has no delay", "leave `by` out")
         elif step.by is None and step.fault == "radius-slow":
             yield Problem(path, "radius-slow needs a delay", "add `by: 5s`")
+
+
+def _of_an_engine(path: Path, step: steps.Fault, topology: Topology) -> Iterator[Problem]:
+    """Only engine-down has a protocol, and only a gateway that runs the daemon can lose it."""
+    if step.fault != "engine-down":
+        if step.engine is not None:
+            yield Problem((*path, "engine"), f"{step.fault} has no protocol", "leave `engine` out")
+        return
+    if step.engine is None:
+        yield Problem(path, "engine-down needs a protocol", "add `engine: OpenVPN`")
+        return
+    name = step.at or next(iter(topology.gateways), "")
+    if name not in topology.gateways:
+        return
+    for_sites = step.engine == "IkeV2" and bool(topology.connections_of(name))
+    if not (may_offer(topology, name, step.engine) or for_sites):
+        yield Problem(
+            (*path, "engine"),
+            f"{name!r} does not offer {step.engine}",
+            "see its vpnClientProtocols",
+        )
 
 
 def _of_a_tunnel(

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from lab.choices import did_you_mean
 from lab.topology.model.sites import Site
 from lab.topology.model.topology import GATEWAY_SUBNET, Topology
+from lab.topology.planning.access_services import router_certificates
 from lab.topology.planning.addressing import directory_name, link_name, proxy_name, radius_name
-from lab.topology.planning.pki import PUBLIC_ROOT, server_name
+from lab.topology.planning.host_names import host_names
+from lab.topology.planning.pki import PUBLIC_ROOT, other_name, server_name
 from lab.topology.planning.radius_servers import RADIUS_ROOT, radius_nodes
 from lab.topology.planning.wiring import INTERNET
 from lab.topology.reading.problems import Path, Problem
@@ -45,18 +47,28 @@ def a_certificate_name_is_used_once(topology: Topology, _declared: Declared) -> 
     """Authorities share a namespace with the certificates of clients and gateways."""
     used = _Used({PUBLIC_ROOT: "the lab's public authority"})
     used.add(RADIUS_ROOT, "the authority of RADIUS servers")
-    for name in topology.gateways:
-        used.add(server_name(name), f"the certificate of {name}")
-    for node in radius_nodes(topology):
-        if node.certificate:
-            used.add(node.certificate, f"the certificate of {node.node}")
+    for name, what in _certificates_of_nodes(topology):
+        used.add(name, what)
     for name in topology.clients:
         yield from used.refusal(("clients", name), name)
-    for name in topology.clients:
+    for name, client in topology.clients.items():
         used.add(name, "the certificate of that client")
+        for index, _ in enumerate(client.otherCertificates, 1):
+            used.add(other_name(name, index), f"another certificate of {name}")
     for name in topology.pki:
         yield from used.refusal(("pki", name), name)
         used.add(name, "another authority")
+
+
+def _certificates_of_nodes(topology: Topology) -> Iterator[tuple[str, str]]:
+    for name in topology.gateways:
+        yield server_name(name), f"the certificate of {name}"
+    for node in radius_nodes(topology):
+        if node.certificate:
+            yield node.certificate, f"the certificate of {node.node}"
+    nobody = dict.fromkeys(topology.gateways, ("", ""))
+    for plan in router_certificates(topology, host_names(topology.access), nobody):
+        yield plan.name, "a certificate of an access network's router"
 
 
 class _Used:

@@ -122,7 +122,19 @@ def secrets_can_be_written(topology: Topology, _declared: Declared) -> Iterator[
             )
 
 
+def exceptions_have_an_effect(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+    """Only a server that does not sign everything is in need of an exception."""
+    for node in radius_nodes(topology):
+        if "exception" in node.service.model_fields_set and node.service.signs == "all":
+            yield Problem(
+                (*node.path, "exception"),
+                "the server signs all answers, so exception has no effect",
+                "add `signs: eap`, or leave exception out",
+            )
+
+
 RULES = (
+    exceptions_have_an_effect,
     eap_tls_has_an_authority,
     authorities_exist,
     groups_need_a_directory,

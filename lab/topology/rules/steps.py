@@ -21,7 +21,7 @@ from lab.topology.planning.radius_servers import radius_nodes
 from lab.topology.planning.wiring import INTERNET
 from lab.topology.reading.error_text import problem_of
 from lab.topology.reading.problems import Path, Problem
-from lab.topology.rules.clients import gateway_of
+from lab.topology.rules.clients import gateway_dialled, gateway_named, gateway_of
 from lab.topology.rules.declared import Declared
 from lab.topology.rules.gateways import certificate_names, refusals, unknown_placeholders
 from lab.topology.rules.sites import connection_refusals
@@ -33,7 +33,7 @@ _ELSEWHERE: tuple[type, ...] = (steps.Throughput, steps.Fault, steps.EndFault, *
 """Steps whose names other rules check."""
 _GATEWAY = (steps.Update, steps.Delete, steps.Create)
 _AT_A_GATEWAY = (steps.Connects, steps.Revoke, steps.Reinstate, steps.Disconnect,
-                 steps.RadiusInTunnel)  # fmt: skip
+                 steps.RadiusInTunnel, steps.TakeProfile)  # fmt: skip
 """Steps of a client that ask the gateway for something."""
 _CHANGES = (steps.Update, steps.Create)
 _PEERS = (steps.Reaches, steps.CannotReach, steps.NoCleartext, steps.SurvivesRekey)
@@ -51,6 +51,8 @@ def steps_name_existing_nodes(topology: Topology, declared: Declared) -> Iterato
         if isinstance(step, steps.Connects) and step.radius is not None:
             servers = frozenset(node.node for node in radius_nodes(topology))
             yield from unknown(("expect", index, "radius"), "RADIUS server", step.radius, servers)
+        if isinstance(step, steps.Connects | steps.Refused) and step.to is not None:
+            yield from unknown(("expect", index, "to"), "gateway", step.to, declared.gateways)
         if isinstance(step, _PEERS) and step.host is not None:
             peers = nodes - frozenset(declared.vnets)  # a VNet has no address of its own
             yield from unknown(("expect", index, "host"), "node", step.host, peers)
@@ -65,6 +67,8 @@ def _subjects(
         return "gateway", declared.gateways
     if isinstance(step, steps.Tunnel):
         return "site or connection", declared.sites | declared.connections
+    if isinstance(step, steps.Restart):
+        return "client or gateway", declared.clients | declared.gateways
     return "client", declared.clients
 
 
@@ -134,7 +138,7 @@ def _cannot_dial(
 def _not_offered(
     path: Path, topology: Topology, client: Client, step: steps.Connects
 ) -> Iterator[Problem]:
-    gateway = topology.gateways.get(gateway_of(topology, client) or "")
+    gateway = topology.gateways.get(gateway_named(topology, step) or "")
     if gateway is None or any(isinstance(other, _CHANGES) for other in topology.expect):
         return  # a change may enable it later
     configuration = gateway.properties.vpnClientConfiguration
@@ -196,14 +200,15 @@ def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
 
 
 def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
-    """The list of revoked certificates is a part of the point-to-site configuration."""
+    """The list of revoked certificates is a part of the point-to-site configuration, and so are the
+    profiles that are made from it."""
     if not declared.whole("gateways"):
         return
     for index, step in enumerate(topology.expect):
-        if not isinstance(step, steps.Revoke | steps.Reinstate):
+        if not isinstance(step, steps.Revoke | steps.Reinstate | steps.TakeProfile):
             continue
         verb = steps.verb_of(step) or ""
-        gateway = gateway_of(topology, topology.clients.get(getattr(step, verb)))
+        gateway = gateway_dialled(topology, getattr(step, verb), index)
         if gateway and not has_clients(topology, gateway):
             yield Problem(
                 ("expect", index, verb),
@@ -222,7 +227,8 @@ def radius_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]
             isinstance(step, steps.Connects) and step.radius is not None
         )
         client = topology.clients.get(getattr(step, verb)) if about else None
-        gateway = gateway_of(topology, client)
+        named = gateway_named(topology, step) if isinstance(step, steps.Connects) else None
+        gateway = (named or gateway_of(topology, client)) if client else None
         if gateway and not may_authenticate(topology, gateway, "Radius"):
             yield Problem(
                 ("expect", index, "radius" if isinstance(step, steps.Connects) else verb),
@@ -258,7 +264,7 @@ def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
     standing: dict[str, GatewayProperties] = dict(files)
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
-        gateways = [name for name in _gateways_of(topology, step) if name in files]
+        gateways = [name for name in _gateways_of(topology, step, index) if name in files]
         creates = isinstance(step, steps.Create)
         unfit = [name for name in gateways if creates is (name in standing)]
         if unfit or not gateways:
@@ -275,17 +281,23 @@ def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
                 standing[gateway] = found or base
 
 
-def _gateways_of(topology: Topology, step: BaseModel) -> tuple[str, ...]:
+def _gateways_of(topology: Topology, step: BaseModel, index: int) -> tuple[str, ...]:
     """The gateway that the step changes, or those that must be there for it."""
     verb = steps.verb_of(step) or ""
     name: str = getattr(step, verb)
-    if isinstance(step, _GATEWAY):
+    if isinstance(step, _GATEWAY) or (
+        isinstance(step, steps.Restart) and name in topology.gateways
+    ):
         return (name,)
     if isinstance(step, steps.Tunnel):
         return tuple(g for g in topology.gateways if name in topology.connections_of(g))
     if isinstance(step, _AT_A_GATEWAY) and name in topology.clients:
-        named = topology.clients[name].gateway
-        return (named,) if named else tuple(topology.gateways)[:1]
+        dialled = (
+            gateway_named(topology, step)
+            if isinstance(step, steps.Connects)
+            else gateway_dialled(topology, name, index)
+        )
+        return (dialled,) if dialled else ()
     return ()
 
 

@@ -17,7 +17,7 @@ from lab.topology.model.persona import (
 from lab.topology.model.topology import Client, Topology
 from lab.topology.planning.needs import has_clients, may_authenticate, may_offer
 from lab.topology.reading.problems import Path, Problem
-from lab.topology.rules.clients import gateway_of
+from lab.topology.rules.clients import gateway_named
 from lab.topology.rules.declared import Declared
 
 _OF_WINDOWS = ("architecture", "updates", "registry", "administrator")
@@ -140,7 +140,7 @@ def dialling_systems_are_ready(topology: Topology, declared: Declared) -> Iterat
             continue
         client = topology.clients.get(step.connects)
         whole = declared.whole("gateways") and declared.whole("clients", step.connects)
-        if client and gateway_of(topology, client) and whole:
+        if client and gateway_named(topology, step) and whole:
             system = client.system.prepared() if step.connects in ready else client.system
             yield from _not_ready(("expect", index), topology, step, system)
 
@@ -149,7 +149,7 @@ def _not_ready(
     path: Path, topology: Topology, step: steps.Connects, system: ClientSystem
 ) -> Iterator[Problem]:
     client = topology.clients[step.connects]
-    gateway = topology.gateway_of(client)
+    gateway = step.to or topology.gateway_of(client)
     if system.windows and not system.administrator:
         message = f"the user of {step.connects!r} has no administrator rights"
         remedy = "leave `administrator: false` out, or expect {refused: ..., because: ...}"

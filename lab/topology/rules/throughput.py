@@ -8,6 +8,7 @@ from gateway.arm.sku import SKUS
 from lab.topology.model.steps import Throughput
 from lab.topology.model.topology import Topology
 from lab.topology.reading.problems import Path, Problem
+from lab.topology.rules.clients import gateway_dialled
 from lab.topology.rules.declared import Declared
 from lab.topology.rules.steps import all_nodes, unknown
 
@@ -15,7 +16,7 @@ from lab.topology.rules.steps import all_nodes, unknown
 def throughput_names_computers(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The computers and the host exist, and are different ones."""
     computers = all_nodes(topology, declared) - frozenset(declared.vnets)
-    for path, step in _steps(topology):
+    for _, path, step in _steps(topology):
         for index, name in enumerate(step.throughput):
             where = (*path, "throughput", index)
             yield from unknown(where, "node", name, computers)
@@ -34,7 +35,7 @@ def throughput_names_computers(topology: Topology, declared: Declared) -> Iterat
 
 def throughput_is_possible(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Limits are given, they do not contradict each other, and no rate on the way is lower."""
-    for path, step in _steps(topology):
+    for index, path, step in _steps(topology):
         if not declared.whole(*path):
             continue
         if step.atLeast is None and step.atMost is None:
@@ -47,7 +48,7 @@ def throughput_is_possible(topology: Topology, declared: Declared) -> Iterator[P
                 f"{step.atLeast:g} is more than `atMost`, {step.atMost:g}",
                 "make it less",
             )
-        for most, what in (*_of_gateway(topology, step), *_of_access(topology, step)):
+        for most, what in (*_of_gateway(topology, step, index), *_of_access(topology, step)):
             if step.atLeast > most:
                 yield Problem(
                     (*path, "atLeast"),
@@ -56,22 +57,22 @@ def throughput_is_possible(topology: Topology, declared: Declared) -> Iterator[P
                 )
 
 
-def _steps(topology: Topology) -> Iterator[tuple[Path, Throughput]]:
+def _steps(topology: Topology) -> Iterator[tuple[int, Path, Throughput]]:
     for index, step in enumerate(topology.expect):
         if isinstance(step, Throughput):
-            yield ("expect", index), step
+            yield index, ("expect", index), step
 
 
 def _measured(step: Throughput) -> tuple[str, ...]:
     return step.throughput if step.of is None else (step.of,)
 
 
-def _of_gateway(topology: Topology, step: Throughput) -> Iterator[tuple[float, str]]:
+def _of_gateway(topology: Topology, step: Throughput, index: int) -> Iterator[tuple[float, str]]:
     """The rate of the gateway through which everything that is measured passes, if it is one."""
     site = _site_of(topology, step.host)
     if site is None and not any(step.host in vnet.hosts for vnet in topology.vnets.values()):
         return
-    ways = {_gateway_of(topology, name, site) for name in _measured(step)}
+    ways = {_gateway_of(topology, name, site, index) for name in _measured(step)}
     name = ways.pop() if len(ways) == 1 else None
     gateway = topology.gateways.get(name or "")
     if gateway is None:
@@ -87,10 +88,10 @@ def _of_gateway(topology: Topology, step: Throughput) -> Iterator[tuple[float, s
     yield benchmark * gateway.benchmarkScale, words
 
 
-def _gateway_of(topology: Topology, name: str, target: str | None) -> str | None:
+def _gateway_of(topology: Topology, name: str, target: str | None, index: int) -> str | None:
     """By which gateway a computer reaches hosts of VNets, or of the site `target`."""
     if name in topology.clients:
-        return topology.gateway_of(topology.clients[name]) if topology.gateways else None
+        return gateway_dialled(topology, name, index)
     site = _site_of(topology, name)
     if site is None or site == target:
         return None

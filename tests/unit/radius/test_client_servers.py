@@ -80,6 +80,18 @@ async def test_no_answer_names_the_servers_asked_and_ignored_answers(bench: Benc
     ]
 
 
+async def test_a_server_that_does_not_sign_is_told_from_a_silent_one(bench: Bench) -> None:
+    client = await bench.asks(
+        lambda request: [servers.reply(request, ACCEPT, signed=False)], limit=0.1
+    )
+    verdict = await client.mschapv2(CALL, Attempt())
+    assert isinstance(verdict, NoAnswer)
+    assert (verdict.reason, client.counters) == (
+        "radius-unsigned",
+        {"no-message-authenticator": 1},
+    )
+
+
 async def test_pending_requests_fail_at_once_when_the_servers_change(bench: Bench) -> None:
     asked = asyncio.Event()
 

@@ -73,7 +73,7 @@ def statuses(told: bytes) -> list[int]:
 async def test_requests_are_answered_in_order_with_their_bodies(tmp_path: Path) -> None:
     told = await sent(
         tmp_path,
-        b"PUT /a?api-version=1 HTTP/1.1\r\ncontent-LENGTH: 3\r\n\r\nabc"
+        b"PUT /a?api-version=1 HTTP/1.1\r\nHost: x\r\ncontent-LENGTH: 3\r\n\r\nabc"
         b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n",
     )
     assert statuses(told) == [200, 200]
@@ -85,10 +85,19 @@ async def test_requests_are_answered_in_order_with_their_bodies(tmp_path: Path) 
 
 @pytest.mark.usefixtures("server")
 async def test_a_client_may_want_no_more_and_may_wait_with_its_body(tmp_path: Path) -> None:
-    last = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert statuses(await sent(tmp_path, last + last)) == [200]
-    waiting = b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx"
-    assert statuses(await sent(tmp_path, waiting)) == [100, 200]
+    chunks = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    assert statuses(await sent(tmp_path, chunks + b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")) == [
+        200,
+        200,
+    ]
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "socket")
+    writer.write(b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+    assert statuses(await reader.readuntil(b"\r\n\r\n")) == [100]
+    writer.write(b"x")
+    assert statuses(await reader.readuntil(b"\r\n\r\n")) == [200]
+    writer.close()
 
 
 @pytest.mark.usefixtures("server")
@@ -100,25 +109,28 @@ async def test_a_client_may_want_no_more_and_may_wait_with_its_body(tmp_path: Pa
         (b"GET / x HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
-        (b"PUT / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nContent-Length: \xb2\r\n\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 411),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 101\r\n\r\n" + bytes(101), 413),
-        (b"PUT / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 413),
-        (b"GET /" + b"x" * LARGEST_HEAD + b" HTTP/1.1\r\n\r\n", 431),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: \xb2\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n" + bytes(101), 413),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        (b"GET /" + b"x" * 3 * LARGEST_HEAD + b" HTTP/1.1\r\n\r\n", 431),
     ],
 )
 async def test_what_is_no_request_is_refused_and_ends_the_connection(
     tmp_path: Path, api: Api, data: bytes, status: int
 ) -> None:
-    told = await sent(tmp_path, data + b"GET / HTTP/1.1\r\n\r\n")
+    told = await sent(tmp_path, data + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert statuses(told) == [status]
     assert api.asked.empty()
 
 
 @pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("data", [b"", b"GET", b"PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nx"])
+@pytest.mark.parametrize(
+    "data", [b"", b"GET", b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx"]
+)
 async def test_a_request_that_is_cut_off_is_none(tmp_path: Path, api: Api, data: bytes) -> None:
     assert await sent(tmp_path, data) == b""
     assert api.asked.empty()
@@ -130,7 +142,7 @@ async def test_an_end_lets_pending_requests_end_and_closes_idle_connections(
     server = HttpServer(api.answer, lambda _: Response(), LARGEST)
     await server.start(tmp_path / "socket")
     idle, writer = await asyncio.open_unix_connection(tmp_path / "socket")
-    pending = asyncio.create_task(sent(tmp_path, b"GET /slow HTTP/1.1\r\n\r\n"))
+    pending = asyncio.create_task(sent(tmp_path, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"))
     await api.asked.get()
     ending = asyncio.create_task(server.cleanup())
     await asyncio.sleep(0)

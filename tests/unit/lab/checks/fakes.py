@@ -146,7 +146,7 @@ class FakeClient:
 
     def __init__(self, name: str, gateway: FakeGateway) -> None:
         self.name = name
-        self.gateway = gateway
+        self.gateway = self.own_gateway = gateway
         self.node = FakeNode(name)
         self.access = FakeNode("home")
         self.up: Connection | None = None
@@ -158,13 +158,22 @@ class FakeClient:
         self.failures: list[Exception] = []
         self.dialled: list[str | None] = []
         self.on_dial: Callable[[], None] = lambda: None
+        self.says_goodbye = True
+        """Whether the gateway learns of a tunnel's end."""
         self.restarted = False
         self.left: list[str] = []
         """A tunnel's addresses that no driver knows of."""
         self.over = asyncio.Event()
 
-    async def dial(self, over: str | None = None) -> tuple[Connection, list[Exception]]:
+    async def dial(
+        self, over: str | None = None, *, to: FakeGateway | None = None
+    ) -> tuple[Connection, list[Exception]]:
         self.dialled.append(over)
+        if self.up and self.says_goodbye:
+            self.gateway.rows = [
+                r for r in self.gateway.rows if r["vpnConnectionId"] != self.session
+            ]
+        self.gateway = to or self.own_gateway
         self.on_dial()
         self.session = ""
         if isinstance(self.answers, RefusedError):

@@ -20,8 +20,6 @@ IMPORTS = {
     "lab.topology.load": DEAR - {"pydantic"},
     "lab.pytest_plugin": DEAR,
     "lab.runtime.lab": DEAR - {"pydantic", "asyncio"},
-    "lab.observe.cleartext": DEAR,
-    "lab.observe.radius_packets": DEAR,
     "gateway.program, gateway.control, gateway.reconcile": {"aiohttp", "Crypto", "scapy"},
     "gateway.eap_tls.worker.program": {"Crypto", "asyncio"},
     "gateway.sstp.worker.program": {"Crypto", "cffi"},

@@ -86,6 +86,8 @@ ROW = {
 
 
 class Gateway:
+    name = "gw"
+
     def __init__(self, *rows: dict[str, str]) -> None:
         self.rows = rows
 
@@ -229,15 +231,19 @@ async def test_every_dial_begins_with_the_computer_s_own_dns_servers(
     assert machine.resolv == b"nameserver 9.9.9.9\n", "what its user wrote stays"
 
 
-async def test_a_deleted_gateway_is_dialled_with_the_last_profile(
-    monkeypatch: pytest.MonkeyPatch,
+DELETED = GatewayRefusedError("gw", {"code": "ResourceNotFound", "message": "none"})
+
+
+@pytest.mark.parametrize("error", [DELETED, FileNotFoundError("its API")], ids=["deleted", "off"])
+async def test_a_gateway_that_is_gone_is_dialled_with_the_last_profile(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Deleted(Gateway):
         name, there = "gw", False
 
         async def profile(self, _: object) -> bytes:
             if not self.there:
-                raise GatewayRefusedError("gw", {"code": "ResourceNotFound", "message": "none"})
+                raise error
             return b"the profile"
 
     dialled: list[object] = []

@@ -23,6 +23,7 @@ from lab.clients.profile import (
     WINDOWS_SETTINGS,
     ProfileError,
     read_profile,
+    with_server,
 )
 from lab.clients.reasons import OPENVPN as OPENVPN_TABLE
 from lab.clients.reasons import SSTP as SSTP_TABLE
@@ -239,3 +240,15 @@ def test_apples_systems_have_no_group_24() -> None:
         asked = proposals(policy(**changes))
         assert offered("macos", asked, None) == ike_persona("macos")
         assert offered("windows10", asked, None) == asked
+
+
+def test_another_server_is_dialled_over_every_protocol(authority: Credential) -> None:
+    der = authority.certificate.public_bytes(Encoding.DER)
+    files = {SETTINGS: settings(), ROOT: der, OPENVPN: b"client\nremote gw.test 443\n"}
+    before = read_profile(zipped(files))
+    edited = read_profile(with_server(zipped(files), "old.example"))
+    hosts = [edited.host(protocol) for protocol in ("IkeV2", "SSTP", "OpenVPN")]
+    assert hosts == ["old.example"] * 3
+    assert (edited.routes, edited.server_root) == (before.routes, before.server_root)
+    with pytest.raises(ProfileError):
+        with_server(b"no zip", "old.example")

@@ -83,6 +83,12 @@ def test_a_name_that_is_not_resolved_comes_first() -> None:
     assert "192.0.2.53" in found.cause
 
 
+def test_a_dial_of_which_nobody_has_a_record_blames_no_radius_server() -> None:
+    found = broken(attempt(reason="refused", message="write: Broken pipe"))
+    assert found.layer == "gateway-down"
+    assert found.proof == ("the client: write: Broken pipe",)
+
+
 @pytest.mark.parametrize(
     ("reason", "layer"),
     [

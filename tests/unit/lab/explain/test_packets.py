@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from lab.explain.hello import read_hello
-from lab.explain.packets import Target, answer, is_probe, read
+from lab.explain.hello import is_answer, read_hello
+from lab.explain.packets import Target, alike, answer, answers, is_probe, mark, mark_of, read
 
 ALICE, APP, NAT = "172.16.201.2", "10.1.1.4", "192.0.2.2"
 TCP, UDP, ICMP = socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP
@@ -29,6 +29,33 @@ def tcp(source: str, destination: str, first: int, second: int, flags: int) -> b
 def udp(source: str, destination: str, first: int, second: int, payload: bytes = b"") -> bytes:
     body = struct.pack("!HHHH", first, second, 8 + len(payload), 0) + payload
     return ip(source, destination, UDP, body)
+
+
+def test_marks_tell_packets_to_the_same_target_apart() -> None:
+    """Two computers behind one router try the same port at the same time."""
+    numbers = (7, 8)
+    own, other = (
+        read(ip(NAT, APP, TCP, struct.pack("!HHIIBBHHH", 4000, 80, n, 0, 0x50, SYN, 0, 0, 0)))
+        for n in numbers
+    )
+    assert own
+    assert other
+    assert mark(own) != mark(other)
+    reply = read(
+        ip(APP, NAT, TCP, struct.pack("!HHIIBBHHH", 80, 4000, 1, 8, 0x50, SYN_ACK, 0, 0, 0))
+    )
+    assert reply
+    assert answers(reply, {mark(own)})
+    assert not answers(reply, {mark(other)})
+    assert mark_of(struct.pack("!HHI", 4000, 80, 7), TCP) == mark(own)
+
+
+def test_a_mark_that_is_cut_off_is_still_the_packets() -> None:
+    whole = read(udp(ALICE, APP, 4000, 53, b"a long payload"))
+    assert whole
+    cut = mark_of(struct.pack("!HHHH", 4000, 53, 22, 0) + b"a long", UDP)
+    assert alike(cut, mark(whole))
+    assert not alike(b"b", mark(whole))
 
 
 def test_a_probe_is_known_behind_an_address_translator() -> None:
@@ -101,4 +128,6 @@ def test_a_client_hello_names_its_newest_version() -> None:
     assert newer
     assert newer.newest == "TLS 1.3"
     assert read_hello(bytes(80)) is None
+    assert not is_answer(hello(0x0303))
+    assert is_answer(hello(0x0303).replace(b"\1", b"\2"))
     assert read_hello(hello(0x0303)[:30]) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from lab.report.screen import Screen
 from lab.report.terminal import Progress, print_summary, print_verdict
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Failed, Stage, StepResult
+from tests.rigs.played import explanation
 
 WORDS = "received EAP_FAILURE, EAP authentication failed and much more of it than fits a line"
 
@@ -71,6 +73,37 @@ def test_a_failure_is_reported_once_with_its_place(capsys: pytest.CaptureFixture
     assert said.count(WORDS) == 1
     assert said.count("the gateway's log: it is revoked") == 1
     assert said.endswith("NOT HELD: 1 of 2 in 0.0 s")
+
+
+def test_what_is_explained_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = replace(result(0, held=False, detail="refused: udp/500 is dropped"),
+                     explanation=explanation("the firewall drops it"))  # fmt: skip
+    print_verdict(verdict(failed))
+    said = capsys.readouterr().out.splitlines()
+    assert sum("the firewall drops it" in line for line in said) == 1
+    assert any(line.endswith("failed  firewall") for line in said)
+    assert sum("udp dport 500 drop" in line for line in said) == 1
+
+
+def test_rows_that_held_are_one_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    results = [
+        replace(result(n, held=n != 2, detail=f"row {n}"), began=100.0 + n) for n in range(6)
+    ]
+    told = verdict(*results)
+    told.lines = (70, 71, 72, 73, 74, 76)
+    print_verdict(told)
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == "held     1.10 s  2 steps, lines 70 to 71"
+    assert said[2].startswith("FAILED   0.10 s  topologies/office.yaml:72: carol refused")
+    assert "held     2.10 s  3 steps, lines 73 to 76" in said
+    print_verdict(told, every_row=True)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(" ")[2] for line in said if line.startswith("held")] == list("01345")
+
+
+def test_a_single_row_that_held_says_what_was_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    print_verdict(verdict(result(0, held=True, detail="seen"), result(1, held=False)))
+    assert capsys.readouterr().out.splitlines()[1].endswith("because revoked: seen")
 
 
 def test_what_strangers_wrote_does_nothing_to_a_terminal(

@@ -41,6 +41,13 @@ def test_a_lab_is_alive_while_its_lock_is_held() -> None:
     assert running() == []
 
 
+def test_a_file_that_lies_there_is_no_lab(tmp_path: Path) -> None:
+    lock = RunDirectory("office").take()
+    (tmp_path / "labs/notes").write_text("mine")
+    assert [found.name for found in running()] == ["office"]
+    os.close(lock)
+
+
 def test_asking_whether_it_is_alive_does_not_keep_another_from_taking_it() -> None:
     lab = RunDirectory("office")
     os.close(lab.take())

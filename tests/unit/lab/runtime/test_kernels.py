@@ -37,6 +37,11 @@ def test_a_node_that_needs_a_missing_feature_gets_its_own_kernel(
     assert kernels.lacking(PLAN) == {"alice": told}
 
 
+def test_no_machine_has_a_clock_for_each_computer() -> None:
+    plan = replace(PLAN, nodes=(NodePlan("alice", "client", needs=("clock",)),))
+    assert kernels.lacking(plan)["alice"].startswith("no clock for one computer alone in this")
+
+
 @pytest.mark.parametrize("lacks", [OSError(2, "No such file or directory"), NftError("no netdev")])
 def test_a_lab_whose_rates_the_kernel_cannot_keep_is_not_built(
     monkeypatch: pytest.MonkeyPatch, lacks: Exception

@@ -123,8 +123,14 @@ def planned(text: str) -> Any:
 def test_a_server_that_does_not_sign_all_is_excepted_at_the_gateway() -> None:
     [gateway] = planned(TOPOLOGY).gateways
     assert list(map(str, gateway.placement.radiusServersThatDoNotSignAll)) == ["10.1.1.9"]
-    [gateway] = planned(TOPOLOGY.replace(", signs: eap", "")).gateways
-    assert gateway.placement.radiusServersThatDoNotSignAll == ()
+    for other in ("", ", signs: eap, exception: false"):
+        [gateway] = planned(TOPOLOGY.replace(", signs: eap", other)).gateways
+        assert gateway.placement.radiusServersThatDoNotSignAll == ()
+
+
+def test_an_exception_for_a_server_that_signs_all_is_refused() -> None:
+    with pytest.raises(LoadError, match="so exception has no effect"):
+        planned(TOPOLOGY.replace("signs: eap", "exception: false"))
 
 
 @pytest.mark.parametrize("secret", ["ends with \\", "has \\' inside"])

@@ -41,6 +41,12 @@ def test_others_need_nothing(changes: tuple[tuple[str, str], ...]) -> None:
     assert needs(*changes) == ()
 
 
+def test_a_wrong_clock_is_one_of_its_own() -> None:
+    wrong = ("behind: home,", "behind: home, clock: -2d,")
+    assert needs(wrong) == ("clock",)
+    assert needs(WITH_SSTP, wrong) == ("ppp", "clock")
+
+
 def test_sstp_may_be_offered_later() -> None:
     assert needs(steps=UPDATE % "IkeV2, SSTP") == ("ppp",)
     assert needs(steps=UPDATE % "IkeV2") == ()

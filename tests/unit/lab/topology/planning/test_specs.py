@@ -19,7 +19,9 @@ from lab.topology.planning.specs import (
     DnsSpec,
     EchoSpec,
     HttpSpec,
+    InspectionSpec,
     Iperf3Spec,
+    PortalSpec,
     ProxySpec,
     RadiusSpec,
     ServiceSpec,
@@ -32,11 +34,13 @@ from tests.unit.lab.topology.spoiling import spoil
 
 HIDDEN = "hunter2"
 SPECS: tuple[ServiceSpec, ...] = (
-    DnsSpec(("10.0.0.1",), {"app1": ("10.0.0.2",)}, ("10.0.0.3",)),
+    DnsSpec(("10.0.0.1",), {"app1": ("10.0.0.2",)}, ("10.0.0.3",), ("gw.test",)),
     HttpSpec("hello"),
     EchoSpec(),
     Iperf3Spec(),
-    ProxySpec(3128, (443,)),
+    ProxySpec(3128, (443,), ("gw.test",), {"alice": SecretStr(HIDDEN)}),
+    InspectionSpec("192.168.77.1", "cafe-inspection", {"gw.test": "x"}, "198.51.100.253"),
+    PortalSpec("192.168.77.1", "hotel-portal"),
     VpnDeviceSpec(
         "198.51.100.2",
         "203.0.113.2",
@@ -70,11 +74,13 @@ SPECS: tuple[ServiceSpec, ...] = (
     ),
 )
 PRINTED = {
-    "dns": {"listen", "records", "forward"},
+    "dns": {"listen", "records", "forward", "refused"},
     "http": {"text", "port", "listen"},
     "echo": {"port", "listen"},
     "iperf3": {"port", "listen"},
-    "proxy": {"port", "allow"},
+    "proxy": {"port", "allow", "denied"},
+    "inspection": {"address", "certificate", "certificates", "nameserver"},
+    "portal": {"address", "certificate"},
     "site": {"public", "peer", "local", "remote", "lan", "known", "ike", "esp"},
     "radius": {"address", "clients", "methods", "certificate", "authority", "revoked", "signsAll",
                "domain", "group", "factor", "deniers"},

@@ -1,0 +1,48 @@
+"""A host of another VNet than the one that a client is connected to."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from lab.explain.model import Finding, failure, stamp
+
+if TYPE_CHECKING:
+    from lab.topology.planning.plan import GatewayPlan
+    from lab.vpn_client import Connection
+    from lab.world import ClientComputer, World
+
+
+def other_vnet(
+    client: ClientComputer, address: str, route: str, connection: Connection, world: World
+) -> Finding | None:
+    """Why packets to an address leave outside the tunnel, if it is in the VNet of another gateway;
+    None: it is in no other. `route`: the client's route to it, as its kernel has it."""
+    plans = {plan.name: plan for plan in world.plan.gateways}
+    own = plans[client.gateway.name].placement.virtualNetwork.name
+    others = [plan for plan in plans.values() if _has(plan, address) and _vnet(plan) != own]
+    if not others or _has(plans[client.gateway.name], address):
+        return None
+    other = others[0]
+    names = [name for name, known in world.addresses.items() if known == address]
+    dialled = client.last_dial
+    at = stamp(dialled.at) if dialled else ""
+    return failure(
+        "route",
+        f"{names[0] if names else address} is in the VNet {_vnet(other)} of {other.name}, and "
+        f"{client.name} is connected to the VNet {own} by {client.gateway.name}: a client is "
+        "connected to one VNet at a time",
+        f"ip route get {address}: {route}",
+        f"the tunnel: {connection.address} on {connection.interface}, to {client.gateway.name}, "
+        f"dialled at {at}",
+        remedy=f"dial {other.name}; the tunnel to {client.gateway.name} then ends",
+    )
+
+
+def _vnet(plan: GatewayPlan) -> str:
+    return plan.placement.virtualNetwork.name
+
+
+def _has(plan: GatewayPlan, address: str) -> bool:
+    prefixes = plan.placement.virtualNetwork.addressPrefixes
+    return any(ip_address(address) in ip_network(str(prefix)) for prefix in prefixes)

@@ -1,0 +1,88 @@
+"""How a node reaches what it should not reach, or gets the answer to a name that it should not."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lab.explain.dial import walk
+from lab.explain.follow import follow
+from lab.explain.inside import Goal, carriers, explain_goal, node_of, path_inside, pinged
+from lab.explain.look import ask, resolve, route, to_address
+from lab.explain.model import INSIDE, Chain, Layer, chain_of, failure, stamp
+
+if TYPE_CHECKING:
+    from lab.explain.scene import Scene
+
+
+async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
+    """The way that the packets take now, through the client's tunnel or beside it."""
+    world = scene.world
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    passed: dict[Layer, str] = {}
+    address = world.addresses.get(goal.name, goal.name)
+    if not address.replace(".", "").isdecimal() and ":" not in address:
+        found, servers = await resolve(world.nodes[who], goal.name)
+        if not found:
+            return await explain_goal(who, goal, scene)
+        passed["dns-inside"] = f"{goal.name} is {', '.join(found)}, by {', '.join(servers)}"
+        address = found[0]
+    taken = await route(world.nodes[who], address)
+    inside = connection is not None and f"src {connection.address}" in taken
+    way = "from its own network"
+    if connection and inside:
+        way = f"through its tunnel ({connection.protocol}, {connection.address})"
+    elif client:
+        way = "beside its tunnel" if connection else "without a tunnel"
+    passed["client-policy"] = f"{who} sends to {address} {way}"
+    passed["route"] = f"ip route get: {taken}"
+    title = f"{who} to {goal.name}" + (f" {goal.protocol}/{goal.port}" if goal.port else "")
+    if goal.protocol == "icmp" or ":" in address:
+        broken = await pinged(world.nodes[who], address, passed)
+        told = passed.get("service", "")
+    else:
+        path = path_inside(who, address, world) if inside else to_address(world, who, address)
+        between = carriers(who, world) if inside else ()
+        followed = await follow(world, path, goal.protocol, address, goal.port, between=between)
+        told = ", ".join(followed.answers) or followed.result
+        broken = None
+        if followed.answered:
+            passed["service"] = walk(followed)
+        else:
+            cause = f"{who} does not reach {goal.name} any more"
+            broken = failure("service", cause, walk(followed), remedy="none: it is as it should be")
+    target = node_of(address, world)
+    whose = f", the address of {target}" if target and target != goal.name else ""
+    if broken:
+        return broken.cause, chain_of(title, INSIDE, passed, broken, stamp())
+    words = f"{who} reaches {goal.name}{whose} {way}: {told}; its route: {taken}"
+    return words, chain_of(title, INSIDE, passed, None, stamp())
+
+
+async def explain_name(who: str, name: str, scene: Scene, *, wanted: str = "") -> tuple[str, Chain]:
+    """Who answers for a name, and what; broken if the answer is not the `wanted` address."""
+    world = scene.world
+    node = world.nodes[who]
+    found, servers = await resolve(node, name)
+    passed: dict[Layer, str] = {}
+    title = f"{who} asks for {name}"
+    if not found or not servers:
+        by = f"by {', '.join(servers)}" if servers else "without a nameserver (/etc/hosts?)"
+        words = f"{name} is {', '.join(found) or 'unknown now'}, {by}"
+        passed["dns-inside"] = words
+        return words, chain_of(title, INSIDE, passed, None, stamp())
+    server = servers[0]
+    path = path_inside(who, server, world)
+    followed = await follow(world, path, "udp", server, 53, send=partial(ask, node, name))
+    owner = node_of(server, world)
+    words = f"nameserver {server}{f' ({owner})' if owner else ''}"
+    words = f"{words} answers {', '.join(found)} for {name}"
+    seen = f"/etc/resolv.conf of {who}: nameserver {server}"
+    if wanted and wanted not in found:
+        cause = f"{words}, not {wanted}"
+        remedy = "see the records of that server, or the VNet's dnsServers"
+        broken = failure("dns-inside", cause, seen, walk(followed), remedy=remedy)
+        return cause, chain_of(title, INSIDE, passed, broken, stamp())
+    passed["dns-inside"] = f"{words}; {seen}; {walk(followed)}"
+    return words, chain_of(title, INSIDE, passed, None, stamp())
