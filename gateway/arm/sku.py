@@ -2,8 +2,10 @@
 
 Source: seed, "Which gateway SKUs support P2S VPN?". Azure added Generation 2 and VpnGw4/5 later;
 the seed takes precedence, so they are unknown here. The seed names the legacy SKUs Standard and
-HighPerformance without a row: theirs are from azure-docs vpn-gateway-about-skus-legacy, which says
-nothing about IKEv2 and OpenVPN.
+HighPerformance without a row. Theirs are from the two tables of azure-docs
+vpn-gateway-about-skus-legacy: tunnels and throughput from "Estimated aggregate throughput by SKU",
+128 point-to-site connections and BGP from "Supported configurations by SKU and VPN type", which
+does not tell protocols apart.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Any
 from unittest.mock import patch
 
-from gateway import __main__ as program
+from gateway import program
 from gateway.common.vocabulary import VpnProtocol
 from gateway.forwarding.reach import Reach
 

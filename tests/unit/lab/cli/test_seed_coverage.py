@@ -20,6 +20,11 @@ ROWS = {number: row for rows in statements(CHECKOUT).values() for number, row in
 PROOFS = {number: row.proof for number, row in ROWS.items() if row.proof}
 COUNT = 173
 """Statements of the seed, by the first audit of it."""
+GAPS = {
+    "missing": {74},
+    "not observable": {46, 58, 79, 125, 126},
+}
+"""Statements without a proof: all that are allowed. Whoever closes one removes it here."""
 PROOF = {"shows": "a.py::test_a", "in": "a.py", "text": "1", "becomes": "2"}
 
 
@@ -38,6 +43,11 @@ def test_the_statements_are_all_there_once_and_in_order() -> None:
     text = (CHECKOUT / STATEMENTS).read_text(encoding="utf-8")
     assert list(map(int, re.findall(r"^    ([0-9]+):$", text, re.MULTILINE))) == list(ROWS)
     assert list(ROWS) == list(range(1, COUNT + 1))
+
+
+@pytest.mark.parametrize("state", GAPS)
+def test_a_statement_has_a_proof_or_is_an_allowed_gap(state: str) -> None:
+    assert {number for number, row in ROWS.items() if row.state == state} == GAPS[state]
 
 
 @pytest.mark.parametrize("number", PROOFS)
