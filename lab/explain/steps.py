@@ -274,6 +274,8 @@ HOW: dict[type[Step], Callable[[Any, Explains], Awaitable[Explanation]]] = {
     model.HangUp: _of_computer,
     model.Restart: _of_computer,
     model.InstallUpdates: _of_computer,
+    model.SignIn: _of_computer,
+    model.TakeProfile: _of_computer,
     model.Fault: _of_fault,
     model.EndFault: _of_fault,
     model.Approve: _of_factor,

@@ -25,7 +25,8 @@ def tables_have_a_subnet(topology: Topology, declared: Declared) -> Iterator[Pro
             yield from _routes_differ(path, table)
             for index, route in enumerate(table.routes):
                 at: Path = (*path, "routes", index, "properties")
-                yield from _has_an_effect(at, vnet, subnet, route.properties)
+                if subnet in vnet.subnets:  # else they could not be read
+                    yield from _has_an_effect(at, vnet, subnet, route.properties)
                 yield from _next_hop(at, vnet, route.properties)
                 wants = route.properties.nextHopType == "VirtualNetworkGateway"
                 if wants and not gateways and declared.whole("gateways"):
