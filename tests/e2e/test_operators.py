@@ -76,7 +76,7 @@ def test_a_client_is_explained_in_every_state(lab: Handle) -> None:
     code, out, _ = on(lab, "explain", "alice")
     assert (code, "has not dialled since the lab was built" in out) == (EXPECTATION_FAILED, True)
     code, _, err = on(lab, "explain", "alise")
-    assert (code, "has no client, host or site alise" in err) == (USAGE, True)
+    assert (code, "has no client, host, site or connection alise" in err) == (USAGE, True)
     assert "did you mean 'alice'?" in err
     assert on(lab, "connect", "alice", "--quiet")[0] == HELD
     code, out, _ = on(lab, "explain", "ALICE", "--json")

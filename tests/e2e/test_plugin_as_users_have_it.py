@@ -79,7 +79,7 @@ def test_a_users_tests_find_their_files_and_fail_briefly(tmp_path: Path) -> None
         "1 passed",
         "3 failed",
         "2 errors",
-        "AssertionError: app2 cannot reach host app1 protocol icmp: 64 bytes",
+        ": app2 cannot reach host app1 protocol icmp: 64 bytes",
         "step 1: unknown step 'reches'; did you mean 'reaches'?",
         "has no node nobody",
         f"{tmp_path}/mine/missing.yaml:1:1: no such file",

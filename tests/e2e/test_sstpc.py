@@ -55,7 +55,7 @@ def with_ppp(plan: Plan, dials: str = PUBLIC) -> Plan:
 def test_sstpc_binds_its_call_to_the_gateways_certificate_and_takes_leave(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.gateway.put(bench.document("SSTP"))
-        alice = bench.computer("pc1", "alice")
+        alice = bench.computer("pc1", "alice", "windows10")
         connection, _ = await alice.dial("SSTP")
         assert "CRYPTO BIND(3): 104" in connection.said
         assert "Connection Established" in connection.said
@@ -95,7 +95,7 @@ def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
             await bench.nodes["gw"].call(hide_the_compiler)
         await bench.gateway.put(bench.document("SSTP"))
         assert (await bench.engine("SSTP"))["datapath"].endswith(f", {path})")
-        alice = bench.computer("pc1", "alice")
+        alice = bench.computer("pc1", "alice", "windows10")
         await alice.dial("SSTP")
         program = [sys.executable, "-m", "tests.rigs.burst"]
         (row,) = await sessions(bench, 1)
@@ -122,7 +122,7 @@ def test_a_man_in_the_middle_with_a_good_certificate_is_found_out_by_the_binding
         relay = await bench.nodes["pc2"].spawn(argv, log="relay")
         await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
         with pytest.raises(RefusedError) as refused:
-            await bench.computer("pc1", "alice").dial("SSTP")
+            await bench.computer("pc1", "alice", "windows10").dial("SSTP")
         assert "TYPE(5): ABORT" in refused.value.message
         (told,) = await bench.records("refused")
         assert told["reason"] == "binding"
@@ -149,7 +149,7 @@ def test_a_server_with_a_certificate_for_another_name_is_shown_nothing(tmp_path:
         relay = await bench.nodes["pc2"].spawn(argv, log="relay")
         await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
         with pytest.raises(RefusedError) as refused:
-            await bench.computer("pc1", "alice").dial("SSTP")
+            await bench.computer("pc1", "alice", "windows10").dial("SSTP")
         assert refused.value.reason == "server-untrusted"
         assert "hostname mismatch" in refused.value.message
 

@@ -22,8 +22,8 @@ from lab.runtime.directory import BASE
 
 FOR_EACH_CORE = 2
 """Processes: tests wait most of the time, for timers of daemons or for the end of a lab."""
-SPREAD = "tests/e2e/test_topologies.py"
-"""The file whose tests share nothing, each of them some seconds long."""
+SPREAD = ("tests/e2e/test_topologies.py", "tests/e2e/test_causes.py")
+"""Files whose tests share nothing, each of them some seconds long."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
