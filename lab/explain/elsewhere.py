@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from lab.world import ClientComputer, World
 
 
+BY_DESIGN = (
+    "A Point-to-Site client can only connect to resources in the VNet in which the virtual network "
+    "gateway resides."
+)
+"""Of azure-docs about-point-to-site-vpn."""
+
+
 def other_vnet(
     client: ClientComputer, address: str, route: str, connection: Connection, world: World
 ) -> Finding | None:
@@ -31,7 +38,7 @@ def other_vnet(
         "route",
         f"{names[0] if names else address} is in the VNet {_vnet(other)} of {other.name}, and "
         f"{client.name} is connected to the VNet {own} by {client.gateway.name}: a client is "
-        "connected to one VNet at a time",
+        f"connected to one VNet at a time. That is by design: '{BY_DESIGN}'",
         f"ip route get {address}: {route}",
         f"the tunnel: {connection.address} on {connection.interface}, to {client.gateway.name}, "
         f"dialled at {at}",

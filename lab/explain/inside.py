@@ -15,7 +15,7 @@ from lab.explain.absent import FAULTS, absent, told
 from lab.explain.access import look_at_line, without_line
 from lab.explain.blame import blocked
 from lab.explain.dial import entry_of, walk
-from lab.explain.elsewhere import other_vnet
+from lab.explain.elsewhere import BY_DESIGN, other_vnet
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.goal import Goal
 from lab.explain.look import ask, held_by, resolve, route
@@ -38,12 +38,8 @@ if TYPE_CHECKING:
     from lab.world import ClientComputer, Deed, World
 
 Record = Mapping[str, Any]
-_BY_DESIGN = (
-    "A Point-to-Site client can only connect to resources in the VNet in which the virtual network "
-    "gateway resides."
-)
 _NO_DDNS = "Auto-reconnect and DDNS are currently not supported in Point-to-Site VPNs."
-"""Both of azure-docs about-point-to-site-vpn."""
+"""Of azure-docs about-point-to-site-vpn."""
 _ENDS: dict[str, tuple[Layer, str]] = {
     "restart": ("client-policy", "a P2S client does not reconnect by itself; dial again"),
     "hangUp": ("client-policy", "dial again"),
@@ -410,7 +406,7 @@ async def _not_routed(
     if place and place != place_of(world.plan, gateway):
         cause = (
             f"{cause}. That is by design: {address} is in {place}, and {gateway} is in "
-            f"{place_of(world.plan, gateway)}: {_BY_DESIGN!r}"
+            f"{place_of(world.plan, gateway)}: {BY_DESIGN!r}"
         )
         if place in world.plan.connected_sites:
             document = await world.clients[who].gateway.get()

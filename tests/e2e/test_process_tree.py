@@ -144,6 +144,8 @@ class UnderSudo(Front):
             try:
                 return self.outside()
             except StopIteration:
+                code = self.process.poll()
+                assert code is None, f"sudo ended with {code} and has not started it"
                 raise LookupError("sudo has not started it") from None
 
         return await wait_until("the front process under sudo", PATIENCE, outside)
