@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.explain.elsewhere import other_vnet
+from lab.explain.elsewhere import BY_DESIGN, other_vnet
 from tests.unit.lab.checks.fakes import connection
 from tests.unit.lab.topology.plans import plan_of
 from tests.unit.lab.topology.spoiling import SOURCE
@@ -29,7 +29,8 @@ def test_the_other_vnet_is_named() -> None:
     assert finding.layer == "route"
     assert finding.cause == (
         "app1 is in the VNet contoso of contoso-gw, and alice is connected to the VNet fabrikam by "
-        "fabrikam-gw: a client is connected to one VNet at a time"
+        "fabrikam-gw: a client is connected to one VNet at a time. That is by design: "
+        f"'{BY_DESIGN}'"
     )
     assert finding.proof[0] == f"ip route get {PLAN.addresses['app1']}: {ROUTE}"
     assert "dialled at 1970-01-01T00:00:01" in finding.proof[1]
