@@ -158,7 +158,8 @@ class Verify(Front):
         super().__init__(name)
         file = "topologies/quickstart.yaml"
         verify = ["-m", "lab.cli.main", "verify", "--name", name]
-        self.argv = [sys.executable, *verify, file, "--keep"]
+        # Without --keep: a lab that is kept outlives the verb, whose end may come before its kill.
+        self.argv = [sys.executable, *verify, file]
 
 
 class WithOwnKernel(Front):
