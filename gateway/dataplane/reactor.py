@@ -23,6 +23,10 @@ Ready = Callable[[int], None]
 """Called with the events: READABLE, WRITABLE, and always EPOLLHUP and EPOLLERR."""
 
 
+def _nothing() -> None:
+    """What a closed alarm calls."""
+
+
 class Timer:
     """A scheduled call; `cancel` may be called at any time, even twice."""
 
@@ -37,24 +41,40 @@ class Timer:
 
 
 class Alarm:
-    """A single timer of a reactor, whose time may be changed."""
+    """A single timer of a reactor, whose time may be changed.
+
+    Most times are put off before they come: the timer stays then, and is set again when it rings.
+    """
 
     def __init__(self, reactor: Reactor, function: Callable[[], None]) -> None:
         self._reactor = reactor
         self._function = function
-        self._set: tuple[float, Timer] | None = None
+        self._due: float | None = None
+        self._timer: tuple[float, Timer] | None = None
 
     def set(self, due: float | None) -> None:
         """Call the function at this time only; None: never."""
-        if self._set:
-            when, timer = self._set
-            if when == due:
+        self._due = due
+        if self._timer:
+            when, timer = self._timer
+            if due is not None and when <= due:
                 return
             timer.cancel()
-        self._set = None if due is None else (due, self._reactor.call_at(due, self._ring))
+            self._timer = None
+        if due is not None:
+            self._timer = (due, self._reactor.call_at(due, self._ring))
+
+    def close(self) -> None:
+        """Never call the function again, and let go of it: often it is the alarm's owner's."""
+        self.set(None)
+        self._function = _nothing
 
     def _ring(self) -> None:
-        self._set = None
+        self._timer = None
+        if self._due is None or self._due > self._reactor.now:
+            self.set(self._due)
+            return
+        self._due = None
         self._function()
 
 
@@ -68,6 +88,7 @@ class Reactor:
         self._clock = clock
         self._epoll = select.epoll()
         self._callbacks: dict[int, Ready] = {}
+        self._events: dict[int, int] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._stopped = False
@@ -81,18 +102,22 @@ class Reactor:
     def add(self, descriptor: int, events: int, callback: Ready) -> None:
         """Watch a descriptor; if it is watched already, replace its events and callback."""
         if descriptor in self._callbacks:
-            self._epoll.modify(descriptor, events)
+            self.modify(descriptor, events)
         else:
             self._epoll.register(descriptor, events)
+            self._events[descriptor] = events
         self._callbacks[descriptor] = callback
 
     def modify(self, descriptor: int, events: int) -> None:
         """Watch for these events instead."""
-        self._epoll.modify(descriptor, events)
+        if self._events[descriptor] != events:
+            self._epoll.modify(descriptor, events)
+            self._events[descriptor] = events
 
     def remove(self, descriptor: int) -> None:
         """Stop watching a descriptor; call this before the descriptor is closed."""
         if self._callbacks.pop(descriptor, None):
+            del self._events[descriptor]
             self._epoll.unregister(descriptor)
 
     def call_at(self, when: float, function: Callable[[], None]) -> Timer:

@@ -192,7 +192,6 @@ class ClientConnection:
         self._early: list[bytes] = []
         self._binding = ""
         self._alarm = Alarm(self._reactor, self._on_time)
-        self._watched = READABLE
         self._reactor.add(self._tls.fileno(), READABLE, self._ready)
         self._alarm.set(self._reactor.now + HANDSHAKE_LIMIT)
 
@@ -399,7 +398,6 @@ class ClientConnection:
         leaving.timer.cancel()
         self._services.plane.remove(leaving.flow)
         self._move(Event.TAKEN_BACK, _Call(leaving.call))
-        self._watched = READABLE
         self._reactor.add(self._tls.fileno(), READABLE, self._ready)
         leaving.call.receive(leaving.flow.rest, self._reactor.now)
         self._settle(leaving.call)
@@ -446,16 +444,14 @@ class ClientConnection:
         if self.phase not in (Phase.HANDSHAKE, Phase.CALL):  # the plane watches
             return
         wanted = READABLE | WRITABLE if self._tls.wants_write else READABLE
-        if wanted != self._watched:
-            self._watched = wanted
-            self._reactor.modify(self._tls.fileno(), wanted)
+        self._reactor.modify(self._tls.fileno(), wanted)
 
     def _close(self) -> None:
         state = self._state
         if isinstance(state, _Closed):
             return
         self._move(Event.CLOSE, _Closed(self.barred))
-        self._alarm.set(None)
+        self._alarm.close()
         if isinstance(state, _Leaving):
             state.timer.cancel()
         if isinstance(state, _Plane | _Leaving):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -56,6 +58,46 @@ def test_an_alarm_rings_at_the_time_that_was_set_last_and_once() -> None:
         reactor.call_at(begun + 0.03, reactor.stop)
         reactor.run()
         assert said == ["before", "moved", "moved"]
+
+
+def test_an_alarm_that_is_put_off_again_and_again_is_one_timer() -> None:
+    with Reactor() as reactor:
+        rung: list[float] = []
+        begun = time.monotonic()
+        alarm = Alarm(reactor, lambda: rung.append(reactor.now))
+        for step in range(1, 1001):
+            alarm.set(begun + step / 20_000)
+        reactor.call_at(begun + 0.06, reactor.stop)
+        assert len(reactor._timers) == 2
+        reactor.run()
+        assert len(rung) == 1
+        assert rung[0] >= begun + 0.05
+
+
+def test_a_closed_alarm_does_not_ring_and_lets_its_owner_go() -> None:
+    class Owner:
+        rung = False
+
+        def __init__(self, reactor: Reactor) -> None:
+            self.alarm = Alarm(reactor, self.ring)
+
+        def ring(self) -> None:
+            Owner.rung = True
+
+    gc.disable()  # the owner must go without it
+    try:
+        with Reactor() as reactor:
+            owner = Owner(reactor)
+            owner.alarm.set(reactor.now)
+            owner.alarm.close()
+            there = weakref.ref(owner)
+            del owner
+            assert there() is None
+            reactor.call_at(reactor.now, reactor.stop)
+            reactor.run()
+    finally:
+        gc.enable()
+    assert not Owner.rung
 
 
 def test_a_timer_that_reschedules_itself_does_not_starve_descriptors() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -167,6 +169,21 @@ def test_bytes_that_are_not_tls_are_logged_in_one_line(
     (refused, gone) = services.told
     assert refused[:2] == ("refused", "protocol")
     assert gone == ("gone",)
+
+
+def test_a_closed_connection_is_freed_at_once(
+    services: WorkerServices, listener: socket.socket
+) -> None:
+    """Its TLS has tens of kilobytes, which the garbage collector does not see and so leaves."""
+    thread = stranger(listener, secured(lambda tls: tls.sendall(b"GET / HTTP/1.1\r\n\r\n")))
+    gc.disable()
+    try:
+        there = weakref.ref(services.accept(listener))
+        services.run()
+        assert there() is None
+    finally:
+        gc.enable()
+    thread.join()
 
 
 def test_a_client_that_never_finishes_the_handshake_is_closed(
