@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 HANDSHAKE_LIMIT = 20.0
 """Seconds for TLS."""
-_READ = 4 * RECORD
+_READ = 2 * RECORD
 _HEADERS = headers(b"\x21")
 """For packets that came before the plane was there: any form that it reads."""
 _HTTP, _HTTP_END = b"HTTP/", b"\r\n\r\n"
