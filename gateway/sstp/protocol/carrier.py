@@ -33,10 +33,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from gateway.common.phases import IllegalEvent, after
+from gateway.common.phases import IllegalEvent, Symbol, after
 from gateway.dataplane.framing import HEADER
 from gateway.ppp.events import Attempt, Authenticated, AuthenticationFailed, LinkDown
 from gateway.ppp.frames import ip_packet, split
@@ -64,7 +63,7 @@ _CONTROL_PROTOCOLS = 0x8000
 """Protocol numbers from here on are PPP's own control protocols (RFC 1661 section 2)."""
 
 
-class Phase(Enum):
+class Phase(Symbol):
     """See the theory of operation above."""
 
     HTTP = "HTTP"
@@ -79,7 +78,7 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class Event(Enum):
+class Event(Symbol):
     """What moves a call from phase to phase."""
 
     ACCEPTED = "HTTP 200"
