@@ -32,7 +32,7 @@ framer, at most MOST_UNSENT bytes in `outgoing`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from gateway.common.phases import IllegalEvent, Symbol, after
@@ -207,9 +207,9 @@ class Carrier(ABC, Generic[M]):
             self._state = _Running(
                 after(TRANSITIONS, self.phase, Event.ACCEPTED), machine, self._make_link(now), None
             )
+            self._settle(now)
         for packet in self._framer.feed(data):
             self._packet(packet, now)
-        self._settle(now)
         if self._framer.broken:
             self._give_up("protocol", self._framer.broken, now)
 
@@ -432,5 +432,5 @@ class Carrier(ABC, Generic[M]):
             self._state = _Closed(now + LINGER)
         elif isinstance(self._state, _Running):
             due = now + self._limit if phase is Phase.NETWORK else None
-            self._state = replace(self._state, phase=phase, due=due)
+            self._state = _Running(phase, self._state.machine, self._state.link, due)
         return True
