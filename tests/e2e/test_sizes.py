@@ -13,8 +13,6 @@ from lab.topology.model.steps import Steps
 from tests.rigs.patience import PATIENCE
 from tests.rigs.whole_lab import in_a_lab
 
-pytestmark = pytest.mark.alone
-
 TOPOLOGY = """
 name: tunnels
 story: A gateway has as many tunnels as its size allows, and a client.
