@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -52,6 +52,12 @@ def existing(location: Path, data: Any) -> Path:
             break
         path, data = (*path, part), data[part]
     return path
+
+
+def choices(location: Path, data: Any) -> tuple[Any, ...]:
+    """The words of which a value must be one; none, if it may be something else."""
+    annotation = _annotation(location, data)
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def without_tags(location: Path) -> Path:

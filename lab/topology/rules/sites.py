@@ -173,7 +173,7 @@ def devices_have_addresses_of_their_own(
     topology: Topology, declared: Declared
 ) -> Iterator[Problem]:
     """A gateway has one tunnel to an address (gateway.arm.rules.connections)."""
-    if not declared.whole("sites") or not declared.whole("gateways"):
+    if not declared.whole("sites") or not declared.documents_are_whole():
         return
     try:
         true = pairs(SITE_PAIRS, topology.sites)
