@@ -25,6 +25,8 @@ _NAMES: dict[tuple[str | int, str | int], str] = {
     ("gateways", "vnet"): "vnets",
 }
 """Required keys whose values are names, and where these are declared."""
+_ANY = ("sharedKey",)
+"""Required keys of which no rule looks at the value."""
 _REMEDY = "give one, or leave the key out"
 
 
@@ -116,6 +118,8 @@ def _salvage(data: dict[str, Any], word: int) -> Salvaged:
 
 def _stand_ins(location: Path, valid: Any) -> tuple[Any, ...]:
     """What a missing value may be: a word, or a name of the file; none, if that is not known."""
+    if location[-1] in _ANY:
+        return ("stand-in",)
     names = valid.get(_NAMES.get((location[0], location[-1]), ""))
     return tuple(names) if isinstance(names, dict) else choices(location, valid)
 

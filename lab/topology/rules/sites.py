@@ -224,7 +224,7 @@ def _not_a_neighbour(
         yield Problem(
             path,
             f"{gateway} is no computer's address in {lan}",
-            f"from {lan[1]}, the VPN device's, to {lan[-2]}",
+            f"give one from {lan[1]}, the VPN device's, to {lan[-2]}",
         )
     elif gateway in own:
         yield Problem(path, f"{gateway} is its own address", "give another of the LAN")

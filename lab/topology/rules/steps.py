@@ -257,11 +257,7 @@ def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iter
 def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Azure accepts each change of a gateway, in its state at that time; a deleted gateway takes
     part in nothing."""
-    files = {
-        name: gateway.properties
-        for name, gateway in topology.gateways.items()
-        if declared.unknown_of(name) == frozenset()
-    }
+    files = {name: gateway.properties for name, gateway in topology.gateways.items()}
     standing: dict[str, GatewayProperties] = dict(files)
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
@@ -276,7 +272,8 @@ def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
             del standing[gateway]
         elif isinstance(step, steps.Update | steps.Create):
             base = standing.get(gateway, files[gateway])
-            changed = _Change(topology, declared, gateway, standing.get(gateway))
+            known = declared.unknown_of(gateway) == frozenset()
+            changed = _Change(topology, declared, gateway, standing.get(gateway), known)
             found = yield from changed.judge(base, step.properties, (*path, "properties"))
             if found or gateway not in standing:
                 standing[gateway] = found or base
@@ -313,12 +310,14 @@ def _state_forbids(path: Path, step: BaseModel, gateway: str) -> Problem:
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of a gateway; `former`: its document before, None if it is created."""
+    """A change of a gateway; `former`: its document before, None if it is created. `known`: whether
+    all of that document is; else only what is wrong with the change itself is told."""
 
     topology: Topology
     declared: Declared
     gateway: str
     former: GatewayProperties | None
+    known: bool
 
     def judge(
         self, base: GatewayProperties, patch: dict[str, Any], path: Path
@@ -339,7 +338,7 @@ class _Change:
         except ValidationError as error:
             yield from self._problems(error, whole["properties"], path)
             return None
-        refused = list(self._refused(resource.properties, path))
+        refused = list(self._refused(resource.properties, path)) if self.known else []
         yield from refused
         return None if refused else resource.properties
 
