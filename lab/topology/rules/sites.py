@@ -112,7 +112,8 @@ def a_device_needs_a_connection(topology: Topology, declared: Declared) -> Itera
     """Without a connection the VPN device proposes nothing."""
     for name, site in topology.sites.items():
         for key, given in (("ike", site.ike), ("device", site.device != VpnDevice())):
-            if given and not site.connection and declared.whole("sites", name):
+            known = declared.whole("sites", name, "connection")
+            if given and not site.connection and known:
                 yield Problem(
                     ("sites", name, key),
                     f"{name!r} has no connection, so {key} has no effect",

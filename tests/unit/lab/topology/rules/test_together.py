@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.unit.lab.topology.spoiling import SOUND, problems, spoil
+from tests.unit.lab.topology.spoiling import RADIUS, SOUND, problems, spoil
 
 CASES = {
     case["case"]: case
@@ -58,6 +59,25 @@ def test_a_fault_hides_only_what_depends_on_it(fault: str) -> None:
             hidden.add(name)
     assert hidden == HIDES[fault]
     assert told > 50
+
+
+SITE = {
+    "a key": ('sharedKey: "key of gateway and site"', "sharedKey: ''", "a pre-shared key is"),
+    "a group": ("group: vpn,", "group: nobody,", "no user of the directory is in a group"),
+    "who denies": ("denied: [bob]", "denied: [rob]", "the server has no user 'rob'"),
+    "an address": ("address: 192.168.50.5", "address: 192.168.51.5", "192.168.51.5 cannot be used"),
+    "authentication": ("[Radius]", "[Radius, Certificate]", "certificate authentication needs"),
+    "a pool": ("[172.16.201.0/24]", "[10.1.5.0/24]", "10.1.5.0/24 overlaps"),
+    "a network": ("behind: home", "behind: hom", "there is no access network 'hom'"),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(SITE, 2)))
+def test_two_faults_around_a_radius_server_are_both_told(one: str, other: str) -> None:
+    text, _ = spoil(SITE[one][:2], SITE[other][:2], text=RADIUS)
+    words = [words for *_, words in problems(text)]
+    for fault in (one, other):
+        assert any(said.startswith(SITE[fault][2]) for said in words), (fault, words)
 
 
 def test_a_missing_word_is_not_told_its_consequences() -> None:
