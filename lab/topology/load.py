@@ -304,4 +304,5 @@ def _told_of_each(documents: Iterable[Salvaged], data: dict[str, Any]) -> list[P
         for one in documents
         if one.topology
     ]
-    return [problem for problem in told[0] if all(problem in others for others in told[1:])]
+    always = set(told[0]).intersection(*told[1:])
+    return [problem for problem in told[0] if problem in always]
