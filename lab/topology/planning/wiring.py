@@ -189,7 +189,8 @@ class Network:
     def _gateway(self, name: str, gateway: Gateway) -> NodePlan:
         vnet = self.topology.vnets[gateway.vnet]
         router = vnet.subnets[GATEWAY_SUBNET].network_address + 1
-        inside = (Route(str(prefix), str(router)) for prefix in vnet.addressSpace)
+        prefixes = (*vnet.addressSpace, *self.sites.linked_to(gateway.vnet))
+        inside = (Route(str(prefix), str(router)) for prefix in prefixes)
         return NodePlan(
             name,
             "gateway",
