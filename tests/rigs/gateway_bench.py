@@ -187,8 +187,10 @@ def on_a_gateway(
     test: Callable[[Bench], Awaitable[None]],
     *certificates: CertificatePlan,
     plan: Plan = PLAN,
+    **placed: Any,
 ) -> None:
-    """Run a test with the program started and no document put yet."""
+    """Run a test with the program started and no document put yet; `placed` is added to its
+    placement."""
     plans = (
         CertificatePlan("public-root", "Public Root", None, "root"),
         CertificatePlan(
@@ -206,7 +208,7 @@ def on_a_gateway(
         nodes = await build_nodes(plan, lacking(plan), logs)
         await boot(nodes.values())
         credentials = issue(plans)
-        placement = Placement.model_validate(PLACEMENT)
+        placement = Placement.model_validate(PLACEMENT | placed)
         gateway = await start_gateway(nodes["gw"], placement, credentials["gw-server"])
         await test(Bench(nodes, gateway, credentials))
 
