@@ -1,5 +1,5 @@
-"""The running gateway refuses what its size, its type or the deployment model lacks: nothing of the
-document comes to be, and a sound one is taken afterwards."""
+"""The running gateway refuses what its size, its type or the deployment model does not have, and a
+document without a root: nothing of it comes to be, and a sound one is taken afterwards."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ LACKING: dict[str, tuple[Case, ...]] = {
         ("Basic", "SSTP", BGP, {}, "the Basic SKU does not support BGP"),
         ("VpnGw1", "OpenVPN", {}, RADIUS, "OpenVPN is not supported with RADIUS"),
         ("VpnGw1", "SSTP", STATIC, {}, "PolicyBased"),
+        ("VpnGw1", "IkeV2", {}, {"roots": ()}, "needs a root"),
     ),
     "Classic": (
         ("Basic", "IkeV2", {}, {}, "the classic deployment model does not support IkeV2"),
