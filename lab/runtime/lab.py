@@ -292,14 +292,25 @@ class Lab:
 
         return await second_factor.waiting(self.radius)
 
+    @property
+    def _scales(self) -> dict[str, float]:
+        """By gateway, what part of its SKU's throughput it lets pass, where that is not all."""
+        scales = {one.name: one.placement.benchmarkScale for one in self.plan.gateways}
+        return {name: scale for name, scale in scales.items() if scale < 1}
+
     async def _runtime(self) -> dict[str, Any]:
-        """The gateways' engines, and the memory (RSS, bytes) of supervisor and gateways."""
+        """The gateways' engines and scales, and the memory (RSS, bytes) of supervisor and
+        gateways."""
         states = {name: await gateway.runtime() for name, gateway in self.gateways.items()}
         return {
             "engines": [
                 {"gateway": name, **engine}
                 for name, state in states.items()
                 for engine in state["engines"]
+            ],
+            "benchmarks": [
+                {"gateway": name, "scale": scale, "mbps": states[name]["aggregate"]["mbps"]}
+                for name, scale in self._scales.items()
             ],
             "processor": {name: state["processor"] for name, state in states.items()},
             "memory": {

@@ -170,15 +170,33 @@ def on_a_gateway(
     test: Callable[[Bench], Awaitable[None]],
     *certificates: CertificatePlan,
     plan: Plan = PLAN,
+    **placed: Any,
 ) -> None:
+<<<<<<< HEAD
     """Run a test with the program started and no document put yet."""
     plans = (*certificates_of(f"{GUID}.vpn.azure.com", FQDN), ROOT, *certificates)
+=======
+    """Run a test with the program started and no document put yet; `placed` is added to its
+    placement."""
+    plans = (
+        CertificatePlan("public-root", "Public Root", None, "root"),
+        CertificatePlan(
+            "gw-server",
+            f"{GUID}.vpn.azure.com",
+            "public-root",
+            "server",
+            dns_names=(f"{GUID}.vpn.azure.com", FQDN),
+        ),
+        ROOT,
+        *certificates,
+    )
+>>>>>>> w-rows
 
     async def there() -> None:
         nodes = await build_nodes(plan, lacking(plan), logs)
         await boot(nodes.values())
         credentials = issue(plans)
-        placement = Placement.model_validate(PLACEMENT)
+        placement = Placement.model_validate(PLACEMENT | placed)
         gateway = await start_gateway(nodes["gw"], placement, credentials["gw-server"])
         await test(Bench(nodes, gateway, credentials))
 

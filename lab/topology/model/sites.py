@@ -127,8 +127,8 @@ class Site(_Model):
     firewall: SiteFirewall = SiteFirewall()
     """What its device drops, such as {denyIn: [udp/1812]}."""
     privateLink: bool = False
-    """In place of `connection`: a private line to the VNet, as ExpressRoute is. VPN gateways do
-    not send RADIUS over it."""
+    """In place of `connection`: a private line to the VNet, as ExpressRoute is. The GatewaySubnet
+    has its route, too, but VPN gateways do not send RADIUS over it."""
     hosts: dict[Name, SiteHost] = {}
     """Its computers, by name."""
     radius: SiteRadius | None = None

@@ -33,7 +33,7 @@ from lab.topology.planning.specs import VpnDeviceSpec
 if TYPE_CHECKING:
     from lab.topology.model.sites import Site, SiteConnection, SiteFirewall, SiteHost
     from lab.topology.model.topology import Topology
-    from lab.topology.model.values import IpAddress
+    from lab.topology.model.values import IpAddress, Network
     from lab.topology.planning.plan import Kind
     from lab.topology.planning.radius_servers import RadiusNode
     from lab.topology.planning.specs import DnsSpec, ServiceSpec
@@ -137,6 +137,13 @@ class Sites:
                     there = self.topology.vnets[self.topology.gateways[other].vnet]
                     via = str(self.addresses.private[own])
                     yield from (Route(str(prefix), via) for prefix in there.addressSpace)
+
+    def linked_to(self, vnet: str) -> Iterator[Network]:
+        """What private links add to the VNet's routes, also to those of its gateway's subnet: that
+        RADIUS does not go there is the gateway's own decision."""
+        for name in self.addresses.links:
+            if vnet == self._linked_vnet():
+                yield self.topology.sites[name].lan
 
     def _linked_vnet(self) -> str:
         """The VNet at the other end of private links: rules see to it that there is one only."""
