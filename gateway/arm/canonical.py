@@ -19,14 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.arm.fields import (
     ABSENT,
     ENTRA_ID,
-    RESOURCE_TYPES,
     ROWS,
-    TERRAFORM,
-    TERRAFORM_CLIENT,
     VALUES,
     Feature,
     Row,
 )
+from gateway.arm.flaw import SHOW, Flaw, Path, fold
+from gateway.arm.foreign import foreign
 from gateway.arm.model import ArmModel
 from gateway.arm.resource import NOT_YET, SubResource
 from gateway.arm.sku import BASIC
@@ -36,25 +35,10 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-Path = tuple[str | int, ...]
 _PROPERTIES = "properties"
 _BOOLEAN = TypeAdapter(bool)
 _EXPRESSION = re.compile(r"\[(?!\[).*\]", re.DOTALL)
 """azure-docs template-expressions: brackets around it; two at the beginning are a literal one."""
-_SHOW = "paste what `az network vnet-gateway show` prints, or the answer of GET"
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """Something in a document that cannot be taken."""
-
-    path: Path
-    """Where, in the document as it was given."""
-    message: str
-    remedy: str
-    at_key: bool = False
-    ignore: str = ""
-    """What to write into a topology's `ignore` to go on without it; empty: that is not possible."""
 
 
 @dataclass
@@ -88,7 +72,7 @@ def canonical(
     `ignore` has paths from `properties` on, such as "natRules": what the lab cannot carry out at or
     below them is left out. In a `patch` (RFC 7396) null stays.
     """
-    if flaw := _foreign(model, data):
+    if flaw := foreign(model, data):
         return Canonical(None, flaws=[flaw], foreign=True)
     paths = {text: steps(text) for text in ignore}
     reader = first = _Reader(paths, patch=patch)
@@ -108,11 +92,6 @@ def canonical(
         place for feature, places in reader.asked.items() if not feature.ruled for place in places
     )
     return Canonical(document, reader.places, reader.flaws, unused, told)
-
-
-def fold(name: str) -> str:
-    """A name without case and underscores, as ARM and the SDKs compare them."""
-    return name.replace("_", "").lower()
 
 
 def steps(path: str) -> Path:
@@ -342,7 +321,7 @@ class _Reader:
             return False
         if self.ignores(place):
             return True
-        remedy = f"write its value: {_SHOW}"
+        remedy = f"write its value: {SHOW}"
         message = "an expression of an ARM template, which this lab does not evaluate"
         self.flaws.append(Flaw(place, message, remedy, ignore=_name(place)))
         return False
@@ -497,56 +476,3 @@ def _fill_in(properties: dict[str, Any]) -> None:
     sku = properties.get("sku")
     if isinstance(sku, dict) and sku.get("name") == BASIC:
         configuration["vpnClientProtocols"] = configuration.get("vpnClientProtocols") or ["SSTP"]
-
-
-# --------------------------------------------------------------------------- other kinds of files
-
-
-def _foreign(model: type[BaseModel], data: Any) -> Flaw | None:
-    """What the data is, if it is no document of the resource."""
-    wanted = RESOURCE_TYPES.get(model)
-    if wanted is None or not isinstance(data, dict | list):
-        return None
-    if isinstance(data, list):
-        return _several((), data)
-    keys = {fold(str(key)): key for key in data}
-    found = (kind(wanted, data, keys) for kind in (_template, _listed, _terraform, _other_type))
-    return next(filter(None, found), None)
-
-
-def _several(path: Path, documents: list[Any]) -> Flaw:
-    message = f"a list of {len(documents)} documents"
-    return Flaw(path, message, "name one resource's document alone", at_key=True)
-
-
-def _template(wanted: str, _data: Any, keys: dict[str, Any]) -> Flaw | None:
-    if "resources" not in keys or not keys.keys() & {"$schema", "contentversion"}:
-        return None
-    remedy = f"{_SHOW}; or take the resource of type {wanted} alone, with values for expressions"
-    return Flaw((keys["resources"],), "a whole ARM template", remedy, at_key=True)
-
-
-def _listed(_wanted: str, data: Any, keys: dict[str, Any]) -> Flaw | None:
-    listed = data.get(keys.get("value"))
-    return _several((keys["value"],), listed) if isinstance(listed, list) else None
-
-
-def _terraform(_wanted: str, data: Any, _keys: dict[str, Any]) -> Flaw | None:
-    blocks = data.get("vpn_client_configuration")
-    inner = blocks[0] if isinstance(blocks, list) and blocks else blocks
-    found = [name for name in TERRAFORM if name in data]
-    found += [name for name in TERRAFORM_CLIENT if isinstance(inner, dict) and name in inner]
-    kind = data.get("type")
-    if not found and not (isinstance(kind, str) and kind.startswith("azurerm_")):
-        return None
-    message = f"a document of Terraform's azurerm provider ({', '.join(found or [kind])})"
-    remedy = f"this lab takes Azure's own: after `terraform apply`, {_SHOW}"
-    at = next((key for key in found if key in data), "type" if not found else next(iter(data)))
-    return Flaw((at,), message, remedy, at_key=True)
-
-
-def _other_type(wanted: str, data: Any, keys: dict[str, Any]) -> Flaw | None:
-    kind = data.get(keys.get("type"))
-    if not isinstance(kind, str) or "/" not in kind or kind.lower() == wanted.lower():
-        return None
-    return Flaw((keys["type"],), f"a document of {kind}", f"one of {wanted} belongs here")

@@ -6,8 +6,6 @@ import asyncio
 import socket
 from pathlib import Path
 
-import pytest
-
 from gateway.sstp.protocol.events import Refused
 from lab.waiting import wait_until
 from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
@@ -22,8 +20,6 @@ from tests.rigs.sstp_bench import (
     sessions,
     tcp,
 )
-
-pytestmark = pytest.mark.alone
 
 LIMIT = 128
 

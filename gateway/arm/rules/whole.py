@@ -99,4 +99,4 @@ def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
         if prefix is None:
             yield not_a_prefix((*path, index), text)
         elif not isinstance(prefix, IPv4Network):
-            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "an IPv4 prefix", LAB)
+            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "give an IPv4 prefix", LAB)

@@ -33,9 +33,10 @@ def azure_accepts_the_document(topology: Topology, declared: Declared) -> Iterat
         document = gateway.properties.model_dump(mode="json", exclude_none=True)
         unknown = list(unknown_placeholders(document, path, known))
         yield from unknown
-        if declared.whole("gateways", name):
+        parts = declared.unknown_of(name)
+        if parts is not None:
             reported = {problem.path for problem in unknown}
-            for problem in refusals(topology, name, gateway.properties, path):
+            for problem in refusals(topology, name, gateway.properties, path, unknown=parts):
                 if problem.path not in reported:
                     yield problem
 
@@ -49,11 +50,13 @@ def refusals(
     former: GatewayProperties | None = None,
     prefixes: tuple[str, ...] = (),
     connections: int = 0,
+    unknown: frozenset[Path] = frozenset(),
 ) -> Iterator[Problem]:
     """Violations of Azure's rules in the gateway document at the path.
 
     `former` is the document that it replaces; the gateway keeps that many connections, which lead
-    to the prefixes.
+    to the prefixes. `unknown`: what is wrong with the document itself
+    (gateway.arm.rules.rulebook.violations).
     """
     gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
@@ -66,6 +69,7 @@ def refusals(
         placeholders=True,
         deployment=gateway.deploymentModel,
         former=before,
+        unknown=unknown,
     )
     yield from _no_roots(topology, properties, path)
     for violation in found:

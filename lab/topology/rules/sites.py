@@ -112,7 +112,8 @@ def a_device_needs_a_connection(topology: Topology, declared: Declared) -> Itera
     """Without a connection the VPN device proposes nothing."""
     for name, site in topology.sites.items():
         for key, given in (("ike", site.ike), ("device", site.device != VpnDevice())):
-            if given and not site.connection and declared.whole("sites", name):
+            known = declared.whole("sites", name, "connection")
+            if given and not site.connection and known:
                 yield Problem(
                     ("sites", name, key),
                     f"{name!r} has no connection, so {key} has no effect",
@@ -173,7 +174,7 @@ def devices_have_addresses_of_their_own(
     topology: Topology, declared: Declared
 ) -> Iterator[Problem]:
     """A gateway has one tunnel to an address (gateway.arm.rules.connections)."""
-    if not declared.whole("sites") or not declared.whole("gateways"):
+    if not declared.whole("sites") or not declared.documents_are_whole():
         return
     try:
         true = pairs(SITE_PAIRS, topology.sites)
@@ -224,7 +225,7 @@ def _not_a_neighbour(
         yield Problem(
             path,
             f"{gateway} is no computer's address in {lan}",
-            f"from {lan[1]}, the VPN device's, to {lan[-2]}",
+            f"give one from {lan[1]}, the VPN device's, to {lan[-2]}",
         )
     elif gateway in own:
         yield Problem(path, f"{gateway} is its own address", "give another of the LAN")

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from gateway.arm.canonical import Canonical, canonical, exists, fold, steps, text_of
+from gateway.arm.canonical import Canonical, canonical, exists, steps, text_of
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
 from gateway.arm.fields import VALUES
+from gateway.arm.flaw import fold
 from gateway.arm.resource import NOT_YET, GatewayProperties, VirtualNetworkGateway
 from gateway.common.errors import InvalidDocumentError
 from tests.rigs.azure_documents import (
@@ -291,43 +292,6 @@ def test_an_expression_of_a_template_is_told_where_it_matters() -> None:
     found = taken(data, ignore=ignore).document["properties"]
     assert found["vpnClientConfiguration"]["vpnClientProtocols"] == []
     assert found["sku"] == {"tier": "VpnGw2"}
-
-
-FOREIGN: dict[str, tuple[Any, str, str]] = {
-    "a template": (
-        {"$schema": "s", "contentVersion": "1.0.0.0", "parameters": {}, "resources": [get()]},
-        "resources",
-        "a whole ARM template",
-    ),
-    "a list": ([get()], "", "a list of 1 documents"),
-    "GET of all": ({"value": [get(), get()]}, "value", "a list of 2 documents"),
-    "Terraform": (
-        {"name": "edge", "resource_group_name": "rg", "type": "Vpn", "generation": "Generation1"},
-        "resource_group_name",
-        "a document of Terraform's azurerm provider (resource_group_name, generation)",
-    ),
-    "Terraform's client configuration": (
-        {"vpn_type": "RouteBased", "vpn_client_configuration": [{"address_space": ["x"]}]},
-        "vpn_type",
-        "a document of Terraform's azurerm provider (address_space)",
-    ),
-    "a resource of Terraform's state": (
-        {"type": "azurerm_virtual_network_gateway", "values": {}},
-        "type",
-        "a document of Terraform's azurerm provider (azurerm_virtual_network_gateway)",
-    ),
-    "another resource": (
-        {"type": "Microsoft.Network/connections", "properties": {}},
-        "type",
-        "a document of Microsoft.Network/connections",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", FOREIGN)
-def test_a_document_of_another_kind_is_told_at_once(kind: str) -> None:
-    data, path, message = FOREIGN[kind]
-    assert flaws(data) == [(path, message)]
 
 
 def test_old_documents_choose_radius_by_naming_a_server() -> None:
