@@ -6,6 +6,8 @@ import asyncio
 import socket
 from pathlib import Path
 
+import pytest
+
 from gateway.sstp.protocol.events import Refused
 from lab.waiting import wait_until
 from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway

@@ -172,25 +172,9 @@ def on_a_gateway(
     plan: Plan = PLAN,
     **placed: Any,
 ) -> None:
-<<<<<<< HEAD
-    """Run a test with the program started and no document put yet."""
-    plans = (*certificates_of(f"{GUID}.vpn.azure.com", FQDN), ROOT, *certificates)
-=======
     """Run a test with the program started and no document put yet; `placed` is added to its
     placement."""
-    plans = (
-        CertificatePlan("public-root", "Public Root", None, "root"),
-        CertificatePlan(
-            "gw-server",
-            f"{GUID}.vpn.azure.com",
-            "public-root",
-            "server",
-            dns_names=(f"{GUID}.vpn.azure.com", FQDN),
-        ),
-        ROOT,
-        *certificates,
-    )
->>>>>>> w-rows
+    plans = (*certificates_of(f"{GUID}.vpn.azure.com", FQDN), ROOT, *certificates)
 
     async def there() -> None:
         nodes = await build_nodes(plan, lacking(plan), logs)
