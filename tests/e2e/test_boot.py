@@ -315,7 +315,7 @@ def test_an_exported_root_serves_another_cache_without_network(cache: str) -> No
     there = json.loads(run("./p2slab", "root", "--json").stdout)["root"]
     script = (
         f"mkdir -m 700 ~/{cache} && cd ~/{cache} && mkdir -m 700 from to && "
-        f"sudo cp -al {there} from && cd from/root-*/usr && sudo rm -r include share "
+        f"sudo cp -al {there} from && cd from/root-*/usr && sudo rm -rf include share "
         "lib/uml lib/gcc lib/git-core lib/udev lib/python3 lib/*/perl lib/*/samba "
         "lib/p2slab/venv/bin/ruff lib/p2slab/venv/lib/*/*/azure && cd ~/p2slab && "
         f"FILE=~/{cache}/root.tar.gz && P2SLAB_CACHE=~/{cache}/from ./p2slab root export $FILE && "
