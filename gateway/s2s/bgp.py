@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
+from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from gateway.arm.rules.addresses import PRIVATE
-from gateway.common.errors import EngineError
+from gateway.common.errors import EngineError, GatewayError
 from gateway.common.files import make_private_directory, write_private
 from gateway.common.waiting import wait_until
 from gateway.daemons.daemon import Daemon, Program
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
-    from gateway.common.errors import GatewayError
 
 BIRD = "/usr/sbin/bird"
 START_LIMIT = 5.0
 ANSWER_LIMIT = 5.0
 LOOK_INTERVAL = 0.5
 """Seconds between questions: BIRD reports nothing by itself."""
-MOST_PREFIXES = 4000
-"""Of a peer; azure-docs vpn-gateway-faq-bgp-include: beyond them Azure drops the session."""
+MOST_PREFIXES = 200
+"""Of a peer: beyond them the session ends, as in Azure beyond 4,000 (azure-docs
+vpn-gateway-faq-bgp-include). Learnt prefixes are selectors here, of which IKEv2 has room for 255 a
+tunnel (RFC 7296, 3.13): more would end the tunnel."""
 _CODE = re.compile(r"(\d{4})([ -])(.*)")
 _FAILURES = ("8", "9")
 """First digits of BIRD's codes for what it refuses."""
@@ -43,7 +46,7 @@ _STATES = {
     "Connect": "Connecting",
     "OpenSent": "Connecting",
     "OpenConfirm": "Connecting",
-    "Down": "Stopped",
+    "down": "Stopped",
 }
 """BIRD's states of a session, and ARM's of a BGP peer."""
 
@@ -108,12 +111,17 @@ def acceptable(
     Azure takes more: prefixes around the VNet's, public ones, a default route. Here these could
     capture the VNet, the pool or the Internet, by which the tunnels themselves go.
     """
-    guarded = tuple(own)
+    guarded = tuple(collapse_addresses(own))  # in order, and none overlaps another
+    starts = [one.network_address for one in guarded]
+
+    def is_clear(prefix: IPv4Network) -> bool:
+        before = bisect_right(starts, prefix.broadcast_address)
+        return not before or not prefix.overlaps(guarded[before - 1])
+
     return tuple(
         prefix
         for prefix in sorted(learnt)
-        if any(prefix.subnet_of(private) for private in PRIVATE)
-        and not any(prefix.overlaps(one) for one in guarded)
+        if any(prefix.subnet_of(private) for private in PRIVATE) and is_clear(prefix)
     )
 
 
@@ -150,9 +158,9 @@ class Speaker:
             if settings
         ]
 
-    def routes(self, accepted: Callable[[str], Iterable[IPv4Network]]) -> list[dict[str, Any]]:
+    def routes(self, accepted: Mapping[str, Iterable[IPv4Network]]) -> list[dict[str, Any]]:
         """ARM's GatewayRoute of each prefix learnt; without AS path and weight. `accepted`: those
-        of a connection."""
+        of each connection."""
         settings = self._settings
         return [
             {
@@ -164,7 +172,7 @@ class Speaker:
             }
             for peer in (settings.peers if settings else ())
             if settings
-            for prefix in accepted(peer.connection)
+            for prefix in accepted.get(peer.connection, ())
         ]
 
     async def configure(self, settings: Settings | None) -> None:
@@ -179,8 +187,9 @@ class Speaker:
         self._learnt = {name: found for name, found in self._learnt.items() if name in names}
         if self._daemon is None:
             self._daemon = Daemon(self._program())
-            await self._daemon.start()
+            # First, because a daemon that does not start is started again in the background.
             self._looking = asyncio.create_task(self._keep_looking())
+            await self._daemon.start()
         elif self._daemon.state == "running":
             self._write(settings)
             await self._ask("configure")
@@ -237,12 +246,15 @@ class Speaker:
         """BIRD has died, and with it all that it had learnt; the next look tells of it."""
 
     async def _keep_looking(self) -> None:
+        told = self._learnt
         while True:
-            learnt, states = await self._look()
-            self._states = states
-            if learnt != self._learnt:
-                self._learnt = learnt
-                await self._changed()
+            self._learnt, self._states = await self._look()
+            if self._learnt != told:
+                try:
+                    await self._changed()
+                    told = self._learnt
+                except GatewayError as error:  # the next look tells of it again
+                    sys.stderr.write(f"BGP: {error.message}\n")
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def _look(self) -> tuple[dict[str, frozenset[IPv4Network]], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.connections import Connection, LocalNetworkGateway
@@ -56,8 +57,9 @@ class Connections:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes of all connected sites and VNets."""
-        ends = (self._end(connection) for connection in self._connections.values())
-        return tuple(dict.fromkeys(str(prefix) for _, prefixes in ends for prefix in prefixes))
+        ends = (self._end(connection)[1] for connection in self._connections.values())
+        every = chain(*ends, *self._learnt().values())
+        return tuple(dict.fromkeys(map(str, every)))
 
     def take_local_gateway(
         self, name: str, data: object, gateway: VirtualNetworkGateway | None
@@ -104,8 +106,12 @@ class Connections:
         """Have exactly the tunnels that the documents describe."""
         pool = tuple(map(IPv4Network, _pool(gateway)))
         await self._speaker.configure(self._spoken(gateway, pool))
+        learnt = self._learnt()
         await self._engine.configure(
-            tuple(self._tunnel(connection, pool) for connection in self._connections.values())
+            tuple(
+                self._tunnel(connection, pool, learnt.get(name, ()))
+                for name, connection in self._connections.items()
+            )
         )
 
     async def stop(self) -> None:
@@ -147,12 +153,13 @@ class Connections:
 
     def learned_routes(self) -> list[dict[str, Any]]:
         """ARM's getLearnedRoutes: what was accepted of peers' announcements and is in force."""
-
-        def accepted(name: str) -> list[IPv4Network]:
-            learnt, laid = self._learnt(self._connections[name]), self._engine.prefixes(name)
-            return [prefix for prefix in learnt if prefix in laid]
-
-        return self._speaker.routes(accepted)
+        laid = {name: self._engine.prefixes(name) for name in self._connections}
+        return self._speaker.routes(
+            {
+                name: [prefix for prefix in learnt if prefix in laid[name]]
+                for name, learnt in self._learnt().items()
+            }
+        )
 
     def status(self, name: str) -> ConnectionStatus:
         """The last known status of a connection."""
@@ -162,7 +169,12 @@ class Connections:
         """The name of the connection whose site contains the address; None: no site does."""
         return self._engine.reaches(address)
 
-    def _tunnel(self, connection: Connection, pool: tuple[IPv4Network, ...]) -> Tunnel:
+    def _tunnel(
+        self,
+        connection: Connection,
+        pool: tuple[IPv4Network, ...],
+        learnt: tuple[IPv4Network, ...],
+    ) -> Tunnel:
         """Clients' addresses are for sites alone: a client reaches no other VNet (seed)."""
         properties = connection.properties
         peer, prefixes = self._end(connection)
@@ -171,7 +183,7 @@ class Connections:
         return Tunnel(
             connection.name,
             peer,
-            prefixes,
+            tuple(dict.fromkeys((*prefixes, *learnt))),
             (*self._placement.virtualNetwork.addressPrefixes, *(() if to_vnet else pool)),
             properties.dpdTimeoutSeconds,
             self._initiates(connection, peer),
@@ -188,31 +200,27 @@ class Connections:
         return mode != "ResponderOnly"
 
     def _end(self, connection: Connection) -> tuple[IPv4Address, tuple[IPv4Network, ...]]:
-        """The other end's public address, and the prefixes behind it."""
+        """The other end's public address, and the prefixes that the documents put behind it."""
         if connection.properties.connectionType == "Vnet2Vnet":
             remote = self._placement.virtualNetworkGateways[connection.remote_gateway]
             return remote.publicIPAddress, remote.addressPrefixes
         there = self._local_gateways[connection.local_network_gateway].properties
         prefixes = _networks(there.localNetworkAddressSpace.addressPrefixes)
-        learnt = self._learnt(connection) if connection.properties.enableBgp else ()
-        return IPv4Address(there.gatewayIpAddress), tuple(dict.fromkeys((*prefixes, *learnt)))
+        return IPv4Address(there.gatewayIpAddress), prefixes
 
-    def _learnt(self, connection: Connection) -> tuple[IPv4Network, ...]:
-        """What a site has announced and may have. Of two sites that announce the same, the first
-        connection has it: the kernel could not tell two tunnels with one selector apart."""
-        taken = [*self._placement.virtualNetwork.addressPrefixes, *self._pool]
-        for name, other in self._connections.items():
-            if name == connection.name:
-                break
-            taken += self._end(other)[1]
-        told = self._speaker.learnt(connection.name)
-        for other in self._connections.values():
-            local = self._local_gateways.get(other.local_network_gateway)
-            if other is not connection and local:
-                taken += _networks(local.properties.localNetworkAddressSpace.addressPrefixes)
-            elif other is not connection:
-                taken += self._end(other)[1]
-        return bgp.acceptable(told, taken)
+    def _learnt(self) -> dict[str, tuple[IPv4Network, ...]]:
+        """What each site has announced and may have, by connection. Of two sites that announce the
+        same, the first connection has it: the kernel could not tell two tunnels with one selector
+        apart."""
+        told = {name: self._end(connection)[1] for name, connection in self._connections.items()}
+        own = (*self._placement.virtualNetwork.addressPrefixes, *self._pool)
+        learnt: dict[str, tuple[IPv4Network, ...]] = {}
+        for name, connection in self._connections.items():
+            if connection.properties.enableBgp:
+                others = (prefixes for other, prefixes in told.items() if other != name)
+                guarded = chain(own, *others, *learnt.values())
+                learnt[name] = bgp.acceptable(self._speaker.learnt(name), guarded)
+        return learnt
 
     def _spoken(
         self, gateway: VirtualNetworkGateway, pool: tuple[IPv4Network, ...]

@@ -43,3 +43,10 @@ def test_bird_announces_the_vnet_and_clients_to_every_peer() -> None:
     assert "route 172.16.201.0/24 blackhole;" in text
     assert "protocol bgp c0 from site { neighbor 192.168.50.1 as 65010; }" in text
     assert "protocol bgp c1 from site { neighbor 192.168.60.1 as 65020; }" in text
+
+
+def test_what_is_guarded_may_be_many_and_in_any_order() -> None:
+    guarded = [IPv4Network((0x0A020000 + (i << 8), 24)) for i in reversed(range(0, 400, 2))]
+    between = [IPv4Network((0x0A020000 + (i << 8), 24)) for i in range(1, 400, 2)]
+    wide = IPv4Network("10.2.2.0/23")
+    assert acceptable([*guarded, *between, wide], guarded) == tuple(between)

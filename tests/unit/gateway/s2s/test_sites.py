@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.arm.placement import Placement
-from gateway.arm.resource import VirtualNetworkGateway
+from gateway.arm.resource import SkuReference, VirtualNetworkGateway
 from gateway.charon.daemon import Charon
 from gateway.policy.refusals import BoundedLog
 from gateway.s2s.config import Tunnel
@@ -116,3 +116,40 @@ async def test_one_of_two_gateways_initiates(
     made.take_connection("c", to_vnet(remote, connectionMode=mode), gateway(document))
     await made.reconcile(gateway(document))
     assert [tunnel.initiates for tunnel in tunnels] == [initiates]
+
+
+async def test_sites_learn_what_no_earlier_one_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: Any
+) -> None:
+    """Of thirty connections, too: what one may learn depends on all others."""
+    made, tunnels = connections(tmp_path, monkeypatch)
+    names = [f"site{number}" for number in range(30)]
+    speaking = gateway(document)
+    speaking = speaking.model_copy(
+        update={
+            "properties": speaking.properties.model_copy(
+                update={"enableBgp": True, "sku": SkuReference(name="VpnGw1")}
+            )
+        }
+    )
+    for number, name in enumerate(names):
+        site = {
+            "localNetworkAddressSpace": {"addressPrefixes": [f"10.50.{number}.1/32"]},
+            "gatewayIpAddress": f"198.51.100.{number + 1}",
+            "bgpSettings": {"asn": 65010, "bgpPeeringAddress": f"10.50.{number}.1"},
+        }
+        made.take_local_gateway(name, {"properties": site}, None)
+        own = {"connectionType": "IPsec", "localNetworkGateway2": {"id": name}, "enableBgp": True}
+        made.take_connection(name, to_vnet("west", virtualNetworkGateway2=None, **own), speaking)
+    shared, own_net = (
+        IPv4Network("10.60.0.0/16"),
+        [IPv4Network(f"10.50.{n}.0/24") for n in range(30)],
+    )
+    monkeypatch.setattr(
+        made._speaker,
+        "learnt",
+        lambda name: frozenset([shared, own_net[names.index(name)], own_net[0]]),
+    )
+    await made.reconcile(speaking)
+    learnt = [tunnel.prefixes[1:] for tunnel in tunnels]
+    assert learnt == [(own_net[0], shared), *((network,) for network in own_net[1:])]
