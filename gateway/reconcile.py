@@ -229,10 +229,12 @@ class Gateway:
         prefixes = map(str, self.placement.virtualNetwork.addressPrefixes)
         found = violations(
             resource,
-            Network(tuple(prefixes), self.site_to_site.prefixes, len(self.site_to_site.names)),
+            # Not what BGP has taught: no site decides which pool there may be.
+            Network(tuple(prefixes), self.site_to_site.documented, len(self.site_to_site.names)),
             deployment=self.placement.deploymentModel,
             former=self._resource,
         )
+        found += self.site_to_site.violations(resource)
         details += [violation.detail() for violation in found]
         if details:
             raise InvalidDocumentError("; ".join(d.message for d in details), details)

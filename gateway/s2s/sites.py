@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
-from gateway.arm.rules.bgp import asn_of
+from gateway.arm.rules.bgp import asn_of, ends_have_bgp
 from gateway.arm.rules.connections import (
     CONNECTION_RULES,
     ConnectionCase,
@@ -22,7 +23,7 @@ from gateway.s2s.config import Tunnel
 from gateway.s2s.engine import SiteToSite
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
     from gateway.arm.connections import ConnectionStatus
@@ -57,16 +58,32 @@ class Connections:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes of all connected sites and VNets."""
-        ends = (self._end(connection)[1] for connection in self._connections.values())
-        every = chain(*ends, *self._learnt().values())
+        every = chain(self.documented, *self._learnt().values())
         return tuple(dict.fromkeys(map(str, every)))
+
+    @property
+    def documented(self) -> tuple[str, ...]:
+        """Those of them that documents name: without what BGP has taught."""
+        ends = (self._end(connection)[1] for connection in self._connections.values())
+        return tuple(dict.fromkeys(map(str, chain(*ends))))
+
+    def violations(self, gateway: VirtualNetworkGateway) -> Iterator[Violation]:
+        """What connections need of the gateway, and this document takes away."""
+        for connection in self._connections.values():
+            local = self._local_gateways.get(connection.local_network_gateway)
+            if local and connection.properties.enableBgp:
+                yield from ends_have_bgp(gateway, local)
 
     def take_local_gateway(
         self, name: str, data: object, gateway: VirtualNetworkGateway | None
     ) -> None:
         """PUT a local network gateway. InvalidDocumentError: nothing has changed."""
         local = parse(LocalNetworkGateway, data, name=name)
-        found = local_gateway_violations(local, self._own(gateway))
+        found = [*local_gateway_violations(local, self._own(gateway))]
+        users = (c for c in self._connections.values() if c.local_network_gateway == name)
+        if gateway and any(user.properties.enableBgp for user in users):
+            needed = ends_have_bgp(gateway, local)
+            found += (replace(violation, path=("bgpSettings",)) for violation in needed)
         _refuse(name, local.name, found)
         self._local_gateways[name] = local
 
