@@ -15,7 +15,10 @@ from lab.waiting import wait_until
 from tests.rigs.patience import PATIENCE
 from tests.rigs.whole_lab import in_a_lab
 
-HOSTILE = "[192.168.60.0/24, 192.168.50.1/32, 10.1.1.0/24, 10.0.0.0/8, 172.16.201.0/25, 0.0.0.0/0]"
+HOSTILE = (
+    "[192.168.60.0/24, 192.168.50.1/32, 10.1.1.0/24, 10.0.0.0/8, 172.16.201.0/25, 0.0.0.0/0, "
+    "198.51.100.0/24, 203.0.113.0/24]"
+)
 ACCEPTED = {"head-office": {"192.168.50.0/24"}, "branch": {"192.168.60.0/24"}}
 PEER = {"head-office": "192.168.50.1", "branch": "192.168.60.1"}
 
