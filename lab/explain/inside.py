@@ -243,20 +243,21 @@ async def _reached(
     if found and found.layer in ("route", "way-back", "service"):
         found = await _by_the_users_routes(scene, who, target, address) or found
     if found and found.layer == "route" and inside:
-        found = await _below(who, target, connection, world) or found
+        found = await _below(who, goal, connection, world) or found
     if found and found.layer in ("firewall", "route") and inside:
         return _unconnected(who, target, found, world)
     return found
 
 
 async def _below(
-    who: str, target: str, connection: Connection | None, world: World
+    who: str, goal: Goal, connection: Connection | None, world: World
 ) -> Finding | None:
     """What drops the packets of the tunnels between a node and its target."""
     if connection and (found := await of_client(who, connection, world)):
         return found
     client = world.clients.get(who)
-    return await of_connection(client.gateway.name if client else who, target, world)
+    near = client.gateway.name if client else who
+    return await of_connection(near, goal.node, world, large=bool(goal.size))
 
 
 def _unconnected(who: str, target: str, broken: Finding, world: World) -> Finding:

@@ -71,9 +71,11 @@ async def attempts(
     profile = await held_by(client)
     own = read_profile(client.package) if client.package else None
     name = (own.server or own.host("OpenVPN")) if own else ""
+    current = (profile.now.server or profile.now.host("OpenVPN")) if profile else ""
+    own_address = world.addresses[client.gateway.name]
     resolved, servers = await resolve(client.node, name)
     public, _ = await resolve(world.nodes[INTERNET], name)
-    address = resolved[0] if resolved else world.addresses[client.gateway.name]
+    address = resolved[0] if resolved else own_address
     document = await client.gateway.get()
     line = await look_at_line(client, world)
     portal = await look_for_portal(client, world, address)
@@ -102,6 +104,7 @@ async def attempts(
             system=str(client.system),
             able=able(client, document),
             held=profile,
+            gateway=own_address if name == current else "",
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
             line=line,
             clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
@@ -268,7 +271,7 @@ async def _network(
     listens = {}
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
-        listens[f"{protocol}/{port}"] = takes(sockets, address, port)
+        listens[f"{protocol}/{port}"] = takes(sockets, world.addresses[gateway], port)
     engine = await engines.look(client.gateway, attempt.protocol)
     large = None if any(way.dropped for way in ways) else await black_hole(path, address, world)
     return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lab.explain.blame import blocked
 from lab.explain.dial import lost
 from lab.explain.follow import follow, path_between
+from lab.explain.mtu import black_hole
 from lab.explain.place import crossing
 from lab.topology.planning.wiring import INTERNET
 
@@ -22,9 +23,11 @@ CARRIERS = {"IkeV2": IPSEC, "SSTP": ("tcp", 443), "OpenVPN": ("tcp", 443)}
 """To where the packets of a client's tunnel go."""
 
 
-async def of_connection(first: str, target: str, world: World) -> Finding | None:
-    """What drops the packets of the connection between the networks of two nodes; None: nothing, or
-    there is no connection."""
+async def of_connection(
+    first: str, target: str, world: World, *, large: bool = False
+) -> Finding | None:
+    """What drops the packets of the connection between the networks of two nodes; `large`: also
+    those that are too large for a link. None: nothing, or there is no connection."""
     name = crossing(world.plan, first, target)
     if name is None:
         return None
@@ -34,6 +37,9 @@ async def of_connection(first: str, target: str, world: World) -> Finding | None
         path = [one, INTERNET, other]
         if found := await _lost(path, IPSEC, world.addresses[other], world):
             cause = f"the tunnel {name} still counts as up, and carries nothing: {found.cause}"
+            return replace(found, cause=cause)
+        if large and (found := await black_hole(path, world.addresses[other], world)):
+            cause = f"the tunnel {name} carries small packets alone: {found.cause}"
             return replace(found, cause=cause)
     return None
 

@@ -96,6 +96,17 @@ table inet p2slab {{
 }}
 """
 
+# What an ICMP error quotes begins 8 bytes behind the error's own header, with the IP header whose
+# destination is 16 bytes further.
+_PROVIDER = """\
+table inet p2slab {{
+  chain silent {{
+    type filter hook output priority filter; policy accept;
+    icmp type destination-unreachable icmp code frag-needed @th,192,32 {{ {addresses} }} drop
+  }}
+}}
+"""
+
 _PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "gre"}
 
 
@@ -121,6 +132,13 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
     if not chains:
         return None
     return "\n".join(["table inet p2slab {", *chains, "}"]) + "\n"
+
+
+def provider_rules(silent: Sequence[IpAddress]) -> str | None:
+    """Those of the Internet's router: the lines to these addresses are of providers that tell
+    nobody which packets are too large for them."""
+    addresses = ", ".join(f"0x{int(address):08x}" for address in silent)
+    return _PROVIDER.format(addresses=addresses) if silent else None
 
 
 def router_sysctls(access: Access) -> tuple[tuple[str, str], ...]:
