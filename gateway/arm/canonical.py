@@ -88,9 +88,7 @@ def canonical(
         if not patch:
             _fill_in(inner)
     unused = tuple(text for text in paths if text not in first.used)
-    told = frozenset(
-        place for feature, places in reader.asked.items() if not feature.ruled for place in places
-    )
+    told = frozenset(place for places in reader.asked.values() for place in places)
     return Canonical(document, reader.places, reader.flaws, unused, told)
 
 
@@ -158,7 +156,6 @@ class _Reader:
         self.places: dict[Path, Path] = {}
         self.flaws: list[Flaw] = []
         self.asked: dict[Feature, list[Path]] = {}
-        self.details: dict[Feature, list[Path]] = {}
 
     def resource(self, model: type[BaseModel], data: Any) -> Any:
         """The whole document."""
@@ -176,8 +173,7 @@ class _Reader:
         """The features that are to be ignored: a path names one of their fields."""
         found: set[Feature] = set()
         for feature, places in self.asked.items():
-            parts = (*places, *self.details.get(feature, ()))
-            if [part for part in parts if self.ignores(part)] and feature.optional:
+            if [place for place in places if self.ignores(place)] and feature.optional:
                 found.add(feature)
         return frozenset(found)
 
@@ -247,8 +243,7 @@ class _Reader:
     def _row(self, row: Row, value: Any, place: Path) -> None:
         self._unknown_inside(row, value, place)
         if row.feature and not _empty(value) and not _among(value, row.nothing):
-            told = self.details if row.detail else self.asked
-            told.setdefault(row.feature, []).append(place)
+            self.asked.setdefault(row.feature, []).append(place)
 
     def _unknown_inside(self, row: Row, value: Any, place: Path) -> None:
         if row.inside is None:
@@ -330,11 +325,10 @@ class _Reader:
 def _told(reader: _Reader, ignored: frozenset[Feature]) -> Iterator[Flaw]:
     """A flaw for each feature that is asked for."""
     for feature, places in reader.asked.items():
-        if feature.ruled or feature in ignored:
+        if feature in ignored:
             continue
-        parts = [*places, *reader.details.get(feature, ())]
-        names = ", ".join(dict.fromkeys(_label(part) for part in parts))
-        what = feature.name + (f" ({names})" if len(parts) > 1 else "")
+        names = ", ".join(dict.fromkeys(map(_label, places)))
+        what = feature.name + (f" ({names})" if len(places) > 1 else "")
         yield Flaw(
             places[0],
             f"{what}: {NOT_YET}",

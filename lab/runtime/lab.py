@@ -38,7 +38,13 @@ from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import PUBLIC_ROOT, server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
-from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
+from lab.topology.planning.specs import (
+    BgpSpec,
+    DirectorySpec,
+    RadiusSpec,
+    ServiceSpec,
+    VpnDeviceSpec,
+)
 from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
     ClientComputer,
@@ -90,6 +96,7 @@ class Lab:
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, UnixGateway] = {}
         self.devices: dict[str, VpnDevice] = {}
+        self.speakers: dict[str, Daemon] = {}
         self.radius: dict[str, RadiusServer] = {}
         self.directories: dict[str, Daemon] = {}
         self.past: list[Deed] = []
@@ -372,6 +379,7 @@ class Lab:
         self._follow(node)
         kept: dict[type[ServiceSpec], dict[str, Any]] = {
             VpnDeviceSpec: self.devices,
+            BgpSpec: self.speakers,
             RadiusSpec: self.radius,
             DirectorySpec: self.directories,
         }

@@ -34,8 +34,10 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
         return
     servers = [node.node for node in radius_nodes(topology)]
     connected = [name for name, site in topology.sites.items() if site.connection]
+    speakers = [name for name, site in topology.sites.items() if site.bgp]
     directories = [name for name, site in topology.sites.items() if site.directory]
     others: dict[FaultName, tuple[list[str], str]] = {
+        "bgp-down": (speakers, "site with BGP"),
         "directory-down": (directories, "site with a directory"),
         "engine-down": (list(topology.gateways), "gateway"),
         "gateway-down": (list(topology.gateways), "gateway"),

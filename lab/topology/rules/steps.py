@@ -68,6 +68,8 @@ def _subjects(
         return "gateway", declared.gateways
     if isinstance(step, steps.Tunnel):
         return "site or connection", declared.sites | declared.connections
+    if isinstance(step, steps.Bgp):
+        return "site", declared.sites
     if isinstance(step, steps.Restart):
         return "client or gateway", declared.clients | declared.gateways
     return "client", declared.clients
@@ -202,6 +204,17 @@ def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
             )
 
 
+def bgp_is_spoken(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Only a site with BGP announces something."""
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, steps.Bgp):
+            continue
+        site = topology.sites.get(step.bgp)
+        if site and site.bgp is None and declared.whole("sites", step.bgp):
+            path: Path = ("expect", index, "bgp")
+            yield Problem(path, f"the site {step.bgp!r} has no BGP", "add `bgp: {asn: 65010}`")
+
+
 def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The list of revoked certificates is a part of the point-to-site configuration, and so are the
     profiles that are made from it."""
@@ -287,7 +300,7 @@ def _gateways_of(topology: Topology, step: BaseModel, index: int) -> tuple[str, 
         isinstance(step, steps.Restart) and name in topology.gateways
     ):
         return (name,)
-    if isinstance(step, steps.Tunnel):
+    if isinstance(step, steps.Tunnel | steps.Bgp):
         return tuple(g for g in topology.gateways if name in topology.connections_of(g))
     if isinstance(step, _AT_A_GATEWAY) and name in topology.clients:
         dialled = (
@@ -419,6 +432,7 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
 _AT_ANY_TIME = (
     steps_name_existing_nodes,
     tunnels_exist,
+    bgp_is_spoken,
     clients_dial_what_they_can,
     reaching_needs_a_target,
     revoking_needs_a_certificate,

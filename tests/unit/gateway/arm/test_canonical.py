@@ -38,6 +38,7 @@ WANTED = {
         "vpnType": "RouteBased",
         "activeActive": False,
         "enableBgp": False,
+        "bgpSettings": {"asn": 65010, "bgpPeeringAddress": "10.1.255.30"},
         "ipConfigurations": [
             {
                 "name": "gwipconfig1",
@@ -184,12 +185,6 @@ def test_and_switched_off_too(no: Any) -> None:
     taken(get({"activeActive": no, "disableIPSecReplayProtection": no}))
 
 
-def test_what_a_rule_refuses_can_be_ignored_too() -> None:
-    assert taken(get({"enableBgp": True})).document["properties"]["enableBgp"] is True
-    found = taken(get({"enableBgp": True}), ignore=["enableBgp"]).document
-    assert "enableBgp" not in found["properties"]
-
-
 def test_each_feature_is_told_once_and_all_in_one_round() -> None:
     change = {"natRules": [{"name": "r"}], "enableBgpRouteTranslationForNat": True,
               "enablePrivateIpAddress": True}  # fmt: skip
@@ -231,13 +226,11 @@ def test_a_gateway_of_entra_id_alone_is_not_opened_to_certificates(client: dict[
     assert "nobody could connect" in message
 
 
-def test_settings_of_bgp_do_nothing_while_it_is_off_but_their_keys_are_known() -> None:
+def test_the_keys_of_bgps_addresses_are_known() -> None:
     data = get()
-    data["properties"]["bgpSettings"] |= {"colour": 1, "peers": None}
     data["properties"]["bgpSettings"]["bgpPeeringAddresses"][0]["size"] = 2
     assert flaws(data) == [
         ("properties.bgpSettings.bgpPeeringAddresses[0].size", "unknown key 'size'"),
-        ("properties.bgpSettings.colour", "unknown key 'colour'"),
     ]
 
 
@@ -252,8 +245,8 @@ def test_an_unknown_field_stays_to_be_refused_unless_it_is_null_or_ignored() -> 
 def test_all_fields_of_a_feature_may_be_named() -> None:
     client = "vpnClientConfiguration"
     paths = [f"{client}.{name}" for name in ("vpnAuthenticationTypes", *ENTRA)]
-    data = get({"enableBgp": True}, vpnAuthenticationTypes=["Certificate", "AAD"], **ENTRA)
-    assert taken(data, ignore=[*paths, "bgpSettings", "enableBgp"]).unused == ()
+    data = get(vpnAuthenticationTypes=["Certificate", "AAD"], **ENTRA)
+    assert taken(data, ignore=paths).unused == ()
 
 
 @pytest.mark.parametrize("path", ["", ".", "properties", "[\u00b2]", "9" * 5000])
@@ -348,6 +341,7 @@ def test_connections_and_local_network_gateways_are_taken_too(shape: str) -> Non
     assert local == {
         "localNetworkAddressSpace": {"addressPrefixes": ["192.168.70.0/24"]},
         "gatewayIpAddress": "203.0.113.70",
+        "bgpSettings": {"asn": 65070, "bgpPeeringAddress": "192.168.70.1"},
     }
 
 

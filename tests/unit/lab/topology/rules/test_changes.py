@@ -57,7 +57,7 @@ def test_a_refused_update_changes_nothing_for_later_ones() -> None:
 
 
 def test_a_change_has_no_ignore_and_is_not_told_of_it() -> None:
-    text, [place] = spoil((REACHES, "{update: contoso-gw, properties: {enableBgp: «true}}"))
+    text, [place] = spoil((REACHES, "{update: contoso-gw, properties: {activeActive: «true}}"))
     [(*found, words)] = problems(text)
     assert (tuple(found), "ignore" in words) == (place, False)
 
