@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
-
 BIRD = "/usr/sbin/bird"
 START_LIMIT = 5.0
 ANSWER_LIMIT = 5.0
@@ -136,6 +135,8 @@ class Speaker:
         self._daemon: Daemon | None = None
         self._looking: asyncio.Task[None] | None = None
         self._learnt: dict[str, frozenset[IPv4Network]] = {}
+        self._in_force: dict[str, frozenset[IPv4Network]] = {}
+        """What `changed` was last awaited for, without an error."""
         self._states: dict[str, str] = {}
         """ARM's states of peers, by connection."""
 
@@ -197,7 +198,7 @@ class Speaker:
     async def stop(self) -> None:
         """End all sessions."""
         self._settings = None
-        self._learnt, self._states = {}, {}
+        self._learnt, self._states, self._in_force = {}, {}, {}
         if self._looking:
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
@@ -246,16 +247,21 @@ class Speaker:
         """BIRD has died, and with it all that it had learnt; the next look tells of it."""
 
     async def _keep_looking(self) -> None:
-        told = self._learnt
         while True:
             self._learnt, self._states = await self._look()
-            if self._learnt != told:
-                try:
-                    await self._changed()
-                    told = self._learnt
-                except GatewayError as error:  # the next look tells of it again
-                    sys.stderr.write(f"BGP: {error.message}\n")
+            if self._learnt != self._in_force:
+                await self._put_in_force()
             await asyncio.sleep(LOOK_INTERVAL)
+
+    async def _put_in_force(self) -> None:
+        """A failure is told, and tried again after the next look."""
+        learnt = self._learnt
+        try:
+            await self._changed()
+        except GatewayError as error:
+            sys.stderr.write(f"BGP: what was learnt is not in force yet: {error.message}\n")
+        else:
+            self._in_force = learnt
 
     async def _look(self) -> tuple[dict[str, frozenset[IPv4Network]], dict[str, str]]:
         """Ask BIRD for states and routes; nothing of either while it does not run."""

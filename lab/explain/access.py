@@ -1,5 +1,5 @@
-"""What a client's access network does to its dial: a name server that says something else than the
-Internet's, a captive portal."""
+"""What leads a client's dial elsewhere: a name server that says something else than the Internet's,
+an old record in the Internet's, a captive portal."""
 
 from __future__ import annotations
 
@@ -44,6 +44,24 @@ def other_address(
         f"the Internet's DNS: {name} is {right}",
         f"the client: {said}",
         remedy="correct the record of the name server, or ask another one",
+    )
+
+
+def old_record(
+    name: str, resolved: Sequence[str], public: Sequence[str], gateway: str, said: str
+) -> Finding | None:
+    """The Internet's own DNS has another address of the gateway's name than the gateway has."""
+    if not resolved or gateway in resolved or set(resolved) != set(public):
+        return None
+    has = ", ".join(public)
+    return failure(
+        "name",
+        f"the Internet's DNS says that the gateway's name {name} is {has}, and the gateway's "
+        f"public address is {gateway}: nobody who asks for the name finds it",
+        f"getent ahosts {name}, on the Internet as at the client: {has}",
+        f"the gateway's public address: {gateway}",
+        f"the client: {said}",
+        remedy=f"let the record of {name} have {gateway}",
     )
 
 

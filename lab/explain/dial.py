@@ -109,6 +109,8 @@ class Attempt:
     """The profile with which it dialled; None: it had none, or the gateway has none now."""
     public: tuple[str, ...] = ()
     """The Internet's addresses of the gateway's name, where the client asked for it itself."""
+    gateway: str = ""
+    """The gateway's public address, where `name` is the gateway's own."""
     line: access.Line | None = None
     """The access network's link to the Internet, if it carries nothing."""
     shown: inspection.Shown | None = None
@@ -299,6 +301,10 @@ def _of_the_network(attempt: Attempt) -> Finding | None:
     found = access.other_address(
         attempt.name, attempt.resolved, attempt.public, attempt.nameservers, said
     )
+    if not found and attempt.gateway:
+        found = access.old_record(
+            attempt.name, attempt.resolved, attempt.public, attempt.gateway, said
+        )
     if not found and attempt.portal:
         return access.not_signed_in(attempt.portal, said)
     if not found and attempt.shown:

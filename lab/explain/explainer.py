@@ -70,15 +70,17 @@ class Explainer:
             return Explanation(name, below.cause, (chain,))
         return found
 
-    async def of_subject(self, name: str, to: str) -> dict[str, Any]:
-        """About a client, a host, a site or a connection; `to`: HOST:PORT. LabError: it takes too
-        long."""
-        return (await _in_time(self._of_subject(name, to))).as_data()
+    async def of_subject(self, name: str, to: str, size: int = 0) -> dict[str, Any]:
+        """About a client, a host, a site or a connection; `to`: HOST:PORT; `size`: bytes of a
+        packet that is to get there, too. LabError: it takes too long. UsageError."""
+        return (await _in_time(self._of_subject(name, to, size))).as_data()
 
-    async def _of_subject(self, name: str, to: str) -> Explanation:
+    async def _of_subject(self, name: str, to: str, size: int) -> Explanation:
         world = self._world
+        if size and not to:
+            raise UsageError("--size: there is no target", "add --to HOST or --to HOST:PORT")
         if to:
-            goal = goal_of(to)
+            goal = replace(goal_of(to), size=size)
             known = spelling(world.nodes).get(goal.name.casefold(), goal.name)
             found = await self.goal(name, replace(goal, name=known))
         elif name in world.plan.connections:

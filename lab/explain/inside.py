@@ -16,7 +16,7 @@ from lab.explain.access import look_at_line, without_line
 from lab.explain.blame import blocked
 from lab.explain.dial import entry_of, walk
 from lab.explain.elsewhere import BY_DESIGN, other_vnet
-from lab.explain.follow import Followed, follow, path_between
+from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.goal import Goal
 from lab.explain.look import ask, held_by, resolve, route
 from lab.explain.mapping import client_with, forgotten
@@ -243,20 +243,21 @@ async def _reached(
     if found and found.layer in ("route", "way-back", "service"):
         found = await _by_the_users_routes(scene, who, target, address) or found
     if found and found.layer == "route" and inside:
-        found = await _below(who, target, connection, world) or found
+        found = await _below(who, goal, connection, world) or found
     if found and found.layer in ("firewall", "route") and inside:
         return _unconnected(who, target, found, world)
     return found
 
 
 async def _below(
-    who: str, target: str, connection: Connection | None, world: World
+    who: str, goal: Goal, connection: Connection | None, world: World
 ) -> Finding | None:
     """What drops the packets of the tunnels between a node and its target."""
     if connection and (found := await of_client(who, connection, world)):
         return found
     client = world.clients.get(who)
-    return await of_connection(client.gateway.name if client else who, target, world)
+    near = client.gateway.name if client else who
+    return await of_connection(near, goal.node, world, large=bool(goal.size))
 
 
 def _unconnected(who: str, target: str, broken: Finding, world: World) -> Finding:
@@ -314,7 +315,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
     server, node = servers[0], world.nodes[who]
 
     async def send(_: bytes) -> str:
-        return await ask(node, name)
+        return await ask(node, name, WITHIN)
 
     path = path_inside(who, server, node_of(server, who, world), world)
     followed = await follow(world, path, "udp", server, 53, send=send, marked=False)

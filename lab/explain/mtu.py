@@ -73,24 +73,24 @@ async def black_hole(path: Sequence[str], address: str, world: World) -> Finding
 
 
 async def narrowest(path: Sequence[str], world: World) -> tuple[str, int] | None:
-    """The link between two of these nodes with the smallest MTU, as `wan of home`, and its bytes,
-    as the nodes' kernels have it; None: all take the same."""
+    """The link between two of these nodes with the smallest MTU, as `wan of home to internet`, and
+    its bytes, as the nodes' kernels have it; None: all take the same."""
     found: dict[str, int] = {}
-    for node, interface in _ends(world.plan, path):
+    for node, interface, far in _ends(world.plan, path):
         done = await world.nodes[node].run(["ip", "-json", "link", "show", "dev", interface])
         for row in json.loads(done.stdout or "[]"):
-            found[f"{interface} of {node}"] = int(row["mtu"])
+            found[f"{interface} of {node} to {far}"] = int(row["mtu"])
     if len(set(found.values())) < 2:
         return None
     return min(found.items(), key=lambda pair: pair[1])
 
 
-def _ends(plan: Plan, path: Sequence[str]) -> list[tuple[str, str]]:
-    """The interfaces with which the nodes send towards the last one."""
+def _ends(plan: Plan, path: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The interfaces with which the nodes send towards the last one, with the next node."""
     rows = []
     for near, far in pairwise(path):
         for cable in plan.links:
             for one, other in ((cable.a, cable.b), (cable.b, cable.a)):
                 if (one.node, other.node) == (near, far):
-                    rows.append((near, one.interface))
+                    rows.append((near, one.interface, far))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from lab.explain.blame import blocked
 from lab.explain.dial import lost
 from lab.explain.follow import follow, path_between
+from lab.explain.mtu import black_hole
 from lab.explain.place import crossing
 from lab.topology.planning.wiring import INTERNET
 
@@ -22,20 +24,24 @@ CARRIERS = {"IkeV2": IPSEC, "SSTP": ("tcp", 443), "OpenVPN": ("tcp", 443)}
 """To where the packets of a client's tunnel go."""
 
 
-async def of_connection(first: str, target: str, world: World) -> Finding | None:
-    """What drops the packets of the connection between the networks of two nodes; None: nothing, or
-    there is no connection."""
+async def of_connection(
+    first: str, target: str, world: World, *, large: bool = False
+) -> Finding | None:
+    """What drops the packets of the connection between the networks of two nodes; `large`: also
+    those that are too large for a link. None: nothing, or there is no connection."""
     name = crossing(world.plan, first, target)
     if name is None:
         return None
     ends = world.plan.gateways_of(name)
     pair = ends if len(ends) == 2 else (*ends, name)
-    for one, other in permutations(pair):
-        path = [one, INTERNET, other]
-        if found := await _lost(path, IPSEC, world.addresses[other], world):
-            cause = f"the tunnel {name} still counts as up, and carries nothing: {found.cause}"
-            return replace(found, cause=cause)
-    return None
+    ways = [([one, INTERNET, other], world.addresses[other]) for one, other in permutations(pair)]
+    found = await asyncio.gather(*(_lost(way, IPSEC, to, world) for way, to in ways))
+    words = "still counts as up, and carries nothing"
+    if large and not any(found):
+        found = await asyncio.gather(*(black_hole(way, to, world) for way, to in ways))
+        words = "carries small packets alone"
+    broken = next(filter(None, found), None)
+    return replace(broken, cause=f"the tunnel {name} {words}: {broken.cause}") if broken else None
 
 
 async def of_client(who: str, connection: Connection, world: World) -> Finding | None:

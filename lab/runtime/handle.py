@@ -136,9 +136,10 @@ class Handle:
         answer: dict[str, Any] = self._ask({**request, "body": body or {}})[0]
         return answer
 
-    def explain(self, subject: str, to: str = "") -> dict[str, Any]:
-        """Why a client, a host or a site is not connected, as data (lab.explain.model)."""
-        request = {"request": "explain", "subject": subject, "to": to}
+    def explain(self, subject: str, to: str = "", size: int = 0) -> dict[str, Any]:
+        """Why a client, a host or a site is not connected, as data (lab.explain.model); `to`:
+        HOST:PORT to be reached; `size`: also by a packet of so many bytes."""
+        request = {"request": "explain", "subject": subject, "to": to, "size": size}
         answer: dict[str, Any] = self._ask(request)[0]
         return answer
 

@@ -196,7 +196,7 @@ class Lab:
     async def _explain_step(self, step: Step) -> dict[str, Any]:
         return await self.explainer.of_step(step)
 
-    async def explain(self, subject: str, to: str) -> dict[str, Any]:
+    async def explain(self, subject: str, to: str, size: int) -> dict[str, Any]:
         """Why a client, a host or a site is not connected (lab.explain)."""
         known = {*self.nodes, *self.clients, *self.plan.connections}
         name = spelling(known).get(subject.casefold())
@@ -205,7 +205,7 @@ class Lab:
             raise UsageError(
                 f"lab {self.plan.name} has no client, host, site or connection {subject}", remedy
             )
-        return await self.explainer.of_subject(name, to)
+        return await self.explainer.of_subject(name, to, size)
 
     @property
     def explainer(self) -> Explainer:

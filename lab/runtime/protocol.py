@@ -179,10 +179,12 @@ class Decide:
 
 @dataclass(frozen=True, kw_only=True)
 class Explain:
-    """Why a client, a host, a site or a connection is down; `to`: HOST:PORT to be reached."""
+    """Why a client, a host, a site or a connection is down; `to`: HOST:PORT to be reached; `size`:
+    also by a packet of so many bytes."""
 
     subject: str
     to: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +263,7 @@ class Body(Protocol):
     async def decide(self, user: str, *, approve: bool) -> list[str]:
         """Answer a user's second factor; the RADIUS servers that asked."""
 
-    async def explain(self, subject: str, to: str) -> dict[str, Any]:
+    async def explain(self, subject: str, to: str, size: int) -> dict[str, Any]:
         """The answer to Explain."""
 
 

@@ -130,7 +130,8 @@ class Supervisor:
                 return Answer(None)
             case protocol.Explain():
                 self._refuse_unready()
-                return Answer(await self._body.explain(request.subject, request.to))
+                found = await self._body.explain(request.subject, request.to, request.size)
+                return Answer(found)
             case protocol.Watch() | protocol.Run():
                 raise TypeError("its conversation answers it")
             case _:

@@ -12,7 +12,16 @@ from gateway.arm.ipsec import IpsecPolicies
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.site_services import Directory, SiteRadius
-from lab.topology.model.values import Address, Allow, IpAddress, Name, Network, Prefix, Prefixes
+from lab.topology.model.values import (
+    Address,
+    Allow,
+    IpAddress,
+    Mtu,
+    Name,
+    Network,
+    Prefix,
+    Prefixes,
+)
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -139,6 +148,11 @@ class Site(_Model):
     device's own address, and learns the rest."""
     firewall: SiteFirewall = SiteFirewall()
     """What its device drops, such as {denyIn: [udp/1812]}."""
+    mtu: Mtu = 1500
+    """The largest packet on its link to the Internet, in bytes, such as 1492 with PPPoE."""
+    tellsMtu: bool = True
+    """Whether its provider's router tells senders of packets that are too large for that link
+    (ICMP, fragmentation needed): where it does not, these packets are lost without a trace."""
     privateLink: bool = False
     """In place of `connection`: a private line to the VNet, as ExpressRoute is. The GatewaySubnet
     has its route, too, but VPN gateways do not send RADIUS over it."""

@@ -24,14 +24,14 @@ from lab.topology.model.values import (
     Target,
     Words,
 )
-from lab.topology.model.vocabulary import FaultName, Reason, VpnProtocol
+from lab.topology.model.vocabulary import PACKETS, FaultName, Reason, VpnProtocol
 
 
 class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-PacketSize = Annotated[int, Field(strict=True, ge=68, le=65535)]
+PacketSize = Annotated[int, Field(strict=True, ge=PACKETS[0], le=PACKETS[-1])]
 """Bytes of an IP packet."""
 
 

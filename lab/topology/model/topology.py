@@ -34,6 +34,7 @@ from lab.topology.model.values import (
     Dword,
     Loss,
     Mbps,
+    Mtu,
     Name,
     Port,
     Prefix,
@@ -110,6 +111,13 @@ class GatewayCertificate(_Model):
     profile."""
 
 
+class PublicName(_Model):
+    """The record of a gateway's name in the Internet's DNS."""
+
+    to: Address
+    """The address in it, such as that of a gateway that was there before."""
+
+
 class Gateway(_Model):
     """A point-to-site VPN gateway."""
 
@@ -122,6 +130,9 @@ class Gateway(_Model):
     benchmarkScale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of its SKU's aggregate throughput that it lets pass, for machines that are slower:
     0.1 of VpnGw1's 650 Mbit/s are 65. Azure's is 1."""
+    publicName: PublicName | None = None
+    """What the Internet's DNS says of its name, where that is not the truth, such as
+    {to: 198.51.100.77}: all clients ask for that name."""
     serverCertificate: GatewayCertificate = GatewayCertificate()
     """Its own certificate, such as {validTo: -1d}; left out, the one that clients expect."""
     properties: GatewayProperties
@@ -181,7 +192,7 @@ class Access(_Model):
     """How much later each packet arrives, each way, such as 30ms. The kernel needs netem."""
     loss: Loss | None = None
     """The share of packets that its line loses, each way, such as 1%."""
-    mtu: Annotated[int, Field(strict=True, ge=576, le=1500)] = 1500
+    mtu: Mtu = 1500
     """The largest packet on its link to the Internet, in bytes, such as 1492 with PPPoE."""
     tellsMtu: bool = True
     """Whether its router tells senders of packets that are too large (ICMP, fragmentation needed):

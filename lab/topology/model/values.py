@@ -385,6 +385,8 @@ Loss = Annotated[
 ]
 Mbps = Annotated[float, Field(ge=0.1, le=10_000)]
 """Mbit/s."""
+Mtu = Annotated[int, Field(strict=True, ge=576, le=1500)]
+"""Bytes of the largest packet on a link; IPv4 has none that takes less than 576 whole."""
 
 
 def _listed(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Literal
 from gateway.common.vocabulary import Reason as GatewayReason
 from gateway.common.vocabulary import VpnProtocol
 
-__all__ = ["FaultName", "Reason", "Serves", "VpnProtocol"]
+__all__ = ["PACKETS", "FaultName", "Reason", "Serves", "VpnProtocol"]
 
 Serves = Literal["http", "iperf3", "dns", "echo"]
 """Services of a computer."""
@@ -38,3 +38,6 @@ FaultName = Literal[
     "link-down",  # an access network's link to the Internet is down
 ]
 """Faults that a topology can inject."""
+
+PACKETS = range(68, 65536)
+"""Bytes that an IPv4 packet may have (RFC 791), where links take it."""

@@ -108,6 +108,17 @@ table inet p2slab {
 (azure-docs virtual-networks-faq, "What protocols can I use within VNets?"). Neighbours in a subnet
 are switched, and not judged here."""
 
+# What an ICMP error quotes begins 8 bytes behind the error's own header, with the IP header whose
+# destination is 16 bytes further.
+_PROVIDER = """\
+table inet p2slab {{
+  chain silent {{
+    type filter hook output priority filter; policy accept;
+    icmp type destination-unreachable icmp code frag-needed @th,192,32 {{ {addresses} }} drop
+  }}
+}}
+"""
+
 _PROTOCOLS = {"icmp": "{ icmp, ipv6-icmp }", "esp": "esp", "ah": "ah", "gre": "gre"}
 
 
@@ -133,6 +144,13 @@ def router_rules(access: Access, proxy: IpAddress | None) -> str | None:
     if not chains:
         return None
     return "\n".join(["table inet p2slab {", *chains, "}"]) + "\n"
+
+
+def provider_rules(silent: Sequence[IpAddress]) -> str | None:
+    """Those of the Internet's router: the lines to these addresses are of providers that tell
+    nobody which packets are too large for them."""
+    addresses = ", ".join(f"0x{int(address):08x}" for address in silent)
+    return _PROVIDER.format(addresses=addresses) if silent else None
 
 
 def router_sysctls(access: Access) -> tuple[tuple[str, str], ...]:

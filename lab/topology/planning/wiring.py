@@ -23,7 +23,13 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.firewall import FABRIC, host_rules, router_rules, router_sysctls
+from lab.topology.planning.firewall import (
+    FABRIC,
+    host_rules,
+    provider_rules,
+    router_rules,
+    router_sysctls,
+)
 from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
@@ -84,11 +90,11 @@ class Network:
         for index, (name, pair) in enumerate(self.addresses.public.items()):
             internet = with_length(pair.internet, pair.prefix)
             device = with_length(pair.device, pair.prefix)
-            access = self.topology.access.get(name)
+            line = self.topology.access.get(name) or self.topology.sites.get(name)
             yield Cable(
                 End(INTERNET, f"net{index}", (internet,)),
                 End(name, "wan", (device,)),
-                access.mtu if access else DEFAULT_MTU,
+                line.mtu if line else DEFAULT_MTU,
             )
         for name, vnet in self.topology.vnets.items():
             yield from self._vnet_links(name, vnet)
@@ -104,10 +110,20 @@ class Network:
     # ------------------------------------------------------------------------------- nodes
 
     def _internet(self) -> NodePlan:
+        written = {
+            name: gateway.publicName.to
+            for name, gateway in self.topology.gateways.items()
+            if gateway.publicName
+        }
         records = {
-            identity.fqdn: self.addresses.public[name].device
+            identity.fqdn: written.get(name, self.addresses.public[name].device)
             for name, identity in self.identities.items()
         }
+        silent = [
+            self.addresses.public[name].device
+            for name, site in self.topology.sites.items()
+            if not site.tellsMtu
+        ]
         routed = [name for name, access in self.topology.access.items() if not access.nat]
         return NodePlan(
             INTERNET,
@@ -118,6 +134,7 @@ class Network:
                 for name in routed
             ),
             forwarding=True,
+            nftables=provider_rules(silent),
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(self.host_names[INTERNET], PUBLIC_DNS),
             services=(dns_service(PUBLIC_DNS, records),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from gateway.arm.fields import VALUES
@@ -12,6 +13,7 @@ from gateway.arm.rules.certificates import ROOTS
 from gateway.arm.rules.rulebook import Network, violations
 from lab.choices import did_you_mean
 from lab.topology.model.topology import Topology
+from lab.topology.planning.addressing import GATEWAY_PUBLIC, NoRoomError, pairs
 from lab.topology.planning.spelling import PLACEHOLDER
 from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
@@ -146,4 +148,22 @@ def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterat
                               did_you_mean(found["name"], known))  # fmt: skip
 
 
-RULES = (azure_accepts_the_document,)
+def public_names_lead_elsewhere(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """An old record has another address than the gateway, of the same kind."""
+    all_known = declared.gateways == set(topology.gateways)  # their order gives addresses
+    with suppress(NoRoomError):  # lab.topology.rules.prefixes says so
+        own = pairs(GATEWAY_PUBLIC, topology.gateways)
+        for name, gateway in topology.gateways.items():
+            if gateway.publicName is None:
+                continue
+            path: Path = ("gateways", name, "publicName", "to")
+            to = gateway.publicName.to
+            if to.version != 4:
+                message = f"{to} is IPv6, and the lab's Internet routes IPv4 alone"
+                yield Problem(path, message, "such as 198.51.100.77")
+            elif all_known and to == own[name].device:
+                message = f"{to} is the address of {name!r}, which is right"
+                yield Problem(path, message, "leave publicName out, or say another address")
+
+
+RULES = (azure_accepts_the_document, public_names_lead_elsewhere)

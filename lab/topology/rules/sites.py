@@ -33,6 +33,19 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 
+def silent_providers_have_a_narrow_line(
+    topology: Topology, _declared: Declared
+) -> Iterator[Problem]:
+    """No packet is too large for a line that takes all that an Ethernet has."""
+    for name, site in topology.sites.items():
+        if not site.tellsMtu and site.mtu == Site.model_fields["mtu"].default:
+            yield Problem(
+                ("sites", name, "tellsMtu"),
+                f"no packet is too large for the line of {name!r}, so there is nothing to tell",
+                "give it an mtu, such as 1400, or leave tellsMtu out",
+            )
+
+
 def connections_have_a_gateway(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The gateway exists, and supports site-to-site tunnels and the connection's IPsec policy."""
     for name, site in topology.sites.items():
@@ -292,4 +305,5 @@ RULES = (
     devices_have_addresses_of_their_own,
     default_gateways_are_neighbours,
     a_private_link_is_alone,
+    silent_providers_have_a_narrow_line,
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import pytest
 
+from gateway.common.errors import EngineError
+from gateway.s2s import bgp
 from gateway.s2s.bgp import Peer, Settings, acceptable, configuration
 
 OWN = tuple(map(IPv4Network, ("10.1.0.0/16", "172.16.201.0/24", "192.168.60.1/32")))
@@ -50,3 +54,28 @@ def test_what_is_guarded_may_be_many_and_in_any_order() -> None:
     between = [IPv4Network((0x0A020000 + (i << 8), 24)) for i in range(1, 400, 2)]
     wide = IPv4Network("10.2.2.0/23")
     assert acceptable([*guarded, *between, wide], guarded) == tuple(between)
+
+
+async def test_what_could_not_be_put_in_force_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[frozenset[IPv4Network]] = []
+    done = asyncio.Event()
+
+    async def changed() -> None:
+        told.append(speaker.learnt("office"))
+        if len(told) == 1:
+            raise EngineError("charon does not answer")
+        done.set()
+
+    async def look() -> tuple[dict[str, frozenset[IPv4Network]], dict[str, str]]:
+        return {"office": frozenset({IPv4Network("192.168.50.0/24")})}, {"office": "Connected"}
+
+    speaker = bgp.Speaker(tmp_path, changed)
+    monkeypatch.setattr(speaker, "_look", look)
+    monkeypatch.setattr(bgp, "LOOK_INTERVAL", 0)
+    looking = asyncio.create_task(speaker._keep_looking())
+    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.sleep(0)
+    looking.cancel()
+    assert told == [frozenset({IPv4Network("192.168.50.0/24")})] * 2

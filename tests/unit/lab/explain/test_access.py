@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,20 @@ def test_a_name_server_that_says_something_else() -> None:
     assert found.layer == "name"
     assert "nameserver 192.168.77.1" in found.cause
     assert "is 198.51.100.77, and it is 203.0.113.2" in found.cause
+
+
+def test_an_old_record_in_the_internets_dns() -> None:
+    one = attempt(reason="no-answer", resolved=("198.51.100.77",), public=("198.51.100.77",),
+                  gateway="203.0.113.2", name="gw.vpn.azure.com",
+                  followed=(followed("alice"),))  # fmt: skip
+    found = broken(one)
+    assert found.layer == "name"
+    assert "name gw.vpn.azure.com is 198.51.100.77, and the gateway's public address is" in (
+        found.cause
+    )
+    assert "let the record of gw.vpn.azure.com have 203.0.113.2" in found.remedy
+    assert broken(replace(one, gateway="198.51.100.77")).layer == "underlay"
+    assert broken(replace(one, gateway="")).layer == "underlay"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def lost(**fields: Any) -> Followed:
 
 
 async def test_the_link_that_takes_least() -> None:
-    assert await narrowest(PATH, world()) == ("wan of home", 1400)
+    assert await narrowest(PATH, world()) == ("wan of home to internet", 1400)
     assert await narrowest(PATH[:2], world()) is None
 
 
@@ -48,7 +48,7 @@ async def test_a_black_hole_has_the_rule_that_makes_it() -> None:
     found = await too_large(lost(silenced=SILENT), 1500, (), world())
     assert found
     assert found.layer == "mtu"
-    assert "too large for the link wan of home, which takes 1400 bytes" in found.cause
+    assert "too large for the link wan of home to internet, which takes 1400 bytes" in found.cause
     assert "home drops the ICMP message" in found.cause
     assert "frag-needed drop" in found.proof[0]
 

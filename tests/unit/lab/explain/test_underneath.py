@@ -10,6 +10,7 @@ import pytest
 
 from lab.explain import underneath
 from lab.explain.follow import Dropped, Followed, Sighting
+from lab.explain.model import Finding, failure
 from lab.explain.underneath import of_client, of_connection
 from lab.topology.load import load
 from tests.unit.lab.checks.fakes import connection
@@ -44,6 +45,23 @@ async def test_both_ways_of_a_connection(lab: Any) -> None:
     assert found
     assert found.cause.startswith("the tunnel office still counts as up, and carries nothing: udp")
     assert await of_connection("app1", "internet", lab.world) is None
+
+
+async def test_large_packets_of_a_connection(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def black_hole(path: Any, address: str, _: Any) -> Finding | None:
+        asked.append(path[-1])
+        return failure("mtu", address, remedy="") if path[-1] == "office" else None
+
+    monkeypatch.setattr(underneath, "black_hole", black_hole)
+    assert await of_connection("app1", "files", lab.world) is None
+    assert asked == []
+    found = await of_connection("app1", "files", lab.world, large=True)
+    assert found
+    assert asked == ["office", "gw"]
+    there = lab.world.addresses["office"]
+    assert found.cause == f"the tunnel office carries small packets alone: {there}"
 
 
 async def test_a_clients_tunnel(lab: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
-from lab.topology.planning.firewall import router_rules, router_sysctls
+from lab.topology.planning.firewall import provider_rules, router_rules, router_sysctls
 from lab.topology.planning.plan import NodePlan
 from tests.unit.lab.topology.plans import plan_of
 from tests.unit.lab.topology.spoiling import check, spoil
@@ -49,6 +51,13 @@ def test_a_router_remembers_as_long_as_it_is_told() -> None:
     text, _ = spoil(("{lan: 192.168.1.0/24}", "{udpTimeout: 2m}"))
     assert {value for _, value in router_sysctls(check(text).access["home"])} == {"120"}
     assert router_sysctls(check(spoil()[0]).access["home"]) == ()
+
+
+def test_a_provider_that_tells_nobody_is_silent_about_one_line_alone() -> None:
+    text = provider_rules([ip_address("198.51.100.2"), ip_address("198.51.100.6")]) or ""
+    (line,) = (line.strip() for line in text.splitlines() if "frag-needed" in line)
+    assert line.endswith("@th,192,32 { 0xc6336402, 0xc6336406 } drop")
+    assert provider_rules([]) is None
 
 
 def home(network: str) -> tuple[NodePlan, NodePlan]:

@@ -48,6 +48,7 @@ CASES: list[tuple[str, tuple[str, str], str]] = [
     (RADIUS, device(f"peer: {HERE}fd00::1"), "fd00::1 is IPv6"),
     (RADIUS, device(f"remotePrefixes: [{HERE}10.1.1.0/24]"), "10.1.1.0/24 is a part of 10.1.0.0"),
     (RADIUS, device(f"remotePrefixes: [{HERE}172.16.201.0/25]"), "172.16.201.0/25 is a part of"),
+    (RADIUS, (LAN, f"{LAN}    tellsMtu: {HERE}false\n"), "no packet is too large for the line of"),
     (RADIUS, (LAN, f"{LAN}    firewall: {{denyIn: [{HERE}udp/1, udp]}}\n"), "udp has udp/1 in it"),
     (RADIUS, ("group: vpn,", f"group: vpn, defaultGateway: {HERE}192.168.51.1,"),
      "192.168.51.1 is no computer's address"),
