@@ -59,6 +59,12 @@ class Peer:
     address: IPv4Address
     asn: int
 
+    @property
+    def protocol(self) -> str:
+        """BIRD's name of the session. It has the address, so that no answer about one peer can be
+        taken for another's while BIRD is told of new ones."""
+        return f"at_{self.address}".replace(".", "_")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -72,11 +78,11 @@ class Settings:
 
 
 def configuration(settings: Settings) -> str:
-    """BIRD's file. Peers are c0, c1 ... in the order of `settings`."""
+    """BIRD's file."""
     own = "".join(f"  route {prefix} blackhole;\n" for prefix in settings.announced)
     peers = "".join(
-        f"protocol bgp c{index} from site {{ neighbor {peer.address} as {peer.asn}; }}\n"
-        for index, peer in enumerate(settings.peers)
+        f"protocol bgp {peer.protocol} from site {{ neighbor {peer.address} as {peer.asn}; }}\n"
+        for peer in settings.peers
     )
     return f"""log stderr all;
 router id {settings.address};
@@ -269,17 +275,23 @@ class Speaker:
         states: dict[str, str] = {}
         peers = self._settings.peers if self._settings else ()
         try:
-            for index, peer in enumerate(peers):
-                [line] = await self._ask(f"show protocols c{index}", of="1002")
-                found = [_STATES[word] for word in line.split() if word in _STATES]
-                states[peer.connection] = found[-1] if found else "Unknown"
-                rows = await self._ask(f"show route protocol c{index}", of="1007")
-                nets = (IPv4Network(m[1]) for row in rows if (m := _NETWORK.match(row)))
-                if routes := frozenset(nets):
-                    learnt[peer.connection] = routes
-        except (OSError, EngineError, ValueError, TimeoutError):
+            for peer in peers:
+                with suppress(EngineError, ValueError):  # BIRD is not told of the peer yet
+                    states[peer.connection], routes = await self._seen(peer)
+                    if routes:
+                        learnt[peer.connection] = routes
+        except (OSError, TimeoutError):
             return {}, {}
         return learnt, states
+
+    async def _seen(self, peer: Peer) -> tuple[str, frozenset[IPv4Network]]:
+        """ARM's state of a peer, and what it announces. EngineError, ValueError: BIRD knows of no
+        such peer."""
+        [line] = await self._ask(f"show protocols {peer.protocol}", of="1002")
+        found = [_STATES[word] for word in line.split() if word in _STATES]
+        rows = await self._ask(f"show route protocol {peer.protocol}", of="1007")
+        nets = (IPv4Network(m[1]) for row in rows if (m := _NETWORK.match(row)))
+        return found[-1] if found else "Unknown", frozenset(nets)
 
     async def _ask(self, command: str, of: str = "") -> list[str]:
         """The lines of an answer, or those with this code. EngineError: BIRD refuses."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
-from gateway.arm.rules.bgp import asn_of, ends_have_bgp
+from gateway.arm.rules.bgp import asn_of, ends_have_bgp, only_there
 from gateway.arm.rules.connections import (
     CONNECTION_RULES,
     ConnectionCase,
@@ -84,6 +84,9 @@ class Connections:
         if gateway and any(user.properties.enableBgp for user in users):
             needed = ends_have_bgp(gateway, local)
             found += (replace(violation, path=("bgpSettings",)) for violation in needed)
+            speaking = (c for c in self._connections.values() if c.properties.enableBgp)
+            ends = {c.local_network_gateway for c in speaking} - {"", name}
+            found += only_there(local, (self._local_gateways[end] for end in sorted(ends)))
         _refuse(name, local.name, found)
         self._local_gateways[name] = local
 

@@ -171,7 +171,27 @@ def test_what_a_connection_with_bgp_needs_cannot_be_taken_away(tmp_path: Path) -
         local["properties"].pop("bgpSettings")
         with pytest.raises(GatewayRefusedError, match="branch has no bgpSettings"):
             await gateway.put_local_network_gateway(local)
+        local = await gateway.local_network_gateway("branch")
+        local["properties"] |= {
+            "localNetworkAddressSpace": {"addressPrefixes": ["192.168.50.0/24"]},
+            "bgpSettings": {"asn": 65020, "bgpPeeringAddress": PEER["head-office"]},
+        }
+        with pytest.raises(
+            GatewayRefusedError, match=r"head-office has its peer at 192\.168\.50\.1"
+        ):
+            await gateway.put_local_network_gateway(local)
         await learns(lab, ACCEPTED)
+
+    in_a_lab(tmp_path, topology(), test)
+
+
+def test_a_peer_that_moves_is_not_taken_for_another(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        gateway: Any = lab.gateways["contoso-gw"]
+        await learns(lab, ACCEPTED)
+        await gateway.delete("connections", "branch")  # the first of BIRD's peers
+        await learns(lab, {**ACCEPTED, "branch": set()})
+        await session_is(lab, "head-office", "Connected")
 
     in_a_lab(tmp_path, topology(), test)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
-from gateway.arm.rules.case import Path, Violation, prefix_of
+from gateway.arm.rules.case import LAB, Path, Violation, prefix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gateway.arm.connections import LocalNetworkGateway
     from gateway.arm.resource import BgpSettings, GatewayProperties, VirtualNetworkGateway
@@ -96,3 +96,19 @@ def ends_have_bgp(
             "give the two sides different ASNs",
             f"{_FAQ}: the on-premises ASN differs from the VNet's",
         )
+
+
+def only_there(
+    local: LocalNetworkGateway, others: Iterable[LocalNetworkGateway]
+) -> Iterator[Violation]:
+    """No other connection has its peer at the same address, by which peers are told apart."""
+    settings = local.properties.bgpSettings
+    for other in others:
+        theirs = other.properties.bgpSettings
+        if settings and theirs and settings.bgpPeeringAddress == theirs.bgpPeeringAddress:
+            yield Violation(
+                (*_SETTINGS, "bgpPeeringAddress"),
+                f"{other.name} has its peer at {theirs.bgpPeeringAddress}, too",
+                "give each peer an address of its own",
+                LAB,
+            )

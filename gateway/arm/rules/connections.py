@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 from gateway.arm.connections import name_in
 from gateway.arm.resource import NOT_YET
-from gateway.arm.rules.bgp import ends_have_bgp, usable_peer
+from gateway.arm.rules.bgp import ends_have_bgp, only_there, usable_peer
 from gateway.arm.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
 from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS, more_tunnels
@@ -181,6 +181,10 @@ def both_ends_have_bgp(case: ConnectionCase) -> Iterator[Violation]:
         yield Violation(("enableBgp",), f"BGP between VNets: {NOT_YET}", "leave it out", LAB)
     elif local := case.local_gateways.get(connection.local_network_gateway):
         yield from ends_have_bgp(case.gateway, local)
+        speaking = (one for one in case.others.values() if one.properties.enableBgp)
+        ends = (case.local_gateways.get(one.local_network_gateway) for one in speaking)
+        for violation in only_there(local, (end for end in ends if end and end is not local)):
+            yield replace(violation, path=("localNetworkGateway2", "id"))
 
 
 CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = (

@@ -45,8 +45,8 @@ def test_bird_announces_the_vnet_and_clients_to_every_peer() -> None:
     assert "local 10.1.255.30 as 65515;" in text
     assert "route 10.1.0.0/16 blackhole;" in text
     assert "route 172.16.201.0/24 blackhole;" in text
-    assert "protocol bgp c0 from site { neighbor 192.168.50.1 as 65010; }" in text
-    assert "protocol bgp c1 from site { neighbor 192.168.60.1 as 65020; }" in text
+    assert "protocol bgp at_192_168_50_1 from site { neighbor 192.168.50.1 as 65010; }" in text
+    assert "protocol bgp at_192_168_60_1 from site { neighbor 192.168.60.1 as 65020; }" in text
 
 
 def test_what_is_guarded_may_be_many_and_in_any_order() -> None:

@@ -11,6 +11,7 @@ import pytest
 from gateway.arm.placement import Placement
 from gateway.arm.resource import SkuReference, VirtualNetworkGateway
 from gateway.charon.daemon import Charon
+from gateway.common.errors import InvalidDocumentError
 from gateway.policy.refusals import BoundedLog
 from gateway.s2s.config import Tunnel
 from gateway.s2s.sites import Connections
@@ -118,38 +119,48 @@ async def test_one_of_two_gateways_initiates(
     assert [tunnel.initiates for tunnel in tunnels] == [initiates]
 
 
+def speaking(document: Any) -> VirtualNetworkGateway:
+    made = gateway(document)
+    changes = {"enableBgp": True, "sku": SkuReference(name="VpnGw1")}
+    properties = made.properties.model_copy(update=changes)
+    return made.model_copy(update={"properties": properties})
+
+
+def take_site(made: Connections, number: int, peer: str, by: VirtualNetworkGateway) -> str:
+    """A connection with BGP to site N; its name."""
+    name = f"site{number}"
+    site = {
+        "localNetworkAddressSpace": {"addressPrefixes": [f"{peer}/32"]},
+        "gatewayIpAddress": f"198.51.100.{number + 1}",
+        "bgpSettings": {"asn": 65010, "bgpPeeringAddress": peer},
+    }
+    made.take_local_gateway(name, {"properties": site}, None)
+    own = {"connectionType": "IPsec", "localNetworkGateway2": {"id": name}, "enableBgp": True}
+    made.take_connection(name, to_vnet("west", virtualNetworkGateway2=None, **own), by)
+    return name
+
+
+def test_two_connections_need_two_peers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: Any
+) -> None:
+    made, _ = connections(tmp_path, monkeypatch)
+    take_site(made, 0, "10.50.0.1", speaking(document))
+    with pytest.raises(InvalidDocumentError, match="site0 has its peer at"):
+        take_site(made, 1, "10.50.0.1", speaking(document))
+
+
 async def test_sites_learn_what_no_earlier_one_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: Any
 ) -> None:
     """Of thirty connections, too: what one may learn depends on all others."""
     made, tunnels = connections(tmp_path, monkeypatch)
-    names = [f"site{number}" for number in range(30)]
-    speaking = gateway(document)
-    speaking = speaking.model_copy(
-        update={
-            "properties": speaking.properties.model_copy(
-                update={"enableBgp": True, "sku": SkuReference(name="VpnGw1")}
-            )
-        }
-    )
-    for number, name in enumerate(names):
-        site = {
-            "localNetworkAddressSpace": {"addressPrefixes": [f"10.50.{number}.1/32"]},
-            "gatewayIpAddress": f"198.51.100.{number + 1}",
-            "bgpSettings": {"asn": 65010, "bgpPeeringAddress": f"10.50.{number}.1"},
-        }
-        made.take_local_gateway(name, {"properties": site}, None)
-        own = {"connectionType": "IPsec", "localNetworkGateway2": {"id": name}, "enableBgp": True}
-        made.take_connection(name, to_vnet("west", virtualNetworkGateway2=None, **own), speaking)
-    shared, own_net = (
-        IPv4Network("10.60.0.0/16"),
-        [IPv4Network(f"10.50.{n}.0/24") for n in range(30)],
-    )
+    by = speaking(document)
+    names = [take_site(made, number, f"10.50.{number}.1", by) for number in range(30)]
+    shared = IPv4Network("10.60.0.0/16")
+    own = [IPv4Network(f"10.50.{number}.0/24") for number in range(30)]
     monkeypatch.setattr(
-        made._speaker,
-        "learnt",
-        lambda name: frozenset([shared, own_net[names.index(name)], own_net[0]]),
+        made._speaker, "learnt", lambda name: frozenset([shared, own[names.index(name)], own[0]])
     )
-    await made.reconcile(speaking)
+    await made.reconcile(by)
     learnt = [tunnel.prefixes[1:] for tunnel in tunnels]
-    assert learnt == [(own_net[0], shared), *((network,) for network in own_net[1:])]
+    assert learnt == [(own[0], shared), *((network,) for network in own[1:])]

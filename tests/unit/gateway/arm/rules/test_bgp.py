@@ -8,7 +8,7 @@ import pytest
 
 from gateway.arm.connections import LocalNetworkGateway
 from gateway.arm.resource import BgpSettings, VirtualNetworkGateway
-from gateway.arm.rules.bgp import DEFAULT_ASN, ends_have_bgp, usable_asn, usable_peer
+from gateway.arm.rules.bgp import DEFAULT_ASN, ends_have_bgp, only_there, usable_asn, usable_peer
 
 BGP = {"asn": 65010, "bgpPeeringAddress": "192.168.50.1"}
 
@@ -81,3 +81,10 @@ def test_both_ends_have_bgp_and_different_numbers() -> None:
     assert messages(speaks, local(None)) == ["hq has no bgpSettings"]
     same = gateway(enableBgp=True, bgpSettings={"asn": 65010})
     assert messages(same, local(BGP)) == ["hq has the gateway's own ASN 65010"]
+
+
+def test_two_peers_at_one_address_could_not_be_told_apart() -> None:
+    elsewhere = local(BGP | {"bgpPeeringAddress": "192.168.60.1"})
+    assert list(only_there(local(BGP), [elsewhere, local(None)])) == []
+    [found] = only_there(local(BGP), [elsewhere, local(BGP | {"asn": 65011})])
+    assert found.message == "hq has its peer at 192.168.50.1, too"
