@@ -16,7 +16,7 @@ from lab.explain.access import look_at_line, without_line
 from lab.explain.blame import blocked
 from lab.explain.dial import entry_of, walk
 from lab.explain.elsewhere import BY_DESIGN, other_vnet
-from lab.explain.follow import Followed, follow, path_between
+from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.goal import Goal
 from lab.explain.look import ask, held_by, resolve, route
 from lab.explain.mapping import client_with, forgotten
@@ -315,7 +315,7 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
     server, node = servers[0], world.nodes[who]
 
     async def send(_: bytes) -> str:
-        return await ask(node, name)
+        return await ask(node, name, WITHIN)
 
     path = path_inside(who, server, node_of(server, who, world), world)
     followed = await follow(world, path, "udp", server, 53, send=send, marked=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,8 +38,8 @@ async def look_at_certificates(
     client: ClientComputer, world: World, name: str, address: str
 ) -> Shown | None:
     """None: both see the same, or the client sees none."""
-    there = await certificate_on(client.node, name, address)
-    outside = await certificate_on(world.nodes[INTERNET], name, address)
+    nodes = (client.node, world.nodes[INTERNET])
+    there, outside = await asyncio.gather(*(certificate_on(one, name, address) for one in nodes))
     if there in (outside, NONE):
         return None
     return Shown(client.name, client.access.name, address, there, outside)

@@ -19,7 +19,7 @@ from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
-from lab.explain.follow import follow, path_between
+from lab.explain.follow import WITHIN, follow, path_between
 from lab.explain.held import Held
 from lab.explain.hello import Hello, is_answer, read_hello
 from lab.explain.model import DIAL, Layer, stamp
@@ -73,11 +73,13 @@ async def attempts(
     name = (own.server or own.host("OpenVPN")) if own else ""
     current = (profile.now.server or profile.now.host("OpenVPN")) if profile else ""
     own_address = world.addresses[client.gateway.name]
-    resolved, servers = await resolve(client.node, name)
-    public, _ = await resolve(world.nodes[INTERNET], name)
+    (resolved, servers), (public, _), line = await asyncio.gather(
+        resolve(client.node, name),
+        resolve(world.nodes[INTERNET], name),
+        look_at_line(client, world),
+    )
     address = resolved[0] if resolved else own_address
     document = await client.gateway.get()
-    line = await look_at_line(client, world)
     portal = await look_for_portal(client, world, address)
     found = []
     # What could not be dialled matters only if nothing else was.
@@ -223,14 +225,16 @@ def _may_be_inspected(attempt: Attempt) -> bool:
     return not heard and attempt.reason in inspection.REASONS
 
 
-async def resolve(node: Node, name: str) -> tuple[list[str], list[str]]:
-    """A node's addresses of a name, and its nameservers."""
+async def resolve(
+    node: Node, name: str, limit: float = RESOLVE_LIMIT
+) -> tuple[list[str], list[str]]:
+    """A node's addresses of a name, asked for within `limit` seconds, and its nameservers."""
     text = (await node.read("/etc/resolv.conf")).decode(errors="replace")
     servers = re.findall(r"^nameserver\s+(\S+)", text, re.MULTILINE)
     if not name:
         return [], servers
     with suppress(TimeoutError):
-        done = await node.run(["getent", "ahostsv4", name], limit=RESOLVE_LIMIT)
+        done = await node.run(["getent", "ahostsv4", name], limit=limit)
         return list(dict.fromkeys(x.split()[0] for x in done.stdout.splitlines())), servers
     return [], servers
 
@@ -249,7 +253,7 @@ async def _network(
     if attempt.name and not attempt.resolved:
 
         async def send(_: bytes) -> str:
-            return await ask(client.node, attempt.name)
+            return await ask(client.node, attempt.name, WITHIN)
 
         ways = [
             await follow(world, to_address(world, client.name, server), "udp", server, 53,
@@ -258,27 +262,27 @@ async def _network(
         ]  # fmt: skip
         return {"followed": tuple(ways)}
     path = path_between(world.plan, client.name, gateway)
-    ways = []
-    through_proxy = client.proxy and attempt.protocol != "IkeV2"
-    for protocol, port in () if through_proxy else PORTS[attempt.protocol]:
-        ways.append(await follow(world, path, protocol, address, port))
-        if ways[-1].dropped:
-            break
-    if through_proxy and client.proxy:
+    if client.proxy and attempt.protocol != "IkeV2":
         target, port = client.proxy
         path = to_address(world, client.name, target)
-        ways.append(await follow(world, path, "tcp", target, port))
+        probes = [follow(world, path, "tcp", target, port)]
+    else:
+        probes = [
+            follow(world, path, protocol, address, port)
+            for protocol, port in PORTS[attempt.protocol]
+        ]
+    # Side by side, for each may wait in vain.
+    large, ways = await asyncio.gather(black_hole(path, address, world), asyncio.gather(*probes))
     listens = {}
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, world.addresses[gateway], port)
     engine = await engines.look(client.gateway, attempt.protocol)
-    large = None if any(way.dropped for way in ways) else await black_hole(path, address, world)
     return {
         "followed": tuple(ways),
         "listens": listens,
         "engine": engine,
-        "black_hole": large,
+        "black_hole": None if any(way.dropped for way in ways) else large,
     }
 
 
@@ -361,7 +365,7 @@ async def _taken(client: ClientComputer, address: str) -> list[str]:
     return taken
 
 
-async def ask(node: Node, name: str) -> str:
-    """Let the node's own resolver ask for a name: what it says."""
-    found, _ = await resolve(node, name)
+async def ask(node: Node, name: str, limit: float = RESOLVE_LIMIT) -> str:
+    """Let the node's own resolver ask for a name: what it says within `limit` seconds."""
+    found, _ = await resolve(node, name, limit)
     return ", ".join(found) or f"getent ahosts {name}: nothing"

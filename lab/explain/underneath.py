@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -33,15 +34,14 @@ async def of_connection(
         return None
     ends = world.plan.gateways_of(name)
     pair = ends if len(ends) == 2 else (*ends, name)
-    for one, other in permutations(pair):
-        path = [one, INTERNET, other]
-        if found := await _lost(path, IPSEC, world.addresses[other], world):
-            cause = f"the tunnel {name} still counts as up, and carries nothing: {found.cause}"
-            return replace(found, cause=cause)
-        if large and (found := await black_hole(path, world.addresses[other], world)):
-            cause = f"the tunnel {name} carries small packets alone: {found.cause}"
-            return replace(found, cause=cause)
-    return None
+    ways = [([one, INTERNET, other], world.addresses[other]) for one, other in permutations(pair)]
+    found = await asyncio.gather(*(_lost(way, IPSEC, to, world) for way, to in ways))
+    words = "still counts as up, and carries nothing"
+    if large and not any(found):
+        found = await asyncio.gather(*(black_hole(way, to, world) for way, to in ways))
+        words = "carries small packets alone"
+    lost_at = next(filter(None, found), None)
+    return lost_at and replace(lost_at, cause=f"the tunnel {name} {words}: {lost_at.cause}")
 
 
 async def of_client(who: str, connection: Connection, world: World) -> Finding | None:

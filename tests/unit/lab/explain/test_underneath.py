@@ -59,7 +59,7 @@ async def test_large_packets_of_a_connection(lab: Any, monkeypatch: pytest.Monke
     assert asked == []
     found = await of_connection("app1", "files", lab.world, large=True)
     assert found
-    assert asked == ["office"]
+    assert asked == ["office", "gw"]
     there = lab.world.addresses["office"]
     assert found.cause == f"the tunnel office carries small packets alone: {there}"
 
