@@ -107,6 +107,14 @@ class Api:
         """The connected sessions."""
         return _json({"vpnClientConnectionHealths": await self._gateway.health()})
 
+    async def bgp_peers(self, _request: Request) -> Response:
+        """The sessions with BGP peers."""
+        return _json({"value": self._gateway.site_to_site.bgp_peers()})
+
+    async def learned_routes(self, _request: Request) -> Response:
+        """What BGP peers have announced."""
+        return _json({"value": self._gateway.site_to_site.learned_routes()})
+
     async def disconnect(self, request: Request) -> Response:
         """End sessions; answers when they have ended."""
         data = _body(request)
@@ -194,6 +202,8 @@ def routes(gateway: Gateway) -> Routes:
         "/gateway/reset": {"POST": api.reset},
         "/gateway/generatevpnprofile": {"POST": api.profile},
         "/gateway/getVpnClientConnectionHealth": {"POST": api.health},
+        "/gateway/getBgpPeerStatus": {"POST": api.bgp_peers},
+        "/gateway/getLearnedRoutes": {"POST": api.learned_routes},
         "/gateway/disconnectVirtualNetworkGatewayVpnConnections": {"POST": api.disconnect},
         "/connections": {"GET": api.list_connections},
         "/connections/{name}": {

@@ -82,7 +82,7 @@ class Gateway:
         self._holds = {protocol: Hold() for protocol in PROTOCOLS}
         self._charon = Charon(state / "ikev2", self.log, self._holds["IkeV2"])
         self._eap_tls = EapTls(placement, state / "eap-tls", self._log_eapd)
-        self.site_to_site = Connections(placement, self._charon)
+        self.site_to_site = Connections(placement, self._charon, state / "bgp", self._learnt)
         self._radius = RadiusPath(placement, self.site_to_site, datapath.fence)
         self._resource: VirtualNetworkGateway | None = None
         self._changing = asyncio.Lock()
@@ -295,10 +295,16 @@ class Gateway:
         await self.site_to_site.reconcile(self.resource)
         await self._radius.fence()
 
+    async def _learnt(self) -> None:
+        """BGP has changed the prefixes of sites."""
+        async with self._changing:
+            await self._reconcile_sites()
+
     def _enclose(self) -> None:
         """Update the fence; called before any engine is configured."""
         pool = self.configuration.vpnClientAddressPool.addressPrefixes
         network = self.placement.virtualNetwork.addressPrefixes
+        self.site_to_site.guard(_networks(pool))
         sites = _networks(self.site_to_site.prefixes)
         reach = Reach(_networks(pool), self.routes, network, sites)
         self._fence.enclose(reach)

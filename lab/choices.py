@@ -31,8 +31,8 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 
 def listing(words: Sequence[str], most: int = 12) -> str:
-    """`a, b and c`, shortened when there are many."""
-    shown = list(words[:most])
+    """`a, b and c`, shortened when there are many; `nothing`, where there are none."""
+    shown = list(words[:most]) or ["nothing"]
     if len(words) > most:
         return ", ".join(shown) + f" and {len(words) - most} more"
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

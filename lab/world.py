@@ -60,6 +60,12 @@ class GatewayHandle(Protocol):
     async def put(self, resource: dict[str, Any]) -> dict[str, Any]:
         """Replace the desired state; GatewayRefusedError with Azure's error document."""
 
+    async def bgp_peers(self) -> list[dict[str, Any]]:
+        """Rows of getBgpPeerStatus."""
+
+    async def learned_routes(self) -> list[dict[str, Any]]:
+        """Rows of getLearnedRoutes."""
+
     async def sessions(self) -> list[dict[str, Any]]:
         """Rows of getVpnClientConnectionHealth."""
 
@@ -295,6 +301,10 @@ class World(Protocol):
     @property
     def devices(self) -> Mapping[str, VpnDevice]:
         """The VPN devices of sites with a connection, by site name."""
+
+    @property
+    def speakers(self) -> Mapping[str, Daemon]:
+        """What speaks BGP at sites, by site name."""
 
     @property
     def radius(self) -> Mapping[str, RadiusServer]:

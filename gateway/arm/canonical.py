@@ -19,14 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.arm.fields import (
     ABSENT,
     ENTRA_ID,
-    RESOURCE_TYPES,
     ROWS,
-    TERRAFORM,
-    TERRAFORM_CLIENT,
     VALUES,
     Feature,
     Row,
 )
+from gateway.arm.flaw import SHOW, Flaw, Path, fold
+from gateway.arm.foreign import foreign
 from gateway.arm.model import ArmModel
 from gateway.arm.resource import NOT_YET, SubResource
 from gateway.arm.sku import BASIC
@@ -36,25 +35,10 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-Path = tuple[str | int, ...]
 _PROPERTIES = "properties"
 _BOOLEAN = TypeAdapter(bool)
 _EXPRESSION = re.compile(r"\[(?!\[).*\]", re.DOTALL)
 """azure-docs template-expressions: brackets around it; two at the beginning are a literal one."""
-_SHOW = "paste what `az network vnet-gateway show` prints, or the answer of GET"
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """Something in a document that cannot be taken."""
-
-    path: Path
-    """Where, in the document as it was given."""
-    message: str
-    remedy: str
-    at_key: bool = False
-    ignore: str = ""
-    """What to write into a topology's `ignore` to go on without it; empty: that is not possible."""
 
 
 @dataclass
@@ -88,7 +72,7 @@ def canonical(
     `ignore` has paths from `properties` on, such as "natRules": what the lab cannot carry out at or
     below them is left out. In a `patch` (RFC 7396) null stays.
     """
-    if flaw := _foreign(model, data):
+    if flaw := foreign(model, data):
         return Canonical(None, flaws=[flaw], foreign=True)
     paths = {text: steps(text) for text in ignore}
     reader = first = _Reader(paths, patch=patch)
@@ -104,15 +88,8 @@ def canonical(
         if not patch:
             _fill_in(inner)
     unused = tuple(text for text in paths if text not in first.used)
-    told = frozenset(
-        place for feature, places in reader.asked.items() if not feature.ruled for place in places
-    )
+    told = frozenset(place for places in reader.asked.values() for place in places)
     return Canonical(document, reader.places, reader.flaws, unused, told)
-
-
-def fold(name: str) -> str:
-    """A name without case and underscores, as ARM and the SDKs compare them."""
-    return name.replace("_", "").lower()
 
 
 def steps(path: str) -> Path:
@@ -179,7 +156,6 @@ class _Reader:
         self.places: dict[Path, Path] = {}
         self.flaws: list[Flaw] = []
         self.asked: dict[Feature, list[Path]] = {}
-        self.details: dict[Feature, list[Path]] = {}
 
     def resource(self, model: type[BaseModel], data: Any) -> Any:
         """The whole document."""
@@ -197,8 +173,7 @@ class _Reader:
         """The features that are to be ignored: a path names one of their fields."""
         found: set[Feature] = set()
         for feature, places in self.asked.items():
-            parts = (*places, *self.details.get(feature, ()))
-            if [part for part in parts if self.ignores(part)] and feature.optional:
+            if [place for place in places if self.ignores(place)] and feature.optional:
                 found.add(feature)
         return frozenset(found)
 
@@ -268,8 +243,7 @@ class _Reader:
     def _row(self, row: Row, value: Any, place: Path) -> None:
         self._unknown_inside(row, value, place)
         if row.feature and not _empty(value) and not _among(value, row.nothing):
-            told = self.details if row.detail else self.asked
-            told.setdefault(row.feature, []).append(place)
+            self.asked.setdefault(row.feature, []).append(place)
 
     def _unknown_inside(self, row: Row, value: Any, place: Path) -> None:
         if row.inside is None:
@@ -342,7 +316,7 @@ class _Reader:
             return False
         if self.ignores(place):
             return True
-        remedy = f"write its value: {_SHOW}"
+        remedy = f"write its value: {SHOW}"
         message = "an expression of an ARM template, which this lab does not evaluate"
         self.flaws.append(Flaw(place, message, remedy, ignore=_name(place)))
         return False
@@ -351,11 +325,10 @@ class _Reader:
 def _told(reader: _Reader, ignored: frozenset[Feature]) -> Iterator[Flaw]:
     """A flaw for each feature that is asked for."""
     for feature, places in reader.asked.items():
-        if feature.ruled or feature in ignored:
+        if feature in ignored:
             continue
-        parts = [*places, *reader.details.get(feature, ())]
-        names = ", ".join(dict.fromkeys(_label(part) for part in parts))
-        what = feature.name + (f" ({names})" if len(parts) > 1 else "")
+        names = ", ".join(dict.fromkeys(map(_label, places)))
+        what = feature.name + (f" ({names})" if len(places) > 1 else "")
         yield Flaw(
             places[0],
             f"{what}: {NOT_YET}",
@@ -497,56 +470,3 @@ def _fill_in(properties: dict[str, Any]) -> None:
     sku = properties.get("sku")
     if isinstance(sku, dict) and sku.get("name") == BASIC:
         configuration["vpnClientProtocols"] = configuration.get("vpnClientProtocols") or ["SSTP"]
-
-
-# --------------------------------------------------------------------------- other kinds of files
-
-
-def _foreign(model: type[BaseModel], data: Any) -> Flaw | None:
-    """What the data is, if it is no document of the resource."""
-    wanted = RESOURCE_TYPES.get(model)
-    if wanted is None or not isinstance(data, dict | list):
-        return None
-    if isinstance(data, list):
-        return _several((), data)
-    keys = {fold(str(key)): key for key in data}
-    found = (kind(wanted, data, keys) for kind in (_template, _listed, _terraform, _other_type))
-    return next(filter(None, found), None)
-
-
-def _several(path: Path, documents: list[Any]) -> Flaw:
-    message = f"a list of {len(documents)} documents"
-    return Flaw(path, message, "name one resource's document alone", at_key=True)
-
-
-def _template(wanted: str, _data: Any, keys: dict[str, Any]) -> Flaw | None:
-    if "resources" not in keys or not keys.keys() & {"$schema", "contentversion"}:
-        return None
-    remedy = f"{_SHOW}; or take the resource of type {wanted} alone, with values for expressions"
-    return Flaw((keys["resources"],), "a whole ARM template", remedy, at_key=True)
-
-
-def _listed(_wanted: str, data: Any, keys: dict[str, Any]) -> Flaw | None:
-    listed = data.get(keys.get("value"))
-    return _several((keys["value"],), listed) if isinstance(listed, list) else None
-
-
-def _terraform(_wanted: str, data: Any, _keys: dict[str, Any]) -> Flaw | None:
-    blocks = data.get("vpn_client_configuration")
-    inner = blocks[0] if isinstance(blocks, list) and blocks else blocks
-    found = [name for name in TERRAFORM if name in data]
-    found += [name for name in TERRAFORM_CLIENT if isinstance(inner, dict) and name in inner]
-    kind = data.get("type")
-    if not found and not (isinstance(kind, str) and kind.startswith("azurerm_")):
-        return None
-    message = f"a document of Terraform's azurerm provider ({', '.join(found or [kind])})"
-    remedy = f"this lab takes Azure's own: after `terraform apply`, {_SHOW}"
-    at = next((key for key in found if key in data), "type" if not found else next(iter(data)))
-    return Flaw((at,), message, remedy, at_key=True)
-
-
-def _other_type(wanted: str, data: Any, keys: dict[str, Any]) -> Flaw | None:
-    kind = data.get(keys.get("type"))
-    if not isinstance(kind, str) or "/" not in kind or kind.lower() == wanted.lower():
-        return None
-    return Flaw((keys["type"],), f"a document of {kind}", f"one of {wanted} belongs here")

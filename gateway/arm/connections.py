@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 
 from gateway.arm.ipsec import IpsecPolicies
 from gateway.arm.model import ArmModel
-from gateway.arm.resource import AddressSpace, SubResource
+from gateway.arm.resource import AddressSpace, BgpSettings, SubResource
 
 DPD_TIMEOUT = 45
 """Seconds; azure-docs vpn-gateway-about-vpn-devices: default 45, from 9 to 3600."""
@@ -25,6 +25,7 @@ class LocalNetworkGatewayProperties(ArmModel):
 
     localNetworkAddressSpace: AddressSpace
     gatewayIpAddress: str
+    bgpSettings: BgpSettings | None = None
 
 
 class _Resource(ArmModel):

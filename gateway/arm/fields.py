@@ -23,6 +23,7 @@ from gateway.arm.connections import (
 )
 from gateway.arm.resource import (
     AddressSpace,
+    BgpSettings,
     GatewayProperties,
     IpConfiguration,
     IpConfigurationProperties,
@@ -44,8 +45,6 @@ class Feature:
     remedy: str = "leave it out"
     optional: bool = True
     """Whether the lab can build the rest without it (a topology's `ignore`)."""
-    ruled: bool = False
-    """Whether a rule (`gateway.arm.rules`) refuses it, which may have a reason of Azure's own."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,12 @@ class Row:
     """What it asks for; None: nothing, it is read-only in ARM or says nothing to a gateway."""
     nothing: tuple[Any, ...] = ()
     """Values that do not ask for the feature, besides null and empty ones; text in any case."""
-    detail: bool = False
-    """Whether it only describes the feature, which another field switches on."""
     inside: Mapping[str, Row] | None = None
     """The fields of the mapping, or of each mapping of the list."""
 
 
 ACTIVE_ACTIVE = Feature("active-active")
-BGP = Feature("BGP", ruled=True)
+BGP_DETAIL = Feature("BGP addresses of one's own")
 ENTRA_ID = Feature("Entra ID authentication", "use Certificate or Radius")
 GENERATION2 = Feature("a Generation2 gateway", "use Generation1")
 DNS_FORWARDING = Feature("DNS forwarding")
@@ -101,25 +98,6 @@ _TOP = {
     "tagsTable": READ_ONLY,
 }
 _STATE = {"provisioningState": READ_ONLY}
-_BGP_SETTINGS = Row(
-    BGP,
-    detail=True,
-    inside={
-        "asn": READ_ONLY,
-        "bgpPeeringAddress": READ_ONLY,
-        "peerWeight": READ_ONLY,
-        "bgpPeeringAddresses": Row(
-            inside={
-                "ipconfigurationId": READ_ONLY,
-                "defaultBgpIpAddresses": READ_ONLY,
-                "customBgpIpAddresses": READ_ONLY,
-                "tunnelIpAddresses": READ_ONLY,
-            }
-        ),
-    },
-)
-"""BGP settings do nothing while `enableBgp` is false; GET always has them."""
-
 ROWS: dict[type[BaseModel], dict[str, Row]] = {
     VirtualNetworkGateway: _TOP,
     Connection: _TOP,
@@ -131,6 +109,17 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
     RevokedCertificateProperties: _STATE,
     IpConfigurationProperties: {**_STATE, "privateIPAddress": READ_ONLY},
     SkuReference: {"capacity": READ_ONLY},
+    BgpSettings: {
+        "peerWeight": READ_ONLY,
+        "bgpPeeringAddresses": Row(
+            inside={
+                "ipconfigurationId": READ_ONLY,
+                "defaultBgpIpAddresses": READ_ONLY,
+                "customBgpIpAddresses": Row(BGP_DETAIL),
+                "tunnelIpAddresses": READ_ONLY,
+            }
+        ),
+    },
     AddressSpace: {"ipamPoolPrefixAllocations": Row(IPAM)},
     VpnClientConfiguration: {
         "aadTenant": Row(ENTRA_ID),
@@ -154,7 +143,6 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
         "allowVirtualWanTraffic": Row(EXPRESSROUTE, nothing=_OFF),
         "resiliencyModel": Row(EXPRESSROUTE, nothing=("SingleHomed",)),
         "autoScaleConfiguration": Row(Feature("scaling by load")),
-        "bgpSettings": _BGP_SETTINGS,
         "disableIPSecReplayProtection": Row(Feature("ESP without replay protection"), nothing=_OFF),
         "enableBgpRouteTranslationForNat": Row(NAT, nothing=_OFF),
         "enableDnsForwarding": Row(DNS_FORWARDING, nothing=_OFF),
@@ -169,7 +157,6 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
     LocalNetworkGatewayProperties: {
         **_STATE,
         "resourceGuid": READ_ONLY,
-        "bgpSettings": _BGP_SETTINGS,
         "fqdn": Row(Feature("a VPN device by its name", "write its gatewayIpAddress")),
     },
     ConnectionProperties: {
@@ -189,8 +176,8 @@ ROWS: dict[type[BaseModel], dict[str, Row]] = {
         "routingConfiguration": Row(EXPRESSROUTE),
         "egressNatRules": Row(NAT),
         "ingressNatRules": Row(NAT),
-        "gatewayCustomBgpIpAddresses": Row(BGP, detail=True),
-        "tunnelProperties": Row(BGP, detail=True),
+        "gatewayCustomBgpIpAddresses": Row(BGP_DETAIL),
+        "tunnelProperties": Row(BGP_DETAIL),
         # 10 is what az and Azure PowerShell write; one connection a site has no use for weights
         "routingWeight": Row(Feature("weights of connections"), nothing=(0, 10)),
         "trafficSelectorPolicies": Row(Feature("traffic selectors of one's own")),
@@ -212,8 +199,6 @@ _OTHER_SKUS = _skus(
 
 VALUES: dict[tuple[type[BaseModel], str], dict[Any, Feature]] = {
     (GatewayProperties, "activeActive"): {True: ACTIVE_ACTIVE},
-    (GatewayProperties, "enableBgp"): {True: BGP},
-    (ConnectionProperties, "enableBgp"): {True: BGP},
     (SkuReference, "name"): _OTHER_SKUS,
     (SkuReference, "tier"): _OTHER_SKUS,
     (IpConfigurationProperties, "privateIPAllocationMethod"): {

@@ -54,6 +54,8 @@ class Placement(_Part):
     fqdn: str
     publicIPAddress: IPv4Address
     privateIPAddress: IPv4Address
+    bgpPeeringAddress: IPv4Address | None = None
+    """Where the gateway speaks BGP: Azure's choice in the GatewaySubnet. None: nowhere."""
     deploymentModel: DeploymentModel = "ResourceManager"
     virtualNetwork: VirtualNetwork
     virtualNetworkGateways: dict[str, RemoteGateway] = {}

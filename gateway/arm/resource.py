@@ -150,6 +150,15 @@ class IpConfiguration(NamedSubResource):
     properties: IpConfigurationProperties = IpConfigurationProperties()
 
 
+class BgpSettings(ArmModel):
+    """How one end of BGP sessions presents itself."""
+
+    asn: int | None = None
+    """The autonomous system number; left out by a gateway, 65515."""
+    bgpPeeringAddress: str | None = None
+    """The address at which it speaks BGP; a gateway's is Azure's own choice."""
+
+
 class GatewayProperties(ArmModel):
     """ARM `properties` of a virtual network gateway."""
 
@@ -158,6 +167,7 @@ class GatewayProperties(ArmModel):
     vpnType: Literal["RouteBased", "PolicyBased"] = "RouteBased"
     activeActive: bool = False
     enableBgp: bool = False
+    bgpSettings: BgpSettings | None = None
     ipConfigurations: tuple[IpConfiguration, ...] = ()
     vpnClientConfiguration: VpnClientConfiguration | None = None
     customRoutes: AddressSpace | None = None

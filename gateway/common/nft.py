@@ -72,6 +72,8 @@ _TABLE, _SET, _ELEMENTS = 1, 2, 3
 _LIST_ELEMENT, _KEY, _VALUE, _TIMEOUT = 1, 1, 1, 4
 _HEADER = struct.Struct("=IHHII")
 _ERROR = struct.Struct("=i")
+_LONGEST_ANSWER = 4096
+"""Bytes: an answer quotes the message that it is for."""
 _PATIENCE = 1.0
 """Seconds to wait for the kernel's answers, which exist as soon as the request is sent."""
 
@@ -132,7 +134,7 @@ class Elements:
 
     def _answer(self) -> tuple[int, int]:
         """The number of the message answered, and the error number; 0: success."""
-        answer = self._socket.recv(65536)
+        answer = self._socket.recv(_LONGEST_ANSWER)
         number: int = _HEADER.unpack_from(answer)[3]
         code: int = _ERROR.unpack_from(answer, _HEADER.size)[0]
         return number, -code

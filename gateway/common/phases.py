@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
+class Symbol(Enum):
+    """A member of a table's keys, hashed by identity: Enum hashes the name, in Python, at each
+    look-up."""
+
+    __hash__ = object.__hash__
+
+
 P = TypeVar("P", bound=Enum)
 E = TypeVar("E", bound=Enum)
 

@@ -45,21 +45,19 @@ class MemoryTls(TlsConnection):
 
     def handshake(self) -> bool:
         """See TlsConnection."""
-        while not self.ended:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self.flush()
-                if not self._receive():
-                    return False
-            except OSError as error:
-                self._failed(error)
-                self.flush()  # the alert
-            else:
-                self._established = True
-                self.flush()
-                return True
-        return False
+        self._receive()
+        if self.ended:
+            return False
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        except OSError as error:
+            self._failed(error)
+        else:
+            self._established = True
+        self.flush()  # our next messages, or the alert
+        return self._established
 
     def read_into(self, view: memoryview) -> int:
         """See TlsConnection."""

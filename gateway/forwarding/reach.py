@@ -73,13 +73,27 @@ class Attachment:
     userspace: bool
     """Whether IPsec runs in kernel-libipsec; otherwise in the kernel, and its packets arrive on
     `outside`."""
+    speaker: IPv4Address | None = None
+    """Where the gateway speaks BGP."""
 
     @classmethod
     def of(cls, placement: Placement, *, userspace: bool) -> Attachment:
         """The attachment of a gateway with this placement."""
         interfaces = placement.interfaces
         addresses = placement.publicIPAddress, placement.privateIPAddress
-        return cls(*addresses, interfaces.public, interfaces.private, userspace)
+        return cls(
+            *addresses,
+            interfaces.public,
+            interfaces.private,
+            userspace,
+            placement.bgpPeeringAddress,
+        )
+
+    @property
+    def own(self) -> str:
+        """The addresses at which the gateway's own requests are answered."""
+        addresses = (self.private, *((self.speaker,) if self.speaker else ()))
+        return f"{{ {', '.join(map(str, addresses))} }}" if self.speaker else str(self.private)
 
     @property
     def interfaces(self) -> Mapping[VpnProtocol, str]:
@@ -156,7 +170,7 @@ table {TABLE} {{
     drop
   }}
   chain ours {{
-    ip daddr != {attachment.private} notrack accept
+    ip daddr != {attachment.own} notrack accept
     icmp type echo-request notrack
   }}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gateway.common.files import make_private_directory, write_private
@@ -74,8 +75,11 @@ class KeptCertificates:
 
     def prune(self) -> None:
         """Delete all but the newest."""
-        files = sorted(self._kept.iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in files[:-MOST_KEPT]:
+        files: list[tuple[float, Path]] = []
+        for file in self._kept.iterdir():
+            with suppress(FileNotFoundError):  # ln has renamed it meanwhile
+                files.append((file.stat().st_mtime, file))
+        for _, file in sorted(files)[:-MOST_KEPT]:
             file.unlink(missing_ok=True)
 
     def _read(self, digest: str) -> bytes:

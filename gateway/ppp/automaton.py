@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Literal
+
+from gateway.common.phases import Symbol
 
 
 class State(IntEnum):
@@ -21,7 +23,7 @@ class State(IntEnum):
     OPENED = 9
 
 
-class Event(Enum):
+class Event(Symbol):
     """RFC 1661 4.3; TO is the restart timer with (+) and without (-) tries left."""
 
     UP = "Up"

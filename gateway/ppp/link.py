@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from ipaddress import IPv4Address
 
+from gateway.common.phases import Symbol
 from gateway.common.vocabulary import Reason
 from gateway.ppp import frames
 from gateway.ppp.authentication import Authentication, Failed, Passed
@@ -25,7 +25,7 @@ from gateway.ppp.roles import make_authentication, make_ipcp
 from gateway.ppp.wire import Entropy, Wire
 
 
-class Phase(Enum):
+class Phase(Symbol):
     """RFC 1661 3.2."""
 
     DEAD = "dead"

@@ -87,6 +87,11 @@ class SiteToSite:
         keeper = self._keepers.get(f"{SITE_TO_SITE}{name}")
         return keeper.status if keeper else "Unknown"
 
+    def prefixes(self, name: str) -> tuple[IPv4Network, ...]:
+        """The prefixes behind the connection with this ARM name."""
+        keeper = self._keepers.get(f"{SITE_TO_SITE}{name}")
+        return keeper.tunnel.prefixes if keeper else ()
+
     def reaches(self, address: IPv4Address) -> str | None:
         """The name of the connection whose site contains the address; None: no site does."""
         for keeper in self._keepers.values():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
+from gateway.arm.rules.bgp import asn_of
 from gateway.arm.rules.connections import (
     CONNECTION_RULES,
     ConnectionCase,
@@ -15,11 +16,13 @@ from gateway.arm.rules.connections import (
 )
 from gateway.common.errors import Detail, InvalidDocumentError, NotFoundError
 from gateway.policy.diagnostics import TunnelLog
+from gateway.s2s import bgp
 from gateway.s2s.config import Tunnel
 from gateway.s2s.engine import SiteToSite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
 
     from gateway.arm.connections import ConnectionStatus
     from gateway.arm.placement import Placement
@@ -34,10 +37,19 @@ _NAME = re.compile(r"[0-9A-Za-z]([0-9A-Za-z_.-]{0,78}[0-9A-Za-z_])?")
 class Connections:
     """The site-to-site part of a gateway."""
 
-    def __init__(self, placement: Placement, charon: Charon) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        charon: Charon,
+        state: Path,
+        learnt: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`state`: BIRD's directory; `learnt` is awaited when BGP has changed a site's prefixes."""
         self.log = TunnelLog()
         self._placement = placement
         self._engine = SiteToSite(placement, charon, self.log)
+        self._speaker = bgp.Speaker(state, learnt)
+        self._pool: tuple[IPv4Network, ...] = ()
         self._local_gateways: dict[str, LocalNetworkGateway] = {}
         self._connections: dict[str, Connection] = {}
 
@@ -84,15 +96,21 @@ class Connections:
         table: dict[str, Any] = self._connections if kind == "connections" else self._local_gateways
         return table.pop(name, None) is not None
 
+    def guard(self, pool: tuple[IPv4Network, ...]) -> None:
+        """No site may learn its way to these addresses of clients from now on."""
+        self._pool = pool
+
     async def reconcile(self, gateway: VirtualNetworkGateway) -> None:
         """Have exactly the tunnels that the documents describe."""
         pool = tuple(map(IPv4Network, _pool(gateway)))
+        await self._speaker.configure(self._spoken(gateway, pool))
         await self._engine.configure(
             tuple(self._tunnel(connection, pool) for connection in self._connections.values())
         )
 
     async def stop(self) -> None:
         """End all tunnels."""
+        await self._speaker.stop()
         await self._engine.stop()
 
     def local_gateway(self, name: str) -> dict[str, Any]:
@@ -122,6 +140,19 @@ class Connections:
     async def connections(self) -> list[dict[str, Any]]:
         """GET all connections."""
         return [await self.connection(name) for name in self._connections]
+
+    def bgp_peers(self) -> list[dict[str, Any]]:
+        """ARM's getBgpPeerStatus."""
+        return self._speaker.peers()
+
+    def learned_routes(self) -> list[dict[str, Any]]:
+        """ARM's getLearnedRoutes: what was accepted of peers' announcements and is in force."""
+
+        def accepted(name: str) -> list[IPv4Network]:
+            learnt, laid = self._learnt(self._connections[name]), self._engine.prefixes(name)
+            return [prefix for prefix in learnt if prefix in laid]
+
+        return self._speaker.routes(accepted)
 
     def status(self, name: str) -> ConnectionStatus:
         """The last known status of a connection."""
@@ -162,8 +193,50 @@ class Connections:
             remote = self._placement.virtualNetworkGateways[connection.remote_gateway]
             return remote.publicIPAddress, remote.addressPrefixes
         there = self._local_gateways[connection.local_network_gateway].properties
-        prefixes = there.localNetworkAddressSpace.addressPrefixes
-        return IPv4Address(there.gatewayIpAddress), tuple(map(IPv4Network, prefixes))
+        prefixes = _networks(there.localNetworkAddressSpace.addressPrefixes)
+        learnt = self._learnt(connection) if connection.properties.enableBgp else ()
+        return IPv4Address(there.gatewayIpAddress), tuple(dict.fromkeys((*prefixes, *learnt)))
+
+    def _learnt(self, connection: Connection) -> tuple[IPv4Network, ...]:
+        """What a site has announced and may have. Of two sites that announce the same, the first
+        connection has it: the kernel could not tell two tunnels with one selector apart."""
+        taken = [*self._placement.virtualNetwork.addressPrefixes, *self._pool]
+        for name, other in self._connections.items():
+            if name == connection.name:
+                break
+            taken += self._end(other)[1]
+        told = self._speaker.learnt(connection.name)
+        for other in self._connections.values():
+            local = self._local_gateways.get(other.local_network_gateway)
+            if other is not connection and local:
+                taken += _networks(local.properties.localNetworkAddressSpace.addressPrefixes)
+            elif other is not connection:
+                taken += self._end(other)[1]
+        return bgp.acceptable(told, taken)
+
+    def _spoken(
+        self, gateway: VirtualNetworkGateway, pool: tuple[IPv4Network, ...]
+    ) -> bgp.Settings | None:
+        """What BIRD is to say, and to whom; None: no connection has BGP.
+
+        Azure announces the VNet's prefixes and those of clients (azure-docs
+        vpn-gateway-about-point-to-site-routing: with BGP, sites and clients reach each other).
+        """
+        address = self._placement.bgpPeeringAddress
+        peers = []
+        for connection in self._connections.values():
+            local = self._local_gateways.get(connection.local_network_gateway)
+            settings = local.properties.bgpSettings if local else None
+            if not connection.properties.enableBgp or settings is None:
+                continue
+            assert settings.asn
+            assert settings.bgpPeeringAddress
+            end = IPv4Address(settings.bgpPeeringAddress)
+            peers.append(bgp.Peer(connection.name, end, settings.asn))
+        if not peers or address is None or not gateway.properties.enableBgp:
+            return None
+        announced = (*self._placement.virtualNetwork.addressPrefixes, *pool)
+        return bgp.Settings(address, asn_of(gateway.properties), announced, tuple(peers))
 
     def _own(self, gateway: VirtualNetworkGateway | None) -> dict[str, tuple[str, ...]]:
         """What no other end may have."""
@@ -174,6 +247,10 @@ class Connections:
 def _pool(gateway: VirtualNetworkGateway | None) -> tuple[str, ...]:
     client = gateway.properties.vpnClientConfiguration if gateway else None
     return client.vpnClientAddressPool.addressPrefixes if client else ()
+
+
+def _networks(texts: Iterable[str]) -> tuple[IPv4Network, ...]:
+    return tuple(map(IPv4Network, texts))
 
 
 def _not_found(name: str) -> NotFoundError:

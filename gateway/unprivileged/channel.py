@@ -33,6 +33,7 @@ class Channel(Generic[T]):
         self._socket = end
         self._incoming = incoming
         self._waiting: deque[bytes] = deque()
+        self._buffer = memoryview(bytearray(LARGEST))
 
     @property
     def wants_write(self) -> bool:
@@ -67,9 +68,9 @@ class Channel(Generic[T]):
 
     def receive(self) -> Iterator[T]:
         """The messages that have arrived. ChannelError: closed, or an invalid message."""
-        while (data := self._take()) is not None:
+        while (size := self._take()) is not None:
             try:
-                yield self._incoming.validate_json(data)
+                yield self._incoming.validate_json(bytes(self._buffer[:size]))
             except ValidationError as error:
                 flaws = error.errors(include_url=False, include_input=False, include_context=False)
                 # pydantic's messages would quote the input
@@ -79,15 +80,16 @@ class Channel(Generic[T]):
         """Close this end."""
         self._socket.close()
 
-    def _take(self) -> bytes | None:
+    def _take(self) -> int | None:
+        """The size of the message that is in the buffer now; None: there is none."""
         try:
-            data, _, flags, _ = self._socket.recvmsg(LARGEST)
+            size, _, flags, _ = self._socket.recvmsg_into([self._buffer])
         except BlockingIOError:
             return None
         except OSError as error:
             raise ChannelError(f"the other side is gone: {error.strerror}") from error
-        if not data:
+        if not size:
             raise ChannelError("the other side is gone")
         if flags & socket.MSG_TRUNC:
             raise ChannelError("a message that is too long")
-        return data
+        return size

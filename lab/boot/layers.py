@@ -5,6 +5,7 @@
     core        the lab's daemons and programs: IKEv2, OpenVPN, RADIUS
     sstp        SSTP's client, and a kernel with PPP for machines that have none
     build       the C compiler for the compiled part of the gateway's SSTP
+    bgp         BIRD, for gateways and sites that speak BGP
     directory   Active Directory
     test        additional packages for the test suite
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SUITE = "bookworm"
 # Raise it when another tree is built from the same lists.
 RECIPE = "3"
-ORDER = ("base", "runner", "core", "sstp", "build", "directory", "test")
+ORDER = ("base", "runner", "core", "sstp", "build", "bgp", "directory", "test")
 LOCKS = {"runner": "requirements.lock", "test": "requirements-test.lock"}
 # Measured: peak disk space in bytes for making a layer, including downloads.
 NEEDED = {
@@ -33,6 +34,7 @@ NEEDED = {
     "core": 300_000_000,
     "sstp": 100_000_000,
     "build": 300_000_000,
+    "bgp": 50_000_000,
     "directory": 400_000_000,
     "test": 400_000_000,
 }

@@ -63,7 +63,7 @@ def _not_fetched(client: ClientComputer, fetched: Completed) -> str:
 
 
 async def _search(node: Node, file: str, arguments: list[str], not_fetched: str) -> Outcome:
-    """Search the capture with scapy in a separate process: importing it costs 0.3 s and 60 MB."""
+    """Search the capture in a separate process: scapy, if it is wanted, takes 0.3 s and 60 MB."""
     argv = [sys.executable, "-m", "lab.observe.cleartext", f"/run/{file}", *arguments]
     done = await node.run(argv)
     if done.code:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from gateway.common.turns import SLICE
 from lab.checks import (
     actions,
+    bgp,
     connect,
     portal,
     privacy,
@@ -32,7 +33,7 @@ from lab.checks import (
 )
 from lab.failure import error_report, error_text
 from lab.topology.model import steps as model
-from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Step, Throughput, Tunnel, verb_of
+from lab.topology.model.steps import ACTIONS, SECOND_FACTOR, Bgp, Step, Throughput, Tunnel, verb_of
 from lab.waiting import busy, patience
 from lab.world import Outcome, Work, World
 
@@ -60,6 +61,7 @@ WORK: dict[type[Step], Work] = {
     model.Disconnected: session.disconnected,
     model.StaysDisconnected: session.stays_disconnected,
     model.Tunnel: tunnel.tunnel,
+    model.Bgp: bgp.bgp,
     model.Throughput: throughput.throughput,
     model.RadiusInTunnel: radius_in_tunnel.radius_in_tunnel,
     model.Revoke: actions.revoke,
@@ -82,7 +84,7 @@ WORK: dict[type[Step], Work] = {
 lab/topology/model/steps.py, a function and a row here."""
 NOTABLE = 0.5
 """If a failed step waited for the CPU for this share of its time, the machine may be the cause."""
-BARRIERS: tuple[type, ...] = (*ACTIONS, Tunnel, Throughput)
+BARRIERS: tuple[type, ...] = (*ACTIONS, Tunnel, Bgp, Throughput)
 Chain = list[tuple[int, Step]]
 Explain = Callable[[Step], Awaitable[dict[str, Any] | None]]
 """Why a step did not hold (lab.explain), as data."""

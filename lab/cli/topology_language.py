@@ -182,7 +182,7 @@ def _section(rules: Any, path: str, rule: Any, known: dict[tuple[str, str], str]
         example = example_of(known, key, inside)
         rows.append((f"`{key}`", _meaning(rule, key, text), _values(inside), example))
     lines += _table(("key", "meaning", "value", "example"), rows)
-    refused = [f"`{key}`" for key, row in _rows(rule).items() if row.feature and not row.detail]
+    refused = [f"`{key}`" for key, row in _rows(rule).items() if row.feature]
     if refused:
         lines.append(f"\nRefused by this lab, unless empty or off: {', '.join(sorted(refused))}.")
     return "\n".join([*lines, ""])

@@ -31,10 +31,9 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import ClassVar
 
-from gateway.common.phases import IllegalEvent, after
+from gateway.common.phases import IllegalEvent, Symbol, after
 from gateway.dataplane.reactor import READABLE, WRITABLE, Alarm, Reactor
 from gateway.dataplane.secure import secure
 from gateway.dataplane.tls import TlsConnection
@@ -92,7 +91,7 @@ class NotReached:
 DialEvent = CallEvent | NotReached
 
 
-class Phase(Enum):
+class Phase(Symbol):
     """See the theory of operation above."""
 
     NEW = "new"
@@ -104,7 +103,7 @@ class Phase(Enum):
     OVER = "over"
 
 
-class Event(Enum):
+class Event(Symbol):
     """What moves a call from phase to phase."""
 
     DIAL = "dialling"

@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError
+from lab.explain import bgp
+from lab.explain.bgp import BgpSeen
 from lab.explain.model import Finding, failure
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class Ends:
     site: str
     gateway: str
     prefixes: tuple[str, ...]
-    """addressPrefixes of the local network gateway."""
+    """addressPrefixes of the local network gateway, and what BGP adds."""
     peer: str
     """Its gatewayIpAddress."""
     device_addresses: tuple[str, ...]
@@ -37,6 +39,7 @@ class Ends:
     remote: tuple[str, ...]
     agreed: tuple[str, ...]
     """The selectors of the tunnel that stands: `SITE === AZURE`."""
+    bgp: BgpSeen | None = None
 
 
 async def ends_of(site: str, document: dict[str, Any], world: World) -> Ends | None:
@@ -46,13 +49,14 @@ async def ends_of(site: str, document: dict[str, Any], world: World) -> Ends | N
         reference = document["properties"]["localNetworkGateway2"]["id"]
         local = await world.gateways[gateway].local_network_gateway(reference.rpartition("/")[2])
         device = await world.devices[site].configuration()
+        learns = await bgp.look(world.gateways[gateway], document, local)
     except (OSError, LabError):
         return None
     told = local["properties"]
     return Ends(
         site,
         gateway,
-        tuple(told["localNetworkAddressSpace"]["addressPrefixes"]),
+        (*told["localNetworkAddressSpace"]["addressPrefixes"], *(learns.learnt if learns else ())),
         told["gatewayIpAddress"],
         await _addresses(world.nodes[site]),
         await _addresses(world.nodes[gateway]),
@@ -60,6 +64,7 @@ async def ends_of(site: str, document: dict[str, Any], world: World) -> Ends | N
         tuple(device["local"]),
         tuple(device["remote"]),
         tuple(device["agreed"]),
+        learns,
     )
 
 
@@ -107,6 +112,8 @@ def outside(ends: Ends, near: str, far: str) -> Finding | None:
     the site's; None: it does."""
     told = ", ".join(ends.prefixes)
     document = f"the local network gateway's document: addressPrefixes {told}"
+    if ends.bgp and not _covers(ends.prefixes, far):
+        return bgp.not_learnt(ends.bgp, far)
     if not _covers(ends.prefixes, far):
         cause = (
             f"{far} is not in addressPrefixes of the local network gateway {ends.site} ({told}), "

@@ -179,6 +179,10 @@ async def _tunnel(step: model.Tunnel, explainer: Explains) -> Explanation:
     return await explainer.tunnel(step.tunnel)
 
 
+async def _bgp(step: model.Bgp, explainer: Explains) -> Explanation:
+    return await explainer.tunnel(step.bgp)
+
+
 async def _throughput(step: model.Throughput, explainer: Explains) -> Explanation:
     return await explain_rate(step, explainer.scene)
 
@@ -263,6 +267,7 @@ HOW: dict[type[Step], Callable[[Any, Explains], Awaitable[Explanation]]] = {
     model.Disconnected: _disconnected,
     model.StaysDisconnected: _stays_disconnected,
     model.Tunnel: _tunnel,
+    model.Bgp: _bgp,
     model.Throughput: _throughput,
     model.RadiusInTunnel: _radius_in_tunnel,
     model.Disconnect: _of_session,

@@ -40,8 +40,8 @@ async def of_connection(
     if large and not any(found):
         found = await asyncio.gather(*(black_hole(way, to, world) for way, to in ways))
         words = "carries small packets alone"
-    lost_at = next(filter(None, found), None)
-    return lost_at and replace(lost_at, cause=f"the tunnel {name} {words}: {lost_at.cause}")
+    broken = next(filter(None, found), None)
+    return replace(broken, cause=f"the tunnel {name} {words}: {broken.cause}") if broken else None
 
 
 async def of_client(who: str, connection: Connection, world: World) -> Finding | None:

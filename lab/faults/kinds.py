@@ -49,6 +49,13 @@ async def s2s_wrong_psk(world: World, step: Fault) -> Begun:
     return f"the device of {site} has another pre-shared key", device.use_key
 
 
+async def bgp_down(world: World, step: Fault) -> Begun:
+    """BIRD of the site's device is stopped: what it announced is withdrawn."""
+    site = one(world.speakers, step.at, "site with BGP")
+    await world.speakers[site].stop()
+    return f"the device of {site} speaks no BGP", world.speakers[site].begin
+
+
 async def radius_down(world: World, step: Fault) -> Begun:
     """FreeRADIUS is stopped on the servers."""
     servers = servers_at(world, step.at)
@@ -211,6 +218,7 @@ async def drop(node: Node, name: str, hook: str, rules: Iterable[str]) -> End:
 KINDS: dict[FaultName, Callable[[World, Fault], Awaitable[Begun]]] = {
     "s2s-cut": s2s_cut,
     "s2s-wrong-psk": s2s_wrong_psk,
+    "bgp-down": bgp_down,
     "radius-down": radius_down,
     "radius-slow": radius_slow,
     "wrong-shared-secret": wrong_shared_secret,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,14 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from lab.nodes.base import Node
+from lab.observe.pcap import FILE, LONGEST, PACKET
 
-ETHERNET = 1
-"""LINKTYPE_ETHERNET."""
-LONGEST = 65535
 MOST_BYTES = 64 * 1024 * 1024
 """The maximum size of a capture; the packets of interest are the first ones."""
-_FILE = struct.Struct("=IHHiIII")
-_PACKET = struct.Struct("=IIII")
 _LOOPBACK = "lo"
 
 
@@ -32,7 +27,7 @@ async def capture(node: Node, path: Path) -> AsyncIterator[None]:
 
     loop = asyncio.get_running_loop()
     with await node.sniff() as line, path.open("wb") as file:
-        file.write(_FILE.pack(0xA1B2C3D4, 2, 4, 0, 0, LONGEST, ETHERNET))
+        file.write(FILE)
         loop.add_reader(line, _drain, line, file)
         try:
             yield
@@ -51,5 +46,5 @@ def _drain(line: socket.socket, file: IO[bytes]) -> None:
         if where[0] == _LOOPBACK or file.tell() > MOST_BYTES:
             continue
         seconds, rest = divmod(time.time_ns(), 1_000_000_000)
-        file.write(_PACKET.pack(seconds, rest // 1000, len(packet), len(packet)))
+        file.write(PACKET.pack(seconds, rest // 1000, len(packet), len(packet)))
         file.write(packet)

@@ -153,6 +153,9 @@ class VerdictDocument(TypedDict):
     systems: list[CellDocument]
     engines: list[dict[str, Any]]
     """The gateways' engines with their datapaths."""
+    benchmarks: list[dict[str, Any]]
+    """Gateways that let a part of their SKU's throughput pass: `gateway`, `scale`, and `mbps`, the
+    Mbit/s when the lab was built."""
     clients: list[dict[str, Any]]
     """The clients with their kernels."""
     memory: dict[str, Any]

@@ -13,7 +13,7 @@ from lab.report.markup import element
 from lab.report.picture import picture
 from lab.report.style import STYLE
 from lab.report.systems import WORDS
-from lab.report.told import quoted
+from lab.report.told import benchmark, quoted
 
 if TYPE_CHECKING:
     from lab.runtime.journal import Line
@@ -313,9 +313,10 @@ def _bar(name: str, kind: str, start: float, seconds: float, whole: float) -> El
 
 
 def _about(document: Document) -> Element | None:
-    """Warnings, engines, kernels, and the machine."""
+    """Warnings, engines, scales, kernels, and the machine."""
     rows = [f"{w['file']}:{w['line']}: warning: {w['message']}" for w in document["warnings"]]
     rows += [f"{e['gateway']}: {e['protocol']}: {e['datapath']}" for e in document["engines"]]
+    rows += map(benchmark, document["benchmarks"])
     kernels = sorted((client["kernel"], client["name"]) for client in document["clients"])
     for kernel, group in groupby(kernels, lambda pair: pair[0]):
         rows.append(f"{', '.join(name for _, name in group)}: on {kernel}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.report.screen import Screen
 from lab.report.systems import cells, grid
-from lab.report.told import told
+from lab.report.told import benchmark, told
 from lab.report.verdict import Verdict
 from lab.runtime.protocol import Event, Stage, StepResult
 
@@ -157,9 +157,10 @@ def _word(verdict: Verdict) -> tuple[str, str]:
 
 
 def _about(verdict: Verdict) -> Iterator[str]:
-    """The gateways' engines, the clients' kernels, and remarks about the machine."""
+    """The gateways' engines and scales, the clients' kernels, and remarks about the machine."""
     for engine in verdict.lab.get("engines", ()):
         yield f"{engine['gateway']}: {engine['protocol']}: {engine['datapath']}"
+    yield from map(benchmark, verdict.lab.get("benchmarks", ()))
     yield from _kernels(verdict.lab.get("clients", ()))
     yield from verdict.machine
 

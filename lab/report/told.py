@@ -22,6 +22,15 @@ def told(
         yield from lines(_without(explanation, [detail, *words, explanation["sentence"]]))
 
 
+def benchmark(row: Mapping[str, Any]) -> str:
+    """At which scale a gateway's throughput is shown, by a row of the lab's status."""
+    full = row["mbps"] / row["scale"]
+    return (
+        f"{row['gateway']}: {row['mbps']:g} Mbit/s of throughput, {row['scale']:g} of its SKU's "
+        f"{full:.0f}"
+    )
+
+
 def _without(explanation: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
     """The explanation without causes and proofs that were said."""
 

@@ -50,7 +50,7 @@ class Verdict:
     failure: Failed | None = None
     seconds: float = 0.0
     lab: dict[str, Any] = field(default_factory=dict)
-    """The lab's status when it was built: engines with their datapaths, clients with their
+    """The lab's status when it was built: engines with their datapaths, scales, clients with their
     kernels, memory."""
     kept: bool = False
     """Whether the lab was left up."""
@@ -126,6 +126,7 @@ class Verdict:
             ],
             "systems": cells(self.dials, self.in_order),
             "engines": self.lab.get("engines", []),
+            "benchmarks": self.lab.get("benchmarks", []),
             "clients": self.lab.get("clients", []),
             "memory": self.lab.get("memory", {}),
             "machine": self.machine,

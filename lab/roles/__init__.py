@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lab.topology.planning.specs import (
+    BgpSpec,
     DirectorySpec,
     DnsSpec,
     EchoSpec,
@@ -36,6 +37,7 @@ ROLES: dict[type[ServiceSpec], str] = {
     PortalSpec: "lab.roles.portal",
     InspectionSpec: "lab.roles.inspection",
     VpnDeviceSpec: "lab.roles.site",
+    BgpSpec: "lab.roles.bgp",
     RadiusSpec: "lab.roles.radius_server",
     DirectorySpec: "lab.roles.directory",
 }

@@ -217,6 +217,20 @@ class UnixGateway:
         rows: list[dict[str, Any]] = answer["vpnClientConnectionHealths"]
         return rows
 
+    async def bgp_peers(self) -> list[dict[str, Any]]:
+        """Rows of getBgpPeerStatus."""
+        rows: list[dict[str, Any]] = (await self._json("POST", "/gateway/getBgpPeerStatus"))[
+            "value"
+        ]
+        return rows
+
+    async def learned_routes(self) -> list[dict[str, Any]]:
+        """Rows of getLearnedRoutes."""
+        rows: list[dict[str, Any]] = (await self._json("POST", "/gateway/getLearnedRoutes"))[
+            "value"
+        ]
+        return rows
+
     async def log(self) -> list[dict[str, Any]]:
         """P2SDiagnosticLog records, oldest first."""
         rows: list[dict[str, Any]] = (await self._json("GET", "/log"))["value"]

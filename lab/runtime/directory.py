@@ -154,11 +154,12 @@ def ended() -> list[RunDirectory]:
 
 
 def _size(directory: Path) -> int:
-    """Bytes of the files in it."""
+    """Bytes of the files in it; what is removed meanwhile has none, directories included."""
     total = 0
-    for path in directory.rglob("*"):
-        with suppress(OSError):  # removed meanwhile
-            total += path.lstat().st_size
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                total += Path(place, name).lstat().st_size
     return total
 
 

@@ -38,7 +38,13 @@ from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.neighbours import crowded
 from lab.topology.planning.pki import PUBLIC_ROOT, server_name
 from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
-from lab.topology.planning.specs import DirectorySpec, RadiusSpec, ServiceSpec, VpnDeviceSpec
+from lab.topology.planning.specs import (
+    BgpSpec,
+    DirectorySpec,
+    RadiusSpec,
+    ServiceSpec,
+    VpnDeviceSpec,
+)
 from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
     ClientComputer,
@@ -90,6 +96,7 @@ class Lab:
         self.clients: dict[str, ClientComputer] = {}
         self.gateways: dict[str, UnixGateway] = {}
         self.devices: dict[str, VpnDevice] = {}
+        self.speakers: dict[str, Daemon] = {}
         self.radius: dict[str, RadiusServer] = {}
         self.directories: dict[str, Daemon] = {}
         self.past: list[Deed] = []
@@ -292,14 +299,25 @@ class Lab:
 
         return await second_factor.waiting(self.radius)
 
+    @property
+    def _scales(self) -> dict[str, float]:
+        """By gateway, what part of its SKU's throughput it lets pass, where that is not all."""
+        scales = {one.name: one.placement.benchmarkScale for one in self.plan.gateways}
+        return {name: scale for name, scale in scales.items() if scale < 1}
+
     async def _runtime(self) -> dict[str, Any]:
-        """The gateways' engines, and the memory (RSS, bytes) of supervisor and gateways."""
+        """The gateways' engines and scales, and the memory (RSS, bytes) of supervisor and
+        gateways."""
         states = {name: await gateway.runtime() for name, gateway in self.gateways.items()}
         return {
             "engines": [
                 {"gateway": name, **engine}
                 for name, state in states.items()
                 for engine in state["engines"]
+            ],
+            "benchmarks": [
+                {"gateway": name, "scale": scale, "mbps": states[name]["aggregate"]["mbps"]}
+                for name, scale in self._scales.items()
             ],
             "processor": {name: state["processor"] for name, state in states.items()},
             "memory": {
@@ -361,6 +379,7 @@ class Lab:
         self._follow(node)
         kept: dict[type[ServiceSpec], dict[str, Any]] = {
             VpnDeviceSpec: self.devices,
+            BgpSpec: self.speakers,
             RadiusSpec: self.radius,
             DirectorySpec: self.directories,
         }

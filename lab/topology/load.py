@@ -30,7 +30,7 @@ from lab.topology.reading.document import Document, DocumentError, read
 from lab.topology.reading.error_text import problem_of
 from lab.topology.reading.files import file_problems
 from lab.topology.reading.problems import LoadError, Located, Path, Problem, StepsError
-from lab.topology.reading.salvage import salvage
+from lab.topology.reading.salvage import Salvaged, salvage
 from lab.topology.reading.sentence import step_of
 from lab.topology.reading.uploaded import uploaded_root_problems
 from lab.topology.rules import rule_problems, rule_warnings, step_problems
@@ -289,10 +289,20 @@ def _check(data: dict[str, Any], base: FilePath) -> tuple[Topology | None, list[
     topology = salvaged.topology
     if topology is None:
         return None, salvaged.problems
-    declared = Declared.of(data, salvaged.invalid, salvaged.kept)
     found = [
-        *rule_problems(topology, declared),
+        *_told_of_each([salvaged, *(salvage(data, n) for n in range(1, salvaged.words))], data),
         *file_problems(topology, base),
         *uploaded_root_problems(topology, base),
     ]
     return topology, salvaged.problems + [salvaged.in_the_file(problem) for problem in found]
+
+
+def _told_of_each(documents: Iterable[Salvaged], data: dict[str, Any]) -> list[Problem]:
+    """What the rules find in all of them."""
+    told = [
+        list(rule_problems(one.topology, Declared.of(data, one.invalid, one.kept)))
+        for one in documents
+        if one.topology
+    ]
+    always = set(told[0]).intersection(*told[1:])
+    return [problem for problem in told[0] if problem in always]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import OURS
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
+from tests.rigs import node_shells
 from tests.rigs.patience import PATIENCE
 from tests.rigs.terminal import Terminal
 
@@ -213,30 +213,12 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-async def test_a_shell_in_a_node_has_job_control_of_its_own(lab: Handle) -> None:
-    with Terminal([*P2SLAB, "shell", "--name", LAB, "pc2"], ENV) as term:
-        term.expect("root@pc2:/# ")
-        term.type("bash -c 'echo $((1+1)); exec sleep 1115'\n")
-        term.expect("\n2\r\n")
-        term.type("\x1a")
-        term.expect(r"Stopped +bash -c")
-        term.type("kill %1; fg\n")
-        term.expect("root@pc2:/# ")
-        term.type("exit 3\n")
-        assert term.wait() == 3
-    assert "no job control" not in term.shown
+def test_a_shell_in_a_node_has_job_control_of_its_own(lab: Handle) -> None:
+    node_shells.controls_its_jobs(lab, "pc2", ENV)
 
 
 async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
-    with Terminal([*P2SLAB, "shell", "--name", LAB, "pc2"], ENV) as term:
-        term.expect("root@pc2:/# ")
-        assert lab.exec("pc2", ["pgrep", "-x", "bash"]).code == 0
-        term.close()
-        assert term.wait() != OURS
-
-    await wait_until(
-        "no shell is left", PATIENCE, lambda: lab.exec("pc2", ["pgrep", "-x", "bash"]).code == 1
-    )
+    await node_shells.ends_with_its_terminal(lab, "pc2", ENV)
 
 
 def test_status_tells_of_the_lab(lab: Handle) -> None:

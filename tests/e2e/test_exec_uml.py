@@ -12,9 +12,9 @@ from typing import IO
 
 import pytest
 
-from lab.errors import OURS
 from lab.runtime.handle import Handle
 from lab.waiting import wait_until
+from tests.rigs import node_shells
 from tests.rigs.patience import PATIENCE
 from tests.rigs.terminal import Terminal
 
@@ -132,26 +132,9 @@ def test_a_command_in_the_background_leaves_the_keyboard_alone(lab: Handle) -> N
         term.wait()
 
 
-async def test_a_shell_in_the_node_has_job_control_of_its_own(lab: Handle) -> None:
-    with Terminal([*P2SLAB, "shell", "--name", LAB, "pc"], ENV) as term:
-        term.expect("root@pc:/# ")
-        term.type("bash -c 'echo $((1+1)); exec sleep 2115'\n")
-        term.expect("\n2\r\n")
-        term.type("\x1a")
-        term.expect(r"Stopped +bash -c")
-        term.type("kill %1; fg\n")
-        term.expect("root@pc:/# ")
-        term.type("exit 3\n")
-        assert term.wait() == 3
-    assert "no job control" not in term.shown
+def test_a_shell_in_the_node_has_job_control_of_its_own(lab: Handle) -> None:
+    node_shells.controls_its_jobs(lab, "pc", ENV)
 
 
 async def test_a_closed_terminal_ends_the_shell(lab: Handle) -> None:
-    with Terminal([*P2SLAB, "shell", "--name", LAB, "pc"], ENV) as term:
-        term.expect("root@pc:/# ")
-        assert lab.exec("pc", ["pgrep", "-x", "bash"]).code == 0
-        term.close()
-        assert term.wait() != OURS
-    await wait_until(
-        "no shell is left", PATIENCE, lambda: lab.exec("pc", ["pgrep", "-x", "bash"]).code == 1
-    )
+    await node_shells.ends_with_its_terminal(lab, "pc", ENV)

@@ -27,8 +27,6 @@ from tests.rigs.sstp_bench import connected, off, outcome
 from tests.rigs.sstp_caller import SstpCaller
 from tests.rigs.sstp_radius_bench import PASSWORD, typed
 
-pytestmark = pytest.mark.alone
-
 BOTH, SSTP = 250, 128
 """VpnGw1's, of IKEv2 and OpenVPN together, and of SSTP; the limits are separate."""
 OF_OPENVPN = 60
@@ -73,25 +71,25 @@ def test_ikev2_and_openvpn_share_250_places(tmp_path: Path) -> None:
 
 def test_250_ikev2_and_128_sstp_connections_are_separate_limits(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
-        await bench.gateway.put(bench.document("IkeV2", "SSTP", pool=POOL))
-        users = _people(bench, BOTH + 1)
+        document = bench.document("IkeV2", "SSTP", pool=POOL)
+        users = _people(bench, BOTH + 2)
         for number in range(SSTP + 1):
             bench.credentials[f"u{number}"] = users[number].credential(f"u{number}")
-        await _full(bench, users, dials=lambda number: (f"u{number}", None))
+        await _full(bench, document, users, dials=lambda number: (f"u{number}", None))
 
     gateway_bench.on_a_gateway(tmp_path, test)
 
 
 def test_the_same_with_radius(tmp_path: Path) -> None:
     async def test(bench: sstp_radius_bench.Bench) -> None:
-        await bench.serve(users={f"u{number}": PASSWORD for number in range(BOTH + 1)})
-        await bench.gateway.put(bench.radius("IkeV2", "SSTP", pool=POOL))
-        users = _people(bench, BOTH + 1)
+        await bench.serve(users={f"u{number}": PASSWORD for number in range(BOTH + 2)})
+        document = bench.radius("IkeV2", "SSTP", pool=POOL)
+        users = _people(bench, BOTH + 2)
 
         def dials(number: int) -> tuple[str, ClientConfig]:
             return "eve", typed(f"u{number}", PASSWORD)
 
-        await _full(bench, users, dials=dials, password=PASSWORD)
+        await _full(bench, document, users, dials=dials, password=PASSWORD)
 
     sstp_radius_bench.on_a_gateway(tmp_path, test)
 
@@ -134,13 +132,15 @@ async def _crowd(bench: Bench, users: Sequence[Forged], password: str) -> IkeCro
 
 async def _full(
     bench: Bench,
+    document: dict[str, Any],
     users: Sequence[Forged],
     *,
     dials: Callable[[int], tuple[str, ClientConfig | None]],
     password: str = "",
 ) -> None:
-    """Both limits are reached, and one too many refused by each; `dials`: by which certificate
-    and as which user a number calls over SSTP."""
+    """Both limits are reached, and one too many refused by each; then the gateway is resized.
+    `dials`: by which certificate and as which user a number calls over SSTP."""
+    await bench.gateway.put(document)
     ike = await _crowd(bench, users, password)
     began = time.monotonic()
     assert await ike.dial(range(BOTH), AT_ONCE) == {}
@@ -171,8 +171,34 @@ async def _full(
     await _all_answer(bench, [address for address, _ in inside.values()])
     await off(calls[0].hang_up)
     await _count(bench, IkeV2=BOTH, SSTP=SSTP - 1)
-    await call(SSTP)
+    calls.append(await call(SSTP))
+    await _resize(bench, document, ike)
     await ike.stop()
+
+
+async def _resize(bench: Bench, document: dict[str, Any], ike: IkeCrowd) -> None:
+    """250 are all that VpnGw1 has; VpnGw2AZ has room for more; back at VpnGw1 they all stay, and
+    nobody else comes in."""
+
+    async def to(name: str) -> None:
+        document["properties"]["sku"]["name"] = name
+        await bench.gateway.put(document)
+
+    before = await ike.inside()
+    await to("VpnGw2AZ")
+    assert await ike.dial([BOTH], 1) == {}
+    await to("VpnGw1")
+    assert list(await ike.dial([BOTH + 1], 1)) == [BOTH + 1]
+    last = (await bench.records("refused"))[-1]
+    assert (last["reason"], last["message"]) == (
+        "limit",
+        f"the SKU allows {BOTH} IkeV2 and OpenVPN connections",
+    )
+    after = await ike.inside()
+    assert after.items() > before.items()
+    assert after.keys() == set(range(BOTH + 1))
+    await _count(bench, IkeV2=BOTH + 1, SSTP=SSTP)
+    await _all_answer(bench, [address for address, _ in after.values()])
 
 
 def _people(bench: Bench, count: int) -> list[Forged]:
@@ -194,7 +220,9 @@ async def _count(bench: Bench, **expected: int) -> list[dict[str, Any]]:
 
     async def as_expected() -> bool:
         rows[:] = await bench.gateway.sessions()
-        return Counter(row["protocol"] for row in rows) == expected
+        if (found := Counter(row["protocol"] for row in rows)) != expected:
+            raise LookupError(f"{dict(found)}")
+        return True
 
     await wait_until(f"sessions: {expected}", PATIENCE, as_expected)
     return rows
@@ -203,5 +231,5 @@ async def _count(bench: Bench, **expected: int) -> list[dict[str, Any]]:
 async def _all_answer(bench: Bench, addresses: Sequence[str]) -> None:
     """Some of these, the first and the last among them, reach the gateway's private address."""
     chosen = [*addresses[: FEW // 2], *addresses[-FEW // 2 :]]
-    pings = await Pings.start(bench.nodes["pc1"], chosen, 1.0)
-    assert all(sent == heard for sent, heard in (await pings.ended()).values())
+    pings = await (await Pings.start(bench.nodes["pc1"], chosen, 1.0)).ended()
+    assert all(heard for _, heard in pings.values()), pings

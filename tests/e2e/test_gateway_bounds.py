@@ -25,8 +25,6 @@ from tests.rigs.ike_flood import Flood, addresses
 from tests.rigs.patience import PATIENCE
 from tests.rigs.sstp_bench import connected, memory, off
 
-pytestmark = pytest.mark.alone
-
 PEM = Encoding.PEM
 AT_ONCE = 16
 """Messages of the flood's that are on their way before the first is counted."""

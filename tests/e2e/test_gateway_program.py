@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,9 @@ from lab.errors import LabError
 from lab.topology.planning.plan import CertificatePlan
 from lab.vpn_client import RefusedError
 from lab.waiting import wait_until
-from tests.rigs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
+from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
 from tests.rigs.patience import PATIENCE
+from tests.rigs.taken_port import said_and_taken_when_free
 
 Case = tuple[VpnProtocol, str]
 WAYS: list[Case] = [("IkeV2", "linux"), ("IkeV2", "macos"), ("OpenVPN", "linux")]
@@ -334,18 +334,8 @@ def test_a_daemon_that_is_killed_comes_back(tmp_path: Path, over: VpnProtocol) -
 
 def test_port_443_in_use_is_said_and_taken_when_free(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
-        def occupy() -> socket.socket:
-            holder = socket.socket()
-            holder.bind((PUBLIC, 443))
-            holder.listen()
-            return holder
-
-        holder = await bench.nodes["gw"].call(occupy)
-        with pytest.raises(LabError, match=r"openvpn died while starting .*\n.*already in use"):
-            await bench.gateway.put(bench.document("OpenVPN"))
-        assert await bench.state() == "Failed"
-        holder.close()
-        await wait_until("openvpn", PATIENCE, lambda: _succeeded(bench))
+        said = r"openvpn died while starting .*\n.*already in use"
+        await said_and_taken_when_free(bench, "OpenVPN", said)
         await bench.computer("pc1", "alice").dial("OpenVPN")
 
     on_a_gateway(tmp_path, test, client("alice"))

@@ -23,14 +23,21 @@ from tests.rigs.sstp_bench import (
     tcp,
 )
 
-pytestmark = pytest.mark.alone
-
 LIMIT = 128
 
 
-def test_the_129th_session_is_refused_at_http_and_no_other_is_touched(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sizes",
+    [("Basic",), ("VpnGw1", "VpnGw2", "VpnGw3", "VpnGw1AZ", "VpnGw2AZ", "VpnGw3AZ")],
+    ids=["Basic", "newer"],
+)
+def test_the_129th_session_is_refused_at_http_and_no_other_is_touched(
+    tmp_path: Path, sizes: tuple[str, ...]
+) -> None:
     async def test(bench: Bench) -> None:
-        await bench.gateway.put(bench.document("SSTP"))
+        document = bench.document("SSTP")
+        document["properties"]["sku"]["name"] = sizes[0]
+        await bench.gateway.put(document)
         worker = (await bench.engine("SSTP"))["pid"]
         before, inside = memory(worker), []
         # One certificate holds three quarters of the places at most.
@@ -38,11 +45,13 @@ def test_the_129th_session_is_refused_at_http_and_no_other_is_touched(tmp_path: 
             inside += await asyncio.gather(*(connected(bench, who, pc) for _ in range(LIMIT // 16)))
         rows = await sessions(bench, LIMIT)
         assert memory(worker) - before < LIMIT * 1_000_000
-        refused = await outcome(bench, "bob", "pc2")
-        assert isinstance(refused, Refused)
-        assert refused.message.startswith("HTTP 503")
-        (record,) = await refusals(bench, 1)
-        assert record["reason"] == "limit"
+        for refusal, size in enumerate(sizes, 1):
+            document["properties"]["sku"]["name"] = size
+            await bench.gateway.put(document)
+            refused = await outcome(bench, "bob", "pc2")
+            assert isinstance(refused, Refused), size
+            assert refused.message.startswith("HTTP 503")
+            assert (await refusals(bench, refusal))[-1]["reason"] == "limit"
         assert [r["vpnConnectionId"] for r in await bench.gateway.sessions()] == [
             r["vpnConnectionId"] for r in rows
         ]

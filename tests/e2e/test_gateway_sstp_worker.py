@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,10 @@ import pytest
 from gateway.sstp.protocol.events import Ended, Refused
 from lab.errors import LabError
 from lab.waiting import wait_until
-from tests.rigs.gateway_bench import PRIVATE, PUBLIC, Bench, client, on_a_gateway
+from tests.rigs.gateway_bench import PRIVATE, Bench, client, on_a_gateway
 from tests.rigs.patience import PATIENCE
 from tests.rigs.sstp_bench import connected, off, outcome
+from tests.rigs.taken_port import said_and_taken_when_free
 
 
 def status(pid: int) -> dict[str, str]:
@@ -110,22 +110,8 @@ def test_the_worker_ends_with_the_gateway_and_says_goodbye(
 
 def test_port_443_in_use_is_said_and_taken_when_free(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
-        def occupy() -> socket.socket:
-            holder = socket.socket()
-            holder.bind((PUBLIC, 443))
-            holder.listen()
-            return holder
-
-        holder = await bench.nodes["gw"].call(occupy)
-        with pytest.raises(LabError, match=r"cannot listen on .*:443: Address already in use"):
-            await bench.gateway.put(bench.document("SSTP"))
-        assert await bench.state() == "Failed"
-        holder.close()
-
-        async def succeeded() -> bool:
-            return await bench.state() == "Succeeded"
-
-        await wait_until("the worker", PATIENCE, succeeded)
+        said = r"cannot listen on .*:443: Address already in use"
+        await said_and_taken_when_free(bench, "SSTP", said)
         await connected(bench, "alice")
 
     on_a_gateway(tmp_path, test, client("alice"))

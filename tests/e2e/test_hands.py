@@ -12,6 +12,7 @@ import sys
 import uuid
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,15 +50,21 @@ def run(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Handle]:
-    """quickstart, under a name of its own."""
-    name = f"hands-{uuid.uuid4().hex[:8]}"
+@contextmanager
+def quickstart(name: str) -> Iterator[Handle]:
+    """The topology's lab, up under a name that begins with this one."""
+    name = f"{name}-{uuid.uuid4().hex[:8]}"
     code, _, err = run("up", "topologies/quickstart.yaml", "--name", name)
     assert code == HELD, err
     handle = Handle.open(name)
     yield handle
     handle.down()
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Handle]:
+    with quickstart("hands") as handle:
+        yield handle
 
 
 def on(lab: Handle, verb: str, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:

@@ -91,6 +91,8 @@ SECOND: dict[VpnProtocol, VpnProtocol] = {"IkeV2": "OpenVPN", "OpenVPN": "OpenVP
 mallory, carol the other one."""
 GATEWAY = "contoso-gw"
 POOL = IPv4Network("172.16.201.0/24")
+BLOCKED = ("GRE", "IP in IP")
+"""What no VNet carries."""
 NOWHERE = ("127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "240.0.0.1")
 BROADCAST = ("172.16.201.0", "172.16.201.63", "172.16.201.64", "172.16.201.127", "172.16.201.128",
              "172.16.201.255", "10.1.1.255", "10.1.255.31")  # fmt: skip
@@ -236,7 +238,8 @@ def test_a_hostile_client_reaches_its_vnet_and_nothing_else(
     async def test(scene: Scene) -> None:
         nodes = {name: node for name, node in scene.lab.nodes.items() if name != "mallory"}
         async with watching(nodes, scene.wanted) as seen:
-            honest = list(scene.cases.packets(ORDINARY, [scene.mallory], [scene.app1]))
+            kinds = ORDINARY | {kind: ODD[kind] for kind in BLOCKED}
+            honest = list(scene.cases.packets(kinds, [scene.mallory], [scene.app1]))
             await off(lambda: scene.sender.send(honest))
             await off(lambda: scene.sender.send(scene.attack()))
             assert await scene.all_answer(), "and they answer still"
@@ -244,6 +247,9 @@ def test_a_hostile_client_reaches_its_vnet_and_nothing_else(
         arrived = {case.kind for one in seen if one.node == "app1"
                    for case in scene.cases.seen(one.packet)}  # fmt: skip
         assert arrived == {*ORDINARY}, "the honest ones"
+        passed = {case.kind for one in seen if one.node == GATEWAY
+                  for case in scene.cases.seen(one.packet)}  # fmt: skip
+        assert passed >= {*BLOCKED}, "the VNet drops them, not the gateway"
         assert scene.answers() == []
         await off(lambda: scene.sender.send(every_port(scene.mallory, scene.own)))
         assert scene.answers() == []

@@ -17,7 +17,8 @@ from lab.pki.authority import Credential, issue
 from lab.runtime.kernels import boot, build_nodes
 from lab.topology.planning.plan import Cable, CertificatePlan, End, NodePlan, Plan, Route
 from tests.rigs.isolated import isolated
-from tests.rigs.uml_gateway import ADDRESS, CERTIFICATES, FQDN, PRIVATE, ask, start_gateway
+from tests.rigs.placements import CABLE, INTERNET, PRIVATE, PUBLIC, gateway_node
+from tests.rigs.uml_gateway import CERTIFICATES, FQDN, ask, start_gateway
 from tests.rigs.watch import watching
 
 CLIENT = "192.0.2.2"
@@ -25,25 +26,18 @@ PLAN = Plan(
     "esp",
     "",
     nodes=(
-        NodePlan("net", "internet", forwarding=True),
-        NodePlan(
-            "gw",
-            "gateway",
-            needs=("ppp",),
-            loopback=(f"{PRIVATE}/32",),
-            routes=(Route("default", "203.0.113.1"),),
-            forwarding=True,
-        ),
+        INTERNET,
+        gateway_node("ppp"),
         NodePlan(
             "pc",
             "client",
             needs=("ppp",),
             routes=(Route("default", "192.0.2.1"),),
-            hosts=((ADDRESS, (FQDN,)),),
+            hosts=((PUBLIC, (FQDN,)),),
         ),
     ),
     links=(
-        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{ADDRESS}/30",))),
+        CABLE,
         Cable(End("net", "pc", ("192.0.2.1/30",)), End("pc", "eth0", (f"{CLIENT}/30",))),
     ),
     certificates=(),
@@ -97,7 +91,7 @@ def test_ikev2_without_nat_is_protocol_50_on_the_wire(tmp_path: Path) -> None:
             assert connection.datapath == "kernel ESP"
             ping = await pc.run(["ping", "-n", "-c", "3", "-I", connection.address, PRIVATE])
         assert ping.code == 0, ping.output
-        ends = {IPv4Address(CLIENT).packed, IPv4Address(ADDRESS).packed}
+        ends = {IPv4Address(CLIENT).packed, IPv4Address(PUBLIC).packed}
         between = [one.packet for one in seen if {one.source, one.target} == ends]
         assert {packet[9] for packet in between} == {UDP, ESP}
         in_udp = [packet for packet in between if packet[9] == UDP and not is_ike(packet)]

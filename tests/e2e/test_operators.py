@@ -13,7 +13,7 @@ import pytest
 
 from lab.errors import EXPECTATION_FAILED, HELD, USAGE
 from lab.runtime.handle import Handle
-from tests.e2e.test_hands import LIMIT, on, run, start
+from tests.e2e.test_hands import LIMIT, on, quickstart, run, start
 
 INTERRUPTED = 130
 NEVER = "alice stays disconnected for 3600"
@@ -22,12 +22,8 @@ NEVER = "alice stays disconnected for 3600"
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Handle]:
-    name = f"operators-{uuid.uuid4().hex[:8]}"
-    code, _, err = run("up", "topologies/quickstart.yaml", "--name", name)
-    assert code == HELD, err
-    handle = Handle.open(name)
-    yield handle
-    handle.down()
+    with quickstart("operators") as handle:
+        yield handle
 
 
 def operator(lab: Handle, verb: str, *arguments: str) -> subprocess.Popen[str]:

@@ -145,7 +145,8 @@ class UnderSudo(Front):
                 return self.outside()
             except StopIteration:
                 code = self.process.poll()
-                assert code is None, f"sudo ended with {code} and has not started it"
+                said = self.process.stdout.read() if code is not None else ""  # type: ignore[union-attr]
+                assert code is None, f"sudo ended with {code} and has not started it: {said}"
                 raise LookupError("sudo has not started it") from None
 
         return await wait_until("the front process under sudo", PATIENCE, outside)

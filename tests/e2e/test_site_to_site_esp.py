@@ -22,7 +22,8 @@ from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.topology.planning.specs import EchoSpec, VpnDeviceSpec
 from lab.waiting import wait_until
 from tests.rigs.isolated import isolated
-from tests.rigs.uml_gateway import ADDRESS, CERTIFICATES, PRIVATE, call, start_gateway
+from tests.rigs.placements import CABLE, INTERNET, PRIVATE, PUBLIC, gateway_node
+from tests.rigs.uml_gateway import CERTIFICATES, call, start_gateway
 
 OFFICE, FILES = "198.51.100.2", "192.168.50.10"
 LAN = "192.168.50.0/24"
@@ -32,15 +33,8 @@ PLAN = Plan(
     "esp",
     "",
     nodes=(
-        NodePlan("net", "internet", forwarding=True),
-        NodePlan(
-            "gw",
-            "gateway",
-            needs=("ppp",),
-            loopback=(f"{PRIVATE}/32",),
-            routes=(Route("default", "203.0.113.1"),),
-            forwarding=True,
-        ),
+        INTERNET,
+        gateway_node("ppp"),
         NodePlan(
             "office",
             "site",
@@ -51,7 +45,7 @@ PLAN = Plan(
         NodePlan("files", "host", routes=(Route("default", "192.168.50.1"),)),
     ),
     links=(
-        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{ADDRESS}/30",))),
+        CABLE,
         Cable(End("net", "of", ("198.51.100.1/30",)), End("office", "wan", (f"{OFFICE}/30",))),
         Cable(End("office", "p0", bridge="lan"), End("files", "eth0", (f"{FILES}/24",))),
     ),
@@ -115,7 +109,7 @@ def test_the_kernels_esp_carries_the_tunnel_and_nothing_passes_beside_it(tmp_pat
         await boot(nodes.values())
         gw, office, net = nodes["gw"], nodes["office"], nodes["net"]
         await start_echo(nodes["files"], EchoSpec(), RoleContext())
-        spec = VpnDeviceSpec(OFFICE, ADDRESS, (LAN,), ("0.0.0.0/0",), LAN, (LAN,), SecretStr(KEY))
+        spec = VpnDeviceSpec(OFFICE, PUBLIC, (LAN,), ("0.0.0.0/0",), LAN, (LAN,), SecretStr(KEY))
         device = await start_device(office, spec, RoleContext())
         server = issue(CERTIFICATES)["gw-server"]
         fenced = await start_gateway(gw, "gateway", server)

@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.bench.sstp_soak import resident, soak
 from tests.rigs import sstp_hostile
 from tests.rigs.gateway_bench import Bench, client, on_a_gateway
 from tests.rigs.sstp_programs import People, flood, insiders, strangers
-
-pytestmark = pytest.mark.alone
 
 HALF_OPEN = 1000
 

@@ -109,21 +109,26 @@ def test_of_ten_packets_sent_at_once_all_arrive_with_nothing_sent_after_them(
     on_a_kernel_with_ppp(tmp_path, test, client("alice"))
 
 
+async def refusal_at_a_relay(bench: Bench, certificate: str) -> RefusedError:
+    """What alice is told where pc2 ends her TLS, with this certificate, and begins another."""
+    await bench.gateway.put(bench.document("SSTP"))
+    shown, root = bench.credentials[certificate], bench.credentials["public-root"]
+    await bench.nodes["pc2"].write("/run/pem", shown.chain_pem + shown.key_pem, 0o600)
+    await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
+    argv = [sys.executable, "-m", "tests.rigs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN]
+    relay = await bench.nodes["pc2"].spawn([*argv, "/run/root"], log="relay")
+    await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
+    with pytest.raises(RefusedError) as refused:
+        await bench.computer("pc1", "alice", "windows10").dial("SSTP")
+    return refused.value
+
+
 def test_a_man_in_the_middle_with_a_good_certificate_is_found_out_by_the_binding(
     tmp_path: Path,
 ) -> None:
     async def test(bench: Bench) -> None:
-        await bench.gateway.put(bench.document("SSTP"))
-        middle, root = bench.credentials["middle"], bench.credentials["public-root"]
-        await bench.nodes["pc2"].write("/run/pem", middle.chain_pem + middle.key_pem, 0o600)
-        await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
-        argv = [sys.executable, "-m", "tests.rigs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
-                "/run/root"]  # fmt: skip
-        relay = await bench.nodes["pc2"].spawn(argv, log="relay")
-        await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
-        with pytest.raises(RefusedError) as refused:
-            await bench.computer("pc1", "alice", "windows10").dial("SSTP")
-        assert "TYPE(5): ABORT" in refused.value.message
+        refused = await refusal_at_a_relay(bench, "middle")
+        assert "TYPE(5): ABORT" in refused.message
         (told,) = await bench.records("refused")
         assert told["reason"] == "binding"
         assert "another server certificate" in told["message"]
@@ -140,18 +145,9 @@ def test_a_man_in_the_middle_with_a_good_certificate_is_found_out_by_the_binding
 
 def test_a_server_with_a_certificate_for_another_name_is_shown_nothing(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
-        await bench.gateway.put(bench.document("SSTP"))
-        other, root = bench.credentials["other"], bench.credentials["public-root"]
-        await bench.nodes["pc2"].write("/run/pem", other.chain_pem + other.key_pem, 0o600)
-        await bench.nodes["pc2"].write("/run/root", root.certificate_pem)
-        argv = [sys.executable, "-m", "tests.rigs.tls_relay", RELAY, "/run/pem", PUBLIC, FQDN,
-                "/run/root"]  # fmt: skip
-        relay = await bench.nodes["pc2"].spawn(argv, log="relay")
-        await wait_until("it listens", PATIENCE, lambda: "ready" in relay.log.read_text())
-        with pytest.raises(RefusedError) as refused:
-            await bench.computer("pc1", "alice", "windows10").dial("SSTP")
-        assert refused.value.reason == "server-untrusted"
-        assert "hostname mismatch" in refused.value.message
+        refused = await refusal_at_a_relay(bench, "other")
+        assert refused.reason == "server-untrusted"
+        assert "hostname mismatch" in refused.message
 
     on_a_kernel_with_ppp(
         tmp_path,

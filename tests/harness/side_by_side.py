@@ -1,9 +1,13 @@
 """Tests in several processes at once (pytest-xdist): what they may share, and what they may not.
 
-Files are handed to the processes whole, so that what a file sets up for all of its tests is set up
-once. Each process has a run directory of its own: labs of the same name do not meet, and `status`
-lists no others' tests. Files with `pytestmark = pytest.mark.alone` come last, and nothing else is
-tested while they are.
+Tests of tests/e2e come first, one by one, for most wait more than they work; but a file of `WHOLE`
+stays together, so that what it sets up for all of its tests is set up once. Their order is as good
+as drawn, and always the same: neighbours in the alphabet often wait for the same time-out, and now
+others work meanwhile. All other files are handed out whole; they are short, as is good at the end.
+
+Each process has a run directory of its own: labs of the same name do not meet, and `status` lists
+no others' tests. Files with `pytestmark = pytest.mark.alone` come last, and nothing else is tested
+while they are.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import zlib
 from typing import Any
 
 import pytest
@@ -20,10 +25,14 @@ from xdist.workermanage import WorkerController
 from gateway.common import calls
 from lab.runtime.directory import BASE
 
-FOR_EACH_CORE = 2
+FOR_EACH_CORE = 3
 """Processes: tests wait most of the time, for timers of daemons or for the end of a lab."""
-SPREAD = ("tests/e2e/test_topologies.py", "tests/e2e/test_causes.py")
-"""Files whose tests share nothing, each of them some seconds long."""
+ONE_BY_ONE = "tests/e2e/"
+WHOLE = frozenset(
+    f"{ONE_BY_ONE}test_{name}.py"
+    for name in ("boot", "exec", "exec_uml", "explained_steps", "hands", "operators")
+)
+"""Files of these whose tests share something (tests/unit/test_harness.py)."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,11 +95,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return FOR_EACH_CORE * len(os.sched_getaffinity(0))
 
 
-class Files(LoadFileScheduling):
-    """Hands out files in the order in which they were collected."""
+def unit_of(nodeid: str) -> str:
+    """What is handed out with this test: its file, or it alone."""
+    file = nodeid.partition("::")[0]
+    return nodeid if file.startswith(ONE_BY_ONE) and file not in WHOLE else file
+
+
+class Units(LoadFileScheduling):
+    """Hands out files, or tests, in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith(SPREAD) else super()._split_scope(nodeid)
+        return unit_of(nodeid)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """A process has ended: the test that it was at failed, and is not begun again."""
@@ -104,15 +119,23 @@ class Files(LoadFileScheduling):
         return str(crashed)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
-    """Whatever --dist says: tests share what their file has set up."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units:
+    """Whatever --dist says."""
     config.option.loadscopereorder = False
-    return Files(config, log)
+    return Units(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that are to be alone come last."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Those that are to be alone come last; in one of several processes also as said above."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_place)
     items.sort(key=_is_alone)
+
+
+def _place(item: pytest.Item) -> tuple[bool, int]:
+    """A file stays together and in its order."""
+    drawn = item.nodeid.startswith(ONE_BY_ONE)
+    return not drawn, zlib.crc32(unit_of(item.nodeid).encode()) if drawn else 0
 
 
 def _is_alone(item: pytest.Item) -> bool:

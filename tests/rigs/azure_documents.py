@@ -174,7 +174,7 @@ CONNECTION = {
         "routingWeight": 10,
         "dpdTimeoutSeconds": 0,
         "enableBgp": False,
-        "gatewayCustomBgpIpAddresses": [{"ipConfigurationId": "/a", "customBgpIpAddress": "b"}],
+        "gatewayCustomBgpIpAddresses": [],
         "tunnelProperties": [],
         "authenticationType": "PSK",
         "peer": None,

@@ -25,11 +25,13 @@ from lab.topology.planning.plan import (
     Plan,
     Route,
 )
+from tests.rigs import placements
 from tests.rigs.isolated import isolated
+from tests.rigs.placements import CABLE, INTERNET, certificates_of, gateway_node, placement
 
 GUID = "6f1c0d0e-0000-4000-8000-00000000000d"
 FQDN = f"azuregateway-{GUID}-0123456789ab.vpn.azure.com"
-PUBLIC, PRIVATE = "203.0.113.2", "10.1.255.4"
+PUBLIC, PRIVATE = placements.PUBLIC, placements.PRIVATE
 COMPUTERS = ("pc1", "pc2", "pc3")
 
 
@@ -42,14 +44,8 @@ PLAN = Plan(
     "gateway-bench",
     "",
     nodes=(
-        NodePlan(
-            "gw",
-            "gateway",
-            loopback=(f"{PRIVATE}/32",),
-            routes=(Route("default", "203.0.113.1"),),
-            forwarding=True,
-        ),
-        NodePlan("net", "internet", forwarding=True),
+        gateway_node(),
+        INTERNET,
         *(
             NodePlan(
                 name,
@@ -61,7 +57,7 @@ PLAN = Plan(
         ),
     ),
     links=(
-        Cable(End("net", "gw", ("203.0.113.1/30",)), End("gw", "wan", (f"{PUBLIC}/30",))),
+        CABLE,
         *(
             Cable(
                 End("net", name, (f"192.0.2.{4 * number + 1}/30",)),
@@ -76,20 +72,7 @@ PLAN = Plan(
     steps=(),
 )
 
-PLACEMENT: dict[str, Any] = {
-    "name": "gw",
-    "gatewayId": GUID,
-    "fqdn": FQDN,
-    "publicIPAddress": PUBLIC,
-    "privateIPAddress": PRIVATE,
-    "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"], "dnsServers": []},
-    "interfaces": {"public": "wan", "private": "lo"},
-    "serverCertificate": {
-        "certificate": "/run/gateway/server.pem",
-        "privateKey": "/run/gateway/server.key",
-        "root": "/run/gateway/root.pem",
-    },
-}
+PLACEMENT = placement(GUID, FQDN)
 
 ROOT = CertificatePlan("root", "Contoso Root", None, "root")
 
@@ -187,26 +170,17 @@ def on_a_gateway(
     test: Callable[[Bench], Awaitable[None]],
     *certificates: CertificatePlan,
     plan: Plan = PLAN,
+    **placed: Any,
 ) -> None:
-    """Run a test with the program started and no document put yet."""
-    plans = (
-        CertificatePlan("public-root", "Public Root", None, "root"),
-        CertificatePlan(
-            "gw-server",
-            f"{GUID}.vpn.azure.com",
-            "public-root",
-            "server",
-            dns_names=(f"{GUID}.vpn.azure.com", FQDN),
-        ),
-        ROOT,
-        *certificates,
-    )
+    """Run a test with the program started and no document put yet; `placed` is added to its
+    placement."""
+    plans = (*certificates_of(f"{GUID}.vpn.azure.com", FQDN), ROOT, *certificates)
 
     async def there() -> None:
         nodes = await build_nodes(plan, lacking(plan), logs)
         await boot(nodes.values())
         credentials = issue(plans)
-        placement = Placement.model_validate(PLACEMENT)
+        placement = Placement.model_validate(PLACEMENT | placed)
         gateway = await start_gateway(nodes["gw"], placement, credentials["gw-server"])
         await test(Bench(nodes, gateway, credentials))
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from lab.errors import LabError
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.network import build_network
-from lab.runtime.protocol import Emit, Failed, Ready, Stage, StepResult
-from lab.runtime.start import start
+from lab.runtime.protocol import Emit, Stage, StepResult
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from lab.waiting import wait_until
 from tests.rigs.bare_body import BareBody
+from tests.rigs.front import front
 from tests.rigs.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -101,21 +101,7 @@ class SmallLab(BareBody):
 
 def main(name: str, mode: str) -> int:
     """The front process; its exit code."""
-    try:
-        lab = start(name, lambda logs: SmallLab(logs, fails=mode == "fail"))
-        for event in lab.watch():
-            if isinstance(event, Failed):
-                print(event.message, flush=True)
-                return event.code
-            if isinstance(event, Ready):
-                print("ready", flush=True)
-                if mode == "up":
-                    lab.release()
-                    return 0
-    except LabError as error:
-        print(error, file=sys.stderr)
-        return error.code
-    return 0
+    return front(name, lambda logs: SmallLab(logs, fails=mode == "fail"), leaves=mode == "up")
 
 
 if __name__ == "__main__":

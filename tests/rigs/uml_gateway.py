@@ -9,28 +9,12 @@ from typing import Any
 
 from lab.nodes.base import Node, Process
 from lab.pki.authority import Credential
-from lab.topology.planning.plan import CertificatePlan
 from lab.waiting import wait_until
+from tests.rigs.placements import certificates_of, placement
 
-ADDRESS, PRIVATE, FQDN = "203.0.113.2", "10.1.255.4", "gw.vpn.azure.com"
-PLACEMENT: dict[str, Any] = {
-    "name": "gw",
-    "gatewayId": "6f1c0d0e-0000-4000-8000-00000000000e",
-    "fqdn": FQDN,
-    "publicIPAddress": ADDRESS,
-    "privateIPAddress": PRIVATE,
-    "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"], "dnsServers": []},
-    "interfaces": {"public": "wan", "private": "lo"},
-    "serverCertificate": {
-        "certificate": "/run/gateway/server.pem",
-        "privateKey": "/run/gateway/server.key",
-        "root": "/run/gateway/root.pem",
-    },
-}
-CERTIFICATES = (
-    CertificatePlan("public-root", "Public Root", None, "root"),
-    CertificatePlan("gw-server", FQDN, "public-root", "server", dns_names=(FQDN,)),
-)
+FQDN = "gw.vpn.azure.com"
+CERTIFICATES = certificates_of(FQDN)
+_PLACEMENT = placement("6f1c0d0e-0000-4000-8000-00000000000e", FQDN)
 _ANSWER = "/tmp/answer"
 
 
@@ -53,7 +37,7 @@ async def call(gw: Node, method: str, path: str, body: object = None) -> dict[st
 
 async def start_gateway(gw: Node, program: str, server: Credential) -> Process:
     """`program`: `gateway`, or tests.rigs.unfenced_gateway for a kernel without nftables."""
-    await gw.write("/run/gateway/placement.json", json.dumps(PLACEMENT))
+    await gw.write("/run/gateway/placement.json", json.dumps(_PLACEMENT))
     await gw.write("/run/gateway/server.pem", server.chain_pem)
     await gw.write("/run/gateway/server.key", server.key_pem, 0o600)
     await gw.write("/run/gateway/root.pem", server.root_pem)

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.errors import LabError
 from lab.nodes.base import Node
 from lab.runtime.kernels import boot, build_nodes
-from lab.runtime.protocol import Emit, Failed, Ready
-from lab.runtime.start import start
+from lab.runtime.protocol import Emit
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
 from tests.rigs.bare_body import BareBody
+from tests.rigs.front import front
 
 if TYPE_CHECKING:
     from lab.topology.model.steps import Step
@@ -58,21 +57,7 @@ class UmlLab(BareBody):
 
 def main(name: str, mode: str) -> int:
     """The front process; its exit code."""
-    try:
-        lab = start(name, UmlLab)
-        for event in lab.watch():
-            if isinstance(event, Failed):
-                print(event.message, flush=True)
-                return event.code
-            if isinstance(event, Ready):
-                print("ready", flush=True)
-                if mode == "up":
-                    lab.release()
-                    return 0
-    except LabError as error:
-        print(error, file=sys.stderr)
-        return error.code
-    return 0
+    return front(name, UmlLab, leaves=mode == "up")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def pool_prefixes(case: Case) -> Iterator[Violation]:
         if prefix is None:
             yield not_a_prefix(path, text)
         elif not isinstance(prefix, IPv4Network):
-            yield Violation(path, f"an IPv6 pool: {NOT_YET}", "an IPv4 prefix", LAB)
+            yield Violation(path, f"an IPv6 pool: {NOT_YET}", "give an IPv4 prefix", LAB)
         elif taken := next((other for other in NOT_HANDED_OUT if prefix.overlaps(other)), None):
             yield Violation(
                 path,
@@ -76,7 +76,7 @@ def pool_overlaps_nothing(case: Case) -> Iterator[Violation]:
                 yield Violation(
                     (*POOL, index),
                     f"{prefix} overlaps {whose} {other}",
-                    "a prefix that nothing else uses",
+                    "choose a prefix that nothing else uses",
                     f"{_POOL_ARTICLE}: must not overlap with the on-premises location or the "
                     "virtual network",
                 )

@@ -79,6 +79,6 @@ def not_a_prefix(path: Path, text: str) -> Violation:
     return Violation(
         path,
         f"{text!r} is not a prefix",
-        "network address and length without host bits, such as 172.16.201.0/24",
+        "write network address and length without host bits, such as 172.16.201.0/24",
         "azure-rest-api-specs: AddressSpace in CIDR notation",
     )

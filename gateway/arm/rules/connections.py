@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.arm.connections import name_in
 from gateway.arm.resource import NOT_YET
+from gateway.arm.rules.bgp import ends_have_bgp, usable_peer
 from gateway.arm.rules.case import LAB, Path, Violation, not_a_prefix, prefix_of
 from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS, more_tunnels
@@ -60,8 +61,6 @@ def tunnels_only(case: ConnectionCase) -> Iterator[Violation]:
         yield Violation(("connectionType",), f"{kind}: {NOT_YET}", "use IPsec or Vnet2Vnet", LAB)
     if properties.connectionProtocol != "IKEv2":
         yield Violation(("connectionProtocol",), f"IKEv1: {NOT_YET}", "use IKEv2", LAB)
-    if properties.enableBgp:
-        yield Violation(("enableBgp",), f"BGP: {NOT_YET}", "leave it out", LAB)
 
 
 def connects_this_gateway(case: ConnectionCase) -> Iterator[Violation]:
@@ -173,6 +172,17 @@ def policy_can_be_agreed_on(case: ConnectionCase) -> Iterator[Violation]:
     )
 
 
+def both_ends_have_bgp(case: ConnectionCase) -> Iterator[Violation]:
+    """BGP runs between a gateway and a site that both have it."""
+    connection = case.connection
+    if not connection.properties.enableBgp:
+        return
+    if connection.properties.connectionType == "Vnet2Vnet":
+        yield Violation(("enableBgp",), f"BGP between VNets: {NOT_YET}", "leave it out", LAB)
+    elif local := case.local_gateways.get(connection.local_network_gateway):
+        yield from ends_have_bgp(case.gateway, local)
+
+
 CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = (
     tunnels_only,
     connects_this_gateway,
@@ -181,6 +191,7 @@ CONNECTION_RULES: tuple[Callable[[ConnectionCase], Iterator[Violation]], ...] = 
     tunnels_of_the_sku,
     one_tunnel_a_device,
     policy_can_be_agreed_on,
+    both_ends_have_bgp,
 )
 
 
@@ -192,6 +203,7 @@ def local_gateway_violations(
     `own` maps a description ("virtual network") to prefixes.
     """
     properties = local.properties
+    yield from usable_peer(local)
     try:
         IPv4Address(properties.gatewayIpAddress)
     except AddressValueError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.arm.rules import addresses, certificates, changes, ipsec, protocols, radius, whole
 from gateway.arm.rules.case import Case, Network, Path, Violation
+from gateway.arm.rules.unknown import told_whatever_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,12 +76,17 @@ def violations(
     placeholders: bool = False,
     deployment: DeploymentModel = "ResourceManager",
     former: VirtualNetworkGateway | None = None,
+    unknown: frozenset[Path] = frozenset(),
 ) -> list[Violation]:
     """Everything that is wrong with the document, in the order of the rules.
 
     `placeholders` accepts `${NAME.publicCertData}` and `${NAME.thumbprint}`, which topology files
     contain before the certificates are made. `former` is the document that this one replaces.
+    `unknown` has the paths, from `properties` on, of what was wrong and is left out: no rule that
+    looks there tells anything.
     """
     case = Case(gateway, network, placeholders, deployment, former)
     rules = RULES if gateway.properties.vpnClientConfiguration else GATEWAY_RULES
-    return [violation for rule in rules for violation in rule(case)]
+    if not unknown:
+        return [violation for rule in rules for violation in rule(case)]
+    return [one for rule in rules for one in told_whatever_it_is(rule, case, unknown)]

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from gateway.arm.resource import NOT_YET
+from gateway.arm.rules.bgp import DEFAULT_ASN, usable_asn
 from gateway.arm.rules.case import LAB, Violation, not_a_prefix, prefix_of
 from gateway.arm.sku import BASIC, SKUS
 
@@ -57,11 +58,10 @@ def basic_has_no_bgp(case: Case) -> Iterator[Violation]:
         yield Violation(
             ("enableBgp",),
             f"the {properties.sku.name} SKU does not support BGP",
-            "leave it out: Azure has BGP from VpnGw1 on, this lab has not",
+            "use VpnGw1 or higher, or leave it out",
             "seed: table of gateway SKUs, column BGP: Basic Not Supported",
         )
-    elif properties.enableBgp:
-        yield Violation(("enableBgp",), f"BGP: {NOT_YET}", "leave it out", LAB)
+    yield from usable_asn(properties.bgpSettings, DEFAULT_ASN)
 
 
 def tier_is_name(case: Case) -> Iterator[Violation]:
@@ -99,4 +99,4 @@ def custom_routes_are_prefixes(case: Case) -> Iterator[Violation]:
         if prefix is None:
             yield not_a_prefix((*path, index), text)
         elif not isinstance(prefix, IPv4Network):
-            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "an IPv4 prefix", LAB)
+            yield Violation((*path, index), f"an IPv6 route: {NOT_YET}", "give an IPv4 prefix", LAB)

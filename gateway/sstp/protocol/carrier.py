@@ -32,11 +32,10 @@ framer, at most MOST_UNSENT bytes in `outgoing`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from gateway.common.phases import IllegalEvent, after
+from gateway.common.phases import IllegalEvent, Symbol, after
 from gateway.dataplane.framing import HEADER
 from gateway.ppp.events import Attempt, Authenticated, AuthenticationFailed, LinkDown
 from gateway.ppp.frames import ip_packet, split
@@ -64,7 +63,7 @@ _CONTROL_PROTOCOLS = 0x8000
 """Protocol numbers from here on are PPP's own control protocols (RFC 1661 section 2)."""
 
 
-class Phase(Enum):
+class Phase(Symbol):
     """See the theory of operation above."""
 
     HTTP = "HTTP"
@@ -79,7 +78,7 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class Event(Enum):
+class Event(Symbol):
     """What moves a call from phase to phase."""
 
     ACCEPTED = "HTTP 200"
@@ -208,9 +207,9 @@ class Carrier(ABC, Generic[M]):
             self._state = _Running(
                 after(TRANSITIONS, self.phase, Event.ACCEPTED), machine, self._make_link(now), None
             )
+            self._settle(now)
         for packet in self._framer.feed(data):
             self._packet(packet, now)
-        self._settle(now)
         if self._framer.broken:
             self._give_up("protocol", self._framer.broken, now)
 
@@ -433,5 +432,5 @@ class Carrier(ABC, Generic[M]):
             self._state = _Closed(now + LINGER)
         elif isinstance(self._state, _Running):
             due = now + self._limit if phase is Phase.NETWORK else None
-            self._state = replace(self._state, phase=phase, due=due)
+            self._state = _Running(phase, self._state.machine, self._state.link, due)
         return True

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from gateway.common.phases import Symbol
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.packets import (
     AttributeId,
@@ -34,7 +34,7 @@ Fault = Literal["protocol", "timeout", "binding"]
 """The peer's fault for which we abort a call, a gateway.common.vocabulary.Reason."""
 
 
-class State(Enum):
+class State(Symbol):
     """States, with their names in the specification (3.1.1.1, 3.2.1.1.1, 3.3.1.1.1)."""
 
     CONNECT_REQUEST_PENDING = "Server_Connect_Request_Pending"

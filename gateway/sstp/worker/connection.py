@@ -30,10 +30,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from gateway.common.phases import IllegalEvent, after
+from gateway.common.phases import IllegalEvent, Symbol, after
 from gateway.dataplane.counters import Counters
 from gateway.dataplane.flow import Flow
 from gateway.dataplane.framing import headers, length_at
@@ -61,13 +60,13 @@ if TYPE_CHECKING:
 
 HANDSHAKE_LIMIT = 20.0
 """Seconds for TLS."""
-_READ = 4 * RECORD
+_READ = 2 * RECORD
 _HEADERS = headers(b"\x21")
 """For packets that came before the plane was there: any form that it reads."""
 _HTTP, _HTTP_END = b"HTTP/", b"\r\n\r\n"
 
 
-class Phase(Enum):
+class Phase(Symbol):
     """See the theory of operation above."""
 
     HANDSHAKE = "TLS handshake"
@@ -77,7 +76,7 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class Event(Enum):
+class Event(Symbol):
     """What happens to a connection."""
 
     SECURED = "the end of the TLS handshake"
@@ -277,7 +276,7 @@ class ClientConnection:
         if self._tls.handshake():
             call = ServerCall(self._services.calls, now=self._reactor.now, entropy=os.urandom)
             self._move(Event.SECURED, _Call(call))
-            self._read(call)  # the socket does not report data after the handshake
+            self._read(call)  # what came behind the handshake is not in the socket any more
             self._settle(call)
         elif self._tls.ended:
             why = handshakes.reason(self._tls.openssl_reason, self._tls.ended)

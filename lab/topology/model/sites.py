@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
@@ -11,7 +12,16 @@ from gateway.arm.ipsec import IpsecPolicies
 from lab.topology.model.hosts import Computer
 from lab.topology.model.ike import IkeOffer
 from lab.topology.model.site_services import Directory, SiteRadius
-from lab.topology.model.values import Address, Allow, Mtu, Name, Network, Prefix, Prefixes
+from lab.topology.model.values import (
+    Address,
+    Allow,
+    IpAddress,
+    Mtu,
+    Name,
+    Network,
+    Prefix,
+    Prefixes,
+)
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -112,6 +122,15 @@ class SiteHost(Computer):
     """Where it sends what is not for the LAN; left out, to the site's device."""
 
 
+class SiteBgp(_Model):
+    """BGP on the site's VPN device, at the device's address in the LAN."""
+
+    asn: int = Field(strict=True)
+    """Its autonomous system number, such as 65010."""
+    announce: Prefixes | None = None
+    """What it tells the gateway of; left out, the site's `lan`."""
+
+
 class Site(_Model):
     """An on-premises site: a VPN device with a public address, and a LAN behind it."""
 
@@ -124,6 +143,9 @@ class Site(_Model):
     the connection's policy asks for, or else what Azure's gateways take without one."""
     device: VpnDevice = VpnDevice()
     """How its VPN device is set up, such as {remotePrefixes: [10.1.0.0/24]}."""
+    bgp: SiteBgp | None = None
+    """BGP through the tunnel, such as {asn: 65010}; Azure is then told of no more than the
+    device's own address, and learns the rest."""
     firewall: SiteFirewall = SiteFirewall()
     """What its device drops, such as {denyIn: [udp/1812]}."""
     mtu: Mtu = 1500
@@ -132,8 +154,8 @@ class Site(_Model):
     """Whether its provider's router tells senders of packets that are too large for that link
     (ICMP, fragmentation needed): where it does not, these packets are lost without a trace."""
     privateLink: bool = False
-    """In place of `connection`: a private line to the VNet, as ExpressRoute is. VPN gateways do
-    not send RADIUS over it."""
+    """In place of `connection`: a private line to the VNet, as ExpressRoute is. The GatewaySubnet
+    has its route, too, but VPN gateways do not send RADIUS over it."""
     hosts: dict[Name, SiteHost] = {}
     """Its computers, by name."""
     radius: SiteRadius | None = None
@@ -145,4 +167,11 @@ class Site(_Model):
     def known_prefixes(self) -> tuple[Network, ...]:
         """The site's prefixes, as Azure knows them."""
         told = self.connection and self.connection.localNetworkGateway.addressPrefixes
-        return told or (self.lan,)
+        if told or self.bgp is None:
+            return told or (self.lan,)
+        return (ip_network(self.device_address),)
+
+    @property
+    def device_address(self) -> IpAddress:
+        """The address of the device in its LAN."""
+        return self.lan.network_address + 1

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 from lab.topology.model.values import (
     Address,
@@ -19,6 +19,7 @@ from lab.topology.model.values import (
     Mbps,
     Nodes,
     Port,
+    Prefixes,
     Seconds,
     Target,
     Words,
@@ -148,6 +149,21 @@ class Tunnel(_Step):
     within: Seconds = 10.0
     because: Words | None = None
     """A part of the reason in the gateway's TunnelDiagnosticLog."""
+
+
+def _several(value: Any) -> Any:
+    return value.split(", ") if isinstance(value, str) else value
+
+
+class Bgp(_Step):
+    """The gateway has accepted exactly these prefixes of what a site announces by BGP, within the
+    time."""
+
+    bgp: str
+    """The site: a key of `sites`."""
+    learns: Literal["nothing"] | Annotated[Prefixes, BeforeValidator(_several)]
+    """Such as [192.168.50.0/24]."""
+    within: Seconds = 15.0
 
 
 class Throughput(_Step):
@@ -314,7 +330,7 @@ class Deny(_Step):
 
 CHECKS: tuple[type[_Step], ...] = (
     Connects, Refused, Reaches, CannotReach, Resolves, CannotResolve, NoCleartext, SurvivesRekey,
-    Disconnected, StaysDisconnected, Tunnel, Throughput, RadiusInTunnel,
+    Disconnected, StaysDisconnected, Tunnel, Bgp, Throughput, RadiusInTunnel,
 )  # fmt: skip
 ACTIONS: tuple[type[_Step], ...] = (
     Revoke, Reinstate, Disconnect, HangUp, Restart, InstallUpdates, SignIn, TakeProfile, Update,
@@ -344,6 +360,7 @@ Step = Annotated[
     | Annotated[Disconnected, Tag("disconnected")]
     | Annotated[StaysDisconnected, Tag("staysDisconnected")]
     | Annotated[Tunnel, Tag("tunnel")]
+    | Annotated[Bgp, Tag("bgp")]
     | Annotated[Throughput, Tag("throughput")]
     | Annotated[RadiusInTunnel, Tag("radiusInTunnel")]
     | Annotated[Revoke, Tag("revoke")]

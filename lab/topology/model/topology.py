@@ -221,7 +221,8 @@ class Authority(_Certificate):
     """A certification authority: a root, or an intermediate when it names its issuer."""
 
     issuer: str | None = None
-    """The authority that issued it; left out, it is a self-signed root."""
+    """The authority that issued it; left out, it is a self-signed root. Beside `certificate`, its
+    key must have signed that file."""
     subject: CommonName | None = None
     """Its common name; left out, its name in this file."""
 
@@ -230,7 +231,8 @@ class ClientCertificate(_Certificate):
     """The certificate of a client's user."""
 
     issuer: str | None = None
-    """The authority that issues it: a key of `pki`. Required without `certificate`."""
+    """The authority that issues it: a key of `pki`. Required without `certificate`; beside it, its
+    key must have signed that file."""
     subject: CommonName | None = None
     """Its common name; left out, the client's name."""
     clientAuth: bool = True

@@ -26,6 +26,7 @@ Reason = Literal[
 FaultName = Literal[
     "s2s-cut",  # no packet passes between a site and its gateway
     "s2s-wrong-psk",  # a site's VPN device has a wrong pre-shared key
+    "bgp-down",  # BGP has ended on a site's VPN device
     "radius-down",  # no RADIUS server answers
     "radius-slow",  # RADIUS servers answer late
     "wrong-shared-secret",  # the gateway's RADIUS secret differs from the servers'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from lab.topology.model.topology import GATEWAY_SUBNET
@@ -132,6 +132,13 @@ def vnet_addresses(topology: Topology, vnet_name: str) -> dict[str, IpAddress]:
         wishes |= {h: host.address for h, host in vnet.hosts.items() if host.subnet == subnet}
         result |= hand_out(prefix, wishes, first=AZURE_FIRST)
     return result
+
+
+def bgp_address(topology: Topology, gateway: str) -> IPv4Address | None:
+    """Where a gateway speaks BGP: the last address but one of its GatewaySubnet, as in Azure's
+    articles (azure-docs bgp-howto); None: the subnet has no IPv4 prefix."""
+    subnet = topology.vnets[topology.gateways[gateway].vnet].subnets.get(GATEWAY_SUBNET)
+    return subnet[-2] if isinstance(subnet, IPv4Network) else None
 
 
 def site_addresses(name: str, site: Site) -> dict[str, IpAddress]:

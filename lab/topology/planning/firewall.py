@@ -96,6 +96,18 @@ table inet p2slab {{
 }}
 """
 
+FABRIC = """\
+table inet p2slab {
+  chain tunnels {
+    type filter hook forward priority filter; policy accept;
+    ip protocol { 4, 47 } drop comment "no VNet carries IP-in-IP and GRE"
+  }
+}
+"""
+"""Of a VNet, for all that passes between its subnets, and comes from its gateways or leaves by them
+(azure-docs virtual-networks-faq, "What protocols can I use within VNets?"). Neighbours in a subnet
+are switched, and not judged here."""
+
 # What an ICMP error quotes begins 8 bytes behind the error's own header, with the IP header whose
 # destination is 16 bytes further.
 _PROVIDER = """\

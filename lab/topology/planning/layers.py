@@ -27,4 +27,6 @@ def layers_for(topologies: Iterable[Topology]) -> frozenset[str]:
             found.add("build")  # for roots of one name (gateway/openvpn/issuers.c)
         if any(site.directory for site in topology.sites.values()):
             found.add("directory")
+        if any(site.bgp for site in topology.sites.values()):
+            found.add("bgp")
     return frozenset(found)

@@ -21,12 +21,13 @@ from gateway.arm.placement import (
     ServerCertificate,
     VirtualNetwork,
 )
-from gateway.arm.resource import AddressSpace, SubResource, VirtualNetworkGateway
+from gateway.arm.resource import AddressSpace, BgpSettings, SubResource, VirtualNetworkGateway
 from lab.topology.model.sites import SiteConnection
 from lab.topology.planning.addressing import (
     PUBLIC_DNS,
     Addresses,
     allocate,
+    bgp_address,
     link_name,
     proxy_name,
 )
@@ -97,7 +98,10 @@ def _gateway_plan(
             for site in connections
             if site in topology.sites
         ),
-        tuple(_connection(name, own, spec) for own, spec in connections.items()),
+        tuple(
+            _connection(name, own, spec, bgp=_has_bgp(topology, own))
+            for own, spec in connections.items()
+        ),
     )
 
 
@@ -112,6 +116,7 @@ def _placement(
         fqdn=identity.fqdn,
         publicIPAddress=addresses.public[name].device,
         privateIPAddress=addresses.private[name],
+        bgpPeeringAddress=bgp_address(topology, name),
         deploymentModel=topology.gateways[name].deploymentModel,
         virtualNetwork=VirtualNetwork(
             name=vnet_name,
@@ -145,11 +150,16 @@ def _local_network_gateway(
     properties = LocalNetworkGatewayProperties(
         localNetworkAddressSpace=AddressSpace(addressPrefixes=tuple(map(str, spec.known_prefixes))),
         gatewayIpAddress=str(told or addresses.public[site].device),
+        bgpSettings=BgpSettings(asn=spec.bgp.asn, bgpPeeringAddress=str(spec.device_address))
+        if spec.bgp
+        else None,
     )
     return LocalNetworkGateway(name=site, properties=properties)
 
 
-def _connection(gateway: str, name: str, spec: SiteConnection | VnetConnection) -> Connection:
+def _connection(
+    gateway: str, name: str, spec: SiteConnection | VnetConnection, *, bgp: bool
+) -> Connection:
     site = remote = None
     if isinstance(spec, SiteConnection):
         site = SubResource(id=f"/localNetworkGateways/{name}")
@@ -164,8 +174,14 @@ def _connection(gateway: str, name: str, spec: SiteConnection | VnetConnection) 
         dpdTimeoutSeconds=spec.dpdTimeoutSeconds,
         sharedKey=spec.sharedKey,
         ipsecPolicies=spec.ipsecPolicies,
+        enableBgp=bgp,
     )
     return Connection(name=name, properties=properties)
+
+
+def _has_bgp(topology: Topology, connection: str) -> bool:
+    site = topology.sites.get(connection)
+    return site is not None and site.bgp is not None
 
 
 def _client_plan(topology: Topology, name: str, client: Client, addresses: Addresses) -> ClientPlan:

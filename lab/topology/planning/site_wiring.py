@@ -9,10 +9,12 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from gateway.arm.rules.addresses import PRIVATE
+from gateway.arm.rules.bgp import asn_of
 from gateway.charon.proposals import Proposals, proposals
 from lab.topology.planning.addressing import (
     PUBLIC_DNS,
     Addresses,
+    bgp_address,
     directory_name,
     link_name,
     pool,
@@ -28,12 +30,12 @@ from lab.topology.planning.builders import (
 from lab.topology.planning.firewall import host_rules, matches
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
 from lab.topology.planning.radius_servers import directory_service, radius_nodes, radius_service
-from lab.topology.planning.specs import VpnDeviceSpec
+from lab.topology.planning.specs import BgpSpec, VpnDeviceSpec
 
 if TYPE_CHECKING:
     from lab.topology.model.sites import Site, SiteConnection, SiteFirewall, SiteHost
     from lab.topology.model.topology import Topology
-    from lab.topology.model.values import IpAddress
+    from lab.topology.model.values import IpAddress, Network
     from lab.topology.planning.plan import Kind
     from lab.topology.planning.radius_servers import RadiusNode
     from lab.topology.planning.specs import DnsSpec, ServiceSpec
@@ -128,7 +130,8 @@ class Sites:
             gateway = site.connection and self.topology.gateways.get(site.connection.to)
             if site.connection and gateway and gateway.vnet == vnet:
                 at = self.addresses.private[site.connection.to]
-                yield from (Route(str(prefix), str(at)) for prefix in site.known_prefixes)
+                known = (site.lan,) if site.bgp else site.known_prefixes
+                yield from (Route(str(prefix), str(at)) for prefix in known)
             elif site.privateLink and vnet == self._linked_vnet():
                 yield Route(str(site.lan), str(self.addresses.links[name][0].device))
         for connection in self.topology.connections.values():
@@ -137,6 +140,13 @@ class Sites:
                     there = self.topology.vnets[self.topology.gateways[other].vnet]
                     via = str(self.addresses.private[own])
                     yield from (Route(str(prefix), via) for prefix in there.addressSpace)
+
+    def linked_to(self, vnet: str) -> Iterator[Network]:
+        """What private links add to the VNet's routes, also to those of its gateway's subnet: that
+        RADIUS does not go there is the gateway's own decision."""
+        for name in self.addresses.links:
+            if vnet == self._linked_vnet():
+                yield self.topology.sites[name].lan
 
     def _linked_vnet(self) -> str:
         """The VNet at the other end of private links: rules see to it that there is one only."""
@@ -160,7 +170,7 @@ class Sites:
             nftables=_FIREWALL.format(private=self._private(site), denied=_denied(site.firewall)),
             nameservers=(str(PUBLIC_DNS),),
             hosts=hosts_file(self.host_names[name], router),
-            services=(self._dns(site), *self._vpn(name, site)),
+            services=(self._dns(site), *self._vpn(name, site), *self._bgp(site)),
         )
 
     def _private(self, site: Site) -> str:
@@ -190,6 +200,18 @@ class Sites:
                 esp=esp,
                 shared_key=site.connection.sharedKey,
             )
+
+    def _bgp(self, site: Site) -> Iterator[BgpSpec]:
+        if not site.bgp or not site.connection:
+            return
+        gateway = self.topology.gateways[site.connection.to]
+        yield BgpSpec(
+            address=str(site.device_address),
+            asn=site.bgp.asn,
+            peer=str(bgp_address(self.topology, site.connection.to)),
+            peer_asn=asn_of(gateway.properties),
+            announced=tuple(map(str, site.bgp.announce or (site.lan,))),
+        )
 
     def _link(self, name: str, site: Site) -> NodePlan:
         to_vnet, to_site = self.addresses.links[name]

@@ -135,6 +135,19 @@ class VpnDeviceSpec:
 
 
 @dataclass(frozen=True)
+class BgpSpec:
+    """What a site announces to a gateway."""
+
+    role: ClassVar[str] = "bgp"
+    address: str
+    asn: int
+    peer: str
+    """The gateway's address in its GatewaySubnet."""
+    peer_asn: int
+    announced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RadiusSpec:
     """A RADIUS server."""
 
@@ -190,6 +203,7 @@ ServiceSpec = (
     | PortalSpec
     | InspectionSpec
     | VpnDeviceSpec
+    | BgpSpec
     | RadiusSpec
     | DirectorySpec
 )

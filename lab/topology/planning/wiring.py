@@ -23,7 +23,13 @@ from lab.topology.planning.builders import (
     plugged_in,
     with_length,
 )
-from lab.topology.planning.firewall import host_rules, provider_rules, router_rules, router_sysctls
+from lab.topology.planning.firewall import (
+    FABRIC,
+    host_rules,
+    provider_rules,
+    router_rules,
+    router_sysctls,
+)
 from lab.topology.planning.lines import aggregate_of, lines_of, shapers_of
 from lab.topology.planning.needs import needs_of
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Route
@@ -158,6 +164,7 @@ class Network:
             routes=routes,
             route_tables=tuple(tables),
             forwarding=True,
+            nftables=FABRIC,
             nameservers=(str(AZURE_DNS),),
             hosts=hosts_file(self.host_names[name], AZURE_DNS),
             services=(dns_service(AZURE_DNS, names),),
@@ -200,7 +207,8 @@ class Network:
     def _gateway(self, name: str, gateway: Gateway) -> NodePlan:
         vnet = self.topology.vnets[gateway.vnet]
         router = vnet.subnets[GATEWAY_SUBNET].network_address + 1
-        inside = (Route(str(prefix), str(router)) for prefix in vnet.addressSpace)
+        prefixes = (*vnet.addressSpace, *self.sites.linked_to(gateway.vnet))
+        inside = (Route(str(prefix), str(router)) for prefix in prefixes)
         return NodePlan(
             name,
             "gateway",

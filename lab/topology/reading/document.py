@@ -26,6 +26,7 @@ Mark = tuple[int, int]
 MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 20_000
 _MERGE = "<<"
+_QUOTES = ("'", '"')
 _CONTROL: re.Pattern[str] = Reader.NON_PRINTABLE
 """Characters that YAML 1.2 forbids (section 5.1); compiling our own would take 4 ms."""
 
@@ -294,6 +295,10 @@ def _refuse_control_characters(text: str, positions: _Positions) -> None:
 
 def _syntax_error(error: yaml.YAMLError, text: str, positions: _Positions) -> DocumentError:
     at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    opened = getattr(error, "context_mark", None)
+    if opened and text[opened.index : opened.index + 1] in _QUOTES:
+        mark = positions.mark(opened.index)
+        return DocumentError(mark, "not YAML: a quote that is not closed", "close it")
     problem = getattr(error, "problem", None) or str(error)
     if at is None:
         return DocumentError((1, 1), f"not YAML: {problem}", f"see {EXAMPLE}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from lab.choices import did_you_mean
+from lab.choices import did_you_mean, listing
 from lab.topology.model.steps import VERBS, verb_of
 from lab.topology.model.topology import Topology
 from lab.topology.reading.docstrings import description
@@ -38,7 +38,10 @@ def problem_of(error: ErrorDetails, data: Any) -> Problem:
     if error["type"] == "value_error":  # our own text, remedy included
         return Problem(path, str(error["ctx"]["error"]), at_key=at_key)
     message, remedy = _TEXTS.get(error["type"], _unchanged)(error)
-    return Problem(path, message, remedy or _description(path, data), at_key)
+    remedy = remedy or _description(path, data)
+    if not remedy and error["type"] in _MAPPINGS:
+        remedy = _keys(_annotation(path, data))
+    return Problem(path, message, remedy, at_key)
 
 
 def existing(location: Path, data: Any) -> Path:
@@ -54,6 +57,21 @@ def existing(location: Path, data: Any) -> Path:
     return path
 
 
+def choices(location: Path, data: Any) -> tuple[Any, ...]:
+    """The words of which a value must be one, or the mappings, if these need nothing but such a
+    word; none, if it may be something else."""
+    annotation = _annotation(location, data)
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    fields = _fields(annotation)
+    needed = [key for key, field in fields.items() if field.is_required()]
+    if len(needed) != 1:
+        return ()
+    words = _bare(fields[needed[0]].annotation)
+    known = get_args(words) if get_origin(words) is Literal else ()
+    return tuple({needed[0]: word} for word in known)
+
+
 def without_tags(location: Path) -> Path:
     """A location without the tag that pydantic inserts: ("expect", 3, "connects", ...)."""
     return location[:2] + location[3:] if location[:1] == ("expect",) else location
@@ -63,7 +81,7 @@ def _missing(location: Path, data: Any) -> Problem:
     return Problem(
         existing(location[:-1], data),
         f"{location[-1]!r} is missing" + (f" in {_named(location[:-1])}" if location[1:] else ""),
-        _description(location, data),
+        _description(location, data) or _words(_annotation(location, data)),
     )
 
 
@@ -150,6 +168,23 @@ _TEXTS: dict[str, Callable[[ErrorDetails], _Text]] = {
     "too_long": _limit("too many entries: at most", "max_length"),
     "unsupported": lambda error: (f"{error['loc'][-1]!r} is {error['msg']}", "leave it out"),
 }
+
+
+_MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
+
+
+def _words(annotation: Any) -> str:
+    """The words that a value may be."""
+    words = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return (
+        f"give {listing([str(word) for word in words])}".replace(" and ", " or ") if words else ""
+    )
+
+
+def _keys(annotation: Any) -> str:
+    """How a mapping is written, if it has keys of its own."""
+    keys = list(_fields(annotation))
+    return f"write it like {{{keys[0]}: ...}}; its keys are {listing(keys)}" if keys else ""
 
 
 def _kind(value: Any) -> str:

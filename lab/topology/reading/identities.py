@@ -82,6 +82,11 @@ class Identity:
     key: PrivateKey | None = field(repr=False)
     issuers: tuple[x509.Certificate, ...] = ()
 
+    def is_below(self, authority: Identity) -> bool:
+        """Whether the authority's certificate is in its chain, or has signed one that is."""
+        chain, above = (self.certificate, *self.issuers), authority.certificate
+        return above in self.issuers or any(_issued(above, link) for link in chain)
+
 
 def read_identity(files: Files, *, needs_key: bool) -> tuple[Identity | None, list[Flaw]]:
     """The identity in the files, or all that is wrong with them."""
@@ -417,12 +422,21 @@ def _identity(found: _Found, files: Files, *, needs_key: bool) -> Identity:
         message = f"{name}: {len(own)} certificates of one key: {names}"
         raise _FlawError("certificate", message, "keep the one to be shown")
     issuers = _issuers(own[0], found.certificates)
-    strays = [one for one in found.certificates if one not in (*own, *issuers)]
-    if strays:
-        names = ", ".join(map(_told, strays))
-        message = f"{name}: not in the chain of {_told(own[0])}: {names}"
-        raise _FlawError("certificate", message, "keep one certificate, its issuers and its key")
+    _check_strays((own[0], *issuers), found.certificates, name)
     return Identity(own[0], key, issuers)
+
+
+def _check_strays(
+    chain: Sequence[x509.Certificate], certificates: Sequence[x509.Certificate], name: str
+) -> None:
+    """Certificates that do not go together would be ignored, or be shown to no end."""
+    strays = [one for one in certificates if one not in chain]
+    if not strays:
+        return
+    message = f"{name}: not in the chain of {_told(chain[0])}: {', '.join(map(_told, strays))}"
+    if {one.subject for one in strays} & {one.issuer for one in chain}:
+        message += ", by the signature: an issuer's name alone makes none"
+    raise _FlawError("certificate", message, "keep one certificate, its issuers and its key")
 
 
 def _owned(
@@ -452,17 +466,39 @@ def _issuers(
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (60 ms, if needed)
-
+    """Whether the issuer's key has signed the certificate. Not, if that cannot be checked: a name
+    is anybody's, and of an authority's certificates the lowest may become a gateway's root."""
     if issuer.subject != certificate.issuer:
         return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except InvalidSignature:
-        return False
-    except Exception:  # noqa: BLE001 - an algorithm that cannot be checked here: the name decides
-        return True
-    return True
+    for check in (_signed, _signed_of_old):
+        with suppress(Exception):  # InvalidSignature, or what this parser or key cannot do
+            check(issuer, certificate)
+            return True
+    return False
+
+
+def _signed(issuer: x509.Certificate, certificate: x509.Certificate) -> None:
+    certificate.verify_directly_issued_by(issuer)
+
+
+def _signed_of_old(issuer: x509.Certificate, certificate: x509.Certificate) -> None:
+    """SHA-1 and MD5, which `_signed` does not check. Gateways refuse them, and tell why."""
+    from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415 (60 ms, if needed)
+        ec,
+        padding,
+        rsa,
+    )
+
+    key, hashed = issuer.public_key(), certificate.signature_hash_algorithm
+    signed = certificate.signature, certificate.tbs_certificate_bytes
+    if hashed is None:
+        raise ValueError("its algorithm has no hash of its own")
+    if isinstance(key, rsa.RSAPublicKey):
+        key.verify(*signed, padding.PKCS1v15(), hashed)
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(*signed, ec.ECDSA(hashed))
+    else:
+        raise TypeError("a key that does not sign with a hash")
 
 
 def _public(key: PrivateKey) -> bytes:

@@ -30,8 +30,6 @@ def _of_azure(row: Row) -> dict[str, Any]:
     """A field of Azure's document that the lab takes and does not carry out."""
     if row.feature is None:
         return {"description": "Read-only or of no effect: taken and left out."}
-    if row.detail:
-        return {"description": f"Of no effect without {row.feature.name}."}
     nothing = [None, "", [], {}, *row.nothing]
     return {"description": f"{row.feature.name}: {NOT_YET}.", "enum": nothing}
 

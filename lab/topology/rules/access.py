@@ -84,9 +84,9 @@ def connections_are_tracked(topology: Topology, _declared: Declared) -> Iterator
 
 def who_answers_for_others_has_ipv4(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The router answers for others from an IPv4 address in the LAN."""
-    if not declared.whole("access"):
-        return
     for name, access in topology.access.items():
+        if not declared.whole("access", name):
+            continue
         for key, what in (("portal", "portal"), ("inspects", "firewall")):
             if getattr(access, key) and access.lan and access.lan.version != 4:
                 yield Problem(

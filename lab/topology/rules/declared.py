@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.arm.rules.unknown import meet
 from lab.topology.reading.problems import Path, in_the_file
 
 _KINDS = {
@@ -63,6 +64,24 @@ class Declared:
         """Whether everything at or under the path is valid."""
         place = in_the_file(path, self.kept)
         return not any(part[: len(place)] == place for part in self.invalid)
+
+    def unknown_of(self, gateway: str) -> frozenset[Path] | None:
+        """The invalid parts of a gateway's document, from its `properties` on; None if nothing can
+        be said of the document, because what is around it is unknown."""
+        wrong = [part[2:] for part in self.invalid if part[:2] == ("gateways", gateway)]
+        if any(part[:1] in ((), ("vnet",), ("deploymentModel",)) for part in wrong):
+            return None
+        return frozenset(part[1:] for part in wrong if part[0] == "properties")
+
+    def knows(self, gateway: str, *path: str | int) -> bool:
+        """Whether this part of a gateway's document is valid, or validly absent."""
+        unknown = self.unknown_of(gateway)
+        return unknown is not None and not any(meet(path, part) for part in unknown)
+
+    def documents_are_whole(self) -> bool:
+        """Whether the document of every gateway is there, and valid."""
+        parts = (part for part in self.invalid if part[:1] == ("gateways",))
+        return not any(len(part) < 3 or part[2] == "properties" for part in parts)
 
 
 def _nodes(data: dict[str, Any]) -> Iterator[tuple[str, str, Path]]:

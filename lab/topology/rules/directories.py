@@ -72,7 +72,7 @@ def groups_have_members(topology: Topology, declared: Declared) -> Iterator[Prob
         if group is None or site is None or site.directory is None:
             continue
         known = frozenset(one for user in site.directory.users.values() for one in user.groups)
-        whole = declared.whole("sites", node.site or "")
+        whole = declared.whole("sites", node.site or "", "directory")
         if whole and group.lower() not in {one.lower() for one in known}:
             yield Problem(
                 (*node.path, "group"),

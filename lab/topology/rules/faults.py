@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from gateway.arm.rules.case import PROTOCOLS
 from lab.choices import did_you_mean
 from lab.topology.model import steps
 from lab.topology.model.topology import Topology
@@ -33,8 +34,10 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
         return
     servers = [node.node for node in radius_nodes(topology)]
     connected = [name for name, site in topology.sites.items() if site.connection]
+    speakers = [name for name, site in topology.sites.items() if site.bgp]
     directories = [name for name, site in topology.sites.items() if site.directory]
     others: dict[FaultName, tuple[list[str], str]] = {
+        "bgp-down": (speakers, "site with BGP"),
         "directory-down": (directories, "site with a directory"),
         "engine-down": (list(topology.gateways), "gateway"),
         "gateway-down": (list(topology.gateways), "gateway"),
@@ -51,14 +54,21 @@ def faults_have_a_target(topology: Topology, declared: Declared) -> Iterator[Pro
         else:
             sites = [name for name in topology.sites if radius_name(name) in servers]
             yield from _some_of(path, step, [*servers, *sites])
-        yield from _of_an_engine(path, step, topology)
+
+
+def faults_have_what_belongs_to_them(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """`engine` and `by` are given where the fault has one, and nowhere else."""
+    for path, step in _all(topology):
+        yield from _of_an_engine(path, step, topology, declared)
         if step.by is not None and step.fault != "radius-slow":
             yield Problem((*path, "by"), f"{step.fault} has no delay", "leave `by` out")
         elif step.by is None and step.fault == "radius-slow":
             yield Problem(path, "radius-slow needs a delay", "add `by: 5s`")
 
 
-def _of_an_engine(path: Path, step: steps.Fault, topology: Topology) -> Iterator[Problem]:
+def _of_an_engine(
+    path: Path, step: steps.Fault, topology: Topology, declared: Declared
+) -> Iterator[Problem]:
     """Only engine-down has a protocol, and only a gateway that runs the daemon can lose it."""
     if step.fault != "engine-down":
         if step.engine is not None:
@@ -68,7 +78,7 @@ def _of_an_engine(path: Path, step: steps.Fault, topology: Topology) -> Iterator
         yield Problem(path, "engine-down needs a protocol", "add `engine: OpenVPN`")
         return
     name = step.at or next(iter(topology.gateways), "")
-    if name not in topology.gateways:
+    if name not in topology.gateways or not declared.knows(name, *PROTOCOLS):
         return
     for_sites = step.engine == "IkeV2" and bool(topology.connections_of(name))
     if not (may_offer(topology, name, step.engine) or for_sites):
@@ -168,6 +178,6 @@ def _begun_twice(topology: Topology) -> Iterator[Problem]:
         ends[fault.fault] = begin + (math.inf if fault.seconds is None else fault.seconds)
 
 
-RULES = (faults_have_a_target, only_active_faults_end)
-RUNNING = (faults_have_a_target,)
+RULES = (faults_have_a_target, faults_have_what_belongs_to_them, only_active_faults_end)
+RUNNING = (faults_have_a_target, faults_have_what_belongs_to_them)
 """Rules for steps on a running lab, which knows its active faults itself."""

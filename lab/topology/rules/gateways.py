@@ -35,9 +35,10 @@ def azure_accepts_the_document(topology: Topology, declared: Declared) -> Iterat
         document = gateway.properties.model_dump(mode="json", exclude_none=True)
         unknown = list(unknown_placeholders(document, path, known))
         yield from unknown
-        if declared.whole("gateways", name):
+        parts = declared.unknown_of(name)
+        if parts is not None:
             reported = {problem.path for problem in unknown}
-            for problem in refusals(topology, name, gateway.properties, path):
+            for problem in refusals(topology, name, gateway.properties, path, unknown=parts):
                 if problem.path not in reported:
                     yield problem
 
@@ -51,11 +52,13 @@ def refusals(
     former: GatewayProperties | None = None,
     prefixes: tuple[str, ...] = (),
     connections: int = 0,
+    unknown: frozenset[Path] = frozenset(),
 ) -> Iterator[Problem]:
     """Violations of Azure's rules in the gateway document at the path.
 
     `former` is the document that it replaces; the gateway keeps that many connections, which lead
-    to the prefixes.
+    to the prefixes. `unknown`: what is wrong with the document itself
+    (gateway.arm.rules.rulebook.violations).
     """
     gateway = topology.gateways[name]
     resource = VirtualNetworkGateway(name=name, properties=properties)
@@ -68,6 +71,7 @@ def refusals(
         placeholders=True,
         deployment=gateway.deploymentModel,
         former=before,
+        unknown=unknown,
     )
     yield from _no_roots(topology, properties, path)
     for violation in found:
@@ -146,8 +150,7 @@ def unknown_placeholders(node: Any, path: Path, known: frozenset[str]) -> Iterat
 
 def public_names_lead_elsewhere(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """An old record has another address than the gateway, of the same kind."""
-    if not declared.whole("gateways"):
-        return
+    all_known = declared.gateways == set(topology.gateways)  # their order gives addresses
     with suppress(NoRoomError):  # lab.topology.rules.prefixes says so
         own = pairs(GATEWAY_PUBLIC, topology.gateways)
         for name, gateway in topology.gateways.items():
@@ -158,7 +161,7 @@ def public_names_lead_elsewhere(topology: Topology, declared: Declared) -> Itera
             if to.version != 4:
                 message = f"{to} is IPv6, and the lab's Internet routes IPv4 alone"
                 yield Problem(path, message, "such as 198.51.100.77")
-            elif to == own[name].device:
+            elif all_known and to == own[name].device:
                 message = f"{to} is the address of {name!r}, which is right"
                 yield Problem(path, message, "leave publicName out, or say another address")
 

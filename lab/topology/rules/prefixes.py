@@ -231,7 +231,7 @@ def hosts_fit(topology: Topology, _declared: Declared) -> Iterator[Problem]:
                 yield Problem(
                     ("vnets", name, "hosts", host_name, "address"),
                     f"{host.address} cannot be used in {prefix}",
-                    f"from {prefix.network_address + AZURE_FIRST} to {prefix[-2]}: "
+                    f"give one from {prefix.network_address + AZURE_FIRST} to {prefix[-2]}: "
                     "Azure keeps the first four addresses and the last",
                 )
         yield from _duplicates(name, vnet)
@@ -319,7 +319,7 @@ def _requested_addresses_fit(name: str, site: Site) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"{address} cannot be used in {site.lan}",
-                f"from {site.lan[2]} to {site.lan[-2]}: the first is the VPN device's",
+                f"give one from {site.lan[2]} to {site.lan[-2]}: the first is the VPN device's",
             )
         elif address in taken:
             yield _duplicate_address(path, str(address), taken[address])

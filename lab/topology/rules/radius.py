@@ -76,9 +76,8 @@ def groups_need_a_directory(topology: Topology, _declared: Declared) -> Iterator
 def users_have_a_password(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """A server knows the user's password, or the client has its own `password`."""
     for name, client in topology.clients.items():
-        if not declared.whole("sites") or not declared.whole("vnets"):
-            continue
-        if client.user is not None and password_of(topology, client) is None:
+        known = declared.whole("sites") and declared.whole("vnets")
+        if known and client.user is not None and password_of(topology, client) is None:
             user = bare(client.user)
             servers = "a RADIUS server or a directory" if user == client.user else "a directory"
             yield Problem(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from contextlib import suppress
 
-from gateway.arm.resource import NOT_YET, GatewayProperties
+from gateway.arm.resource import NOT_YET, BgpSettings, GatewayProperties
+from gateway.arm.rules.bgp import asn_of, usable_asn
 from gateway.arm.rules.ipsec import connection_policies
 from gateway.arm.sku import SKUS, more_tunnels
 from lab.choices import did_you_mean
 from lab.topology.model.sites import (
     LocalNetworkGateway,
     Site,
+    SiteBgp,
     SiteConnection,
     VnetConnection,
     VpnDevice,
@@ -125,7 +127,8 @@ def a_device_needs_a_connection(topology: Topology, declared: Declared) -> Itera
     """Without a connection the VPN device proposes nothing."""
     for name, site in topology.sites.items():
         for key, given in (("ike", site.ike), ("device", site.device != VpnDevice())):
-            if given and not site.connection and declared.whole("sites", name):
+            known = declared.whole("sites", name, "connection")
+            if given and not site.connection and known:
                 yield Problem(
                     ("sites", name, key),
                     f"{name!r} has no connection, so {key} has no effect",
@@ -186,7 +189,7 @@ def devices_have_addresses_of_their_own(
     topology: Topology, declared: Declared
 ) -> Iterator[Problem]:
     """A gateway has one tunnel to an address (gateway.arm.rules.connections)."""
-    if not declared.whole("sites") or not declared.whole("gateways"):
+    if not declared.whole("sites") or not declared.documents_are_whole():
         return
     try:
         true = pairs(SITE_PAIRS, topology.sites)
@@ -237,7 +240,7 @@ def _not_a_neighbour(
         yield Problem(
             path,
             f"{gateway} is no computer's address in {lan}",
-            f"from {lan[1]}, the VPN device's, to {lan[-2]}",
+            f"give one from {lan[1]}, the VPN device's, to {lan[-2]}",
         )
     elif gateway in own:
         yield Problem(path, f"{gateway} is its own address", "give another of the LAN")
@@ -257,7 +260,42 @@ def a_private_link_is_alone(topology: Topology, _declared: Declared) -> Iterator
             )
 
 
+def bgp_has_two_ends(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """A site with BGP has a connection to a gateway with BGP, and an ASN that is not the gateway's;
+    what Azure is told of the site includes its peer."""
+    for name, site in topology.sites.items():
+        if site.bgp is None:
+            continue
+        path: Path = ("sites", name, "bgp")
+        for found in usable_asn(BgpSettings(asn=site.bgp.asn)):
+            yield Problem((*path, "asn"), found.message, found.remedy)
+        if site.connection is None:
+            remedy = "add `connection: {to: GATEWAY, sharedKey: ...}` to the site"
+            yield Problem(path, "BGP without a tunnel", remedy)
+            continue
+        if not any(site.device_address in prefix for prefix in site.known_prefixes):
+            yield Problem(
+                ("sites", name, "connection", "localNetworkGateway", "addressPrefixes"),
+                f"the device's BGP address {site.device_address} is in none of them",
+                f"add {site.device_address}/32",
+            )
+        gateway = topology.gateways.get(site.connection.to)
+        if gateway and declared.whole("gateways", site.connection.to):
+            yield from _bgp_at_the_gateway(path, site.bgp, site.connection.to, gateway.properties)
+
+
+def _bgp_at_the_gateway(
+    path: Path, bgp: SiteBgp, name: str, gateway: GatewayProperties
+) -> Iterator[Problem]:
+    if not gateway.enableBgp:
+        yield Problem(path, f"{name} has no BGP", "add `enableBgp: true` to its properties")
+    elif bgp.asn == asn_of(gateway):
+        message = f"{name} has the same ASN {bgp.asn}"
+        yield Problem((*path, "asn"), message, "give the two sides different ASNs")
+
+
 RULES = (
+    bgp_has_two_ends,
     connections_have_a_gateway,
     vnets_are_connected_once,
     tunnels_fit_the_sku,

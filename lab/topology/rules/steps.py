@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.arm.canonical import canonical
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
+from gateway.arm.rules.case import AUTHENTICATION, CLIENT, PROTOCOLS
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.choices import did_you_mean
 from lab.merge import merge
@@ -67,6 +68,8 @@ def _subjects(
         return "gateway", declared.gateways
     if isinstance(step, steps.Tunnel):
         return "site or connection", declared.sites | declared.connections
+    if isinstance(step, steps.Bgp):
+        return "site", declared.sites
     if isinstance(step, steps.Restart):
         return "client or gateway", declared.clients | declared.gateways
     return "client", declared.clients
@@ -111,12 +114,15 @@ def clients_dial_what_they_can(topology: Topology, _declared: Declared) -> Itera
             yield from _wrong_order(("expect", index, "after"), name, client, step)
 
 
-def gateways_offer_what_is_dialled(topology: Topology, _declared: Declared) -> Iterator[Problem]:
+def gateways_offer_what_is_dialled(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The gateway's document in the file offers the protocol."""
     for index, step in enumerate(topology.expect):
         if isinstance(step, steps.Connects) and step.connects in topology.clients:
             client = topology.clients[step.connects]
-            yield from _not_offered(("expect", index), topology, client, step)
+            gateway = gateway_named(topology, step)
+            if gateway not in topology.gateways or not declared.knows(gateway, *PROTOCOLS):
+                continue
+            yield from _not_offered(("expect", index), topology, client, step, gateway)
 
 
 def _cannot_dial(
@@ -136,12 +142,11 @@ def _cannot_dial(
 
 
 def _not_offered(
-    path: Path, topology: Topology, client: Client, step: steps.Connects
+    path: Path, topology: Topology, client: Client, step: steps.Connects, gateway: str
 ) -> Iterator[Problem]:
-    gateway = topology.gateways.get(gateway_named(topology, step) or "")
-    if gateway is None or any(isinstance(other, _CHANGES) for other in topology.expect):
+    if any(isinstance(other, _CHANGES) for other in topology.expect):
         return  # a change may enable it later
-    configuration = gateway.properties.vpnClientConfiguration
+    configuration = topology.gateways[gateway].properties.vpnClientConfiguration
     offered = configuration.vpnClientProtocols if configuration else ()
     for key, protocol in (("over", step.over), ("after", step.after)):
         if protocol in client.dials and protocol not in offered:
@@ -199,17 +204,27 @@ def tunnels_exist(topology: Topology, declared: Declared) -> Iterator[Problem]:
             )
 
 
+def bgp_is_spoken(topology: Topology, declared: Declared) -> Iterator[Problem]:
+    """Only a site with BGP announces something."""
+    for index, step in enumerate(topology.expect):
+        if not isinstance(step, steps.Bgp):
+            continue
+        site = topology.sites.get(step.bgp)
+        if site and site.bgp is None and declared.whole("sites", step.bgp):
+            path: Path = ("expect", index, "bgp")
+            yield Problem(path, f"the site {step.bgp!r} has no BGP", "add `bgp: {asn: 65010}`")
+
+
 def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """The list of revoked certificates is a part of the point-to-site configuration, and so are the
     profiles that are made from it."""
-    if not declared.whole("gateways"):
-        return
     for index, step in enumerate(topology.expect):
         if not isinstance(step, steps.Revoke | steps.Reinstate | steps.TakeProfile):
             continue
         verb = steps.verb_of(step) or ""
         gateway = gateway_dialled(topology, getattr(step, verb), index)
-        if gateway and not has_clients(topology, gateway):
+        known = gateway and declared.knows(gateway, *CLIENT)
+        if gateway and known and not has_clients(topology, gateway):
             yield Problem(
                 ("expect", index, verb),
                 f"{gateway!r} has no point-to-site connections",
@@ -219,8 +234,6 @@ def revoking_needs_a_configuration(topology: Topology, declared: Declared) -> It
 
 def radius_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """A step about RADIUS needs a client whose gateway asks such a server."""
-    if not declared.whole("gateways"):
-        return
     for index, step in enumerate(topology.expect):
         verb = steps.verb_of(step) or ""
         about = isinstance(step, steps.RadiusInTunnel) or (
@@ -229,7 +242,8 @@ def radius_is_asked(topology: Topology, declared: Declared) -> Iterator[Problem]
         client = topology.clients.get(getattr(step, verb)) if about else None
         named = gateway_named(topology, step) if isinstance(step, steps.Connects) else None
         gateway = (named or gateway_of(topology, client)) if client else None
-        if gateway and not may_authenticate(topology, gateway, "Radius"):
+        known = gateway and declared.knows(gateway, *AUTHENTICATION)
+        if gateway and known and not may_authenticate(topology, gateway, "Radius"):
             yield Problem(
                 ("expect", index, "radius" if isinstance(step, steps.Connects) else verb),
                 f"{gateway!r} asks no RADIUS server",
@@ -256,11 +270,7 @@ def revoking_needs_a_certificate(topology: Topology, declared: Declared) -> Iter
 def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Problem]:
     """Azure accepts each change of a gateway, in its state at that time; a deleted gateway takes
     part in nothing."""
-    files = {
-        name: gateway.properties
-        for name, gateway in topology.gateways.items()
-        if declared.whole("gateways", name)
-    }
+    files = {name: gateway.properties for name, gateway in topology.gateways.items()}
     standing: dict[str, GatewayProperties] = dict(files)
     for index, step in enumerate(topology.expect):
         path: Path = ("expect", index)
@@ -275,7 +285,8 @@ def changes_are_accepted(topology: Topology, declared: Declared) -> Iterator[Pro
             del standing[gateway]
         elif isinstance(step, steps.Update | steps.Create):
             base = standing.get(gateway, files[gateway])
-            changed = _Change(topology, declared, gateway, standing.get(gateway))
+            known = declared.unknown_of(gateway) == frozenset()
+            changed = _Change(topology, declared, gateway, standing.get(gateway), known)
             found = yield from changed.judge(base, step.properties, (*path, "properties"))
             if found or gateway not in standing:
                 standing[gateway] = found or base
@@ -289,7 +300,7 @@ def _gateways_of(topology: Topology, step: BaseModel, index: int) -> tuple[str, 
         isinstance(step, steps.Restart) and name in topology.gateways
     ):
         return (name,)
-    if isinstance(step, steps.Tunnel):
+    if isinstance(step, steps.Tunnel | steps.Bgp):
         return tuple(g for g in topology.gateways if name in topology.connections_of(g))
     if isinstance(step, _AT_A_GATEWAY) and name in topology.clients:
         dialled = (
@@ -312,12 +323,14 @@ def _state_forbids(path: Path, step: BaseModel, gateway: str) -> Problem:
 
 @dataclass(frozen=True)
 class _Change:
-    """A change of a gateway; `former`: its document before, None if it is created."""
+    """A change of a gateway; `former`: its document before, None if it is created. `known`: whether
+    all of that document is; else only what is wrong with the change itself is told."""
 
     topology: Topology
     declared: Declared
     gateway: str
     former: GatewayProperties | None
+    known: bool
 
     def judge(
         self, base: GatewayProperties, patch: dict[str, Any], path: Path
@@ -338,7 +351,7 @@ class _Change:
         except ValidationError as error:
             yield from self._problems(error, whole["properties"], path)
             return None
-        refused = list(self._refused(resource.properties, path))
+        refused = list(self._refused(resource.properties, path)) if self.known else []
         yield from refused
         return None if refused else resource.properties
 
@@ -419,6 +432,7 @@ def approvals_need_a_second_factor(topology: Topology, declared: Declared) -> It
 _AT_ANY_TIME = (
     steps_name_existing_nodes,
     tunnels_exist,
+    bgp_is_spoken,
     clients_dial_what_they_can,
     reaching_needs_a_target,
     revoking_needs_a_certificate,

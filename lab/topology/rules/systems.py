@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.arm.rules.case import AUTHENTICATION, PROTOCOLS
 from lab.choices import did_you_mean, listing
 from lab.topology.model import steps
 from lab.topology.model.persona import (
@@ -21,6 +22,7 @@ from lab.topology.rules.clients import gateway_named
 from lab.topology.rules.declared import Declared
 
 _OF_WINDOWS = ("architecture", "updates", "registry", "administrator")
+_OF_A_SYSTEM = ("os", "version", "protocols", *_OF_WINDOWS)
 _ALL_UPDATES = frozenset(
     update for rows in SYSTEMS.values() for row in rows.values() for update in row.updates
 )
@@ -124,7 +126,7 @@ def protocols_are_the_systems(topology: Topology, _declared: Declared) -> Iterat
         for index, protocol in enumerate(client.protocols or ()):
             if protocol not in client.dials:
                 why = client.system.prepared().why_not(protocol, radius=True)
-                able = listing(client.system.release.dials or ("nothing",))
+                able = listing(client.system.release.dials)
                 remedy = f"{client.system} dials {able}"
                 yield Problem(("clients", name, "protocols", index), why, remedy)
 
@@ -139,10 +141,15 @@ def dialling_systems_are_ready(topology: Topology, declared: Declared) -> Iterat
         if not isinstance(step, steps.Connects) or step.connects in wrong:
             continue
         client = topology.clients.get(step.connects)
-        whole = declared.whole("gateways") and declared.whole("clients", step.connects)
-        if client and gateway_named(topology, step) and whole:
+        gateway = gateway_named(topology, step)
+        if client and gateway and _known(declared, step.connects, gateway):
             system = client.system.prepared() if step.connects in ready else client.system
             yield from _not_ready(("expect", index), topology, step, system)
+
+
+def _known(declared: Declared, client: str, gateway: str) -> bool:
+    offers = all(declared.knows(gateway, *part) for part in (PROTOCOLS, AUTHENTICATION))
+    return offers and all(declared.whole("clients", client, key) for key in _OF_A_SYSTEM)
 
 
 def _not_ready(
@@ -167,7 +174,7 @@ def _not_ready(
         able = [one for one in client.dials if not system.why_not(one, radius=radius)]
         if not any(may_offer(topology, gateway, one) for one in able):
             message = f"{step.connects!r} and {gateway!r} have no protocol in common"
-            remedy = f"{system} dials {listing(able or ['nothing'])}"
+            remedy = f"{system} dials {listing(able)}"
             yield Problem((*path, "connects"), message, remedy)
 
 

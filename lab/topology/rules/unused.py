@@ -117,7 +117,7 @@ def directories_are_asked(topology: Topology, declared: Declared) -> Iterator[Pr
     """Gateways ask RADIUS servers, and these ask the directory of their site."""
     for name, site in topology.sites.items():
         path: Path = ("sites", name, "directory")
-        if site.directory and not site.radius and declared.whole("sites", name):
+        if site.directory and not site.radius and declared.whole("sites", name, "radius"):
             yield Problem(
                 path,
                 f"no RADIUS server of {name!r} asks the directory",

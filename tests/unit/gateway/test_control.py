@@ -28,6 +28,7 @@ from gateway.reconcile import Gateway
 from tests.rigs.azure_documents import LOCAL as AZURES
 from tests.rigs.azure_documents import SHAPES, get
 from tests.rigs.fences import RecordingFence
+from tests.rigs.placements import placement
 
 PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
 
@@ -36,19 +37,10 @@ PLAIN = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
 def gateway(tmp_path: Path, pki: Any) -> Gateway:
     root = tmp_path / "root.pem"
     root.write_bytes(pki["root"].public_bytes(Encoding.PEM))
-    placement = Placement.model_validate(
-        {
-            "name": "gw",
-            "gatewayId": "1",
-            "fqdn": "azuregateway-1-2.vpn.azure.com",
-            "publicIPAddress": "203.0.113.2",
-            "privateIPAddress": "10.1.255.4",
-            "virtualNetwork": {"name": "v", "addressPrefixes": ["10.1.0.0/16"]},
-            "interfaces": {"public": "wan", "private": "lan"},
-            "serverCertificate": {"certificate": "a", "privateKey": "b", "root": str(root)},
-        }
-    )
-    return Gateway(placement, tmp_path / "state", BoundedLog(), RecordingFence())
+    document = placement("1", "azuregateway-1-2.vpn.azure.com")
+    document["serverCertificate"] = {"certificate": "a", "privateKey": "b", "root": str(root)}
+    placed = Placement.model_validate(document)
+    return Gateway(placed, tmp_path / "state", BoundedLog(), RecordingFence())
 
 
 @pytest.fixture

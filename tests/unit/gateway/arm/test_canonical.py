@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from gateway.arm.canonical import Canonical, canonical, exists, fold, steps, text_of
+from gateway.arm.canonical import Canonical, canonical, exists, steps, text_of
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.documents import parse
 from gateway.arm.fields import VALUES
+from gateway.arm.flaw import fold
 from gateway.arm.resource import NOT_YET, GatewayProperties, VirtualNetworkGateway
 from gateway.common.errors import InvalidDocumentError
 from tests.rigs.azure_documents import (
@@ -37,6 +38,7 @@ WANTED = {
         "vpnType": "RouteBased",
         "activeActive": False,
         "enableBgp": False,
+        "bgpSettings": {"asn": 65010, "bgpPeeringAddress": "10.1.255.30"},
         "ipConfigurations": [
             {
                 "name": "gwipconfig1",
@@ -183,12 +185,6 @@ def test_and_switched_off_too(no: Any) -> None:
     taken(get({"activeActive": no, "disableIPSecReplayProtection": no}))
 
 
-def test_what_a_rule_refuses_can_be_ignored_too() -> None:
-    assert taken(get({"enableBgp": True})).document["properties"]["enableBgp"] is True
-    found = taken(get({"enableBgp": True}), ignore=["enableBgp"]).document
-    assert "enableBgp" not in found["properties"]
-
-
 def test_each_feature_is_told_once_and_all_in_one_round() -> None:
     change = {"natRules": [{"name": "r"}], "enableBgpRouteTranslationForNat": True,
               "enablePrivateIpAddress": True}  # fmt: skip
@@ -230,13 +226,11 @@ def test_a_gateway_of_entra_id_alone_is_not_opened_to_certificates(client: dict[
     assert "nobody could connect" in message
 
 
-def test_settings_of_bgp_do_nothing_while_it_is_off_but_their_keys_are_known() -> None:
+def test_the_keys_of_bgps_addresses_are_known() -> None:
     data = get()
-    data["properties"]["bgpSettings"] |= {"colour": 1, "peers": None}
     data["properties"]["bgpSettings"]["bgpPeeringAddresses"][0]["size"] = 2
     assert flaws(data) == [
         ("properties.bgpSettings.bgpPeeringAddresses[0].size", "unknown key 'size'"),
-        ("properties.bgpSettings.colour", "unknown key 'colour'"),
     ]
 
 
@@ -251,8 +245,8 @@ def test_an_unknown_field_stays_to_be_refused_unless_it_is_null_or_ignored() -> 
 def test_all_fields_of_a_feature_may_be_named() -> None:
     client = "vpnClientConfiguration"
     paths = [f"{client}.{name}" for name in ("vpnAuthenticationTypes", *ENTRA)]
-    data = get({"enableBgp": True}, vpnAuthenticationTypes=["Certificate", "AAD"], **ENTRA)
-    assert taken(data, ignore=[*paths, "bgpSettings", "enableBgp"]).unused == ()
+    data = get(vpnAuthenticationTypes=["Certificate", "AAD"], **ENTRA)
+    assert taken(data, ignore=paths).unused == ()
 
 
 @pytest.mark.parametrize("path", ["", ".", "properties", "[\u00b2]", "9" * 5000])
@@ -291,43 +285,6 @@ def test_an_expression_of_a_template_is_told_where_it_matters() -> None:
     found = taken(data, ignore=ignore).document["properties"]
     assert found["vpnClientConfiguration"]["vpnClientProtocols"] == []
     assert found["sku"] == {"tier": "VpnGw2"}
-
-
-FOREIGN: dict[str, tuple[Any, str, str]] = {
-    "a template": (
-        {"$schema": "s", "contentVersion": "1.0.0.0", "parameters": {}, "resources": [get()]},
-        "resources",
-        "a whole ARM template",
-    ),
-    "a list": ([get()], "", "a list of 1 documents"),
-    "GET of all": ({"value": [get(), get()]}, "value", "a list of 2 documents"),
-    "Terraform": (
-        {"name": "edge", "resource_group_name": "rg", "type": "Vpn", "generation": "Generation1"},
-        "resource_group_name",
-        "a document of Terraform's azurerm provider (resource_group_name, generation)",
-    ),
-    "Terraform's client configuration": (
-        {"vpn_type": "RouteBased", "vpn_client_configuration": [{"address_space": ["x"]}]},
-        "vpn_type",
-        "a document of Terraform's azurerm provider (address_space)",
-    ),
-    "a resource of Terraform's state": (
-        {"type": "azurerm_virtual_network_gateway", "values": {}},
-        "type",
-        "a document of Terraform's azurerm provider (azurerm_virtual_network_gateway)",
-    ),
-    "another resource": (
-        {"type": "Microsoft.Network/connections", "properties": {}},
-        "type",
-        "a document of Microsoft.Network/connections",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", FOREIGN)
-def test_a_document_of_another_kind_is_told_at_once(kind: str) -> None:
-    data, path, message = FOREIGN[kind]
-    assert flaws(data) == [(path, message)]
 
 
 def test_old_documents_choose_radius_by_naming_a_server() -> None:
@@ -384,6 +341,7 @@ def test_connections_and_local_network_gateways_are_taken_too(shape: str) -> Non
     assert local == {
         "localNetworkAddressSpace": {"addressPrefixes": ["192.168.70.0/24"]},
         "gatewayIpAddress": "203.0.113.70",
+        "bgpSettings": {"asn": 65070, "bgpPeeringAddress": "192.168.70.1"},
     }
 
 

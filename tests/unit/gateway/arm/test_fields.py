@@ -12,9 +12,10 @@ import pytest
 from azure.mgmt.network import models as azure
 from pydantic import BaseModel
 
-from gateway.arm.canonical import _bare, fold
+from gateway.arm.canonical import _bare
 from gateway.arm.connections import Connection, LocalNetworkGateway
 from gateway.arm.fields import READ_ONLY, ROWS, VALUES, Row
+from gateway.arm.flaw import fold
 from gateway.arm.model import ArmModel
 from gateway.arm.resource import SubResource, VirtualNetworkGateway
 

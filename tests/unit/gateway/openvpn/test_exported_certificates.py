@@ -103,3 +103,12 @@ def test_only_the_newest_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ValueError, match="exported no certificate"):
         bench.kept.chain(bench.env("alice"))
     assert bench.kept.chain(bench.env("bob")) == (bench.der("bob"),)
+
+
+def test_pruning_takes_no_offence_at_a_file_that_is_gone(bench: Bench) -> None:
+    """`ln -f` makes a link of a passing name, and renames it; a link to nothing cannot be looked at
+    either."""
+    bench.verify(0, "alice")
+    (bench.state / "certificates" / "CuAbCdEf").symlink_to("nowhere")
+    bench.kept.prune()
+    assert bench.kept.chain(bench.env("alice")) == (bench.der("alice"),)

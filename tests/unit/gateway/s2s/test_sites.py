@@ -40,7 +40,11 @@ def connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Connec
             "serverCertificate": {"certificate": "a", "privateKey": "b", "root": "c"},
         }
     )
-    made = Connections(placement, Charon(tmp_path, BoundedLog()))
+
+    async def learnt() -> None:
+        pytest.fail("nobody speaks BGP")
+
+    made = Connections(placement, Charon(tmp_path, BoundedLog()), tmp_path, learnt)
     tunnels: list[Any] = []
 
     async def configure(wanted: tuple[Tunnel, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What arrives at the hosts of a world in memory."""
+"""A world in memory, and what arrives at its hosts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.checks import reach
-from tests.unit.lab.checks.fakes import FakeNode
+from tests.unit.lab.checks.fakes import FakeNode, FakeWorld
 
 
 class Everything:
@@ -17,6 +17,11 @@ class Everything:
 
     def __contains__(self, _: object) -> bool:
         return True
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    return FakeWorld()
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,10 @@
-"""Each check holds when its statement is true, and fails when it is not."""
+"""Each check holds when its statement is true, and fails when it is not: the words of dialling, and
+what all have in common."""
 
 from __future__ import annotations
 
-import asyncio
 import math
-import socket
-import sys
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,28 +16,12 @@ from gateway.common.turns import Patience
 from lab.checks import connect, records
 from lab.checks.run import WORK, run_steps
 from lab.failure import REPORT
-from lab.nodes import probes
-from lab.nodes.base import Completed
-from lab.observe.arrivals import Arrival
 from lab.topology.model.steps import ACTIONS, CHECKS, SECOND_FACTOR, Steps
 from lab.vpn_client import NotDialledError
 from lab.world import Outcome
 from radius.reasons import Refusal
-from tests.unit.lab.checks.fakes import ALICE, FakeWorld, connection, refusal
-
-
-@pytest.fixture
-def world() -> FakeWorld:
-    return FakeWorld()
-
-
-async def outcome(world: FakeWorld, **step: Any) -> Outcome:
-    (parsed,) = Steps.validate_python([step])
-    told: list[Outcome] = []
-    held = await run_steps([parsed], world, lambda *row: told.append(row[2]))  # type: ignore[arg-type]
-    (one,) = told
-    assert held == one.held
-    return one
+from tests.unit.lab.checks.fakes import FakeWorld, connection, refusal
+from tests.unit.lab.checks.steps import outcome
 
 
 def test_every_step_has_a_function() -> None:
@@ -284,229 +265,6 @@ async def test_refused_fails_for_one_who_is_let_in(world: FakeWorld) -> None:
     assert "was let in" in found.detail
 
 
-@pytest.fixture
-def tcp_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
-def udp_port() -> Iterator[int]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-
-        def echo() -> None:
-            data, peer = server.recvfrom(100)
-            server.sendto(data, peer)
-
-        thread = threading.Thread(target=echo)
-        thread.start()
-        yield server.getsockname()[1]
-        thread.join()
-
-
-async def test_tcp_is_reached_where_something_accepts(world: FakeWorld, tcp_port: int) -> None:
-    assert (await outcome(world, reaches="alice", host="app1", port=tcp_port)).held
-    assert not (await outcome(world, cannotReach="alice", host="app1", port=tcp_port)).held
-
-
-async def test_tcp_is_not_reached_where_nothing_listens(world: FakeWorld) -> None:
-    assert not (await outcome(world, reaches="alice", host="app1", port=1)).held
-    assert (await outcome(world, cannotReach="alice", host="app1", port=1)).held
-
-
-async def test_udp_is_reached_only_where_something_answers(world: FakeWorld, udp_port: int) -> None:
-    assert (await outcome(world, reaches="alice", host="app1", port=udp_port, protocol="udp")).held
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        port = silent.getsockname()[1]
-        step = {"host": "app1", "port": port, "protocol": "udp", "within": 0.3}
-        assert not (await outcome(world, reaches="alice", **step)).held
-
-
-async def test_an_answer_of_another_computer_of_that_address_is_none(
-    world: FakeWorld, tcp_port: int, arrived: list[Any]
-) -> None:
-    """Such as one at home, whose network has the VNet's prefix."""
-    arrived[0] = {Arrival("127.0.0.1", socket.IPPROTO_TCP, 1)}
-    step = {"host": "app1", "port": tcp_port}
-    found = await outcome(world, reaches="alice", **step)
-    assert not found.held
-    assert "it is not app1 that answers" in found.detail
-    assert (await outcome(world, cannotReach="alice", **step)).held
-    by_address = {"address": "127.0.0.1", "port": tcp_port}
-    assert (await outcome(world, reaches="alice", **by_address)).held
-
-
-async def test_a_probe_is_known_again_where_it_arrives(
-    world: FakeWorld, tcp_port: int, arrived: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own: list[int] = []
-    tcp = probes.tcp
-
-    def told(*arguments: Any) -> str:
-        answer = tcp(*arguments)
-        own.append(int(answer.split()[0]))
-        arrived[0].add(Arrival("127.0.0.1", socket.IPPROTO_TCP, own[0]))
-        return answer
-
-    monkeypatch.setattr(probes, "tcp", told)
-    arrived[0] = set()
-    assert (await outcome(world, reaches="alice", host="app1", port=tcp_port)).held
-    assert own
-
-
-async def test_cannot_reach_says_what_else_is_in_the_way(world: FakeWorld, tcp_port: int) -> None:
-    step = {"cannotReach": "alice", "host": "app1", "port": 1}
-    assert "alice has no tunnel" in (await outcome(world, **step)).detail
-    world.alice.up = connection()
-    assert "nothing listens there on app1 itself" in (await outcome(world, **step)).detail
-
-
-async def test_ping_decides_for_icmp(world: FakeWorld) -> None:
-    world.alice.node.prints["ping"] = Completed(0, "64 bytes: time=1 ms\n", "")
-    assert (await outcome(world, reaches="alice", host="app1", protocol="icmp")).held
-    world.alice.node.prints["ping"] = Completed(1, "1 packets transmitted, 0 received\n", "")
-    assert not (await outcome(world, reaches="alice", host="app1", protocol="icmp")).held
-
-
-async def test_a_name_is_asked_of_the_nodes_own_resolver(world: FakeWorld) -> None:
-    world.alice.node.prints["getent"] = Completed(0, "10.1.1.4 STREAM app1\n10.1.1.4 DGRAM\n", "")
-    found = await outcome(world, resolves="alice", name="app1", to="10.1.1.4")
-    assert found.held
-    assert found.evidence == {"nameservers": ["10.1.1.53"]}
-    assert not (await outcome(world, resolves="alice", name="app1", to="10.9.9.9")).held
-    world.alice.node.prints["getent"] = Completed(2, "", "")
-    assert not (await outcome(world, resolves="alice", name="app1")).held
-
-
-@pytest.mark.parametrize(
-    ("code", "printed", "held"),
-    [
-        (0, f"{socket.EAI_NONAME}\n", True),
-        (0, f"{socket.EAI_AGAIN}\n", False),
-        (0, "", False),
-        (1, "", False),
-    ],
-)
-async def test_a_name_that_does_not_resolve_is_one_of_which_the_resolver_says_so(
-    world: FakeWorld, code: int, printed: str, *, held: bool
-) -> None:
-    world.alice.node.prints[sys.executable] = Completed(code, printed, "")
-    assert (await outcome(world, cannotResolve="alice", name="x.test")).held == held
-
-
-async def test_disconnected_waits_for_the_end_and_for_the_reason(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
-    world.alice.answers = connection()
-    await outcome(world, connects="alice")
-    assert not (await outcome(world, disconnected="alice", within=0.05)).held
-    world.alice.over.set()
-    assert (await outcome(world, disconnected="alice")).held
-    world.gateway.wrote("disconnected", "revoked", vpnConnectionId="bob-1")
-    assert not (await outcome(world, disconnected="alice", because="revoked")).held
-    world.gateway.wrote("disconnected", "revoked", vpnConnectionId="alice-1")
-    world.gateway.wrote("disconnected", "", "stopped", vpnConnectionId="bob-2")
-    assert (await outcome(world, disconnected="alice", because="revoked")).held
-
-
-async def test_disconnected_fails_for_one_who_never_was_connected(world: FakeWorld) -> None:
-    world.alice.over.set()
-    found = await outcome(world, disconnected="alice")
-    assert (found.held, found.detail) == (False, "alice was not connected")
-    world.alice.answers = refusal("no-answer")
-    await outcome(world, connects="alice")
-    assert not (await outcome(world, disconnected="alice")).held
-
-
-async def test_stays_disconnected_sees_the_client_and_its_new_sessions_only(
-    world: FakeWorld,
-) -> None:
-    step = {"staysDisconnected": "alice", "for": 0.2}
-    world.gateway.row(world.alice, "old")
-    later = asyncio.get_running_loop().call_later
-    later(0.05, world.gateway.row, world.bob, "bob's")
-    assert (await outcome(world, **step)).held
-    later(0.05, world.gateway.row, world.alice, "new")
-    found = await outcome(world, **step)
-    assert (found.held, found.detail) == (False, "the gateway has a new session: new")
-    world.gateway.rows.clear()
-    world.alice.up = connection()
-    assert not (await outcome(world, **step)).held
-    world.alice.up, world.alice.left = None, ["172.16.0.1"]
-    found = await outcome(world, **step)
-    assert (found.held, found.detail) == (False, "the computer has 172.16.0.1")
-
-
-async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
-    world: FakeWorld,
-) -> None:
-    configuration = world.gateway.resource["properties"]["vpnClientConfiguration"]
-    other = {"name": "other", "properties": {"thumbprint": "B" * 40}}
-    configuration["vpnClientRevokedCertificates"] = [other]
-    await outcome(world, revoke="alice")
-    rows = configuration["vpnClientRevokedCertificates"]
-    assert [row["properties"]["thumbprint"] for row in rows] == ["B" * 40, ALICE]
-    await outcome(world, reinstate="alice")
-    assert configuration["vpnClientRevokedCertificates"] == [other]
-
-
-async def test_disconnect_ends_the_clients_session_only(world: FakeWorld) -> None:
-    world.bob.answers = world.alice.answers = connection()
-    await outcome(world, connects="bob")
-    assert not (await outcome(world, disconnect="alice")).held
-    await outcome(world, connects="alice")
-    assert (await outcome(world, disconnect="alice")).held
-    assert world.gateway.disconnected == ["alice-1"]
-
-
-async def test_a_restart_and_a_hang_up_reach_the_computer(world: FakeWorld) -> None:
-    world.alice.up = connection()
-    await outcome(world, hangUp="alice")
-    assert world.alice.up is None
-    assert (await outcome(world, restart="alice")).held
-    assert world.alice.restarted
-
-
-async def test_a_restart_that_does_nothing_does_not_hold(
-    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def nothing() -> None:
-        """It goes on running."""
-
-    monkeypatch.setattr(world.alice, "restart", nothing)
-    found = await outcome(world, restart="alice")
-    assert (found.held, found.detail) == (False, "alice is still running")
-
-
-async def test_a_restart_that_leaves_a_tunnel_does_not_hold(world: FakeWorld) -> None:
-    world.alice.left = ["172.16.0.1"]
-    found = await outcome(world, restart="alice")
-    assert (found.held, found.detail) == (False, "still has 172.16.0.1")
-
-
-async def test_update_puts_the_merged_document(world: FakeWorld) -> None:
-    await outcome(world, update="gw", properties={"sku": {"name": "VpnGw2"}})
-    assert world.gateway.resource["properties"]["sku"] == {"name": "VpnGw2"}
-
-
-async def test_delete_takes_the_connections_first(world: FakeWorld) -> None:
-    world.gateway.tunnels = {"branch": {}, "office": {}}
-    assert (await outcome(world, delete="gw")).held
-    assert world.gateway.deleted == ["connections branch", "connections office", "gateway"]
-    assert not (await outcome(world, delete="gw")).held
-
-
-async def test_create_hands_on_what_is_merged(world: FakeWorld) -> None:
-    assert not (await outcome(world, create="gw")).held
-    assert world.created == []
-    await outcome(world, delete="gw")
-    await outcome(world, create="gw", properties={"sku": {"name": "VpnGw2"}})
-    assert world.created == [("gw", {"sku": {"name": "VpnGw2"}})]
-
-
 async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: FakeWorld) -> None:
     steps = Steps.validate_python([{"connects": "nobody"}, {"connects": "alice"}])
     world.alice.answers = connection()
@@ -518,6 +276,8 @@ async def test_a_check_that_breaks_has_not_held_and_the_others_go_on(world: Fake
 
 
 OFFERED = "no common IKE proposal: the gateway takes IKE:A; the client offered IKE:B"
+
+
 NO_ONE = {"user": "", "thumbprint": ""}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,25 @@ async def test_no_cleartext_fails_without_a_tunnel() -> None:
     step = NoCleartext(noCleartext="alice", host="app1")
     outcome = await privacy.no_cleartext(step, world)
     assert (outcome.held, outcome.detail) == (False, "alice has no tunnel")
+
+
+def test_a_capture_that_is_cut_off_is_not_taken_for_a_clean_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    wrpcap(str(path), [SEALED, SEALED])
+    whole = path.read_bytes()
+    for left in (10, 30, len(whole) - 1):
+        path.write_bytes(whole[:left])
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            examine(path, [MARKER], [], MAC)
+
+
+def test_scapy_is_not_started_for_a_capture_without_cleartext(tmp_path: Path) -> None:
+    wrpcap(str(tmp_path / "x.pcap"), [SEALED, OTHERS])
+    search = (
+        "import sys; from pathlib import Path; from lab.observe.cleartext import examine; "
+        f"found = examine(Path(sys.argv[1]), [{MARKER!r}], ['10.1.1.4'], {MAC!r}); "
+        "print(found, 'scapy' in sys.modules)"
+    )
+    argv = [sys.executable, "-c", search, str(tmp_path / "x.pcap")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "{'packets': 1, 'seen': []} False\n"

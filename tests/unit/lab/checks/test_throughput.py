@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from lab.checks.throughput import FIRST_PORT, NoResultError, received, throughput
+from lab.checks.throughput import (
+    FIRST_PORT,
+    Measured,
+    NoResultError,
+    compare,
+    received,
+    throughput,
+)
 from lab.nodes import probes
 from lab.nodes.base import Completed
 from lab.topology.model.steps import Steps, Throughput, text_of
@@ -20,8 +27,9 @@ from tests.unit.lab.checks.fakes import FakeNode, FakeWorld
 
 def report(up: float, down: float = 0.0) -> str:
     """iperf3's, as far as it is read."""
-    ways = {"sum_received": {"bits_per_second": up * 1e6}}
-    back = {"sum_received_bidir_reverse": {"bits_per_second": down * 1e6}} if down else {}
+    ways = {"sum_received": {"bits_per_second": up * 1e6, "seconds": 5.0}}
+    other = {"bits_per_second": down * 1e6, "seconds": 5.0}
+    back = {"sum_received_bidir_reverse": other} if down else {}
     return json.dumps({"start": {}, "end": {"sum_sent": {"bits_per_second": 9e9}, **ways, **back}})
 
 
@@ -92,6 +100,29 @@ def test_the_sum_or_ones_part_is_compared(limits: dict[str, Any], held: bool) ->
 
 
 @pytest.mark.parametrize(
+    ("limits", "held"),
+    [
+        ({"atMost": 26}, True),
+        ({"atMost": 24.9}, False),
+        ({"atLeast": 30}, True),
+        ({"atLeast": 30.1}, False),
+        ({"atMost": 19.9, "of": "bob"}, False),
+    ],
+)
+def test_a_sum_of_those_who_do_not_begin_together_breaks_only_what_it_surely_breaks(
+    limits: dict[str, Any], held: bool
+) -> None:
+    """150 Mbit in the six seconds from the first one's start to the last one's end."""
+    parts = {"alice": Measured(10, 5, 100, 105), "bob": Measured(20, 5, 101, 106)}
+    (step,) = Steps.validate_python([{"throughput": ["alice", "bob"], "host": "app1", **limits}])
+    assert isinstance(step, Throughput)
+    outcome = compare(step, parts)
+    assert outcome.held is held
+    total = "20.0" if "of" in limits else "25.0 to 30.0"
+    assert outcome.detail == f"{total} Mbit/s (alice 10.0, bob 20.0)"
+
+
+@pytest.mark.parametrize(
     ("direction", "words"), [("up", []), ("down", ["--reverse"]), ("both", ["--bidir"])]
 )
 def test_the_direction_is_iperf3s(direction: str, words: list[str]) -> None:
@@ -109,11 +140,11 @@ def test_the_direction_is_iperf3s(direction: str, words: list[str]) -> None:
 
 
 def test_both_directions_are_added_up() -> None:
-    assert received(report(10, 20)) == pytest.approx(30)
+    assert received(report(10, 20)) == pytest.approx((30, 5))
 
 
 def test_what_was_sent_and_did_not_arrive_does_not_count() -> None:
-    assert received(report(1)) == pytest.approx(1)
+    assert received(report(1)) == pytest.approx((1, 5))
 
 
 def test_who_measures_nothing_is_named_and_nothing_holds() -> None:

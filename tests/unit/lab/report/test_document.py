@@ -21,7 +21,8 @@ flaws = Schema(json.loads(PUBLISHED.read_text())).flaws
 def test_every_verdict_fits(failed: tuple[int, ...]) -> None:
     verdicts = [played(name, failed)[1] for name in ("office", "personas", "throughput")]
     verdicts[0].add(Failed(message="x", code=OURS))
-    verdicts[1].lab = {"engines": [{"gateway": "x", "protocol": "y", "datapath": "z"}]}
+    verdicts[1].lab = {"engines": [{"gateway": "x", "protocol": "y", "datapath": "z"}],
+                        "benchmarks": [{"gateway": "x", "scale": 0.1, "mbps": 65.0}]}  # fmt: skip
     assert flaws(json.loads(as_json([verdict.as_data() for verdict in verdicts]))) == []
 
 

@@ -86,7 +86,9 @@ def checked(text: str) -> Parsed:
 def test_a_page_has_all_that_was_seen(name: str) -> None:
     file, verdict = played(name, failed=(2, 5))
     logs = [Line(BEGAN + n, "alice", "charon", f"line {n} of charon") for n in range(3)]
+    verdict.lab["benchmarks"] = [{"gateway": "gw", "scale": 0.04, "mbps": 26.0}]
     parsed = checked(page(verdict.as_data(), file.topology, logs))
+    assert "gw: 26 Mbit/s of throughput, 0.04 of its SKU's 650" in parsed.text
     for result in verdict.results:
         assert result.text in parsed.text
     for index in (2, 5):
@@ -105,6 +107,7 @@ def test_what_strangers_wrote_is_text(words: str) -> None:
     document["logs"] = words
     document["machine"] = [words]
     document["engines"] = [{"gateway": words, "protocol": words, "datapath": words}]
+    document["benchmarks"] = [{"gateway": words, "scale": 0.1, "mbps": 65.0}]
     for row in (*document["steps"], *document["results"]):
         row["text"] = words
     logs = [Line(BEGAN, words, words, words)]

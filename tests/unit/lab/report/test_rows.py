@@ -49,6 +49,7 @@ def test_in_a_pipe_rows_have_the_width_of_columns(
         monkeypatch.setenv("COLUMNS", columns)
     told = verdict(result(0, held=True), result(1, held=False), result(2, held=True))
     told.lab = {"engines": [{"gateway": "gw", "protocol": "IkeV2", "datapath": WORDS}]}
+    told.lab["benchmarks"] = [{"gateway": WORDS, "scale": 0.1, "mbps": 65.0}]
     told.add(Failed(message=WORDS, remedy=WORDS, code=MACHINE))
     print_verdict(told)
     print_summary([told, told], 3)
@@ -58,6 +59,13 @@ def test_in_a_pipe_rows_have_the_width_of_columns(
     held = [line for line in said.splitlines() if line.startswith("held")]
     assert len(held) == 2
     assert all(line.endswith("…") for line in held)
+
+
+def test_the_scale_of_a_gateway_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    told = verdict(result(0, held=True))
+    told.lab = {"benchmarks": [{"gateway": "gw", "scale": 0.04, "mbps": 26.0}]}
+    print_verdict(told)
+    assert "gw: 26 Mbit/s of throughput, 0.04 of its SKU's 650\n" in capsys.readouterr().out
 
 
 def test_a_failure_is_reported_once_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:

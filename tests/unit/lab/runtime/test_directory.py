@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -208,3 +209,20 @@ def test_what_is_no_ended_lab_is_not_swept(tmp_path: Path) -> None:
         assert path.exists(), path
     assert (tmp_path / "labs/elsewhere").is_symlink()
     os.close(lock)
+
+
+def test_logs_that_somebody_removes_meanwhile_stop_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two labs start at once: both look how much is kept, and one has removed it."""
+    nodes = ended("old", 1) / "log" / "gw"
+    nodes.mkdir(parents=True)
+    scandir = os.scandir
+
+    def and_then_it_is_gone(path: object) -> object:
+        found = scandir(path)  # type: ignore[call-overload]
+        if str(path) == str(nodes.parent):
+            shutil.rmtree(nodes)
+        return found
+
+    monkeypatch.setattr(os, "scandir", and_then_it_is_gone)
+    directory.forget_old()
+    assert not nodes.exists()

@@ -23,7 +23,7 @@ TEXTS = {
     "a list": ("\n- a\n", "2:1: not a topology: the file must be a mapping"),
     "plain text": ("hello\n", "1:1: not a topology"),
     "an open bracket": ("name: [a\nstory: b\n", "2:6: not YAML: did not find expected"),
-    "an open quote": ('name: "a\n', "2:1: not YAML: found unexpected end of stream"),
+    "an open quote": ('name: "a\n', "1:7: not YAML: a quote that is not closed"),
     "a tab": ("vnets:\n\tcontoso: {}\n", "2:1: a tab in the indentation; indent with spaces"),
     "a colon too many": ("name: a: b\n", "1:8: not YAML: mapping values are not allowed"),
     "a control character": ("name: \x00a\n", "1:7: not YAML: a control character"),

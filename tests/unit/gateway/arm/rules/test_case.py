@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.arm.rules.case import LAB
-from tests.unit.gateway.arm.rules.test_rulebook import judge, servers
+from tests.unit.gateway.arm.rules.judging import judge, servers
 from tests.unit.gateway.arm.test_ipsec import POLICY
 
 

@@ -97,7 +97,6 @@ def test_a_connection_names_the_end_that_its_type_has(one: Connection, words: st
     [
         ({"connectionType": "ExpressRoute"}, f"ExpressRoute: {NOT_YET}"),
         ({"connectionProtocol": "IKEv1"}, f"IKEv1: {NOT_YET}"),
-        ({"enableBgp": True}, f"BGP: {NOT_YET}"),
         ({"virtualNetworkGateway1": {"id": "other"}}, "this gateway is gw"),
         ({"localNetworkGateway2": {"id": "nowhere"}}, "no local network gateway 'nowhere'"),
         ({"sharedKey": None}, "the shared key is missing"),

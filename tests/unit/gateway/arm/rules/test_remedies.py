@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.gateway.arm.rules.test_rulebook import (
-    BROKEN,
-    dotted,
-    judge,
-    pool,
-    revoked,
-    roots,
-    servers,
-)
+from tests.unit.gateway.arm.rules.judging import dotted, judge, pool, revoked, roots, servers
+from tests.unit.gateway.arm.rules.test_rulebook import BROKEN
 from tests.unit.gateway.arm.test_ipsec import POLICY
 
 DIGITS = "0123456789abcdef0123456789ABCDEF01234567"

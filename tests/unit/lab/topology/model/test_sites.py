@@ -108,6 +108,8 @@ def test_a_private_link_is_a_node_between_vnet_and_site() -> None:
     assert [r.via for r in node(plan, "contoso").routes if r.destination == "192.168.50.0/24"] == [
         "100.64.0.2"
     ]
+    inside = [r.via for r in node(plan, "contoso-gw").routes if r.destination == "192.168.50.0/24"]
+    assert inside == ["10.1.255.1"], "the gateway could send there"
     assert [c.name for c in plan.gateways[0].connections] == ["branch"]
     assert replace(link, services=()) == link, "nothing runs in it"
 

@@ -15,6 +15,7 @@ from lab.roles import ROLES
 from lab.topology.planning.describe import as_text, describe
 from lab.topology.planning.plan import NodePlan, Plan
 from lab.topology.planning.specs import (
+    BgpSpec,
     DirectorySpec,
     DnsSpec,
     EchoSpec,
@@ -50,6 +51,7 @@ SPECS: tuple[ServiceSpec, ...] = (
         ("192.168.50.0/24",),
         SecretStr(HIDDEN),
     ),
+    BgpSpec("192.168.50.1", 65010, "10.1.255.30", 65515, ("192.168.50.0/24",)),
     RadiusSpec(
         address="192.168.50.10",
         clients=("10.1.255.0/27",),
@@ -82,6 +84,7 @@ PRINTED = {
     "inspection": {"address", "certificate", "certificates", "nameserver"},
     "portal": {"address", "certificate"},
     "site": {"public", "peer", "local", "remote", "lan", "known", "ike", "esp"},
+    "bgp": {"address", "asn", "peer", "peerAsn", "announced"},
     "radius": {"address", "clients", "methods", "certificate", "authority", "revoked", "signsAll",
                "domain", "group", "factor", "deniers"},
     "directory": {"realm", "addresses", "members", "lockoutThreshold"},

@@ -151,13 +151,6 @@ def test_what_is_ignored_is_a_list_of_paths(value: str) -> None:
     assert all("must be" in words or "NAT rules" in words for _, _, words in found)
 
 
-def test_a_rule_of_the_labs_own_names_what_may_be_ignored() -> None:
-    document = whole({"enableBgp": True})
-    [(_, _, words)] = problems(inline(document))
-    assert words.endswith("leave it out, or go on without it: `ignore: [enableBgp]`")
-    assert problems(inline(document, "ignore: [enableBgp]")) == []
-
-
 def test_all_of_a_document_is_told_in_one_round_once_each() -> None:
     document = whole(
         {"colour": 1, "natRules": [1], "sku": {"name": "VpnGw5"}, "activeActive": True},

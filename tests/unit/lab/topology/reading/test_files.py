@@ -108,3 +108,24 @@ def test_an_authority_without_its_key_cannot_issue(base: Path) -> None:
     text, _ = spoil(("contoso-root: {}", "contoso-root: {certificate: a.pem}"))
     [(_, _, said)] = problems(text, base)
     assert said.startswith("'contoso-root' cannot issue: its private key is missing")
+
+
+@pytest.mark.parametrize("issuer", ["{}", "{certificate: a.pem, key: a.key}"])
+def test_an_issuer_that_has_not_issued_a_file_is_refused(base: Path, issuer: str) -> None:
+    """Be it made by the lab, or from a file: `a.pem` has issued itself, and nothing else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    bob, root = (
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]) for name in ("bob", "alice")
+    )
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(root, bob, key.public_key(), 1, now, now + timedelta(1))
+    certificate = builder.sign(key, hashes.SHA256())
+    (base / "b.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (base / "b.key").write_bytes(pem(key))
+    own = "{certificate: b.pem, key: b.key, issuer: «contoso-root}"
+    text, [place] = spoil(
+        ("contoso-root: {}", f"contoso-root: {issuer}"), ("{issuer: contoso-root}", own)
+    )
+    found = [one for one in problems(text, base) if "has not issued" in one[2]]
+    assert [one[:2] for one in found] == [place]
+    assert found[0][2].startswith("'contoso-root' has not issued b.pem; leave the issuer out")

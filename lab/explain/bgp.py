@@ -1,0 +1,48 @@
+"""A site whose prefixes a gateway learns by BGP: what it has learnt, and why no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab.explain.model import Finding, failure
+
+if TYPE_CHECKING:
+    from lab.world import GatewayHandle
+
+
+@dataclass(frozen=True)
+class BgpSeen:
+    """The gateway's session with the site's device."""
+
+    peer: str
+    state: str
+    """ARM's: Connected, Connecting, Idle, Stopped, Unknown."""
+    learnt: tuple[str, ...]
+
+
+async def look(
+    gateway: GatewayHandle, connection: dict[str, Any], local: dict[str, Any]
+) -> BgpSeen | None:
+    """By the documents of a connection and its local network gateway; None: they have no BGP."""
+    settings = local["properties"].get("bgpSettings")
+    if not connection["properties"].get("enableBgp") or not settings:
+        return None
+    peer = settings["bgpPeeringAddress"]
+    states = [row["state"] for row in await gateway.bgp_peers() if row["neighbor"] == peer]
+    routes = await gateway.learned_routes()
+    learnt = tuple(row["network"] for row in routes if row["sourcePeer"] == peer)
+    return BgpSeen(peer, (states or ["Unknown"])[0], learnt)
+
+
+def not_learnt(seen: BgpSeen, address: str) -> Finding:
+    """Why the gateway has no route to an address behind the site."""
+    proof = (
+        f"getBgpPeerStatus: {seen.peer} is {seen.state}",
+        f"getLearnedRoutes: {', '.join(seen.learnt) or 'nothing'} from {seen.peer}",
+    )
+    if seen.state != "Connected":
+        cause = f"BGP: not established, because {seen.peer} is {seen.state}: no route to {address}"
+        return failure("route", cause, *proof, remedy="start BGP on the site's device")
+    cause = f"BGP: the gateway has accepted no prefix with {address} from {seen.peer}"
+    return failure("route", cause, *proof, remedy="announce its prefix from the site's device")
