@@ -50,6 +50,7 @@ MEASURED = {"throughput.yaml": "user", "throughput-basic.yaml": "root"}
 AS_ROOT = (
     "quickstart.yaml",
     "active-directory.yaml",  # a domain, RADIUS in it, kernels of user-mode Linux
+    "bgp.yaml",  # BIRD
     "corporate-proxy.yaml",
     "expressroute-radius.yaml",  # a link to the site
     "hotel-wifi.yaml",  # iperf3
