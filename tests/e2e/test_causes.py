@@ -3,36 +3,23 @@ says the layer, the words of the cause, and those of the proof."""
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.rigs.verified import CHECKOUT, verified
+
 FILES = sorted(path.name for path in (CHECKOUT / "tests/causes").glob("*.yaml"))
-LIMIT = 600
-"""Seconds: user-mode Linux may have to be fetched."""
 EXPECTATION_FAILED = 1
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_cause_is_named_with_its_proof(name: str) -> None:
     wanted = dict(re.findall(r"^# (layer|cause|proof): *(.*)$", text_of(name), re.MULTILINE))
-    done = subprocess.run(
-        ["./p2slab", "verify", "--json", f"tests/causes/{name}"],
-        capture_output=True,
-        text=True,
-        cwd=CHECKOUT,
-        stdin=subprocess.DEVNULL,
-        timeout=LIMIT,
-        check=False,
-    )
-    [told] = json.loads(done.stdout or "[{}]")
-    assert done.returncode == EXPECTATION_FAILED, done.stderr
+    code, told = verified(f"tests/causes/{name}")
+    assert code == EXPECTATION_FAILED, told["failure"]
     *others, last = told["results"]
     assert all(row["held"] for row in others), [row for row in others if not row["held"]]
     explanation = last["explanation"]
