@@ -272,7 +272,7 @@ def sites(data: bytes) -> None:
     for connection in sites._connections.values():
         shown = json.loads(json.dumps(connection.document()))
         assert parse(Connection, shown).document() == connection.document()
-        tunnel = sites._tunnel(connection, ())
+        tunnel = sites._tunnel(connection, (), ())
         public = gateway.placement.publicIPAddress
         told = s2s_config.connection(tunnel, public, userspace=True)
         Message.serialize({tunnel.connection: told})
