@@ -16,7 +16,6 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from gateway.common.errors import EngineError
-from gateway.common.waiting import wait_until
 from gateway.policy.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ _SPI = 0x100
 _ADDRESS = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
 _FOREVER = b"\xff" * 32 + b"\0" * 32
 USERSPACE_DEVICE = PROTOCOLS["IkeV2"].device
-DEVICE_LIMIT = 5.0
-"""Seconds: on a busy machine the device was once not there when charon answered."""
 _LAST = 1 << 20
 """Metric that puts a route behind all others."""
 CHARONS_TABLE, LOCAL_TABLE = 220, 255
@@ -95,15 +92,6 @@ def _identity() -> bytes:
     return _ADDRESS + struct.pack(">I", _SPI) + struct.pack("=HBx", socket.AF_INET, _ESP)
 
 
-async def until_device() -> None:
-    """Wait for kernel-libipsec's device. EngineError: there is none in time."""
-    what = f"{USERSPACE_DEVICE}, which kernel-libipsec creates"
-    try:
-        await wait_until(what, DEVICE_LIMIT, lambda: socket.if_nametoindex(USERSPACE_DEVICE))
-    except TimeoutError as error:
-        raise EngineError(f"{error}; does /dev/net/tun exist?") from error
-
-
 def lay_routes(
     *,
     pool: Iterable[IPv4Network],
@@ -124,8 +112,13 @@ def lay_routes(
     from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
 
     with IPRoute() as kernel:
+        found = kernel.link_lookup(ifname=USERSPACE_DEVICE)
+        if not found:
+            raise EngineError(
+                f"kernel-libipsec did not create {USERSPACE_DEVICE}; does /dev/net/tun exist?"
+            )
+        loopback = kernel.link_lookup(ifname="lo")[0]
         try:
-            device, loopback = map(socket.if_nametoindex, (USERSPACE_DEVICE, "lo"))
             own = [ip_address(row.get_attr("IFA_LOCAL")) for row in kernel.get_addr(socket.AF_INET)]
             for selector in _outermost(selectors):
                 if not any(address in selector for address in own):
@@ -135,10 +128,10 @@ def lay_routes(
                     kernel.route("replace", **local, table=CHARONS_TABLE)
                     kernel.route("del", **local, table=LOCAL_TABLE)
             for part in former:
-                kernel.route("del", dst=str(part), oif=device)
+                kernel.route("del", dst=str(part), oif=found[0])
             for part in pool:
-                kernel.route("replace", dst=str(part), oif=device, prefsrc=str(source))
-        except (OSError, NetlinkError) as error:
+                kernel.route("replace", dst=str(part), oif=found[0], prefsrc=str(source))
+        except NetlinkError as error:
             raise EngineError(f"cannot lay a route into {USERSPACE_DEVICE}: {error}") from error
 
 

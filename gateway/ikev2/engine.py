@@ -164,7 +164,6 @@ class Ikev2Engine:
         if not self._charon.datapath.userspace:
             return
         placement = self._context.placement
-        await datapath.until_device()
         await asyncio.to_thread(
             datapath.lay_routes,
             pool=settings.pool,

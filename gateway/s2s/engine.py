@@ -165,7 +165,6 @@ class SiteToSite:
             return
         await asyncio.to_thread(datapath.fence, prefixes, former)
         if self._charon.running or prefixes:
-            await datapath.until_device()
             await asyncio.to_thread(
                 datapath.lay_routes,
                 pool=prefixes,

@@ -123,12 +123,15 @@ class Device:
         await asyncio.to_thread(self._share, key)
         await asyncio.to_thread(self._end)
 
+    async def take_key(self) -> None:
+        """Tell the program its key. OSError: it does not answer yet."""
+        await asyncio.to_thread(self._share)
+
     async def load(self) -> None:
-        """Tell the program its key and its connection."""
+        """Tell the program its connection; it answers, and so has made kernel-libipsec's device."""
         userspace = (await self._node.call(datapath.find)).userspace
         if userspace:
             await self._node.call(partial(_have_sources, self._spec))
-        await asyncio.to_thread(self._share)
         message = connection_message(self._spec, encapsulate=userspace)
         await asyncio.to_thread(self._ask, "load_conn", {TUNNEL: message})
 
@@ -178,14 +181,15 @@ async def start(node: Node, spec: VpnDeviceSpec, _context: RoleContext) -> Devic
     process = await node.spawn([DAEMON], log="charon", env=env)
     device = Device(node, spec, process)
 
-    async def loaded() -> bool:
+    async def answers() -> bool:
         if process.code is not None:
             said = last_words(process)
             raise LabError(f"{node.name}: charon ended with {process.code}: {said}")
-        await device.load()
+        await device.take_key()
         return True
 
-    await wait_until(f"{node.name}: charon answers", START_LIMIT, loaded)
+    await wait_until(f"{node.name}: charon answers", START_LIMIT, answers)
+    await device.load()
     return device
 
 
