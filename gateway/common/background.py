@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Tasks of one engine; their errors are written to the program's log."""
+    """Work of one engine; its errors are written to the program's log."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -22,11 +22,12 @@ class Background:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start the work now."""
-        task = asyncio.create_task(self._run(work))
+        task = asyncio.create_task(self.run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work; an error ends it, and nothing else."""
         try:
             await work
         except GatewayError as error:  # the daemon died meanwhile, which its supervisor handles

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from gateway.arm.rules.addresses import PRIVATE
-from gateway.common.errors import EngineError, GatewayError
+from gateway.common.background import Background
+from gateway.common.errors import EngineError
 from gateway.common.files import make_private_directory, write_private
 from gateway.common.waiting import wait_until
 from gateway.daemons.daemon import Daemon, Program
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
+    from gateway.common.errors import GatewayError
+
 BIRD = "/usr/sbin/bird"
 START_LIMIT = 5.0
+"""Seconds until BIRD's socket is there."""
 ANSWER_LIMIT = 5.0
+"""Seconds that BIRD may take for an answer."""
 LOOK_INTERVAL = 0.5
 """Seconds between questions: BIRD reports nothing by itself."""
 MOST_PREFIXES = 200
@@ -139,6 +143,7 @@ class Speaker:
         self._changed = changed
         self._settings: Settings | None = None
         self._daemon: Daemon | None = None
+        self._background = Background("BGP")
         self._looking: asyncio.Task[None] | None = None
         self._learnt: dict[str, frozenset[IPv4Network]] = {}
         self._in_force: dict[str, frozenset[IPv4Network]] = {}
@@ -153,6 +158,8 @@ class Speaker:
     def peers(self) -> list[dict[str, Any]]:
         """ARM's BgpPeerStatus of each peer; without its duration and numbers of messages."""
         settings = self._settings
+        if settings is None:
+            return []
         return [
             {
                 "localAddress": str(settings.address),
@@ -161,14 +168,15 @@ class Speaker:
                 "state": self._states.get(peer.connection, "Unknown"),
                 "routesReceived": len(self.learnt(peer.connection)),
             }
-            for peer in (settings.peers if settings else ())
-            if settings
+            for peer in settings.peers
         ]
 
     def routes(self, accepted: Mapping[str, Iterable[IPv4Network]]) -> list[dict[str, Any]]:
         """ARM's GatewayRoute of each prefix learnt; without AS path and weight. `accepted`: those
         of each connection."""
         settings = self._settings
+        if settings is None:
+            return []
         return [
             {
                 "localAddress": str(settings.address),
@@ -177,8 +185,7 @@ class Speaker:
                 "sourcePeer": str(peer.address),
                 "origin": "EBgp",
             }
-            for peer in (settings.peers if settings else ())
-            if settings
+            for peer in settings.peers
             for prefix in accepted.get(peer.connection, ())
         ]
 
@@ -254,19 +261,15 @@ class Speaker:
 
     async def _keep_looking(self) -> None:
         while True:
-            self._learnt, self._states = await self._look()
-            if self._learnt != self._in_force:
-                await self._put_in_force()
+            await self._background.run(self._put_in_force())
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def _put_in_force(self) -> None:
-        """A failure is told, and tried again after the next look."""
+        """Look, and tell of a change; what has failed is done again at the next look."""
+        self._learnt, self._states = await self._look()
         learnt = self._learnt
-        try:
+        if learnt != self._in_force:
             await self._changed()
-        except GatewayError as error:
-            sys.stderr.write(f"BGP: what was learnt is not in force yet: {error.message}\n")
-        else:
             self._in_force = learnt
 
     async def _look(self) -> tuple[dict[str, frozenset[IPv4Network]], dict[str, str]]:

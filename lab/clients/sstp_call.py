@@ -260,7 +260,7 @@ class SstpCall:
         """Leave an established call to somebody else's data plane: it is theirs from now on."""
         layers = self.layers
         self._move(Event.HAND_OVER, _HandedOver())
-        self._alarm.set(None)
+        self._alarm.close()
         self._reactor.remove(layers.tls.fileno())
         return layers.tls, layers.call
 
@@ -395,7 +395,7 @@ class SstpCall:
         """Close the connection, then report `last`."""
         tls = self._secured()
         self._move(Event.CLOSE, _Over(self.connected_packet))
-        self._alarm.set(None)
+        self._alarm.close()
         line = tls or self._socket
         self._reactor.remove(line.fileno())
         if tls:

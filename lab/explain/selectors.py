@@ -26,7 +26,7 @@ class Ends:
     site: str
     gateway: str
     prefixes: tuple[str, ...]
-    """addressPrefixes of the local network gateway, and what BGP adds."""
+    """addressPrefixes of the local network gateway."""
     peer: str
     """Its gatewayIpAddress."""
     device_addresses: tuple[str, ...]
@@ -40,6 +40,11 @@ class Ends:
     agreed: tuple[str, ...]
     """The selectors of the tunnel that stands: `SITE === AZURE`."""
     bgp: BgpSeen | None = None
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """What the gateway takes to be behind the site: these prefixes, and those of BGP."""
+        return (*self.prefixes, *(self.bgp.learnt if self.bgp else ()))
 
 
 async def ends_of(site: str, document: dict[str, Any], world: World) -> Ends | None:
@@ -56,7 +61,7 @@ async def ends_of(site: str, document: dict[str, Any], world: World) -> Ends | N
     return Ends(
         site,
         gateway,
-        (*told["localNetworkAddressSpace"]["addressPrefixes"], *(learns.learnt if learns else ())),
+        tuple(told["localNetworkAddressSpace"]["addressPrefixes"]),
         told["gatewayIpAddress"],
         await _addresses(world.nodes[site]),
         await _addresses(world.nodes[gateway]),
@@ -112,9 +117,9 @@ def outside(ends: Ends, near: str, far: str) -> Finding | None:
     the site's; None: it does."""
     told = ", ".join(ends.prefixes)
     document = f"the local network gateway's document: addressPrefixes {told}"
-    if ends.bgp and not _covers(ends.prefixes, far):
-        return bgp.not_learnt(ends.bgp, far)
-    if not _covers(ends.prefixes, far):
+    if not _covers(ends.behind, far):
+        if ends.bgp:
+            return bgp.not_learnt(ends.bgp, far)
         cause = (
             f"{far} is not in addressPrefixes of the local network gateway {ends.site} ({told}), "
             "so Azure has no route to it"
@@ -137,7 +142,7 @@ def selectors(ends: Ends) -> Sequence[str]:
     local, remote = ", ".join(ends.local), ", ".join(ends.remote)
     return (
         f"the device's selectors (its list-conns): {local} === {remote}",
-        f"the gateway asks for the site's side {', '.join(ends.prefixes)}",
+        f"the gateway asks for the site's side {', '.join(ends.behind)}",
     )
 
 

@@ -27,6 +27,8 @@ from tests.rigs.sstp_bench import connected, off, outcome
 from tests.rigs.sstp_caller import SstpCaller
 from tests.rigs.sstp_radius_bench import PASSWORD, typed
 
+pytestmark = pytest.mark.alone
+
 BOTH, SSTP = 250, 128
 """VpnGw1's, of IKEv2 and OpenVPN together, and of SSTP; the limits are separate."""
 OF_OPENVPN = 60
@@ -232,4 +234,4 @@ async def _all_answer(bench: Bench, addresses: Sequence[str]) -> None:
     """Some of these, the first and the last among them, reach the gateway's private address."""
     chosen = [*addresses[: FEW // 2], *addresses[-FEW // 2 :]]
     pings = await (await Pings.start(bench.nodes["pc1"], chosen, 1.0)).ended()
-    assert all(heard for _, heard in pings.values()), pings
+    assert all(sent == heard for sent, heard in pings.values()), pings
