@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.explain import access, clock, held, inspection, proxy, server_certificate
-from lab.explain.blame import blocked, rule_of
+from lab.explain.blame import blocked, ended, walk
 from lab.explain.choice import Choice
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
@@ -429,12 +429,9 @@ def _no_answer(attempt: Attempt) -> Finding:
     """Nobody answered: where on the way the packets ended."""
     if attempt.name and not attempt.resolved:
         return _no_name(attempt)
-    for followed in attempt.followed:
-        if followed.dropped:
-            return blocked(followed)
-    for followed in attempt.followed:
-        if not followed.arrived:
-            return lost(followed)
+    for followed in sorted(attempt.followed, key=lambda one: not one.dropped):
+        if found := ended(followed):
+            return found
     see = "see the gateway's engines (p2slab status)"
     said = f"the client: {attempt.message}"
     if silent := _silent_ports(attempt):
@@ -470,25 +467,6 @@ def _no_name(attempt: Attempt) -> Finding:
 
 def _ways(attempt: Attempt) -> tuple[str, ...]:
     return tuple(map(walk, attempt.followed))
-
-
-def lost(followed: Followed) -> Finding:
-    """It did not leave its node, or left one and did not come to the next."""
-    at, way = stamp(followed.at), walk(followed)
-    if not followed.last:
-        cause = f"no packet of {followed.what} left {followed.path[0]}: {followed.result}"
-        return failure("underlay", cause, way, remedy="see its routes", at=at)
-    following = followed.path[[*followed.path].index(followed.last) + 1]
-    cause = f"{followed.what} was seen at {followed.last} and did not arrive at {following}"
-    remedy = f"see routes and cables between {followed.last} and {following}"
-    return failure("underlay", cause, way, remedy=remedy, at=at)
-
-
-def walk(followed: Followed) -> str:
-    """A probe's way in a line."""
-    if followed.dropped:
-        return f"{followed.what}: dropped at {rule_of(followed.dropped)}"
-    return f"{followed.what}: {followed.trail}; {', '.join(followed.answers) or followed.result}"
 
 
 def _proxy(attempt: Attempt) -> Finding:

@@ -13,8 +13,8 @@ from lab.checks import records
 from lab.explain import engines, held, site, user_routes, vnets
 from lab.explain.absent import FAULTS, absent, told
 from lab.explain.access import look_at_line, without_line
-from lab.explain.blame import blocked
-from lab.explain.dial import entry_of, walk
+from lab.explain.blame import blocked, walk
+from lab.explain.dial import entry_of
 from lab.explain.elsewhere import BY_DESIGN, other_vnet
 from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.goal import Goal

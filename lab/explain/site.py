@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.explain import engines
 from lab.explain.absent import absent
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
 from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
@@ -140,8 +139,7 @@ def failed(seen: SiteSeen) -> Finding:
         cause = f"{down}: {wrong.cause}"
         return failure(wrong.layer, cause, *lines, remedy=wrong.remedy, at=seen.when)
     for followed in seen.followed:
-        if followed.dropped or not followed.arrived:
-            found = blocked(followed) if followed.dropped else lost(followed)
+        if found := ended(followed):
             cause = f"{down}: {found.cause}"
             lines = (*found.proof, *proof)
             return failure(found.layer, cause, *lines, remedy=found.remedy, at=found.at)
