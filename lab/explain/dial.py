@@ -9,11 +9,12 @@ from typing import Any
 from lab.explain import access, clock, held, inspection, proxy, server_certificate
 from lab.explain.blame import blocked, ended, walk
 from lab.explain.choice import Choice
+from lab.explain.document import entry_of, pool_of, protocols_of
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
 from lab.explain.held import Held
 from lab.explain.limit import limited
-from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
+from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp, told
 from lab.explain.server_certificate import Difference
 from lab.world import Deed
 from radius.reasons import Refusal
@@ -373,21 +374,11 @@ def _said(attempt: Attempt) -> tuple[str, ...]:
 def _relevant(attempt: Attempt) -> tuple[str, ...]:
     """What was done in the lab shortly before that changes who comes in."""
     verbs = ("update", "revoke", "fault")
-    return tuple(
-        f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
-        for deed in attempt.deeds[-3:]
-        if deed.verb in verbs
-    )
+    return tuple(told(deed) for deed in attempt.deeds[-3:] if deed.verb in verbs)
 
 
 def _moment(attempt: Attempt) -> str:
     return str(attempt.record["time"]) if attempt.record else stamp(attempt.at)
-
-
-def _configuration(attempt: Attempt) -> Mapping[str, Any]:
-    properties = attempt.document.get("properties", {})
-    found: Mapping[str, Any] = properties.get("vpnClientConfiguration") or {}
-    return found
 
 
 def _not_able(attempt: Attempt) -> Finding:
@@ -401,10 +392,10 @@ def _not_able(attempt: Attempt) -> Finding:
 
 
 def _not_offered(attempt: Attempt) -> Finding:
-    protocol, key = attempt.protocol, "vpnClientProtocols"
-    offered = ", ".join(_configuration(attempt).get(key, ())) or "nothing"
+    protocol, key, offers = attempt.protocol, "vpnClientProtocols", protocols_of(attempt.document)
+    offered = ", ".join(offers) or "nothing"
     changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
-    if not set(_configuration(attempt).get(key, ())) & set(attempt.able) and not changes:
+    if not set(offers) & set(attempt.able) and not changes:
         able = " and ".join(attempt.able) or "nothing"
         return failure(
             "client-policy",
@@ -503,21 +494,12 @@ def _revoked(attempt: Attempt) -> Finding:
     )
 
 
-def entry_of(thumbprint: str, document: Mapping[str, Any]) -> str:
-    """The name of the entry of vpnClientRevokedCertificates with a thumbprint, if there is one."""
-    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
-    rows = configuration.get("vpnClientRevokedCertificates") or []
-    own = (row for row in rows if row["properties"]["thumbprint"].upper() == thumbprint.upper())
-    return next((str(row.get("name", "(no name)")) for row in own), "")
-
-
 def _pool(attempt: Attempt) -> Finding:
-    pool = _configuration(attempt).get("vpnClientAddressPool", {}).get("addressPrefixes", [])
     cause, remedy = WORDS["no-address"]
     return failure(
         "pool",
         cause,
-        f"the pool: {', '.join(pool)}",
+        f"the pool: {', '.join(pool_of(attempt.document))}",
         f"addresses that {attempt.protocol} sessions have: {', '.join(attempt.taken) or 'none'}",
         *_said(attempt),
         remedy=remedy,
@@ -617,7 +599,7 @@ def _unreached(server: ServerSeen, at: str) -> Finding | None:
 def _passed(attempt: Attempt, failed: Finding) -> dict[Layer, str]:
     """What was looked at and found good."""
     passed: dict[Layer, str] = {}
-    if offered := ", ".join(_configuration(attempt).get("vpnClientProtocols", ())):
+    if offered := ", ".join(protocols_of(attempt.document)):
         passed["profile-stale"] = f"the gateway offers {offered}"
     if attempt.resolved:
         passed["name"] = f"{attempt.name} is {', '.join(attempt.resolved)}"

@@ -19,6 +19,7 @@ from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
+from lab.explain.document import configuration_of
 from lab.explain.follow import WITHIN, follow, path_between
 from lab.explain.held import Held
 from lab.explain.hello import Hello, is_answer, read_hello
@@ -123,8 +124,7 @@ async def attempts(
 
 def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
     """The protocols that a computer dials, as it is now."""
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    radius = "Radius" in configuration.get("vpnAuthenticationTypes", ())
+    radius = "Radius" in configuration_of(document).get("vpnAuthenticationTypes", ())
     system = client.system
     if system.windows and not system.administrator:
         return ()

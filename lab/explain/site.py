@@ -12,7 +12,7 @@ from lab.explain.absent import absent
 from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
-from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp, told
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def failed(seen: SiteSeen) -> Finding:
     proof = (
         f"the gateway's log: {seen.status}: {seen.why or 'no reason'}",
         *(f"the device's log: {line}" for line in seen.told),
-        *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
+        *(map(told, deeds[-1:])),
     )
     if seen.engine:
         cause = f"{down}: {seen.engine.cause}"
