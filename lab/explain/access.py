@@ -50,8 +50,9 @@ def other_address(
 def old_record(
     name: str, resolved: Sequence[str], public: Sequence[str], gateway: str, said: str
 ) -> Finding | None:
-    """The Internet's own DNS has another address of the gateway's name than the gateway has."""
-    if not resolved or gateway in resolved or set(resolved) != set(public):
+    """The Internet's own DNS has another address of the gateway's name than the gateway has.
+    `gateway`: its public address; empty: the name is not the gateway's."""
+    if not gateway or not resolved or gateway in resolved or set(resolved) != set(public):
         return None
     has = ", ".join(public)
     return failure(

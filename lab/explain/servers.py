@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.explain import site
-from lab.explain.dial import ServerSeen
 from lab.explain.document import radius_servers_of
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, private_address, site_of
 from lab.explain.place import crossing, owner, place_of
 from lab.explain.ports import listening, takes
+from lab.explain.radius_server import ServerSeen
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_connection
 from lab.explain.wayback import way_back

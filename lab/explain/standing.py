@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lab.explain.dial import of_server
 from lab.explain.document import entry_of, protocols_of, radius_servers_of, revoked_in
 from lab.explain.model import DIAL, Chain, Layer, chain_of, failure, stamp
+from lab.explain.radius_server import of_server
 from lab.explain.servers import look_at_server
 from lab.vpn_client import NotDialledError
 
