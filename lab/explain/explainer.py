@@ -12,9 +12,10 @@ from lab.explain import site, vnets
 from lab.explain.absent import was_absent
 from lab.explain.dial import judge
 from lab.explain.goal import Goal
-from lab.explain.inside import explain_goal, gone_gateway, no_tunnel, outside_of_all, without
+from lab.explain.inside import explain_goal, outside_of_all
 from lab.explain.look import Word, attempts
 from lab.explain.model import SITE, Chain, Explanation, Finding, chain_of, depth, stamp
+from lab.explain.no_tunnel import gone_gateway, no_tunnel, without
 from lab.explain.scene import Scene
 from lab.explain.steps import explain_step
 from lab.explain.underneath import of_connection
