@@ -72,7 +72,7 @@ async def look(client: ClientComputer) -> Held | None:
 
 def _differences(held: Profile, now: Profile) -> Iterator[Difference]:
     for what, first, second in (
-        (SERVER, _server(held), _server(now)),
+        (SERVER, server_of(held), server_of(now)),
         (PROTOCOLS, ", ".join(held.protocols), ", ".join(now.protocols)),
         (ROUTES, ", ".join(held.routes), ", ".join(now.routes)),
         (ROOT, _digest(held.server_root), _digest(now.server_root)),
@@ -82,7 +82,8 @@ def _differences(held: Profile, now: Profile) -> Iterator[Difference]:
             yield Difference(what, first or "none", second or "none")
 
 
-def _server(profile: Profile) -> str:
+def server_of(profile: Profile) -> str:
+    """The gateway's name in it."""
     return profile.server or profile.host("OpenVPN")
 
 

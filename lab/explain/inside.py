@@ -10,7 +10,7 @@ from lab.explain.access import look_at_line, without_line
 from lab.explain.beside import not_in_tunnel
 from lab.explain.goal import Goal
 from lab.explain.mapping import client_with, forgotten
-from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure
 from lab.explain.names import is_name, no_name, resolve
 from lab.explain.no_tunnel import without
 from lab.explain.paths import node_of, path_inside, tunnelled
@@ -34,15 +34,15 @@ async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
     if client is not None and not outside_of_all(who, goal, world):
         broken = await without(client, connection, world)
         if broken:
-            return broken.cause, chain_of(way, INSIDE, passed, broken, stamp())
+            return broken.cause, chain_of(way, INSIDE, passed, broken)
         assert connection
         passed["client-policy"] = f"{who} has a tunnel: {connection.protocol}, {connection.address}"
         if down := await engines.look(client.gateway, connection.protocol):
             found = engines.half_a_tunnel(who, down, connection)
-            return found.cause, chain_of(way, INSIDE, {}, found, stamp())
+            return found.cause, chain_of(way, INSIDE, {}, found)
     line = await look_at_line(client, world) if client else None
     finding = without_line(line) if line else await _inside(who, goal, scene, connection, passed)
-    chain = chain_of(way, INSIDE, passed, finding, stamp())
+    chain = chain_of(way, INSIDE, passed, finding)
     if finding is None:
         words = passed.get("mtu") or passed.get("service") or passed.get("dns-inside", "")
         return f"{who} reaches {goal.name}: {words}", chain

@@ -26,7 +26,7 @@ from lab.explain.names import query, resolve
 from lab.explain.offer import able
 from lab.explain.packets import ETHERNET, read
 from lab.explain.paths import to_address
-from lab.explain.ports import listening, takes
+from lab.explain.ports import PORTS, listening, takes
 from lab.explain.proxy import look_at_proxy
 from lab.explain.radius_server import ServerSeen
 from lab.explain.routes import route
@@ -41,12 +41,6 @@ if TYPE_CHECKING:
     from lab.vpn_client import Dialled
     from lab.world import ClientComputer, World
 
-PORTS: dict[str, tuple[tuple[str, int], ...]] = {
-    "IkeV2": (("udp", 500), ("udp", 4500)),
-    "SSTP": (("tcp", 443),),
-    "OpenVPN": (("tcp", 443),),
-}
-"""Where each protocol's packets go."""
 LARGEST = 4096
 OPENVPN = "/run/gateway/openvpn/server.conf"
 TLS_LIMIT = 3.0
@@ -70,8 +64,8 @@ async def attempts(
     world = scene.world
     profile = await held.look(client)
     own = read_profile(client.package) if client.package else None
-    name = (own.server or own.host("OpenVPN")) if own else ""
-    current = (profile.now.server or profile.now.host("OpenVPN")) if profile else ""
+    name = held.server_of(own) if own else ""
+    current = held.server_of(profile.now) if profile else ""
     own_address = world.addresses[client.gateway.name]
     (resolved, servers), (public, _), line = await asyncio.gather(
         resolve(client.node, name),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.checks import records
 from lab.explain import engines
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from lab.vpn_client import Connection, Dialled
     from lab.world import ClientComputer, Deed, World
 
-Record = Mapping[str, Any]
 _ENDS: dict[str, tuple[Layer, str]] = {
     "restart": ("client-policy", "a P2S client does not reconnect by itself; dial again"),
     "hangUp": ("client-policy", "dial again"),
@@ -60,7 +58,7 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
     """What ended a client's last tunnel."""
     name, dialled = client.name, client.last_dial
     routes = f"no tunnel on {name}; its routes (ip route): {await table_of(client.node)}"
-    record = await _end_of(client)
+    record = await records.logged(client, "disconnected")
     begun = dialled.at if dialled else 0.0
     own = [deed for deed in world.past if deed.at >= begun and _concerns(deed, client)]
     said = [f"the gateway's log at {record['time']}: {record['message']}"] if record else []
@@ -116,12 +114,6 @@ def _changed(connection: Connection, document: Document) -> Layer:
     own = ip_address(connection.address)
     inside = any(own in ip_network(prefix) for prefix in pool_of(document))
     return "client-policy" if inside else "pool"
-
-
-async def _end_of(client: ClientComputer) -> Record | None:
-    rows = await client.gateway.log()
-    own = [r for r in rows if client.session and r["vpnConnectionId"] == client.session]
-    return next((row for row in reversed(own) if row["event"] == "disconnected"), None)
 
 
 def _concerns(deed: Deed, client: ClientComputer) -> bool:

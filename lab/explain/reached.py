@@ -8,7 +8,7 @@ from lab.explain.blame import walk
 from lab.explain.follow import follow
 from lab.explain.goal import Goal
 from lab.explain.inside import explain_goal
-from lab.explain.model import INSIDE, Chain, Layer, chain_of, failure, stamp
+from lab.explain.model import INSIDE, Chain, Layer, chain_of, failure
 from lab.explain.names import RESOLVE_LIMIT, is_name, query, resolve
 from lab.explain.paths import node_of, path_inside, to_address
 from lab.explain.probe import pinged
@@ -60,9 +60,9 @@ async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chai
     target = node_of(address, who, world)
     whose = f", the address of {target}" if target and target != goal.name else ""
     if broken:
-        return broken.cause, chain_of(title, INSIDE, passed, broken, stamp())
+        return broken.cause, chain_of(title, INSIDE, passed, broken)
     words = f"{who} reaches {goal.name}{whose} {way}: {told}; its route: {taken}"
-    return words, chain_of(title, INSIDE, passed, None, stamp())
+    return words, chain_of(title, INSIDE, passed)
 
 
 async def explain_name(who: str, name: str, scene: Scene, *, wanted: str = "") -> tuple[str, Chain]:
@@ -75,7 +75,7 @@ async def explain_name(who: str, name: str, scene: Scene, *, wanted: str = "") -
         by = f"by {', '.join(servers)}" if servers else "without a nameserver (/etc/hosts?)"
         words = f"{name} is {', '.join(found) or 'unknown now'}, {by}"
         passed["dns-inside"] = words
-        return words, chain_of(title, INSIDE, passed, None, stamp())
+        return words, chain_of(title, INSIDE, passed)
     server = servers[0]
     owner = node_of(server, who, world)
     path = path_inside(who, server, owner, world)
@@ -87,6 +87,6 @@ async def explain_name(who: str, name: str, scene: Scene, *, wanted: str = "") -
         cause = f"{words}, not {wanted}"
         remedy = "see the records of that server, or the VNet's dnsServers"
         broken = failure("dns-inside", cause, seen, walk(followed), remedy=remedy)
-        return cause, chain_of(title, INSIDE, passed, broken, stamp())
+        return cause, chain_of(title, INSIDE, passed, broken)
     passed["dns-inside"] = f"{words}; {seen}; {walk(followed)}"
-    return words, chain_of(title, INSIDE, passed, None, stamp())
+    return words, chain_of(title, INSIDE, passed)
