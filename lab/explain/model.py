@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lab.world import Deed
 
 State = Literal["passed", "failed", "not reached"]
 Layer = Literal[
@@ -131,12 +134,12 @@ def depth(finding: Finding) -> int:
 
 
 def chain_of(
-    way: str, layers: Sequence[Layer], passed: dict[Layer, str], failed: Finding | None, at: str
+    way: str, layers: Sequence[Layer], passed: dict[Layer, str], failed: Finding | None = None
 ) -> Chain:
     """The layers down to the failed one with what was looked at, then those not reached. A layer
     of which nothing was seen is left out: nothing is said of it."""
     found: list[Finding] = []
-    over = False
+    at, over = stamp(), False
     order = [*layers]
     if failed and failed.layer not in order:
         order.append(failed.layer)
@@ -175,6 +178,11 @@ def stamp(seconds: float | None = None) -> str:
     """A time (of the epoch; None: now) as the gateway's log writes it: UTC, milliseconds."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds")
+
+
+def told(deed: Deed) -> str:
+    """What was done in the lab, in a line."""
+    return f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
