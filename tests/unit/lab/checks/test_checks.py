@@ -169,6 +169,7 @@ async def test_another_attempts_record_is_no_reason(
     world: FakeWorld, monkeypatch: pytest.MonkeyPatch, about: dict[str, str]
 ) -> None:
     monkeypatch.setattr(records, "LOG_LIMIT", 0.05)
+    busy(monkeypatch, "run", passed=0.1, starved=0)  # what others do here is not told
     world.alice.answers = refusal()
     world.gateway.wrote("refused", "revoked", **about)
     found = await outcome(world, refused="alice", because="revoked")
