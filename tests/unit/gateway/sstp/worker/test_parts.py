@@ -211,7 +211,7 @@ def test_a_mark_of_a_secret_is_found_within_other_types() -> None:
         Closed(call=cast("Any", SECRET), why=""),
         Asked(call=1, address="", attempt=PapGiven(user="alice", password=SECRET * 100)),
         Refused(reason=cast("Any", SECRET), message="", address=""),
-        EapGiven(packet=b"", identity="", room=63),
+        Asked(call=1, address="", attempt=EapGiven(packet=b"", identity="", room=63)),
         Busy(busy=True),
     ],
 )
