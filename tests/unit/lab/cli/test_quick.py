@@ -22,7 +22,7 @@ IMPORTS = {
     "lab.runtime.lab": DEAR - {"pydantic", "asyncio"},
     "gateway.program, gateway.control, gateway.reconcile": {"aiohttp", "Crypto", "scapy"},
     "gateway.eap_tls.worker.program": {"Crypto", "asyncio", "pydantic"},
-    "gateway.sstp.worker.program": DEAR | {"Crypto", "cffi", "OpenSSL"},
+    "gateway.sstp.worker.program": DEAR | {"Crypto", "OpenSSL", "cffi", "subprocess"},
 }
 """Modules, and packages that they must not import."""
 
