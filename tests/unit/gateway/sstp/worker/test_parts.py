@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from traceback import format_exception
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import pytest
 
@@ -15,7 +15,7 @@ from gateway.common import rate_limit
 from gateway.eap_tls.worker import messages as m
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.http import accepted
-from gateway.sstp.worker import handshakes
+from gateway.sstp.worker import handshakes, messages
 from gateway.sstp.worker.connection import records
 from gateway.sstp.worker.messages import (
     FROM_WORKER,
@@ -39,7 +39,7 @@ from gateway.sstp.worker.messages import (
 from gateway.unprivileged import channel as channels
 from gateway.unprivileged.channel import LARGEST, Channel, ChannelError
 from gateway.unprivileged.halfopen import HalfOpen
-from gateway.unprivileged.messages import ENCODER, Part, Secret
+from gateway.unprivileged.messages import ENCODER, Part, Secret, _printed
 from radius.printable import LONGEST, printable
 
 Pair = tuple[Channel[FromWorker], Channel[ToWorker]]
@@ -201,6 +201,22 @@ def test_a_mark_of_a_secret_is_found_within_other_types() -> None:
 
     nested = Nested(maybe=SECRET.encode(), many=(SECRET.encode(),), plain=3)
     assert repr(nested) == "Nested(plain=3)"
+
+
+def test_every_field_with_bytes_is_secret_unless_it_has_certificates() -> None:
+    kinds = [
+        kind
+        for module in (m, messages)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Part)
+    ]
+    printed = {
+        f"{kind.__name__}.{field}"
+        for kind in kinds
+        for field in _printed(kind)
+        if "bytes" in str(get_type_hints(kind)[field])
+    }
+    assert printed == {"Configure.roots", "Look.chain"}
 
 
 @pytest.mark.parametrize(
