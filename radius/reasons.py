@@ -89,15 +89,14 @@ _PHRASES: dict[Reason, tuple[str, ...]] = {
     ),
 }
 """Phrases of FreeRADIUS, winbindd's NTSTATUS, and Reply-Messages; the first match decides."""
-_WORDS = [
-    (re.compile("|".join(phrases), re.IGNORECASE), reason) for reason, phrases in _PHRASES.items()
-]
+_WORDS = [("|".join(phrases), reason) for reason, phrases in _PHRASES.items()]
+"""Compiled at their first use: most programs only import this module's types."""
 _CHAP_ERROR = re.compile(rb"E=(\d{1,10})")
 
 
 def of_words(text: str) -> Reason | None:
     """The reason in a server's message; None: it contains no known phrase."""
-    return next((reason for pattern, reason in _WORDS if pattern.search(text)), None)
+    return next((why for words, why in _WORDS if re.search(words, text, re.IGNORECASE)), None)
 
 
 def of_chap_error(value: bytes) -> tuple[Reason, int]:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +32,9 @@ def build(source: Path, directory: Path, flags: Sequence[str]) -> Path:
     path = directory / f"{name}.so"
     if path.exists():
         return path
+    import shutil  # noqa: PLC0415 - seldom needed, as are the two below
+    import tempfile  # noqa: PLC0415
+
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if not compiler:
         raise RuntimeError(f"no C compiler ({', '.join(_COMPILERS)}) on PATH")
@@ -47,6 +47,8 @@ def build(source: Path, directory: Path, flags: Sequence[str]) -> Path:
 
 
 def _compile(argv: Sequence[str]) -> None:
+    import subprocess  # noqa: PLC0415
+
     try:
         done = subprocess.run(
             argv, capture_output=True, text=True, timeout=_LONGEST_BUILD, check=False

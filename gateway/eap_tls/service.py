@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cryptography.x509 import Certificate
-    from pydantic import BaseModel
 
     from gateway.arm.placement import Placement
     from gateway.common.vocabulary import Reason
@@ -62,7 +61,9 @@ class EapTls:
         self._log = log
         self._roots: tuple[Certificate, ...] = ()
         self._daemon: Daemon | None = None
-        self._link = WorkerLink("gateway.eap_tls.worker", m.FROM_WORKER, self._on, self._on_broken)
+        self._link = WorkerLink(
+            "gateway.eap_tls.worker", m.FROM_WORKER, m.TO_WORKER, self._on, self._on_broken
+        )
         self._numbers = itertools.count(1)
         self._open: HalfOpen[int] = HalfOpen(total=MOST_CONVERSATIONS, share=SHARE)
         self._sources: dict[int, tuple[str, asyncio.TimerHandle]] = {}
@@ -208,7 +209,7 @@ class EapTls:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    async def _ask(self, order: BaseModel, *kinds: type[M], limit: float | None = None) -> M:
+    async def _ask(self, order: Message, *kinds: type[M], limit: float | None = None) -> M:
         """Send an order and wait `limit` seconds for the answer. EngineError: none, or wrong."""
         key = _key(order)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -233,7 +234,7 @@ class EapTls:
             waiting.set_result(message)
 
 
-def _key(message: BaseModel) -> tuple[str, int]:
+def _key(message: Message) -> tuple[str, int]:
     for name in ("conversation", "number"):
         if (number := getattr(message, name, None)) is not None:
             return name, number

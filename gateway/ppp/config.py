@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from OpenSSL import SSL
+if TYPE_CHECKING:
+    from OpenSSL import SSL
 
 Method = Literal["EAP", "MS-CHAPv2", "PAP"]
 

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address
 from gateway.ppp.authentication import Authentication
 from gateway.ppp.chap import ChapClient, ChapServer
 from gateway.ppp.config import ClientConfig, Method, ServerConfig
-from gateway.ppp.eap_client import EapClient, EapMethod, MsChapV2Method, TlsMethod
 from gateway.ppp.eap_server import PassThrough
 from gateway.ppp.ipcp import ClientIpcp, ServerIpcp
 from gateway.ppp.pap import PapClient, PapServer
@@ -53,10 +52,15 @@ def _client(config: ClientConfig, wire: Wire, method: Method, fragment: int) -> 
         return ChapClient(wire, config.user, config.password)
     if method == "PAP":
         return PapClient(wire, config.user, config.password)
-    return EapClient(wire, config.user, _eap_method(config, wire, fragment))
+    return _eap_client(config, wire, fragment)
 
 
-def _eap_method(config: ClientConfig, wire: Wire, fragment: int) -> EapMethod:
+def _eap_client(config: ClientConfig, wire: Wire, fragment: int) -> Authentication:
+    from gateway.ppp import eap_client  # noqa: PLC0415 - pyOpenSSL, which no server needs
+
+    method: eap_client.EapMethod
     if config.eap_tls:
-        return TlsMethod(config.eap_tls, fragment)
-    return MsChapV2Method(config.user, config.password, wire.entropy)
+        method = eap_client.TlsMethod(config.eap_tls, fragment)
+    else:
+        method = eap_client.MsChapV2Method(config.user, config.password, wire.entropy)
+    return eap_client.EapClient(wire, config.user, method)

@@ -39,13 +39,12 @@ from gateway.unprivileged.environment import worker_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pydantic import BaseModel
-
     from gateway.common.vocabulary import VpnProtocol
     from gateway.engine import EngineContext, Settings
     from gateway.policy.sessions import Session
     from gateway.sstp.gate import Authenticator
     from gateway.sstp.worker.messages import FromWorker
+    from gateway.unprivileged.messages import Message
 
 
 class SstpEngine:
@@ -238,7 +237,7 @@ class SstpEngine:
                 pass
         self._send_busy()
 
-    def _send(self, message: BaseModel) -> None:
+    def _send(self, message: Message) -> None:
         """Send to the worker; ignored if it has died meanwhile."""
         with suppress(EngineError):
             self._link.send(message)

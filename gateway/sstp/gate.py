@@ -10,12 +10,11 @@ from gateway.sstp.worker.messages import Admitted, Asked, Continue, Denied, End
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pydantic import BaseModel
-
     from gateway.engine import EngineContext
     from gateway.policy.diagnostics import Event
     from gateway.policy.sessions import Peer, Reservation, Session
     from gateway.sstp.worker.messages import Key, Method, Opened
+    from gateway.unprivileged.messages import Message
 
 
 class Authenticator(Protocol):
@@ -58,7 +57,7 @@ class Gate:
         self,
         context: EngineContext,
         authenticator: Callable[[], Authenticator],
-        send: Callable[[BaseModel], None],
+        send: Callable[[Message], None],
     ) -> None:
         """`authenticator`: returns the current one. `send`: sends to the worker."""
         self._context = context

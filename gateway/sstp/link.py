@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from gateway.common.errors import EngineError
 from gateway.sstp.worker.messages import (
     FROM_WORKER,
+    TO_WORKER,
     Configure,
     Configured,
     Counts,
@@ -33,7 +36,7 @@ class SstpWorkerLink(WorkerLink["FromWorker"]):
     def __init__(
         self, on_message: Callable[[FromWorker], None], broken: Callable[[str], None]
     ) -> None:
-        super().__init__("the SSTP worker", FROM_WORKER, self._take, broken)
+        super().__init__("the SSTP worker", FROM_WORKER, TO_WORKER, self._take, broken)
         self._on_other = on_message
         self._number = 0
         self._configured: dict[int, asyncio.Future[Configured]] = {}
@@ -55,7 +58,7 @@ class SstpWorkerLink(WorkerLink["FromWorker"]):
         self._number += 1
         answer: asyncio.Future[Configured] = asyncio.get_running_loop().create_future()
         self._configured[self._number] = answer
-        self.send(order.model_copy(update={"number": self._number}))
+        self.send(replace(order, number=self._number))
         return await _within(answer, "did not accept its configuration", limit)
 
     async def report(self) -> Counts:

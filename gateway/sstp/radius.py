@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from gateway.policy.sessions import Peer
-from gateway.ppp import keys, mschapv2
+from gateway.ppp import chap, keys, mschapv2
 from gateway.sstp.gate import Vouched
 from gateway.sstp.worker.messages import Continue, Denied, EapGiven, Key, MsChapV2Given
 from radius.attributes import Call
@@ -47,7 +47,7 @@ class RadiusAuthenticator:
         match asked.attempt:
             case MsChapV2Given() as given:
                 outcome = await self._path.client.mschapv2(_call(asked), given)
-                return self._verdict(asked, outcome, given.user, given.method)
+                return self._verdict(asked, outcome, given.user, chap.METHOD)
             case EapGiven() as given:
                 return await self._eap(asked, given)
         return Denied(call=asked.call, reason="refused", message="a method that was not offered")

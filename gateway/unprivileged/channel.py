@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from msgspec import DecodeError
+
+from gateway.unprivileged.messages import ENCODER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from msgspec.json import Decoder
+
+    from gateway.unprivileged.messages import Message
 
 T = TypeVar("T")
 LARGEST = 131072
@@ -26,12 +32,14 @@ class ChannelError(Exception):
 
 
 class Channel(Generic[T]):
-    """Sends any message; receives the messages of one direction."""
+    """Sends the messages of one direction, receives those of the other."""
 
-    def __init__(self, end: socket.socket, incoming: TypeAdapter[T]) -> None:
+    def __init__(self, end: socket.socket, incoming: Decoder[T], outgoing: Decoder[Any]) -> None:
+        """`outgoing`: the other side's decoder."""
         end.setblocking(False)
         self._socket = end
         self._incoming = incoming
+        self._outgoing = outgoing
         self._waiting: deque[bytes] = deque()
         self._buffer = memoryview(bytearray(LARGEST))
 
@@ -44,9 +52,10 @@ class Channel(Generic[T]):
         """The socket's descriptor."""
         return self._socket.fileno()
 
-    def send(self, message: BaseModel) -> None:
-        """Send, or queue until `flush`. ChannelError: that cannot succeed."""
-        data = message.model_dump_json().encode()
+    def send(self, message: Message) -> None:
+        """Send, or queue until `flush`. ChannelError: that cannot succeed. ValueError: the other
+        side would refuse the message."""
+        data = self._encode(message)
         if len(data) > LARGEST:
             kind = type(message).__name__
             raise ChannelError(f"{kind} would have {len(data)} bytes, {LARGEST} are allowed")
@@ -70,15 +79,24 @@ class Channel(Generic[T]):
         """The messages that have arrived. ChannelError: closed, or an invalid message."""
         while (size := self._take()) is not None:
             try:
-                yield self._incoming.validate_json(bytes(self._buffer[:size]))
-            except ValidationError as error:
-                flaws = error.errors(include_url=False, include_input=False, include_context=False)
-                # pydantic's messages would quote the input
-                raise ChannelError(f"no message: {flaws[0]['type']}") from None
+                message = self._incoming.decode(self._buffer[:size])
+            except (DecodeError, RecursionError) as error:
+                # msgspec's texts would quote the input
+                raise ChannelError(f"no message: {type(error).__name__}") from None
+            yield message
 
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
+
+    def _encode(self, message: Message) -> bytes:
+        try:
+            data = ENCODER.encode(message)
+            self._outgoing.decode(data)
+        except (DecodeError, UnicodeError) as error:
+            said = f"{type(message).__name__} would be refused: {type(error).__name__}"
+            raise ValueError(said) from None  # the cause quotes the message
+        return data
 
     def _take(self) -> int | None:
         """The size of the message that is in the buffer now; None: there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gateway.common.errors import EngineError
 from gateway.unprivileged.channel import Channel, ChannelError
@@ -13,7 +13,9 @@ from gateway.unprivileged.channel import Channel, ChannelError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pydantic import BaseModel, TypeAdapter
+    from msgspec.json import Decoder
+
+    from gateway.unprivileged.messages import Message
 
 T = TypeVar("T")
 
@@ -24,12 +26,14 @@ class WorkerLink(Generic[T]):
     def __init__(
         self,
         name: str,
-        incoming: TypeAdapter[T],
+        incoming: Decoder[T],
+        outgoing: Decoder[Any],
         on_message: Callable[[T], None],
         broken: Callable[[str], None],
     ) -> None:
         self._name = name
         self._incoming = incoming
+        self._outgoing = outgoing
         self._on_message = on_message
         self._broken = broken
         self._channel: Channel[T] | None = None
@@ -44,7 +48,7 @@ class WorkerLink(Generic[T]):
         """Make a new socket pair for a worker that is about to start."""
         self.close()
         ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel = Channel(ours, self._incoming)
+        self._channel = Channel(ours, self._incoming, self._outgoing)
         asyncio.get_running_loop().add_reader(ours, self._readable)
 
     def theirs(self) -> int:
@@ -68,8 +72,9 @@ class WorkerLink(Generic[T]):
             self._channel.close()
             self._channel = None
 
-    def send(self, message: BaseModel) -> None:
-        """Send to the worker. EngineError: there is none, or it cannot be sent."""
+    def send(self, message: Message) -> None:
+        """Send to the worker. EngineError: there is none, or it cannot be sent. ValueError: the
+        message is not valid."""
         if self._channel is None:
             raise EngineError(f"{self._name} is not running")
         try:

@@ -6,19 +6,22 @@ request outside conversations.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, TypeAdapter
+from msgspec import Meta
 
 from gateway.common.vocabulary import Reason
-from gateway.unprivileged.messages import Message, Secret, Word
+from gateway.unprivileged.messages import Message, Part, Secret, Word, decoder, secret
 
-Certificate = Annotated[bytes, Field(max_length=16384)]
+if TYPE_CHECKING:
+    from msgspec.json import Decoder
+
+Certificate = Annotated[bytes, Meta(max_length=16384)]
 LONGEST_PACKET = 4096
 """Maximum bytes of one EAP packet."""
 ROOM = 1310
 """Maximum bytes of a Request: EAP's header plus the Framed-MTU that Azure sends in RADIUS."""
-Packet = Annotated[bytes, Field(repr=False, max_length=LONGEST_PACKET)]
+Packet = Annotated[bytes, secret(LONGEST_PACKET)]
 
 
 # ------------------------------------------------------------------------------ gateway to worker
@@ -27,7 +30,6 @@ Packet = Annotated[bytes, Field(repr=False, max_length=LONGEST_PACKET)]
 class Configure(Message):
     """The uploaded roots (DER), for conversations from now on. Answered by Configured."""
 
-    kind: Literal["configure"] = "configure"
     number: int
     roots: tuple[bytes, ...]
 
@@ -36,17 +38,15 @@ class Response(Message):
     """A client's EAP-Response; the first one begins the conversation. Answered by Request, Shown
     or Failed."""
 
-    kind: Literal["response"] = "response"
     conversation: int
     packet: Packet
-    room: Annotated[int, Field(ge=64)] = ROOM
+    room: Annotated[int, Meta(ge=64)] = ROOM
     """Maximum bytes of the Request."""
 
 
 class Forget(Message):
     """A conversation has ended. No answer."""
 
-    kind: Literal["forget"] = "forget"
     conversation: int
 
 
@@ -54,19 +54,17 @@ class Look(Message):
     """Verify this chain (DER, the client's own first), of which the sender has seen proof of the
     key. Answered by Looked."""
 
-    kind: Literal["look"] = "look"
     number: int
-    chain: Annotated[tuple[Certificate, ...], Field(max_length=16)]
+    chain: Annotated[tuple[Certificate, ...], Meta(max_length=16)]
 
 
 class Ping(Message):
     """A heartbeat. Answered by Pong."""
 
-    kind: Literal["ping"] = "ping"
     number: int
 
 
-ToWorker = Annotated[Configure | Response | Forget | Look | Ping, Field(discriminator="kind")]
+ToWorker = Configure | Response | Forget | Look | Ping
 
 
 # ------------------------------------------------------------------------------ worker to gateway
@@ -75,23 +73,21 @@ ToWorker = Annotated[Configure | Response | Forget | Look | Ping, Field(discrimi
 class Configured(Message):
     """`Configure` with this number is in force. `kept`: privileges that could not be dropped."""
 
-    kind: Literal["configured"] = "configured"
     number: int
     kept: Word = ""
 
 
-class Certified(Message):
+class Certified(Part):
     """The identity in a certificate, as far as it could be parsed; `root` only if it is valid."""
 
     user: Word = ""
-    thumbprints: Annotated[tuple[Word, ...], Field(max_length=2)] = ()
+    thumbprints: Annotated[tuple[Word, ...], Meta(max_length=2)] = ()
     root: Word = ""
 
 
 class Request(Message):
     """The next EAP-Request. `reason` and `message` explain a TLS alert in it, if any."""
 
-    kind: Literal["request"] = "request"
     conversation: int
     packet: Packet
     reason: Reason | None = None
@@ -102,7 +98,6 @@ class Shown(Message):
     """The client has proved the key of a valid certificate. `success` and `failure` are the EAP
     packets for admission and refusal."""
 
-    kind: Literal["shown"] = "shown"
     conversation: int
     certificate: Certified
     msk: Secret
@@ -113,7 +108,6 @@ class Shown(Message):
 class Failed(Message):
     """The conversation has failed; `packet` is the EAP-Failure."""
 
-    kind: Literal["failed"] = "failed"
     conversation: int
     reason: Reason
     message: Word
@@ -124,7 +118,6 @@ class Failed(Message):
 class Looked(Message):
     """The verdict on a chain; `reason` None: it is valid."""
 
-    kind: Literal["looked"] = "looked"
     number: int
     reason: Reason | None
     message: Word
@@ -134,14 +127,11 @@ class Looked(Message):
 class Pong(Message):
     """The answer to Ping."""
 
-    kind: Literal["pong"] = "pong"
     number: int
     counts: dict[str, int]
 
 
-FromWorker = Annotated[
-    Configured | Request | Shown | Failed | Looked | Pong, Field(discriminator="kind")
-]
+FromWorker = Configured | Request | Shown | Failed | Looked | Pong
 
-TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
+TO_WORKER: Decoder[ToWorker] = decoder(ToWorker)
+FROM_WORKER: Decoder[FromWorker] = decoder(FromWorker)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.common.quick_start import settle
-from gateway.eap_tls.worker.messages import TO_WORKER
+from gateway.eap_tls.worker.messages import FROM_WORKER, TO_WORKER
 from gateway.eap_tls.worker.rehearsal import rehearse
 from gateway.eap_tls.worker.worker import Worker
 from gateway.ppp import tls_contexts
@@ -39,7 +39,7 @@ def main() -> int:
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
         parser.error("TLS 1.2 needs a key of RSA or of an elliptic curve")
     context = tls_contexts.server_context(leaf, key, tuple(issuers))
-    channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
+    channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER, FROM_WORKER)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway handles the terminal's Ctrl-C
     warnings.simplefilter("ignore")  # else untrusted bytes could flood the log with warnings
     rehearse(context)

@@ -6,12 +6,16 @@ A call is one TCP connection; the worker assigns its number.
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from msgspec import Meta
 
 from gateway.common.vocabulary import Reason
-from gateway.unprivileged.messages import Message, Secret, Word
+from gateway.unprivileged.messages import Message, Part, Secret, Word, decoder, secret
+from radius.printable import LONGEST
+
+if TYPE_CHECKING:
+    from msgspec.json import Decoder
 
 Method = Literal["EAP", "MS-CHAPv2", "PAP"]
 
@@ -19,10 +23,9 @@ Method = Literal["EAP", "MS-CHAPv2", "PAP"]
 # ------------------------------------------------------------------------ authentication attempts
 
 
-class MsChapV2Given(Message):
+class MsChapV2Given(Part, tag_field="method", tag="MS-CHAPv2"):
     """RFC 2759."""
 
-    method: Literal["MS-CHAPv2"] = "MS-CHAPv2"
     user: Word
     authenticator_challenge: Secret
     peer_challenge: Secret
@@ -30,26 +33,24 @@ class MsChapV2Given(Message):
     identifier: int
 
 
-class PapGiven(Message):
+class PapGiven(Part, tag_field="method", tag="PAP"):
     """RFC 1334."""
 
-    method: Literal["PAP"] = "PAP"
     user: Word
-    password: Annotated[str, Field(repr=False, max_length=512)]
+    password: Annotated[str, secret(LONGEST)]
 
 
-class EapGiven(Message):
+class EapGiven(Part, tag_field="method", tag="EAP"):
     """One EAP-Response to be checked. `speaks`: the method, such as "EAP-TLS"; "" in the identity
     round. `room`: maximum bytes of the next Request."""
 
-    method: Literal["EAP"] = "EAP"
     packet: Secret
     identity: Word | None
     speaks: Word = ""
-    room: Annotated[int, Field(ge=64, le=4096)] = 1500
+    room: Annotated[int, Meta(ge=64, le=4096)] = 1500
 
 
-Attempt = Annotated[MsChapV2Given | PapGiven | EapGiven, Field(discriminator="method")]
+Attempt = MsChapV2Given | PapGiven | EapGiven
 
 
 # ------------------------------------------------------------------------------ worker to gateway
@@ -58,7 +59,6 @@ Attempt = Annotated[MsChapV2Given | PapGiven | EapGiven, Field(discriminator="me
 class Configured(Message):
     """`Configure` with this number is in force. `kept`: privileges that could not be dropped."""
 
-    kind: Literal["configured"] = "configured"
     number: int
     kept: Word = ""
 
@@ -67,18 +67,16 @@ class Asked(Message):
     """Asks whether to admit this peer. Answered by Admitted, Denied or Continue. `began`: when the
     connection was accepted (gateway.policy.diagnostics.now)."""
 
-    kind: Literal["asked"] = "asked"
     call: int
     address: Word
+    attempt: Attempt
     port: Word = ""
     began: Word = ""
-    attempt: Attempt
 
 
 class Opened(Message):
     """An admitted call is bound and has its address; it carries packets."""
 
-    kind: Literal["opened"] = "opened"
     call: int
     binding: Word
 
@@ -86,7 +84,6 @@ class Opened(Message):
 class Closed(Message):
     """A call for which there was an Asked has ended."""
 
-    kind: Literal["closed"] = "closed"
     call: int
     why: Word
 
@@ -94,7 +91,6 @@ class Closed(Message):
 class Refused(Message):
     """For the log: a peer was refused. `began` as in Asked."""
 
-    kind: Literal["refused"] = "refused"
     reason: Reason
     message: Word
     address: Word
@@ -108,11 +104,10 @@ class Refused(Message):
 class Noted(Message):
     """For the log: a message about the worker."""
 
-    kind: Literal["noted"] = "noted"
     message: Word
 
 
-class Traffic(Message):
+class Traffic(Part):
     """The traffic of one call; `out` is to the client, bytes are those of IP packets."""
 
     call: int
@@ -125,7 +120,6 @@ class Traffic(Message):
 class Counts(Message):
     """The answer to Report."""
 
-    kind: Literal["counts"] = "counts"
     traffic: tuple[Traffic, ...]
     totals: dict[str, int]
 
@@ -133,13 +127,8 @@ class Counts(Message):
 class Pong(Message):
     """The answer to Ping."""
 
-    kind: Literal["pong"] = "pong"
 
-
-FromWorker = Annotated[
-    Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong,
-    Field(discriminator="kind"),
-]
+FromWorker = Configured | Asked | Opened | Closed | Refused | Noted | Counts | Pong
 
 
 # ------------------------------------------------------------------------------ gateway to worker
@@ -148,7 +137,6 @@ FromWorker = Annotated[
 class Configure(Message):
     """The desired state, for calls from now on. Answered by Configured."""
 
-    kind: Literal["configure"] = "configure"
     number: int
     local_address: IPv4Address
     dns: tuple[IPv4Address, ...]
@@ -158,11 +146,10 @@ class Configure(Message):
 class Busy(Message):
     """Whether new calls are to be refused with HTTP 503."""
 
-    kind: Literal["busy"] = "busy"
     busy: bool
 
 
-class Key(Message):
+class Key(Part):
     """A key allowed for the crypto binding (gateway.ppp.keys)."""
 
     form: Literal["specification", "pppd", "none"]
@@ -172,11 +159,10 @@ class Key(Message):
 class Admitted(Message):
     """Admit the peer with this address. `text`: the text for the client."""
 
-    kind: Literal["admitted"] = "admitted"
     call: int
     address: IPv4Address
     keys: tuple[Key, ...] = ()
-    text: Annotated[str, Field(repr=False)] = ""
+    text: Annotated[str, secret()] = ""
     eap: Secret = b""
 
 
@@ -185,7 +171,6 @@ class Denied(Message):
     `text`: the text for the client, None: the message. `user`, `thumbprint`: the peer's identity,
     if the worker cannot know it. `radius_server`: the address of the one that refused."""
 
-    kind: Literal["denied"] = "denied"
     call: int
     reason: Reason
     message: str
@@ -202,7 +187,6 @@ class Continue(Message):
     """The next EAP-Request. `reason` and `message`: the refusal to log if the client does not
     answer, because the Request contains a TLS alert."""
 
-    kind: Literal["continue"] = "continue"
     call: int
     eap: Secret
     reason: Reason | None = None
@@ -212,7 +196,6 @@ class Continue(Message):
 class End(Message):
     """End the call. Answered by Closed as soon as the call carries no more packets."""
 
-    kind: Literal["end"] = "end"
     call: int
     why: str
 
@@ -220,19 +203,12 @@ class End(Message):
 class Report(Message):
     """Asks for the counters. Answered by Counts."""
 
-    kind: Literal["report"] = "report"
-
 
 class Ping(Message):
     """A heartbeat. Answered by Pong."""
 
-    kind: Literal["ping"] = "ping"
 
+ToWorker = Configure | Busy | Admitted | Denied | Continue | End | Report | Ping
 
-ToWorker = Annotated[
-    Configure | Busy | Admitted | Denied | Continue | End | Report | Ping,
-    Field(discriminator="kind"),
-]
-
-FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
-TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
+FROM_WORKER: Decoder[FromWorker] = decoder(FromWorker)
+TO_WORKER: Decoder[ToWorker] = decoder(ToWorker)

@@ -6,10 +6,8 @@ import argparse
 import resource
 import signal
 import socket
+import ssl
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.common.quick_start import settle
 from gateway.dataplane import native
@@ -18,7 +16,7 @@ from gateway.dataplane.reactor import Reactor
 from gateway.dataplane.tls import server_context
 from gateway.dataplane.tun import has_vnet_hdr
 from gateway.sstp.protocol.binding import certificate_hashes
-from gateway.sstp.worker.messages import TO_WORKER
+from gateway.sstp.worker.messages import FROM_WORKER, TO_WORKER
 from gateway.sstp.worker.worker import Worker
 from gateway.unprivileged import privileges
 from gateway.unprivileged.channel import Channel
@@ -34,7 +32,7 @@ def main() -> int:
     parser.add_argument("--mtu", type=int, required=True, help="of the TUN, in bytes")
     arguments = parser.parse_args()
 
-    leaf = x509.load_pem_x509_certificates(arguments.certificate.read_bytes())[0]
+    leaf = first_certificate(arguments.certificate.read_text("latin-1"))
     tls = server_context(arguments.certificate, arguments.key)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -44,7 +42,7 @@ def main() -> int:
     compiled = native.load() if has_vnet_hdr(arguments.tun) else None
     plane = Plane(arguments.tun, compiled, reactor, arguments.mtu)
     listener = socket.socket(fileno=arguments.listen)
-    channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER)
+    channel = Channel(socket.socket(fileno=arguments.control), TO_WORKER, FROM_WORKER)
     settle()
     kept = privileges.confine()
     Worker(
@@ -53,7 +51,15 @@ def main() -> int:
         listener=listener,
         plane=plane,
         tls=tls,
-        hashes=certificate_hashes(leaf.public_bytes(Encoding.DER)),
+        hashes=certificate_hashes(leaf),
         kept=kept,
     ).run()
     return 0
+
+
+def first_certificate(pem: str) -> bytes:
+    """The DER of the first certificate in a PEM file; cryptography would take as long to import as
+    all the rest. ValueError: there is none."""
+    begin = pem.index(ssl.PEM_HEADER)
+    end = pem.index(ssl.PEM_FOOTER, begin) + len(ssl.PEM_FOOTER)
+    return ssl.PEM_cert_to_DER_cert(pem[begin:end])

@@ -148,9 +148,9 @@ class Worker:
             began=connection.began,
             attempt=translation.attempt(attempt),
         )
+        self._tell(message)
         self._half_open.waits(connection, connection.address)
         self._asked.add(connection.number)
-        self._tell(message)
 
     def opened(self, connection: ClientConnection, binding: str) -> None:
         """Tell the gateway to open a session."""
@@ -212,7 +212,7 @@ class Worker:
         return False
 
     def _sum_up(self, limit: RateLimit) -> None:
-        self._tell(Noted(message=limit.summary()))
+        self._tell(Noted(message=printable(limit.summary())))
 
     # ------------------------------------------------------------------------------- the gateway
 

@@ -240,25 +240,25 @@ def messages(data: bytes) -> None:
 
 def _worker(data: bytes, ours: socket.socket, theirs: socket.socket) -> None:
     """What the gateway says is formed well; packets and chains in it are strangers'."""
-    worker = Worker(Channel(ours, m.TO_WORKER), server(), "")
+    worker = Worker(Channel(ours, m.TO_WORKER, m.FROM_WORKER), server(), "")
     theirs.setblocking(False)
     for _, content in split(data):
         try:
-            order = m.TO_WORKER.validate_json(content)
-        except ValueError:
+            order = m.TO_WORKER.decode(content)
+        except (ValueError, RecursionError):
             continue
         if isinstance(order, m.Configure):  # the rulebook has looked at these
             continue
         worker._handle(order)
         if not isinstance(order, m.Forget):
-            answer = m.FROM_WORKER.validate_json(theirs.recv(1 << 17))
+            answer = m.FROM_WORKER.decode(theirs.recv(1 << 17))
             assert getattr(answer, "reason", None) != "fault"
 
 
 async def _gateway(data: bytes, ours: socket.socket, theirs: socket.socket) -> None:
     around = engine_context()
     eap_tls = EapTls(around.placement, around.state, lambda _: None)
-    channel = Channel(ours, m.FROM_WORKER)
+    channel = Channel(ours, m.FROM_WORKER, m.TO_WORKER)
     eap_tls._link = channel  # type: ignore[assignment]
     authenticator = CertificateAuthenticator(eap_tls)
     given = EapGiven(packet=IDENTITY, identity="alice")

@@ -21,6 +21,7 @@ from gateway.policy import trust
 from gateway.policy.admission import Admission, Policy
 from gateway.policy.diagnostics import DiagnosticLog
 from gateway.policy.sessions import Sessions
+from gateway.unprivileged.messages import ENCODER
 from radius.client import RadiusClient, _Answered
 from radius.packet import LONGEST_VALUE, Answer, Keys, Request, Sent, Server
 from radius.printable import printable
@@ -53,7 +54,7 @@ class Judge(EapTls):
 
     async def _ask(self, order: Any, *kinds: type[Any], limit: float | None = None) -> Any:
         del kinds, limit
-        order = eapd.TO_WORKER.validate_json(order.model_dump_json())
+        order = eapd.TO_WORKER.decode(ENCODER.encode(order))
         if isinstance(order, eapd.Look):
             finding = trust.examine(order.chain, trust.Roots(ROOTS), keys.NOW)
             return eapd.Looked(

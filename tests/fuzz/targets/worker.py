@@ -13,6 +13,7 @@ from gateway.engine import Settings
 from gateway.sstp.engine import SstpEngine
 from gateway.sstp.worker.messages import FROM_WORKER, TO_WORKER, Admitted, Denied
 from gateway.unprivileged.channel import Channel, ChannelError
+from gateway.unprivileged.messages import ENCODER
 from tests.fuzz.engine import Target
 from tests.fuzz.mutations import join, of_json, of_steps, split
 from tests.fuzz.targets.gateways import Tasks, engine_context, look
@@ -66,8 +67,8 @@ def worker(data: bytes) -> None:
     """Messages of a worker that lies: the channel is given up, or they do what they may."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, redirect_stderr(io.StringIO()):
-        incoming: Any = TO_WORKER if data[:1] == b"\5" else FROM_WORKER
-        channel: Channel[Any] = Channel(ours, incoming)
+        both: tuple[Any, Any] = (TO_WORKER, FROM_WORKER)
+        channel: Channel[Any] = Channel(ours, *(both if data[:1] == b"\5" else both[::-1]))
         asyncio.run(_worker(channel, theirs, split(data)))
 
 
@@ -87,7 +88,7 @@ async def _worker(
         theirs.send(content or b" ")
         try:
             for message in channel.receive():
-                assert channel._incoming.validate_json(message.model_dump_json()) == message
+                assert channel._incoming.decode(ENCODER.encode(message)) == message
                 if channel._incoming is FROM_WORKER:
                     engine._on(message)
         except ChannelError as error:
@@ -99,7 +100,7 @@ async def _worker(
     for message in told:
         assert not isinstance(message, str) or len(message) < 1000
         if isinstance(message, Admitted | Denied):
-            assert TO_WORKER.validate_json(message.model_dump_json()) == message
+            assert TO_WORKER.decode(ENCODER.encode(message)) == message
 
 
 TARGETS = (

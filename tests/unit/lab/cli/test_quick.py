@@ -21,8 +21,8 @@ IMPORTS = {
     "lab.pytest_plugin": DEAR,
     "lab.runtime.lab": DEAR - {"pydantic", "asyncio"},
     "gateway.program, gateway.control, gateway.reconcile": {"aiohttp", "Crypto", "scapy"},
-    "gateway.eap_tls.worker.program": {"Crypto", "asyncio"},
-    "gateway.sstp.worker.program": {"Crypto", "cffi"},
+    "gateway.eap_tls.worker.program": {"Crypto", "asyncio", "pydantic"},
+    "gateway.sstp.worker.program": DEAR | {"Crypto", "OpenSSL", "cffi", "subprocess"},
 }
 """Modules, and packages that they must not import."""
 

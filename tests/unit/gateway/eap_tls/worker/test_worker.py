@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from gateway.eap_tls.worker import messages as m
 from gateway.eap_tls.worker import worker as workers
@@ -21,6 +24,7 @@ from gateway.ppp.eap import Code, Type, encode
 from gateway.ppp.frames import parse_packet
 from gateway.ppp.tls_messages import Fragments, Handshake
 from gateway.unprivileged.channel import Channel
+from radius.printable import LONGEST
 from tests.unit.gateway.ppp.certificates import client_tls, credential
 
 IDENTITY = encode(Code.RESPONSE, 7, Type.IDENTITY, b"alice")
@@ -31,13 +35,13 @@ class Gateway:
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
-        self.channel: Channel[m.FromWorker] = Channel(end, m.FROM_WORKER)
+        self.channel: Channel[m.FromWorker] = Channel(end, m.FROM_WORKER, m.TO_WORKER)
         end.setblocking(True)
 
     def ask(self, order: Any) -> Any:
         self.channel.send(order)
         self.end.settimeout(5)
-        return m.FROM_WORKER.validate_json(self.end.recv(200_000))
+        return m.FROM_WORKER.decode(self.end.recv(200_000))
 
     def respond(self, packet: bytes, conversation: int = 1) -> Any:
         return self.ask(m.Response(conversation=conversation, packet=packet))
@@ -48,7 +52,7 @@ def gateway() -> Iterator[Gateway]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     own = credential("gateway", "server root")
     context = tls_contexts.server_context(own.certificate, own.key)
-    worker = Worker(Channel(theirs, m.TO_WORKER), context, "nothing")
+    worker = Worker(Channel(theirs, m.TO_WORKER, m.FROM_WORKER), context, "nothing")
     thread = threading.Thread(target=worker.run)
     thread.start()
     gateway = Gateway(ours)
@@ -94,6 +98,29 @@ def test_a_chain_is_verified(gateway: Gateway) -> None:
     assert len(good.certificate.thumbprints) == 2
     bad = gateway.ask(m.Look(number=6, chain=(alice[:-1],)))
     assert (bad.number, bad.reason) == (6, "untrusted")
+
+
+def test_a_certificate_with_a_very_long_name_gets_its_verdict(gateway: Gateway) -> None:
+    """The name stands in the message of the refusal, and is the user's."""
+    root, alice = credential("user root"), credential("alice", "user root").certificate
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a" * 3000, _validate=False)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .public_key(alice.public_key())
+        .serial_number(1)
+        .not_valid_before(alice.not_valid_before_utc)
+        .not_valid_after(alice.not_valid_after_utc)
+    )
+    bad, good = (
+        made.issuer_name(issuer).sign(root.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        for issuer in (name, root.certificate.subject)
+    )
+    looked = gateway.ask(m.Look(number=5, chain=(bad,)))
+    assert (looked.reason, len(looked.message)) == ("untrusted", LONGEST)
+    assert looked.certificate.user == "a" * LONGEST
+    looked = gateway.ask(m.Look(number=6, chain=(good,)))
+    assert (looked.reason, looked.certificate.user) == (None, "a" * LONGEST)
 
 
 def test_other_roots_are_in_force_while_a_conversation_is_open(gateway: Gateway) -> None:

@@ -9,28 +9,26 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.dataplane.flow import Flow
 from gateway.dataplane.reactor import Reactor
-from gateway.dataplane.tls import server_context
 from gateway.policy.trust import Roots
 from gateway.ppp import tls_contexts
 from gateway.ppp.config import ClientConfig, ServerConfig
 from gateway.ppp.events import Accept
 from gateway.ppp.link import PppLink
 from gateway.sstp.protocol import building, http
-from gateway.sstp.protocol.binding import Bound, certificate_hashes
+from gateway.sstp.protocol.binding import Bound
 from gateway.sstp.protocol.call import CallConfig
 from gateway.sstp.protocol.client_call import ClientCall, ClientCallConfig
+from gateway.sstp.protocol.packets import HashProtocol
 from gateway.sstp.worker import connection as connections
 from gateway.sstp.worker.connection import ClientConnection
 from tests.unit.gateway.ppp.local_eap_tls import LocalEapTls
@@ -100,15 +98,12 @@ class WorkerServices:
 
 
 @pytest.fixture
-def services(pki: Any, tmp_path: Path) -> Iterator[WorkerServices]:
-    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
-    certificate.write_bytes(pki["server-only"].public_bytes(Encoding.PEM))
-    key.write_bytes(
-        pki.keys["server-only"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
-    hashes = certificate_hashes(pki["server-only"].public_bytes(Encoding.DER))
+def services(
+    shown: tuple[ssl.SSLContext, Mapping[HashProtocol, bytes]],
+) -> Iterator[WorkerServices]:
+    tls, hashes = shown
     with Reactor() as reactor:
-        yield WorkerServices(reactor, server_context(certificate, key), CallConfig(hashes, _fails))
+        yield WorkerServices(reactor, tls, CallConfig(hashes, _fails))
 
 
 def _fails(_: float) -> Any:

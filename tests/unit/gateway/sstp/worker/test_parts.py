@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from traceback import format_exception
+from typing import Any, cast, get_type_hints
 
 import pytest
-from pydantic import ValidationError
 
 from gateway.common import rate_limit
+from gateway.eap_tls.worker import messages as m
 from gateway.sstp.protocol import building
 from gateway.sstp.protocol.http import accepted
-from gateway.sstp.worker import handshakes
+from gateway.sstp.worker import handshakes, messages
 from gateway.sstp.worker.connection import records
 from gateway.sstp.worker.messages import (
     FROM_WORKER,
@@ -27,13 +30,17 @@ from gateway.sstp.worker.messages import (
     FromWorker,
     Key,
     MsChapV2Given,
+    Noted,
     PapGiven,
+    Pong,
+    Refused,
     ToWorker,
 )
 from gateway.unprivileged import channel as channels
 from gateway.unprivileged.channel import LARGEST, Channel, ChannelError
 from gateway.unprivileged.halfopen import HalfOpen
-from radius.printable import printable
+from gateway.unprivileged.messages import ENCODER, Part, Secret, _printed
+from radius.printable import LONGEST, printable
 
 Pair = tuple[Channel[FromWorker], Channel[ToWorker]]
 
@@ -42,7 +49,7 @@ Pair = tuple[Channel[FromWorker], Channel[ToWorker]]
 def pair() -> Iterator[Pair]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        yield Channel(ours, FROM_WORKER), Channel(theirs, TO_WORKER)
+        yield Channel(ours, FROM_WORKER, TO_WORKER), Channel(theirs, TO_WORKER, FROM_WORKER)
 
 
 # ------------------------------------------------------------------------------------- channel
@@ -111,7 +118,7 @@ def test_a_message_that_is_too_large_is_not_sent(pair: Pair) -> None:
 
 
 def test_a_message_of_full_size_comes_over(pair: Pair) -> None:
-    order = end(LARGEST - len(end(0).model_dump_json()))
+    order = end(LARGEST - len(ENCODER.encode(end(0))))
     pair[0].send(order)
     assert list(pair[1].receive()) == [order]
 
@@ -127,6 +134,10 @@ def test_a_message_of_full_size_comes_over(pair: Pair) -> None:
         b'{"kind":"busy","busy":true}',
         b'{"kind":"closed","call":1,"why":"' + b"x" * 513 + b'"}',
         b'{"kind":"closed","call":1,"why":"' + b"x" * LARGEST + b'"}',
+        b'{"kind":"closed","call":"1","why":"x"}',
+        b'{"kind":"closed","call":1,"why":"\xff"}',
+        b'{"kind":"closed","call":1,"why":"x"}{}',
+        b'{"why":' + b"[" * 50_000 + b"]" * 50_000 + b',"kind":"closed"}',
     ],
 )
 def test_an_invalid_message_of_the_worker_ends_the_channel(data: bytes) -> None:
@@ -135,7 +146,7 @@ def test_an_invalid_message_of_the_worker_ends_the_channel(data: bytes) -> None:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST)
         theirs.send(data)
         with pytest.raises(ChannelError):
-            list(Channel(ours, FROM_WORKER).receive())
+            list(Channel(ours, FROM_WORKER, TO_WORKER).receive())
 
 
 def test_a_message_that_is_too_long_is_known_for_one() -> None:
@@ -144,7 +155,7 @@ def test_a_message_that_is_too_long_is_known_for_one() -> None:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST)
         theirs.send(b'{"kind":"noted","message":"fine"}'.ljust(LARGEST) + b" and more")
         with pytest.raises(ChannelError, match="too long"):
-            list(Channel(ours, FROM_WORKER).receive())
+            list(Channel(ours, FROM_WORKER, TO_WORKER).receive())
 
 
 def test_the_end_of_the_other_side_is_reported(pair: Pair) -> None:
@@ -156,31 +167,98 @@ def test_the_end_of_the_other_side_is_reported(pair: Pair) -> None:
         gateway.send(Busy(busy=True))
 
 
-def test_secrets_are_in_no_repr_and_in_no_error() -> None:
-    secret = "hunter2hunter2"
+SECRET = "hunter2hunter2"
+LONG = "x" * (LONGEST + 1)
+
+
+def test_secrets_are_in_no_repr() -> None:
+    eap = m.Response(conversation=1, packet=SECRET.encode())
     messages = (
-        PapGiven(user="alice", password=secret),
-        Key(form="pppd", key=secret.encode()),
-        Admitted(call=1, address=IPv4Address("10.0.0.2"), text=secret, eap=secret.encode()),
+        PapGiven(user="alice", password=SECRET),
+        Asked(call=1, address="", attempt=PapGiven(user="alice", password=SECRET)),
+        Key(form="pppd", key=SECRET.encode()),
+        Admitted(call=1, address=IPv4Address("10.0.0.2"), text=SECRET, eap=SECRET.encode()),
         MsChapV2Given(
             user="alice",
             authenticator_challenge=b"",
             peer_challenge=b"",
-            nt_response=secret.encode(),
+            nt_response=SECRET.encode(),
             identifier=1,
         ),
+        eap,
     )
     for message in messages:
-        assert secret not in repr(message)
-    with pytest.raises(ValidationError) as refused:
-        PapGiven(user="alice", password=secret * 100)
-    assert secret not in str(refused.value)
+        assert SECRET not in repr(message)
+        assert SECRET not in str(message.__rich_repr__())
+    assert repr(eap) == "Response(conversation=1, room=1310)"
+
+
+def test_a_mark_of_a_secret_is_found_within_other_types() -> None:
+    class Nested(Part):
+        maybe: Secret | None
+        many: tuple[Secret, ...]
+        plain: int
+
+    nested = Nested(maybe=SECRET.encode(), many=(SECRET.encode(),), plain=3)
+    assert repr(nested) == "Nested(plain=3)"
+
+
+def test_every_field_with_bytes_is_secret_unless_it_has_certificates() -> None:
+    kinds = [
+        kind
+        for module in (m, messages)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Part)
+    ]
+    printed = {
+        f"{kind.__name__}.{field}"
+        for kind in kinds
+        for field in _printed(kind)
+        if "bytes" in str(get_type_hints(kind)[field])
+    }
+    assert printed == {"Configure.roots", "Look.chain"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Noted(message=LONG),
+        Noted(message="\ud800" + SECRET),
+        Closed(call=cast("Any", SECRET), why=""),
+        Asked(call=1, address="", attempt=PapGiven(user="alice", password=SECRET * 100)),
+        Refused(reason=cast("Any", SECRET), message="", address=""),
+        Asked(call=1, address="", attempt=EapGiven(packet=b"", identity="", room=63)),
+        Busy(busy=True),
+    ],
+)
+def test_what_the_other_side_would_refuse_is_not_sent(pair: Pair, message: Any) -> None:
+    gateway, worker = pair
+    with pytest.raises(ValueError, match="would be refused") as refused:
+        worker.send(message)
+    assert SECRET not in "".join(format_exception(refused.value))
+    worker.send(Pong())
+    assert list(gateway.receive()) == [Pong()]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kind": SECRET},
+        {"kind": "closed", "call": 1, "why": "", SECRET: 1},
+        {"kind": "closed", "call": SECRET, "why": ""},
+        {"kind": "refused", "reason": SECRET, "message": "", "address": ""},
+        {"kind": "counts", "traffic": [], "totals": {SECRET: SECRET}},
+        {"kind": "asked", "call": 1, "address": "", "attempt": {"method": SECRET}},
+        {"kind": "asked", "call": 1, "address": "", "attempt": {"method": "EAP", "packet": SECRET}},
+    ],
+)
+def test_the_error_of_an_invalid_message_does_not_quote_it(message: dict[str, object]) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        theirs.send(b'{"kind":"asked","password":"' + secret.encode() + b'"}')
+        theirs.send(json.dumps(message).encode())
         with pytest.raises(ChannelError) as caught:
-            list(Channel(ours, FROM_WORKER).receive())
-    assert secret not in str(caught.value)
+            list(Channel(ours, FROM_WORKER, TO_WORKER).receive())
+    assert SECRET not in "".join(format_exception(caught.value))
 
 
 def test_untrusted_text_is_truncated_for_the_log() -> None:
