@@ -15,6 +15,7 @@ from lab.explain.held import Held
 from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure, stamp
 from lab.explain.server_certificate import Difference
+from lab.merge import Change
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -403,7 +404,7 @@ def _not_able(attempt: Attempt) -> Finding:
 def _not_offered(attempt: Attempt) -> Finding:
     protocol, key = attempt.protocol, "vpnClientProtocols"
     offered = ", ".join(_configuration(attempt).get(key, ())) or "nothing"
-    changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
+    changes = [deed for deed in attempt.deeds if _changed(deed, key, attempt)]
     if not set(_configuration(attempt).get(key, ())) & set(attempt.able) and not changes:
         able = " and ".join(attempt.able) or "nothing"
         return failure(
@@ -508,7 +509,7 @@ def _revoked(attempt: Attempt) -> Finding:
         return _by_words(attempt, "revocation", "certificate-revoked")
     thumbprint = str(attempt.record["thumbprint"]) if attempt.record else ""
     entry = entry_of(thumbprint, attempt.document)
-    deeds = [deed for deed in attempt.deeds if deed.verb == "revoke" and thumbprint in deed.effect]
+    deeds = [deed for deed in attempt.deeds if thumbprint in _newly_revoked(deed, attempt)]
     by = f" since {stamp(deeds[-1].at)} ({deeds[-1].text})" if deeds else ""
     now = (
         f"it is listed as entry {entry!r} of vpnClientRevokedCertificates"
@@ -523,6 +524,21 @@ def _revoked(attempt: Attempt) -> Finding:
         remedy=f"take the entry {entry!r} out if it is a mistake; else issue a new certificate",
         at=_moment(attempt),
     )
+
+
+def _changed(deed: Deed, key: str, attempt: Attempt) -> Change | None:
+    """What was done to a field of the gateway's vpnClientConfiguration."""
+    gateway = str(attempt.document.get("name", ""))
+    return deed.change(gateway, f"vpnClientConfiguration.{key}")
+
+
+def _newly_revoked(deed: Deed, attempt: Attempt) -> set[str]:
+    """The thumbprints that it put into the gateway's list."""
+    change = _changed(deed, "vpnClientRevokedCertificates", attempt) or (None, None)
+    before, after = (
+        {row["properties"]["thumbprint"].upper() for row in rows or ()} for rows in change
+    )
+    return after - before
 
 
 def entry_of(thumbprint: str, document: Mapping[str, Any]) -> str:
@@ -548,9 +564,8 @@ def _pool(attempt: Attempt) -> Finding:
 
 
 def _limit(attempt: Attempt) -> Finding:
-    sku = str(attempt.document["properties"]["sku"]["name"])
     why = str(attempt.record["message"]) if attempt.record else attempt.message
-    return limited(why, sku, attempt.sessions, attempt.deeds, _moment(attempt))
+    return limited(why, attempt.document, attempt.sessions, attempt.deeds, _moment(attempt))
 
 
 def _silent(attempt: Attempt) -> Finding:

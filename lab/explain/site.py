@@ -18,9 +18,12 @@ from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
+    from lab.topology.model.vocabulary import FaultName
     from lab.world import Deed
 
 IKE_PORT = 500
+FAULTS: tuple[FaultName, ...] = ("s2s-cut", "s2s-wrong-psk")
+"""Those that end a site's tunnel."""
 _TOLD = re.compile(r"tried \d+ shared key|MAC mismatched|AUTHENTICATION_FAILED|AUTH_FAILED|"
                    r"NO_PROP|proposals|TS_UNACCEPT|traffic selectors")  # fmt: skip
 _NOBODY = re.compile(r"does not answer|cannot be reached|not responding")
@@ -125,7 +128,7 @@ def failed(seen: SiteSeen) -> Finding:
         return replace(gone, cause=f"the tunnel of {seen.name} is down: {gone.cause}")
     since = f" since {seen.when}" if seen.when else ""
     down = f"the tunnel of {seen.name} is down{since}"
-    deeds = [d for d in seen.deeds if d.subject.startswith("s2s-") or d.subject == seen.name]
+    deeds = [d for d in seen.deeds if d.subject in FAULTS and d.place in ("", seen.name)]
     proof = (
         f"the gateway's log: {seen.status}: {seen.why or 'no reason'}",
         *(f"the device's log: {line}" for line in seen.told),

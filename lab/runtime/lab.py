@@ -47,6 +47,7 @@ from lab.topology.planning.specs import (
 )
 from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
+    Changed,
     ClientComputer,
     Daemon,
     Deed,
@@ -174,7 +175,8 @@ class Lab:
                 and outcome.held
             ):
                 verb = verb_of(step) or ""
-                deed = Deed(time.time(), verb, getattr(step, verb), text_of(step), outcome.detail)
+                subject, words = getattr(step, verb), (text_of(step), outcome.detail)
+                deed = Deed(time.time(), verb, subject, *words, changed=outcome.changed)
                 self.past.append(deed)  # faults remember themselves, for some end by the clock
             emit(
                 StepResult(
@@ -274,15 +276,17 @@ class Lab:
         profile."""
         handle = self.gateways.get(spelling(self.gateways).get(gateway.casefold(), gateway))
         actions = _operations(handle, body) if handle else {}
-        if action not in actions:
+        if handle is None or action not in actions:
             wrong = action if handle else gateway
             raise UsageError(f"there is no {'action' if handle else 'gateway'} {wrong!r}",
                              did_you_mean(wrong, list(actions or self.gateways)))  # fmt: skip
+        before = await handle.get() if action == "put" and await handle.exists() else None
         value = await actions[action]()
-        if action in ("put", "disconnect"):
+        if action in ("put", "disconnect", "delete"):
             verb = "update" if action == "put" else action
-            text = f"{verb} {gateway} by its API"
-            self.past.append(Deed(time.time(), verb, gateway, text, "the gateway accepted it"))
+            text, effect = f"{verb} {handle.name} by its API", "the gateway accepted it"
+            changed = Changed.between(before, value) if before else None
+            self.past.append(Deed(time.time(), verb, handle.name, text, effect, changed=changed))
         return {"value": value}
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:

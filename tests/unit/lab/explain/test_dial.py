@@ -13,7 +13,7 @@ from lab.explain.explainer import goal_of, sentence
 from lab.explain.follow import Dropped, Followed, Sighting
 from lab.explain.goal import Goal
 from lab.explain.model import Explanation, failure, lines
-from lab.world import Deed
+from lab.world import Changed, Deed
 from radius.reasons import Refusal
 
 THUMBPRINT = "A" * 40
@@ -34,7 +34,7 @@ def record(reason: str, message: str = "because", **fields: str) -> dict[str, st
 
 
 def document(**configuration: Any) -> dict[str, Any]:
-    return {"properties": {"vpnClientConfiguration": configuration}}
+    return {"name": "gw", "properties": {"vpnClientConfiguration": configuration}}
 
 
 def followed(*nodes: str, **fields: Any) -> Followed:
@@ -107,7 +107,7 @@ def test_a_dial_of_which_nobody_has_a_record_blames_no_radius_server() -> None:
     ],
 )
 def test_the_gateways_record_decides(reason: str, layer: str) -> None:
-    size = {"properties": {"sku": {"name": "VpnGw1"}}}
+    size = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
     one = attempt(record=record(reason, "the words"), document=size)
     assert broken(one).layer == layer
     assert any("the words" in line for line in broken(one).proof)
@@ -129,12 +129,27 @@ def test_the_entry_with_the_thumbprint_is_named_whatever_it_is_called() -> None:
 
 
 def test_a_change_of_the_protocols_has_its_moment() -> None:
-    deed = Deed(0.0, "update", "gw", "update gw properties vpnClientProtocols", "accepted")
+    path, change = "vpnClientConfiguration.vpnClientProtocols", (["SSTP", "OpenVPN"], ["SSTP"])
+    changed = Changed("gw", {path: change})
+    deed = Deed(0.0, "update", "gw", "update gw", "accepted", changed=changed)
     one = attempt(protocol="OpenVPN", reason="no-protocol", dialled=False, deeds=(deed,),
                   document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
     assert broken(one).layer == "profile-stale"
     assert "changed at 1970-01-01T00:00:00.000+00:00" in broken(one).cause
-    assert "changed" not in broken(replace(one, deeds=())).cause
+    other = replace(deed, text="vpnClientProtocols", changed=Changed("gw2", {path: change}))
+    assert "changed" not in broken(replace(one, deeds=(other,))).cause
+
+
+@pytest.mark.parametrize("verb", ["revoke", "update"])
+def test_whoever_revoked_a_certificate_is_named(verb: str) -> None:
+    rows = [{"name": "old", "properties": {"thumbprint": THUMBPRINT}}]
+    path = "vpnClientConfiguration.vpnClientRevokedCertificates"
+    changed = Changed("gw", {path: (None, rows)})
+    deed = Deed(0.0, verb, "alice", f"{verb} it", "done", changed=changed)
+    later = replace(deed, at=9.0, effect=THUMBPRINT, changed=Changed("gw", {path: (rows, rows)}))
+    one = attempt(record=record("revoked"), deeds=(deed, later),
+                  document=document(vpnClientRevokedCertificates=rows))  # fmt: skip
+    assert f"revoked since 1970-01-01T00:00:00.000+00:00 ({verb} it)" in broken(one).cause
 
 
 @pytest.mark.parametrize("reason", ["system", "administrator"])
