@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.arm.connections import Connection, LocalNetworkGateway
+from gateway.arm.documents import parse
+from gateway.arm.resource import VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
 from gateway.common.errors import NotFoundError
@@ -38,6 +41,9 @@ REFUSALS = (400, 404)
 """HTTP: the document is at fault, not the gateway."""
 THE_MACHINES = ("StorageFailed", "FenceFailed")
 """Codes of errors that are the machine's."""
+KINDS = ("gateway", "localNetworkGateways", "connections", "runtime")
+"""What the API keeps: a gateway comes before its connections, and the other side of a connection,
+too."""
 ANSWER_LIMIT = 60.0
 """A PUT answers when every engine is reconciled."""
 
@@ -109,6 +115,10 @@ async def _place(node: Node, placement: Placement, server: Credential, root: byt
     await node.write(str(files.root), root)
 
 
+def _kind(path: str) -> str:
+    return path.split("/")[1]
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -133,19 +143,24 @@ class UnixGateway:
         self._node = node
         self._path = node.run_directory / "gateway/api.sock"
         self._start = start
-        self._accepted: list[tuple[str, str, Any]] = []
-        """Method, path and body of every change."""
+        self._kept: dict[str, Any] = {}
+        """What was PUT at each path and not deleted since: all that a restart needs."""
 
     async def stop(self) -> None:
         """Switch the computer off: every program ends, and its files are gone."""
         await self._node.reboot()
 
     async def begin(self) -> None:
-        """Switch it on: it gets every document anew, in order."""
+        """Switch it on: it gets every document anew, those first that others need."""
         await self._start(self)
-        accepted, self._accepted = self._accepted, []
-        for change in accepted:
-            await self._json(*change)
+        for path in sorted(self._kept, key=lambda path: KINDS.index(_kind(path))):
+            kept = self._kept[path]
+            body = with_secrets(kept.document(), secrets_in(kept)) if kept else None
+            try:
+                await self._json("PUT", path, body)
+            except GatewayRefusedError:
+                if _kind(path) != "runtime":
+                    raise  # a daemon that is held down may be one that is not wanted any more
 
     async def answers(self) -> bool:
         """Whether the API is up."""
@@ -259,12 +274,30 @@ class UnixGateway:
 
     async def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(await self._call(method, path, body) or b"{}")
-        if method in {"PUT", "DELETE"}:
-            self._accepted.append((method, path, body))
         return answer
+
+    def _remember(self, method: str, path: str, body: Any) -> None:
+        """Keep a document as the gateway has it now, with the secrets of the one before; one that
+        is PUT again keeps its place among the others, as it does there."""
+        if method == "DELETE":
+            self._kept.pop(path, None)
+        elif method == "PUT":
+            self._kept[path] = self._taken(path, body)
+
+    def _taken(self, path: str, body: Any) -> Any:
+        """The document of a PUT as the gateway takes it: a secret that it lacks stays as it was."""
+        kind, former = _kind(path), self._kept.get(path)
+        if kind == "gateway":
+            document = parse(VirtualNetworkGateway, body, name=self.name)
+            return document.with_secrets_of(former)
+        if kind == "connections":
+            return parse(Connection, body).with_key_of(former)
+        return parse(LocalNetworkGateway, body) if kind == "localNetworkGateways" else None
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:
         status, content = await asyncio.to_thread(self._exchange, method, path, body)
+        if status < 300 or status >= 500:  # what fails is in force, and the gateway keeps trying
+            self._remember(method, path, body)
         if status < 300:
             return content
         try:
