@@ -62,7 +62,7 @@ class SiteSeen:
     why: str
     """The gateway's last record about it."""
     when: str
-    """When it went down, by the gateway's records; or the last of them."""
+    """When it went down, by the gateway's records; empty: they do not say."""
     device: dict[str, Any]
     told: tuple[str, ...] = ()
     """Lines of the device's log."""
@@ -112,7 +112,7 @@ async def look(name: str, scene: Scene) -> SiteSeen:
         gateway.name,
         properties["connectionStatus"],
         str(last.get("message", "")),
-        str((since_then or [last])[0].get("time", "")),
+        str(since_then[0]["time"]) if since_then else "",
         state,
         told,
         followed,

@@ -8,6 +8,8 @@ import http.client
 import json
 import socket
 import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +21,16 @@ from gateway.common import turns
 from gateway.common.errors import NotFoundError
 from gateway.dataplane import native
 from gateway.openvpn.issuers import issuers
+from gateway.policy.diagnostics import KEPT
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.nodes.files import SOURCE
 from lab.roles.daemon import last_words
 from lab.waiting import wait_until
+from lab.world import OFF
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gateway.arm.placement import Placement
     from lab.pki.authority import Credential
@@ -41,6 +45,7 @@ REFUSALS = (400, 404)
 """HTTP: the document is at fault, not the gateway."""
 THE_MACHINES = ("StorageFailed", "FenceFailed")
 """Codes of errors that are the machine's."""
+LOGS = LOG, TUNNEL_LOG = ("/log", "/tunnelLog")
 KINDS = ("gateway", "localNetworkGateways", "connections", "runtime")
 """What the API keeps: a gateway comes before its connections, and the other side of a connection,
 too."""
@@ -115,6 +120,18 @@ async def _place(node: Node, placement: Placement, server: Credential, root: byt
     await node.write(str(files.root), root)
 
 
+def newest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each kind of event as many as a gateway keeps, oldest first."""
+    counted: Counter[str] = Counter()
+    kept = []
+    for record in reversed(records):
+        kind = record.get("event", "")
+        counted[kind] += 1
+        if counted[kind] <= KEPT:
+            kept.append(record)
+    return kept[::-1]
+
+
 def _kind(path: str) -> str:
     return path.split("/")[1]
 
@@ -145,14 +162,22 @@ class UnixGateway:
         self._start = start
         self._kept: dict[str, Any] = {}
         """What was PUT at each path and not deleted since: all that a restart needs."""
+        self._on = True
+        self._logged: dict[str, list[dict[str, Any]]] = {path: [] for path in LOGS}
+        """The records of the times before it was switched off: in Azure, logs are kept elsewhere
+        (a Log Analytics workspace), and their reader has them whatever becomes of the gateway."""
 
     async def stop(self) -> None:
         """Switch the computer off: every program ends, and its files are gone."""
+        with suppress(*OFF, LabError):  # it has died, and nobody can ask it any more
+            self._logged = {path: newest(await self._records(path)) for path in LOGS}
+        self._on = False
         await self._node.reboot()
 
     async def begin(self) -> None:
         """Switch it on: it gets every document anew, those first that others need."""
         await self._start(self)
+        self._on = True
         for path in sorted(self._kept, key=lambda path: KINDS.index(_kind(path))):
             kept = self._kept[path]
             body = with_secrets(kept.document(), secrets_in(kept)) if kept else None
@@ -223,8 +248,7 @@ class UnixGateway:
 
     async def tunnel_log(self) -> list[dict[str, Any]]:
         """TunnelDiagnosticLog records, oldest first."""
-        rows: list[dict[str, Any]] = (await self._json("GET", "/tunnelLog"))["value"]
-        return rows
+        return await self._records(TUNNEL_LOG)
 
     async def sessions(self) -> list[dict[str, Any]]:
         """Rows of getVpnClientConnectionHealth."""
@@ -248,8 +272,11 @@ class UnixGateway:
 
     async def log(self) -> list[dict[str, Any]]:
         """P2SDiagnosticLog records, oldest first."""
-        rows: list[dict[str, Any]] = (await self._json("GET", "/log"))["value"]
-        return rows
+        return await self._records(LOG)
+
+    async def _records(self, path: str) -> list[dict[str, Any]]:
+        rows = (await self._json("GET", path))["value"] if self._on else []
+        return [*self._logged[path], *rows]
 
     async def runtime(self) -> dict[str, Any]:
         """Engines, their daemons and datapaths; the memory of the gateway."""

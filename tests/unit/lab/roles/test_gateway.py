@@ -4,6 +4,7 @@ it themselves."""
 from __future__ import annotations
 
 import copy
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.roles import gateway
-from lab.roles.gateway import UnixGateway
+from lab.roles.gateway import KEPT, UnixGateway
 
 SOURCE = Path(__file__).parents[4]
 STARTED = re.compile(r'"-m", "((?:gateway|lab|radius)[\w.]*)"')
@@ -74,15 +75,20 @@ class Played(UnixGateway):
         async def start(_handle: UnixGateway) -> None:
             self.sent.clear()
 
-        node: Any = SimpleNamespace(name="gw", run_directory=Path("/nowhere"))
+        async def reboot() -> None:
+            self.rows.clear()
+
+        node: Any = SimpleNamespace(name="gw", run_directory=Path("/nowhere"), reboot=reboot)
         super().__init__(node, start)
         self.sent: list[tuple[str, str, Any]] = []
         self.status = 200
+        self.rows: dict[str, list[dict[str, Any]]] = {}
 
     def _exchange(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         self.sent.append((method, path, copy.deepcopy(body)))
-        error = b'{"error": {"code": "x", "message": "no"}}'
-        return self.status, b"{}" if self.status < 300 else error
+        error = {"error": {"code": "x", "message": "no"}}
+        answer = {"value": self.rows.get(path, [])} if self.status < 300 else error
+        return self.status, json.dumps(answer).encode()
 
     async def again(self) -> list[tuple[str, Any]]:
         """What a restart sends: paths and bodies."""
@@ -157,3 +163,28 @@ async def test_what_a_gateway_refused_is_not_sent_again_and_what_failed_is(
         await handle.put(GATEWAY)
     handle.status = 200
     assert [path for path, _ in await handle.again()] == kept
+
+
+def refused(number: int) -> dict[str, Any]:
+    return {"event": "refused", "message": str(number)}
+
+
+async def test_the_logs_are_those_of_before_a_restart_too() -> None:
+    handle = Played()
+    old, new = refused(1), refused(2)
+    down = {"connection": "branch", "status": "NotConnected"}
+    handle.rows = {"/log": [old], "/tunnelLog": [down]}
+    await handle.stop()
+    assert (await handle.log(), await handle.tunnel_log()) == ([old], [down])
+    await handle.begin()
+    handle.rows = {"/log": [new]}
+    assert (await handle.log(), await handle.tunnel_log()) == ([old, new], [down])
+    await handle.stop()
+    assert await handle.log() == [old, new]
+
+
+async def test_of_the_records_of_before_the_newest_of_each_event_are_kept() -> None:
+    handle = Played()
+    handle.rows = {"/log": [{"event": "connected"}, *map(refused, range(KEPT + 1))]}
+    await handle.stop()
+    assert await handle.log() == [{"event": "connected"}, *map(refused, range(1, KEPT + 1))]
