@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lab.explain import engines
+from lab.explain import bgp, engines
 from lab.explain.absent import absent
 from lab.explain.blame import blocked
 from lab.explain.dial import lost, walk
@@ -107,6 +107,9 @@ async def look(name: str, scene: Scene) -> SiteSeen:
         ways = ((path, world.addresses[name]), (path[::-1], world.addresses[gateway.name]))
         if not told or _NOBODY.search(str(last.get("message", ""))) or not last:
             followed = tuple([await follow(world, p, "udp", to, IKE_PORT) for p, to in ways])
+    ends = await ends_of(name, document, world)
+    if up and ends and ends.bgp:
+        ends = replace(ends, bgp=await bgp.with_device(ends.bgp, name, world.nodes[name]))
     return SiteSeen(
         name,
         gateway.name,
@@ -117,7 +120,7 @@ async def look(name: str, scene: Scene) -> SiteSeen:
         told,
         followed,
         tuple(world.past),
-        await ends_of(name, document, world),
+        ends,
         engine=await engines.look(gateway, "IkeV2"),
     )
 
@@ -169,12 +172,18 @@ def by_words(words: str) -> tuple[Layer, str, str] | None:
 def judge(seen: SiteSeen) -> Explanation:
     """The tunnel's chain."""
     broken = None if seen.up else failed(seen)
+    speaks = seen.ends.bgp if seen.ends else None
     passed: dict[Layer, str] = {}
     both = f"the gateway: {seen.status}; the device: {seen.device.get('state')}"
     if all(followed.arrived for followed in seen.followed) and seen.followed:
         passed["underlay"] = passed["firewall"] = "; ".join(map(walk, seen.followed))
+    words = broken.cause if broken else f"the tunnel of {seen.name} stands: {both}"
     if broken is None:
         passed["s2s"] = both
+        if speaks and (broken := bgp.broken(speaks)):
+            words = f"the tunnel of {seen.name} stands, but {broken.cause}"
+        elif speaks:
+            passed["bgp"] = bgp.passed(speaks)
+            words = f"{words}; BGP: {passed['bgp']}"
     chain = chain_of(f"tunnel of {seen.name}", SITE, passed, broken, stamp())
-    words = broken.cause if broken else f"the tunnel of {seen.name} stands: {both}"
     return Explanation(seen.name, words, (chain,))
