@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.checks import records
+from lab.choices import counted
 from lab.merge import merge
 from lab.topology.model.steps import (
     Create,
@@ -96,8 +97,8 @@ async def _restart_gateway(gateway: GatewayHandle) -> Outcome:
     old = {row["vpnConnectionId"] for row in before}
     left = [row for row in await gateway.sessions() if row["vpnConnectionId"] in old]
     if left:
-        return Outcome(held=False, detail=f"{len(left)} session(s) are still there")
-    return Outcome(held=True, detail=f"restarted; {len(before)} session(s) ended")
+        return Outcome(held=False, detail=f"still there: {counted(len(left), 'session')}")
+    return Outcome(held=True, detail=f"restarted; {counted(len(before), 'session')} ended")
 
 
 async def install_updates(step: InstallUpdates, world: World) -> Outcome:
@@ -130,7 +131,7 @@ async def delete(step: Delete, world: World) -> Outcome:
     for name in connections:
         await gateway.delete("connections", name)
     await gateway.delete_gateway()
-    return Outcome(held=True, detail=f"deleted, with {len(connections)} connection(s)")
+    return Outcome(held=True, detail=f"deleted, with {counted(len(connections), 'connection')}")
 
 
 async def create(step: Create, world: World) -> Outcome:
