@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.boot.enter import outside
-from lab.choices import did_you_mean, spelling
+from lab.choices import counted, did_you_mean, spelling
 from lab.errors import LabError, UsageError
 from lab.faults.active import Faults
 from lab.merge import merge
@@ -204,9 +204,7 @@ class Lab:
         name = spelling(known).get(subject.casefold())
         if name is None:
             remedy = did_you_mean(subject, frozenset(known))
-            raise UsageError(
-                f"lab {self.plan.name} has no client, host, site or connection {subject}", remedy
-            )
+            raise UsageError(f"there is no client, host, site or connection {subject!r}", remedy)
         return await self.explainer.of_subject(name, to, size)
 
     @property
@@ -346,7 +344,9 @@ class Lab:
             refuse_without_shapers(self.plan)
             self._lacking = lacking(self.plan)
             self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
-            add_detail(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
+            add_detail(
+                ", ".join([counted(len(self.nodes), "node"), counted(len(self.plan.links), "link")])
+            )
             if wires := crowded(self.plan):
                 add_detail(f"(too many nodes for static neighbours: {', '.join(wires)})")
 
@@ -365,7 +365,7 @@ class Lab:
             from lab.pki.authority import issue  # noqa: PLC0415 (while the world is built)
 
             self._credentials = await asyncio.to_thread(issue, self.plan.certificates)
-            add_detail(f"{len(self._credentials)} certificates")
+            add_detail(counted(len(self._credentials), "certificate"))
 
     async def _roles(self, emit: Emit) -> None:
         async with _stage(emit, "start services") as add_detail:
@@ -375,7 +375,7 @@ class Lab:
             async with asyncio.TaskGroup() as group:
                 for name, service in services:
                     group.create_task(self._role(name, service))
-            add_detail(f"{len(services)} services")
+            add_detail(counted(len(services), "service"))
 
     async def _role(self, node: str, spec: ServiceSpec) -> None:
         context = RoleContext(self.nodes, self._credentials)
