@@ -1,4 +1,5 @@
-"""Lists of choices in messages. Standard library only: the launcher uses it for verbs."""
+"""Lists of choices, and numbers, in messages. Standard library only: the launcher uses it for
+verbs."""
 
 from __future__ import annotations
 
@@ -36,3 +37,8 @@ def listing(words: Sequence[str], most: int = 12) -> str:
     if len(words) > most:
         return ", ".join(shown) + f" and {len(words) - most} more"
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 client`, `2 clients`; `1 of 3 packets` has the noun of the second number."""
+    return f"{number} {noun if number == 1 else noun + 's'}"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lab.merge import Change, differences
 from lab.nodes.base import Node
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.vpn_client import Connection, Dialled
@@ -22,6 +23,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """What an operator changed in a gateway's document."""
+
+    gateway: str
+    fields: Mapping[str, Change]
+    """Of its `properties`, by their paths, such as `sku.name`."""
+
+    @classmethod
+    def between(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> Changed:
+        """By two documents of one gateway."""
+        fields = differences(before["properties"], after["properties"])
+        fields.pop("provisioningState", None)
+        return cls(after["name"], fields)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The result of one step: whether it held, one line why, the evidence."""
 
@@ -30,6 +47,8 @@ class Outcome:
     evidence: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] | None = None
     """Of a step that did not hold (lab.explain)."""
+    changed: Changed | None = None
+    """In a gateway's document."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,13 @@ class Deed:
     """What it did."""
     place: str = ""
     """Of a fault: where, if that was said."""
+    changed: Changed | None = None
+    """In a gateway's document."""
+
+    def change(self, gateway: str, path: str) -> Change | None:
+        """What it changed a field of a gateway's `properties` from and to; None: it did not."""
+        own = self.changed and self.changed.gateway == gateway
+        return self.changed.fields.get(path) if self.changed and own else None
 
 
 class GatewayHandle(Protocol):

@@ -11,6 +11,14 @@ from gateway.arm.canonical import canonical, text_of
 from gateway.common.errors import Detail, InvalidDocumentError
 
 Model = TypeVar("Model", bound=BaseModel)
+_OBJECT = "must be an object, such as {...}"
+_WORDS = {
+    "extra_forbidden": "there is no such property",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+}
+"""In place of pydantic's own words, which are about Python."""
 
 
 def from_json(body: bytes) -> Any:
@@ -54,7 +62,8 @@ def parse(model: type[Model], data: object, *, name: str = "") -> Model:
         for item in error.errors(include_url=False, include_input=False):
             place = text_of(found.place(item["loc"]))
             if place not in told:
-                details.append(Detail("InvalidRequestFormat", item["msg"], place))
+                words = _WORDS.get(item["type"], item["msg"])
+                details.append(Detail("InvalidRequestFormat", words, place))
     if details or parsed is None:
         raise InvalidDocumentError("the document is not one of Azure's", details)
     return parsed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.checks import records
+from lab.choices import counted
 from lab.merge import merge
 from lab.topology.model.steps import (
     Create,
@@ -20,7 +21,7 @@ from lab.topology.model.steps import (
     TakeProfile,
     Update,
 )
-from lab.world import ClientComputer, GatewayHandle, Outcome, World
+from lab.world import Changed, ClientComputer, GatewayHandle, Outcome, World
 
 RUNNING = "/run/p2slab-running"
 """A file that is there until its computer restarts."""
@@ -32,27 +33,31 @@ async def revoke(step: Revoke, world: World) -> Outcome:
     client = world.clients[step.revoke]
     name = f"{client.name}-{client.thumbprint}"
     row = {"name": name, "properties": {"thumbprint": client.thumbprint}}
-    await _change_revoked(client, add=[row])
-    return Outcome(held=True, detail=f"{client.thumbprint} is revoked")
+    changed = await _change_revoked(client, add=[row])
+    return Outcome(held=True, detail=f"{client.thumbprint} is revoked", changed=changed)
 
 
 async def reinstate(step: Reinstate, world: World) -> Outcome:
     """Remove the thumbprint from the gateway's revocation list."""
     client = world.clients[step.reinstate]
-    await _change_revoked(client, add=[])
-    return Outcome(held=True, detail=f"{client.thumbprint} is no longer revoked")
+    changed = await _change_revoked(client, add=[])
+    words = f"{client.thumbprint} is no longer revoked"
+    return Outcome(held=True, detail=words, changed=changed)
 
 
-async def _change_revoked(client: ClientComputer, add: list[dict[str, Any]]) -> None:
+async def _change_revoked(client: ClientComputer, add: list[dict[str, Any]]) -> Changed:
     resource = await client.gateway.get()
-    configuration = resource["properties"]["vpnClientConfiguration"]
-    others = [
-        row
-        for row in configuration.get(REVOKED) or []
-        if row["properties"]["thumbprint"].upper() != client.thumbprint
-    ]
-    configuration[REVOKED] = [*others, *add]
-    await client.gateway.put(resource)
+    rows = (resource["properties"].get("vpnClientConfiguration") or {}).get(REVOKED) or []
+    others = [row for row in rows if row["properties"]["thumbprint"].upper() != client.thumbprint]
+    patch = {"vpnClientConfiguration": {REVOKED: [*others, *add]}}
+    return await _put(client.gateway, resource, patch)
+
+
+async def _put(gateway: GatewayHandle, resource: dict[str, Any], patch: dict[str, Any]) -> Changed:
+    """PUT a gateway's document, `resource` as it is, with `patch` merged into its `properties`;
+    what the gateway has changed."""
+    properties = merge(resource["properties"], patch)
+    return Changed.between(resource, await gateway.put(resource | {"properties": properties}))
 
 
 async def disconnect(step: Disconnect, world: World) -> Outcome:
@@ -92,8 +97,8 @@ async def _restart_gateway(gateway: GatewayHandle) -> Outcome:
     old = {row["vpnConnectionId"] for row in before}
     left = [row for row in await gateway.sessions() if row["vpnConnectionId"] in old]
     if left:
-        return Outcome(held=False, detail=f"{len(left)} session(s) are still there")
-    return Outcome(held=True, detail=f"restarted; {len(before)} session(s) ended")
+        return Outcome(held=False, detail=f"still there: {counted(len(left), 'session')}")
+    return Outcome(held=True, detail=f"restarted; {counted(len(before), 'session')} ended")
 
 
 async def install_updates(step: InstallUpdates, world: World) -> Outcome:
@@ -113,10 +118,8 @@ async def take_profile(step: TakeProfile, world: World) -> Outcome:
 async def update(step: Update, world: World) -> Outcome:
     """Merge the step's properties into the gateway's document."""
     gateway = world.gateways[step.update]
-    resource = await gateway.get()
-    resource["properties"] = merge(resource["properties"], step.properties)
-    await gateway.put(resource)
-    return Outcome(held=True, detail="the gateway accepted the document")
+    changed = await _put(gateway, await gateway.get(), step.properties)
+    return Outcome(held=True, detail="the gateway accepted the document", changed=changed)
 
 
 async def delete(step: Delete, world: World) -> Outcome:
@@ -128,7 +131,7 @@ async def delete(step: Delete, world: World) -> Outcome:
     for name in connections:
         await gateway.delete("connections", name)
     await gateway.delete_gateway()
-    return Outcome(held=True, detail=f"deleted, with {len(connections)} connection(s)")
+    return Outcome(held=True, detail=f"deleted, with {counted(len(connections), 'connection')}")
 
 
 async def create(step: Create, world: World) -> Outcome:

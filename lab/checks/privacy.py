@@ -8,6 +8,7 @@ import socket
 import sys
 
 from lab.checks.reach import arriving
+from lab.choices import counted
 from lab.nodes.base import Completed, Node
 from lab.observe.arrivals import Arrival
 from lab.observe.capture import capture
@@ -72,10 +73,11 @@ async def _search(node: Node, file: str, arguments: list[str], not_fetched: str)
     seen: list[str] = found["seen"]
     if seen:
         listed = "; ".join(seen[:LISTED])
-        detail = f"{len(seen)} of {found['packets']} packets in the clear: {listed}"
+        detail = f"{len(seen)} of {counted(found['packets'], 'packet')} in the clear: {listed}"
         return Outcome(held=False, detail=detail, evidence=found)
     if not_fetched:
         return Outcome(held=False, detail=not_fetched, evidence=found)
     if not found["packets"]:
         return Outcome(held=False, detail="no packet of it was captured", evidence=found)
-    return Outcome(held=True, detail=f"none of it in {found['packets']} packets", evidence=found)
+    detail = f"none of it in {counted(found['packets'], 'packet')}"
+    return Outcome(held=True, detail=detail, evidence=found)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.policy.diagnostics import now as attempt_time
 from lab.checks import records
+from lab.choices import counted
 from lab.observe.capture import capture
 from lab.topology.model.steps import RadiusInTunnel
 from lab.topology.planning.wiring import INTERNET
@@ -53,10 +54,10 @@ def _judged(found: dict[str, Any], dialled: str) -> Outcome:
     seen: list[str] = found["seen"]
     if seen:
         listed = "; ".join(seen[:LISTED])
-        detail = f"{len(seen)} of {found['packets']} packets in the clear: {listed}"
+        detail = f"{len(seen)} of {counted(found['packets'], 'packet')} in the clear: {listed}"
         return Outcome(held=False, detail=detail, evidence=found)
     if not found["tunnelled"]:
         detail = f"{dialled}, but no packet passed between gateway and site"
         return Outcome(held=False, detail=detail, evidence=found)
-    counts = f"{found['packets']} packets, {found['tunnelled']} of the tunnel"
+    counts = f"{counted(found['packets'], 'packet')}, {found['tunnelled']} of the tunnel"
     return Outcome(held=True, detail=f"{dialled}; none of it in {counts}", evidence=found)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from gateway.common import rotation
 from lab.checks import records
 from lab.checks.reach import arriving
+from lab.choices import counted
 from lab.observe.arrivals import Arrival
 from lab.topology.model.steps import Disconnected, StaysDisconnected, SurvivesRekey
 from lab.waiting import wait_until
@@ -56,7 +57,10 @@ async def _ping_and_rekey(step: SurvivesRekey, world: World, own: Arrival) -> Ou
         lost = sorted(sent - answered())
     finally:
         await ping.stop()
-    detail = f"{len(sent) - len(lost)} of {len(sent)} pings answered; new keys after {renewed_at}"
+    detail = (
+        f"{len(sent) - len(lost)} of {counted(len(sent), 'ping')} answered; "
+        f"new keys after {renewed_at}"
+    )
     return Outcome(held=not lost, detail=f"{detail}; lost: {lost}" if lost else detail)
 
 

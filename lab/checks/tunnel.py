@@ -29,9 +29,11 @@ async def tunnel(step: Tunnel, world: World) -> Outcome:
         if name in world.devices:
             device = await world.devices[name].state()
         try:
-            why = await _why(name, world)
+            for gateway in gateways:
+                await gateway.exists()
         except OFF:
             return Outcome(held=False, detail=f"no status: {' or '.join(names)} is switched off")
+        why = await _why(name, world)
         return Outcome(held=False, detail=f"it is {statuses}: {why}", evidence=_words(device))
     why = await _why(name, world, step.is_)
     if step.because is not None and step.because not in why:

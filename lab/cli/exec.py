@@ -49,7 +49,7 @@ def _everywhere(lab: Handle, nodes: list[str], program: tuple[str, ...]) -> int:
     wrong = [node for node in nodes if node not in known]
     if wrong:
         raise UsageError(
-            "\n".join(f"lab {lab.name} has no node {node}; {did_you_mean(node, known)}"
+            "\n".join(f"lab {lab.name} has no node {node!r}; {did_you_mean(node, known)}"
                       for node in wrong)
         )  # fmt: skip
     with ThreadPoolExecutor(len(nodes)) as pool:

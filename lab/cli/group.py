@@ -9,6 +9,7 @@ import click
 
 from lab import VERSION
 from lab.boot.verbs import VERBS
+from lab.errors import UsageError
 
 
 class _Verbs(click.Group):
@@ -55,9 +56,9 @@ def run() -> int:
             p2slab.invoke(ctx)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except click.UsageError as error:
+        verb = error.ctx.info_name if error.ctx else "p2slab"
+        raise UsageError(f"{verb}: {error.format_message()}", f"p2slab {verb} --help") from None
     except click.Abort:  # Ctrl-C or Ctrl-D at a password prompt
         raise KeyboardInterrupt from None
     return 0

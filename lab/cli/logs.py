@@ -118,7 +118,7 @@ def _node(lab: Handle, name: str, lines: list[Line]) -> str:
         known |= {row["name"]: None for row in lab.status(2.0)["nodes"]}
     found = {one.casefold(): one for one in known}
     if name.casefold() not in found:
-        raise UsageError(f"lab {lab.name} has no node {name}", did_you_mean(name, known))
+        raise UsageError(f"lab {lab.name} has no node {name!r}", did_you_mean(name, known))
     return found[name.casefold()]
 
 

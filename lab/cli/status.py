@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lab.boot.source import EXAMPLE, PROGRAM
+from lab.choices import counted
 from lab.cli.labs import name_argument, one_name
 from lab.errors import LabError
 from lab.report.machine import remarks
@@ -55,8 +56,8 @@ def _line(row: dict[str, Any]) -> str:
         return f"{row['name']}  {row['state']}: {row['problem']}"
     connected = sum(1 for client in row["clients"] if client.get("connection"))
     return (
-        f"{row['name']}  {row['state']}  {_age(row['age'])}  {len(row['nodes'])} nodes  "
-        f"{connected} of {len(row['clients'])} clients connected"
+        f"{row['name']}  {row['state']}  {_age(row['age'])}  {counted(len(row['nodes']), 'node')}  "
+        f"{connected} of {counted(len(row['clients']), 'client')} connected"
     )
 
 
@@ -70,10 +71,10 @@ def _detail(row: dict[str, Any]) -> None:
         state = f"connected over {over['over']}, {over['address']}" if over else "not connected"
         click.echo(f"  {client['name']}: {state}")
     for gateway in row.get("gateways", ()):
-        click.echo(f"  {gateway['name']}: {len(gateway['sessions'])} sessions")
+        click.echo(f"  {gateway['name']}: {counted(len(gateway['sessions']), 'session')}")
     for tunnel in row.get("tunnels", ()):
-        counted = f"in {tunnel['ingressBytesTransferred']}, out {tunnel['egressBytesTransferred']}"
-        click.echo(f"  {tunnel['site']}: tunnel {tunnel['connectionStatus']}, {counted} bytes")
+        size = f"in {tunnel['ingressBytesTransferred']}, out {tunnel['egressBytesTransferred']}"
+        click.echo(f"  {tunnel['site']}: tunnel {tunnel['connectionStatus']}, {size} bytes")
     for fault in row.get("faults", ()):
         end = "" if fault["endsIn"] is None else f", ends in {fault['endsIn']:g} s"
         click.echo(f"  fault {fault['name']}{end}")

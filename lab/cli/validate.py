@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lab.boot.enter import outside
+from lab.choices import counted
 from lab.errors import HELD, USAGE
 
 
@@ -58,7 +59,8 @@ def _print(answer: dict[str, Any]) -> None:
     from lab.topology.reading.problems import Located  # noqa: PLC0415 (as above)
 
     if answer["ok"]:
-        counts = ", ".join(f"{answer[what]} {what}" for what in ("nodes", "clients", "steps"))
+        nouns = ("node", "client", "step")
+        counts = ", ".join(counted(answer[f"{noun}s"], noun) for noun in nouns)
         click.echo(f"{answer['file']}: ok ({counts})")
     for warning in answer["warnings"]:
         click.echo(Located(**warning).as_warning, err=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lab.explain.proxy import ProxySeen
     from lab.explain.radius_server import ServerSeen
     from lab.explain.server_certificate import Difference
+    from lab.merge import Change
     from lab.world import Deed
     from radius.reasons import Refusal
 
@@ -141,6 +142,11 @@ class Attempt:
     def recent(self) -> tuple[str, ...]:
         """What was done in the lab shortly before that changes who comes in."""
         return tuple(told(deed) for deed in self.deeds[-3:] if deed.verb in _ADMITTING)
+
+    def changed(self, deed: Deed, key: str) -> Change | None:
+        """What was done to a field of the gateway's vpnClientConfiguration."""
+        gateway = str(self.document.get("name", ""))
+        return deed.change(gateway, f"vpnClientConfiguration.{key}")
 
     @property
     def walks(self) -> tuple[str, ...]:

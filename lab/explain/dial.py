@@ -106,8 +106,7 @@ def _pool(attempt: Attempt) -> Finding:
 
 
 def _limit(attempt: Attempt) -> Finding:
-    sku = str(attempt.document["properties"]["sku"]["name"])
-    return limited(attempt.why, sku, attempt.sessions, attempt.deeds, attempt.moment)
+    return limited(attempt.why, attempt.document, attempt.sessions, attempt.deeds, attempt.moment)
 
 
 def _silent(attempt: Attempt) -> Finding:

@@ -6,7 +6,7 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lab.choices import spelling
+from lab.choices import did_you_mean, spelling
 from lab.errors import LabError, UsageError
 from lab.explain import site, vnets
 from lab.explain.absent import was_absent
@@ -82,8 +82,11 @@ class Explainer:
             raise UsageError("--size: there is no target", "add --to HOST or --to HOST:PORT")
         if to:
             goal = replace(goal_of(to), size=size)
-            known = spelling(world.nodes).get(goal.name.casefold(), goal.name)
-            found = await self.goal(name, replace(goal, name=known))
+            known = spelling(world.nodes).get(goal.name.casefold())
+            if known is None and not set(".:") & set(goal.name):  # neither a name of DNS
+                remedy = did_you_mean(goal.name, frozenset(world.nodes))
+                raise UsageError(f"--to {to}: there is no node {goal.name!r}", remedy)
+            found = await self.goal(name, replace(goal, name=known or goal.name))
         elif name in world.plan.connections:
             found = await self.tunnel(name)
         elif name in world.clients:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from lab.choices import counted
 from lab.errors import LabError
 from lab.explain.packets import (
     ETHERNET,
@@ -338,7 +339,7 @@ async def _dropped(node: Node, tracer: Tracer, kind: str) -> list[tuple[Dropped,
         rule = f"rule {drop.handle}"
         with suppress(OSError, LabError):
             rule = await node.call(partial(quoted, drop))
-        count = f"{number} packet{'s' * (number > 1)} of the probe"
+        count = f"{counted(number, 'packet')} of the probe"
         chain = f"table inet {drop.table}, chain {drop.chain} ({count})"
         rows.append((Dropped(node.name, chain, rule, drop.table, kind), packet))
     return rows

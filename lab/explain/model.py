@@ -23,6 +23,7 @@ Layer = Literal[
     "tls",
     "ike-proposal",
     "s2s",
+    "bgp",
     "certificate",
     "revocation",
     "radius-path",
@@ -52,7 +53,7 @@ INSIDE: tuple[Layer, ...] = (
     "service", "way-back",
 )  # fmt: skip
 """Those of a probe through a tunnel."""
-SITE: tuple[Layer, ...] = ("gateway-down", "underlay", "firewall", "ike-proposal", "s2s")
+SITE: tuple[Layer, ...] = ("gateway-down", "underlay", "firewall", "ike-proposal", "s2s", "bgp")
 """Those of a tunnel between gateways, or to a site."""
 
 

@@ -43,7 +43,7 @@ def not_offered(attempt: Attempt) -> Finding:
     protocol, key = attempt.protocol, "vpnClientProtocols"
     offers = protocols_of(attempt.document)
     offered = ", ".join(offers) or "nothing"
-    changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
+    changes = [deed for deed in attempt.deeds if attempt.changed(deed, key)]
     if not set(offers) & set(attempt.able) and not changes:
         dials = " and ".join(attempt.able) or "nothing"
         return failure(

@@ -9,13 +9,14 @@ from lab.explain.model import Finding, failure, stamp
 
 if TYPE_CHECKING:
     from lab.explain.attempt import Attempt
+    from lab.world import Deed
 
 
 def revoked(attempt: Attempt) -> Finding:
     """The gateway refused the certificate for it."""
     thumbprint = str(attempt.record["thumbprint"]) if attempt.record else ""
     entry = entry_of(thumbprint, attempt.document)
-    deeds = [deed for deed in attempt.deeds if deed.verb == "revoke" and thumbprint in deed.effect]
+    deeds = [deed for deed in attempt.deeds if thumbprint in _newly_revoked(deed, attempt)]
     by = f" since {stamp(deeds[-1].at)} ({deeds[-1].text})" if deeds else ""
     now = (
         f"it is listed as entry {entry!r} of vpnClientRevokedCertificates"
@@ -30,6 +31,15 @@ def revoked(attempt: Attempt) -> Finding:
         remedy=f"take the entry {entry!r} out if it is a mistake; else issue a new certificate",
         at=attempt.moment,
     )
+
+
+def _newly_revoked(deed: Deed, attempt: Attempt) -> set[str]:
+    """The thumbprints that it put into the gateway's list."""
+    change = attempt.changed(deed, "vpnClientRevokedCertificates") or (None, None)
+    before, after = (
+        {row["properties"]["thumbprint"].upper() for row in rows or ()} for rows in change
+    )
+    return after - before
 
 
 def listed(attempt: Attempt) -> Finding | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lab.explain import engines
+from lab.explain import bgp, engines
 from lab.explain.absent import absent
 from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
@@ -17,10 +17,14 @@ from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failu
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
+    from lab.explain.bgp import BgpSeen
     from lab.explain.scene import Scene
+    from lab.topology.model.vocabulary import FaultName
     from lab.world import Deed
 
 IKE_PORT = 500
+FAULTS: tuple[FaultName, ...] = ("s2s-cut", "s2s-wrong-psk")
+"""Those that end a site's tunnel."""
 _TOLD = re.compile(r"tried \d+ shared key|MAC mismatched|AUTHENTICATION_FAILED|AUTH_FAILED|"
                    r"NO_PROP|proposals|TS_UNACCEPT|traffic selectors")  # fmt: skip
 _NOBODY = re.compile(r"does not answer|cannot be reached|not responding")
@@ -59,7 +63,7 @@ class SiteSeen:
     why: str
     """The gateway's last record about it."""
     when: str
-    """When it went down, by the gateway's records; or the last of them."""
+    """When it went down, by the gateway's records; empty: they do not say."""
     device: dict[str, Any]
     told: tuple[str, ...] = ()
     """Lines of the device's log."""
@@ -104,17 +108,20 @@ async def look(name: str, scene: Scene) -> SiteSeen:
         ways = ((path, world.addresses[name]), (path[::-1], world.addresses[gateway.name]))
         if not told or _NOBODY.search(str(last.get("message", ""))) or not last:
             followed = tuple([await follow(world, p, "udp", to, IKE_PORT) for p, to in ways])
+    ends = await ends_of(name, document, world)
+    if up and ends and ends.bgp:
+        ends = replace(ends, bgp=await bgp.with_device(ends.bgp, name, world.nodes[name]))
     return SiteSeen(
         name,
         gateway.name,
         properties["connectionStatus"],
         str(last.get("message", "")),
-        str((since_then or [last])[0].get("time", "")),
+        str(since_then[0]["time"]) if since_then else "",
         state,
         told,
         followed,
         tuple(world.past),
-        await ends_of(name, document, world),
+        ends,
         engine=await engines.look(gateway, "IkeV2"),
     )
 
@@ -125,7 +132,7 @@ def failed(seen: SiteSeen) -> Finding:
         return replace(gone, cause=f"the tunnel of {seen.name} is down: {gone.cause}")
     since = f" since {seen.when}" if seen.when else ""
     down = f"the tunnel of {seen.name} is down{since}"
-    deeds = [d for d in seen.deeds if d.subject.startswith("s2s-") or d.subject == seen.name]
+    deeds = [d for d in seen.deeds if d.subject in FAULTS and d.place in ("", seen.name)]
     proof = (
         f"the gateway's log: {seen.status}: {seen.why or 'no reason'}",
         *(f"the device's log: {line}" for line in seen.told),
@@ -166,18 +173,32 @@ def judge(seen: SiteSeen) -> Explanation:
     """The tunnel's chain."""
     both = f"the gateway: {seen.status}; the device: {seen.device.get('state')}"
     broken = None if seen.up else failed(seen)
-    return of_tunnel(seen.name, f"tunnel of {seen.name}", both, seen.followed, broken)
+    speaks = seen.ends.bgp if seen.ends else None
+    return of_tunnel(
+        seen.name, f"tunnel of {seen.name}", both, seen.followed, broken, speaks=speaks
+    )
 
 
 def of_tunnel(
-    name: str, tunnel: str, both: str, ways: Sequence[Followed], broken: Finding | None
+    name: str,
+    tunnel: str,
+    both: str,
+    ways: Sequence[Followed],
+    broken: Finding | None,
+    *,
+    speaks: BgpSeen | None = None,
 ) -> Explanation:
     """The chain of a tunnel between networks. `both`: what its two ends say; `ways`: of the probes
-    between them."""
+    between them; `speaks`: BGP in it."""
     passed: dict[Layer, str] = {}
     if ways and all(followed.arrived for followed in ways):
         passed["underlay"] = passed["firewall"] = "; ".join(map(walk, ways))
+    words = broken.cause if broken else f"the {tunnel} stands: {both}"
     if broken is None:
         passed["s2s"] = both
-    words = broken.cause if broken else f"the {tunnel} stands: {both}"
+        if speaks and (broken := bgp.broken(speaks)):
+            words = f"the {tunnel} stands, but {broken.cause}"
+        elif speaks:
+            passed["bgp"] = bgp.passed(speaks)
+            words = f"{words}; BGP: {passed['bgp']}"
     return Explanation(name, words, (chain_of(tunnel, SITE, passed, broken),))

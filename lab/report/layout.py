@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from lab.choices import counted
 from lab.report.picture import SIGNS
 
 if TYPE_CHECKING:
@@ -337,10 +338,9 @@ class _Lines:
     def _label(self, strand: Strand, at: tuple[float, float]) -> None:
         assert strand.state
         count = len(strand.clients)
-        plural = "s" if count > 1 else ""
-        words = f"tunnel{plural}" if strand.state == "stood" else strand.state
+        words = counted(count, "tunnel") if strand.state == "stood" else f"{count} {strand.state}"
         side = "right" if at[0] < MIDDLE else "left"
-        text = f"{SIGNS[strand.state]} {count} {words}"
+        text = f"{SIGNS[strand.state]} {words}"
         self.labels.append(Label(at[0], at[1] + 4, text, f"{strand.state} {side}"))
 
     def _to_clients(self, router: Placed, strand: Strand, kind: str) -> Iterator[Line]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from gateway.common import calls
 from lab.boot import signals
+from lab.choices import counted
 from lab.errors import OURS
 from lab.failure import error_report, save_traceback
 from lab.report.screen import Screen
@@ -143,7 +144,9 @@ class _WorkerPool:
     def stop(self) -> list[str]:
         """Stop all workers and wait for them; notes about the results so far."""
         held = sum(verdict.code == 0 for verdict in self.verdicts.values())
-        notes = [f"{len(self.verdicts)} of {len(self._topologies)} files done, {held} held"]
+        notes = [
+            f"{len(self.verdicts)} of {counted(len(self._topologies), 'file')} done, {held} held"
+        ]
         for worker in self._workers:
             # An ended process may have been reaped, and its process ID be in use again.
             if worker.process.pid is not None and worker.process.exitcode is None:
@@ -154,7 +157,7 @@ class _WorkerPool:
 
     def show(self, text: str) -> None:
         """Show the progress, on a terminal."""
-        done = f"{len(self.verdicts)} of {len(self._topologies)} files done; "
+        done = f"{len(self.verdicts)} of {counted(len(self._topologies), 'file')} done; "
         self._screen.move(done + text if text else "")
 
     def _end(self, worker: _Worker) -> None:

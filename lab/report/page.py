@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, tostring
 
+from lab.choices import counted
 from lab.explain.model import stamp
 from lab.report.map import drawn, legend
 from lab.report.markup import element
@@ -49,7 +50,7 @@ def page(document: Document, topology: Topology, logs: Sequence[Line], index: st
 def index_page(documents: Sequence[Document], pages: Sequence[str]) -> str:
     """The page of several labs; `pages` are the names of theirs."""
     good = sum(document["held"] for document in documents)
-    word = f"{good} of {len(documents)} files held"
+    word = f"{good} of {counted(len(documents), 'file')} held"
     kind = "good" if good == len(documents) else "bad"
     rows = [
         element(
@@ -300,7 +301,7 @@ def _times(document: Document) -> Element | None:
         _bar(name, kind, row["began"] - first, row["seconds"] or 0, whole)
         for name, kind, row in timed
     ]
-    summary = element("summary", {}, f"{len(bars)} rows, {whole:.1f} s")
+    summary = element("summary", {}, f"{counted(len(bars), 'row')}, {whole:.1f} s")
     attributes = {"open": "open"} if len(bars) <= _MANY_ROWS else {}
     return _section("Time line", element("details", attributes, summary, bars))
 
@@ -328,7 +329,7 @@ def _logs(lines: Sequence[Line], directory: str | None) -> Element:
     parts: list[Element] = []
     for (node, program), group in groupby(lines, lambda line: (line.node, line.program)):
         rows = [f"{_clock(line.time)} {line.text}" for line in group]
-        summary = element("summary", {}, f"{node} {program} ({len(rows)} lines)")
+        summary = element("summary", {}, f"{node} {program} ({counted(len(rows), 'line')})")
         log = element("div", {"class": "log"}, [element("div", {}, row) for row in rows])
         parts.append(element("details", {}, summary, log))
     if not parts:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
+from lab.choices import counted
 from lab.errors import EXPECTATION_FAILED, HELD
 from lab.report.screen import Screen
 from lab.report.systems import cells, grid
@@ -98,10 +99,11 @@ def print_summary(verdicts: Sequence[Verdict], seconds: float) -> None:
     failed = sum(verdict.failure is not None for verdict in verdicts)
     good = sum(verdict.code == HELD for verdict in verdicts)
     not_held = len(verdicts) - good - failed
-    steps = f"{sum(v.held for v in verdicts)} of {sum(v.expected for v in verdicts)}"
+    expected = counted(sum(v.expected for v in verdicts), "expectation")
+    steps = f"{sum(v.held for v in verdicts)} of {expected}"
     screen.paragraph(
-        f"{good} of {len(verdicts)} files held, {not_held} did not, {failed} failed; "
-        f"{steps} expectations in {seconds:.1f} s"
+        f"{good} of {counted(len(verdicts), 'file')} held, {not_held} did not, {failed} failed; "
+        f"{steps} in {seconds:.1f} s"
     )
     screen.flush()
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 DIRECTORY = "/run/bird"
 CONFIGURATION = f"{DIRECTORY}/bird.conf"
 SOCKET = f"{DIRECTORY}/bird.ctl"
-PROGRAM = "/usr/sbin/bird"
+PROGRAM, CLIENT = "/usr/sbin/bird", "/usr/sbin/birdc"
+PROTOCOL = "azure"
+"""BIRD's name of the session with the gateway."""
 START_LIMIT = 10.0
 
 
@@ -69,7 +71,7 @@ protocol device {{ }}
 protocol static own {{
   ipv4;
 {own}}}
-protocol bgp azure {{
+protocol bgp {PROTOCOL} {{
   local {spec.address} as {spec.asn};
   neighbor {spec.peer} as {spec.peer_asn};
   multihop;

@@ -8,22 +8,29 @@ import http.client
 import json
 import socket
 import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.arm.connections import Connection, LocalNetworkGateway
+from gateway.arm.documents import parse
+from gateway.arm.resource import VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.common import turns
 from gateway.common.errors import NotFoundError
 from gateway.dataplane import native
 from gateway.openvpn.issuers import issuers
+from gateway.policy.diagnostics import KEPT
 from lab.errors import LabError, MachineError, UsageError
 from lab.nodes.base import Node
 from lab.nodes.files import SOURCE
 from lab.roles.daemon import last_words
 from lab.waiting import wait_until
+from lab.world import OFF
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gateway.arm.placement import Placement
     from lab.pki.authority import Credential
@@ -38,6 +45,10 @@ REFUSALS = (400, 404)
 """HTTP: the document is at fault, not the gateway."""
 THE_MACHINES = ("StorageFailed", "FenceFailed")
 """Codes of errors that are the machine's."""
+LOGS = LOG, TUNNEL_LOG = ("/log", "/tunnelLog")
+KINDS = ("gateway", "localNetworkGateways", "connections", "runtime")
+"""What the API keeps: a gateway comes before its connections, and the other side of a connection,
+too."""
 ANSWER_LIMIT = 60.0
 """A PUT answers when every engine is reconciled."""
 
@@ -109,6 +120,22 @@ async def _place(node: Node, placement: Placement, server: Credential, root: byt
     await node.write(str(files.root), root)
 
 
+def newest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each kind of event as many as a gateway keeps, oldest first."""
+    counted: Counter[str] = Counter()
+    kept = []
+    for record in reversed(records):
+        kind = record.get("event", "")
+        counted[kind] += 1
+        if counted[kind] <= KEPT:
+            kept.append(record)
+    return kept[::-1]
+
+
+def _kind(path: str) -> str:
+    return path.split("/")[1]
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -133,19 +160,32 @@ class UnixGateway:
         self._node = node
         self._path = node.run_directory / "gateway/api.sock"
         self._start = start
-        self._accepted: list[tuple[str, str, Any]] = []
-        """Method, path and body of every change."""
+        self._kept: dict[str, Any] = {}
+        """What was PUT at each path and not deleted since: all that a restart needs."""
+        self._on = True
+        self._logged: dict[str, list[dict[str, Any]]] = {path: [] for path in LOGS}
+        """The records of the times before it was switched off: in Azure, logs are kept elsewhere
+        (a Log Analytics workspace), and their reader has them whatever becomes of the gateway."""
 
     async def stop(self) -> None:
         """Switch the computer off: every program ends, and its files are gone."""
+        with suppress(*OFF, LabError):  # it has died, and nobody can ask it any more
+            self._logged = {path: newest(await self._records(path)) for path in LOGS}
+        self._on = False
         await self._node.reboot()
 
     async def begin(self) -> None:
-        """Switch it on: it gets every document anew, in order."""
+        """Switch it on: it gets every document anew, those first that others need."""
         await self._start(self)
-        accepted, self._accepted = self._accepted, []
-        for change in accepted:
-            await self._json(*change)
+        self._on = True
+        for path in sorted(self._kept, key=lambda path: KINDS.index(_kind(path))):
+            kept = self._kept[path]
+            body = with_secrets(kept.document(), secrets_in(kept)) if kept else None
+            try:
+                await self._json("PUT", path, body)
+            except GatewayRefusedError:
+                if _kind(path) != "runtime":
+                    raise  # a daemon that is held down may be one that is not wanted any more
 
     async def answers(self) -> bool:
         """Whether the API is up."""
@@ -208,8 +248,7 @@ class UnixGateway:
 
     async def tunnel_log(self) -> list[dict[str, Any]]:
         """TunnelDiagnosticLog records, oldest first."""
-        rows: list[dict[str, Any]] = (await self._json("GET", "/tunnelLog"))["value"]
-        return rows
+        return await self._records(TUNNEL_LOG)
 
     async def sessions(self) -> list[dict[str, Any]]:
         """Rows of getVpnClientConnectionHealth."""
@@ -233,8 +272,11 @@ class UnixGateway:
 
     async def log(self) -> list[dict[str, Any]]:
         """P2SDiagnosticLog records, oldest first."""
-        rows: list[dict[str, Any]] = (await self._json("GET", "/log"))["value"]
-        return rows
+        return await self._records(LOG)
+
+    async def _records(self, path: str) -> list[dict[str, Any]]:
+        rows = (await self._json("GET", path))["value"] if self._on else []
+        return [*self._logged[path], *rows]
 
     async def runtime(self) -> dict[str, Any]:
         """Engines, their daemons and datapaths; the memory of the gateway."""
@@ -259,12 +301,30 @@ class UnixGateway:
 
     async def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(await self._call(method, path, body) or b"{}")
-        if method in {"PUT", "DELETE"}:
-            self._accepted.append((method, path, body))
         return answer
+
+    def _remember(self, method: str, path: str, body: Any) -> None:
+        """Keep a document as the gateway has it now, with the secrets of the one before; one that
+        is PUT again keeps its place among the others, as it does there."""
+        if method == "DELETE":
+            self._kept.pop(path, None)
+        elif method == "PUT":
+            self._kept[path] = self._taken(path, body)
+
+    def _taken(self, path: str, body: Any) -> Any:
+        """The document of a PUT as the gateway takes it: a secret that it lacks stays as it was."""
+        kind, former = _kind(path), self._kept.get(path)
+        if kind == "gateway":
+            document = parse(VirtualNetworkGateway, body, name=self.name)
+            return document.with_secrets_of(former)
+        if kind == "connections":
+            return parse(Connection, body).with_key_of(former)
+        return parse(LocalNetworkGateway, body) if kind == "localNetworkGateways" else None
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:
         status, content = await asyncio.to_thread(self._exchange, method, path, body)
+        if status < 300 or status >= 500:  # what fails is in force, and the gateway keeps trying
+            self._remember(method, path, body)
         if status < 300:
             return content
         try:

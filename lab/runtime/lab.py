@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.arm.secrets import secrets_in, with_secrets
 from lab.boot.enter import outside
-from lab.choices import did_you_mean, spelling
+from lab.choices import counted, did_you_mean, spelling
 from lab.errors import LabError, UsageError
 from lab.faults.active import Faults
 from lab.merge import merge
@@ -47,6 +47,7 @@ from lab.topology.planning.specs import (
 )
 from lab.topology.planning.spelling import NODES, respelled_step
 from lab.world import (
+    Changed,
     ClientComputer,
     Daemon,
     Deed,
@@ -174,7 +175,8 @@ class Lab:
                 and outcome.held
             ):
                 verb = verb_of(step) or ""
-                deed = Deed(time.time(), verb, getattr(step, verb), text_of(step), outcome.detail)
+                subject, words = getattr(step, verb), (text_of(step), outcome.detail)
+                deed = Deed(time.time(), verb, subject, *words, changed=outcome.changed)
                 self.past.append(deed)  # faults remember themselves, for some end by the clock
             emit(
                 StepResult(
@@ -202,9 +204,7 @@ class Lab:
         name = spelling(known).get(subject.casefold())
         if name is None:
             remedy = did_you_mean(subject, frozenset(known))
-            raise UsageError(
-                f"lab {self.plan.name} has no client, host, site or connection {subject}", remedy
-            )
+            raise UsageError(f"there is no client, host, site or connection {subject!r}", remedy)
         return await self.explainer.of_subject(name, to, size)
 
     @property
@@ -274,15 +274,17 @@ class Lab:
         profile."""
         handle = self.gateways.get(spelling(self.gateways).get(gateway.casefold(), gateway))
         actions = _operations(handle, body) if handle else {}
-        if action not in actions:
+        if handle is None or action not in actions:
             wrong = action if handle else gateway
             raise UsageError(f"there is no {'action' if handle else 'gateway'} {wrong!r}",
                              did_you_mean(wrong, list(actions or self.gateways)))  # fmt: skip
+        before = await handle.get() if action == "put" and await handle.exists() else None
         value = await actions[action]()
-        if action in ("put", "disconnect"):
+        if action in ("put", "disconnect", "delete"):
             verb = "update" if action == "put" else action
-            text = f"{verb} {gateway} by its API"
-            self.past.append(Deed(time.time(), verb, gateway, text, "the gateway accepted it"))
+            text, effect = f"{verb} {handle.name} by its API", "the gateway accepted it"
+            changed = Changed.between(before, value) if before else None
+            self.past.append(Deed(time.time(), verb, handle.name, text, effect, changed=changed))
         return {"value": value}
 
     async def decide(self, user: str, *, approve: bool) -> list[str]:
@@ -342,7 +344,9 @@ class Lab:
             refuse_without_shapers(self.plan)
             self._lacking = lacking(self.plan)
             self.nodes = await build_nodes(self.plan, self._lacking, self._logs)
-            add_detail(f"{len(self.nodes)} nodes, {len(self.plan.links)} links")
+            add_detail(
+                ", ".join([counted(len(self.nodes), "node"), counted(len(self.plan.links), "link")])
+            )
             if wires := crowded(self.plan):
                 add_detail(f"(too many nodes for static neighbours: {', '.join(wires)})")
 
@@ -361,7 +365,7 @@ class Lab:
             from lab.pki.authority import issue  # noqa: PLC0415 (while the world is built)
 
             self._credentials = await asyncio.to_thread(issue, self.plan.certificates)
-            add_detail(f"{len(self._credentials)} certificates")
+            add_detail(counted(len(self._credentials), "certificate"))
 
     async def _roles(self, emit: Emit) -> None:
         async with _stage(emit, "start services") as add_detail:
@@ -371,7 +375,7 @@ class Lab:
             async with asyncio.TaskGroup() as group:
                 for name, service in services:
                     group.create_task(self._role(name, service))
-            add_detail(f"{len(services)} services")
+            add_detail(counted(len(services), "service"))
 
     async def _role(self, node: str, spec: ServiceSpec) -> None:
         context = RoleContext(self.nodes, self._credentials)

@@ -229,7 +229,7 @@ class Supervisor:
         found = spelling(nodes).get(name.casefold())
         if found is None:
             remedy = did_you_mean(name, frozenset(nodes))
-            raise UsageError(f"lab {self._directory.name} has no node {name}", remedy)
+            raise UsageError(f"lab {self._directory.name} has no node {name!r}", remedy)
         return nodes[found]
 
 

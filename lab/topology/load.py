@@ -38,6 +38,7 @@ from lab.topology.rules.declared import Declared
 
 MAXIMUM_BYTES = 1_000_000
 _STARTING_POINT = f"start from {EXAMPLE}"
+_A_MAPPING = "write it like {key: value}"
 _A_STEP = "write steps into it, such as - {connects: alice}"
 
 
@@ -87,15 +88,13 @@ def load_all(paths: Iterable[FilePath]) -> list[TopologyFile]:
 def load_mapping(source: FilePath | bytes, file: str = "") -> dict[str, Any]:
     """A mapping from a file, or from text that messages call `file`; LoadError."""
     if isinstance(source, bytes):
-        document = _composed(source, file)
+        document = _composed(source, file, _A_MAPPING)
     else:
         file = outside(source)
-        document = _composed(_read(source), file)
+        document = _composed(_read(source, _A_MAPPING), file, _A_MAPPING)
     flaws = [Located(file, *flaw.mark, flaw.message, flaw.remedy) for flaw in document.flaws]
     if not isinstance(document.data, dict):
-        flaws.append(
-            Located(file, *document.mark(()), "not a mapping", "write it like {key: value}")
-        )
+        flaws.append(Located(file, *document.mark(()), "not a mapping", _A_MAPPING))
     if flaws:
         raise LoadError(flaws)
     mapping: dict[str, Any] = document.data

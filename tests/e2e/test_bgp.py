@@ -111,13 +111,24 @@ def test_a_hostile_site_gets_nothing_but_its_own(tmp_path: Path) -> None:
             )
         }
         await learns(lab, ACCEPTED)
-        assert "ipsec0" in await way_to(lab, "192.168.60.9")
+
+        async def leads() -> bool:
+            return "ipsec0" in await way_to(lab, "192.168.60.9")
+
+        await wait_until("the route of the tunnel to branch", PATIENCE, leads)
         for name, address in (
             ("Internet", lab.addresses["branch"]),
             ("VNet", lab.addresses["app1"]),
             ("clients", "172.16.201.2"),
         ):
             assert await way_to(lab, address) == before[name], name
+        told = await lab.explain("branch", "", 0)
+        assert "layer" not in told
+        (chain,) = told["chains"]
+        (row,) = (one for one in chain["layers"] if one["layer"] == "bgp")
+        assert row["state"] == "passed"
+        assert "is established; learnt: 192.168.60.0/24; it takes no " in row["seen"]
+        assert {"10.1.1.0/24", "0.0.0.0/0"} <= set(row["seen"].rpartition(" no ")[2].split(", "))
 
     in_a_lab(tmp_path, topology(), test)
 

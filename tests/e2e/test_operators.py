@@ -72,7 +72,7 @@ def test_a_client_is_explained_in_every_state(lab: Handle) -> None:
     code, out, _ = on(lab, "explain", "alice")
     assert (code, "has not dialled since the lab was built" in out) == (EXPECTATION_FAILED, True)
     code, _, err = on(lab, "explain", "alise")
-    assert (code, "has no client, host, site or connection alise" in err) == (USAGE, True)
+    assert (code, "no client, host, site or connection 'alise'" in err) == (USAGE, True)
     assert "did you mean 'alice'?" in err
     assert on(lab, "connect", "alice", "--quiet")[0] == HELD
     code, out, _ = on(lab, "explain", "ALICE", "--json")
@@ -81,6 +81,10 @@ def test_a_client_is_explained_in_every_state(lab: Handle) -> None:
     assert found["sentence"].startswith("alice is connected: IkeV2, 172.16.201.")
     code, _, err = on(lab, "explain", "alice", "--to", "app1:http")
     assert (code, "that is not HOST:PORT" in err) == (USAGE, True)
+    code, _, err = on(lab, "explain", "alice", "--to", "app9:80")
+    assert (code, "there is no node 'app9'\n  try: did you mean 'app1'?" in err) == (USAGE, True)
+    code, _, err = on(lab, "explain", "alice", "--to", "app1", "--size", "99999")
+    assert (code, err.startswith("p2slab: explain: Invalid value for '--size'")) == (USAGE, True)
     assert on(lab, "hangup", "alice")[0] == HELD
     code, out, _ = on(lab, "explain", "alice")
     assert (code, "hang up alice" in out) == (EXPECTATION_FAILED, True)

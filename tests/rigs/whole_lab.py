@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from lab.runtime.lab import Lab
-from lab.topology.load import load_bytes
-from lab.topology.planning.planner import make_plan
+from lab.topology.load import TopologyFile, load_bytes
 from tests.rigs.isolated import isolated
 
 HERE = Path(__file__).parent
@@ -15,10 +14,10 @@ HERE = Path(__file__).parent
 
 def in_a_lab(logs: Path, text: str, test: Callable[[Lab], Awaitable[None]]) -> None:
     """Build it, run the test, and let the kernel take it away."""
-    plan = make_plan(load_bytes(text.encode(), "test.yaml", HERE), HERE)
+    file = TopologyFile(HERE / "test.yaml", load_bytes(text.encode(), "test.yaml", HERE))
 
     async def there() -> None:
-        lab = Lab(plan, logs)
+        lab = Lab(file.plan(), logs, file)
         await lab.build(lambda _event: None)
         await test(lab)
 

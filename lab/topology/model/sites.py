@@ -46,6 +46,15 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+class ToldBgp(_Model):
+    """What Azure is told of the BGP of the site's device."""
+
+    asn: int | None = Field(default=None, strict=True)
+    """Its autonomous system number; left out, the true one."""
+    bgpPeeringAddress: Address | None = None
+    """Its address; left out, the true one."""
+
+
 class LocalNetworkGateway(_Model):
     """What Azure is told of the site, where that is not the truth: its local network gateway."""
 
@@ -54,6 +63,8 @@ class LocalNetworkGateway(_Model):
     addressPrefixes: Prefixes | None = None
     """The prefixes of the site: the VNet's routes to it, and the gateway's selectors; left out, the
     site's `lan`."""
+    bgpSettings: ToldBgp = ToldBgp()
+    """BGP of the site's device, such as {asn: 65011}; left out, the site's `bgp`."""
 
 
 class VpnDevice(_Model):
@@ -169,7 +180,13 @@ class Site(_Model):
         told = self.connection and self.connection.localNetworkGateway.addressPrefixes
         if told or self.bgp is None:
             return told or (self.lan,)
-        return (ip_network(self.device_address),)
+        return (ip_network(self.bgp_peer),)
+
+    @property
+    def bgp_peer(self) -> IpAddress:
+        """The address of the device's BGP, as Azure knows it."""
+        told = self.connection.localNetworkGateway.bgpSettings if self.connection else ToldBgp()
+        return told.bgpPeeringAddress or self.device_address
 
     @property
     def device_address(self) -> IpAddress:

@@ -191,6 +191,15 @@ def parse_duration(value: Any) -> float:
     return seconds
 
 
+def parse_seconds(value: Any) -> float:
+    """A number of seconds, at most one hour; without a unit."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value <= _MAXIMUM_DURATION:
+        most = f"{_MAXIMUM_DURATION:g}"
+        raise ValueError(f"{value!r} is not a number of seconds, at most {most}; write it like 10")
+    return float(value)
+
+
 def parse_whole_seconds(value: Any) -> float:
     """A time in whole seconds, as kernels count the life of a connection."""
     seconds = parse_duration(value)
@@ -290,7 +299,11 @@ def parse_dword(value: Any) -> int:
 
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
-Seconds = Annotated[float, Field(strict=True, gt=0, le=3600)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_seconds),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": int(_MAXIMUM_DURATION)}),
+]
 Words = Annotated[str, Field(min_length=1)]
 """Text to be found in a message: the empty text is in every one."""
 _AS_TEXT = PlainSerializer(str, return_type=str)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from lab.choices import counted
 from lab.topology.model.steps import text_of
 from lab.topology.planning.specs import is_secret
 
@@ -54,8 +55,11 @@ def as_text(plan: Plan) -> str:
     """The same, to be read."""
     data = describe(plan)
     sections = [
-        (f"{len(data['nodes'])} nodes", [_node_line(node) for node in data["nodes"]]),
-        (f"{len(data['links'])} links", [f"{link['a']}  {link['b']}" for link in data["links"]]),
+        (counted(len(data["nodes"]), "node"), [_node_line(node) for node in data["nodes"]]),
+        (
+            counted(len(data["links"]), "link"),
+            [f"{link['a']}  {link['b']}" for link in data["links"]],
+        ),
         ("certificates", [_certificate_line(line) for line in data["certificates"]]),
         ("gateways", [_gateway_line(gateway) for gateway in data["gateways"]]),
         ("connections", [line for gateway in data["gateways"] for line in _connections(gateway)]),

@@ -146,11 +146,14 @@ def _local_network_gateway(
     topology: Topology, site: str, addresses: Addresses
 ) -> LocalNetworkGateway:
     spec = topology.sites[site]
-    told = spec.connection.localNetworkGateway.gatewayIpAddress if spec.connection else None
+    assert spec.connection
+    told = spec.connection.localNetworkGateway
     properties = LocalNetworkGatewayProperties(
         localNetworkAddressSpace=AddressSpace(addressPrefixes=tuple(map(str, spec.known_prefixes))),
-        gatewayIpAddress=str(told or addresses.public[site].device),
-        bgpSettings=BgpSettings(asn=spec.bgp.asn, bgpPeeringAddress=str(spec.device_address))
+        gatewayIpAddress=str(told.gatewayIpAddress or addresses.public[site].device),
+        bgpSettings=BgpSettings(
+            asn=told.bgpSettings.asn or spec.bgp.asn, bgpPeeringAddress=str(spec.bgp_peer)
+        )
         if spec.bgp
         else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -18,12 +19,23 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
+_STEPS = ("expect", "faults")
 _KEY = "[key]"
 """What pydantic appends to the location of a bad key."""
 
 
 def problem_of(error: ErrorDetails, data: Any) -> Problem:
-    """One error of `Topology.model_validate(data)`."""
+    """One error of `Topology.model_validate(data)`. That of a step names its key: who gives steps
+    on the command line sees no line and column."""
+    problem = _problem_of(error, data)
+    section, *inside = problem.path or ("",)
+    keys = [part for part in inside if isinstance(part, str)]
+    if section not in _STEPS or not keys or problem.at_key:
+        return problem
+    return replace(problem, message=f"`{'.'.join(keys)}`: {problem.message}")
+
+
+def _problem_of(error: ErrorDetails, data: Any) -> Problem:
     location = without_tags(error["loc"])
     at_key = bool(location) and location[-1] == _KEY
     if at_key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.choices import listing
+from lab.choices import counted, listing
 from lab.errors import UsageError
 
 Path = tuple[str | int, ...]
@@ -54,7 +54,7 @@ class LoadError(UsageError):
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
         what = listing(sorted({problem.file for problem in self.problems}))
-        title = f"{what} cannot be used: {count} problem{'s' if count > 1 else ''}"
+        title = f"{what} cannot be used: {counted(count, 'problem')}"
         super().__init__("\n".join([title, *map(str, self.problems)]))
 
 

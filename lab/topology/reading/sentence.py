@@ -30,8 +30,9 @@ _TARGETS = {
     "cannotResolve": ("name", "name"),
 }
 """The keys of a target that is named without a key: for a node's name, and for anything else."""
-_TARGET = re.compile(r"(?P<what>.+?)(?::(?P<port>[0-9]{1,9}))?")
-_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_TARGET = re.compile(r"(?P<what>.+?)(?::((?P<protocol>tcp|udp)/)?(?P<port>[0-9]{1,99}))?")
+_OTHER_PORT = re.compile(r"(?P<what>[^:]+):(?P<port>[^:]*)")
+_NUMBER = re.compile(r"[0-9]{1,99}(\.[0-9]{1,99})?")
 _LIKE = "write it like 'bob reaches app1:80' or 'revoke alice'"
 
 
@@ -47,7 +48,7 @@ def step_of(text: str) -> dict[str, Any]:
     several = [_plain(name) for name in subject.split(", ")]
     step: dict[str, Any] = {verb: several if len(several) > 1 else several[0]}
     if rest and rest[0] not in known and verb in _TARGETS:
-        step |= _target(verb, _plain(rest.pop(0)))
+        step |= _target(text, verb, _plain(rest.pop(0)))
     while rest:
         key = rest.pop(0)
         if key not in known:
@@ -94,12 +95,19 @@ def _verb_of(text: str, words: list[str]) -> tuple[str, str, list[str]]:
     return verb, left[0], left[1:]
 
 
-def _target(verb: str, word: str) -> dict[str, Any]:
+def _target(text: str, verb: str, word: str) -> dict[str, Any]:
     node, other = _TARGETS[verb]
+    if "//" in word:
+        raise UsageError(f"{text!r}: {word!r} is a URL", "name a host, and write it like app1:80")
     found = _TARGET.fullmatch(word)
     assert found  # it matches any text
-    port = {"port": int(found["port"])} if found["port"] else {}
-    return {other if "." in found["what"] else node: found["what"]} | port
+    if not found["port"] and (wrong := _OTHER_PORT.fullmatch(word)):
+        port = f"{wrong['port']!r} is not the number of a port"
+        raise UsageError(f"{text!r}: {port}", f"write it like {wrong['what']}:80")
+    target: dict[str, Any] = {other if "." in found["what"] else node: found["what"]}
+    if found["port"]:
+        target["port"] = int(found["port"])
+    return target | ({"protocol": found["protocol"]} if found["protocol"] else {})
 
 
 def _value(text: str, words: list[str], *, is_text: bool) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from gateway.arm.rules.case import PROTOCOLS
-from lab.choices import did_you_mean
+from lab.choices import did_you_mean, listing
 from lab.topology.model import steps
 from lab.topology.model.topology import Topology
 from lab.topology.model.vocabulary import FaultName
@@ -17,7 +17,6 @@ from lab.topology.reading.problems import Path, Problem
 from lab.topology.rules.declared import Declared
 
 _OF_TUNNELS: frozenset[FaultName] = frozenset(("s2s-cut", "s2s-wrong-psk"))
-_NEED_A_TARGET = "name one with `at`"
 
 
 def _all(topology: Topology) -> Iterator[tuple[Path, steps.Fault]]:
@@ -63,7 +62,7 @@ def faults_have_what_belongs_to_them(topology: Topology, declared: Declared) -> 
         if step.by is not None and step.fault != "radius-slow":
             yield Problem((*path, "by"), f"{step.fault} has no delay", "leave `by` out")
         elif step.by is None and step.fault == "radius-slow":
-            yield Problem(path, "radius-slow needs a delay", "add `by: 5s`")
+            yield Problem(path, "radius-slow needs a delay", "add `by: 5s` (--by 5s)")
 
 
 def _of_an_engine(
@@ -75,7 +74,9 @@ def _of_an_engine(
             yield Problem((*path, "engine"), f"{step.fault} has no protocol", "leave `engine` out")
         return
     if step.engine is None:
-        yield Problem(path, "engine-down needs a protocol", "add `engine: OpenVPN`")
+        yield Problem(
+            path, "engine-down needs a protocol", "add `engine: OpenVPN` (--engine OpenVPN)"
+        )
         return
     name = step.at or next(iter(topology.gateways), "")
     if name not in topology.gateways or not declared.knows(name, *PROTOCOLS):
@@ -134,7 +135,8 @@ def _one_of(path: Path, step: steps.Fault, known: list[str], what: str) -> Itera
         )
     elif step.at is None and len(known) != 1:
         message = f"there is no {what}" if not known else f"there are {len(known)}, each a {what}"
-        yield Problem((*path, "fault"), message, _NEED_A_TARGET if known else f"add a {what}")
+        remedy = f"name one with `at` (--at): {listing(known)}" if known else f"add a {what}"
+        yield Problem((*path, "fault"), message, remedy)
 
 
 def _some_of(path: Path, step: steps.Fault, known: list[str]) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 
 from gateway.arm.resource import NOT_YET, BgpSettings, GatewayProperties
@@ -13,8 +13,8 @@ from lab.choices import did_you_mean
 from lab.topology.model.sites import (
     LocalNetworkGateway,
     Site,
-    SiteBgp,
     SiteConnection,
+    ToldBgp,
     VnetConnection,
     VpnDevice,
 )
@@ -264,34 +264,53 @@ def bgp_has_two_ends(topology: Topology, declared: Declared) -> Iterator[Problem
     """A site with BGP has a connection to a gateway with BGP, and an ASN that is not the gateway's;
     what Azure is told of the site includes its peer."""
     for name, site in topology.sites.items():
+        told = site.connection.localNetworkGateway.bgpSettings if site.connection else ToldBgp()
         if site.bgp is None:
+            if told != ToldBgp():
+                remedy = "add `bgp: {asn: 65010}` to the site, or leave bgpSettings out"
+                yield Problem(_told_bgp(name), f"{name!r} has no BGP", remedy)
             continue
         path: Path = ("sites", name, "bgp")
-        for found in usable_asn(BgpSettings(asn=site.bgp.asn)):
-            yield Problem((*path, "asn"), found.message, found.remedy)
+        ends = ((path, site.bgp.asn), (_told_bgp(name), told.asn))
+        yield from _usable(ends)
         if site.connection is None:
             remedy = "add `connection: {to: GATEWAY, sharedKey: ...}` to the site"
             yield Problem(path, "BGP without a tunnel", remedy)
             continue
-        if not any(site.device_address in prefix for prefix in site.known_prefixes):
+        if not any(site.bgp_peer in prefix for prefix in site.known_prefixes):
             yield Problem(
                 ("sites", name, "connection", "localNetworkGateway", "addressPrefixes"),
-                f"the device's BGP address {site.device_address} is in none of them",
-                f"add {site.device_address}/32",
+                f"the device's BGP address {site.bgp_peer} is in none of them",
+                f"add {site.bgp_peer}/32",
             )
         gateway = topology.gateways.get(site.connection.to)
         if gateway and declared.whole("gateways", site.connection.to):
-            yield from _bgp_at_the_gateway(path, site.bgp, site.connection.to, gateway.properties)
+            yield from _bgp_at_the_gateway(ends, site.connection.to, gateway.properties)
 
 
-def _bgp_at_the_gateway(
-    path: Path, bgp: SiteBgp, name: str, gateway: GatewayProperties
-) -> Iterator[Problem]:
+def _told_bgp(site: str) -> Path:
+    return ("sites", site, "connection", "localNetworkGateway", "bgpSettings")
+
+
+_Numbers = Sequence[tuple[Path, int | None]]
+"""Where a site's ASN stands, the true one first."""
+
+
+def _usable(numbers: _Numbers) -> Iterator[Problem]:
+    for path, asn in numbers:
+        for found in usable_asn(BgpSettings(asn=asn)):
+            yield Problem((*path, "asn"), found.message, found.remedy)
+
+
+def _bgp_at_the_gateway(ends: _Numbers, name: str, gateway: GatewayProperties) -> Iterator[Problem]:
     if not gateway.enableBgp:
+        path, _ = ends[0]
         yield Problem(path, f"{name} has no BGP", "add `enableBgp: true` to its properties")
-    elif bgp.asn == asn_of(gateway):
-        message = f"{name} has the same ASN {bgp.asn}"
-        yield Problem((*path, "asn"), message, "give the two sides different ASNs")
+        return
+    for path, asn in ends:
+        if asn == asn_of(gateway):
+            message = f"{name} has the same ASN {asn}"
+            yield Problem((*path, "asn"), message, "give the two sides different ASNs")
 
 
 RULES = (

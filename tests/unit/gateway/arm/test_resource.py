@@ -11,6 +11,7 @@ from gateway.arm.documents import parse
 from gateway.arm.resource import GatewayProperties, VirtualNetworkGateway
 from gateway.arm.secrets import secrets_in, with_secrets
 from gateway.arm.sku import SKUS, SkuName, more_tunnels
+from gateway.common.errors import InvalidDocumentError
 
 
 def errors(document: dict[str, Any]) -> dict[str, str]:
@@ -137,3 +138,18 @@ def test_secrets_go_back_to_their_places(document: Any) -> None:
     sent = with_secrets(shown, secrets_in(gateway))
     assert "lab-secret" not in str(shown)
     assert sent["properties"]["vpnClientConfiguration"]["radiusServerSecret"] == "lab-secret"
+
+
+@pytest.mark.parametrize(
+    ("properties", "target", "words"),
+    [
+        ({"colour": "red"}, "properties.colour", "there is no such property"),
+        ({"sku": "VpnGw2"}, "properties.sku", "must be an object, such as {...}"),
+    ],
+)
+def test_a_refusal_is_not_in_the_words_of_python(
+    properties: dict[str, Any], target: str, words: str, document: Any
+) -> None:
+    with pytest.raises(InvalidDocumentError) as refused:
+        parse(VirtualNetworkGateway, document(properties))
+    assert [(d.target, d.message) for d in refused.value.details] == [(target, words)]

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from lab.checks import records
+from lab.checks.actions import REVOKED
+from lab.world import Changed
 from tests.unit.lab.checks.fakes import ALICE, FakeWorld, connection, refusal
 from tests.unit.lab.checks.steps import outcome
 
@@ -61,11 +63,14 @@ async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
     configuration = world.gateway.resource["properties"]["vpnClientConfiguration"]
     other = {"name": "other", "properties": {"thumbprint": "B" * 40}}
     configuration["vpnClientRevokedCertificates"] = [other]
-    await outcome(world, revoke="alice")
-    rows = configuration["vpnClientRevokedCertificates"]
+    revoked = await outcome(world, revoke="alice")
+    rows = world.gateway.resource["properties"]["vpnClientConfiguration"][REVOKED]
     assert [row["properties"]["thumbprint"] for row in rows] == ["B" * 40, ALICE]
-    await outcome(world, reinstate="alice")
-    assert configuration["vpnClientRevokedCertificates"] == [other]
+    reinstated = await outcome(world, reinstate="alice")
+    assert world.gateway.resource["properties"]["vpnClientConfiguration"] == configuration
+    path = f"vpnClientConfiguration.{REVOKED}"
+    assert revoked.changed == Changed("gw", {path: ([other], rows)})
+    assert reinstated.changed == Changed("gw", {path: (rows, [other])})
 
 
 async def test_disconnect_ends_the_clients_session_only(world: FakeWorld) -> None:
@@ -103,7 +108,8 @@ async def test_a_restart_that_leaves_a_tunnel_does_not_hold(world: FakeWorld) ->
 
 
 async def test_update_puts_the_merged_document(world: FakeWorld) -> None:
-    await outcome(world, update="gw", properties={"sku": {"name": "VpnGw2"}})
+    found = await outcome(world, update="gw", properties={"sku": {"name": "VpnGw2"}})
+    assert found.changed == Changed("gw", {"sku.name": (None, "VpnGw2")})
     assert world.gateway.resource["properties"]["sku"] == {"name": "VpnGw2"}
 
 

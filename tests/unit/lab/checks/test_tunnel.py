@@ -105,7 +105,7 @@ def test_a_gateway_that_is_switched_off_has_no_status() -> None:
         async def connection(self, name: str) -> dict[str, Any]:
             raise FileNotFoundError(name)
 
-        async def tunnel_log(self) -> list[dict[str, Any]]:
+        async def exists(self) -> bool:
             raise FileNotFoundError("switched off")
 
     outcome = asyncio.run(tunnel(step(**{"is": "NotConnected"}), world(Off("Connected"))))

@@ -30,7 +30,7 @@ def record(reason: str, message: str = "because", **fields: str) -> dict[str, st
 
 
 def document(**configuration: Any) -> dict[str, Any]:
-    return {"properties": {"vpnClientConfiguration": configuration}}
+    return {"name": "gw", "properties": {"vpnClientConfiguration": configuration}}
 
 
 def followed(*nodes: str, **fields: Any) -> Followed:
@@ -61,7 +61,7 @@ def broken(one: Attempt) -> Any:
     ],
 )
 def test_the_gateways_record_decides(reason: str, layer: str) -> None:
-    size = {"properties": {"sku": {"name": "VpnGw1"}}}
+    size = {"name": "gw", "properties": {"sku": {"name": "VpnGw1"}}}
     one = attempt(record=record(reason, "the words"), document=size)
     assert broken(one).layer == layer
     assert any("the words" in line for line in broken(one).proof)

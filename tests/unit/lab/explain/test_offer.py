@@ -6,17 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from lab.world import Deed
+from lab.world import Changed, Deed
 from tests.unit.lab.explain.test_dial import attempt, broken, document
 
 
 def test_a_change_of_the_protocols_has_its_moment() -> None:
-    deed = Deed(0.0, "update", "gw", "update gw properties vpnClientProtocols", "accepted")
+    path, change = "vpnClientConfiguration.vpnClientProtocols", (["SSTP", "OpenVPN"], ["SSTP"])
+    changed = Changed("gw", {path: change})
+    deed = Deed(0.0, "update", "gw", "update gw", "accepted", changed=changed)
     one = attempt(protocol="OpenVPN", reason="no-protocol", dialled=False, deeds=(deed,),
                   document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
     assert broken(one).layer == "profile-stale"
     assert "changed at 1970-01-01T00:00:00.000+00:00" in broken(one).cause
-    assert "changed" not in broken(replace(one, deeds=())).cause
+    other = replace(deed, text="vpnClientProtocols", changed=Changed("gw2", {path: change}))
+    assert "changed" not in broken(replace(one, deeds=(other,))).cause
 
 
 @pytest.mark.parametrize("reason", ["system", "administrator"])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from lab.world import Changed, Deed
 from tests.unit.lab.explain.test_dial import (
     DROPPED,
     THUMBPRINT,
@@ -22,6 +25,18 @@ def test_the_entry_with_the_thumbprint_is_named_whatever_it_is_called() -> None:
     assert "'bobs-laptop'" in broken(one).cause
     later = replace(one, document=document(vpnClientRevokedCertificates=[]))
     assert "no longer in vpnClientRevokedCertificates" in broken(later).cause
+
+
+@pytest.mark.parametrize("verb", ["revoke", "update"])
+def test_whoever_revoked_a_certificate_is_named(verb: str) -> None:
+    rows = [{"name": "old", "properties": {"thumbprint": THUMBPRINT}}]
+    path = "vpnClientConfiguration.vpnClientRevokedCertificates"
+    changed = Changed("gw", {path: (None, rows)})
+    deed = Deed(0.0, verb, "alice", f"{verb} it", "done", changed=changed)
+    later = replace(deed, at=9.0, effect=THUMBPRINT, changed=Changed("gw", {path: (rows, rows)}))
+    one = attempt(record=record("revoked"), deeds=(deed, later),
+                  document=document(vpnClientRevokedCertificates=rows))  # fmt: skip
+    assert f"revoked since 1970-01-01T00:00:00.000+00:00 ({verb} it)" in broken(one).cause
 
 
 def test_a_revoked_certificate_behind_a_firewall_is_said_second() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from lab.explain.model import failure
 from lab.explain.site import SiteSeen, failed
+from lab.world import Deed
 from tests.unit.lab.explain.test_selectors import ENDS
 
 SEEN = SiteSeen("office", "gw", "NotConnected", "the two sides share no traffic selectors", "12:00",
@@ -30,6 +31,17 @@ def test_why(seen: SiteSeen, layer: str, words: str) -> None:
     found = failed(seen)
     assert found.layer == layer
     assert words in found.cause
+
+
+def test_a_fault_of_this_site_is_told_and_no_other() -> None:
+    own, others = (
+        Deed(1.0, "fault", "s2s-cut", "fault s2s-cut", f"{place} is cut", place)
+        for place in ("office", "branch")
+    )
+    seen = replace(SEEN, deeds=(own, others, Deed(2.0, "fault", "radius-down", "x", "no RADIUS")))
+    assert [line for line in failed(seen).proof if line.startswith("at ")] == [
+        "at 1970-01-01T00:00:01.000+00:00: fault s2s-cut: office is cut"
+    ]
 
 
 def test_selectors_stand_side_by_side() -> None:

@@ -140,7 +140,7 @@ def test_a_lab_that_was_not_built_says_why() -> None:
     assert "no TUN" in parsed.text
     assert parsed.text.count("not carried out") == 21
     index = checked(index_page([verdict.as_data()], ["1-quickstart.html"]))
-    assert "0 of 1 files held" in index.text
+    assert "0 of 1 file held" in index.text
     assert "1-quickstart.html#failure" in index.values("href")
 
 

@@ -39,8 +39,20 @@ def test_every_word_is_accepted_at_any_time() -> None:
         ({"update": "contoso-gw", "properties": {"a": "${x.thumbprint}"}}, "'x'", ""),
         ({"connectz": "bob"}, "unknown step 'connectz'", "did you mean 'connects'?"),
         ({"connects": "bob", "ovr": "SSTP"}, "unknown key 'ovr'", "did you mean 'over'?"),
+        ({"reaches": "bob", "host": "app1", "port": 99999}, "`port`: must be at most 65535", ""),
+        ({"reaches": "bob", "host": "app1", "port": "x"}, "`port`: must be a whole number", ""),
+        (
+            {"connects": "bob", "within": "10 minutes"},
+            "`within`: '10 minutes' is not a number of seconds, at most 3600",
+            "write it like 10",
+        ),
+        ({"connects": "bob", "within": 10**14}, "is not a number of seconds, at most 3600", ""),
+        ({"connects": "bob", "within": True}, "`within`: True is not a number of seconds", ""),
+        ({"throughput": "bob", "host": "app1", "for": "2h"}, "`for`: '2h' is not a time", "20s"),
+        ({"connects": ["bob"]}, "`connects`: must be text, not a list", ""),
         ("bob", "a step must be a mapping", "{connects: alice"),
         ({"fault": "s2s-cut"}, "there is no connection", "add a connection"),
+        ({"fault": "radius-slow"}, "radius-slow needs a delay", "(--by 5s)"),
         ({"approve": "bob"}, "no RADIUS server asks", "secondFactor"),
     ],
 )
@@ -114,3 +126,5 @@ def test_properties_are_a_mapping() -> None:
     for text in (b"a", b"[a]", b"{a: 1", b"", b"{a: 1, a: 2}", b"\xff"):
         with pytest.raises(LoadError, match="PROPERTIES:1:"):
             load_mapping(text, "PROPERTIES")
+    with pytest.raises(LoadError, match=r"empty; write it like \{key: value\}"):
+        load_mapping(b"", "PROPERTIES")

@@ -17,7 +17,7 @@ def test_validate_says_of_each_good_file_that_it_is(tmp_path: Path) -> None:
     good.write_text(SOUND)
     result = CliRunner().invoke(validate.command, [str(good)])
     assert result.exit_code == 0
-    assert result.output == f"{good}: ok (6 nodes, 1 clients, 2 steps)\n"
+    assert result.output == f"{good}: ok (6 nodes, 1 client, 2 steps)\n"
 
 
 def test_validate_accepts_all_topologies_of_the_project() -> None:

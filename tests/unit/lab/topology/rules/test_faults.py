@@ -39,19 +39,20 @@ def test_timed_and_ordered_faults_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        ("{fault: s2s-broken}", "'s2s-broken' is not known here"),
-        ("{fault: s2s-wrong-psk}", "there are 2, each a site with a connection"),
+        ("{fault: s2s-broken}", "`fault`: 's2s-broken' is not known here"),
+        ("{fault: s2s-wrong-psk}",
+         "there are 2, each a site with a connection; name one with `at` (--at): "),
         ("{fault: s2s-wrong-psk, at: brunch}", "there is no site with a connection 'brunch'"),
         ("{fault: directory-down}", "there is no site with a directory"),
         ("{fault: one-server-dead}", "there is no second RADIUS server"),
         ("{fault: radius-down, at: branch}", "there is no RADIUS server 'branch'"),
         ("{fault: radius-slow}", "radius-slow needs a delay"),
         ("{fault: radius-down, by: 5s}", "radius-down has no delay"),
-        ("{fault: radius-down, for: soon}", "'soon' is not a time"),
-        ("{fault: radius-down, for: 2h}", "'2h' is not a time"),
+        ("{fault: radius-down, for: soon}", "`for`: 'soon' is not a time"),
+        ("{fault: radius-down, for: 2h}", "`for`: '2h' is not a time"),
         ("{endFault: radius-down}", "radius-down has not begun"),
     ],
-)
+)  # fmt: skip
 def test_a_fault_that_makes_no_sense_is_refused(step: str, words: str) -> None:
     [(line, _, said)] = problems(with_step(step))
     assert line == WITH_FAULTS[: WITH_FAULTS.index(STEP)].count("\n") + 1

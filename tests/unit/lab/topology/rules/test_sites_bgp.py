@@ -22,6 +22,22 @@ CONNECTION = 'connection: {to: contoso-gw, sharedKey: "key between gateway and s
             CONNECTION[:-1] + ", localNetworkGateway: {addressPrefixes: [192.168.50.8/29]}}",
             "the device's BGP address 192.168.50.1 is in none of them",
         ),
+        (
+            CONNECTION,
+            CONNECTION[:-1] + ", localNetworkGateway: {bgpSettings: {asn: 65515}}}",
+            "Azure reserves the ASN 65515",
+        ),
+        (
+            CONNECTION,
+            CONNECTION[:-1] + ", localNetworkGateway: {bgpSettings: {bgpPeeringAddress: "
+            "192.168.50.9}, addressPrefixes: [192.168.50.1/32]}}",
+            "the device's BGP address 192.168.50.9 is in none of them",
+        ),
+        (
+            "    bgp: {asn: 65010}\n    " + CONNECTION,
+            "    " + CONNECTION[:-1] + ", localNetworkGateway: {bgpSettings: {asn: 65011}}}",
+            "'head-office' has no BGP",
+        ),
         ("sku: {name: VpnGw1}", "sku: {name: Basic}", "the Basic SKU does not support BGP"),
         ("    bgp: {asn: 65010}\n", "", "the site 'head-office' has no BGP"),
     ],

@@ -110,7 +110,7 @@ def test_validate_says_ok_and_warns_on_stderr(tmp_path: Path) -> None:
     file = tmp_path / "t.yaml"
     file.write_text(text)
     done = CliRunner().invoke(command, [str(file)])
-    assert (done.exit_code, done.stdout) == (0, f"{file}: ok (6 nodes, 1 clients, 2 steps)\n")
+    assert (done.exit_code, done.stdout) == (0, f"{file}: ok (6 nodes, 1 client, 2 steps)\n")
     assert done.stderr.startswith(f"{file}:{line}:{column}: warning: 10.1.1.0/24 of the access")
     [answer] = json.loads(CliRunner().invoke(command, ["--json", str(file)]).stdout)
     assert [warning["line"] for warning in answer["warnings"]] == [line]
