@@ -222,11 +222,8 @@ class Lab:
         self.settle()
         reader = Reader(self._logs)
         try:
-            return [
-                line.text
-                for line in reader.new()
-                if since <= line.time < until and line.node == node and line.program == program
-            ]
+            lines = reader.new(since=since, node=node, program=program)
+            return [line.text for line in lines if line.time < until]
         finally:
             reader.close()
 

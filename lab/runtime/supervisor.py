@@ -22,7 +22,7 @@ from lab.choices import did_you_mean, spelling
 from lab.errors import UsageError
 from lab.failure import error_report
 from lab.nodes.base import Node
-from lab.runtime import protocol
+from lab.runtime import journal, protocol
 from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
 from lab.runtime.protocol import Answer, Body, Event, Failed, Ready, Waiting
@@ -83,9 +83,11 @@ class Supervisor:
         os._exit(0)  # PID 1 then ends too, and the kernel kills all other processes
 
     def _logs(self) -> Iterable[Path]:
-        """The logs to keep small, when the journal has what is in them."""
+        """The logs to keep small, when the journal, which keeps itself small, has what is in
+        them."""
         self._body.settle()
-        return self._directory.logs.rglob("*.log")
+        logs = self._directory.logs.rglob("*.log")
+        return (log for log in logs if log.name != journal.NAME)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
