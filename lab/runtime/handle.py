@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.boot import wire
 from lab.choices import did_you_mean
 from lab.errors import LabError, UsageError
 from lab.failure import exception_of
 from lab.nodes.base import Completed, Entrance
-from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
 
 if TYPE_CHECKING:

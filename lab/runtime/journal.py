@@ -163,7 +163,8 @@ class Journal:
             lines[:1] = []
         more = max(0, len(lines) - MOST_LINES)
         if skipped or more:
-            seen = f"{skipped} bytes and {more} lines" if skipped else f"{more} lines"
+            counts = {"bytes": skipped, "lines": more}
+            seen = " and ".join(f"{count} {unit}" for unit, count in counts.items() if count)
             note = f"(p2slab: {seen} came too fast; they are not in the journal)"
             lines[:more] = [note.encode()]
         self._write(node, program, lines)
