@@ -19,7 +19,7 @@ from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
-from lab.explain.follow import WITHIN, follow, path_between
+from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.held import Held
 from lab.explain.hello import Hello, is_answer, read_hello
 from lab.explain.model import DIAL, Layer, stamp
@@ -49,6 +49,8 @@ LARGEST = 4096
 OPENVPN = "/run/gateway/openvpn/server.conf"
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
+_TWICE = {"RES_OPTIONS": "timeout:1 attempts:2"}
+"""glibc's (resolv.conf(5)): a question that is lost is asked again, and two seconds are enough."""
 TLS_LIMIT = 3.0
 MOST_SUITES = 12
 """Cipher suites that are quoted."""
@@ -73,8 +75,8 @@ async def attempts(
     name = (own.server or own.host("OpenVPN")) if own else ""
     current = (profile.now.server or profile.now.host("OpenVPN")) if profile else ""
     own_address = world.addresses[client.gateway.name]
-    (resolved, servers), (public, _), line = await asyncio.gather(
-        resolve(client.node, name),
+    (resolved, servers, asked), (public, _), line = await asyncio.gather(
+        _name(client, name, world),
         resolve(world.nodes[INTERNET], name),
         look_at_line(client, world),
     )
@@ -112,7 +114,7 @@ async def attempts(
             clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
             portal=portal,
         )
-        whole = await _completed(attempt, client, dialled, scene, address)
+        whole = await _completed(attempt, client, dialled, scene, address, asked=asked)
         if own and whole.reason == "server-untrusted":
             node = world.nodes[client.gateway.name]
             flaws = await server_certificate.look(node, own, whole.protocol)
@@ -172,16 +174,23 @@ def _servers_word(client: ClientComputer, world: World, dialled: Dialled) -> Ref
 
 
 async def _completed(
-    attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene, address: str
+    attempt: Attempt,
+    client: ClientComputer,
+    dialled: Dialled,
+    scene: Scene,
+    address: str,
+    *,
+    asked: Followed | None,
 ) -> Attempt:
-    """With what its reason makes worth a look."""
+    """With what its reason makes worth a look; `asked`: its question for the gateway's name, if
+    that was followed already."""
     layer = LAYER_OF.get(reason_of(attempt), "radius-verdict")
     world = scene.world
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
     if layer == "firewall" or undecided(attempt):
-        more |= await _network(attempt, client, world, address)
+        more |= await _network(attempt, client, world, address, asked)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
@@ -234,9 +243,36 @@ async def resolve(
     if not name:
         return [], servers
     with suppress(TimeoutError):
-        done = await node.run(["getent", "ahostsv4", name], limit=limit)
+        done = await node.run(["getent", "ahostsv4", name], limit=limit, env=_TWICE)
         return list(dict.fromkeys(x.split()[0] for x in done.stdout.splitlines())), servers
     return [], servers
+
+
+async def _name(
+    client: ClientComputer, name: str, world: World
+) -> tuple[list[str], list[str], Followed | None]:
+    """A client's addresses of a name and its nameservers; a question that is not answered at once
+    is followed meanwhile."""
+    resolving = asyncio.ensure_future(resolve(client.node, name))
+    try:
+        await asyncio.wait({resolving}, timeout=WITHIN)
+        asked = None if resolving.done() else await _followed_question(client, name, world)
+        return (*await resolving, asked)
+    finally:
+        resolving.cancel()
+
+
+async def _followed_question(client: ClientComputer, name: str, world: World) -> Followed | None:
+    """A client's question for a name on its way to the first nameserver; None: there is none."""
+
+    async def send(_: bytes) -> str:
+        return await ask(client.node, name, WITHIN)
+
+    _, servers = await resolve(client.node, "")
+    if not servers:
+        return None
+    path = to_address(world, client.name, servers[0])
+    return await follow(world, path, "udp", servers[0], 53, send=send, marked=False)
 
 
 async def route(node: Node, address: str) -> str:
@@ -246,21 +282,17 @@ async def route(node: Node, address: str) -> str:
 
 
 async def _network(
-    attempt: Attempt, client: ClientComputer, world: World, address: str
+    attempt: Attempt,
+    client: ClientComputer,
+    world: World,
+    address: str,
+    asked: Followed | None,
 ) -> dict[str, Any]:
     """Probes from the client to the gateway's ports, and whether somebody has these."""
     gateway = client.gateway.name
     if attempt.name and not attempt.resolved:
-
-        async def send(_: bytes) -> str:
-            return await ask(client.node, attempt.name, WITHIN)
-
-        ways = [
-            await follow(world, to_address(world, client.name, server), "udp", server, 53,
-                         send=send, marked=False)
-            for server in attempt.nameservers[:1]
-        ]  # fmt: skip
-        return {"followed": tuple(ways)}
+        asked = asked or await _followed_question(client, attempt.name, world)
+        return {"followed": (asked,) if asked else ()}
     path = path_between(world.plan, client.name, gateway)
     if client.proxy and attempt.protocol != "IkeV2":
         target, port = client.proxy
