@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -82,12 +82,14 @@ class Supervisor:
         sys.stdout.flush()
         os._exit(0)  # PID 1 then ends too, and the kernel kills all other processes
 
-    def _logs(self) -> Iterable[Path]:
+    def _logs(self) -> Iterator[Path]:
         """The logs to keep small, when the journal, which keeps itself small, has what is in
         them."""
         self._body.settle()
-        logs = self._directory.logs.rglob("*.log")
-        return (log for log in logs if log.name != journal.NAME)
+        for log in self._directory.logs.rglob("*.log"):
+            if log.name != journal.NAME:
+                yield log
+        yield from self._body.own_logs()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
