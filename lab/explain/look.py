@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -150,16 +151,23 @@ async def word_of(
     messages may be vague, so both are always asked."""
     if isinstance(failure, NotDialledError):
         return Word(None, None)
-    if failure.reason in ("no-answer", "proxy"):
-        rows = await records.of_attempts(client, failure.protocol, dialled.began)
-        record = next((row for row in reversed(rows) if row["event"] == "refused"), None)
-    else:
-        record = await records.refusal(client, failure.protocol, dialled.began)
+    record = await _record(client, failure, dialled)
     told = None
     vague = record is None or record["radiusServer"] or record["reason"] == "radius-no-answer"
     if vague and failure.reason not in ("no-answer", "proxy"):
         told = _servers_word(client, world, dialled)
     return Word(record, told)
+
+
+async def _record(
+    client: ClientComputer, failure: RefusedError, dialled: Dialled
+) -> dict[str, Any] | None:
+    """The gateway's record of the failure; it is waited for only if it may still come."""
+    lately = time.monotonic() - client.dialled_until < records.LOG_LIMIT
+    if lately and failure.reason not in ("no-answer", "proxy"):
+        return await records.refusal(client, failure.protocol, dialled.began)
+    rows = await records.of_attempts(client, failure.protocol, dialled.began)
+    return next((row for row in reversed(rows) if row["event"] == "refused"), None)
 
 
 def _servers_word(client: ClientComputer, world: World, dialled: Dialled) -> Refusal | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from lab.checks import records
 from lab.explain import look
 from lab.explain.follow import Followed
 from lab.nodes.base import Completed
+from lab.vpn_client import Dialled, RefusedError
 
 NAME = "azuregateway.example"
 ANSWER = f"203.0.113.2 STREAM {NAME}\n"
@@ -75,3 +78,27 @@ async def test_a_question_that_is_answered_is_not_followed(
     computer.may_answer.set()
     resolved, _, asked = await look._name(computer, NAME, None)  # type: ignore[arg-type]
     assert (resolved, asked, followed) == (["203.0.113.2"], None, [])
+
+
+@pytest.mark.parametrize(("until", "waited"), [(math.inf, True), (-math.inf, False)])
+async def test_a_record_is_waited_for_only_just_after_the_dial(
+    until: float, waited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the gateway has not written by then, it does not write."""
+    computer: Any = Computer()
+    computer.dialled_until = until
+    asked: list[str] = []
+
+    async def refusal(*_: Any) -> None:
+        asked.append("waited")
+
+    async def of_attempts(*_: Any) -> list[dict[str, str]]:
+        asked.append("looked")
+        return [{"event": "refused", "n": "1"}, {"event": "refused", "n": "2"}, {"event": "x"}]
+
+    monkeypatch.setattr(records, "refusal", refusal)
+    monkeypatch.setattr(records, "of_attempts", of_attempts)
+    failure = RefusedError("OpenVPN", "server-untrusted", "no", 0.0)
+    found = await look._record(computer, failure, Dialled("", 0.0, (failure,)))
+    assert asked == ["waited" if waited else "looked"]
+    assert found == (None if waited else {"event": "refused", "n": "2"})
