@@ -211,9 +211,7 @@ class Lab:
         name = spelling(known).get(subject.casefold())
         if name is None:
             remedy = did_you_mean(subject, frozenset(known))
-            raise UsageError(
-                f"lab {self.plan.name} has no client, host, site or connection {subject}", remedy
-            )
+            raise UsageError(f"the lab has no client, host, site or connection {subject!r}", remedy)
         return await self.explainer.of_subject(name, to, size)
 
     @property

@@ -308,7 +308,7 @@ def test_a_lab_that_dies_ends_its_followers_and_leaves_its_logs(tmp_path: Path) 
         for event in Handle.open(name).watch():
             if getattr(event, "verb", "") == "reaches":
                 break
-        pid = _first_of(name)
+        pid = first_of(name)
         os.kill(pid, signal.SIGKILL)
         for process in (follower, watcher):
             _, err = process.communicate(timeout=LIMIT)
@@ -327,7 +327,7 @@ def test_a_lab_that_dies_ends_its_followers_and_leaves_its_logs(tmp_path: Path) 
         RunDirectory(name).remove()
 
 
-def _first_of(name: str) -> int:
+def first_of(name: str) -> int:
     """The lab's first process."""
     from lab.runtime.handle import _peer
 
