@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lab.checks import records
 from lab.clients.profile import read_profile
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lab.vpn_client import Dialled
     from lab.world import ClientComputer, World
 
+T = TypeVar("T")
 PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "IkeV2": (("udp", 500), ("udp", 4500)),
     "SSTP": (("tcp", 443),),
@@ -88,9 +89,12 @@ async def attempts(
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
     for failure in tried or dialled.failures:
-        if failure.protocol not in words:
-            words[failure.protocol] = await word_of(client, failure, dialled, world)
-        word = words[failure.protocol]
+        known = words.get(failure.protocol)
+        word, clocks = await asyncio.gather(
+            _already(known) if known else word_of(client, failure, dialled, world),
+            look_at_clocks(client, world) if failure.reason in REASONS else _already(None),
+        )
+        words[failure.protocol] = word
         attempt = Attempt(
             failure.protocol,
             failure.reason,
@@ -112,7 +116,7 @@ async def attempts(
             gateway=own_address if name == current else "",
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
             line=line,
-            clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
+            clocks=clocks,
             portal=portal,
         )
         whole = await _completed(attempt, client, dialled, scene, address, asked=asked)
@@ -122,6 +126,11 @@ async def attempts(
             whole = replace(whole, flaws=flaws)
         found.append(whole)
     return found
+
+
+async def _already(value: T) -> T:
+    """What needs no look."""
+    return value
 
 
 def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
