@@ -402,16 +402,21 @@ async def _configured(gateway: Node) -> str:
 
 async def _taken(client: ClientComputer, address: str) -> list[str]:
     """The TLS versions with which a handshake with the gateway succeeds."""
-    taken = []
-    for option, name in _TLS.items():
+
+    async def chosen(option: str) -> str:
         argv = ["openssl", "s_client", "-connect", f"{address}:443", option]
         if option == "-tls1_1":
             argv += ["-cipher", "DEFAULT:@SECLEVEL=0"]
         with suppress(TimeoutError):
             done = await client.node.run(argv, limit=TLS_LIMIT)
             if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
-                taken.append(f"{name} (chose {found[1]})")
-    return taken
+                return found[1]
+        return ""
+
+    # Side by side, for each may wait in vain.
+    suites = await asyncio.gather(*map(chosen, _TLS))
+    rows = zip(_TLS.values(), suites, strict=True)
+    return [f"{name} (chose {suite})" for name, suite in rows if suite]
 
 
 async def ask(node: Node, name: str, limit: float = RESOLVE_LIMIT) -> str:

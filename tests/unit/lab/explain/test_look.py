@@ -102,3 +102,22 @@ async def test_a_record_is_waited_for_only_just_after_the_dial(
     found = await look._record(computer, failure, Dialled("", 0.0, (failure,)))
     assert asked == ["waited" if waited else "looked"]
     assert found == (None if waited else {"event": "refused", "n": "2"})
+
+
+async def test_tls_versions_are_tried_side_by_side() -> None:
+    begun: list[str] = []
+    all_begun = asyncio.Event()
+
+    class Opening(Computer):
+        async def run(self, argv: Sequence[str], *, limit: float, **_: Any) -> Completed:  # type: ignore[override]
+            assert limit
+            begun.append(argv[4])
+            if len(begun) == 3:
+                all_begun.set()
+            await all_begun.wait()
+            chose = "New, TLSv1.2, Cipher is AES\n" if argv[4] == "-tls1_2" else ""
+            return Completed(0, chose, "")
+
+    computer: Any = Opening()
+    async with asyncio.timeout(30):
+        assert await look._taken(computer, "203.0.113.2") == ["TLS 1.2 (chose AES)"]
