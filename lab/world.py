@@ -285,6 +285,9 @@ class RadiusServer(Daemon, Protocol):
     def log(self) -> Path:
         """What its program logs; the second factor's is `push-proxy.log` beside it."""
 
+    def own_logs(self) -> list[Path]:
+        """Logs in its node's files, by the supervisor's paths."""
+
     def written(self) -> dict[Path, Place]:
         """The current end positions of its logs."""
 

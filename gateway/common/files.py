@@ -11,6 +11,9 @@ from gateway.common.rotation import whole
 if TYPE_CHECKING:
     from pathlib import Path
 
+QUOTED = 4096
+"""Bytes of a log, of which the last lines are quoted."""
+
 
 def make_private_directory(path: Path) -> None:
     """Make a directory with mode 0700, unless it exists. StorageError: that failed."""
@@ -39,7 +42,7 @@ def tail(path: Path, lines: int = 5) -> str:
     """The last lines of a log, for quoting; if it cannot be read, the reason in parentheses."""
     try:
         with path.open("rb"):
-            text = whole(path)[-4096:]
+            text = whole(path, QUOTED)
     except OSError as error:
         return f"({path}: {error.strerror})"
     return "\n".join(text.strip().splitlines()[-lines:]) or f"({path} is empty)"

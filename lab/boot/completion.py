@@ -139,7 +139,7 @@ def _of_a_lab(kind: str, run_base: str, lab: str | None) -> Iterable[str]:
     labs = [lab] if lab else running_labs(run_base)
     found: dict[str, list[str]] = {}
     if len(labs) == 1:
-        with suppress(OSError, ValueError, LabError):  # it has ended, or is silent
+        with suppress(OSError, EOFError, ValueError, LabError):  # it has ended, or is silent
             found = asked(run_base, labs[0], "names")
     if kind in _IN_NODES:
         return [f"{node}:/" for node in found.get("nodes", ())]

@@ -6,12 +6,10 @@ is; so the launcher asks the lab for its namespaces over the control socket.
 
 from __future__ import annotations
 
-import array
-import json
 import os
 import socket
 
-from lab.boot import own
+from lab.boot import own, wire
 from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWUSER, setns
 
 _LIMIT = 5.0  # seconds for the lab to answer
@@ -57,13 +55,14 @@ def join_lab(run_base: str, name: str | None) -> bool:
 
 
 def asked(run_base: str, lab: str, request: str) -> dict[str, list[str]]:
-    """A lab's answer to a request without arguments; OSError, ValueError if there is none."""
+    """A lab's answer to a request without arguments; OSError, EOFError, ValueError: there is
+    none."""
     connection = _connect(run_base, lab)
     if not connection:
         raise OSError(f"lab {lab} is not running")
     with connection:
-        connection.send(json.dumps({"request": request}).encode())
-        answer: dict[str, list[str]] = json.loads(connection.recv(65536)).get("ok") or {}
+        wire.send(connection, {"request": request})
+        answer: dict[str, list[str]] = wire.receive(connection)[0].get("ok") or {}
     return answer
 
 
@@ -111,13 +110,8 @@ def _connect(run_base: str, lab: str) -> socket.socket | None:
 
 def _ask(connection: socket.socket) -> list[int]:
     """The descriptors of the lab's user and mount namespaces; empty if it sends none."""
-    descriptors = array.array("i")
     try:
-        connection.send(json.dumps({"request": "namespaces"}).encode())
-        _, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(2 * descriptors.itemsize))
-    except OSError:
+        wire.send(connection, {"request": "namespaces"})
+        return wire.receive(connection)[1]
+    except (OSError, EOFError):
         return []
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    return list(descriptors)

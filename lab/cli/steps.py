@@ -98,7 +98,8 @@ class Listening:
     def __init__(self, lab: Handle, nodes: Sequence[str]) -> None:
         from lab.runtime.journal import Reader  # noqa: PLC0415 (as above)
 
-        lab.settle()
+        with suppress(TimeoutError):  # it is busy, or stopped: its steps are the ones to tell
+            lab.settle()
         self._lab = lab
         self._nodes = {node.casefold() for node in nodes}
         self._reader = Reader(lab.inside, from_now=True)
@@ -111,7 +112,7 @@ class Listening:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-        with suppress(LabError):  # it has ended
+        with suppress(LabError, TimeoutError):  # it has ended, or as above
             self._lab.settle()
         self._print()
         self._reader.close()

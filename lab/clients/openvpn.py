@@ -26,6 +26,8 @@ DIRECTORY = "/run/openvpn"
 INTERFACE = "tun0"
 START_LIMIT = 10.0
 DIAL_LIMIT = 20.0
+QUOTED = 1000
+"""Bytes of its log in an error."""
 PUSH_REPLY = "PUSH: Received control message: 'PUSH_REPLY"
 NOBODY = f"{DIRECTORY}/nobody"
 PROXY_USER = f"{DIRECTORY}/proxy-user"
@@ -131,7 +133,7 @@ class OpenVpn:
 
         async def listening() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             if process.code is not None:
-                log = whole(process.log)[-1000:]
+                log = whole(process.log, QUOTED)
                 raise LabError(f"{self._node.name}: openvpn ended with {process.code}: {log}")
             line = await self._node.connect(f"{DIRECTORY}/management.sock")
             return await asyncio.open_unix_connection(sock=line)

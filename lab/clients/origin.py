@@ -3,6 +3,7 @@ addresses and a proxy may make them in its name."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from lab.errors import LabError
 from lab.kernel.conntrack import translations
 from lab.nodes.base import Node
-from lab.roles.proxy import ACCESS_LOG
+from lab.roles.proxy import ACCESS_LOG, logged
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.world import End
 
@@ -63,9 +64,5 @@ class Origin:
 
 async def _callers(proxy: Node) -> dict[int, str]:
     """The proxy's client by the port from which the proxy connected; the newest connection."""
-    try:
-        lines = (await proxy.read(ACCESS_LOG)).decode(errors="replace").splitlines()
-    except FileNotFoundError:  # no connection has ended yet
-        return {}
-    rows = (line.split() for line in lines)
+    rows = (line.split() for line in await asyncio.to_thread(logged, proxy, ACCESS_LOG))
     return {int(row[1]): row[0] for row in rows if len(row) == 2 and row[1].isdecimal()}

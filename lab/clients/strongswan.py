@@ -41,6 +41,8 @@ RADIUS_DIAL_LIMIT = 45.0
 """With RADIUS: a gateway may wait 30 s for the server."""
 _SILENT = re.compile(rf"retransmit {SILENCE} of request with message ID 0")
 REKEY_LIMIT = 10.0
+QUOTED = 1000
+"""Bytes of its log in an error."""
 DAEMON = "/usr/sbin/charon-systemd"
 _TABLE, _BEFORE_CHARON = str(datapath.CHARONS_TABLE), str(datapath.CHARONS_TABLE - 1)
 """charon's table of routes, and the priority of a rule before that of charon, 220."""
@@ -174,7 +176,7 @@ class StrongSwan:
 
         async def answers() -> bool:
             if process.code is not None:
-                log = whole(process.log)[-1000:]
+                log = whole(process.log, QUOTED)
                 raise LabError(f"{self._node.name}: charon ended with {process.code}: {log}")
             await self._ask("version")
             return True

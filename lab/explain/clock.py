@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,7 +39,7 @@ async def look_at_clocks(client: ClientComputer, world: World) -> Clocks | None:
     """None: they agree."""
     gateway = client.gateway.name
     node = world.nodes[gateway]
-    own, right = await _now(client.node), await _now(node)
+    own, right = await asyncio.gather(_now(client.node), _now(node))
     if abs(own - right) < ALIKE:
         return None
     placement = next(plan.placement for plan in world.plan.gateways if plan.name == gateway)

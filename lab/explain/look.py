@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lab.checks import records
 from lab.clients.profile import read_profile
@@ -18,7 +19,7 @@ from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.attempt import Attempt
 from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
-from lab.explain.follow import follow, path_between
+from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.hello import Hello, is_answer, read_hello
 from lab.explain.model import DIAL, Layer
 from lab.explain.mtu import black_hole
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from lab.vpn_client import Dialled
     from lab.world import ClientComputer, World
 
+T = TypeVar("T")
 LARGEST = 4096
 OPENVPN = "/run/gateway/openvpn/server.conf"
 TLS_LIMIT = 3.0
@@ -67,8 +69,8 @@ async def attempts(
     name = held.server_of(own) if own else ""
     current = held.server_of(profile.now) if profile else ""
     own_address = world.addresses[client.gateway.name]
-    (resolved, servers), (public, _), line = await asyncio.gather(
-        resolve(client.node, name),
+    (resolved, servers, asked), (public, _), line = await asyncio.gather(
+        _name(client, name, world),
         resolve(world.nodes[INTERNET], name),
         look_at_line(client, world),
     )
@@ -79,9 +81,12 @@ async def attempts(
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
     for failure in tried or dialled.failures:
-        if failure.protocol not in words:
-            words[failure.protocol] = await word_of(client, failure, dialled, world)
-        word = words[failure.protocol]
+        known = words.get(failure.protocol)
+        word, clocks = await asyncio.gather(
+            _already(known) if known else word_of(client, failure, dialled, world),
+            look_at_clocks(client, world) if failure.reason in REASONS else _already(None),
+        )
+        words[failure.protocol] = word
         attempt = Attempt(
             failure.protocol,
             failure.reason,
@@ -103,16 +108,21 @@ async def attempts(
             gateway=own_address if name == current else "",
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
             line=line,
-            clocks=await look_at_clocks(client, world) if failure.reason in REASONS else None,
+            clocks=clocks,
             portal=portal,
         )
-        whole = await _completed(attempt, client, dialled, scene, address)
+        whole = await _completed(attempt, client, dialled, scene, address, asked=asked)
         if own and whole.reason == "server-untrusted":
             node = world.nodes[client.gateway.name]
             flaws = await server_certificate.look(node, own, whole.protocol)
             whole = replace(whole, flaws=flaws)
         found.append(whole)
     return found
+
+
+async def _already(value: T) -> T:
+    """What needs no look."""
+    return value
 
 
 async def word_of(
@@ -122,16 +132,23 @@ async def word_of(
     messages may be vague, so both are always asked."""
     if isinstance(failure, NotDialledError):
         return Word(None, None)
-    if failure.reason in ("no-answer", "proxy"):
-        rows = await records.of_attempts(client, failure.protocol, dialled.began)
-        record = next((row for row in reversed(rows) if row["event"] == "refused"), None)
-    else:
-        record = await records.refusal(client, failure.protocol, dialled.began)
+    record = await _record(client, failure, dialled)
     told = None
     vague = record is None or record["radiusServer"] or record["reason"] == "radius-no-answer"
     if vague and failure.reason not in ("no-answer", "proxy"):
         told = _servers_word(client, world, dialled)
     return Word(record, told)
+
+
+async def _record(
+    client: ClientComputer, failure: RefusedError, dialled: Dialled
+) -> dict[str, Any] | None:
+    """The gateway's record of the failure; it is waited for only if it may still come."""
+    lately = time.monotonic() - client.dialled_until < records.LOG_LIMIT
+    if lately and failure.reason not in ("no-answer", "proxy"):
+        return await records.refusal(client, failure.protocol, dialled.began)
+    rows = await records.of_attempts(client, failure.protocol, dialled.began)
+    return next((row for row in reversed(rows) if row["event"] == "refused"), None)
 
 
 def _servers_word(client: ClientComputer, world: World, dialled: Dialled) -> Refusal | None:
@@ -146,16 +163,23 @@ def _servers_word(client: ClientComputer, world: World, dialled: Dialled) -> Ref
 
 
 async def _completed(
-    attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene, address: str
+    attempt: Attempt,
+    client: ClientComputer,
+    dialled: Dialled,
+    scene: Scene,
+    address: str,
+    *,
+    asked: Followed | None,
 ) -> Attempt:
-    """With what its reason makes worth a look."""
+    """With what its reason makes worth a look; `asked`: its question for the gateway's name, if
+    that was followed already."""
     layer = attempt.meaning.layer
     world = scene.world
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
     if layer == "firewall" or attempt.undecided:
-        more |= await _network(attempt, client, world, address)
+        more |= await _network(attempt, client, world, address, asked)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
@@ -199,17 +223,40 @@ def _may_be_inspected(attempt: Attempt) -> bool:
     return not heard and attempt.reason in inspection.REASONS
 
 
+async def _name(
+    client: ClientComputer, name: str, world: World
+) -> tuple[list[str], list[str], Followed | None]:
+    """A client's addresses of a name and its nameservers; a question that is not answered at once
+    is followed meanwhile."""
+    resolving = asyncio.ensure_future(resolve(client.node, name))
+    try:
+        await asyncio.wait({resolving}, timeout=WITHIN)
+        asked = None if resolving.done() else await _followed_question(client, name, world)
+        return (*await resolving, asked)
+    finally:
+        resolving.cancel()
+
+
+async def _followed_question(client: ClientComputer, name: str, world: World) -> Followed | None:
+    """A client's question for a name on its way to the first nameserver; None: there is none."""
+    _, servers = await resolve(client.node, "")
+    if not servers:
+        return None
+    return await query(world, to_address(world, client.name, servers[0]), name, servers[0])
+
+
 async def _network(
-    attempt: Attempt, client: ClientComputer, world: World, address: str
+    attempt: Attempt,
+    client: ClientComputer,
+    world: World,
+    address: str,
+    asked: Followed | None,
 ) -> dict[str, Any]:
     """Probes from the client to the gateway's ports, and whether somebody has these."""
     gateway = client.gateway.name
     if attempt.name and not attempt.resolved:
-        ways = [
-            await query(world, to_address(world, client.name, server), attempt.name, server)
-            for server in attempt.nameservers[:1]
-        ]
-        return {"followed": tuple(ways)}
+        asked = asked or await _followed_question(client, attempt.name, world)
+        return {"followed": (asked,) if asked else ()}
     path = path_between(world.plan, client.name, gateway)
     if client.proxy and attempt.protocol != "IkeV2":
         target, port = client.proxy
@@ -302,13 +349,18 @@ async def _configured(gateway: Node) -> str:
 
 async def _taken(client: ClientComputer, address: str) -> list[str]:
     """The TLS versions with which a handshake with the gateway succeeds."""
-    taken = []
-    for option, name in _TLS.items():
+
+    async def chosen(option: str) -> str:
         argv = ["openssl", "s_client", "-connect", f"{address}:443", option]
         if option == "-tls1_1":
             argv += ["-cipher", "DEFAULT:@SECLEVEL=0"]
         with suppress(TimeoutError):
             done = await client.node.run(argv, limit=TLS_LIMIT)
             if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
-                taken.append(f"{name} (chose {found[1]})")
-    return taken
+                return found[1]
+        return ""
+
+    # Side by side, for each may wait in vain.
+    suites = await asyncio.gather(*map(chosen, _TLS))
+    rows = zip(_TLS.values(), suites, strict=True)
+    return [f"{name} (chose {suite})" for name, suite in rows if suite]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
+_TWICE = {"RES_OPTIONS": "timeout:1 attempts:2"}
+"""glibc's (resolv.conf(5)): a question that is lost is asked again, and two seconds are enough."""
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 _NO_DDNS = "Auto-reconnect and DDNS are currently not supported in Point-to-Site VPNs."
 """Of azure-docs about-point-to-site-vpn."""
@@ -45,7 +47,7 @@ async def resolve(
     if not name:
         return [], servers
     with suppress(TimeoutError):
-        done = await node.run(["getent", "ahostsv4", name], limit=limit)
+        done = await node.run(["getent", "ahostsv4", name], limit=limit, env=_TWICE)
         return list(dict.fromkeys(x.split()[0] for x in done.stdout.splitlines())), servers
     return [], servers
 

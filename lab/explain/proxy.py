@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.explain.model import Finding, failure, stamp
-from lab.roles.proxy import CONFIGURATION, REQUESTS_LOG
+from lab.roles.proxy import CONFIGURATION, REQUESTS_LOG, logged
 from lab.topology.planning.addressing import proxy_name
 from lab.topology.planning.specs import ProxySpec
 
@@ -57,11 +58,8 @@ async def look_at_proxy(client: ClientComputer, world: World, since: float) -> P
     node = world.nodes[name]
     lines = (await node.read(CONFIGURATION)).decode().splitlines()
     rules = " | ".join(line for line in lines if line.startswith(_RULES))
-    try:
-        log = (await node.read(REQUESTS_LOG)).decode(errors="replace")
-    except FileNotFoundError:
-        log = ""
-    rows = [row for row in map(read_line, log.splitlines()) if row and row.client == own]
+    log = await asyncio.to_thread(logged, node, REQUESTS_LOG)
+    rows = [row for row in map(read_line, log) if row and row.client == own]
     user = next(plan.proxy_user for plan in world.plan.clients if plan.name == client.name)
     last = next((row for row in reversed(rows) if row.at >= since), None)
     return ProxySeen(name, last, rules, spec.denied, spec.allow, user or "")

@@ -31,13 +31,18 @@ async def of_connection(
     ends = world.plan.gateways_of(name)
     pair = ends if len(ends) == 2 else (*ends, name)
     ways = [([one, INTERNET, other], world.addresses[other]) for one, other in permutations(pair)]
-    found = await asyncio.gather(*(_lost(way, "IkeV2", to, world) for way, to in ways))
-    words = "still counts as up, and carries nothing"
-    if large and not any(found):
-        found = await asyncio.gather(*(black_hole(way, to, world) for way, to in ways))
-        words = "carries small packets alone"
-    broken = next(filter(None, found), None)
-    return replace(broken, cause=f"the tunnel {name} {words}: {broken.cause}") if broken else None
+    # Side by side, for each may wait in vain.
+    every, too_large = await asyncio.gather(
+        asyncio.gather(*(_lost(way, "IkeV2", to, world) for way, to in ways)),
+        asyncio.gather(*(black_hole(way, to, world) for way, to in ways if large)),
+    )
+    for found, words in (
+        (every, "still counts as up, and carries nothing"),
+        (too_large, "carries small packets alone"),
+    ):
+        for broken in filter(None, found):
+            return replace(broken, cause=f"the tunnel {name} {words}: {broken.cause}")
+    return None
 
 
 async def of_client(who: str, connection: Connection, world: World) -> Finding | None:

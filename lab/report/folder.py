@@ -1,7 +1,9 @@
-"""The directory of a report: prepared before the run, written atomically, never anybody else's."""
+"""The directory of a report: prepared before the run, of one run at a time, written atomically,
+never anybody else's."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -20,26 +22,54 @@ _SHOWN = 3
 
 
 class Folder:
-    """A directory in which a report's files, and no others, are."""
+    """A directory in which a report's files, and no others, are. It is locked until `close`, or the
+    end of the process."""
 
     def __init__(self, directory: Path, names: Sequence[str]) -> None:
         """Make it if it does not exist, and remove an earlier report. UsageError: it cannot be
-        written, or has files that are of no report."""
+        written, has files that are of no report, or is another run's."""
         self._directory = directory
+        self._lock = -1
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            earlier = self._listed()
-            self._refuse_foreign({MANIFEST, *earlier})
-            self.write(MANIFEST, json.dumps({"files": [*earlier, *names]}).encode())
-            for name in earlier:  # nobody shall take it for this run's, however this one ends
-                (directory / name).unlink(missing_ok=True)
-                self._temporary(name).unlink(missing_ok=True)
-            self.write(MANIFEST, json.dumps({"files": list(names)}).encode())
+            self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._refuse_others()
+            self._prepare(names)
         except OSError as error:
             exists = isinstance(error, FileExistsError)
             reason = "it is no directory" if exists else error.strerror or str(error)
             message = f"--report {outside(directory)} cannot be written: {reason}"
+            self.close()
             raise UsageError(message, "name a directory that you may write") from None
+        except UsageError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other runs have the directory."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _refuse_others(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"--report {outside(self._directory)} is in use: another verify writes there",
+                "wait until it has ended, or name another directory",
+            ) from None
+        except OSError:
+            pass  # a file system that does not lock directories
+
+    def _prepare(self, names: Sequence[str]) -> None:
+        earlier = self._listed()
+        self._refuse_foreign({MANIFEST, *earlier})
+        self.write(MANIFEST, json.dumps({"files": [*earlier, *names]}).encode())
+        for name in earlier:  # nobody shall take it for this run's, however this one ends
+            (self._directory / name).unlink(missing_ok=True)
+            self._temporary(name).unlink(missing_ok=True)
+        self.write(MANIFEST, json.dumps({"files": list(names)}).encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the report, all of it or nothing; OSError."""

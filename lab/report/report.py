@@ -57,11 +57,12 @@ class Report:
         self._write(self._pages[place], text.encode())
 
     def finish(self) -> None:
-        """Write what is about all."""
+        """Write what is about all; then other runs may have the directory."""
         if self._several:
             self._write(INDEX, index_page(self._documents, self._pages).encode())
         self._write(JSON, f"{as_json(self._documents)}\n".encode())
         self._write(JUNIT, junit(self._documents))
+        self._folder.close()
 
     def _write(self, name: str, content: bytes) -> None:
         try:

@@ -16,6 +16,8 @@ LIMIT = 15.0
 DAEMONS = 4
 """That start at once on each processor; they wait for nothing but themselves."""
 QUOTED_LINES = 12
+QUOTED = 8192
+"""Bytes of the log in which they are."""
 
 
 async def start_daemon(
@@ -40,5 +42,5 @@ async def start_daemon(
 
 def last_words(process: Process) -> str:
     """The end of a program's log."""
-    lines = whole(process.log).strip().splitlines()
+    lines = whole(process.log, QUOTED).strip().splitlines()
     return "\n".join(lines[-QUOTED_LINES:]) or "it said nothing"

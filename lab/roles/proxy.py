@@ -7,8 +7,10 @@ import grp
 import os
 import pwd
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.common.rotation import whole
 from lab.errors import LabError
 from lab.nodes.base import Node, Process
 from lab.roles.daemon import start_daemon
@@ -25,6 +27,7 @@ ACCESS_LOG = f"{DIRECTORY}/access.log"
 REQUESTS_LOG = f"{DIRECTORY}/requests.log"
 """A line for each request that has ended: when (seconds since the epoch), the client's address,
 what became of it and the status, the method, the target, the user (`-` if there was none)."""
+CACHE_LOG = f"{DIRECTORY}/cache.log"
 PASSWORDS = f"{DIRECTORY}/passwords"
 _NCSA = "/usr/lib/squid/basic_ncsa_auth"
 USER = "proxy"
@@ -40,6 +43,20 @@ async def start(node: Node, spec: ProxySpec, _context: RoleContext) -> Process:
         await node.call(partial(os.chown, path, user, group))
     argv = ["squid", "-N", "-f", CONFIGURATION]
     return await start_daemon(node, "squid", argv, address="127.0.0.1", port=spec.port)
+
+
+def own_logs(node: Node) -> list[Path]:
+    """The logs that squid keeps itself, by the supervisor's paths."""
+    return [_outside(node, log) for log in (ACCESS_LOG, REQUESTS_LOG, CACHE_LOG)]
+
+
+def logged(node: Node, log: str) -> list[str]:
+    """The lines of one of squid's own logs, as far as it is kept."""
+    return whole(_outside(node, log)).splitlines()
+
+
+def _outside(node: Node, path: str) -> Path:
+    return node.run_directory / Path(path).relative_to("/run")
 
 
 def configuration(spec: ProxySpec) -> str:
@@ -66,7 +83,7 @@ def configuration(spec: ProxySpec) -> str:
             f"access_log stdio:{ACCESS_LOG} logformat=ends",
             "logformat requests %ts.%03tu %>a %Ss/%03>Hs %rm %ru %un",
             f"access_log stdio:{REQUESTS_LOG} logformat=requests",
-            f"cache_log {DIRECTORY}/cache.log",
+            f"cache_log {CACHE_LOG}",
             f"pid_filename {DIRECTORY}/pid",
             f"coredump_dir {DIRECTORY}",
             "shutdown_lifetime 1 second",

@@ -228,6 +228,10 @@ class RadiusServer:
 
     # ---- its logs
 
+    def own_logs(self) -> list[Path]:
+        """The logs that FreeRADIUS keeps itself, by the supervisor's paths."""
+        return [self.node.run_directory / Path(DIRECTORY).name / REFUSALS]
+
     def written(self) -> dict[Path, Place]:
         """How far its logs are."""
         return {path: place(path) for path in self._logs()}
@@ -245,7 +249,7 @@ class RadiusServer:
 
     def _logs(self) -> dict[Path, Callable[[str], Iterator[Refusal]]]:
         """Those that tell of refusals, and who reads them."""
-        refusals = self.node.run_directory / Path(DIRECTORY).name / REFUSALS
+        (refusals,) = self.own_logs()
         known = {refusals: of_freeradius, self.log.with_name("push-proxy.log"): of_push_proxy}
         return {path: read for path, read in known.items() if path.exists()}
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lab.boot import wire
 from lab.failure import error_report
-from lab.runtime import wire
 from lab.runtime.protocol import Event, Run, Watch, event_as_data, request_of
 
 if TYPE_CHECKING:

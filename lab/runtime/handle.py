@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lab.boot import wire
 from lab.choices import did_you_mean
 from lab.errors import LabError, UsageError
 from lab.failure import exception_of
 from lab.nodes.base import Completed, Entrance
-from lab.runtime import wire
 from lab.runtime.directory import RunDirectory, running
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _PEER = struct.Struct("iII")
 """struct ucred (unix(7))."""
 ENDING = 10.0
 """Seconds that a lab has to end after a request to."""
+ANSWERING = 10.0
+"""Seconds for a lab to answer at all. What it is asked for may take longer."""
 SETTLING = 2.0
 """Seconds to write what the programs have logged."""
 POLL_INTERVAL = 0.25
@@ -105,6 +107,7 @@ class Handle:
             else step
             for step in steps
         ]
+        self._require_answer()
         with self._conversation() as connection:
             wire.send(connection, {"request": "run", "steps": documents})
             while True:
@@ -201,7 +204,22 @@ class Handle:
                     "continue or end programs that you stopped in it (p2slab exec, a debugger)",
                 )
 
+    def _require_answer(self) -> None:
+        """LabError if its supervisor is stopped, or busy for long."""
+        try:
+            self._ask({"request": "names"}, limit=ANSWERING)
+        except TimeoutError:
+            raise LabError(
+                f"lab {self.name} does not answer within {ANSWERING:g} s",
+                "continue its processes if you have stopped them, or take it down: "
+                f"p2slab down {self.name}",
+            ) from None
+
     def _ask(self, request: wire.Message, *, limit: float | None = None) -> tuple[Any, list[int]]:
+        """The answer, and its descriptors. TimeoutError: none within `limit` seconds; without one,
+        LabError if the lab answers nothing at all."""
+        if limit is None:
+            self._require_answer()
         with self._conversation() as connection:
             connection.settimeout(limit)
             wire.send(connection, request)
@@ -212,7 +230,10 @@ class Handle:
         try:
             message, descriptors = wire.receive(connection)
         except (EOFError, ConnectionError):
-            raise LabError(f"lab {self.name} has ended", f"see {self.logs}") from None
+            error, remedy = f"lab {self.name} has ended", f"see {self.logs}"
+            if self._lifeline is not None:  # it is ours, and nobody else's to take down
+                raise LabError(error, remedy) from None
+            raise UsageError(error, f"p2slab status; if its logs are kept, {remedy}") from None
         if "error" in message:
             raise exception_of(message["error"])
         return message, descriptors

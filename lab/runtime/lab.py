@@ -8,7 +8,7 @@ import math
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from lab.errors import LabError, UsageError
 from lab.faults.active import Faults
 from lab.merge import merge
 from lab.nodes.base import Node
-from lab.roles import RoleContext, start_role
+from lab.roles import RoleContext, proxy, start_role
 from lab.runtime.journal import Journal, Reader
 from lab.runtime.kernels import boot, build_nodes, lacking, refuse_without_shapers
 from lab.runtime.protocol import Emit, Stage, StepResult
@@ -41,6 +41,7 @@ from lab.topology.planning.plan import GatewayPlan, NodePlan, Plan
 from lab.topology.planning.specs import (
     BgpSpec,
     DirectorySpec,
+    ProxySpec,
     RadiusSpec,
     ServiceSpec,
     VpnDeviceSpec,
@@ -155,6 +156,14 @@ class Lab:
         """Write what the programs have logged so far into the journal."""
         self._journal.collect()
 
+    def own_logs(self) -> Iterator[Path]:
+        """As in Body."""
+        for server in self.radius.values():
+            yield from server.own_logs()
+        for node in self.plan.nodes:
+            if node.name in self.nodes and any(isinstance(s, ProxySpec) for s in node.services):
+                yield from proxy.own_logs(self.nodes[node.name])
+
     async def package(self, name: str) -> bytes:
         """The VPN client package of a gateway, or for a client."""
         if name in self.clients:
@@ -222,11 +231,8 @@ class Lab:
         self.settle()
         reader = Reader(self._logs)
         try:
-            return [
-                line.text
-                for line in reader.new()
-                if since <= line.time < until and line.node == node and line.program == program
-            ]
+            lines = reader.new(since=since, node=node, program=program)
+            return [line.text for line in lines if line.time < until]
         finally:
             reader.close()
 

@@ -10,13 +10,15 @@ steps are validated before they are executed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.nodes.base import Node
     from lab.topology.model.steps import Step
 
@@ -250,6 +252,9 @@ class Body(Protocol):
 
     def settle(self) -> None:
         """Write what the programs have logged so far into the journal."""
+
+    def own_logs(self) -> Iterable[Path]:
+        """Logs in the nodes' files that no program of theirs keeps small."""
 
     async def package(self, name: str) -> bytes:
         """The VPN client package of a gateway or for a client."""

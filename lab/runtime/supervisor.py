@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -22,7 +22,7 @@ from lab.choices import did_you_mean, spelling
 from lab.errors import UsageError
 from lab.failure import error_report
 from lab.nodes.base import Node
-from lab.runtime import protocol
+from lab.runtime import journal, protocol
 from lab.runtime.conversation import Conversation
 from lab.runtime.directory import RunDirectory
 from lab.runtime.protocol import Answer, Body, Event, Failed, Ready, Waiting
@@ -82,10 +82,14 @@ class Supervisor:
         sys.stdout.flush()
         os._exit(0)  # PID 1 then ends too, and the kernel kills all other processes
 
-    def _logs(self) -> Iterable[Path]:
-        """The logs to keep small, when the journal has what is in them."""
+    def _logs(self) -> Iterator[Path]:
+        """The logs to keep small, when the journal, which keeps itself small, has what is in
+        them."""
         self._body.settle()
-        return self._directory.logs.rglob("*.log")
+        for log in self._directory.logs.rglob("*.log"):
+            if log.name != journal.NAME:
+                yield log
+        yield from self._body.own_logs()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from lab.errors import EXPECTATION_FAILED, HELD, USAGE
+from lab.errors import EXPECTATION_FAILED, HELD, OURS, USAGE
+from lab.runtime.directory import RunDirectory
 from lab.runtime.handle import Handle
-from tests.e2e.test_hands import LIMIT, on, quickstart, run, start
+from tests.e2e.test_hands import LIMIT, first_of, on, quickstart, run, start
 
 INTERRUPTED = 130
 NEVER = "alice stays disconnected for 3600"
@@ -172,4 +175,45 @@ def test_explanations_end_with_their_lab() -> None:
         _, err = process.communicate(timeout=LIMIT)
         assert "Traceback" not in err
         ended = any(words in err for words in ("has ended", "is not running"))
-        assert process.returncode == EXPECTATION_FAILED or ended, (process.returncode, err)
+        code = USAGE if ended else EXPECTATION_FAILED
+        assert process.returncode == code, (process.returncode, err)
+
+
+def test_operators_of_a_lab_that_is_killed_are_told() -> None:
+    name = f"killed-{uuid.uuid4().hex[:8]}"
+    assert run("up", "topologies/quickstart.yaml", "--name", name)[0] == HELD
+    lab = Handle.open(name)
+    try:
+        at_work = operator(lab, "check", NEVER)
+        waiting = operator(lab, "check", NEVER)
+        assert "another operator is at work" in waits(at_work, waiting)
+        inside = operator(lab, "exec", "alice", "--", "sleep", "3600")
+        while on(lab, "exec", "alice", "--", "pgrep", "-x", "sleep")[0] != HELD:
+            assert inside.poll() is None
+        os.kill(first_of(name), signal.SIGKILL)
+        for process in (at_work, waiting):
+            _, err = process.communicate(timeout=LIMIT)
+            assert (process.returncode, f"lab {name} has ended" in err) == (USAGE, True), err
+            assert "Traceback" not in err
+        _, err = inside.communicate(timeout=LIMIT)
+        assert (inside.returncode, err) == (-signal.SIGKILL, "")
+    finally:
+        RunDirectory(name).remove()
+
+
+def test_a_lab_that_is_stopped_is_reported_and_can_be_taken_down() -> None:
+    name = f"stopped-{uuid.uuid4().hex[:8]}"
+    assert run("up", "topologies/quickstart.yaml", "--name", name)[0] == HELD
+    lab = Handle.open(name)
+    first = first_of(name)
+    try:
+        (supervisor,) = map(
+            int, Path(f"/proc/{first}/task/{first}/children").read_text().split()[:1]
+        )
+        os.kill(supervisor, signal.SIGSTOP)
+        for verb in (("explain", "alice"), ("connect", "alice"), ("profile", "contoso-gw")):
+            code, _, err = on(lab, *verb)
+            assert (code, f"lab {name} does not answer within" in err) == (OURS, True), err
+            assert f"p2slab down {name}" in err
+    finally:
+        assert run("down", name)[0] == HELD

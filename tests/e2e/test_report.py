@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -14,6 +15,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from lab.runtime.directory import BASE, RunDirectory
+from lab.runtime.handle import Handle
 from tests.rigs.json_schema import Schema
 from tests.rigs.junit_schema import flaws
 
@@ -151,6 +153,35 @@ def test_what_cannot_be_written_is_said_before_the_run(
     assert words in err
     assert "build the world" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["world.yaml"]
+
+
+def test_a_second_run_into_the_same_directory_is_refused_before_it_begins(
+    name: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "world.yaml", name, SMALL)
+    into = ("--report", str(tmp_path / "report"))
+    first = subprocess.Popen(
+        [*P2SLAB, "verify", file, *into, "--keep", "--name", name],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        stderr=subprocess.PIPE,
+    )
+    assert first.stderr
+    assert first.stderr.readline()  # it has its directory, and builds its lab
+    first.send_signal(signal.SIGSTOP)
+    try:
+        code, out, err = run(file, *into, "--name", f"{name}-2")
+        assert (code, out) == (2, "")
+        assert f"--report {tmp_path}/report is in use" in err
+        assert not RunDirectory(f"{name}-2").path.exists()
+    finally:
+        first.send_signal(signal.SIGCONT)
+        first.communicate(timeout=LIMIT)
+    try:
+        assert first.returncode == 0
+        assert (tmp_path / "report/junit.xml").is_file()
+        assert run(file, *into, "--name", f"{name}-2")[0] == 0  # though its lab is still up
+    finally:
+        Handle.open(name).down()
 
 
 @pytest.mark.parametrize(("port", "own", "code"), [(80, 0, 3), (81, 1, 1)])

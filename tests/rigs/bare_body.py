@@ -5,7 +5,8 @@ Steps are imported when they are asked for: labs that are killed by the hundred 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class BareBody:
 
     def settle(self) -> None:
         pass
+
+    def own_logs(self) -> Iterable[Path]:
+        return ()
 
     async def package(self, name: str) -> bytes:
         return name.encode()

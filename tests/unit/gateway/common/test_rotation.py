@@ -49,10 +49,11 @@ def test_a_small_one_and_a_missing_one_are_left_alone(log: Path) -> None:
     assert rotation.whole(log) == "abc"
 
 
-def test_a_log_is_truncated_even_on_a_full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_old: Path, _content: bytes) -> None:
-        raise OSError(28, "No space left on device")
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
+
+def test_a_log_is_truncated_even_on_a_full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.common.rotation._keep", full)
     append(log, "abc")
     assert rotation.rotate(log, 2)
@@ -65,6 +66,42 @@ def test_a_link_is_not_followed(log: Path) -> None:
     log.symlink_to(victim)
     assert not rotation.rotate(log, 1)
     assert victim.read_text() == "precious"
+
+
+def test_of_a_burst_the_end_is_kept_and_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.common.rotation.MOST", 10)
+    append(log, "before the burst ")
+    then = rotation.place(log)
+    append(log, "one " * 1000 + "the end")
+    assert rotation.whole(log) == rotation.since(log, then) == "ne the end"
+    assert rotation.rotate(log, 3)
+    append(log, ", new")
+    assert (log.parent / "daemon.log.old").read_text() == "ne the end"
+    assert rotation.whole(log, 8) == "end, new"
+    assert rotation.since(log, then) == "ne the end, new"
+
+
+def test_nothing_older_than_a_place_is_told_after_a_full_disk(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(log, "older")
+    rotation.rotate(log, 3)
+    then = rotation.place(log)
+    append(log, "lost")
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.common.rotation._keep", full)
+        rotation.rotate(log, 3)
+    append(log, "new")
+    assert rotation.since(log, then) == "new"
+
+
+def test_nothing_is_left_of_an_older_part_that_has_no_room(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "replace", full)
+    append(log, "abc")
+    rotation.rotate(log, 2)
+    assert [path.name for path in log.parent.iterdir()] == ["daemon.log"]
 
 
 @pytest.mark.parametrize("limits", [(), (3,), (3, 3)])
@@ -100,6 +137,6 @@ async def test_logs_are_checked_for_ever(log: Path, monkeypatch: pytest.MonkeyPa
     keeping = asyncio.create_task(rotation.keep_small(lambda: log.parent.glob("*.log")))
     for text in ("first", "second"):
         append(log, text)
-        await wait_until("a rotation", 30, lambda: rotation.place(log).size == 0)
+        await wait_until("a rotation", 30, lambda: not log.stat().st_size)
     keeping.cancel()
     assert rotation.whole(log) == "second"

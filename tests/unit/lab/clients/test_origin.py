@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.common.rotation import rotate
 from lab.clients.origin import Origin
 from lab.kernel.conntrack import Translation
 from lab.kernel.netlink import KernelError
@@ -28,13 +30,17 @@ class Router:
 
 
 class Proxy:
-    def __init__(self, *lines: str) -> None:
-        self.lines = lines
+    """Its log was rotated before the last line."""
 
-    async def read(self, _: str) -> bytes:
-        if not self.lines:
-            raise FileNotFoundError
-        return "".join(f"{line}\n" for line in self.lines).encode()
+    def __init__(self, run_directory: Path, *lines: str) -> None:
+        self.run_directory = run_directory
+        log = run_directory / "squid/access.log"
+        log.parent.mkdir(parents=True)
+        for number, line in enumerate(lines, 1):
+            if number == len(lines):
+                rotate(log, 0)
+            with log.open("a") as file:
+                file.write(f"{line}\n")
 
 
 async def made(router: Router, protocol: str, ends: Sequence[int], proxy: Proxy | None) -> set[int]:
@@ -86,13 +92,15 @@ async def test_a_kernel_that_does_not_tell_leaves_it_open() -> None:
     assert await made(router, "SSTP", (40000,), None) == set()
 
 
-async def test_a_proxys_connection_is_that_callers_for_whom_it_was_made() -> None:
+async def test_a_proxys_connection_is_that_callers_for_whom_it_was_made(tmp_path: Path) -> None:
     rows = [
         Translation(TCP, (PROXY, port), (NAT, port + 1), GATEWAY) for port in (100, 200, 300, 400)
     ]
     rows.append(Translation(TCP, (ALICE, 100), (NAT, 999), GATEWAY))  # not through the proxy
     ends = (101, 201, 301, 401, 999)
     # 300 is still open; 400 was bob's before it was alice's; a refused CONNECT has no port
-    log = Proxy(f"{ALICE} 100", f"{BOB} 200", f"{BOB} 400", f"{ALICE} 400", f"{ALICE} -")
+    log = Proxy(
+        tmp_path / "one", f"{ALICE} 100", f"{BOB} 200", f"{BOB} 400", f"{ALICE} 400", f"{ALICE} -"
+    )
     assert await made(Router(*rows), "OpenVPN", ends, log) == {101, 401}
-    assert await made(Router(*rows), "OpenVPN", ends, Proxy()) == set()
+    assert await made(Router(*rows), "OpenVPN", ends, Proxy(tmp_path / "other")) == set()

@@ -33,6 +33,7 @@ def test_an_earlier_report_is_replaced_also_if_it_had_more_files(tmp_path: Path)
     for name in (*NAMES, "1-office.html"):
         first.write(name, b"old")
     (tmp_path / ".junit.xml.tmp").write_bytes(b"what a killed run left")
+    first.close()
     second = Folder(tmp_path, NAMES)
     assert names(tmp_path) == {MANIFEST}  # an interrupted run shows nothing of an earlier one
     second.write("index.html", b"new")
@@ -49,7 +50,9 @@ def test_nothing_is_written_among_files_of_others(name: str, tmp_path: Path) -> 
 
 
 def test_files_of_others_in_an_earlier_report_stay(tmp_path: Path) -> None:
-    Folder(tmp_path, NAMES).write("index.html", b"old")
+    folder = Folder(tmp_path, NAMES)
+    folder.write("index.html", b"old")
+    folder.close()
     for name in ("a", "b", "c", "d", "e"):
         (tmp_path / name).write_text("mine")
     with pytest.raises(UsageError, match="a, b and c and 2 more in it") as error:
@@ -97,3 +100,25 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert victim.read_text() == "mine"
     assert (tmp_path / "report/index.html").read_bytes() == b"new"
     assert not (tmp_path / "report/index.html").is_symlink()
+
+
+def test_a_directory_is_of_one_run_at_a_time(tmp_path: Path) -> None:
+    first = Folder(tmp_path, NAMES)
+    first.write("index.html", b"first")
+    for _ in range(2):
+        with pytest.raises(UsageError, match="is in use: another verify writes there"):
+            Folder(tmp_path, ("other.html",))
+    assert (tmp_path / "index.html").read_bytes() == b"first"
+    assert names(tmp_path) == {MANIFEST, "index.html"}
+    first.close()
+    Folder(tmp_path, NAMES)
+    assert names(tmp_path) == {MANIFEST}
+
+
+def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        Folder(tmp_path, NAMES)
+        os._exit(0)
+    os.waitpid(child, 0)
+    Folder(tmp_path, NAMES)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.runtime import wire
+from lab.boot import wire
 from lab.runtime.conversation import Conversation
 from lab.runtime.protocol import Answer
 

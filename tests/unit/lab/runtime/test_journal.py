@@ -135,7 +135,10 @@ def test_a_log_that_is_rotated_and_one_that_is_removed_go_on(logs: Path, journal
     assert [line.text for line in Reader(logs).new()] == ["before", "after", "anew"]
 
 
-def test_a_reader_follows_a_journal_that_is_rotated(logs: Path, journal: Journal) -> None:
+@pytest.mark.parametrize("rotations", [1, 2])
+def test_a_reader_follows_a_journal_that_is_rotated(
+    rotations: int, logs: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = logs / "alice/charon.log"
     write(path, "1\n")
     journal.collect()
@@ -143,13 +146,83 @@ def test_a_reader_follows_a_journal_that_is_rotated(logs: Path, journal: Journal
     assert texts(reader) == ["alice charon 1"]
     write(path, "2\n")
     journal.collect()
-    rotate(logs / module.NAME, 0)
-    write(path, "3\n")
+    monkeypatch.setattr(module, "LIMIT", 60)
+    numbers = ["2"]
+    for number in "34"[:rotations]:
+        write(path, f"{number}\n")
+        journal.collect()
+        numbers.append(number)
+    wanted = [f"alice charon {number}" for number in numbers]
+    assert texts(reader) == texts(later) == wanted
+    kept = wanted[-2:] if rotations == 2 else ["alice charon 1", *wanted]
+    assert texts(Reader(logs)) == kept
+    assert texts(reader) == []
+    write(path, "5\n")
     journal.collect()
-    assert texts(reader) == texts(later) == ["alice charon 2", "alice charon 3"]
-    assert len(texts(Reader(logs))) == 3
+    assert texts(reader) == texts(later) == ["alice charon 5"]
     reader.close()
     later.close()
+
+
+def test_the_journal_is_of_bounded_size(
+    logs: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LIMIT", 1000)
+    for number in range(100):
+        write(logs / "alice/charon.log", "".join(f"{number}-{part}\n" for part in range(10)))
+        journal.collect()
+    sizes = [(logs / name).stat().st_size for name in (module.NAME, module.OLD)]
+    assert max(sizes) <= 1000
+    assert sizes[1] > 900
+    found = texts(Reader(logs))
+    written = [f"alice charon {number}-{part}" for number in range(100) for part in range(10)]
+    assert found == written[-len(found) :]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("".join(f"{n:07}\n" for n in range(1000)), [f"{n:07}" for n in range(988, 1000)]),
+        ("".join(f"{n}\n" for n in range(30)), [f"{n}" for n in range(10, 30)]),
+        ("x" * 10_000 + "\nlast\n", ["last"]),
+        ("x" * 10_000, []),
+    ],
+)
+def test_of_a_burst_the_newest_lines_are_kept_and_it_is_said(
+    text: str,
+    wanted: list[str],
+    logs: Path,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    monkeypatch.setattr(module, "MOST_LINES", 20)
+    write(logs / "alice/charon.log", text)
+    journal.collect()
+    note, *lines = (line.text for line in Reader(logs).new())
+    assert "came too fast" in note
+    assert lines == wanted
+    write(logs / "alice/charon.log", "\nnext\n")
+    journal.collect()
+    assert [line.text for line in Reader(logs).new()][-1] == "next"
+
+
+def test_lines_of_a_time_of_a_node_and_of_a_program_are_chosen(
+    logs: Path, journal: Journal
+) -> None:
+    for node, program in (("alice", "charon"), ("alice", "sstp"), ("gw", "charon")):
+        write(logs / f"{node}/{program}.log", f'", "{node}", "charon", "\n')
+        journal.collect()
+    lines = list(Reader(logs).new())
+    assert list(Reader(logs).new(node="alice")) == lines[:2]
+    assert list(Reader(logs).new(node="alice", program="charon")) == lines[:1]
+    assert list(Reader(logs).new(since=lines[1].time)) == lines[1:]
+
+
+def test_a_journal_that_is_gone_has_no_more_lines(logs: Path, journal: Journal) -> None:
+    reader = Reader(logs)
+    (logs / module.NAME).unlink()
+    assert texts(reader) == []
 
 
 def test_only_so_many_directories_are_watched(

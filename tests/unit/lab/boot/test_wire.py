@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.boot import wire
 from lab.errors import UsageError
-from lab.runtime import wire
 from lab.runtime.protocol import (
     Event,
     Exec,
