@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.common.certificate_forms import der_of
+from lab.explain.document import configuration_of, entry_of
 from lab.explain.model import Finding, stamp
 
 if TYPE_CHECKING:
@@ -49,21 +50,16 @@ def choice_of(
 
 
 def _taken(credential: Credential, document: Mapping[str, Any], now: datetime) -> bool:
-    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
     roots = {
         der_of(row["properties"]["publicCertData"])
-        for row in configuration.get("vpnClientRootCertificates") or []
-    }
-    revoked = {
-        row["properties"]["thumbprint"].upper()
-        for row in configuration.get("vpnClientRevokedCertificates") or []
+        for row in configuration_of(document).get("vpnClientRootCertificates") or []
     }
     own = credential.certificate
     root = credential.issuers[-1] if credential.issuers else own
     return (
         root.public_bytes(Encoding.DER) in roots
         and own.not_valid_before_utc <= now <= own.not_valid_after_utc
-        and credential.thumbprint not in revoked
+        and not entry_of(credential.thumbprint, document)
         and _is_for_clients(own)
     )
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from lab.checks import records
 from lab.explain import engines, held, site, user_routes, vnets
-from lab.explain.absent import FAULTS, absent, told
+from lab.explain.absent import FAULTS, absent
 from lab.explain.access import look_at_line, without_line
-from lab.explain.blame import blocked
-from lab.explain.dial import entry_of, walk
+from lab.explain.blame import blocked, walk
+from lab.explain.document import entry_of, pool_of, protocols_of
 from lab.explain.elsewhere import BY_DESIGN, other_vnet
 from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.goal import Goal
 from lab.explain.look import ask, held_by, resolve, route
 from lab.explain.mapping import client_with, forgotten
-from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp, told
 from lab.explain.overlap import overlap, routes_to
 from lab.explain.paths import inside_path, to_address
 from lab.explain.place import behind_gateways, crossing, owner, place_of
@@ -164,11 +164,10 @@ async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
 
 def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
     """What of a gateway's document no longer admits a tunnel that stood."""
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    pool = configuration.get("vpnClientAddressPool", {}).get("addressPrefixes", [])
-    if connection.protocol not in configuration.get("vpnClientProtocols", ()):
+    if connection.protocol not in protocols_of(document):
         return "profile-stale"
-    inside = any(ip_address(connection.address) in ip_network(prefix) for prefix in pool)
+    own = ip_address(connection.address)
+    inside = any(own in ip_network(prefix) for prefix in pool_of(document))
     return "client-policy" if inside else "pool"
 
 

@@ -16,18 +16,20 @@ from lab.clients.profile import read_profile
 from lab.errors import LabError
 from lab.explain import engines, inspection, server_certificate
 from lab.explain.access import look_at_line, look_for_portal
+from lab.explain.attempt import Attempt
 from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
-from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
 from lab.explain.follow import WITHIN, follow, path_between
 from lab.explain.held import Held
 from lab.explain.hello import Hello, is_answer, read_hello
 from lab.explain.model import DIAL, Layer, stamp
 from lab.explain.mtu import black_hole
+from lab.explain.offer import able
 from lab.explain.packets import ETHERNET, read
 from lab.explain.paths import to_address
 from lab.explain.ports import listening, takes
 from lab.explain.proxy import look_at_proxy
+from lab.explain.radius_server import ServerSeen
 from lab.explain.servers import servers_of
 from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
@@ -121,16 +123,6 @@ async def attempts(
     return found
 
 
-def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
-    """The protocols that a computer dials, as it is now."""
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    radius = "Radius" in configuration.get("vpnAuthenticationTypes", ())
-    system = client.system
-    if system.windows and not system.administrator:
-        return ()
-    return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
-
-
 async def held_by(client: ClientComputer) -> Held | None:
     """The profile with which a client dialled and the gateway's of now; None if either has none."""
     if not client.package:
@@ -175,12 +167,12 @@ async def _completed(
     attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene, address: str
 ) -> Attempt:
     """With what its reason makes worth a look."""
-    layer = LAYER_OF.get(reason_of(attempt), "radius-verdict")
+    layer = attempt.meaning.layer
     world = scene.world
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
-    if layer == "firewall" or undecided(attempt):
+    if layer == "firewall" or attempt.undecided:
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
@@ -291,8 +283,8 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: 
     again for that, as it did: nothing but a packet tells what a program offers."""
     offered, agreed = await _offered(attempt, client, world.addresses[client.name])
     if agreed and attempt.protocol == "SSTP":
-        said = attempt.record["message"] if attempt.record else attempt.message
-        return f"they agree on the TLS of SSTP, and not on that of EAP-TLS inside it: {said}"
+        words = "they agree on the TLS of SSTP, and not on that of EAP-TLS inside it"
+        return f"{words}: {attempt.why}"
     if attempt.protocol == "OpenVPN":  # which wraps its TLS
         gateway = await _configured(world.nodes[client.gateway.name])
     else:

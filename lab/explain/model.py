@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lab.world import Deed
 
 State = Literal["passed", "failed", "not reached"]
 Layer = Literal[
@@ -175,6 +178,11 @@ def stamp(seconds: float | None = None) -> str:
     """A time (of the epoch; None: now) as the gateway's log writes it: UTC, milliseconds."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds")
+
+
+def told(deed: Deed) -> str:
+    """What was done in the lab, in a line."""
+    return f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:

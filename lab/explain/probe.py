@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.explain import mtu
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import blocked, lost, walk
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, Layer, failure, stamp
 from lab.explain.ports import listening, takes
@@ -89,10 +88,9 @@ async def _astray(followed: Followed, address: str, world: World) -> Finding:
 
 
 def _another(followed: Followed, target: str) -> Finding:
-    answered = ", ".join(followed.answers) or followed.result
     cause = f"somebody else than {target} answers {followed.what}: the probe did not come to it"
     remedy = "see who else has that address on the way: networks overlap"
-    way = f"{followed.what}: {followed.trail}; {answered}"
+    way = f"{followed.way}; {followed.told}"
     return failure("overlap", cause, way, remedy=remedy, at=stamp(followed.at))
 
 

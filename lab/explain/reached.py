@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.explain.dial import walk
+from lab.explain.blame import walk
 from lab.explain.follow import follow
 from lab.explain.goal import Goal
 from lab.explain.inside import explain_goal, node_of, path_inside, pinged
@@ -48,7 +48,7 @@ async def explain_reached(who: str, goal: Goal, scene: Scene) -> tuple[str, Chai
             path_inside(who, address, there, world) if inside else to_address(world, who, address)
         )
         followed = await follow(world, path, goal.protocol, address, goal.port)
-        told = ", ".join(followed.answers) or followed.result
+        told = followed.told
         broken = None
         if followed.answered:
             passed["service"] = walk(followed)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lab.explain import engines
 from lab.explain.absent import absent
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
-from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp, told
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def failed(seen: SiteSeen) -> Finding:
     proof = (
         f"the gateway's log: {seen.status}: {seen.why or 'no reason'}",
         *(f"the device's log: {line}" for line in seen.told),
-        *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
+        *(map(told, deeds[-1:])),
     )
     if seen.engine:
         cause = f"{down}: {seen.engine.cause}"
@@ -140,8 +139,7 @@ def failed(seen: SiteSeen) -> Finding:
         cause = f"{down}: {wrong.cause}"
         return failure(wrong.layer, cause, *lines, remedy=wrong.remedy, at=seen.when)
     for followed in seen.followed:
-        if followed.dropped or not followed.arrived:
-            found = blocked(followed) if followed.dropped else lost(followed)
+        if found := ended(followed):
             cause = f"{down}: {found.cause}"
             lines = (*found.proof, *proof)
             return failure(found.layer, cause, *lines, remedy=found.remedy, at=found.at)

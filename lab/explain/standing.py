@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lab.explain.dial import entry_of, of_server
+from lab.explain.document import entry_of, protocols_of, radius_servers_of, revoked_in
 from lab.explain.model import DIAL, Chain, Layer, chain_of, failure, stamp
-from lab.explain.servers import asked_servers, look_at_server
+from lab.explain.radius_server import of_server
+from lab.explain.servers import look_at_server
 from lab.vpn_client import NotDialledError
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def _begun(rows: list[Record], session: str) -> Record | None:
 def _passed(
     client: ClientComputer, record: Record | None, document: Mapping[str, Any]
 ) -> dict[Layer, str]:
-    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
-    offered = ", ".join(configuration.get("vpnClientProtocols", ())) or "nothing"
+    offered = ", ".join(protocols_of(document)) or "nothing"
     passed: dict[Layer, str] = {"profile-stale": f"the gateway offers {offered}"}
     dialled = client.last_dial
     if dialled:
@@ -68,13 +68,12 @@ def _passed(
             f"RADIUS server {record['radiusServer']} accepted {record['user']}"
         )
     if thumbprint := record["thumbprint"]:
-        listed = configuration.get("vpnClientRevokedCertificates") or []
         entry = entry_of(thumbprint, document)
         passed["certificate"] = f"the gateway took the certificate with thumbprint {thumbprint}"
         passed["revocation"] = (
             f"its certificate {thumbprint} is in vpnClientRevokedCertificates now ({entry})"
             if entry
-            else f"its certificate {thumbprint} is none of the {len(listed)} of "
+            else f"its certificate {thumbprint} is none of the {len(revoked_in(document))} of "
             "vpnClientRevokedCertificates"
         )
     passed["gateway-down"] = f"the gateway's log at {record['time']}: {record['message']}"
@@ -98,14 +97,13 @@ async def not_by(wanted: str, client: ClientComputer, scene: Scene) -> tuple[str
     world = scene.world
     record = _begun(await client.gateway.log(), client.session)
     by = (record or {}).get("radiusServer") or "none"
-    document = await client.gateway.get()
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    order = ", then ".join(asked_servers(configuration)) or "none"
+    asked = radius_servers_of(await client.gateway.get())
+    order = ", then ".join(asked) or "none"
     dialled, address = client.last_dial, world.addresses[wanted]
     words = f"RADIUS server {by} accepted it, not {address} ({wanted})"
     passed: dict[Layer, str] = {"radius-path": f"the gateway asks {order}"}
     broken = None
-    if dialled and address in asked_servers(configuration):
+    if dialled and address in asked:
         time = dialled.at, math.inf
         seen = await look_at_server(address, wanted, client, time, scene)
         broken = None if seen.well else next(of_server(seen), None)

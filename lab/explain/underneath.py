@@ -7,8 +7,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from lab.explain.blame import blocked
-from lab.explain.dial import lost
+from lab.explain.blame import ended
 from lab.explain.follow import follow, path_between
 from lab.explain.mtu import black_hole
 from lab.explain.place import crossing
@@ -60,7 +59,4 @@ async def of_client(who: str, connection: Connection, world: World) -> Finding |
 async def _lost(
     path: list[str], carrier: tuple[str, int], address: str, world: World
 ) -> Finding | None:
-    followed = await follow(world, path, carrier[0], address, carrier[1])
-    if followed.dropped:
-        return blocked(followed)
-    return None if followed.arrived else lost(followed)
+    return ended(await follow(world, path, carrier[0], address, carrier[1]))

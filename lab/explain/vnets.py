@@ -7,8 +7,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from lab.explain.absent import absent
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import ended, walk
 from lab.explain.follow import Followed, follow
 from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
 from lab.explain.site import IKE_PORT, by_words
@@ -68,8 +67,7 @@ def failed(seen: VnetsSeen) -> Finding:
         return failure(gone.layer, f"{down}: {gone.cause}", *gone.proof, remedy=gone.remedy)
     proof = (*seen.statuses, *seen.why)
     for followed in seen.followed:
-        if followed.dropped or not followed.arrived:
-            found = blocked(followed) if followed.dropped else lost(followed)
+        if found := ended(followed):
             cause = f"{down}: {found.cause}"
             return failure(found.layer, cause, *found.proof, *proof, remedy=found.remedy)
     if found_words := by_words(" ".join(seen.why)):

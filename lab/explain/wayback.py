@@ -20,8 +20,7 @@ _SILENT = ("FAILED", "INCOMPLETE", "NONE")
 async def way_back(followed: Followed, world: World) -> Finding | None:
     """What becomes of the answer to a probe that has arrived; None: nothing is seen to be wrong."""
     target = followed.path[-1]
-    at, back = stamp(followed.at), f"the answer: {followed.trail_back}"
-    way = f"{followed.what}: {followed.trail}"
+    at, way, back = stamp(followed.at), followed.way, f"the answer: {followed.trail_back}"
     if dropped := followed.answer_dropped:
         cause = f"the answer of {target} to {followed.what} is dropped by {whose(dropped)}"
         remedy = f"let answers of {target} through at {dropped.node}"

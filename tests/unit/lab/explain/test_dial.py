@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from lab.errors import UsageError
-from lab.explain.dial import Attempt, ServerSeen, judge, reason_of
+from lab.explain.attempt import Attempt
+from lab.explain.dial import judge
 from lab.explain.explainer import goal_of, sentence
 from lab.explain.follow import Dropped, Followed, Sighting
 from lab.explain.goal import Goal
 from lab.explain.model import Explanation, failure, lines
+from lab.explain.radius_server import ServerSeen
 from lab.world import Deed
 from radius.reasons import Refusal
 
@@ -115,7 +117,7 @@ def test_the_gateways_record_decides(reason: str, layer: str) -> None:
 
 def test_the_servers_word_comes_before_the_gateways() -> None:
     one = attempt(record=record("refused"), told=Refusal("bob", "disabled", "0xc0000072"))
-    assert reason_of(one) == "disabled"
+    assert one.verdict == "disabled"
     assert broken(one).proof[0] == "the RADIUS server's log: 0xc0000072"
 
 
