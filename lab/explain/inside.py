@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,21 @@ from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.goal import Goal
 from lab.explain.look import ask, held_by, resolve, route
 from lab.explain.mapping import client_with, forgotten
-from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp, told
+from lab.explain.model import (
+    INSIDE,
+    Chain,
+    Finding,
+    Layer,
+    besides,
+    chain_of,
+    failure,
+    stamp,
+    told,
+)
 from lab.explain.overlap import overlap, routes_to
 from lab.explain.paths import inside_path, to_address
 from lab.explain.place import behind_gateways, crossing, owner, place_of
-from lab.explain.ports import listening
-from lab.explain.probe import Way, nobody, probed
+from lab.explain.probe import Way, probed, silent_service
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_client, of_connection
 from lab.explain.wayback import way_back
@@ -218,7 +226,9 @@ async def _inside(
         return await _beside(who, address, taken, world, connection)
     passed["route"] = f"ip route get: {taken}"
     used = None if beside else connection
-    return await _reached(who, goal, scene, used, passed)
+    found = await _reached(who, goal, scene, used, passed)
+    silent = await silent_service(world, goal) if found else None
+    return besides(found, (silent,), INSIDE) if found and silent else found
 
 
 async def _reached(
@@ -348,8 +358,7 @@ async def _silent(who: str, server: str, followed: Followed, world: World) -> Fi
     target = node_of(server, who, world)
     if not target:
         return None
-    sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
-    if found := nobody(Goal("udp", server, 53), target, followed, sockets):
+    if found := await silent_service(world, Goal("udp", server, 53, node=target)):
         return found
     return await way_back(followed, world) if followed.arrived else None
 

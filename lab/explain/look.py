@@ -240,19 +240,19 @@ async def route(node: Node, address: str) -> str:
 async def _network(
     attempt: Attempt, client: ClientComputer, world: World, address: str
 ) -> dict[str, Any]:
-    """Probes from the client to the gateway's ports, and whether somebody has these."""
+    """Probes from the client to the gateway's ports, and to the name server that does not know the
+    gateway's name; and whether somebody has these ports."""
     gateway = client.gateway.name
-    if attempt.name and not attempt.resolved:
 
-        async def send(_: bytes) -> str:
-            return await ask(client.node, attempt.name, WITHIN)
+    async def send(_: bytes) -> str:
+        return await ask(client.node, attempt.name, WITHIN)
 
-        ways = [
-            await follow(world, to_address(world, client.name, server), "udp", server, 53,
-                         send=send, marked=False)
-            for server in attempt.nameservers[:1]
-        ]  # fmt: skip
-        return {"followed": tuple(ways)}
+    asked = attempt.nameservers[:1] if attempt.name and not attempt.resolved else ()
+    names = [
+        follow(world, to_address(world, client.name, server), "udp", server, 53,
+               send=send, marked=False)
+        for server in asked
+    ]  # fmt: skip
     path = path_between(world.plan, client.name, gateway)
     if client.proxy and attempt.protocol != "IkeV2":
         target, port = client.proxy
@@ -264,7 +264,9 @@ async def _network(
             for protocol, port in PORTS[attempt.protocol]
         ]
     # Side by side, for each may wait in vain.
-    large, ways = await asyncio.gather(black_hole(path, address, world), asyncio.gather(*probes))
+    large, ways = await asyncio.gather(
+        black_hole(path, address, world), asyncio.gather(*names, *probes)
+    )
     listens = {}
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
@@ -274,7 +276,7 @@ async def _network(
         "followed": tuple(ways),
         "listens": listens,
         "engine": engine,
-        "black_hole": None if any(way.dropped for way in ways) else large,
+        "black_hole": large,
     }
 
 

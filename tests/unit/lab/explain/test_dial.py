@@ -221,6 +221,43 @@ def test_a_revoked_certificate_behind_a_firewall_is_said_second() -> None:
     assert "revoked" not in broken(replace(one, thumbprint="B" * 40)).cause
 
 
+BLACK_HOLE = failure("mtu", "packets of 1500 bytes are too large", "silent", remedy="")
+
+
+def test_a_black_hole_is_the_cause_of_a_dial_that_nobody_answered() -> None:
+    one = attempt(reason="no-answer", followed=(followed(*PATH),), black_hole=BLACK_HOLE)
+    assert broken(one) == BLACK_HOLE
+
+
+@pytest.mark.parametrize(
+    ("fields", "layer", "first"),
+    [
+        ({"followed": (followed("alice", dropped=DROPPED),)}, "firewall", "dropped"),
+        ({"followed": (followed("alice", "hotel"),)}, "underlay", "did not arrive"),
+        ({"listens": {"udp/500": False}}, "gateway-down", "listens on udp/500"),
+        ({"resolved": ()}, "name", "is not resolved"),
+    ],
+)
+def test_a_black_hole_behind_another_cause_is_said_second(
+    fields: dict[str, Any], layer: str, first: str
+) -> None:
+    found = broken(attempt(reason="no-answer", black_hole=BLACK_HOLE, **fields))
+    assert found.layer == layer
+    assert found.cause.index(first) < found.cause.index(BLACK_HOLE.cause)
+    assert "silent" in found.proof
+
+
+def test_a_port_is_said_to_be_closed_behind_a_name_that_is_not_resolved() -> None:
+    asked = Followed("udp/53 to 192.0.2.53", "192.0.2.53", PATH, 1.0, [], dropped=DROPPED)
+    way = followed("alice", dropped=DROPPED)
+    one = attempt(reason="no-answer", resolved=(), nameservers=("192.0.2.53",),
+                  followed=(asked, way))  # fmt: skip
+    first, _, second = broken(one).cause.partition("; and besides, ")
+    assert broken(one).layer == "name"
+    assert "udp/53 to 192.0.2.53 is dropped" in first
+    assert second.startswith("udp/500 to 203.0.113.2 is dropped")
+
+
 def test_layers_below_the_broken_one_are_not_reached() -> None:
     chain = judge(attempt(record=record("revoked")))
     states = {one.layer: one.state for one in chain.findings}
