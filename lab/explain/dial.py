@@ -9,7 +9,7 @@ from lab.explain.attempt import Attempt
 from lab.explain.blame import walk
 from lab.explain.document import pool_of, protocols_of
 from lab.explain.limit import limited
-from lab.explain.model import DIAL, Chain, Finding, Layer, besides, chain_of, failure, stamp
+from lab.explain.model import DIAL, Chain, Finding, Layer, besides, chain_of, failure
 from lab.explain.offer import not_able, not_offered
 from lab.explain.radius_server import of_server
 from lab.explain.revocation import listed, revoked
@@ -22,7 +22,7 @@ def judge(attempt: Attempt) -> Chain:
     failed = besides(found, _further(attempt))
     if attempt.choice and failed.layer in ("certificate", "revocation"):
         failed = attempt.choice.added(failed)
-    return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
+    return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed)
 
 
 def _further(attempt: Attempt) -> Iterator[Finding]:

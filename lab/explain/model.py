@@ -145,12 +145,12 @@ def besides(failed: Finding, further: Iterable[Finding], layers: Sequence[Layer]
 
 
 def chain_of(
-    way: str, layers: Sequence[Layer], passed: dict[Layer, str], failed: Finding | None, at: str
+    way: str, layers: Sequence[Layer], passed: dict[Layer, str], failed: Finding | None = None
 ) -> Chain:
     """The layers down to the failed one with what was looked at, then those not reached. A layer
     of which nothing was seen is left out: nothing is said of it."""
     found: list[Finding] = []
-    over = False
+    at, over = stamp(), False
     order = [*layers]
     if failed and failed.layer not in order:
         order.append(failed.layer)

@@ -11,12 +11,14 @@ from lab.explain.blame import blocked, lost, walk
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, Layer, failure, stamp
 from lab.explain.ports import listening, takes
-from lab.explain.wayback import route_to, way_back
+from lab.explain.routes import route_to
+from lab.explain.wayback import way_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.explain.goal import Goal
+    from lab.nodes.base import Node
     from lab.world import World
 
 
@@ -143,3 +145,14 @@ def nobody(goal: Goal, target: str, sockets: str) -> Finding | None:
         cause = f"the program on {port} listens on {others} alone, not on {goal.name}"
         remedy = f"bind it to {goal.name} or 0.0.0.0"
     return failure("service", cause, _table(goal, sockets), remedy=remedy)
+
+
+async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
+    """Whether an address answers ping, without a look at the way: IPv6 is not followed."""
+    done = await node.run(["ping", "-n", "-c", "1", "-W", "1", address])
+    last = (done.output.splitlines() or ["nothing"])[-1]
+    if done.code == 0:
+        passed["service"] = f"{address} answers ping: {last}"
+        return None
+    cause = f"{address} does not answer ping"
+    return failure("route", cause, f"ping: {last}", remedy="see routes and firewalls of IPv6")

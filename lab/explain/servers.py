@@ -13,7 +13,7 @@ from lab.explain import site
 from lab.explain.document import radius_servers_of
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
-from lab.explain.paths import inside_path, private_address, site_of
+from lab.explain.paths import inside_path, site_of
 from lab.explain.place import crossing, owner, place_of
 from lab.explain.ports import listening, takes
 from lab.explain.radius_server import ServerSeen
@@ -86,7 +86,7 @@ async def look_at_server(
     if server.asks:
         own = bare(client.user).casefold()
         asks = [user for user in await server.waiting() if bare(user).casefold() == own]
-    source = await private_address(world, gateway)
+    source = await _private_address(world, gateway)
     path, tunnel, beside = await _tunnel(name, source, address, scene)
     beside = beside or await _apart(gateway, name, world)
     seen = ServerSeen(
@@ -113,6 +113,13 @@ async def look_at_server(
         return replace(seen, followed=followed, astray=back)
     below = None if followed.dropped else await of_connection(gateway, name, world)
     return replace(seen, followed=followed, astray=below)
+
+
+async def _private_address(world: World, gateway: str) -> str:
+    """A gateway's own address in its VNet."""
+    done = await world.nodes[gateway].run(["ip", "-json", "-4", "address", "show", "dev", "lan"])
+    rows = json.loads(done.stdout or "[]")
+    return str(rows[0]["addr_info"][0]["local"]) if rows else ""
 
 
 async def _clients(node: Node) -> tuple[str, ...]:

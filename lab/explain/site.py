@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,7 @@ from lab.explain.absent import absent
 from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
-from lab.explain.model import (
-    SITE,
-    Explanation,
-    Finding,
-    Layer,
-    besides,
-    chain_of,
-    failure,
-    stamp,
-    told,
-)
+from lab.explain.model import SITE, Explanation, Finding, Layer, besides, chain_of, failure, told
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
@@ -176,13 +166,20 @@ def by_words(words: str) -> tuple[Layer, str, str] | None:
 
 def judge(seen: SiteSeen) -> Explanation:
     """The tunnel's chain."""
-    broken = None if seen.up else failed(seen)
-    passed: dict[Layer, str] = {}
     both = f"the gateway: {seen.status}; the device: {seen.device.get('state')}"
-    if all(followed.arrived for followed in seen.followed) and seen.followed:
-        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, seen.followed))
+    broken = None if seen.up else failed(seen)
+    return of_tunnel(seen.name, f"tunnel of {seen.name}", both, seen.followed, broken)
+
+
+def of_tunnel(
+    name: str, tunnel: str, both: str, ways: Sequence[Followed], broken: Finding | None
+) -> Explanation:
+    """The chain of a tunnel between networks. `both`: what its two ends say; `ways`: of the probes
+    between them."""
+    passed: dict[Layer, str] = {}
+    if ways and all(followed.arrived for followed in ways):
+        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, ways))
     if broken is None:
         passed["s2s"] = both
-    chain = chain_of(f"tunnel of {seen.name}", SITE, passed, broken, stamp())
-    words = broken.cause if broken else f"the tunnel of {seen.name} stands: {both}"
-    return Explanation(seen.name, words, (chain,))
+    words = broken.cause if broken else f"the {tunnel} stands: {both}"
+    return Explanation(name, words, (chain_of(tunnel, SITE, passed, broken),))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lab.checks import records
 from lab.explain.document import entry_of, protocols_of, radius_servers_of, revoked_in
 from lab.explain.model import DIAL, Chain, Layer, chain_of, failure, stamp
 from lab.explain.radius_server import of_server
@@ -12,24 +13,20 @@ from lab.explain.servers import look_at_server
 from lab.vpn_client import NotDialledError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from lab.explain.document import Document
     from lab.explain.scene import Scene
     from lab.vpn_client import Connection
     from lab.world import ClientComputer
-
-Record = dict[str, Any]
 
 
 async def standing(client: ClientComputer, connection: Connection) -> tuple[str, Chain]:
     """What let it in, in a sentence, and the layers that it passed; a tunnel of which the gateway
     has no session is broken."""
-    record = _begun(await client.gateway.log(), client.session)
+    record = await records.logged(client, "connected")
     rows = await client.gateway.sessions()
-    there = [row for row in rows if row["vpnConnectionId"] == client.session]
     passed = _passed(client, record, await client.gateway.get())
     name = f"{client.name} is connected over {connection.protocol}, {connection.address}"
-    if not there:
+    if client.session not in [row["vpnConnectionId"] for row in rows]:
         others = ", ".join(row["privateIpAddress"] for row in rows) or "none"
         cause = f"{name}, by its own program; the gateway has no session of it"
         broken = failure(
@@ -39,22 +36,16 @@ async def standing(client: ClientComputer, connection: Connection) -> tuple[str,
             f"the client's tunnel: {connection.address} on {connection.interface}",
             remedy=f"dial again: p2slab connect {client.name}",
         )
-        return cause, chain_of(connection.protocol, DIAL, passed, broken, stamp())
+        return cause, chain_of(connection.protocol, DIAL, passed, broken)
     passed["address"] = f"{connection.address} on {connection.interface} ({connection.datapath})"
     why = passed.get("radius-verdict") or passed.get("revocation") or passed.get("certificate", "")
     since = f" since {record['time']}" if record else ""
     words = f"{name}{since}{f': {why}' if why else ''}{_time_of(client, connection)}"
-    return words, chain_of(connection.protocol, DIAL, passed, None, stamp())
-
-
-def _begun(rows: list[Record], session: str) -> Record | None:
-    """The gateway's record of a session's begin."""
-    own = (row for row in reversed(rows) if session and row["vpnConnectionId"] == session)
-    return next((row for row in own if row["event"] == "connected"), None)
+    return words, chain_of(connection.protocol, DIAL, passed)
 
 
 def _passed(
-    client: ClientComputer, record: Record | None, document: Mapping[str, Any]
+    client: ClientComputer, record: records.Record | None, document: Document
 ) -> dict[Layer, str]:
     offered = ", ".join(protocols_of(document)) or "nothing"
     passed: dict[Layer, str] = {"profile-stale": f"the gateway offers {offered}"}
@@ -95,7 +86,7 @@ async def not_by(wanted: str, client: ClientComputer, scene: Scene) -> tuple[str
     """Why not this RADIUS server, but another or none, accepted a client: the order of the
     gateway's document, and what is wrong with the server."""
     world = scene.world
-    record = _begun(await client.gateway.log(), client.session)
+    record = await records.logged(client, "connected")
     by = (record or {}).get("radiusServer") or "none"
     asked = radius_servers_of(await client.gateway.get())
     order = ", then ".join(asked) or "none"
@@ -109,4 +100,4 @@ async def not_by(wanted: str, client: ClientComputer, scene: Scene) -> tuple[str
         broken = None if seen.well else next(of_server(seen), None)
     if broken:
         words = f"{words}: {broken.cause}"
-    return words, chain_of(f"RADIUS server {wanted}", DIAL, passed, broken, stamp())
+    return words, chain_of(f"RADIUS server {wanted}", DIAL, passed, broken)

@@ -7,10 +7,10 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from lab.explain.absent import absent
-from lab.explain.blame import ended, walk
+from lab.explain.blame import ended
 from lab.explain.follow import Followed, follow
-from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
-from lab.explain.site import IKE_PORT, by_words
+from lab.explain.model import Explanation, Finding, failure
+from lab.explain.site import IKE_PORT, by_words, of_tunnel
 from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
@@ -81,11 +81,4 @@ def judge(seen: VnetsSeen) -> Explanation:
     """The tunnel's chain."""
     broken = None if seen.up else failed(seen)
     both = "; ".join(seen.statuses)
-    passed: dict[Layer, str] = {}
-    if seen.followed and all(followed.arrived for followed in seen.followed):
-        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, seen.followed))
-    if broken is None:
-        passed["s2s"] = both
-    chain = chain_of(f"tunnel {seen.name}", SITE, passed, broken, stamp())
-    words = broken.cause if broken else f"the tunnel {seen.name} stands: {both}"
-    return Explanation(seen.name, words, (chain,))
+    return of_tunnel(seen.name, f"tunnel {seen.name}", both, seen.followed, broken)

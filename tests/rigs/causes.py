@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,16 @@ class Cause:
     is not named."""
 
     def missing(self, told: Mapping[str, Any]) -> list[str]:
-        """The layer and terms of the cause that an explanation lacks."""
-        words = "\n".join(words_of(told))
+        """The layer and terms that an explanation lacks. Those of the cause have to be in its own
+        words: in proofs are everybody's."""
+        words = "\n".join([told["sentence"], *(row.get("cause", "") for row in _failed(told))])
         layer = [] if told.get("layer") == self.layer else [f"layer {self.layer}"]
         return [*layer, *(term for term in self.terms if not occurs(term, words))]
+
+    def unproved(self, told: Mapping[str, Any]) -> list[str]:
+        """The term of the proof, if no proof has it."""
+        words = "\n".join(line for row in _failed(told) for line in row.get("proof", ()))
+        return [] if occurs(self.proof, words) else [f"proof {self.proof}"]
 
 
 def cause_of(file: str) -> Cause:
@@ -46,16 +52,10 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
-def words_of(told: Mapping[str, Any]) -> Sequence[str]:
-    """The sentence of an explanation, and causes and proofs of the layers that failed."""
-    return [told["sentence"], *_failed(told)]
-
-
-def _failed(told: Mapping[str, Any]) -> Iterator[str]:
+def _failed(told: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Its layers that failed."""
     for chain in told["chains"]:
-        for row in chain["layers"]:
-            if row["state"] == "failed":
-                yield from (row.get("cause", ""), *row.get("proof", ()))
+        yield from (row for row in chain["layers"] if row["state"] == "failed")
 
 
 def occurs(term: str, text: str) -> bool:

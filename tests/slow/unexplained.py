@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.causes import FILES, FOLDER, cause_of, words_of
+from tests.rigs.causes import FILES, FOLDER, cause_of
 from tests.rigs.verified import CHECKOUT
 from tests.seed.disabled import disabled
 from tests.seed.mutate import applied, copy_of, flaw_of, p2slab
@@ -44,4 +44,4 @@ def test_a_cause_is_not_named_without_its_function(
     assert not told["sentence"].startswith("no explanation"), told["sentence"]
     missing = cause.missing(told)
     print(f"{file} without {function}: no {'; '.join(missing)}")
-    assert missing, "\n".join(words_of(told))
+    assert missing, told["sentence"]
