@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lab.errors import UsageError
 from lab.explain.attempt import Attempt
 from lab.explain.dial import judge
-from lab.explain.explainer import goal_of, sentence
 from lab.explain.follow import Dropped, Followed, Sighting
-from lab.explain.goal import Goal
-from lab.explain.model import Explanation, failure, lines
-from lab.explain.radius_server import ServerSeen
-from lab.world import Deed
+from lab.explain.model import failure
 from radius.reasons import Refusal
 
 THUMBPRINT = "A" * 40
@@ -50,48 +44,6 @@ def broken(one: Attempt) -> Any:
     return found
 
 
-def test_a_rule_that_drops_is_quoted_with_its_node() -> None:
-    way = followed(
-        "alice", "hotel", dropped=Dropped("hotel", "chain let_out", "policy drop after: no rule")
-    )
-    found = broken(attempt(reason="no-answer", followed=(way,)))
-    assert found.layer == "firewall"
-    assert found.cause == "udp/500 to 203.0.113.2 is dropped by the firewall of hotel"
-    assert found.proof[0] == "hotel, chain let_out: policy drop after: no rule"
-
-
-def test_a_packet_that_does_not_arrive_is_lost_between_two_nodes() -> None:
-    found = broken(attempt(reason="no-answer", followed=(followed("alice", "hotel"),)))
-    assert found.layer == "underlay"
-    assert "seen at hotel and did not arrive at internet" in found.cause
-
-
-def test_a_packet_that_never_left_is_not_called_dropped() -> None:
-    way = followed(result="Network is unreachable")
-    found = broken(attempt(reason="no-answer", followed=(way,)))
-    assert found.layer == "underlay"
-    assert "left alice: Network is unreachable" in found.cause
-
-
-def test_nobody_listens_at_the_gateway() -> None:
-    found = broken(attempt(reason="no-answer", followed=(followed(*PATH),),
-                           listens={"udp/500": False, "udp/4500": True}))  # fmt: skip
-    assert found.layer == "gateway-down"
-    assert "listens on udp/500" in found.cause
-
-
-def test_a_name_that_is_not_resolved_comes_first() -> None:
-    found = broken(attempt(reason="no-answer", resolved=(), nameservers=("192.0.2.53",)))
-    assert found.layer == "name"
-    assert "192.0.2.53" in found.cause
-
-
-def test_a_dial_of_which_nobody_has_a_record_blames_no_radius_server() -> None:
-    found = broken(attempt(reason="refused", message="write: Broken pipe"))
-    assert found.layer == "gateway-down"
-    assert "the client: write: Broken pipe" in found.proof
-
-
 @pytest.mark.parametrize(
     ("reason", "layer"),
     [
@@ -121,41 +73,6 @@ def test_the_servers_word_comes_before_the_gateways() -> None:
     assert broken(one).proof[0] == "the RADIUS server's log: 0xc0000072"
 
 
-def test_the_entry_with_the_thumbprint_is_named_whatever_it_is_called() -> None:
-    rows = [{"name": "bobs-laptop", "properties": {"thumbprint": THUMBPRINT.lower()}}]
-    one = attempt(record=record("revoked"), document=document(vpnClientRevokedCertificates=rows))
-    assert broken(one).layer == "revocation"
-    assert "'bobs-laptop'" in broken(one).cause
-    later = replace(one, document=document(vpnClientRevokedCertificates=[]))
-    assert "no longer in vpnClientRevokedCertificates" in broken(later).cause
-
-
-def test_a_change_of_the_protocols_has_its_moment() -> None:
-    deed = Deed(0.0, "update", "gw", "update gw properties vpnClientProtocols", "accepted")
-    one = attempt(protocol="OpenVPN", reason="no-protocol", dialled=False, deeds=(deed,),
-                  document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
-    assert broken(one).layer == "profile-stale"
-    assert "changed at 1970-01-01T00:00:00.000+00:00" in broken(one).cause
-    assert "changed" not in broken(replace(one, deeds=())).cause
-
-
-@pytest.mark.parametrize("reason", ["system", "administrator"])
-def test_a_computer_that_cannot_dial_says_why(reason: str) -> None:
-    said = "windows10 1607 dials no IkeV2 without KB4057142"
-    found = broken(attempt(reason=reason, message=said, dialled=False))
-    assert found.layer == "client-policy"
-    assert found.cause.startswith(said)
-
-
-def test_a_gateway_that_offers_nothing_that_the_system_dials() -> None:
-    one = attempt(reason="no-protocol", dialled=False, system="macos 15", able=("IkeV2", "OpenVPN"),
-                  document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
-    assert broken(one).layer == "client-policy"
-    assert "macos 15 dials IkeV2 and OpenVPN, and the gateway offers SSTP" in broken(one).cause
-    common = replace(one, able=("IkeV2", "SSTP"))
-    assert broken(common).layer == "profile-stale"
-
-
 def test_a_dial_that_nobody_judged_is_no_refusal() -> None:
     way = followed("alice", dropped=DROPPED)
     assert broken(attempt(followed=(way,))).layer == "firewall"
@@ -166,96 +83,6 @@ def test_a_dial_that_nobody_judged_is_no_refusal() -> None:
 def test_a_black_hole_comes_before_what_the_dial_ended_with() -> None:
     hole = failure("mtu", "too large", "silent", remedy="tell")
     assert broken(attempt(reason="no-answer", black_hole=hole)) == hole
-
-
-SERVER = ServerSeen("192.168.50.10", "radius", listens=True, followed=None)
-
-
-@pytest.mark.parametrize(
-    ("server", "layer", "words"),
-    [
-        (replace(SERVER, dropped=("Shared secret is incorrect",)), "radius-secret", "differs"),
-        (
-            replace(SERVER, unknown=("unknown client",), clients=("10.9.0.0/27",)),
-            "radius-path",
-            "its clients are 10.9.0.0/27",
-        ),
-        (
-            replace(SERVER, astray=failure("way-back", "no way back", remedy="")),
-            "radius-path",
-            "no way back",
-        ),
-        (
-            replace(SERVER, followed=followed("alice", dropped=DROPPED)),
-            "radius-path",
-            "dropped by the firewall of hotel",
-        ),
-        (replace(SERVER, asks=("alice",)), "factor", "telephone"),
-        (replace(SERVER, listens=False), "radius-path", "not running"),
-        (replace(SERVER, followed=followed("alice")), "radius-path", "does not arrive"),
-        (replace(SERVER, followed=followed(*PATH)), "radius-path", "did not answer within 30 s"),
-    ],
-)
-def test_a_silent_radius_server(server: ServerSeen, layer: str, words: str) -> None:
-    one = attempt(record=record("radius-no-answer"), servers=(server,))
-    assert broken(one).layer == layer
-    assert words in broken(one).cause
-
-
-def test_two_causes_are_both_named_the_first_first() -> None:
-    tunnel = failure("s2s", "the keys differ", "AUTH_FAILED", remedy="one key")
-    server = replace(SERVER, listens=False, tunnel=tunnel, path="connection office: NotConnected")
-    found = broken(attempt(record=record("radius-no-answer"), servers=(server,)))
-    assert found.layer == "s2s"
-    assert found.cause.index("the keys differ") < found.cause.index("not running")
-
-
-def test_a_revoked_certificate_behind_a_firewall_is_said_second() -> None:
-    rows = [{"name": "lost", "properties": {"thumbprint": THUMBPRINT}}]
-    way = followed("alice", dropped=DROPPED)
-    one = attempt(reason="no-answer", followed=(way,), thumbprint=THUMBPRINT,
-                  document=document(vpnClientRevokedCertificates=rows))  # fmt: skip
-    assert broken(one).layer == "firewall"
-    cause = broken(one).cause
-    assert cause.index("dropped") < cause.index("revoked: entry 'lost'")
-    assert "revoked" not in broken(replace(one, thumbprint="B" * 40)).cause
-
-
-BLACK_HOLE = failure("mtu", "packets of 1500 bytes are too large", "silent", remedy="")
-
-
-def test_a_black_hole_is_the_cause_of_a_dial_that_nobody_answered() -> None:
-    one = attempt(reason="no-answer", followed=(followed(*PATH),), black_hole=BLACK_HOLE)
-    assert broken(one) == BLACK_HOLE
-
-
-@pytest.mark.parametrize(
-    ("fields", "layer", "first"),
-    [
-        ({"followed": (followed("alice", dropped=DROPPED),)}, "firewall", "dropped"),
-        ({"followed": (followed("alice", "hotel"),)}, "underlay", "did not arrive"),
-        ({"listens": {"udp/500": False}}, "gateway-down", "listens on udp/500"),
-        ({"resolved": ()}, "name", "is not resolved"),
-    ],
-)
-def test_a_black_hole_behind_another_cause_is_said_second(
-    fields: dict[str, Any], layer: str, first: str
-) -> None:
-    found = broken(attempt(reason="no-answer", black_hole=BLACK_HOLE, **fields))
-    assert found.layer == layer
-    assert found.cause.index(first) < found.cause.index(BLACK_HOLE.cause)
-    assert "silent" in found.proof
-
-
-def test_a_port_is_said_to_be_closed_behind_a_name_that_is_not_resolved() -> None:
-    asked = Followed("udp/53 to 192.0.2.53", "192.0.2.53", PATH, 1.0, [], dropped=DROPPED)
-    way = followed("alice", dropped=DROPPED)
-    one = attempt(reason="no-answer", resolved=(), nameservers=("192.0.2.53",),
-                  followed=(asked, way))  # fmt: skip
-    first, _, second = broken(one).cause.partition("; and besides, ")
-    assert broken(one).layer == "name"
-    assert "udp/53 to 192.0.2.53 is dropped" in first
-    assert second.startswith("udp/500 to 203.0.113.2 is dropped")
 
 
 def test_layers_below_the_broken_one_are_not_reached() -> None:
@@ -270,25 +97,3 @@ def test_layers_below_the_broken_one_are_not_reached() -> None:
 def test_nothing_is_said_of_a_layer_that_nobody_looked_at() -> None:
     chain = judge(attempt(reason="no-answer", route="", resolved=("203.0.113.2",)))
     assert "underlay" not in {one.layer for one in chain.findings if one.state == "passed"}
-
-
-def test_the_sentence_is_about_the_protocol_that_came_furthest() -> None:
-    way = followed("alice", dropped=DROPPED)
-    blocked = judge(attempt(reason="no-answer", followed=(way,)))
-    revoked = judge(attempt(protocol="SSTP", record=record("revoked")))
-    chains = (blocked, revoked)
-    text = sentence("alice", chains)
-    assert text.startswith("alice is not connected: SSTP: the certificate")
-    assert "IkeV2: udp/500 to 203.0.113.2 is dropped" in text
-    data = Explanation("alice", text, chains).as_data()
-    assert data["layer"] == "revocation"
-    assert any(line.strip().startswith("change: ") for line in lines(data))
-
-
-def test_a_goal_is_a_host_and_a_port() -> None:
-    assert goal_of("app1:80") == Goal("tcp", "app1", 80)
-    assert goal_of("dns1:udp/53") == Goal("udp", "dns1", 53)
-    assert goal_of("app1") == Goal("icmp", "app1")
-    for wrong in ("app1:http", ":80", "app1:sctp/80", "app1:70000", "app1:0"):
-        with pytest.raises(UsageError, match="HOST:PORT"):
-            goal_of(wrong)
