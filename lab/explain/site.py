@@ -138,6 +138,7 @@ def failed(seen: SiteSeen) -> Finding:
     if found_words := by_words(words):
         layer, cause, remedy = found_words
         if seen.ends and cause == _NO_SELECTORS:
+            cause = f"{cause}: the device has {seen.ends.selectors}"
             proof = (*selectors(seen.ends), *proof)
         return failure(layer, f"{down}: {cause}", *proof, remedy=remedy, at=seen.when)
     both = f"the gateway says {seen.status}, the device {seen.device.get('state')}"
