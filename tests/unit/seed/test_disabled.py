@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.causes import FILES, cause_of
-from tests.rigs.verified import CHECKOUT
 from tests.seed.disabled import disabled
 from tests.seed.mutate import flaw_of
 
@@ -60,11 +58,3 @@ def test_what_cannot_find_nothing_is_told(
     (tmp_path / "lab/explain/one.py").write_text(CODE.format(annotation))
     with pytest.raises(ValueError, match=rf"^{words}"):
         disabled(tmp_path, name, "mtu")
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_every_cause_says_who_recognises_it(file: str) -> None:
-    cause = cause_of(file)
-    assert cause.by
-    for function in cause.by:
-        assert flaw_of(CHECKOUT, disabled(CHECKOUT, function, cause.layer)) is None
