@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from lab.explain import clock, held, proxy, server_certificate
 from lab.explain.attempt import Attempt
 from lab.explain.blame import walk
 from lab.explain.document import pool_of, protocols_of
 from lab.explain.limit import limited
-from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure
+from lab.explain.model import DIAL, Chain, Finding, Layer, besides, chain_of, failure
 from lab.explain.offer import not_able, not_offered
 from lab.explain.radius_server import of_server
 from lab.explain.revocation import listed, revoked
@@ -20,22 +19,10 @@ from lab.explain.unanswered import led_away, no_answer, obstacles
 def judge(attempt: Attempt) -> Chain:
     """The layers of the attempt."""
     found = _of_the_profile(attempt) or led_away(attempt) or _failed(attempt)
-    failed = _besides(found, attempt)
+    failed = besides(found, _further(attempt))
     if attempt.choice and failed.layer in ("certificate", "revocation"):
         failed = attempt.choice.added(failed)
     return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed)
-
-
-def _besides(failed: Finding, attempt: Attempt) -> Finding:
-    """With the causes further down that are seen already, for who mends the first meets them."""
-    more = [
-        one for one in _further(attempt) if depth(one) > depth(failed) and one.layer != failed.layer
-    ]
-    if not more:
-        return failed
-    causes = dict.fromkeys(one.cause for one in more)
-    proof = (*failed.proof, *(line for one in more for line in one.proof))
-    return replace(failed, cause="; and besides, ".join([failed.cause, *causes]), proof=proof)
 
 
 def _further(attempt: Attempt) -> Iterator[Finding]:
@@ -66,7 +53,7 @@ def _failed(attempt: Attempt) -> Finding:
     unheard = not attempt.record or any(way.dropped for way in attempt.followed)
     silence = attempt.meaning.layer == "firewall" and unheard
     if attempt.black_hole or attempt.undecided or silence:
-        return attempt.black_hole or no_answer(attempt)
+        return no_answer(attempt)
     if attempt.clocks and attempt.reason in clock.REASONS:
         return clock.judge(attempt.clocks, attempt.said, attempt.at)
     return _OF_VERDICT.get(attempt.verdict, _by_words)(attempt)

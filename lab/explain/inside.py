@@ -10,12 +10,12 @@ from lab.explain.access import look_at_line, without_line
 from lab.explain.beside import not_in_tunnel
 from lab.explain.goal import Goal
 from lab.explain.mapping import client_with, forgotten
-from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure
+from lab.explain.model import INSIDE, Chain, Finding, Layer, besides, chain_of, failure
 from lab.explain.names import is_name, no_name, resolve
 from lab.explain.no_tunnel import without
 from lab.explain.paths import node_of, path_inside, tunnelled
 from lab.explain.place import behind_gateways
-from lab.explain.probe import Way, pinged, probed
+from lab.explain.probe import Way, pinged, probed, silent_service
 from lab.explain.routes import route
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ async def _inside(
     if connection and f"src {connection.address}" not in taken:
         return await not_in_tunnel(world.clients[who], address, taken, connection, world)
     passed["route"] = f"ip route get: {taken}"
-    return await _reached(who, goal, scene, connection, passed)
+    found = await _reached(who, goal, scene, connection, passed)
+    silent = await silent_service(world, goal) if found else None
+    return besides(found, (silent,), INSIDE) if found and silent else found
 
 
 async def _reached(

@@ -252,11 +252,15 @@ async def _network(
     address: str,
     asked: Followed | None,
 ) -> dict[str, Any]:
-    """Probes from the client to the gateway's ports, and whether somebody has these."""
+    """Probes from the client to the gateway's ports, and to the name server that does not know the
+    gateway's name; and whether somebody has these ports."""
     gateway = client.gateway.name
-    if attempt.name and not attempt.resolved:
-        asked = asked or await _followed_question(client, attempt.name, world)
-        return {"followed": (asked,) if asked else ()}
+    unknown = attempt.name and not attempt.resolved
+    question = (
+        _followed_question(client, attempt.name, world)
+        if unknown and not asked
+        else _already(asked if unknown else None)
+    )
     path = path_between(world.plan, client.name, gateway)
     if client.proxy and attempt.protocol != "IkeV2":
         target, port = client.proxy
@@ -268,17 +272,19 @@ async def _network(
             for protocol, port in PORTS[attempt.protocol]
         ]
     # Side by side, for each may wait in vain.
-    large, ways = await asyncio.gather(black_hole(path, address, world), asyncio.gather(*probes))
+    large, ways = await asyncio.gather(
+        black_hole(path, address, world), asyncio.gather(question, *probes)
+    )
     listens = {}
     for protocol, port in PORTS[attempt.protocol]:
         sockets = await world.nodes[gateway].wait_for(partial(listening, protocol))
         listens[f"{protocol}/{port}"] = takes(sockets, world.addresses[gateway], port)
     engine = await engines.look(client.gateway, attempt.protocol)
     return {
-        "followed": tuple(ways),
+        "followed": tuple(filter(None, ways)),
         "listens": listens,
         "engine": engine,
-        "black_hole": None if any(way.dropped for way in ways) else large,
+        "black_hole": large,
     }
 
 

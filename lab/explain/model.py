@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -129,9 +129,20 @@ def failure(layer: Layer, cause: str, *proof: str, remedy: str, at: str = "") ->
     return Finding(layer, "failed", "", cause, seen, remedy, at or stamp())
 
 
-def depth(finding: Finding) -> int:
-    """How far a dial came: the greater the further."""
-    return DIAL.index(finding.layer) if finding.layer in DIAL else len(DIAL)
+def depth(finding: Finding, layers: Sequence[Layer] = DIAL) -> int:
+    """How far it is down these layers: the greater the further."""
+    return layers.index(finding.layer) if finding.layer in layers else len(layers)
+
+
+def besides(failed: Finding, further: Iterable[Finding], layers: Sequence[Layer] = DIAL) -> Finding:
+    """With the causes in layers further down that are seen already, for who mends the first meets
+    them."""
+    more = [one for one in further if depth(one, layers) > depth(failed, layers)]
+    if not more:
+        return failed
+    causes = dict.fromkeys(one.cause for one in more)
+    proof = (*failed.proof, *(line for one in more for line in one.proof))
+    return replace(failed, cause="; and besides, ".join([failed.cause, *causes]), proof=proof)
 
 
 def chain_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.explain.blame import blocked, walk
@@ -13,8 +12,7 @@ from lab.explain.follow import WITHIN, Followed, follow
 from lab.explain.goal import Goal
 from lab.explain.model import Finding, failure, stamp
 from lab.explain.paths import node_of, path_inside, tunnelled
-from lab.explain.ports import listening
-from lab.explain.probe import nobody
+from lab.explain.probe import silent_service
 from lab.explain.routes import route
 from lab.explain.wayback import way_back
 
@@ -100,7 +98,6 @@ async def _silent(who: str, server: str, followed: Followed, world: World) -> Fi
     target = node_of(server, who, world)
     if not target:
         return None
-    sockets = await world.nodes[target].wait_for(partial(listening, "udp"))
-    if found := nobody(Goal("udp", server, 53), target, followed, sockets):
+    if found := await silent_service(world, Goal("udp", server, 53, node=target)):
         return found
     return await way_back(followed, world) if followed.arrived else None

@@ -102,9 +102,9 @@ async def _unanswered(world: World, goal: Goal, target: str, followed: Followed)
     proof = [walk(followed)]
     if goal.protocol in ("tcp", "udp"):
         sockets = await world.nodes[target].wait_for(partial(listening, goal.protocol))
-        found = nobody(goal, target, followed, sockets)
+        found = nobody(goal, target, sockets)
         if found:
-            return found
+            return replace(found, proof=(*proof, *found.proof), at=at)
         proof.append(_table(goal, sockets))
     if found := await way_back(followed, world):
         return found
@@ -118,9 +118,18 @@ def _table(goal: Goal, sockets: str) -> str:
     return f"sockets that listen there (/proc/net/{goal.protocol}): {sockets or 'none'}"
 
 
-def nobody(goal: Goal, target: str, followed: Followed, sockets: str) -> Finding | None:
-    """Nobody takes what is sent to the port at this address; None: a program does."""
-    if takes(sockets, followed.address, goal.port):
+async def silent_service(world: World, goal: Goal) -> Finding | None:
+    """Nobody takes what is sent to the goal's port, whether or not a probe came there; None: a
+    program does, or no program is asked."""
+    if goal.protocol not in ("tcp", "udp") or not goal.node or ":" in goal.name:
+        return None  # an IPv6 address is pinged alone
+    sockets = await world.nodes[goal.node].wait_for(partial(listening, goal.protocol))
+    return nobody(goal, goal.node, sockets)
+
+
+def nobody(goal: Goal, target: str, sockets: str) -> Finding | None:
+    """The same, by the sockets that listen at the target, whose address is the goal's name."""
+    if takes(sockets, goal.name, goal.port):
         return None
     port = f"{goal.protocol} port {goal.port} of {target}"
     elsewhere = [one for one in sockets.split() if one.endswith(f":{goal.port}")]
@@ -131,12 +140,11 @@ def nobody(goal: Goal, target: str, followed: Followed, sockets: str) -> Finding
     elif loopback:
         cause = f"the program on {port} listens on {others} (loopback) alone: only {target} itself "
         cause += "reaches it"
-        remedy = f"bind it to {followed.address} or 0.0.0.0"
+        remedy = f"bind it to {goal.name} or 0.0.0.0"
     else:
-        cause = f"the program on {port} listens on {others} alone, not on {followed.address}"
-        remedy = f"bind it to {followed.address} or 0.0.0.0"
-    proof = (walk(followed), _table(goal, sockets))
-    return failure("service", cause, *proof, remedy=remedy, at=stamp(followed.at))
+        cause = f"the program on {port} listens on {others} alone, not on {goal.name}"
+        remedy = f"bind it to {goal.name} or 0.0.0.0"
+    return failure("service", cause, _table(goal, sockets), remedy=remedy)
 
 
 async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:

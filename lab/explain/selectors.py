@@ -42,6 +42,11 @@ class Ends:
     bgp: BgpSeen | None = None
 
     @property
+    def selectors(self) -> str:
+        """The device's own, as `SITE === AZURE`."""
+        return f"{', '.join(self.local)} === {', '.join(self.remote)}"
+
+    @property
     def behind(self) -> tuple[str, ...]:
         """What the gateway takes to be behind the site: these prefixes, and those of BGP."""
         return (*self.prefixes, *(self.bgp.learnt if self.bgp else ()))
@@ -139,9 +144,8 @@ def outside(ends: Ends, near: str, far: str) -> Finding | None:
 
 def selectors(ends: Ends) -> Sequence[str]:
     """Both ends' selectors, side by side."""
-    local, remote = ", ".join(ends.local), ", ".join(ends.remote)
     return (
-        f"the device's selectors (its list-conns): {local} === {remote}",
+        f"the device's selectors (its list-conns): {ends.selectors}",
         f"the gateway asks for the site's side {', '.join(ends.behind)}",
     )
 

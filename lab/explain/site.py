@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from lab.explain.absent import absent
 from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
-from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, told
+from lab.explain.model import SITE, Explanation, Finding, Layer, besides, chain_of, failure, told
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
@@ -138,29 +138,32 @@ def failed(seen: SiteSeen) -> Finding:
         *(f"the device's log: {line}" for line in seen.told),
         *(map(told, deeds[-1:])),
     )
-    if seen.engine:
-        cause = f"{down}: {seen.engine.cause}"
-        lines = (*seen.engine.proof, *proof)
-        return failure("gateway-down", cause, *lines, remedy=seen.engine.remedy, at=seen.when)
-    if seen.ends and (wrong := wrong_peer(seen.ends)):
-        lines = (*wrong.proof, *proof)
-        cause = f"{down}: {wrong.cause}"
-        return failure(wrong.layer, cause, *lines, remedy=wrong.remedy, at=seen.when)
-    for followed in seen.followed:
-        if found := ended(followed):
-            cause = f"{down}: {found.cause}"
-            lines = (*found.proof, *proof)
-            return failure(found.layer, cause, *lines, remedy=found.remedy, at=found.at)
+    if found := [*_found(seen)]:
+        first = besides(found[0], found[1:], SITE)
+        return replace(first, cause=f"{down}: {first.cause}", proof=(*first.proof, *proof))
     words = f"{seen.why} {' '.join(seen.told)}"
     if found_words := by_words(words):
         layer, cause, remedy = found_words
         if seen.ends and cause == _NO_SELECTORS:
+            cause = f"{cause}: the device has {seen.ends.selectors}"
             proof = (*selectors(seen.ends), *proof)
         return failure(layer, f"{down}: {cause}", *proof, remedy=remedy, at=seen.when)
     both = f"the gateway says {seen.status}, the device {seen.device.get('state')}"
     cause = f"{down}: {seen.why or both}"
     remedy = "see the logs of gateway and device"
     return failure("s2s", cause, both, *proof, remedy=remedy, at=seen.when)
+
+
+def _found(seen: SiteSeen) -> Iterator[Finding]:
+    """What was looked at and is wrong, in the order of the layers."""
+    if engine := seen.engine:
+        yield failure(
+            "gateway-down", engine.cause, *engine.proof, remedy=engine.remedy, at=seen.when
+        )
+    if lost := next(filter(None, map(ended, seen.followed)), None):
+        yield lost
+    if seen.ends and (wrong := wrong_peer(seen.ends)):
+        yield replace(wrong, at=seen.when)
 
 
 def by_words(words: str) -> tuple[Layer, str, str] | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lab.explain.attempt import Attempt
 
 _DNS = "udp/53 "
+_ENGINES = "see the gateway's engines (p2slab status)"
 
 
 def led_away(attempt: Attempt) -> Finding | None:
@@ -36,9 +37,10 @@ def obstacles(attempt: Attempt) -> Iterator[Finding]:
     dropped = (way for way in attempt.followed if way.dropped and not way.what.startswith(_DNS))
     if way := next(dropped, None):
         yield blocked(way)
-    if silent := attempt.silent_ports:
-        seen = f"/proc/net of the gateway's node: nothing on {silent}"
-        yield failure("gateway-down", _nobody(silent), seen, remedy="see the gateway's engines")
+    if silent := _nobody(attempt):
+        yield silent
+    if attempt.black_hole:
+        yield attempt.black_hole
 
 
 def no_answer(attempt: Attempt) -> Finding:
@@ -48,30 +50,36 @@ def no_answer(attempt: Attempt) -> Finding:
     for followed in sorted(attempt.followed, key=lambda one: not one.dropped):
         if found := ended(followed):
             return found
-    cause, remedy = (
-        "the gateway was reached and did not answer the dial",
-        "see the gateway's engines (p2slab status)",
-    )
     proof = (attempt.client_said, *attempt.walks)
-    if silent := attempt.silent_ports:
-        cause = _nobody(silent)
-        if engine := attempt.engine:
-            cause, remedy = f"{engine.cause}: {cause}", engine.remedy
-            proof = (*engine.proof, *proof)
-    return failure("gateway-down", cause, *proof, remedy=remedy)
+    cause = "the gateway was reached and did not answer the dial"
+    return (
+        _nobody(attempt, *proof)
+        or attempt.black_hole
+        or failure("gateway-down", cause, *proof, remedy=_ENGINES)
+    )
 
 
-def _nobody(ports: str) -> str:
-    return f"no program of the gateway listens on {ports}"
+def _nobody(attempt: Attempt, *proof: str) -> Finding | None:
+    """Nothing listens on the gateway's ports."""
+    silent, engine = attempt.silent_ports, attempt.engine
+    if not silent:
+        return None
+    cause = f"no program of the gateway listens on {silent}"
+    seen = f"/proc/net of the gateway's node: nothing on {silent}"
+    if engine is None:
+        return failure("gateway-down", cause, seen, *proof, remedy=_ENGINES)
+    cause = f"{engine.cause}: {cause}"
+    return failure("gateway-down", cause, *engine.proof, seen, *proof, remedy=engine.remedy)
 
 
 def _no_name(attempt: Attempt) -> Finding:
     servers = ", ".join(attempt.nameservers) or "none"
-    dropped = [one for one in attempt.followed if one.dropped and one.what.startswith(_DNS)]
+    asked = [one for one in attempt.followed if one.what.startswith(_DNS)]
+    dropped = [one for one in asked if one.dropped]
     why, remedy = "", "let DNS (UDP 53) out, or see the name server"
     if dropped:
         why = f"; {blocked(dropped[0]).cause}"
-    elif any(one.answers for one in attempt.followed) and attempt.public:
+    elif any(one.answers for one in asked) and attempt.public:
         why = f", which answers that it has none, though it is {', '.join(attempt.public)}"
         remedy = "see why this name server refuses the name, or ask another one"
     known = (f"the Internet's DNS: {attempt.name} is {', '.join(attempt.public)}",)

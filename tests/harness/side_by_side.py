@@ -28,6 +28,8 @@ from lab.runtime.directory import BASE
 FOR_EACH_CORE = 3
 """Processes: tests wait most of the time, for timers of daemons or for the end of a lab."""
 ONE_BY_ONE = "tests/e2e/"
+SLOW = "tests/slow/"
+"""Tests of these are handed out one by one, too."""
 WHOLE = frozenset(
     f"{ONE_BY_ONE}test_{name}.py"
     for name in ("boot", "exec", "exec_uml", "explained_steps", "hands", "operators")
@@ -98,7 +100,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def unit_of(nodeid: str) -> str:
     """What is handed out with this test: its file, or it alone."""
     file = nodeid.partition("::")[0]
-    return nodeid if file.startswith(ONE_BY_ONE) and file not in WHOLE else file
+    return nodeid if file.startswith((ONE_BY_ONE, SLOW)) and file not in WHOLE else file
 
 
 class Units(LoadFileScheduling):

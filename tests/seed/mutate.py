@@ -168,7 +168,7 @@ def pytest_outcomes(checkout: Path, tests: list[str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory, "report.xml")
         options = ("-n", "0", "-q", "-o", f"cache_dir={directory}/cache", f"--junitxml={report}")
-        _p2slab(checkout, "test", *options, *tests)
+        p2slab(checkout, "test", *options, *tests)
         text = report.read_text(encoding="utf-8") if report.exists() else "<testsuites />"
     return of_report(text, tests)
 
@@ -187,7 +187,7 @@ def of_report(text: str, tests: list[str]) -> dict[str, str]:
 
 
 def topology_outcomes(checkout: Path, topology: str) -> dict[str, str]:
-    done = _p2slab(checkout, "verify", "--json", topology)
+    done = p2slab(checkout, "verify", "--json", topology)
     return of_verdict(done.returncode, done.stdout)
 
 
@@ -203,7 +203,8 @@ def of_verdict(code: int, text: str) -> dict[str, str]:
     return {row["text"]: FAILED if row["text"] in failed else PASSED for row in rows}
 
 
-def _p2slab(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def p2slab(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A verb of this checkout, to its end."""
     return subprocess.run(
         ["./p2slab", *arguments],
         cwd=checkout,

@@ -27,9 +27,10 @@ def test_files_whose_tests_share_a_fixture_stay_together() -> None:
 
 def test_other_tests_with_labs_are_handed_out_one_by_one_and_other_files_whole() -> None:
     lab, unit = "tests/e2e/test_names.py::test_a[x::y]", "tests/unit/test_docs.py::test_b"
-    shared = "tests/e2e/test_hands.py::test_c"
-    assert [unit_of(test) for test in (lab, unit, shared)] == [
+    shared, slow = "tests/e2e/test_hands.py::test_c", "tests/slow/explained.py::test_d[z]"
+    assert [unit_of(test) for test in (lab, unit, shared, slow)] == [
         lab,
         "tests/unit/test_docs.py",
         "tests/e2e/test_hands.py",
+        slow,
     ]

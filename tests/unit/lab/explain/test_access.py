@@ -58,6 +58,7 @@ def test_a_name_server_that_says_the_same_or_of_which_nobody_knows_better(
 
 def test_a_name_server_that_refuses_the_name() -> None:
     way = followed("alice", answers=["an answer from 192.168.77.1"])
+    way = replace(way, what="udp/53 to 192.168.77.1")
     one = attempt(reason="no-answer", resolved=(), public=("203.0.113.2",),
                   nameservers=("192.168.77.1",), followed=(way,))  # fmt: skip
     assert broken(one).layer == "name"

@@ -10,13 +10,13 @@ import pytest
 from lab.explain import probe
 from lab.explain.follow import Dropped, Followed, Sighting
 from lab.explain.goal import Goal
-from lab.explain.probe import Way, probed
+from lab.explain.probe import Way, probed, silent_service
 from lab.nodes.base import Completed
 from tests.unit.lab.checks.fakes import FakeNode
 
 APP = "10.1.1.4"
 PATH = ("alice", "home", "gw", "app1")
-GOAL = Goal("tcp", "app1", 80)
+GOAL = Goal("tcp", APP, 80, node="app1")
 WAY = Way(APP, PATH, ("home",))
 DROPPED = Dropped("app1", "chain arriving", "drop", "p2slab", "host")
 
@@ -76,3 +76,14 @@ async def test_what_answers_is_passed(world: Any) -> None:
     world.way = followed(*PATH, answered=True)
     assert await probed(world, GOAL, WAY, passed) is None
     assert "not seen at home" not in passed["service"]
+
+
+async def test_a_service_is_asked_for_whether_or_not_a_probe_came_to_it(world: Any) -> None:
+    found = await silent_service(world, GOAL)
+    assert found
+    assert (found.layer, found.cause) == ("service", "nothing listens on tcp port 80 of app1")
+    world.sockets = f"{APP}:80"
+    assert await silent_service(world, GOAL) is None
+    world.sockets = ""
+    assert await silent_service(world, Goal("icmp", APP, node="app1")) is None
+    assert await silent_service(world, Goal("tcp", APP, 80)) is None

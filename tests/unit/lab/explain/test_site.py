@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from lab.explain.engines import EngineSeen
+from lab.explain.follow import Dropped, Followed
 from lab.explain.model import failure
 from lab.explain.site import SiteSeen, failed
 from lab.world import Deed
@@ -22,7 +24,8 @@ OTHER = replace(ENDS, remote=("10.9.0.0/16",))
         (replace(SEEN, gone=failure("gateway-down", "gw is off", remedy="")), "gateway-down",
          "the tunnel of office is down: gw is off"),
         (replace(SEEN, ends=replace(ENDS, peer="198.51.100.9")), "s2s", "is 198.51.100.9, and its"),
-        (replace(SEEN, ends=OTHER), "s2s", "share no traffic selectors"),
+        (replace(SEEN, ends=OTHER), "s2s",
+         "share no traffic selectors: the device has 192.168.50.0/24 === 10.9.0.0/16"),
         (replace(SEEN, why="the pre-shared keys differ"), "s2s", "keys of the gateway's"),
         (replace(SEEN, why="strange", ends=None), "s2s", "strange"),
     ],
@@ -46,3 +49,19 @@ def test_a_fault_of_this_site_is_told_and_no_other() -> None:
 
 def test_selectors_stand_side_by_side() -> None:
     assert any("10.9.0.0/16" in line for line in failed(replace(SEEN, ends=OTHER)).proof)
+
+
+def test_all_that_is_seen_is_said_the_first_first() -> None:
+    way = Followed("udp/500 to 198.51.100.1", "198.51.100.1", ("gw", "internet", "office"),
+                   dropped=Dropped("internet", "chain lost", "drop"))  # fmt: skip
+    engine = EngineSeen("gw", "charon", "failed", "was stopped", {})
+    wrong = replace(ENDS, peer="198.51.100.9")
+    found = failed(replace(SEEN, followed=(way,), engine=engine, ends=wrong))
+    assert found.layer == "gateway-down"
+    parts = found.cause.split("; and besides, ")
+    assert [words in part for words, part in zip(
+        ("charon of gw does not run", "is dropped by", "is 198.51.100.9, and its"), parts,
+        strict=True)] == [True] * 3  # fmt: skip
+    assert any("was stopped" in line for line in found.proof)
+    assert any("chain lost" in line for line in found.proof)
+    assert failed(replace(SEEN, followed=(way,), ends=wrong)).layer == "firewall"
