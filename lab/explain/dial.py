@@ -10,11 +10,16 @@ from lab.explain.attempt import Attempt
 from lab.explain.blame import walk
 from lab.explain.document import pool_of, protocols_of
 from lab.explain.limit import limited
+from lab.explain.methods import no_method, not_accepted, since_changed
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure
 from lab.explain.offer import not_able, not_offered
 from lab.explain.radius_server import of_server
 from lab.explain.revocation import listed, revoked
+from lab.explain.trust import out_of_date, untrusted
 from lab.explain.unanswered import led_away, no_answer, obstacles
+
+ONLY_TLS_12 = "VPN Gateway will support only TLS 1.2."
+"""Of azure-docs about-point-to-site-vpn."""
 
 
 def judge(attempt: Attempt) -> Chain:
@@ -74,8 +79,8 @@ def _failed(attempt: Attempt) -> Finding:
 
 def _by_words(attempt: Attempt) -> Finding:
     layer, cause, remedy = attempt.meaning
-    if attempt.verdict == "certificate" and attempt.told:
-        cause = f"{cause}: {attempt.told.message}"
+    if layer in ("certificate", "radius-verdict"):
+        cause = f"{cause}{since_changed(attempt)}"
     proof = (*attempt.said, *attempt.recent)
     return failure(layer, cause, *proof, remedy=remedy, at=attempt.moment)
 
@@ -88,6 +93,8 @@ def _proxy(attempt: Attempt) -> Finding:
 
 def _tls(attempt: Attempt) -> Finding:
     cause = attempt.hello or f"client and gateway agree on no TLS: {attempt.why}"
+    if attempt.methods and attempt.methods.tls and attempt.protocol == "IkeV2":
+        cause = f"{cause}; {'; '.join(attempt.methods.tls)}. {ONLY_TLS_12!r}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
     return failure("tls", cause, *attempt.said, remedy=remedy, at=attempt.moment)
 
@@ -129,7 +136,12 @@ _OF_VERDICT: dict[str, Callable[[Attempt], Finding]] = {
     "tls": _tls,
     "protocol": _tls,
     "binding": _tls,
+    "expired": out_of_date,
+    "not-yet-valid": out_of_date,
+    "untrusted": untrusted,
     "revoked": revoked,
+    "certificate": not_accepted,
+    "no-method": no_method,
     "radius-no-answer": _silent,
     "no-address": _pool,
     "limit": _limit,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lab.explain import engines, networks, user_routes
 from lab.explain.access import look_at_line, without_line
 from lab.explain.beside import not_in_tunnel
+from lab.explain.clients import not_there
 from lab.explain.goal import Goal
 from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure
@@ -69,6 +70,8 @@ async def _inside(
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    if found := await not_there(who, address, world):
+        return found
     peer = None if who in world.clients else await client_with(address, world)
     if peer and (lost_mapping := await forgotten(peer, world)):
         return lost_mapping
@@ -107,5 +110,5 @@ async def _reached(
     if found and found.layer == "route" and inside:
         found = await networks.below(who, goal, connection, world) or found
     if found and found.layer in ("firewall", "route") and inside:
-        return networks.unconnected(who, target, found, world)
+        return await networks.unconnected(who, target, found, scene)
     return found

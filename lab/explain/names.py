@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.nodes.base import Node
-    from lab.world import World
+    from lab.world import ClientComputer, World
 
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
@@ -85,12 +85,31 @@ async def no_name(who: str, name: str, servers: Sequence[str], world: World) -> 
         cause = f"nameserver {server} answers that it does not know {name}"
         if name.partition(".")[0] in world.clients:
             cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
+        elif client:
+            cause = f"{cause}{_not_the_vnets(client, servers, world)}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
     found = await _silent(who, server, followed, world)
     why, more = (f": {found.cause}", found.proof) if found else ("", ())
     remedy = "start a DNS server there, or change the VNet's dnsServers"
     cause = f"nameserver {server} does not answer{why}"
     return failure("dns-inside", cause, *proof, *more, remedy=remedy, at=at)
+
+
+def _not_the_vnets(client: ClientComputer, servers: Sequence[str], world: World) -> str:
+    """That a client asks others than the DNS servers of its gateway's VNet, and why."""
+    plans = {plan.name: plan for plan in world.plan.gateways}
+    vnet = plans[client.gateway.name].placement.virtualNetwork
+    own = [str(server) for server in vnet.dnsServers]
+    if set(own) & set(servers):
+        return ""
+    if own:
+        return (
+            f"; it is no DNS server of the VNet {vnet.name}, whose dnsServers are {', '.join(own)}"
+        )
+    return (
+        f"; it is no DNS server of the VNet {vnet.name}, whose dhcpOptions have no dnsServers, so "
+        "that clients keep their own"
+    )
 
 
 async def _silent(who: str, server: str, followed: Followed, world: World) -> Finding | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.explain import reached, site
 from lab.explain.absent import absent
+from lab.explain.bgp import learnt
 from lab.explain.goal import Goal
 from lab.explain.model import Chain, Explanation, Layer, chain_of, stamp
 from lab.explain.rates import explain_rate
@@ -180,7 +181,17 @@ async def _tunnel(step: model.Tunnel, explainer: Explains) -> Explanation:
 
 
 async def _bgp(step: model.Bgp, explainer: Explains) -> Explanation:
-    return await explainer.tunnel(step.bgp)
+    found = await explainer.tunnel(step.bgp)
+    if found.broken:
+        return found
+    seen = await site.look(step.bgp, explainer.scene)
+    session = seen.ends.bgp if seen.ends else None
+    if session is None:
+        return found
+    wanted = () if step.learns == "nothing" else tuple(map(str, step.learns))
+    broken = learnt(session, step.bgp, wanted, explainer.scene.world.past)
+    chain = chain_of(f"BGP with {session.peer}", (), {}, broken)
+    return Explanation(step.bgp, broken.cause, (chain, *found.chains))
 
 
 async def _throughput(step: model.Throughput, explainer: Explains) -> Explanation:

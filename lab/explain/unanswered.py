@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.explain import access, inspection
+from lab.explain import access, held, inspection
 from lab.explain.blame import blocked, ended
-from lab.explain.model import Finding, failure
+from lab.explain.model import Finding, failure, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +53,17 @@ def no_answer(attempt: Attempt) -> Finding:
         "see the gateway's engines (p2slab status)",
     )
     proof = (attempt.client_said, *attempt.walks)
-    if silent := attempt.silent_ports:
+    silent, engine = attempt.silent_ports, attempt.engine
+    if silent:
         cause = _nobody(silent)
-        if engine := attempt.engine:
-            cause, remedy = f"{engine.cause}: {cause}", engine.remedy
-            proof = (*engine.proof, *proof)
+    if engine:
+        cause, remedy = f"{engine.cause}: {cause}", engine.remedy
+        proof = (*engine.proof, *proof)
+    if not (silent or engine) and attempt.held:
+        created = (told(deed) for deed in attempt.deeds if deed.verb == "create")
+        key = held.other_key(attempt.held, attempt.protocol, (*created, *proof))
+        if key:
+            return key
     return failure("gateway-down", cause, *proof, remedy=remedy)
 
 
