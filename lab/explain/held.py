@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from lab.clients.profile import Profile, read_profile
 from lab.errors import LabError
-from lab.explain.model import Finding, Layer, failure, stamp
+from lab.explain.model import Finding, Layer, failure, stamp, told
 
 if TYPE_CHECKING:
-    from lab.world import ClientComputer
+    from lab.world import ClientComputer, Deed
 
 SERVER, PROTOCOLS, ROUTES, ROOT, POLICY, KEY = (
     "server",
@@ -105,15 +105,17 @@ def _key(profile: Profile) -> str:
     return _digest(found[1].encode()) if found else ""
 
 
-def other_key(held: Held, protocol: str, said: Sequence[str]) -> Finding | None:
-    """Why OpenVPN's server ends a connection without a word, if it is the profile: packets that
-    another key has signed are nobody's."""
+def other_key(
+    held: Held, protocol: str, created: Sequence[Deed], said: Sequence[str]
+) -> Finding | None:
+    """Why OpenVPN's server ends a connection without a word, if it is the profile: it ignores
+    packets that another key has signed. `created`: when the gateway was created anew."""
     if protocol != "OpenVPN" or not (difference := held.of(KEY)):
         return None
-    cause = (
-        f"{KEY} of {_whose(held)} is not the gateway's of now, which answers none of its packets"
-    )
-    proof = (str(difference), *said)
+    cause = f"{KEY} of {_whose(held)} is not the gateway's of now, which ignores what it has signed"
+    for deed in created[-1:]:
+        cause = f"{cause}: the gateway was created anew at {stamp(deed.at)}"
+    proof = (str(difference), *map(told, created[-1:]), *said)
     return failure("profile-stale", cause, *proof, remedy=_REMEDY, at=held.since)
 
 

@@ -70,7 +70,8 @@ def _versions(configuration: str) -> list[str]:
     if not all(ends):
         return []
     rows = ", ".join(dict.fromkeys(line.replace('"', "") for line, _ in found))
-    return [f"TLS {ends[0]} to TLS {ends[1]} (its configuration: {rows})"]
+    span = f"TLS {ends[0]} alone" if ends[0] == ends[1] else f"TLS {ends[0]} to TLS {ends[1]}"
+    return [f"{span} (its configuration: {rows})"]
 
 
 def no_method(attempt: Attempt) -> Finding:

@@ -33,7 +33,8 @@ def out_of_date(attempt: Attempt) -> Finding:
         )
         if number:
             state = "is not valid yet" if early else "has expired"
-            cause = f"{_name(one.subject)}, an issuer of the client certificate, {state}"
+            whose = "the root" if one.subject == one.issuer else "an issuer"
+            cause = f"{_name(one.subject)}, {whose} of the client certificate, {state}"
             remedy = "issue the client certificate by an authority that is valid"
         proof = (*map(_dates, chain), *attempt.said, *attempt.recent)
         return failure(layer, f"{cause}: {dates}", *proof, remedy=remedy, at=attempt.moment)

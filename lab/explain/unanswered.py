@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.explain import access, held, inspection
 from lab.explain.blame import blocked, ended
-from lab.explain.model import Finding, failure, told
+from lab.explain.model import Finding, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +60,8 @@ def no_answer(attempt: Attempt) -> Finding:
         cause, remedy = f"{engine.cause}: {cause}", engine.remedy
         proof = (*engine.proof, *proof)
     if not (silent or engine) and attempt.held:
-        created = (told(deed) for deed in attempt.deeds if deed.verb == "create")
-        key = held.other_key(attempt.held, attempt.protocol, (*created, *proof))
-        if key:
+        created = [deed for deed in attempt.deeds if deed.verb == "create"]
+        if key := held.other_key(attempt.held, attempt.protocol, created, proof):
             return key
     return failure("gateway-down", cause, *proof, remedy=remedy)
 
