@@ -65,7 +65,7 @@ async def _inside(
     if goal.protocol == "dns" or is_name(address):
         resolved, servers = await resolve(world.nodes[who], goal.name)
         if not resolved:
-            return await no_name(who, goal.name, servers, world)
+            return await no_name(who, goal.name, servers, scene)
         passed["dns-inside"] = f"{goal.name} is {', '.join(resolved)}, by {', '.join(servers)}"
         if goal.protocol == "dns":
             return None
