@@ -22,6 +22,11 @@ class BgpSeen:
     """ARM's: Connected, Connecting, Idle, Stopped, Unknown."""
     learnt: tuple[str, ...]
 
+    @property
+    def up(self) -> bool:
+        """Whether it is established."""
+        return self.state == "Connected"
+
 
 async def look(
     gateway: GatewayHandle, connection: dict[str, Any], local: dict[str, Any]
@@ -42,7 +47,7 @@ def learnt(seen: BgpSeen, site: str, wanted: Sequence[str], past: Sequence[Deed]
     has = ", ".join(seen.learnt) or "nothing"
     faults = [deed for deed in past if deed.subject == "bgp-down" and deed.place in ("", site)]
     proof = (*_proof(seen), *map(told, faults[-1:]))
-    if seen.state != "Connected":
+    if not seen.up:
         cause = f"BGP: not established, because {seen.peer} of {site} is {seen.state}"
         if faults and faults[-1].verb == "fault":
             cause = f"{cause}: BGP ended there at {stamp(faults[-1].at)}, by the fault bgp-down"
@@ -56,7 +61,7 @@ def learnt(seen: BgpSeen, site: str, wanted: Sequence[str], past: Sequence[Deed]
 def not_learnt(seen: BgpSeen, address: str) -> Finding:
     """Why the gateway has no route to an address behind the site."""
     proof = _proof(seen)
-    if seen.state != "Connected":
+    if not seen.up:
         cause = f"BGP: not established, because {seen.peer} is {seen.state}: no route to {address}"
         return failure("route", cause, *proof, remedy="start BGP on the site's device")
     cause = f"BGP: the gateway has accepted no prefix with {address} from {seen.peer}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -182,16 +182,24 @@ async def _tunnel(step: model.Tunnel, explainer: Explains) -> Explanation:
 
 async def _bgp(step: model.Bgp, explainer: Explains) -> Explanation:
     found = await explainer.tunnel(step.bgp)
-    if found.broken:
-        return found
-    seen = await site.look(step.bgp, explainer.scene)
-    session = seen.ends.bgp if seen.ends else None
-    if session is None:
-        return found
     wanted = () if step.learns == "nothing" else tuple(map(str, step.learns))
-    broken = learnt(session, step.bgp, wanted, explainer.scene.world.past)
+    return await with_bgp(step.bgp, found, explainer.scene, wanted)
+
+
+async def with_bgp(
+    name: str, found: Explanation, scene: Scene, wanted: Sequence[str] | None = None
+) -> Explanation:
+    """What is known of a site's tunnel, with its BGP: if that is down, or where the gateway should
+    have learnt what is `wanted`."""
+    if found.broken or name not in scene.world.plan.connected_sites:
+        return found
+    seen = await site.look(name, scene)
+    session = seen.ends.bgp if seen.ends else None
+    if session is None or (wanted is None and session.up):
+        return found
+    broken = learnt(session, name, wanted or (), scene.world.past)
     chain = chain_of(f"BGP with {session.peer}", (), {}, broken)
-    return Explanation(step.bgp, broken.cause, (chain, *found.chains))
+    return Explanation(name, broken.cause, (chain, *found.chains))
 
 
 async def _throughput(step: model.Throughput, explainer: Explains) -> Explanation:
