@@ -43,12 +43,12 @@ async def look_at_methods(client: ClientComputer, since: float, scene: Scene) ->
     for name in scene.world.radius:
         text = (await scene.world.nodes[name].read(CONFIGURATION)).decode(errors="replace")
         servers.append(f"{name}'s configuration has {', '.join(methods_in(text)) or 'none'}")
-        tls += [f"the RADIUS server {name} takes {row}" for row in _versions(text)]
+        tls += [f"the RADIUS server {name} takes {row}" for row in versions_in(text)]
     try:
         text = (await client.node.read(CHARONS)).decode(errors="replace")
     except OSError:
         text = ""  # it dials without charon
-    tls = [*(f"{client.name}'s charon speaks {row}" for row in _versions(text)), *tls]
+    tls = [*(f"{client.name}'s charon speaks {row}" for row in versions_in(text)), *tls]
     lines = (_OFFERED.search(line) for line in scene.said(client.name, "charon", since))
     told = dict.fromkeys(found[0] for found in lines if found)
     return MethodsSeen(tuple(servers), tuple(tls), tuple(told))
@@ -63,7 +63,7 @@ def methods_in(configuration: str) -> list[str]:
     return [*(_EAP[one] for one in eap), *(_PLAIN[one] for one in plain)]
 
 
-def _versions(configuration: str) -> list[str]:
+def versions_in(configuration: str) -> list[str]:
     """`TLS 1.0 to TLS 1.1`, with the lines that say so; empty: none does."""
     found = _VERSION.findall(configuration)
     ends = [next((version for line, version in found if word in line), "") for word in _ENDS]

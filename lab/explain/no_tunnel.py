@@ -16,7 +16,7 @@ from lab.explain.document import (
     pool_of,
     protocols_of,
 )
-from lab.explain.model import Finding, Layer, failure, stamp, told
+from lab.explain.model import Finding, Layer, brief, failure, stamp, told
 from lab.explain.offer import without_clients
 from lab.explain.routes import table_of
 
@@ -89,8 +89,8 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
         if deed.verb == "update":
             layer, now = _changed(client, connection, document)
         cause = (
-            f"{name} has no tunnel since {stamp(deed.at)}: {deed.text} ({deed.effect}), and it has "
-            f"not dialled since{now}"
+            f"{name} has no tunnel since {stamp(deed.at)}: {brief(deed.text)} ({deed.effect}), and "
+            f"it has not dialled since{now}"
         )
         proof = (*said, *done, routes)
         return failure(layer, cause, *proof, remedy=remedy, at=stamp(deed.at))

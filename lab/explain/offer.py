@@ -77,7 +77,7 @@ def not_offered(attempt: Attempt) -> Finding:
         "profile-stale",
         f"{protocol} is not offered by the gateway{since}: it offers {offered}",
         f"the gateway's document: {key} is {offered}",
-        *(f"at {stamp(deed.at)}: {deed.text}" for deed in changes[-1:]),
+        *map(told, changes[-1:]),
         remedy=f"dial {offered}, or enable {protocol} in {key} and take a new profile",
         at=stamp(attempt.at),
     )

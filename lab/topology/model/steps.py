@@ -328,8 +328,6 @@ class Deny(_Step):
     """How long to wait for the prompt, in seconds."""
 
 
-_SHOWN = 16
-"""Characters of a certificate in a report."""
 CHECKS: tuple[type[_Step], ...] = (
     Connects, Refused, Reaches, CannotReach, Resolves, CannotResolve, NoCleartext, SurvivesRekey,
     Disconnected, StaysDisconnected, Tunnel, Bgp, Throughput, RadiusInTunnel,
@@ -387,7 +385,6 @@ Step = Annotated[
 def text_of(step: BaseModel) -> str:
     """A step in one line for reports: `alice connects over IkeV2`."""
     fields = without_secrets(step.model_dump(mode="json", by_alias=True, exclude_defaults=True))
-    fields = _shortened(fields)
     (verb, subject), *rest = (
         (key, ", ".join(value) if isinstance(value, list) else value)
         for key, value in fields.items()
@@ -400,18 +397,6 @@ def text_of(step: BaseModel) -> str:
     spaced = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", verb)
     first = (subject, spaced) if isinstance(step, CHECKS) else (spaced, subject)
     return " ".join([*first, *words])
-
-
-def _shortened(document: Any) -> Any:
-    """The same without the length of certificates."""
-    if isinstance(document, dict):
-        return {
-            key: f"{str(value)[:_SHOWN]}..." if key == "publicCertData" else _shortened(value)
-            for key, value in document.items()
-        }
-    if isinstance(document, list):
-        return [_shortened(value) for value in document]
-    return document
 
 
 def without_secrets(document: Any) -> Any:

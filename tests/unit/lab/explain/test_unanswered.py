@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Dropped
 from tests.unit.lab.explain.test_dial import PATH, attempt, broken, followed
 
@@ -46,3 +47,11 @@ def test_a_dial_of_which_nobody_has_a_record_blames_no_radius_server() -> None:
     found = broken(attempt(reason="refused", message="write: Broken pipe"))
     assert found.layer == "gateway-down"
     assert "the client: write: Broken pipe" in found.proof
+
+
+def test_a_daemon_that_does_not_run_is_named_though_its_port_is_open() -> None:
+    seen = EngineSeen("gw", "sstpd", "failed", "sstpd was stopped", {})
+    one = attempt(protocol="SSTP", reason="no-answer", followed=(followed(*PATH),),
+                  listens={"tcp/443": True}, engine=seen)  # fmt: skip
+    assert broken(one).layer == "gateway-down"
+    assert broken(one).cause.startswith("sstpd of gw does not run: ")
