@@ -3,6 +3,7 @@ at its address of the pool, and nowhere else."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ from lab.explain.document import pool_of
 from lab.explain.model import Finding, failure
 from lab.explain.no_tunnel import no_tunnel
 from lab.explain.place import behind_gateways, place_of
+from lab.world import OFF
 
 if TYPE_CHECKING:
-    from lab.world import ClientComputer, World
+    from lab.world import ClientComputer, GatewayHandle, World
 
 
 async def not_there(who: str, address: str, world: World) -> Finding | None:
@@ -22,26 +24,37 @@ async def not_there(who: str, address: str, world: World) -> Finding | None:
     by a tunnel."""
     if who in world.clients or not behind_gateways(world.plan, who):
         return None
-    private = any(ip_address(address) in prefix for prefix in PRIVATE)
-    for client in world.clients.values():
-        connection = await client.connection()
-        if private and world.addresses.get(client.name) == address:
-            return await _at_home(who, address, client, world)
-        dialled = client.last_dial
-        had = dialled.connection.address if dialled and dialled.connection else ""
-        if had == address and connection is None:
-            return await no_tunnel(client, world)
+    owners = [name for name, own in world.addresses.items() if own == address]
+    if owners:
+        private = any(ip_address(address) in prefix for prefix in PRIVATE)
+        home = all(name in world.clients for name in owners) and private
+        return await _at_home(who, address, world.clients[owners[0]], world) if home else None
     for gateway in world.gateways.values():
-        pool = pool_of(await gateway.get()) if await gateway.exists() else ()
-        if any(ip_address(address) in ip_network(prefix) for prefix in pool):
-            taken = [row["privateIpAddress"] for row in await gateway.sessions()]
-            if address in taken:
-                return None
-            cause = f"{address} is of the client pool of {gateway.name}, and no session has it"
-            told = f"addresses of the gateway's sessions: {', '.join(taken) or 'none'}"
-            remedy = "see the client's address (p2slab status), or dial"
-            return failure("route", cause, told, remedy=remedy)
+        with suppress(*OFF):
+            if await gateway.exists() and (found := await _in_pool(address, gateway, world)):
+                return found
     return None
+
+
+async def _in_pool(address: str, gateway: GatewayHandle, world: World) -> Finding | None:
+    """An address of a gateway's pool that no session has: who had it last."""
+    pool = pool_of(await gateway.get())
+    taken = [row["privateIpAddress"] for row in await gateway.sessions()]
+    inside = any(ip_address(address) in ip_network(prefix) for prefix in pool)
+    if address in taken or not inside:
+        return None
+    dials = ((client, client.last_dial) for client in world.clients.values())
+    had = [
+        (dialled.at, client.name)
+        for client, dialled in dials
+        if dialled and dialled.connection and dialled.connection.address == address
+    ]
+    if had:
+        return await no_tunnel(world.clients[max(had)[1]], world)
+    cause = f"{address} is of the client pool of {gateway.name}, and no session has it"
+    told = f"addresses of the gateway's sessions: {', '.join(taken) or 'none'}"
+    remedy = "see the client's address (p2slab status), or dial"
+    return failure("route", cause, told, remedy=remedy)
 
 
 async def _at_home(who: str, address: str, client: ClientComputer, world: World) -> Finding:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from lab.explain import clock, held, proxy, server_certificate
 from lab.explain.attempt import Attempt
+from lab.explain.authentication import no_method, not_accepted, since_changed
 from lab.explain.blame import walk
 from lab.explain.document import pool_of, protocols_of
 from lab.explain.limit import limited
-from lab.explain.methods import no_method, not_accepted, since_changed
 from lab.explain.model import DIAL, Chain, Finding, Layer, chain_of, depth, failure
 from lab.explain.offer import not_able, not_offered
 from lab.explain.radius_server import of_server

@@ -1,4 +1,4 @@
-"""How a client proves its user's identity by RADIUS, and what the server takes: methods, TLS."""
+"""Looks at what a client and the RADIUS servers are set up for: methods of authentication, TLS."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.explain.document import authenticated_by
-from lab.explain.model import Finding, failure, stamp
 from lab.roles.radius_server import CONFIGURATION
 
 if TYPE_CHECKING:
-    from lab.explain.attempt import Attempt
     from lab.explain.scene import Scene
     from lab.world import ClientComputer
 
 _EAP = {"tls": "EAP-TLS", "mschapv2": "EAP-MSCHAPv2", "peap": "PEAP"}
 _PLAIN = {"mschap": "MS-CHAPv2", "pap": "PAP"}
 _OFFERED = re.compile(r"server requested EAP_(?!IDENTITY).*|requesting EAP_\w+ authentication.*")
-_NO_TLS = re.compile(r"protocol version|unsupported protocol|no shared cipher|handshake failure")
 _VERSION = re.compile(r'^ *(\w*version_?\w* = "?(1\.\d)"?)$', re.MULTILINE)
 """Of strongswan.conf, or of FreeRADIUS."""
 _ENDS = ("min", "max")
@@ -72,44 +68,3 @@ def versions_in(configuration: str) -> list[str]:
     rows = ", ".join(dict.fromkeys(line.replace('"', "") for line, _ in found))
     span = f"TLS {ends[0]} alone" if ends[0] == ends[1] else f"TLS {ends[0]} to TLS {ends[1]}"
     return [f"{span} (its configuration: {rows})"]
-
-
-def no_method(attempt: Attempt) -> Finding:
-    """The server does not take the way in which the client proves who its user is."""
-    layer, cause, remedy = attempt.meaning
-    seen = attempt.methods or MethodsSeen()
-    own = "a certificate (EAP-TLS)" if attempt.thumbprint else "a password"
-    parts = [
-        cause,
-        *([f"the client has {own}, and {'; '.join(seen.servers)}"] if seen.servers else []),
-    ]
-    words = f"{': '.join(parts)}{since_changed(attempt)}"
-    proof = (*seen.servers, *(f"the client's charon: {line}" for line in seen.told))
-    lines = (*attempt.said, *proof, *attempt.recent)
-    return failure(layer, words, *lines, remedy=remedy, at=attempt.moment)
-
-
-def not_accepted(attempt: Attempt) -> Finding:
-    """The server does not accept the certificate, or speaks no TLS with the client."""
-    layer, cause, remedy = attempt.meaning
-    seen = attempt.methods or MethodsSeen()
-    why = attempt.told.message if attempt.told else attempt.why
-    if attempt.told and _NO_TLS.search(why):
-        layer, remedy = "tls", "let the client speak TLS 1.2"
-        versions = f": {'; '.join(seen.tls)}" if seen.tls else ""
-        cause = f"the client and the RADIUS server agree on no TLS for EAP-TLS{versions}"
-        lines = (*attempt.said, *seen.tls, *attempt.recent)
-        return failure(layer, cause, *lines, remedy=remedy, at=attempt.moment)
-    words = f"{cause}: {why}{since_changed(attempt)}"
-    lines = (*attempt.said, *attempt.recent)
-    return failure(layer, words, *lines, remedy=remedy, at=attempt.moment)
-
-
-def since_changed(attempt: Attempt) -> str:
-    """That the operator has changed how clients are authenticated, and since when."""
-    key = "vpnAuthenticationTypes"
-    changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
-    if not changes:
-        return ""
-    types = ", ".join(authenticated_by(attempt.document)) or "nothing"
-    return f"; the gateway's {key} is {types} since an update at {stamp(changes[-1].at)}"

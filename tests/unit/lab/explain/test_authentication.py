@@ -1,4 +1,4 @@
-"""What a RADIUS server takes, in its own configuration, beside what a client has."""
+"""What a RADIUS server takes, by its own configuration, beside what a client has."""
 
 from __future__ import annotations
 
