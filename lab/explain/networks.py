@@ -44,6 +44,18 @@ async def between(
     return replace(broken, proof=(*broken.proof, f"{who}: ip route get {there}: {taken}"))
 
 
+async def to_client(
+    scene: Scene, who: str, gateway: str, address: str, passed: dict[Layer, str]
+) -> Finding | None:
+    """The same for a node of a site that sends to a client of a gateway, at its address of the
+    pool."""
+    world = scene.world
+    name = crossing(world.plan, who, gateway)
+    if name is None or name not in world.plan.connected_sites:
+        return None
+    return await _to_site(scene, name, address, world.addresses[who], passed)
+
+
 async def _to_site(
     scene: Scene, name: str, near: str, far: str, passed: dict[Layer, str]
 ) -> Finding | None:

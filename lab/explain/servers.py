@@ -163,13 +163,15 @@ async def _apart(gateway: str, name: str, world: World) -> Finding | None:
     if there == here or crossing(world.plan, gateway, name):
         return None
     listed = ", ".join(await world.gateways[gateway].connections()) or "none"
-    cause = f"it is in {there}, and no connection of {gateway} leads there: {_REQUIRED!r}"
-    told = f"the connections of {gateway}, by its API: {listed}"
-    taken = await route(world.nodes[gateway], world.addresses[name])
+    link = ""
     if INTERNET not in path_between(world.plan, there, here):
-        cause = f"{cause} The private link from {there} to {here}, as ExpressRoute is, is none"
+        link = f" that has a private link to {here}, as ExpressRoute is"
+    cause = f"it is in {there}{link}, and no connection of {gateway} leads there: {_REQUIRED!r}"
+    told = f"the connections of {gateway}, by its API: {listed}"
+    address = world.addresses[name]
+    taken = f"{gateway}: ip route get {address}: {await route(world.nodes[gateway], address)}"
     remedy = f"connect {there} by a site-to-site VPN: gateways send RADIUS over nothing else"
-    return failure("route", cause, told, f"{gateway}: ip route get: {taken}", remedy=remedy)
+    return failure("route", cause, told, taken, remedy=remedy)
 
 
 async def _tunnel(
