@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from lab.explain.follow import Followed
     from lab.explain.held import Held
     from lab.explain.inspection import Shown
+    from lab.explain.methods import MethodsSeen
     from lab.explain.model import Finding
     from lab.explain.proxy import ProxySeen
     from lab.explain.radius_server import ServerSeen
     from lab.explain.server_certificate import Difference
     from lab.merge import Change
+    from lab.pki.authority import Credential
     from lab.world import Deed
     from radius.reasons import Refusal
 
@@ -43,6 +45,8 @@ class Attempt:
     at: float
     thumbprint: str = ""
     """Of the user's certificate, if the user has one."""
+    credential: Credential | None = None
+    """The certificate that it showed, with its chain."""
     name: str = ""
     """The gateway's name in the profile."""
     resolved: tuple[str, ...] = ()
@@ -92,6 +96,8 @@ class Attempt:
     """Another certificate than the gateway's, shown to the client in its place."""
     clocks: Clocks | None = None
     """The client's clock and the gateway's, if they differ."""
+    methods: MethodsSeen | None = None
+    """What client and RADIUS servers are set up for, if that is why."""
     portal: Portal | None = None
     """A captive portal at which its user has not signed in."""
 

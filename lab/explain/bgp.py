@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.arm.rules.bgp import DEFAULT_ASN
 from gateway.s2s.bgp import MOST_PREFIXES
-from lab.explain.model import Finding, failure
+from lab.explain.model import Finding, failure, stamp, told
 from lab.roles.bgp import CLIENT, PROTOCOL, SOCKET
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.nodes.base import Node
-    from lab.world import GatewayHandle
+    from lab.world import Deed, GatewayHandle
 
 _ROW = re.compile(r"^\s+(Neighbor address|Neighbor AS|Local AS|BGP state|Last error):\s+(.+?)\s*$",
                   re.MULTILINE)  # fmt: skip
@@ -57,6 +59,11 @@ class BgpSeen:
     device: DeviceSeen | None = None
     """None: it was not asked."""
 
+    @property
+    def up(self) -> bool:
+        """Whether it is established."""
+        return self.state == CONNECTED
+
 
 async def look(
     gateway: GatewayHandle, connection: dict[str, Any], local: dict[str, Any]
@@ -95,8 +102,8 @@ async def with_device(seen: BgpSeen, site: str, node: Node) -> BgpSeen:
     if session.code or not (rows := dict(_ROW.findall(session.stdout))):
         words = " ".join(session.output.split())
         return replace(seen, device=replace(device, answer=words or "no answer"))
-    told = await node.run([CLIENT, "-s", SOCKET, "show", "route", "export", PROTOCOL])
-    announced = tuple(_ROUTE.findall(told.stdout))
+    exported = await node.run([CLIENT, "-s", SOCKET, "show", "route", "export", PROTOCOL])
+    announced = tuple(_ROUTE.findall(exported.stdout))
     return replace(seen, device=replace(device, rows=rows, announced=announced))
 
 
@@ -112,7 +119,7 @@ def passed(seen: BgpSeen) -> str:
 def broken(seen: BgpSeen) -> Finding | None:
     """Why there is no session, or nothing is learnt; None: there is one."""
     device = seen.device
-    if seen.state == CONNECTED and (seen.learnt or not (device and device.announced)):
+    if seen.up and (seen.learnt or not (device and device.announced)):
         return None
     proof = (
         f"getBgpPeerStatus of {seen.gateway}: {seen.peer} (AS {seen.peer_asn}) is {seen.state}",
@@ -123,7 +130,7 @@ def broken(seen: BgpSeen) -> Finding | None:
     if not cause:
         cause = f"the gateway calls {seen.peer} {seen.state}"
         remedy = "see the logs of BIRD at both ends (p2slab logs)"
-    if seen.state == CONNECTED:
+    if seen.up:
         return failure("bgp", f"{down} is established, and nothing is learnt: {cause}", *proof,
                        remedy=remedy)  # fmt: skip
     return failure("bgp", f"{down} is not established: {cause}", *proof, remedy=remedy)
@@ -150,7 +157,7 @@ def _why(seen: BgpSeen, device: DeviceSeen) -> tuple[str, str]:
         if wanted and theirs and theirs != wanted:
             both = f"{ours} {wanted}, and the device's {words} {theirs}"
             return both, "enter the same at both ends"
-    if seen.state == CONNECTED:
+    if seen.up:
         listed = ", ".join(device.announced)
         return f"the gateway takes none of {listed}", "announce the site's own private prefixes"
     if len(device.announced) > MOST_PREFIXES:
@@ -168,14 +175,34 @@ def _said(device: DeviceSeen) -> tuple[str, ...]:
     )
 
 
+def learnt(seen: BgpSeen, site: str, wanted: Sequence[str], past: Sequence[Deed]) -> Finding:
+    """Why the gateway has not learnt what was expected of a site."""
+    has = ", ".join(seen.learnt) or "nothing"
+    faults = [deed for deed in past if deed.subject == "bgp-down" and deed.place in ("", site)]
+    proof = (*_proof(seen), *map(told, faults[-1:]))
+    if not seen.up:
+        cause = f"BGP: not established, because {seen.peer} of {site} is {seen.state}"
+        if faults and faults[-1].verb == "fault":
+            cause = f"{cause}: BGP ended there at {stamp(faults[-1].at)}, by the fault bgp-down"
+        return failure("s2s", cause, *proof, remedy="start BGP on the site's device")
+    missing = [one for one in wanted if one not in seen.learnt]
+    parts = f"{', '.join(missing)} missing" if missing else "more than was expected"
+    cause = f"BGP: the gateway has learnt {has} from {seen.peer} of {site}: {parts}"
+    return failure("route", cause, *proof, remedy="see what the site's device announces")
+
+
 def not_learnt(seen: BgpSeen, address: str) -> Finding:
     """Why the gateway has no route to an address behind the site."""
-    proof = (
-        f"getBgpPeerStatus: {seen.peer} is {seen.state}",
-        f"getLearnedRoutes: {', '.join(seen.learnt) or 'nothing'} from {seen.peer}",
-    )
-    if seen.state != CONNECTED:
+    proof = _proof(seen)
+    if not seen.up:
         cause = f"BGP: not established, because {seen.peer} is {seen.state}: no route to {address}"
         return failure("route", cause, *proof, remedy="start BGP on the site's device")
     cause = f"BGP: the gateway has accepted no prefix with {address} from {seen.peer}"
     return failure("route", cause, *proof, remedy="announce its prefix from the site's device")
+
+
+def _proof(seen: BgpSeen) -> tuple[str, str]:
+    return (
+        f"getBgpPeerStatus: {seen.peer} is {seen.state}",
+        f"getLearnedRoutes: {', '.join(seen.learnt) or 'nothing'} from {seen.peer}",
+    )

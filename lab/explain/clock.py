@@ -67,14 +67,19 @@ def judge(clocks: Clocks, said: Sequence[str], at: float) -> Finding:
         effect = "it judges certificates by it, such as its user's"
     return failure(
         "certificate",
-        f"the clock of {clocks.client} is wrong: it says {own}, and that of {clocks.gateway} says "
-        f"{right}; {effect}",
+        f"the clock of {clocks.client} is {_far(clocks.own - clocks.right)}: it says {own}, and "
+        f"that of {clocks.gateway} says {right}; {effect}",
         f"date on {clocks.client}: {own}; date on {clocks.gateway}: {right}",
         f"the certificate of {clocks.gateway}: {validity}",
         *said,
         remedy=f"set the clock of {clocks.client}",
         at=stamp(at),
     )
+
+
+def _far(difference: timedelta) -> str:
+    words = "ahead" if difference > timedelta() else "behind"
+    return f"{abs(difference) / timedelta(days=1):.1f} days {words}"
 
 
 def _text(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from lab.explain import clock, held, proxy, server_certificate
 from lab.explain.attempt import Attempt
+from lab.explain.authentication import no_method, not_accepted, since_changed
 from lab.explain.blame import walk
 from lab.explain.document import pool_of, protocols_of
 from lab.explain.limit import limited
@@ -13,7 +14,11 @@ from lab.explain.model import DIAL, Chain, Finding, Layer, besides, chain_of, fa
 from lab.explain.offer import not_able, not_offered
 from lab.explain.radius_server import of_server
 from lab.explain.revocation import listed, revoked
+from lab.explain.trust import out_of_date, untrusted
 from lab.explain.unanswered import led_away, no_answer, obstacles
+
+ONLY_TLS_12 = "VPN Gateway will support only TLS 1.2."
+"""Of azure-docs about-point-to-site-vpn."""
 
 
 def judge(attempt: Attempt) -> Chain:
@@ -61,8 +66,8 @@ def _failed(attempt: Attempt) -> Finding:
 
 def _by_words(attempt: Attempt) -> Finding:
     layer, cause, remedy = attempt.meaning
-    if attempt.verdict == "certificate" and attempt.told:
-        cause = f"{cause}: {attempt.told.message}"
+    if layer in ("certificate", "radius-verdict"):
+        cause = f"{cause}{since_changed(attempt)}"
     proof = (*attempt.said, *attempt.recent)
     return failure(layer, cause, *proof, remedy=remedy, at=attempt.moment)
 
@@ -75,6 +80,8 @@ def _proxy(attempt: Attempt) -> Finding:
 
 def _tls(attempt: Attempt) -> Finding:
     cause = attempt.hello or f"client and gateway agree on no TLS: {attempt.why}"
+    if attempt.methods and attempt.methods.tls and attempt.protocol == "IkeV2":
+        cause = f"{cause}; {'; '.join(attempt.methods.tls)}. {ONLY_TLS_12!r}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
     return failure("tls", cause, *attempt.said, remedy=remedy, at=attempt.moment)
 
@@ -115,7 +122,12 @@ _OF_VERDICT: dict[str, Callable[[Attempt], Finding]] = {
     "tls": _tls,
     "protocol": _tls,
     "binding": _tls,
+    "expired": out_of_date,
+    "not-yet-valid": out_of_date,
+    "untrusted": untrusted,
     "revoked": revoked,
+    "certificate": not_accepted,
+    "no-method": no_method,
     "radius-no-answer": _silent,
     "no-address": _pool,
     "limit": _limit,

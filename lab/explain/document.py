@@ -19,6 +19,11 @@ def protocols_of(document: Document) -> tuple[str, ...]:
     return tuple(configuration_of(document).get("vpnClientProtocols", ()))
 
 
+def authenticated_by(document: Document) -> tuple[str, ...]:
+    """How clients are authenticated: vpnAuthenticationTypes."""
+    return tuple(configuration_of(document).get("vpnAuthenticationTypes", ()))
+
+
 def pool_of(document: Document) -> tuple[str, ...]:
     """The prefixes of the client address pool."""
     pool = configuration_of(document).get("vpnClientAddressPool", {})

@@ -3,6 +3,7 @@ a dial failed or a route is missing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,18 +13,20 @@ from typing import TYPE_CHECKING
 
 from lab.clients.profile import Profile, read_profile
 from lab.errors import LabError
-from lab.explain.model import Finding, Layer, failure, stamp
+from lab.explain.model import Finding, Layer, failure, stamp, told
 
 if TYPE_CHECKING:
-    from lab.world import ClientComputer
+    from lab.world import ClientComputer, Deed
 
-SERVER, PROTOCOLS, ROUTES, ROOT, POLICY = (
+SERVER, PROTOCOLS, ROUTES, ROOT, POLICY, KEY = (
     "server",
     "protocols",
     "routes",
     "root of the gateway's certificate",
     "IPsec policy",
+    "OpenVPN's tls-auth key",
 )
+_TLS_AUTH = re.compile(r"<tls-auth>(.*?)</tls-auth>", re.DOTALL)
 _REMEDY = "take a new profile from the gateway, and dial with that"
 
 
@@ -77,6 +80,7 @@ def _differences(held: Profile, now: Profile) -> Iterator[Difference]:
         (ROUTES, ", ".join(held.routes), ", ".join(now.routes)),
         (ROOT, _digest(held.server_root), _digest(now.server_root)),
         (POLICY, _policy(held), _policy(now)),
+        (KEY, _key(held), _key(now)),
     ):
         if first != second:
             yield Difference(what, first or "none", second or "none")
@@ -94,6 +98,25 @@ def _digest(pem: bytes) -> str:
 
 def _policy(profile: Profile) -> str:
     return " ".join(str(value) for _, value in profile.ipsec) if profile.ipsec else ""
+
+
+def _key(profile: Profile) -> str:
+    found = _TLS_AUTH.search(profile.openvpn)
+    return _digest(found[1].encode()) if found else ""
+
+
+def other_key(
+    held: Held, protocol: str, created: Sequence[Deed], said: Sequence[str]
+) -> Finding | None:
+    """Why OpenVPN's server ends a connection without a word, if it is the profile: it ignores
+    packets that another key has signed. `created`: when the gateway was created anew."""
+    if protocol != "OpenVPN" or not (difference := held.of(KEY)):
+        return None
+    cause = f"{KEY} of {_whose(held)} is not the gateway's of now, which ignores what it has signed"
+    for deed in created[-1:]:
+        cause = f"{cause}: the gateway was created anew at {stamp(deed.at)}"
+    proof = (str(difference), *map(told, created[-1:]), *said)
+    return failure("profile-stale", cause, *proof, remedy=_REMEDY, at=held.since)
 
 
 def refusal(

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 from lab.explain import engines, networks, user_routes
 from lab.explain.access import look_at_line, without_line
 from lab.explain.beside import not_in_tunnel
+from lab.explain.clients import not_there
 from lab.explain.goal import Goal
 from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, besides, chain_of, failure
 from lab.explain.names import is_name, no_name, resolve
 from lab.explain.no_tunnel import without
-from lab.explain.paths import node_of, path_inside, tunnelled
+from lab.explain.paths import inside_path, node_of, path_inside, tunnelled
 from lab.explain.place import behind_gateways
 from lab.explain.probe import Way, pinged, probed, silent_service
 from lab.explain.routes import route
+from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
     from lab.explain.scene import Scene
     from lab.vpn_client import Connection
-    from lab.world import World
+    from lab.world import ClientComputer, World
 
 
 async def explain_goal(who: str, goal: Goal, scene: Scene) -> tuple[str, Chain]:
@@ -64,14 +66,16 @@ async def _inside(
     if goal.protocol == "dns" or is_name(address):
         resolved, servers = await resolve(world.nodes[who], goal.name)
         if not resolved:
-            return await no_name(who, goal.name, servers, world)
+            return await no_name(who, goal.name, servers, scene)
         passed["dns-inside"] = f"{goal.name} is {', '.join(resolved)}, by {', '.join(servers)}"
         if goal.protocol == "dns":
             return None
         address = resolved[0]
+    if found := await not_there(who, address, world):
+        return found
     peer = None if who in world.clients else await client_with(address, world)
-    if peer and (lost_mapping := await forgotten(peer, world)):
-        return lost_mapping
+    if peer:
+        return await _to_client(who, peer, replace(goal, name=address), scene, passed)
     taken = await route(world.nodes[who], address)
     node = node_of(goal.name, who, world) or node_of(address, who, world)
     goal = replace(goal, name=address, node=node)
@@ -83,6 +87,23 @@ async def _inside(
     found = await _reached(who, goal, scene, connection, passed)
     silent = await silent_service(world, goal) if found else None
     return besides(found, (silent,), INSIDE) if found and silent else found
+
+
+async def _to_client(
+    who: str, peer: ClientComputer, goal: Goal, scene: Scene, passed: dict[Layer, str]
+) -> Finding | None:
+    """The same where the goal is the address of a client's tunnel."""
+    world, address, gateway = scene.world, goal.name, peer.gateway.name
+    found = await forgotten(peer, world)
+    if found := found or await networks.to_client(scene, who, gateway, address, passed):
+        return found
+    passed["route"] = f"ip route get: {await route(world.nodes[who], address)}"
+    nodes = [node for node in inside_path(world, gateway, who)[::-1] if node != INTERNET]
+    way = Way(address, [*nodes, peer.name], owner=peer.name)
+    found = await probed(world, replace(goal, node=peer.name), way, passed)
+    if found and found.layer in ("route", "way-back", "service"):
+        return await user_routes.there_and_back(who, peer.name, address, world) or found
+    return found
 
 
 async def _reached(
@@ -109,5 +130,5 @@ async def _reached(
     if found and found.layer == "route" and inside:
         found = await networks.below(who, goal, connection, world) or found
     if found and found.layer in ("firewall", "route") and inside:
-        return networks.unconnected(who, target, found, world)
+        return await networks.unconnected(who, target, found, scene)
     return found

@@ -21,6 +21,7 @@ from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.hello import Hello, is_answer, read_hello
+from lab.explain.methods import look_at_methods
 from lab.explain.model import DIAL, Layer
 from lab.explain.mtu import black_hole
 from lab.explain.names import query, resolve
@@ -34,9 +35,11 @@ from lab.explain.routes import route
 from lab.explain.servers import servers_of
 from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
-from radius.reasons import Refusal, telling
+from radius.reasons import Refusal, most_telling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
     from lab.vpn_client import Dialled
@@ -94,6 +97,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            credential=next(iter(client.certificates), None),
             choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
@@ -155,11 +159,19 @@ def _servers_word(client: ClientComputer, world: World, dialled: Dialled) -> Ref
     """The RADIUS servers' last word about the user, of this dial only."""
     marks = dialled.written
     found = [
-        server.refusal(client.user, marks[name], agreed=True)
-        for name, server in world.radius.items()
-        if name in marks
+        server.refusal(name, marks[node], agreed=True)
+        for name in _names_of(client)
+        for node, server in world.radius.items()
+        if node in marks
     ]
-    return telling(client.user, [[one for one in found if one]])
+    return most_telling(found)
+
+
+def _names_of(client: ClientComputer) -> Iterator[str]:
+    """As whom a client signs in: charon, whose certificate has no other name, sends its subject."""
+    yield client.user
+    for one in client.certificates[:1]:
+        yield one.certificate.subject.public_bytes().decode(errors="replace")
 
 
 async def _completed(
@@ -184,6 +196,8 @@ async def _completed(
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
     elif layer == "tls" and attempt.protocol != "IkeV2":
         more["hello"] = await _hello(attempt, client, address, world)
+    if attempt.verdict in ("no-method", "certificate", "tls"):
+        more["methods"] = await look_at_methods(client, dialled.at, scene)
     if _may_be_inspected(attempt):
         more["shown"] = await inspection.look_at_certificates(client, world, attempt.name, address)
     if layer in ("limit", "pool"):

@@ -22,13 +22,17 @@ async def client_with(address: str, world: World) -> ClientComputer | None:
     """The client whose tunnel has an address."""
     for client in world.clients.values():
         connection = await client.connection()
-        if connection and connection.address == address and connection.protocol in _UDP:
+        if connection and connection.address == address:
             return client
     return None
 
 
 async def forgotten(client: ClientComputer, world: World) -> Finding | None:
-    """Why nothing comes to a client through its tunnel; None: its router knows the connection."""
+    """Why nothing comes to a client through its tunnel; None: its router knows the connection, or
+    that is none of UDP."""
+    connection = await client.connection()
+    if connection is None or connection.protocol not in _UDP:
+        return None
     rows = await client.gateway.sessions()
     row = next((one for one in rows if one["vpnConnectionId"] == client.session), None)
     table = await client.access.call(translations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -55,6 +56,10 @@ INSIDE: tuple[Layer, ...] = (
 """Those of a probe through a tunnel."""
 SITE: tuple[Layer, ...] = ("gateway-down", "underlay", "firewall", "ike-proposal", "s2s", "bgp")
 """Those of a tunnel between gateways, or to a site."""
+
+
+_LONG = re.compile(r'"([A-Za-z0-9+/=]{16})[A-Za-z0-9+/=]{100,}"')
+"""A certificate in a gateway's document."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +199,12 @@ def stamp(seconds: float | None = None) -> str:
 
 def told(deed: Deed) -> str:
     """What was done in the lab, in a line."""
-    return f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
+    return f"at {stamp(deed.at)}: {brief(deed.text)}: {deed.effect}"
+
+
+def brief(text: str) -> str:
+    """A step's text without the length of certificates in it."""
+    return _LONG.sub(r'"\1..."', text)
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:

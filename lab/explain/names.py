@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lab.explain import networks, user_routes
 from lab.explain.blame import blocked, walk
 from lab.explain.follow import WITHIN, Followed, follow
 from lab.explain.goal import Goal
 from lab.explain.model import Finding, failure, stamp
 from lab.explain.paths import node_of, path_inside, tunnelled
+from lab.explain.place import behind_gateways
 from lab.explain.probe import silent_service
 from lab.explain.routes import route
 from lab.explain.wayback import way_back
@@ -19,8 +21,10 @@ from lab.explain.wayback import way_back
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lab.explain.scene import Scene
     from lab.nodes.base import Node
-    from lab.world import World
+    from lab.vpn_client import Connection
+    from lab.world import ClientComputer, World
 
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
@@ -64,15 +68,17 @@ async def query(
     return await follow(world, path, "udp", server, 53, send=send, marked=False)
 
 
-async def no_name(who: str, name: str, servers: Sequence[str], world: World) -> Finding:
+async def no_name(who: str, name: str, servers: Sequence[str], scene: Scene) -> Finding:
     """A name is not resolved: who was asked, and what came back."""
+    world = scene.world
     if not servers:
         none = f"/etc/resolv.conf of {who}: no nameserver"
         return failure("dns-inside", f"{who} has no nameserver", none, remedy="see dnsServers")
     server, client = servers[0], world.clients.get(who)
     path = path_inside(who, server, node_of(server, who, world), world)
     followed = await query(world, path, name, server)
-    outer = tunnelled(who, await client.connection() if client else None, world)
+    connection = await client.connection() if client else None
+    outer = tunnelled(who, connection, world)
     followed = replace(followed, path=[one for one in path if one not in outer])
     taken = await route(world.nodes[who], server)
     seen = f"/etc/resolv.conf of {who}: nameserver {server}; route: {taken}"
@@ -85,19 +91,52 @@ async def no_name(who: str, name: str, servers: Sequence[str], world: World) -> 
         cause = f"nameserver {server} answers that it does not know {name}"
         if name.partition(".")[0] in world.clients:
             cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
+        elif client:
+            cause = f"{cause}{_not_the_vnets(client, servers, world)}"
         return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
-    found = await _silent(who, server, followed, world)
+    found = await _silent(who, followed, connection, scene)
     why, more = (f": {found.cause}", found.proof) if found else ("", ())
     remedy = "start a DNS server there, or change the VNet's dnsServers"
     cause = f"nameserver {server} does not answer{why}"
     return failure("dns-inside", cause, *proof, *more, remedy=remedy, at=at)
 
 
-async def _silent(who: str, server: str, followed: Followed, world: World) -> Finding | None:
+def _not_the_vnets(client: ClientComputer, servers: Sequence[str], world: World) -> str:
+    """That a client asks others than the DNS servers of its gateway's VNet, and why."""
+    plans = {plan.name: plan for plan in world.plan.gateways}
+    vnet = plans[client.gateway.name].placement.virtualNetwork
+    own = [str(server) for server in vnet.dnsServers]
+    if set(own) & set(servers):
+        return ""
+    if own:
+        return (
+            f"; it is no DNS server of the VNet {vnet.name}, whose dnsServers are {', '.join(own)}"
+        )
+    return (
+        f"; it is no DNS server of the VNet {vnet.name}, whose dhcpOptions have no dnsServers, so "
+        "that clients keep their own"
+    )
+
+
+async def _silent(
+    who: str, followed: Followed, connection: Connection | None, scene: Scene
+) -> Finding | None:
     """Why a DNS server answers nothing, as far as is seen."""
+    world, server = scene.world, followed.address
     target = node_of(server, who, world)
     if not target:
         return None
-    if found := await silent_service(world, Goal("udp", server, 53, node=target)):
+    goal = Goal("udp", server, 53, node=target)
+    own = connection.address if connection else world.addresses[who]
+    if behind_gateways(world.plan, target):
+        if broken := await networks.between(scene, who, target, own, {}):
+            return broken
+        if not followed.arrived:
+            astray = await user_routes.there_and_back(who, target, server, world)
+            return astray or await networks.below(who, goal, connection, world)
+    if found := await silent_service(world, goal):
         return found
-    return await way_back(followed, world) if followed.arrived else None
+    if not followed.arrived:
+        return None
+    astray = await user_routes.there_and_back(who, target, server, world)
+    return astray or await way_back(followed, world)

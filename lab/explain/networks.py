@@ -10,7 +10,7 @@ from lab.explain.follow import path_between
 from lab.explain.paths import near_end
 from lab.explain.place import crossing, place_of
 from lab.explain.routes import route
-from lab.explain.selectors import outside
+from lab.explain.selectors import carries, outside, selectors
 from lab.explain.underneath import of_client, of_connection
 from lab.topology.planning.wiring import INTERNET
 
@@ -44,6 +44,18 @@ async def between(
     return replace(broken, proof=(*broken.proof, f"{who}: ip route get {there}: {taken}"))
 
 
+async def to_client(
+    scene: Scene, who: str, gateway: str, address: str, passed: dict[Layer, str]
+) -> Finding | None:
+    """The same for a node of a site that sends to a client of a gateway, at its address of the
+    pool."""
+    world = scene.world
+    name = crossing(world.plan, who, gateway)
+    if name is None or name not in world.plan.connected_sites:
+        return None
+    return await _to_site(scene, name, address, world.addresses[who], passed)
+
+
 async def _to_site(
     scene: Scene, name: str, near: str, far: str, passed: dict[Layer, str]
 ) -> Finding | None:
@@ -64,14 +76,41 @@ async def below(
     return await of_connection(near_end(who, world), goal.node, world, large=bool(goal.size))
 
 
-def unconnected(who: str, target: str, broken: Finding, world: World) -> Finding:
+async def unconnected(who: str, target: str, broken: Finding, scene: Scene) -> Finding:
     """With the reason that nothing leads from the one network to the other, if that is so."""
+    world = scene.world
     first = near_end(who, world)
-    places = [place_of(world.plan, first), place_of(world.plan, target)]
-    apart = "" not in places and places[0] != places[1]
+    here, there = place_of(world.plan, first), place_of(world.plan, target)
+    apart = "" not in (here, there) and here != there
     over = INTERNET in path_between(world.plan, first, target)
     if not (apart and over) or crossing(world.plan, first, target):
         return broken
-    cause = f"no connection leads from {places[0]} to {places[1]}: {broken.cause}"
+    if found := await _no_transit(here, there, target, broken, scene):
+        return found
+    cause = f"no connection leads from {here} to {there}: {broken.cause}"
     remedy = "connect the two networks: a connection of their gateways"
     return replace(broken, layer="route", cause=cause, remedy=remedy)
+
+
+async def _no_transit(
+    here: str, there: str, target: str, broken: Finding, scene: Scene
+) -> Finding | None:
+    """Of two networks that have a gateway in common, one of them a site whose tunnel does not have
+    the other's addresses; None: that is not so."""
+    world = scene.world
+    sites = world.plan.connected_sites
+    if here not in sites or there not in sites or sites[here].name != sites[there].name:
+        return None
+    gateway, address = sites[here].name, world.addresses[target]
+    tunnel = await site.look(here, scene)
+    if tunnel.ends is None or carries(tunnel.ends, address):
+        return None
+    agreed = ", ".join(tunnel.ends.agreed) or "nothing"
+    cause = (
+        f"no connection leads from {here} to {there}: both have one to {gateway}, which passes "
+        f"nothing from one to the other: the traffic selectors of {here}'s tunnel do not have "
+        f"{address}. They are {agreed}"
+    )
+    remedy = f"connect the two, or use BGP between {gateway} and both"
+    return replace(broken, layer="route", cause=cause, remedy=remedy,
+                   proof=(*selectors(tunnel.ends), *broken.proof))  # fmt: skip

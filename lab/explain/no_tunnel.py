@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 from lab.checks import records
 from lab.explain import engines
 from lab.explain.absent import FAULTS, absent
-from lab.explain.document import Document, entry_of, pool_of, protocols_of
-from lab.explain.model import Finding, Layer, failure, stamp, told
+from lab.explain.document import (
+    Document,
+    authenticated_by,
+    entry_of,
+    pool_of,
+    protocols_of,
+)
+from lab.explain.model import Finding, Layer, brief, failure, stamp, told
+from lab.explain.offer import without_clients
 from lab.explain.routes import table_of
 
 if TYPE_CHECKING:
@@ -47,10 +54,10 @@ async def no_tunnel(client: ClientComputer, world: World) -> Finding:
     """Why a client has no tunnel: what ended the last one, with its moment."""
     name, dialled = client.name, client.last_dial
     routes = f"no tunnel on {name}; its routes (ip route): {await table_of(client.node)}"
+    if dialled and (gone := await gone_gateway(client, world)):
+        return gone
     if dialled is None or dialled.connection is None:
         return _never_connected(name, dialled, routes)
-    if gone := await gone_gateway(client, world):
-        return gone
     return await _ended(client, dialled.connection, world)
 
 
@@ -78,11 +85,12 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
     if own:
         deed = own[-1]
         layer, remedy = _ENDS[deed.verb]
+        now = ""
         if deed.verb == "update":
-            layer = _changed(connection, document)
+            layer, now = _changed(client, connection, document)
         cause = (
-            f"{name} has no tunnel since {stamp(deed.at)}: {deed.text} ({deed.effect}), and it has "
-            "not dialled since"
+            f"{name} has no tunnel since {stamp(deed.at)}: {brief(deed.text)} ({deed.effect}), and "
+            f"it has not dialled since{now}"
         )
         proof = (*said, *done, routes)
         return failure(layer, cause, *proof, remedy=remedy, at=stamp(deed.at))
@@ -102,18 +110,28 @@ def _never_connected(name: str, dialled: Dialled | None, routes: str) -> Finding
 
 
 async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
-    """Of a client whose gateway is deleted, off or cut off."""
+    """Of a client whose gateway is deleted, off or cut off, or has no point-to-site."""
     gone = await absent(client.gateway.name, world)
+    gone = gone or without_clients(await client.gateway.get(), client.gateway.name, world.past)
     return replace(gone, cause=f"{client.name} is not connected: {gone.cause}") if gone else None
 
 
-def _changed(connection: Connection, document: Document) -> Layer:
-    """What of a gateway's document no longer admits a tunnel that stood."""
-    if connection.protocol not in protocols_of(document):
-        return "profile-stale"
+def _changed(
+    client: ClientComputer, connection: Connection, document: Document
+) -> tuple[Layer, str]:
+    """What of a gateway's document no longer admits a tunnel that stood: the layer, and words."""
+    offered, pool = protocols_of(document), pool_of(document)
+    if connection.protocol not in offered:
+        has = ", ".join(offered) or "nothing"
+        return "profile-stale", f"; the gateway offers {has} now, and no {connection.protocol}"
     own = ip_address(connection.address)
-    inside = any(own in ip_network(prefix) for prefix in pool_of(document))
-    return "client-policy" if inside else "pool"
+    if not any(own in ip_network(prefix) for prefix in pool):
+        words = f"; its address was {own}, and the client address pool is {', '.join(pool)} now"
+        return "pool", words
+    if client.thumbprint and "Certificate" not in (types := authenticated_by(document)):
+        words = f"; it has a certificate, and the gateway authenticates by {', '.join(types)} now"
+        return "profile-stale", words
+    return "client-policy", ""
 
 
 def _concerns(deed: Deed, client: ClientComputer) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.explain.document import configuration_of, protocols_of
-from lab.explain.model import Finding, failure, stamp
+from lab.explain.model import Finding, failure, stamp, told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.explain.attempt import Attempt
     from lab.explain.document import Document
-    from lab.world import ClientComputer
+    from lab.world import ClientComputer, Deed
 
 _ADMINISTRATOR = (
     "For Windows clients, you must have administrator rights on the client device in order to "
@@ -26,6 +28,22 @@ def able(client: ClientComputer, document: Document) -> tuple[str, ...]:
     if system.windows and not system.administrator:
         return ()
     return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
+
+
+def without_clients(document: Document, gateway: str, past: Sequence[Deed]) -> Finding | None:
+    """A gateway that has no point-to-site; None: it has. `past`: what was done in the lab."""
+    if configuration_of(document):
+        return None
+    key = "vpnClientConfiguration"
+    changes = [deed for deed in past if deed.verb == "update" and deed.subject == gateway]
+    since = f" since an update at {stamp(changes[-1].at)}" if changes else ""
+    return failure(
+        "gateway-down",
+        f"the gateway {gateway} has no {key}{since}: it offers no point-to-site at all",
+        f"the gateway's document: {key} is missing",
+        *map(told, changes[-1:]),
+        remedy=f"give the gateway a {key}, take a new profile and dial again",
+    )
 
 
 def not_able(attempt: Attempt) -> Finding:
@@ -59,7 +77,7 @@ def not_offered(attempt: Attempt) -> Finding:
         "profile-stale",
         f"{protocol} is not offered by the gateway{since}: it offers {offered}",
         f"the gateway's document: {key} is {offered}",
-        *(f"at {stamp(deed.at)}: {deed.text}" for deed in changes[-1:]),
+        *map(told, changes[-1:]),
         remedy=f"dial {offered}, or enable {protocol} in {key} and take a new profile",
         at=stamp(attempt.at),
     )

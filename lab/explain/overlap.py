@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lab.nodes.base import Node
 
 
+LOOPBACK = "lo"
+
+
 @dataclass(frozen=True)
 class Row:
     """A route that has the address."""
@@ -52,15 +55,23 @@ def overlap(
 ) -> Finding | None:
     """Why packets leave by the device `taken` and not by `tunnel`; None: only one has a route.
     `access`: the client's access network."""
-    own = max((row for row in rows if row.device == taken), key=_length, default=None)
+    device = next((row.device for row in rows if row.device != tunnel and row.length), "")
+    mine = taken == LOOPBACK
+    own = max((row for row in rows if row.device == (device if mine else taken)),
+              key=_length, default=None)  # fmt: skip
     inside = max((row for row in rows if row.device == tunnel), key=_length, default=None)
     if own is None or inside is None or own.length == 0:
         return None
-    why = "is longer" if own.length > inside.length else "is as long"
+    longer = "is longer" if own.length > inside.length else "is as long"
+    why = (
+        "packets do not leave, for it is the client's own address"
+        if mine
+        else f"packets leave by {taken}, for the prefix of the client's own network {longer}"
+    )
     return failure(
         "overlap",
         f"{own.prefix} of {access} overlaps {inside.prefix} of the tunnel: both have {address}; "
-        f"packets leave by {taken}, for the prefix of the client's own network {why}",
+        f"{why}",
         f"the route of {access}: {own.text}",
         f"the route of the tunnel: {inside.text}",
         *proof,

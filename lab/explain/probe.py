@@ -31,12 +31,14 @@ class Way:
     """The nodes on it."""
     outer: Sequence[str] = ()
     """Those of them that a tunnel of the first node passes, which see nothing of what is in it."""
+    owner: str = ""
+    """Who has the address, if it is that of its tunnel."""
 
 
 async def probed(world: World, goal: Goal, way: Way, passed: dict[Layer, str]) -> Finding | None:
     """The first broken layer there and back; None: it answers. What is good goes to `passed`."""
     address, path, outer = way.address, way.path, way.outer
-    target = path[-1] if world.addresses.get(path[-1]) == address else ""
+    target = way.owner or (path[-1] if world.addresses.get(path[-1]) == address else "")
     followed = await follow(world, path, goal.protocol, address, goal.port)
     inner = replace(followed, path=[node for node in path if node not in outer])
     if found := await _judged(world, goal, address, target, inner):

@@ -142,6 +142,11 @@ def outside(ends: Ends, near: str, far: str) -> Finding | None:
     return failure("s2s", cause, *selectors(ends), document, remedy=remedy)
 
 
+def carries(ends: Ends, far: str) -> bool:
+    """Whether the tunnel's selectors have an address on Azure's side."""
+    return any(_covers([one.partition(" === ")[2]], far) for one in ends.agreed)
+
+
 def selectors(ends: Ends) -> Sequence[str]:
     """Both ends' selectors, side by side."""
     return (

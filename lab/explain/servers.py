@@ -9,19 +9,21 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lab.explain import site
+from lab.explain import site, user_routes
 from lab.explain.document import radius_servers_of
-from lab.explain.follow import Followed, follow
+from lab.explain.follow import Followed, follow, path_between
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, site_of
 from lab.explain.place import crossing, owner, place_of
 from lab.explain.ports import listening, takes
 from lab.explain.radius_server import ServerSeen
+from lab.explain.routes import route
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_connection
 from lab.explain.wayback import way_back
 from lab.nodes import probes
 from lab.roles.radius_server import CONFIGURATION, SETTINGS
+from lab.topology.planning.wiring import INTERNET
 from radius.reasons import bare
 
 if TYPE_CHECKING:
@@ -108,11 +110,19 @@ async def look_at_server(
         return seen
     way = inside_path(world, gateway, name)
     followed = await follow(world, way, "udp", address, PORT, source=source)
-    if followed.arrived:
-        back = await _back(followed, world) if seen.listens else None
-        return replace(seen, followed=followed, astray=back)
-    below = None if followed.dropped else await of_connection(gateway, name, world)
-    return replace(seen, followed=followed, astray=below)
+    if followed.dropped:
+        return replace(seen, followed=followed)
+    if not followed.arrived:
+        lost = await of_connection(gateway, name, world)
+        lost = lost or await user_routes.astray(
+            world, user_routes.Way(source, address, f"requests of {gateway}")
+        )
+        return replace(seen, followed=followed, astray=lost)
+    back = await _back(followed, world) if seen.listens else None
+    if back:
+        answers = user_routes.Way(address, source, f"answers of {name} to {gateway}")
+        back = await user_routes.astray(world, answers) or back
+    return replace(seen, followed=followed, astray=back)
 
 
 async def _private_address(world: World, gateway: str) -> str:
@@ -153,10 +163,15 @@ async def _apart(gateway: str, name: str, world: World) -> Finding | None:
     if there == here or crossing(world.plan, gateway, name):
         return None
     listed = ", ".join(await world.gateways[gateway].connections()) or "none"
-    cause = f"it is in {there}, and no connection of {gateway} leads there: {_REQUIRED!r}"
+    link = ""
+    if INTERNET not in path_between(world.plan, there, here):
+        link = f" that has a private link to {here}, as ExpressRoute is"
+    cause = f"it is in {there}{link}, and no connection of {gateway} leads there: {_REQUIRED!r}"
     told = f"the connections of {gateway}, by its API: {listed}"
+    address = world.addresses[name]
+    taken = f"{gateway}: ip route get {address}: {await route(world.nodes[gateway], address)}"
     remedy = f"connect {there} by a site-to-site VPN: gateways send RADIUS over nothing else"
-    return failure("route", cause, told, remedy=remedy)
+    return failure("route", cause, told, taken, remedy=remedy)
 
 
 async def _tunnel(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.explain import reached, site
 from lab.explain.absent import absent
+from lab.explain.bgp import learnt
 from lab.explain.goal import Goal
 from lab.explain.model import Chain, Explanation, Layer, chain_of, stamp
 from lab.explain.rates import explain_rate
@@ -180,7 +181,25 @@ async def _tunnel(step: model.Tunnel, explainer: Explains) -> Explanation:
 
 
 async def _bgp(step: model.Bgp, explainer: Explains) -> Explanation:
-    return await explainer.tunnel(step.bgp)
+    found = await explainer.tunnel(step.bgp)
+    wanted = () if step.learns == "nothing" else tuple(map(str, step.learns))
+    return await with_bgp(step.bgp, found, explainer.scene, wanted)
+
+
+async def with_bgp(
+    name: str, found: Explanation, scene: Scene, wanted: Sequence[str] | None = None
+) -> Explanation:
+    """What is known of a site's tunnel, with its BGP: if that is down, or where the gateway should
+    have learnt what is `wanted`."""
+    if found.broken or name not in scene.world.plan.connected_sites:
+        return found
+    seen = await site.look(name, scene)
+    session = seen.ends.bgp if seen.ends else None
+    if session is None or (wanted is None and session.up):
+        return found
+    broken = learnt(session, name, wanted or (), scene.world.past)
+    chain = chain_of(f"BGP with {session.peer}", (), {}, broken)
+    return Explanation(name, broken.cause, (chain, *found.chains))
 
 
 async def _throughput(step: model.Throughput, explainer: Explains) -> Explanation:

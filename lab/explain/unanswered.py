@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.explain import access, inspection
+from lab.explain import access, held, inspection
 from lab.explain.blame import blocked, ended
 from lab.explain.model import Finding, failure
 
@@ -51,25 +51,27 @@ def no_answer(attempt: Attempt) -> Finding:
         if found := ended(followed):
             return found
     proof = (attempt.client_said, *attempt.walks)
+    if found := _nobody(attempt, *proof) or attempt.black_hole:
+        return found
+    if attempt.held:
+        created = [deed for deed in attempt.deeds if deed.verb == "create"]
+        if key := held.other_key(attempt.held, attempt.protocol, created, proof):
+            return key
     cause = "the gateway was reached and did not answer the dial"
-    return (
-        _nobody(attempt, *proof)
-        or attempt.black_hole
-        or failure("gateway-down", cause, *proof, remedy=_ENGINES)
-    )
+    return failure("gateway-down", cause, *proof, remedy=_ENGINES)
 
 
 def _nobody(attempt: Attempt, *proof: str) -> Finding | None:
-    """Nothing listens on the gateway's ports."""
+    """The gateway's daemon for the protocol does not run, or nothing listens on its ports."""
     silent, engine = attempt.silent_ports, attempt.engine
+    cause = f"no program of the gateway listens on {silent}" if silent else ""
+    seen = (f"/proc/net of the gateway's node: nothing on {silent}",) if silent else ()
+    if engine:
+        cause = ": ".join(filter(None, (engine.cause, cause)))
+        return failure("gateway-down", cause, *engine.proof, *seen, *proof, remedy=engine.remedy)
     if not silent:
         return None
-    cause = f"no program of the gateway listens on {silent}"
-    seen = f"/proc/net of the gateway's node: nothing on {silent}"
-    if engine is None:
-        return failure("gateway-down", cause, seen, *proof, remedy=_ENGINES)
-    cause = f"{engine.cause}: {cause}"
-    return failure("gateway-down", cause, *engine.proof, seen, *proof, remedy=engine.remedy)
+    return failure("gateway-down", cause, *seen, *proof, remedy=_ENGINES)
 
 
 def _no_name(attempt: Attempt) -> Finding:

@@ -52,9 +52,13 @@ async def of_client(who: str, connection: Connection, world: World) -> Finding |
         return None
     gateway = client.gateway.name
     path = path_between(world.plan, who, gateway)
-    found = await _lost(path, connection.protocol, world.addresses[gateway], world)
-    words = f"the tunnel of {who} still counts as up, and carries nothing: "
-    return replace(found, cause=f"{words}{found.cause}") if found else None
+    address = world.addresses[gateway]
+    words = "still counts as up, and carries nothing"
+    found = await _lost(path, connection.protocol, address, world)
+    if found is None:
+        found = await black_hole(path, address, world)
+        words = "carries small packets alone"
+    return replace(found, cause=f"the tunnel of {who} {words}: {found.cause}") if found else None
 
 
 async def _lost(path: list[str], protocol: str, address: str, world: World) -> Finding | None:

@@ -12,6 +12,7 @@ from lab.explain import bgp
 from lab.explain.bgp import BgpSeen, DeviceSeen
 from lab.explain.site import SiteSeen, judge
 from lab.nodes.base import Completed
+from lab.world import Deed
 from tests.unit.lab.checks.fakes import FakeGateway
 from tests.unit.lab.explain.test_selectors import ENDS
 
@@ -159,3 +160,22 @@ async def test_the_gateway_s_end_is_read_by_its_api() -> None:
     assert seen
     assert seen.own_asn == "65001"
     assert await bgp.look(gateway, {"properties": {}}, local) is None
+
+
+FAULT = Deed(0.0, "fault", "bgp-down", "fault bgp-down", "no BGP", "office")
+
+
+def test_a_session_that_is_down_is_told_with_the_fault_that_ended_it() -> None:
+    found = bgp.learnt(DOWN, "office", ["192.168.50.0/24"], [FAULT])
+    assert found.layer == "s2s"
+    assert "192.168.50.1 of office is Connecting: BGP ended there at 1970" in found.cause
+    for others in ([], [replace(FAULT, place="branch")], [FAULT, replace(FAULT, verb="endFault")]):
+        assert "ended" not in bgp.learnt(DOWN, "office", [], others).cause
+
+
+def test_what_is_missing_is_told_of_a_session_that_stands() -> None:
+    stands = BgpSeen("192.168.50.1", "Connected", ("192.168.50.128/25",))
+    found = bgp.learnt(stands, "office", ["192.168.50.0/24"], [])
+    assert found.layer == "route"
+    assert found.cause.endswith("of office: 192.168.50.0/24 missing")
+    assert bgp.learnt(stands, "office", [], []).cause.endswith("more than was expected")

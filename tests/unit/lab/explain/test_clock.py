@@ -61,3 +61,8 @@ async def test_clocks_are_read_at_both() -> None:
     nodes["alice"].prints["date"] = Completed(0, f"{seconds - 2 * 86_400:.0f}\n", "")
     seen = await look_at_clocks(client, world)
     assert seen == clocks(-2)
+
+
+@pytest.mark.parametrize(("days", "words"), [(-2, "2.0 days behind"), (400, "400.0 days ahead")])
+def test_how_far_it_is_wrong(days: int, words: str) -> None:
+    assert f"the clock of alice is {words}: " in judge(clocks(days), (), 0.0).cause

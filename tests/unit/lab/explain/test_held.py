@@ -9,6 +9,7 @@ import pytest
 from lab.clients.profile import Profile
 from lab.explain import held
 from lab.explain.held import Held
+from lab.world import Deed
 
 NOW = Profile(("IkeV2", "OpenVPN"), "gw.test", ("10.1.0.0/16",), b"root", "remote gw.test 443\n")
 SINCE = "2026-01-01T00:00:00.000+00:00"
@@ -89,3 +90,18 @@ def test_a_route_that_is_new() -> None:
     )
     assert found.proof[-1] == "ip route get"
     assert held.route(Held(SINCE, now, NOW), "192.168.50.9", ()) is None
+
+
+def test_another_tls_auth_key_is_openvpns_alone() -> None:
+    def keyed(key: str) -> Profile:
+        return replace(NOW, openvpn=f"{NOW.openvpn}<tls-auth>\n{key}\n</tls-auth>\n")
+
+    one = Held(SINCE, keyed("a"), keyed("b"))
+    created = Deed(0.0, "create", "gw", "create gw", "created")
+    found = held.other_key(one, "OpenVPN", [created], ("the client: reset",))
+    assert found
+    assert found.layer == "profile-stale"
+    assert found.cause.endswith("the gateway was created anew at 1970-01-01T00:00:00.000+00:00")
+    assert found.proof[-1] == "the client: reset"
+    assert held.other_key(one, "IkeV2", [created], ()) is None
+    assert held.other_key(Held(SINCE, keyed("a"), keyed("a")), "OpenVPN", [created], ()) is None

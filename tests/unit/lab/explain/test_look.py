@@ -55,12 +55,13 @@ async def test_a_question_without_an_answer_is_followed_meanwhile(
 ) -> None:
     computer: Any = Computer()
 
-    async def follow(*args: Any, **_: Any) -> Followed:
-        followed.append(args[3])
+    async def query(_: object, path: Sequence[str], name: str, server: str) -> Followed:
+        assert name == NAME
+        followed.append(server)
         computer.may_answer.set()  # the resolver gives up only now
-        return Followed("udp/53", args[3], args[1])
+        return Followed("udp/53", server, path)
 
-    monkeypatch.setattr(look, "follow", follow)
+    monkeypatch.setattr(look, "query", query)
     async with asyncio.timeout(30):
         resolved, servers, asked = await look._name(computer, NAME, None)  # type: ignore[arg-type]
     assert (resolved, servers, followed) == ([], ["198.51.100.253"], servers)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab.explain.offer import without_clients
 from lab.world import Changed, Deed
 from tests.unit.lab.explain.test_dial import attempt, broken, document
 
@@ -37,3 +38,14 @@ def test_a_gateway_that_offers_nothing_that_the_system_dials() -> None:
     assert "macos 15 dials IkeV2 and OpenVPN, and the gateway offers SSTP" in broken(one).cause
     common = replace(one, able=("IkeV2", "SSTP"))
     assert broken(common).layer == "profile-stale"
+
+
+def test_a_gateway_without_point_to_site() -> None:
+    deed = Deed(0.0, "update", "gw", "update gw", "accepted")
+    other = replace(deed, subject="gw2")
+    found = without_clients({"properties": {}}, "gw", [deed, other])
+    assert found
+    assert found.layer == "gateway-down"
+    assert found.cause.startswith("the gateway gw has no vpnClientConfiguration since an update at")
+    assert len(found.proof) == 2
+    assert without_clients(document(vpnClientProtocols=["SSTP"]), "gw", [deed]) is None

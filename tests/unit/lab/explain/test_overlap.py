@@ -57,3 +57,12 @@ async def test_routes_are_read_as_the_kernel_tells_them() -> None:
         "0.0.0.0/0 via 10.1.0.1 dev eth0 metric 100",
         "10.1.0.0/16 dev ipsec0 table 220",
     ]
+
+
+def test_an_address_of_the_client_itself_does_not_leave_it() -> None:
+    told = overlap(
+        "10.1.1.4", (DEFAULT, TUNNEL, HOME), (), taken="lo", tunnel="tun0", access="home"
+    )
+    assert told
+    assert "10.1.0.0/16 of home overlaps 10.1.0.0/16 of the tunnel" in told.cause
+    assert told.cause.endswith("packets do not leave, for it is the client's own address")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.explain.engines import EngineSeen
 from lab.explain.follow import Dropped, Followed
 from lab.explain.model import failure
 from tests.unit.lab.explain.test_dial import DROPPED, PATH, attempt, broken, followed
@@ -83,3 +84,11 @@ def test_a_port_is_said_to_be_closed_behind_a_name_that_is_not_resolved() -> Non
     assert broken(one).layer == "name"
     assert "udp/53 to 192.0.2.53 is dropped" in first
     assert second.startswith("udp/500 to 203.0.113.2 is dropped")
+
+
+def test_a_daemon_that_does_not_run_is_named_though_its_port_is_open() -> None:
+    seen = EngineSeen("gw", "sstpd", "failed", "sstpd was stopped", {})
+    one = attempt(protocol="SSTP", reason="no-answer", followed=(followed(*PATH),),
+                  listens={"tcp/443": True}, engine=seen)  # fmt: skip
+    assert broken(one).layer == "gateway-down"
+    assert broken(one).cause == "sstpd of gw does not run"

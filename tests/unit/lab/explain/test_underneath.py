@@ -64,9 +64,19 @@ async def test_large_packets_of_a_connection(lab: Any, monkeypatch: pytest.Monke
     assert found.cause == f"the tunnel office carries small packets alone: {there}"
 
 
-async def test_a_clients_tunnel(lab: Any) -> None:
-    up = connection()
+async def test_a_clients_tunnel(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    up, large = connection(), failure("mtu", "large ones are lost", remedy="")
+    holes: list[Finding | None] = [large, None]
+
+    async def black_hole(path: Any, address: str, _: Any) -> Finding | None:
+        assert (path[-1], address) == ("gw", lab.world.addresses["gw"])
+        return holes.pop()
+
+    monkeypatch.setattr(underneath, "black_hole", black_hole)
     assert await of_client("alice", up, lab.world) is None
+    found = await of_client("alice", up, lab.world)
+    assert found
+    assert found.cause == "the tunnel of alice carries small packets alone: large ones are lost"
     lab.cut.add("gw")
     found = await of_client("alice", up, lab.world)
     assert found
