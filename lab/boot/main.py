@@ -56,6 +56,10 @@ def _run(source: str, words: list[str]) -> int:
     if call.row.of_the_launcher:
         return _carry_out(source, call)
     _here()
+    if call.verb == "test":
+        from lab.boot import control_group
+
+        control_group.refuse(call.own)
     cache = Cache.of_this_user()
     wanted = of_verb(call.verb)
     tree = cache.best(root_key())

@@ -195,6 +195,9 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "root of one id, nothing made": (
         f"{EMPTY}; run='unshare --user --map-root-user'",
         "root make", MACHINE, "has 1 uids.*--map-auto"),
+    "processor time without a control group, nothing made": (
+        f"{EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups'",
+        "test --costs", MACHINE, "--costs.*Permission denied.*sudo.*systemd-run"),
     "no files left": (
         "ulimit -n 8",
         "up /mnt/place.yaml", MACHINE, "Too many open files.*ulimit"),
