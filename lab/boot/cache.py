@@ -100,9 +100,19 @@ class Cache:
         say(f"p2slab: XDG_RUNTIME_DIR ({runtime}) is not used: {reason}; labs are in {instead}")
         return instead
 
-    def made_run_base(self) -> str:
-        """`run_base`, created; MachineError if others may write in it or in a parent directory."""
+    def run_bases(self) -> list[str]:
+        """`run_base`, and where labs of this user are that were started with another
+        XDG_RUNTIME_DIR or, as by cron, without one."""
         base = self.run_base()
+        if os.geteuid() == 0:
+            return [base]
+        others = (f"/run/user/{os.geteuid()}/p2slab", os.path.join(self.directory, "run"))
+        return [base, *(other for other in others if other != base and not own.why_not(other))]
+
+    def made_run_base(self, base: str = "") -> str:
+        """`run_base`, or another, created; MachineError if others may write in it or in a parent
+        directory."""
+        base = base or self.run_base()
         remedy = f"check who created it, then remove it: rm -r {base}"
         try:
             return own.make_directory(base, "the run directory", remedy)
