@@ -20,15 +20,17 @@ _REMEDIES = {
     errno.EROFS: "make it writable",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "raise fs.file-max",
-    errno.ENOMEM: "free some memory",
+    errno.ENOMEM: "free some memory, or raise its limit (ulimit -v)",
+    errno.EAGAIN: "raise the limits of processes and memory (ulimit -u, ulimit -v)",
     errno.EPERM: f"{PROGRAM} doctor",
     errno.EACCES: f"{PROGRAM} doctor",
 }
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
 
 
-def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.9)
+def machines_fault(error: BaseException) -> Optional[MachineError]:  # noqa: UP045 (3.9)
     """The MachineError for something that the machine lacks or forbids; None for a bug of ours."""
+    error = _of_the_system(error)
     remedy = _REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None
@@ -42,6 +44,16 @@ def machines_fault(error: OSError) -> Optional[MachineError]:  # noqa: UP045 (3.
     if place and error.errno in _FORBIDDEN:
         remedy = f"check its owner: ls -ld {place}"
     return MachineError(message, remedy)
+
+
+def _of_the_system(error: BaseException) -> OSError:
+    """The error of a system call; for memory and threads Python raises others."""
+    if isinstance(error, OSError):
+        return error
+    number = errno.ENOMEM if isinstance(error, MemoryError) else 0
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        number = errno.EAGAIN
+    return OSError(number, os.strerror(number))
 
 
 def end_with(work: Callable[[], int]) -> NoReturn:
@@ -62,7 +74,7 @@ def _code_of(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 (the last line of defence)
-        machines = machines_fault(error) if isinstance(error, OSError) else None
+        machines = machines_fault(error)
         if machines:
             return _say(str(machines), machines.code)
         import traceback

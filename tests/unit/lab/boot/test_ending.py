@@ -27,8 +27,27 @@ def test_what_the_machine_refuses_is_the_machines_fault_and_has_a_remedy(name: s
     assert error.remedy
 
 
-def test_other_errors_of_the_system_are_ours() -> None:
-    assert machines_fault(OSError(errno.EBADF, "Bad file descriptor")) is None
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "ulimit -u"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (MemoryError(), "free some memory"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_no_process_no_thread_and_no_memory_are_the_machines_fault(
+    error: Exception, remedy: str
+) -> None:
+    found = machines_fault(error)
+    assert found
+    assert found.message
+    assert remedy in (found.remedy or "")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EBADF, "Bad file descriptor"), RuntimeError("x")])
+def test_other_errors_are_ours(error: Exception) -> None:
+    assert machines_fault(error) is None
 
 
 def status(directory: Path, capabilities: int) -> str:
