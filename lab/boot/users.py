@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import sys
 from typing import Callable
 
@@ -16,6 +17,7 @@ from lab.errors import MachineError
 WANTED = 65535
 WITH_SUDO = f"run it with sudo: sudo {PROGRAM} ..."
 
+_CAPABILITIES = "security.capability"
 _EVERYBODY = ["0", "0", "4294967295"]
 CONTAINER = (
     "start the container with --privileged, or as root with "
@@ -136,7 +138,11 @@ def can_map_range() -> bool:
 
 
 def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
-    """The first id of the user's range in /etc/subuid or /etc/subgid (`kind`: uid or gid)."""
+    """The first id of the user's range in /etc/subuid or /etc/subgid (`kind`: uid or gid).
+    MachineError if there is none, or newuidmap cannot map it."""
+    powerless = why_powerless(shutil.which(f"new{kind}map") or "")
+    if powerless:
+        raise MachineError(*powerless)
     number = os.geteuid()
     try:
         name = pwd.getpwuid(number).pw_name
@@ -152,6 +158,22 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
         f"{file} has no range of {WANTED} ids for {name}, which an ordinary user's lab needs",
         f"sudo usermod --add-sub{kind}s 1000000-1065535 {name}, or {WITH_SUDO}",
     )
+
+
+def why_powerless(program: str, proc: str = "/proc") -> tuple[str, str] | None:
+    """Why newuidmap or newgidmap, at this path, has no rights of root's, and the remedy."""
+    if not program:  # it is told elsewhere that it is missing
+        return None
+    if any(line.split() == ["NoNewPrivs:", "1"] for line in _lines(f"{proc}/self/status")):
+        remedy = "start it as root, or without what sets it: a container's no-new-privileges, "
+        remedy += "a service's NoNewPrivileges="
+        return f"{program} can map no ids: no_new_privs is set", remedy
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        return f"{program} can map no ids: its file system is mounted nosuid", "run it as root"
+    if not os.stat(program).st_mode & stat.S_ISUID and _CAPABILITIES not in os.listxattr(program):
+        remedy = f"sudo apt-get install --reinstall uidmap, or {WITH_SUDO}"
+        return f"{program} can map no ids: it is not setuid, and has no capabilities", remedy
+    return None
 
 
 def require_ids(proc: str = "/proc") -> None:
@@ -223,6 +245,9 @@ def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
         said = b"".join(iter(lambda: os.read(answer, 4096), b"")).decode(errors="replace").strip()
         os.close(answer)
         _, status = os.waitpid(helper, 0)
+        number = os.WEXITSTATUS(status)
+        if number > 1:
+            raise OSError(number, os.strerror(number))
         if status:
             raise MachineError(
                 f"the user namespace got no ids: {said or 'newuidmap failed'}",
@@ -233,7 +258,8 @@ def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
 
 
 def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> None:
-    """Run the helper: wait, run the commands, exit 0 if both succeed."""
+    """Run the helper: wait, run the commands, exit 0 if both succeed; else 1, or the number of the
+    system's error that prevented it."""
     status = 1
     try:
         os.close(go)
@@ -241,6 +267,8 @@ def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> Non
             os.dup2(say, 2)
             codes = [os.spawnvp(os.P_WAIT, command[0], command) for command in commands]
             status = int(any(codes))
+    except OSError as error:
+        status = error.errno or 1
     finally:
         os._exit(status)
 
