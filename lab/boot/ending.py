@@ -9,7 +9,7 @@ from typing import Callable, NoReturn, Optional
 
 from lab.boot.enter import outside
 from lab.boot.source import PROGRAM
-from lab.boot.users import CONTAINER, lacking_capabilities, lacks
+from lab.boot.users import CONTAINER, hidden, lacking_capabilities, lacks
 from lab.errors import OURS, LabError, MachineError
 
 INTERRUPTED = 130
@@ -34,6 +34,9 @@ def machines_fault(error: BaseException) -> Optional[MachineError]:  # noqa: UP0
     remedy = _REMEDIES.get(error.errno or 0)
     if remedy is None:
         return None
+    of_a_container = hidden(error)
+    if of_a_container:
+        return of_a_container
     named = isinstance(error.filename, (str, bytes))
     place = outside(os.fsdecode(error.filename)) if named else ""
     message = ": ".join(filter(None, [place, error.strerror or str(error)]))
@@ -41,7 +44,8 @@ def machines_fault(error: BaseException) -> Optional[MachineError]:  # noqa: UP0
     lacking = lacking_capabilities() if ask else []
     if lacking:
         return MachineError(f"{message}: root here {lacks(lacking)}", CONTAINER)
-    if place and error.errno in _FORBIDDEN:
+    of_a_file = os.path.isabs(place) or os.path.lexists(place)  # else of a system call
+    if of_a_file and error.errno in _FORBIDDEN:
         remedy = f"check its owner: ls -ld {place}"
     return MachineError(message, remedy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shutil
@@ -215,8 +216,25 @@ def lacks(capabilities: list[str]) -> str:
     return f"lacks the {what} {', '.join(capabilities)}"
 
 
+def hidden(said: OSError) -> MachineError | None:
+    """The MachineError if the kernel refuses a user namespace a /proc or /sys of its own."""
+    for kind, place in (("proc", "/proc"), ("sysfs", "/sys")):
+        if said.errno == errno.EPERM and f"mount {kind} on " in str(said):
+            return MachineError(
+                f"a lab needs a new {place}, which the kernel refuses where parts of the present "
+                "one are hidden or read-only, as in a container",
+                "start the container with --privileged, or with --security-opt systempaths="
+                "unconfined (podman: unmask=ALL); a service without ProtectKernelTunables= and "
+                f"the like; or {WITH_SUDO}",
+            )
+    return None
+
+
 def no_namespace(said: OSError) -> MachineError:
     """The MachineError for a refused namespace, with the kernel's message."""
+    found = hidden(said)
+    if found:
+        return found
     meaning, remedy = why_no_namespace(root=os.geteuid() == 0)
     return MachineError(f"no namespaces for a lab: {meaning} ({said.strerror})", remedy)
 

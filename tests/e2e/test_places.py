@@ -206,6 +206,12 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no new privileges, nothing made": (
         f"{USER} --no-new-privs'",
         "up /mnt/place.yaml", MACHINE, "newuidmap can map no ids: no_new_privs is set.*as root"),
+    "parts of /proc hidden, nothing made": (
+        f"mounts bind /dev/null /proc/version; {USER}'",
+        "up /mnt/place.yaml", MACHINE, "a new /proc.*container.*--privileged"),
+    "parts of /sys hidden, nothing made": (
+        f"fresh /sys/kernel; {USER}'",
+        "root make", MACHINE, "a new /sys.*container.*--privileged"),
     "processor time without a control group, nothing made": (
         f"{USER}'",
         "test --costs", MACHINE, "--costs.*Permission denied.*sudo.*systemd-run"),
