@@ -36,9 +36,13 @@ class Cache:
         Not HOME: under sudo it may be another user's.
         """
         named = os.environ.get("P2SLAB_CACHE")
-        xdg = os.environ.get("XDG_CACHE_HOME")
-        base = xdg if xdg and os.path.isabs(xdg) else os.path.join(_home(), ".cache")
-        cache = cls(os.path.abspath(named) if named else os.path.join(base, "p2slab"))
+        xdg = os.environ.get("XDG_CACHE_HOME", "")
+        if named:
+            cache = cls(os.path.abspath(named))
+        elif os.path.isabs(xdg):
+            cache = cls(os.path.join(xdg, "p2slab"))
+        else:
+            cache = cls(os.path.join(_home(), ".cache", "p2slab"))
         cache.refuse_others()
         return cache
 
@@ -151,6 +155,11 @@ def full_disk(directory: str, needed: int = 0) -> MachineError:
 
 def _home() -> str:
     try:
-        return pwd.getpwuid(os.geteuid()).pw_dir
+        home = pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:
-        return os.path.expanduser("~")
+        home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        raise MachineError(
+            f"user {os.geteuid()} has no home directory here", "name a directory with P2SLAB_CACHE"
+        )
+    return home

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import pwd
 import shutil
@@ -146,7 +147,9 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
         raise MachineError(*powerless)
     number = os.geteuid()
     try:
-        name = pwd.getpwuid(number).pw_name
+        account = pwd.getpwuid(number)
+        name = account.pw_name
+        _refuse_group(account)
     except KeyError:
         name = str(number)
     file = f"{etc}/sub{kind}"
@@ -158,6 +161,22 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
     raise MachineError(
         f"{file} has no range of {WANTED} ids for {name}, which an ordinary user's lab needs",
         f"sudo usermod --add-sub{kind}s 1000000-1065535 {name}, or {WITH_SUDO}",
+    )
+
+
+def _refuse_group(account: pwd.struct_passwd) -> None:
+    """Raise MachineError in another group than the account's, as in a shell of newgrp: newuidmap
+    takes the process for another user's."""
+    if os.getegid() == account.pw_gid:
+        return
+    try:
+        group = grp.getgrgid(account.pw_gid).gr_name
+    except KeyError:
+        group = f"#{account.pw_gid}"
+    raise MachineError(
+        f"newuidmap maps no ids in group {os.getegid()}, since that of {account.pw_name} is "
+        f"{group}",
+        f"leave the shell of newgrp or sg, or: sg {group} -c '{PROGRAM} ...'",
     )
 
 

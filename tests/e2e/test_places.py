@@ -206,6 +206,12 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no new privileges, nothing made": (
         f"{USER} --no-new-privs'",
         "up /mnt/place.yaml", MACHINE, "newuidmap can map no ids: no_new_privs is set.*as root"),
+    "group of newgrp, nothing made": (
+        f"{EMPTY}; chown 1 /mnt/empty; run='setpriv --reuid 1 --regid 4 --clear-groups'",
+        "root make", MACHINE, "newuidmap maps no ids in group 4.*sg daemon"),
+    "no account and no HOME, nothing made": (
+        "unset P2SLAB_CACHE HOME; run='setpriv --reuid 12345 --clear-groups'",
+        "status", MACHINE, "12345 has no home directory.*P2SLAB_CACHE"),
     "parts of /proc hidden, nothing made": (
         f"mounts bind /dev/null /proc/version; {USER}'",
         "up /mnt/place.yaml", MACHINE, "a new /proc.*container.*--privileged"),
