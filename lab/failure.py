@@ -52,8 +52,8 @@ def error_report(error: BaseException) -> dict[str, Any]:
     """An exception as `message`, `remedy` and exit `code`."""
     root, text = cause(error), error_text(error)
     notes = getattr(root, "__notes__", [])
-    written_for_people = machines_fault(root) if isinstance(root, OSError) else root
-    if isinstance(written_for_people, LabError):
+    written_for_people = root if isinstance(root, LabError) else machines_fault(root)
+    if written_for_people:
         message = "\n".join([written_for_people.message, *notes])
         remedy, code = written_for_people.remedy, written_for_people.code
         return {"message": message, "remedy": remedy, "code": code}

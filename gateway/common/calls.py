@@ -64,13 +64,14 @@ def setns(descriptor: int, kind: int) -> None:
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
     """mount(2) in the calling thread's mount namespace."""
-    arguments = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags))
-    _check(_libc.mount(*arguments, options.encode()), f"mount {kind or source} on {target}")
+    names = (os.fsencode(name) for name in (source, target, kind))
+    done = _libc.mount(*names, ctypes.c_ulong(flags), os.fsencode(options))
+    _check(done, f"mount {kind or source} on {target}")
 
 
 def unmount(target: str) -> None:
     """umount2(2), lazily: open files of the mount stay usable."""
-    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
 
 
 def bind(source: str, target: str) -> None:
@@ -91,7 +92,7 @@ def follow_links(target: str) -> None:
 
 def _set_attributes(target: str, set_and_clear: tuple[int, int], flags: int) -> None:
     attributes = struct.pack("=4Q", *set_and_clear, 0, 0)
-    arguments = (AT_FDCWD, target.encode(), flags, attributes, ctypes.c_size_t(len(attributes)))
+    arguments = (AT_FDCWD, os.fsencode(target), flags, attributes, ctypes.c_size_t(len(attributes)))
     _check(_libc.mount_setattr(*arguments), f"mount_setattr {target}")
 
 
@@ -160,7 +161,7 @@ def inotify() -> int:
 
 def watch(inotify: int, path: str, events: int) -> int:
     """inotify_add_watch(2): the number of the watch."""
-    number: int = _libc.inotify_add_watch(inotify, path.encode(), ctypes.c_uint32(events))
+    number: int = _libc.inotify_add_watch(inotify, os.fsencode(path), ctypes.c_uint32(events))
     _check(min(number, 0), f"watch {path}")
     return number
 

@@ -36,9 +36,13 @@ class Cache:
         Not HOME: under sudo it may be another user's.
         """
         named = os.environ.get("P2SLAB_CACHE")
-        xdg = os.environ.get("XDG_CACHE_HOME")
-        base = xdg if xdg and os.path.isabs(xdg) else os.path.join(_home(), ".cache")
-        cache = cls(os.path.abspath(named) if named else os.path.join(base, "p2slab"))
+        xdg = os.environ.get("XDG_CACHE_HOME", "")
+        if named:
+            cache = cls(os.path.abspath(named))
+        elif os.path.isabs(xdg):
+            cache = cls(os.path.join(xdg, "p2slab"))
+        else:
+            cache = cls(os.path.join(_home(), ".cache", "p2slab"))
         cache.refuse_others()
         return cache
 
@@ -100,9 +104,19 @@ class Cache:
         say(f"p2slab: XDG_RUNTIME_DIR ({runtime}) is not used: {reason}; labs are in {instead}")
         return instead
 
-    def made_run_base(self) -> str:
-        """`run_base`, created; MachineError if others may write in it or in a parent directory."""
+    def run_bases(self) -> list[str]:
+        """`run_base`, and where labs of this user are that were started with another
+        XDG_RUNTIME_DIR or, as by cron, without one."""
         base = self.run_base()
+        if os.geteuid() == 0:
+            return [base]
+        others = (f"/run/user/{os.geteuid()}/p2slab", os.path.join(self.directory, "run"))
+        return [base, *(other for other in others if other != base and not own.why_not(other))]
+
+    def made_run_base(self, base: str = "") -> str:
+        """`run_base`, or another, created; MachineError if others may write in it or in a parent
+        directory."""
+        base = base or self.run_base()
         remedy = f"check who created it, then remove it: rm -r {base}"
         try:
             return own.make_directory(base, "the run directory", remedy)
@@ -141,6 +155,11 @@ def full_disk(directory: str, needed: int = 0) -> MachineError:
 
 def _home() -> str:
     try:
-        return pwd.getpwuid(os.geteuid()).pw_dir
+        home = pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:
-        return os.path.expanduser("~")
+        home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        raise MachineError(
+            f"user {os.geteuid()} has no home directory here", "name a directory with P2SLAB_CACHE"
+        )
+    return home

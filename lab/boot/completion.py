@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.boot.arguments import load_table
 from lab.boot.cache import Cache
-from lab.boot.join import asked, lab_named, running_labs
+from lab.boot.join import asked, base_of_labs, lab_named, running_labs
 from lab.boot.options import Options
 from lab.boot.verbs import VERBS
 from lab.errors import LabError
@@ -60,7 +60,8 @@ _IN_NODES = ("FROM", "TO")
 def run(source: str, arguments: list[str]) -> int:
     """Run `p2slab completion ARGUMENTS`; the exit code."""
     if arguments[:2] == ["answer", "--"]:
-        found = answer(arguments[2:], load_table(source), Cache.of_this_user().run_base())
+        base = base_of_labs(Cache.of_this_user().run_bases())
+        found = answer(arguments[2:], load_table(source), base)
         sys.stdout.write("".join(f"{word}\n" for word in found))
         return 0
     parser = _parser()

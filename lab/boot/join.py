@@ -77,6 +77,11 @@ def running_labs(run_base: str) -> list[str]:
     return running
 
 
+def base_of_labs(run_bases: list[str]) -> str:
+    """The first directory in which a lab runs; if none runs, the first."""
+    return next((base for base in run_bases if running_labs(base)), run_bases[0])
+
+
 def _join(descriptor: int, kind: int) -> None:
     # Root's labs use the host's user namespace, and the kernel refuses to enter the current one.
     ours = os.stat("/proc/self/ns/user")

@@ -56,6 +56,10 @@ def _run(source: str, words: list[str]) -> int:
     if call.row.of_the_launcher:
         return _carry_out(source, call)
     _here()
+    if call.verb == "test":
+        from lab.boot import control_group
+
+        control_group.refuse(call.own)
     cache = Cache.of_this_user()
     wanted = of_verb(call.verb)
     tree = cache.best(root_key())
@@ -121,7 +125,7 @@ def _refuse_what_is_not_installed(call: Call) -> None:
 def _labs_run(cache: Cache) -> bool:
     from lab.boot.join import running_labs
 
-    return bool(running_labs(cache.run_base()))
+    return any(map(running_labs, cache.run_bases()))
 
 
 def _none_runs(call: Call) -> int:
@@ -165,7 +169,7 @@ def _asked(source: str, cache: Cache, tree: str, call: Call) -> int:
 
 def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoReturn:
     """Become the private root's Python in its own mounts, or in those of a lab to enter."""
-    run_base = cache.made_run_base()
+    run_base = cache.made_run_base(_base_of_labs(cache) if call.row.running else "")
     here = _here()
     directory = inside(here)
     arguments, named = shown_elsewhere(call, [source, here] if is_checkout(source) else [here])
@@ -186,6 +190,12 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     if module == _CLI:
         signals.hold()  # lab.cli.main unblocks them
     execute(module, arguments, env, directory)
+
+
+def _base_of_labs(cache: Cache) -> str:
+    from lab.boot.join import base_of_labs
+
+    return base_of_labs(cache.run_bases())
 
 
 def _joined(run_base: str, call: Call) -> bool:

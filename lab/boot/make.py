@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Callable
 from lab.boot import own, tools
 from lab.boot.build import Builder
 from lab.boot.cache import HALF_MADE, Cache, layers_of, needed_bytes
-from lab.boot.join import running_labs
+from lab.boot.join import base_of_labs, running_labs
 from lab.boot.layers import in_order
 from lab.boot.preflight import refuse_machine
 from lab.boot.progress import say
@@ -105,7 +105,7 @@ def prune(cache: Cache, keep: str) -> list[str]:
     UsageError while a lab runs, because it may use one of them. A root in use by another process of
     the launcher stays, with a message.
     """
-    running = running_labs(cache.run_base())
+    running = running_labs(base_of_labs(cache.run_bases()))
     if running:
         raise UsageError(
             f"running labs use private roots: {', '.join(running)}",
@@ -191,7 +191,7 @@ def _label(tree: str, key: str, layers: frozenset[str], source: str) -> None:
 def _clear(cache: Cache, made: str, source: str) -> None:
     """Remove what a new root has made useless: its downloads and, unless a lab runs, the roots with
     fewer layers and those of an earlier state of this checkout."""
-    if running_labs(cache.run_base()):
+    if any(map(running_labs, cache.run_bases())):
         _remove([cache.fetched()])
         return
     key = label_of(made).get("key")

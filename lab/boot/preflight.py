@@ -18,6 +18,9 @@ from lab.boot.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
     MS_PRIVATE,
     MS_REC,
     mount,
@@ -68,8 +71,10 @@ def refuse_machine(cache: Cache, needed: int, *, for_lab: bool) -> None:
 
 
 def make_namespaces() -> None:
-    """Make a lab's namespaces, a mount and an interface; MachineError. Call it in a child process
-    that then ends."""
+    """Make a lab's namespaces, its mounts and an interface; MachineError.
+
+    Call it in a child process that then ends.
+    """
     become_root(whole_range=False)
     require_capabilities()
     try:
@@ -78,6 +83,15 @@ def make_namespaces() -> None:
         mount("tmpfs", "/run", "tmpfs")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _IFREQ.pack(b"lo", _IFF_UP))
+    except OSError as error:
+        raise no_namespace(error) from error
+    raise_from(attempted(_mount_file_systems))  # by a process of the new PID namespace
+
+
+def _mount_file_systems() -> None:
+    try:
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError as error:
         raise no_namespace(error) from error
 

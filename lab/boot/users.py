@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import grp
 import os
 import pwd
 import shutil
+import stat
 import sys
 from typing import Callable
 
@@ -16,6 +19,7 @@ from lab.errors import MachineError
 WANTED = 65535
 WITH_SUDO = f"run it with sudo: sudo {PROGRAM} ..."
 
+_CAPABILITIES = "security.capability"
 _EVERYBODY = ["0", "0", "4294967295"]
 CONTAINER = (
     "start the container with --privileged, or as root with "
@@ -136,10 +140,16 @@ def can_map_range() -> bool:
 
 
 def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
-    """The first id of the user's range in /etc/subuid or /etc/subgid (`kind`: uid or gid)."""
+    """The first id of the user's range in /etc/subuid or /etc/subgid (`kind`: uid or gid).
+    MachineError if there is none, or newuidmap cannot map it."""
+    powerless = why_powerless(shutil.which(f"new{kind}map") or "")
+    if powerless:
+        raise MachineError(*powerless)
     number = os.geteuid()
     try:
-        name = pwd.getpwuid(number).pw_name
+        account = pwd.getpwuid(number)
+        name = account.pw_name
+        _refuse_group(account)
     except KeyError:
         name = str(number)
     file = f"{etc}/sub{kind}"
@@ -152,6 +162,38 @@ def subordinate_ids(kind: str, *, etc: str = "/etc") -> str:
         f"{file} has no range of {WANTED} ids for {name}, which an ordinary user's lab needs",
         f"sudo usermod --add-sub{kind}s 1000000-1065535 {name}, or {WITH_SUDO}",
     )
+
+
+def _refuse_group(account: pwd.struct_passwd) -> None:
+    """Raise MachineError in another group than the account's, as in a shell of newgrp: newuidmap
+    takes the process for another user's."""
+    if os.getegid() == account.pw_gid:
+        return
+    try:
+        group = grp.getgrgid(account.pw_gid).gr_name
+    except KeyError:
+        group = f"#{account.pw_gid}"
+    raise MachineError(
+        f"newuidmap maps no ids in group {os.getegid()}, since that of {account.pw_name} is "
+        f"{group}",
+        f"leave the shell of newgrp or sg, or: sg {group} -c '{PROGRAM} ...'",
+    )
+
+
+def why_powerless(program: str, proc: str = "/proc") -> tuple[str, str] | None:
+    """Why newuidmap or newgidmap, at this path, has no rights of root's, and the remedy."""
+    if not program:  # it is told elsewhere that it is missing
+        return None
+    if any(line.split() == ["NoNewPrivs:", "1"] for line in _lines(f"{proc}/self/status")):
+        remedy = "start it as root, or without what sets it: a container's no-new-privileges, "
+        remedy += "a service's NoNewPrivileges="
+        return f"{program} can map no ids: no_new_privs is set", remedy
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        return f"{program} can map no ids: its file system is mounted nosuid", "run it as root"
+    if not os.stat(program).st_mode & stat.S_ISUID and _CAPABILITIES not in os.listxattr(program):
+        remedy = f"sudo apt-get install --reinstall uidmap, or {WITH_SUDO}"
+        return f"{program} can map no ids: it is not setuid, and has no capabilities", remedy
+    return None
 
 
 def require_ids(proc: str = "/proc") -> None:
@@ -193,8 +235,25 @@ def lacks(capabilities: list[str]) -> str:
     return f"lacks the {what} {', '.join(capabilities)}"
 
 
+def hidden(said: OSError) -> MachineError | None:
+    """The MachineError if the kernel refuses a user namespace a /proc or /sys of its own."""
+    for kind, place in (("proc", "/proc"), ("sysfs", "/sys")):
+        if said.errno == errno.EPERM and f"mount {kind} on " in str(said):
+            return MachineError(
+                f"a lab needs a new {place}, which the kernel refuses where parts of the present "
+                "one are hidden or read-only, as in a container",
+                "start the container with --privileged, or with --security-opt systempaths="
+                "unconfined (podman: unmask=ALL); a service without ProtectKernelTunables= and "
+                f"the like; or {WITH_SUDO}",
+            )
+    return None
+
+
 def no_namespace(said: OSError) -> MachineError:
     """The MachineError for a refused namespace, with the kernel's message."""
+    found = hidden(said)
+    if found:
+        return found
     meaning, remedy = why_no_namespace(root=os.geteuid() == 0)
     return MachineError(f"no namespaces for a lab: {meaning} ({said.strerror})", remedy)
 
@@ -223,6 +282,9 @@ def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
         said = b"".join(iter(lambda: os.read(answer, 4096), b"")).decode(errors="replace").strip()
         os.close(answer)
         _, status = os.waitpid(helper, 0)
+        number = os.WEXITSTATUS(status)
+        if number > 1:
+            raise OSError(number, os.strerror(number))
         if status:
             raise MachineError(
                 f"the user namespace got no ids: {said or 'newuidmap failed'}",
@@ -233,7 +295,8 @@ def _mapper(commands: tuple[list[str], ...]) -> Callable[[], None]:
 
 
 def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> None:
-    """Run the helper: wait, run the commands, exit 0 if both succeed."""
+    """Run the helper: wait, run the commands, exit 0 if both succeed; else 1, or the number of the
+    system's error that prevented it."""
     status = 1
     try:
         os.close(go)
@@ -241,6 +304,8 @@ def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> Non
             os.dup2(say, 2)
             codes = [os.spawnvp(os.P_WAIT, command[0], command) for command in commands]
             status = int(any(codes))
+    except OSError as error:
+        status = error.errno or 1
     finally:
         os._exit(status)
 

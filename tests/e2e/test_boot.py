@@ -329,10 +329,13 @@ def test_an_exported_root_serves_another_cache_without_network(cache: str) -> No
 
 
 @pytest.mark.usefixtures("made")
-def test_a_root_in_which_a_lab_runs_is_not_pruned() -> None:
+@pytest.mark.parametrize("without", ["", "env -u XDG_RUNTIME_DIR "], ids=["session", "cron"])
+def test_a_root_in_which_a_lab_runs_is_not_pruned(without: str) -> None:
+    """Nor by one who has no session, and none in a session's lab is hidden from the other."""
     script = (
-        "./p2slab up topologies/quickstart.yaml --name pruned && ./p2slab root prune --all; "
-        "./p2slab exec --name pruned alice hostname; ./p2slab down pruned"
+        "./p2slab up topologies/quickstart.yaml --name pruned && "
+        f"{without}./p2slab root prune --all; "
+        f"{without}./p2slab exec --name pruned alice hostname; {without}./p2slab down pruned"
     )
     done = run("sh", "-c", script)
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.boot.ending import INTERRUPTED
 from lab.boot.verbs import VERBS
 from lab.errors import EXPECTATION_FAILED, HELD, USAGE
 from lab.runtime.directory import RunDirectory
@@ -167,7 +168,7 @@ def test_a_second_operator_is_told_what_it_waits_for(lab: Handle) -> None:
     for one in slow:
         one.send_signal(signal.SIGINT)
         one.communicate(timeout=LIMIT)
-        assert one.returncode == 130
+        assert one.returncode == INTERRUPTED
     out, _ = second.communicate(timeout=LIMIT)
     assert json.loads(out)[0]["text"] == "alice reaches host app1 port 80"
     assert second.returncode in {HELD, EXPECTATION_FAILED}
@@ -181,7 +182,7 @@ def test_a_second_operator_is_told_what_it_waits_for(lab: Handle) -> None:
     assert {"stage", "ready", "step", "waiting"} <= kinds
     begun.send_signal(signal.SIGINT)
     begun.communicate(timeout=LIMIT)
-    assert begun.returncode == 130
+    assert begun.returncode == INTERRUPTED
 
 
 def test_the_package_is_the_gateway_s(lab: Handle, tmp_path: Path) -> None:

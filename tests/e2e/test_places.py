@@ -105,6 +105,9 @@ LABS = {
     "modules-of-ones-own": "mkdir -p /mnt/here/lab /mnt/here/gateway; cd /mnt/here; "
     "echo 'raise SystemExit(9)' | tee click.py lab/__init__.py > gateway/__init__.py; "
     "ln -s /mnt/source/p2slab .",
+    "bytes-that-are-no-utf-8": "fresh /opt; place=$(printf '/opt/\\377\\376'); at $place/p2slab; "
+    "mkdir $place/cache; mounts bind /mnt/cache $place/cache; export P2SLAB_CACHE=$place/cache",
+    "signals-ignored-and-blocked": "run='env --ignore-signal=CHLD,USR1,ALRM --block-signal=TERM'",
     "current-directory-in-etc": "cd /etc; ln -s /mnt/source/p2slab .",
 }
 """Where a lab comes up, a client connects and restarts: the state, made by shell."""
@@ -112,7 +115,7 @@ LABS = {
 
 @pytest.mark.parametrize("place", LABS)
 def test_a_lab_works_in(place: str) -> None:
-    done = stand(f"{LABS[place]}\n./p2slab verify /mnt/place.yaml")
+    done = stand(f"{LABS[place]}\n$run ./p2slab verify /mnt/place.yaml")
     assert done.returncode == HELD, done.stdout + done.stderr
 
 
@@ -145,6 +148,8 @@ def test_a_verb_answers_with(state: str) -> None:
 
 
 EMPTY = "export P2SLAB_CACHE=/mnt/empty"
+USER = f"{EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups"
+"""An ordinary user with no private root; the quotation mark is to be closed."""
 TINY = "mounts tmpfs /mnt/empty mode=700"
 REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "noexec": (
@@ -195,6 +200,27 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "root of one id, nothing made": (
         f"{EMPTY}; run='unshare --user --map-root-user'",
         "root make", MACHINE, "has 1 uids.*--map-auto"),
+    "no processes left, nothing made": (
+        f"{USER} prlimit --nproc=1'",
+        "root make", MACHINE, "Resource temporarily unavailable.*ulimit -u"),
+    "no new privileges, nothing made": (
+        f"{USER} --no-new-privs'",
+        "up /mnt/place.yaml", MACHINE, "newuidmap can map no ids: no_new_privs is set.*as root"),
+    "group of newgrp, nothing made": (
+        f"{EMPTY}; chown 1 /mnt/empty; run='setpriv --reuid 1 --regid 4 --clear-groups'",
+        "root make", MACHINE, "newuidmap maps no ids in group 4.*sg daemon"),
+    "no account and no HOME, nothing made": (
+        "unset P2SLAB_CACHE HOME; run='setpriv --reuid 12345 --clear-groups'",
+        "status", MACHINE, "12345 has no home directory.*P2SLAB_CACHE"),
+    "parts of /proc hidden, nothing made": (
+        f"mounts bind /dev/null /proc/version; {USER}'",
+        "up /mnt/place.yaml", MACHINE, "a new /proc.*container.*--privileged"),
+    "parts of /sys hidden, nothing made": (
+        f"fresh /sys/kernel; {USER}'",
+        "root make", MACHINE, "a new /sys.*container.*--privileged"),
+    "processor time without a control group, nothing made": (
+        f"{USER}'",
+        "test --costs", MACHINE, "--costs.*Permission denied.*sudo.*systemd-run"),
     "no files left": (
         "ulimit -n 8",
         "up /mnt/place.yaml", MACHINE, "Too many open files.*ulimit"),

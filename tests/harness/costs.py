@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+from lab.boot import control_group
+from lab.errors import LabError
+
 SHOWN = 40
 """Files that are shown, those that cost most first."""
 
@@ -81,19 +84,13 @@ class Costs:
 
 
 def _own_group() -> Path:
-    """A control group of version 2 with this process in it, and all that it will start.
+    """A control group with this process in it, and all that it will start.
 
-    A lab's processes are nobody's children for long, so no other account has them all. UsageError
-    where the hierarchy cannot be written.
+    A lab's processes are nobody's children for long, so no other account has them all.
     """
-    for row in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = row.partition(" - ")
-        if after.startswith("cgroup2 "):
-            group = Path(before.split()[4], f"p2slab-tests-{os.getpid()}")
-            try:
-                group.mkdir(exist_ok=True)
-                (group / "cgroup.procs").write_text(str(os.getpid()))
-            except OSError as error:
-                raise pytest.UsageError(f"--costs: {group}: {error.strerror}") from error
-            return group
-    raise pytest.UsageError("--costs needs control groups of version 2")
+    try:
+        group = Path(control_group.made(f"p2slab-tests-{os.getpid()}"))
+    except LabError as error:
+        raise pytest.UsageError(str(error)) from error
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+    return group

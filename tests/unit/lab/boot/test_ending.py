@@ -27,8 +27,47 @@ def test_what_the_machine_refuses_is_the_machines_fault_and_has_a_remedy(name: s
     assert error.remedy
 
 
-def test_other_errors_of_the_system_are_ours() -> None:
-    assert machines_fault(OSError(errno.EBADF, "Bad file descriptor")) is None
+@pytest.mark.parametrize(
+    ("mounting", "said"),
+    [("mount proc on /proc", "a new /proc"), ("mount sysfs on /run/node/sys", "a new /sys")],
+)
+def test_a_file_system_that_a_container_hides_is_named_with_what_shows_it(
+    mounting: str, said: str
+) -> None:
+    error = machines_fault(PermissionError(errno.EPERM, "Operation not permitted", mounting))
+    assert error
+    assert said in error.message
+    assert "systempaths=unconfined" in (error.remedy or "")
+
+
+def test_the_name_of_a_system_call_is_no_file_whose_owner_could_be_looked_at() -> None:
+    error = machines_fault(PermissionError(errno.EPERM, "Operation not permitted", "setns 0x20"))
+    assert error
+    assert error.message == "setns 0x20: Operation not permitted"
+    assert "ls -ld" not in (error.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "ulimit -u"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (MemoryError(), "free some memory"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_no_process_no_thread_and_no_memory_are_the_machines_fault(
+    error: Exception, remedy: str
+) -> None:
+    found = machines_fault(error)
+    assert found
+    assert found.message
+    assert remedy in (found.remedy or "")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EBADF, "Bad file descriptor"), RuntimeError("x")])
+def test_other_errors_are_ours(error: Exception) -> None:
+    assert machines_fault(error) is None
 
 
 def status(directory: Path, capabilities: int) -> str:

@@ -30,6 +30,25 @@ def test_no_range_or_too_short_a_one_is_reported_with_the_command(
 
 
 @pytest.mark.parametrize(
+    ("no_new_privs", "mode", "named"),
+    [("1", 0o4755, "no_new_privs"), ("0", 0o755, "not setuid"), ("0", 0o4755, "")],
+)
+def test_a_newuidmap_without_rights_is_told_with_the_reason(
+    tmp_path: Path, no_new_privs: str, mode: int, named: str
+) -> None:
+    program = tmp_path / "newuidmap"
+    program.touch()
+    program.chmod(mode)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "status").write_text(f"Name:\tsh\nNoNewPrivs:\t{no_new_privs}\n")
+    found = users.why_powerless(str(program), str(tmp_path))
+    assert bool(found) is bool(named)
+    if found:
+        assert named in found[0]
+        assert all(found)
+
+
+@pytest.mark.parametrize(
     ("file", "value", "named"),
     [
         ("sys/user/max_user_namespaces", "0", "user.max_user_namespaces"),

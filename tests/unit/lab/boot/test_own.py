@@ -239,6 +239,19 @@ def test_a_runtime_directory_of_ours_is_used_and_made_for_us_alone(
     assert capsys.readouterr().err == ""
 
 
+def test_labs_are_also_looked_for_where_they_are_without_a_session(
+    user: Cache, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
+    assert user.run_bases() == [f"{place}/p2slab"]
+    user.made_run_base(f"{place}/cache/run")
+    assert user.run_bases() == [f"{place}/p2slab", f"{place}/cache/run"]
+    (place / "cache/run").chmod(0o777)
+    assert user.run_bases() == [f"{place}/p2slab"]
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert user.run_bases() == [f"{place}/cache/run"]
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 def test_a_runtime_directory_that_others_may_write_is_passed_over_with_a_line(
     user: Cache,
