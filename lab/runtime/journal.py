@@ -220,7 +220,10 @@ class Reader:
 
     def __init__(self, logs: Path, *, from_now: bool = False) -> None:
         self._logs = logs
-        self._file = own.open_file(str(logs / NAME), os.O_RDONLY)
+        try:
+            self._file = own.open_file(str(logs / NAME), os.O_RDONLY)
+        except FileNotFoundError:  # or it is being rotated just now
+            self._file = own.open_file(str(logs / OLD), os.O_RDONLY)
         self._position = os.fstat(self._file).st_size if from_now else 0
         self._rest = b""
         if not from_now:

@@ -219,6 +219,22 @@ def test_lines_of_a_time_of_a_node_and_of_a_program_are_chosen(
     assert list(Reader(logs).new(since=lines[1].time)) == lines[1:]
 
 
+def test_a_reader_that_begins_during_a_rotation_misses_nothing(
+    logs: Path, journal: Journal
+) -> None:
+    path = logs / "alice/charon.log"
+    write(path, "1\n")
+    journal.collect()
+    (logs / module.NAME).replace(logs / module.OLD)
+    reader, later = Reader(logs), Reader(logs, from_now=True)
+    assert texts(reader) == ["alice charon 1"]
+    assert texts(later) == []
+    journal._open()
+    write(path, "2\n")
+    journal.collect()
+    assert texts(reader) == texts(later) == ["alice charon 2"]
+
+
 def test_a_journal_that_is_gone_has_no_more_lines(logs: Path, journal: Journal) -> None:
     reader = Reader(logs)
     (logs / module.NAME).unlink()
