@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from gateway.arm.rules.addresses import PRIVATE
@@ -39,6 +41,15 @@ def blocked(followed: Followed) -> Finding:
     verb, told = ("rejected", f" and answered: {answers}") if answers else ("dropped", "")
     cause = f"{followed.what} is {verb} by {whose(dropped)}{told}"
     return failure("firewall", cause, *proof, remedy=_remedy(dropped, service), at=at)
+
+
+def all_blocked(ways: Sequence[Followed]) -> Finding:
+    """Of several probes, each dropped somewhere: who opens one way only is stopped at the next."""
+    first, *others = map(blocked, ways)
+    causes = dict.fromkeys(one.cause for one in (first, *others))
+    remedies = dict.fromkeys(one.remedy for one in (first, *others))
+    proof = (*first.proof, *(line for one in others for line in one.proof))
+    return replace(first, cause="; ".join(causes), remedy="; ".join(remedies), proof=proof)
 
 
 def rule_of(dropped: Dropped) -> str:

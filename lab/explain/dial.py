@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lab.explain import access, clock, held, inspection, proxy, server_certificate
-from lab.explain.blame import blocked, rule_of
+from lab.explain import access, clock, held, inspection, proxy, remedies, server_certificate
+from lab.explain.blame import all_blocked, blocked, rule_of
 from lab.explain.choice import Choice
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
@@ -105,6 +105,10 @@ class Attempt:
     """The computer's operating system."""
     able: tuple[str, ...] = ()
     """The protocols that it dials as it is now."""
+    lacks: tuple[str, ...] = ()
+    """Updates and registry values that it lacks; empty: it would not dial this one with them."""
+    forbidden: Mapping[str, str] = field(default_factory=dict)
+    """Protocols that the gateway may not offer beside its own, and why."""
     held: Held | None = None
     """The profile with which it dialled; None: it had none, or the gateway has none now."""
     public: tuple[str, ...] = ()
@@ -236,7 +240,8 @@ def judge(attempt: Attempt) -> Chain:
     failed = _besides(found, attempt)
     if attempt.choice and failed.layer in ("certificate", "revocation"):
         failed = attempt.choice.added(failed)
-    return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, stamp())
+    passed, beyond = _passed(attempt, failed), attempt.record is not None
+    return chain_of(attempt.protocol, DIAL, passed, failed, stamp(), beyond=beyond)
 
 
 def _besides(failed: Finding, attempt: Attempt) -> Finding:
@@ -396,12 +401,18 @@ def _not_able(attempt: Attempt) -> Finding:
     if attempt.reason == "administrator":
         cause = f"{attempt.message}: {_ADMINISTRATOR!r}"
         return failure("client-policy", cause, said, remedy="let an administrator dial", at=at)
-    remedy = "install what it lacks, or dial another protocol"
+    remedy = _of_protocols(attempt)
     return failure("client-policy", attempt.message, said, remedy=remedy, at=at)
 
 
+def _of_protocols(attempt: Attempt) -> str:
+    offered = _configuration(attempt).get(remedies.KEY, ())
+    lacks = attempt.lacks if attempt.reason == "system" else ()
+    return remedies.remedy(attempt.protocol, attempt.able, offered, lacks, attempt.forbidden)
+
+
 def _not_offered(attempt: Attempt) -> Finding:
-    protocol, key = attempt.protocol, "vpnClientProtocols"
+    protocol, key = attempt.protocol, remedies.KEY
     offered = ", ".join(_configuration(attempt).get(key, ())) or "nothing"
     changes = [deed for deed in attempt.deeds if deed.verb == "update" and key in deed.text]
     if not set(_configuration(attempt).get(key, ())) & set(attempt.able) and not changes:
@@ -411,16 +422,16 @@ def _not_offered(attempt: Attempt) -> Finding:
             f"{attempt.system} dials {able}, and the gateway offers {offered}: nothing in common",
             f"the gateway's document: {key} is {offered}",
             f"the client: {attempt.message}",
-            remedy=f"enable one of {', '.join(attempt.able)} in {key}, or use another system",
+            remedy=_of_protocols(attempt),
             at=stamp(attempt.at),
         )
     since = f" since it was changed at {stamp(changes[-1].at)}" if changes else ""
     return failure(
-        "profile-stale",
+        "profile-stale" if changes else "client-policy",
         f"{protocol} is not offered by the gateway{since}: it offers {offered}",
         f"the gateway's document: {key} is {offered}",
         *(f"at {stamp(deed.at)}: {deed.text}" for deed in changes[-1:]),
-        remedy=f"dial {offered}, or enable {protocol} in {key} and take a new profile",
+        remedy=_of_protocols(attempt),
         at=stamp(attempt.at),
     )
 
@@ -429,9 +440,8 @@ def _no_answer(attempt: Attempt) -> Finding:
     """Nobody answered: where on the way the packets ended."""
     if attempt.name and not attempt.resolved:
         return _no_name(attempt)
-    for followed in attempt.followed:
-        if followed.dropped:
-            return blocked(followed)
+    if dropped := [one for one in attempt.followed if one.dropped]:
+        return all_blocked(dropped)
     for followed in attempt.followed:
         if not followed.arrived:
             return lost(followed)
@@ -500,6 +510,8 @@ def _tls(attempt: Attempt) -> Finding:
     said = attempt.record["message"] if attempt.record else attempt.message
     cause = attempt.hello or f"client and gateway agree on no TLS: {said}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
+    if attempt.lacks:
+        remedy = f"{remedy}: {remedies.prepare(attempt.lacks)}"
     return failure("tls", cause, *_said(attempt), remedy=remedy, at=_moment(attempt))
 
 

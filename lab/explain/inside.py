@@ -23,7 +23,14 @@ from lab.explain.mapping import client_with, forgotten
 from lab.explain.model import INSIDE, Chain, Finding, Layer, chain_of, failure, stamp
 from lab.explain.overlap import overlap, routes_to
 from lab.explain.paths import inside_path, to_address
-from lab.explain.place import behind_gateways, crossing, owner, place_of
+from lab.explain.place import (
+    NOT_FOR_GATEWAYS,
+    behind_gateways,
+    crossing,
+    owner,
+    place_of,
+    private_line,
+)
 from lab.explain.ports import listening
 from lab.explain.probe import Way, nobody, probed
 from lab.explain.selectors import outside
@@ -134,13 +141,12 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
         deed = own[-1]
         layer, remedy = _ENDS[deed.verb]
         if deed.verb == "update":
-            layer = _changed(connection, document)
-        cause = (
-            f"{name} has no tunnel since {stamp(deed.at)}: {deed.text} ({deed.effect}), and it has "
-            "not dialled since"
-        )
+            layer, remedy = _changed(connection, document)
+        since, why = (record["time"], record["message"]) if record else (stamp(deed.at), "")
+        by = f"{why} ({deed.text}: {deed.effect})" if why else f"{deed.text} ({deed.effect})"
+        cause = f"{name} has no tunnel since {since}: {by}, and it has not dialled since"
         proof = (*said, *done, routes)
-        return failure(layer, cause, *proof, remedy=remedy, at=stamp(deed.at))
+        return failure(layer, cause, *proof, remedy=remedy, at=since)
     since = record["time"] if record else "an unknown time"
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
@@ -162,14 +168,15 @@ async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
     return replace(gone, cause=f"{client.name} is not connected: {gone.cause}") if gone else None
 
 
-def _changed(connection: Connection, document: Mapping[str, Any]) -> Layer:
-    """What of a gateway's document no longer admits a tunnel that stood."""
+def _changed(connection: Connection, document: Mapping[str, Any]) -> tuple[Layer, str]:
+    """What of a gateway's document no longer admits a tunnel that stood, and what to do then."""
     configuration = document["properties"].get("vpnClientConfiguration") or {}
     pool = configuration.get("vpnClientAddressPool", {}).get("addressPrefixes", [])
     if connection.protocol not in configuration.get("vpnClientProtocols", ()):
-        return "profile-stale"
-    inside = any(ip_address(connection.address) in ip_network(prefix) for prefix in pool)
-    return "client-policy" if inside else "pool"
+        return _ENDS["update"]
+    if any(ip_address(connection.address) in ip_network(prefix) for prefix in pool):
+        return "client-policy", _ENDS["update"][1]
+    return "pool", "dial again, for an address of the new pool"
 
 
 async def _end_of(client: ClientComputer) -> Record | None:
@@ -271,6 +278,8 @@ def _unconnected(who: str, target: str, broken: Finding, world: World) -> Findin
         return broken
     cause = f"no connection leads from {places[0]} to {places[1]}: {broken.cause}"
     remedy = "connect the two networks: a connection of their gateways"
+    if private_line(world.plan, first, target):
+        cause = f"{cause}. {NOT_FOR_GATEWAYS}"
     return replace(broken, layer="route", cause=cause, remedy=remedy)
 
 
@@ -359,7 +368,7 @@ async def _beside(
     who: str, address: str, taken: str, world: World, connection: Connection
 ) -> Finding:
     """The route to an address does not lead into the tunnel."""
-    if found := other_vnet(world.clients[who], address, taken, connection, world):
+    if found := await other_vnet(world.clients[who], address, taken, connection, world):
         return found
     own = await held_by(world.clients[who])
     has = (", ".join(own.profile.routes) if own else "") or "none"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lab.checks import records
 from lab.clients.profile import read_profile
 from lab.errors import LabError
-from lab.explain import engines, inspection, server_certificate
+from lab.explain import engines, inspection, remedies, server_certificate
 from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.choice import choice_of
 from lab.explain.clock import REASONS, look_at_clocks
@@ -81,6 +81,8 @@ async def attempts(
     address = resolved[0] if resolved else own_address
     document = await client.gateway.get()
     portal = await look_for_portal(client, world, address)
+    plan = next(plan for plan in world.plan.gateways if plan.name == client.gateway.name)
+    forbidden = remedies.forbidden(document, plan)
     found = []
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
@@ -105,6 +107,8 @@ async def attempts(
             deeds=tuple(world.past),
             system=str(client.system),
             able=able(client, document),
+            lacks=remedies.lacking(client.system, failure.protocol, radius=by_radius(document)),
+            forbidden=forbidden,
             held=profile,
             gateway=own_address if name == current else "",
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
@@ -123,12 +127,16 @@ async def attempts(
 
 def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
     """The protocols that a computer dials, as it is now."""
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    radius = "Radius" in configuration.get("vpnAuthenticationTypes", ())
-    system = client.system
+    radius, system = by_radius(document), client.system
     if system.windows and not system.administrator:
         return ()
     return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
+
+
+def by_radius(document: dict[str, Any]) -> bool:
+    """Whether a RADIUS server authenticates a gateway's users."""
+    configuration = document["properties"].get("vpnClientConfiguration") or {}
+    return "Radius" in configuration.get("vpnAuthenticationTypes", ())
 
 
 async def held_by(client: ClientComputer) -> Held | None:

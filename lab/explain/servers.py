@@ -14,7 +14,7 @@ from lab.explain.dial import ServerSeen
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, private_address, site_of
-from lab.explain.place import crossing, owner, place_of
+from lab.explain.place import NOT_FOR_GATEWAYS, crossing, owner, place_of, private_line
 from lab.explain.ports import listening, takes
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_connection
@@ -157,6 +157,8 @@ async def _apart(gateway: str, name: str, world: World) -> Finding | None:
         return None
     listed = ", ".join(await world.gateways[gateway].connections()) or "none"
     cause = f"it is in {there}, and no connection of {gateway} leads there: {_REQUIRED!r}"
+    if private_line(world.plan, gateway, name):
+        cause = f"{cause} {NOT_FOR_GATEWAYS}"
     told = f"the connections of {gateway}, by its API: {listed}"
     remedy = f"connect {there} by a site-to-site VPN: gateways send RADIUS over nothing else"
     return failure("route", cause, told, remedy=remedy)

@@ -6,6 +6,7 @@ reach something, asks `explain`. Half an hour on two processors; -k NAME chooses
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lab.explain.model import lines
 from lab.report.session import build, start_lab
 from lab.report.verdict import Verdict
 from lab.runtime.handle import Handle
@@ -153,8 +155,16 @@ def test_who_is_refused_is_explained(lab: tuple[Handle, TopologyFile]) -> None:
         wrong += [f"did not hold: {one.text}: {one.detail}" for one in results
                   if isinstance(one, StepResult) and not one.held]  # fmt: skip
         if isinstance(group[-1], ASKED):
-            found, layer = explained(handle, group[-1]), wanted(file.topology.name, group[-1])
-            print(f"{found.get('layer')}: {found['sentence']}")
+            began = time.monotonic()
+            found = explained(handle, group[-1])
+            print(
+                f"=== {text_of(group[-1])} [{found.get('layer')}] {time.monotonic() - began:.1f} s"
+            )
+            print(*lines(found), sep="\n", flush=True)
+            try:
+                layer = wanted(file.topology.name, group[-1])
+            except KeyError:
+                layer = "?"
             if found.get("layer") != layer:
                 text = text_of(group[-1])
                 wrong.append(f"{text}: {found.get('layer')}, not {layer}: {found['sentence']}")
