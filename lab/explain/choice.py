@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from lab.pki.authority import Credential
 
 
+MOST = 5
+"""Roots that are quoted."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What was shown, and what would have been taken."""
@@ -42,13 +46,15 @@ def choice_of(
     """Of a computer's certificates, the first of which it shows; None: by the gateway's document
     none of the others is taken, or the first one is."""
     moment = now or datetime.now(UTC)
-    if not certificates or _taken(certificates[0], document, moment):
+    if not certificates or taken(certificates[0], document, moment):
         return None
-    better = [one for one in certificates[1:] if _taken(one, document, moment)]
+    better = [one for one in certificates[1:] if taken(one, document, moment)]
     return Choice(_words(certificates[0]), _words(better[0])) if better else None
 
 
-def _taken(credential: Credential, document: Mapping[str, Any], now: datetime) -> bool:
+def taken(credential: Credential, document: Mapping[str, Any], now: datetime | None = None) -> bool:
+    """Whether a gateway takes a certificate, by its document."""
+    moment = now or datetime.now(UTC)
     configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
     roots = {
         der_of(row["properties"]["publicCertData"])
@@ -62,9 +68,30 @@ def _taken(credential: Credential, document: Mapping[str, Any], now: datetime) -
     root = credential.issuers[-1] if credential.issuers else own
     return (
         root.public_bytes(Encoding.DER) in roots
-        and own.not_valid_before_utc <= now <= own.not_valid_after_utc
+        and own.not_valid_before_utc <= moment <= own.not_valid_after_utc
         and credential.thumbprint not in revoked
         and _is_for_clients(own)
+    )
+
+
+def root_of(certificates: Sequence[Credential]) -> str:
+    """The name of the root of the certificate that a computer shows; empty: it has none."""
+    shown = [one.issuers[-1] if one.issuers else one.certificate for one in certificates[:1]]
+    return "".join(one.subject.rfc4514_string() for one in shown)
+
+
+def untrusted(root: str, document: Mapping[str, Any]) -> str:
+    """In words, that a root is not uploaded."""
+    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
+    rows = configuration.get("vpnClientRootCertificates") or []
+    ders = (der_of(row["properties"]["publicCertData"]) for row in rows)
+    subjects = [x509.load_der_x509_certificate(der).subject for der in ders if der]
+    names = [one.rfc4514_string() for one in subjects]
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    known = f"{', '.join(names[:MOST])}{more}" if names else "none"
+    return (
+        f"the certificate's root, {root}, is not among those that are uploaded to the gateway: "
+        f"{known}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.explain import access, clock, held, inspection, proxy, remedies, server_certificate
 from lab.explain.blame import all_blocked, blocked, rule_of
-from lab.explain.choice import Choice
+from lab.explain.choice import Choice, untrusted
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed
 from lab.explain.held import Held
@@ -87,6 +87,8 @@ class Attempt:
     """The proxy, where that refused."""
     flaws: tuple[Difference, ...] = ()
     """What is wrong with the gateway's certificate for this client."""
+    root: str = ""
+    """Of the certificate that the computer shows: the root's name."""
     choice: Choice | None = None
     """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""
@@ -164,7 +166,7 @@ LAYER_OF: dict[str, Layer] = {
 WORDS: dict[str, tuple[str, str]] = {
     "untrusted": (
         "the certificate's root is not among those that are uploaded to the gateway",
-        "upload the root as a row of vpnClientRootCertificates",
+        "upload the root as a row of vpnClientRootCertificates, or show another certificate",
     ),
     "server-untrusted": (
         "the client does not trust the gateway's server certificate",
@@ -361,6 +363,8 @@ def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:
     cause, remedy = WORDS.get(reason, (f"refused ({reason})", "see the proof"))
     if reason == "certificate" and attempt.told:
         cause = f"{cause}: {attempt.told.message}"
+    if reason == "untrusted" and attempt.root:
+        cause = untrusted(attempt.root, attempt.document)
     proof = (*_said(attempt), *_relevant(attempt))
     return failure(layer, cause, *proof, remedy=remedy, at=_moment(attempt))
 
@@ -508,7 +512,8 @@ def _proxy(attempt: Attempt) -> Finding:
 
 def _tls(attempt: Attempt) -> Finding:
     said = attempt.record["message"] if attempt.record else attempt.message
-    cause = attempt.hello or f"client and gateway agree on no TLS: {said}"
+    which = "of EAP-TLS " if attempt.protocol == "IkeV2" else ""
+    cause = attempt.hello or f"client and gateway agree on no TLS {which}version and cipher: {said}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
     if attempt.lacks:
         remedy = f"{remedy}: {remedies.prepare(attempt.lacks)}"

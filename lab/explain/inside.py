@@ -14,7 +14,8 @@ from lab.explain import engines, held, site, user_routes, vnets
 from lab.explain.absent import FAULTS, absent, told
 from lab.explain.access import look_at_line, without_line
 from lab.explain.blame import blocked
-from lab.explain.dial import entry_of, walk
+from lab.explain.choice import taken
+from lab.explain.dial import WORDS, entry_of, walk
 from lab.explain.elsewhere import BY_DESIGN, other_vnet
 from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.goal import Goal
@@ -141,9 +142,9 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
         deed = own[-1]
         layer, remedy = _ENDS[deed.verb]
         if deed.verb == "update":
-            layer, remedy = _changed(connection, document)
+            layer, remedy = _changed(client, connection, document)
         since, why = (record["time"], record["message"]) if record else (stamp(deed.at), "")
-        by = f"{why} ({deed.text}: {deed.effect})" if why else f"{deed.text} ({deed.effect})"
+        by = f"{deed.text} ({why or deed.effect})"
         cause = f"{name} has no tunnel since {since}: {by}, and it has not dialled since"
         proof = (*said, *done, routes)
         return failure(layer, cause, *proof, remedy=remedy, at=since)
@@ -168,15 +169,21 @@ async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
     return replace(gone, cause=f"{client.name} is not connected: {gone.cause}") if gone else None
 
 
-def _changed(connection: Connection, document: Mapping[str, Any]) -> tuple[Layer, str]:
+def _changed(
+    client: ClientComputer, connection: Connection, document: Mapping[str, Any]
+) -> tuple[Layer, str]:
     """What of a gateway's document no longer admits a tunnel that stood, and what to do then."""
     configuration = document["properties"].get("vpnClientConfiguration") or {}
     pool = configuration.get("vpnClientAddressPool", {}).get("addressPrefixes", [])
     if connection.protocol not in configuration.get("vpnClientProtocols", ()):
         return _ENDS["update"]
-    if any(ip_address(connection.address) in ip_network(prefix) for prefix in pool):
-        return "client-policy", _ENDS["update"][1]
-    return "pool", "dial again, for an address of the new pool"
+    if not any(ip_address(connection.address) in ip_network(prefix) for prefix in pool):
+        return "pool", "dial again, for an address of the new pool"
+    if "Certificate" not in configuration.get("vpnAuthenticationTypes", ()) and client.thumbprint:
+        return _ENDS["update"]
+    if client.certificates and not taken(client.certificates[0], document):
+        return "certificate", WORDS["untrusted"][1]
+    return "client-policy", _ENDS["update"][1]
 
 
 async def _end_of(client: ClientComputer) -> Record | None:
@@ -342,9 +349,11 @@ async def _no_name(who: str, name: str, servers: Sequence[str], world: World) ->
         return failure("dns-inside", cause, *proof, remedy=drop.remedy, at=at)
     if any(one.startswith("an answer") for one in followed.answers):
         cause = f"nameserver {server} answers that it does not know {name}"
+        remedy = "see its records, and the name"
         if name.partition(".")[0] in world.clients:
             cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
-        return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
+            remedy = "use its address, or let somebody add a record"
+        return failure("dns-inside", cause, *proof, remedy=remedy, at=at)
     found = await _silent(who, server, followed, world)
     why, more = (f": {found.cause}", found.proof) if found else ("", ())
     remedy = "start a DNS server there, or change the VNet's dnsServers"

@@ -16,7 +16,7 @@ from lab.clients.profile import read_profile
 from lab.errors import LabError
 from lab.explain import engines, inspection, remedies, server_certificate
 from lab.explain.access import look_at_line, look_for_portal
-from lab.explain.choice import choice_of
+from lab.explain.choice import choice_of, root_of
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
 from lab.explain.follow import WITHIN, follow, path_between
@@ -50,8 +50,6 @@ OPENVPN = "/run/gateway/openvpn/server.conf"
 RESOLVE_LIMIT = 3.0
 """Seconds; a resolver may wait much longer for servers that are silent."""
 TLS_LIMIT = 3.0
-MOST_SUITES = 12
-"""Cipher suites that are quoted."""
 _TLS = {"-tls1_1": "TLS 1.1", "-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
 
 
@@ -60,6 +58,8 @@ class Word(NamedTuple):
 
     record: dict[str, Any] | None
     told: Refusal | None
+    hello: str = ""
+    """What the client offers, for which it dials again."""
 
 
 async def attempts(
@@ -97,12 +97,14 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            root=root_of(client.certificates),
             choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),
             record=word.record,
             told=word.told,
+            hello=word.hello,
             document=document,
             deeds=tuple(world.past),
             system=str(client.system),
@@ -117,6 +119,7 @@ async def attempts(
             portal=portal,
         )
         whole = await _completed(attempt, client, dialled, scene, address)
+        words[failure.protocol] = word._replace(hello=whole.hello)
         if own and whole.reason == "server-untrusted":
             node = world.nodes[client.gateway.name]
             flaws = await server_certificate.look(node, own, whole.protocol)
@@ -192,7 +195,7 @@ async def _completed(
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
-    elif layer == "tls" and attempt.protocol != "IkeV2":
+    elif layer == "tls" and attempt.protocol != "IkeV2" and not attempt.hello:
         more["hello"] = await _hello(attempt, client, address, world)
     if _may_be_inspected(attempt):
         more["shown"] = await inspection.look_at_certificates(client, world, attempt.name, address)
@@ -304,15 +307,12 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: 
     if attempt.protocol == "OpenVPN":  # which wraps its TLS
         gateway = await _configured(world.nodes[client.gateway.name])
     else:
-        taken = await _taken(client, address)
+        taken = await _taken(world.nodes[INTERNET], address)
         gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
     if offered is None:
         return f"no ClientHello of the client's was seen; {gateway}"
-    suites = ", ".join(f"0x{suite:04X}" for suite in offered.suites[:MOST_SUITES])
-    return (
-        f"the client's ClientHello offers {offered.newest} at most, with the cipher suites "
-        f"{suites}; {gateway}"
-    )
+    suites = f", with the cipher suites {', '.join(offered.names)}" if offered.new else ""
+    return f"the client's ClientHello offers {offered.newest} at most{suites}; {gateway}"
 
 
 async def _offered(
@@ -359,18 +359,21 @@ async def _configured(gateway: Node) -> str:
     )
 
 
-async def _taken(client: ClientComputer, address: str) -> list[str]:
-    """The TLS versions with which a handshake with the gateway succeeds."""
-    taken = []
-    for option, name in _TLS.items():
-        argv = ["openssl", "s_client", "-connect", f"{address}:443", option]
-        if option == "-tls1_1":
-            argv += ["-cipher", "DEFAULT:@SECLEVEL=0"]
-        with suppress(TimeoutError):
-            done = await client.node.run(argv, limit=TLS_LIMIT)
-            if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
-                taken.append(f"{name} (chose {found[1]})")
-    return taken
+async def _taken(node: Node, address: str) -> list[str]:
+    """The TLS versions with which a handshake with the gateway succeeds, from the Internet."""
+    found = await asyncio.gather(*(_handshake(node, address, one) for one in _TLS))
+    return [one for one in found if one]
+
+
+async def _handshake(node: Node, address: str, option: str) -> str:
+    argv = ["openssl", "s_client", "-connect", f"{address}:443", option]
+    if option == "-tls1_1":
+        argv += ["-cipher", "DEFAULT:@SECLEVEL=0"]
+    with suppress(TimeoutError):
+        done = await node.run(argv, limit=TLS_LIMIT)
+        if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
+            return f"{_TLS[option]} (chose {found[1]})"
+    return ""
 
 
 async def ask(node: Node, name: str, limit: float = RESOLVE_LIMIT) -> str:

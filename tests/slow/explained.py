@@ -59,7 +59,7 @@ def explained(handle: Handle, step: Step) -> dict[str, Any]:
     if isinstance(step, Refused):
         return handle.explain(step.refused)
     if isinstance(step, CannotResolve):
-        return handle.explain(step.cannotResolve, f"{step.name}:1")
+        return handle.explain(step.cannotResolve, step.name)
     port = f":{step.protocol}/{step.port}" if step.port else ""
     return handle.explain(step.cannotReach, f"{step.host or step.address}{port}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.explain.choice import choice_of
+from lab.explain.choice import choice_of, root_of, untrusted
 from lab.explain.model import failure
 from lab.pki.authority import issue
 from lab.topology.planning.plan import CertificatePlan
@@ -62,3 +62,17 @@ def test_no_choice_helps_where_none_is_taken_or_the_first_one_is() -> None:
 
 def test_a_revoked_one_is_not_taken() -> None:
     assert choice("foreign", "good", revoked=("good",)) is None
+
+
+def test_a_root_that_is_not_uploaded_is_named_beside_those_that_are() -> None:
+    root = root_of([MADE["foreign"], MADE["good"]])
+    assert untrusted(root, document()) == (
+        "the certificate's root, CN=old, is not among those that are uploaded to the gateway: "
+        "CN=new"
+    )
+    assert root_of([MADE["old"]]) == "CN=old"
+    assert root_of([]) == ""
+    many = document()
+    many["properties"]["vpnClientConfiguration"]["vpnClientRootCertificates"] *= 7
+    assert untrusted(root, many).endswith("CN=new, CN=new and 2 more")
+    assert untrusted(root, {"properties": {}}).endswith("none")
