@@ -182,7 +182,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "issue one with clientAuth (1.3.6.1.5.5.7.3.2)",
     ),
     "no-certificate": ("the client has no certificate to show", "install one with its key"),
-    "certificate": ("the RADIUS server does not accept the certificate", "see the server's word"),
+    "certificate": (
+        "the RADIUS server does not accept the certificate",
+        "let the server trust its authority, or show a certificate that the server takes",
+    ),
     "certificate-revoked": (
         "the certificate is revoked by its authority's list, which the RADIUS server reads",
         "issue a new certificate",
@@ -363,6 +366,8 @@ def _by_words(attempt: Attempt, layer: Layer, reason: str) -> Finding:
     cause, remedy = WORDS.get(reason, (f"refused ({reason})", "see the proof"))
     if reason == "certificate" and attempt.told:
         cause = f"{cause}: {attempt.told.message}"
+    if reason == "no-proposal" and attempt.record and attempt.record["message"]:
+        cause = str(attempt.record["message"])
     if reason == "untrusted" and attempt.root:
         cause = untrusted(attempt.root, attempt.document)
     proof = (*_said(attempt), *_relevant(attempt))
@@ -382,10 +387,12 @@ def _said(attempt: Attempt) -> tuple[str, ...]:
 def _relevant(attempt: Attempt) -> tuple[str, ...]:
     """What was done in the lab shortly before that changes who comes in."""
     verbs = ("update", "revoke", "fault")
+    before = [deed for deed in attempt.deeds if deed.at <= attempt.at]
+    ended = {deed.subject: deed.at for deed in before if deed.verb == "endFault"}
     return tuple(
         f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
         for deed in attempt.deeds[-3:]
-        if deed.verb in verbs
+        if deed.verb in verbs and deed.at >= ended.get(deed.subject, 0.0)
     )
 
 

@@ -26,7 +26,7 @@ REASONS: Mapping[str, Answer] = {
     "no-certificate": ("certificate", "no certificate to show"),
     "no-client-auth": ("certificate", "clientAuth"),
     "no-directory": ("radius-verdict", "cannot reach its domain controller"),
-    "no-proposal": ("ike-proposal", "no common IKE or ESP proposal"),
+    "no-proposal": ("ike-proposal", " proposal: the gateway takes "),
     "no-protocol": ("client-policy", "the gateway"),
     "not-in-group": ("radius-verdict", "not in the group"),
     "not-yet-valid": ("certificate", "not valid yet"),
@@ -38,7 +38,7 @@ REASONS: Mapping[str, Answer] = {
     "tls": ("tls", "TLS"),
     "typed-code": ("factor", "typed code"),
     "unknown-user": ("radius-verdict", "does not know the user"),
-    "untrusted": ("certificate", "not among those that are uploaded"),
+    "untrusted": ("certificate", "-root, is not among those that are uploaded"),
 }
 """By the reason of `refused`, wherever it means the same."""
 
@@ -88,7 +88,7 @@ ROWS: Mapping[tuple[str, str], tuple[Answer, ...]] = {
         ("firewall", "the fault s2s-cut"),
         ("gateway-down", "west-gw is deleted"),
     ),
-    ("wrong-ca", "mallory"): (("certificate", "not among those that are uploaded"),),
+    ("wrong-ca", "mallory"): (("certificate", "-root, is not among those that are uploaded"),),
     ("zone-redundant", "bob"): (("gateway-down", "availability zone has failed"),),
     ("zone-redundant", "no-answer"): (("gateway-down", "availability zone has failed"),),
 }

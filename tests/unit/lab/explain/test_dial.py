@@ -137,6 +137,23 @@ def test_a_change_of_the_protocols_has_its_moment() -> None:
     assert "changed" not in broken(replace(one, deeds=())).cause
 
 
+def test_a_fault_that_had_ended_is_no_proof() -> None:
+    fault = Deed(1.0, "fault", "directory-down", "fault directory-down", "no directory")
+    ended = Deed(2.0, "endFault", "directory-down", "end fault directory-down", "ended")
+    one = attempt(record=record("disabled"), at=3.0, deeds=(fault,))
+    assert broken(one).proof[-1].endswith("fault directory-down: no directory")
+    over = broken(replace(one, deeds=(fault, ended)))
+    assert not any("directory-down" in line for line in over.proof)
+    during = replace(one, at=1.5, deeds=(fault, ended))
+    assert any("directory-down" in line for line in broken(during).proof)
+
+
+def test_which_proposals_differ_is_said() -> None:
+    one = attempt(record=record("no-proposal", "no common IKE proposal: A and B"))
+    assert broken(one).cause == "no common IKE proposal: A and B"
+    assert broken(attempt(record=record("no-proposal", ""))).cause.startswith("client and gateway")
+
+
 @pytest.mark.parametrize("reason", ["system", "administrator"])
 def test_a_computer_that_cannot_dial_says_why(reason: str) -> None:
     said = "windows10 1607 dials no IkeV2 without KB4057142"
