@@ -8,6 +8,7 @@ or a certificate, which several computers may share, nor by an address alone.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from lab.topology.model.vocabulary import VpnProtocol
@@ -43,19 +44,22 @@ async def refusal(client: ClientComputer, protocol: VpnProtocol, began: str) -> 
 
 
 async def of_session(client: ClientComputer, event: str) -> Record | None:
-    """The record of the begin (connected) or the end (disconnected) of the client's last session;
-    None: the gateway wrote none."""
-
-    async def written() -> Record | None:
-        rows = await _told(client.gateway.log)
-        return _last([row for row in rows if row["vpnConnectionId"] == client.session], event)
-
+    """As logged, once the gateway has written it."""
     if not client.session:
         return None
     try:
+        written = partial(logged, client, event)
         return await wait_until("the gateway's record of it", LOG_LIMIT, written)
     except TimeoutError:
         return None
+
+
+async def logged(client: ClientComputer, event: str) -> Record | None:
+    """The record of the begin (connected) or the end (disconnected) of the client's last session;
+    None: the gateway wrote none."""
+    rows = await _told(client.gateway.log)
+    own = [row for row in rows if client.session and row["vpnConnectionId"] == client.session]
+    return _last(own, event)
 
 
 async def session(client: ClientComputer) -> Record | None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from gateway.arm.sku import SKUS
 from lab.errors import LabError
-from lab.explain.model import Finding, failure, stamp
+from lab.explain.model import Finding, failure, stamp, told
 from lab.kernel import nft
 from lab.world import OFF
 
 if TYPE_CHECKING:
     from gateway.arm.sku import Sku
-    from lab.world import Deed, World
+    from lab.world import World
 
 _ZONE, _OFF = "zone-down", "gateway-down"
 FAULTS = (_ZONE, _OFF)
@@ -99,8 +99,3 @@ async def _silence(name: str, fault: str, world: World) -> tuple[str, ...]:
 def _begun(name: str, fault: str, world: World) -> tuple[str, ...]:
     own = [deed for deed in world.past if deed.verb == "fault" and deed.subject == fault]
     return tuple(told(deed) for deed in own[-1:] if deed.place in ("", name))
-
-
-def told(deed: Deed) -> str:
-    """What was done, in a line."""
-    return f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"

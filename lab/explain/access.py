@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.explain.model import Finding, failure, stamp
+from lab.explain.model import Finding, failure, stamp, told
 from lab.topology.planning.firewall import SIGNED_IN
 from lab.topology.planning.specs import PortalSpec
 
@@ -50,8 +50,9 @@ def other_address(
 def old_record(
     name: str, resolved: Sequence[str], public: Sequence[str], gateway: str, said: str
 ) -> Finding | None:
-    """The Internet's own DNS has another address of the gateway's name than the gateway has."""
-    if not resolved or gateway in resolved or set(resolved) != set(public):
+    """The Internet's own DNS has another address of the gateway's name than the gateway has.
+    `gateway`: its public address; empty: the name is not the gateway's."""
+    if not gateway or not resolved or gateway in resolved or set(resolved) != set(public):
         return None
     has = ", ".join(public)
     return failure(
@@ -126,8 +127,7 @@ async def look_at_line(client: ClientComputer, world: World) -> Line | None:
         return None
     shown = f"{client.access.name}, {LINK}: {', '.join(link['flags'])}, state {link['operstate']}"
     deeds = [deed for deed in world.past if deed.subject == "link-down"]
-    told = tuple(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:])
-    return Line(client.access.name, shown, told)
+    return Line(client.access.name, shown, tuple(map(told, deeds[-1:])))
 
 
 def without_line(line: Line, *said: str) -> Finding:

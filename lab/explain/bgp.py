@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lab.explain.absent import told
-from lab.explain.model import Finding, failure
+from lab.explain.model import Finding, failure, told
 from lab.explain.ports import listening, takes
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Whose rule dropped a packet, in words. Pure."""
+"""Where a probe ended, and whose rule dropped it, in words. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ _COMPUTERS = ("host", "radius", "directory")
 """Kinds of nodes with a firewall of their own, which is nobody's else."""
 
 
+def ended(followed: Followed) -> Finding | None:
+    """Why it did not arrive; None: it did."""
+    if followed.dropped:
+        return blocked(followed)
+    return None if followed.arrived else lost(followed)
+
+
 def blocked(followed: Followed) -> Finding:
     """A rule or policy of a node on the way dropped the probe."""
     dropped = followed.dropped
     assert dropped
     service = followed.what.partition(" ")[0]
-    trail = f"{followed.what}: {followed.trail}"
-    proof = (rule_of(dropped), trail)
+    proof = (rule_of(dropped), followed.way)
     at = stamp(followed.at)
     source = _untranslated(followed)
     if source:
@@ -50,6 +56,25 @@ def all_blocked(ways: Sequence[Followed]) -> Finding:
     remedies = dict.fromkeys(one.remedy for one in (first, *others))
     proof = (*first.proof, *(line for one in others for line in one.proof))
     return replace(first, cause="; ".join(causes), remedy="; ".join(remedies), proof=proof)
+
+
+def lost(followed: Followed) -> Finding:
+    """It did not leave its node, or left one and did not come to the next."""
+    at, way = stamp(followed.at), walk(followed)
+    if not followed.last:
+        cause = f"no packet of {followed.what} left {followed.path[0]}: {followed.result}"
+        return failure("underlay", cause, way, remedy="see its routes", at=at)
+    following = followed.path[[*followed.path].index(followed.last) + 1]
+    cause = f"{followed.what} was seen at {followed.last} and did not arrive at {following}"
+    remedy = f"see routes and cables between {followed.last} and {following}"
+    return failure("underlay", cause, way, remedy=remedy, at=at)
+
+
+def walk(followed: Followed) -> str:
+    """A probe's way in a line."""
+    if followed.dropped:
+        return f"{followed.what}: dropped at {rule_of(followed.dropped)}"
+    return f"{followed.way}; {followed.told}"
 
 
 def rule_of(dropped: Dropped) -> str:

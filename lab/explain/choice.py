@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.common.certificate_forms import der_of
+from lab.explain.document import configuration_of, entry_of
 from lab.explain.model import Finding, stamp
 
 if TYPE_CHECKING:
@@ -55,21 +56,16 @@ def choice_of(
 def taken(credential: Credential, document: Mapping[str, Any], now: datetime | None = None) -> bool:
     """Whether a gateway takes a certificate, by its document."""
     moment = now or datetime.now(UTC)
-    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
     roots = {
         der_of(row["properties"]["publicCertData"])
-        for row in configuration.get("vpnClientRootCertificates") or []
-    }
-    revoked = {
-        row["properties"]["thumbprint"].upper()
-        for row in configuration.get("vpnClientRevokedCertificates") or []
+        for row in configuration_of(document).get("vpnClientRootCertificates") or []
     }
     own = credential.certificate
     root = credential.issuers[-1] if credential.issuers else own
     return (
         root.public_bytes(Encoding.DER) in roots
         and own.not_valid_before_utc <= moment <= own.not_valid_after_utc
-        and credential.thumbprint not in revoked
+        and not entry_of(credential.thumbprint, document)
         and _is_for_clients(own)
     )
 
@@ -82,8 +78,7 @@ def root_of(certificates: Sequence[Credential]) -> str:
 
 def untrusted(root: str, document: Mapping[str, Any]) -> str:
     """In words, that a root is not uploaded."""
-    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
-    rows = configuration.get("vpnClientRootCertificates") or []
+    rows = configuration_of(document).get("vpnClientRootCertificates") or []
     ders = (der_of(row["properties"]["publicCertData"]) for row in rows)
     subjects = [x509.load_der_x509_certificate(der).subject for der in ders if der]
     names = [one.rfc4514_string() for one in subjects]

@@ -12,9 +12,10 @@ from lab.explain import site, vnets
 from lab.explain.absent import was_absent
 from lab.explain.dial import judge
 from lab.explain.goal import Goal
-from lab.explain.inside import explain_goal, gone_gateway, no_tunnel, outside_of_all, without
+from lab.explain.inside import explain_goal, outside_of_all
 from lab.explain.look import Word, attempts
 from lab.explain.model import SITE, Chain, Explanation, Finding, chain_of, depth, stamp
+from lab.explain.no_tunnel import gone_gateway, no_tunnel, without
 from lab.explain.scene import Scene
 from lab.explain.steps import explain_step
 from lab.explain.underneath import of_connection
@@ -66,7 +67,7 @@ class Explainer:
         else:
             found = vnets.judge(await vnets.look(name, self.scene))
         if found.broken is None and (below := await of_connection(first, rest[0], self._world)):
-            chain = chain_of(f"tunnel {name}", SITE, {}, below, stamp())
+            chain = chain_of(f"tunnel {name}", SITE, {}, below)
             return Explanation(name, below.cause, (chain,))
         return found
 
@@ -103,7 +104,7 @@ class Explainer:
         if name in self._goals:
             return await self.goal(name, self._goals[name])
         if connection and (broken := await without(client, connection, self._world)):
-            chain = chain_of(connection.protocol, (), {}, broken, stamp())
+            chain = chain_of(connection.protocol, (), {}, broken)
             return Explanation(name, broken.cause, (chain,))
         if connection:
             words = f"{name} is connected: {connection.protocol}, {connection.address}"
@@ -113,7 +114,7 @@ class Explainer:
         if found := await self.dial(client):
             return found
         broken = await no_tunnel(client, self._world)
-        return Explanation(name, broken.cause, (chain_of("tunnel", (), {}, broken, stamp()),))
+        return Explanation(name, broken.cause, (chain_of("tunnel", (), {}, broken),))
 
     async def goal(self, name: str, goal: Goal) -> Explanation:
         """Why a node does not reach something, or that it does."""
@@ -147,7 +148,7 @@ class Explainer:
         gone = await gone_gateway(client, self._world)
         gone = gone or await was_absent(client.gateway.name, dialled.at, self._world)
         if gone:
-            chain = chain_of("dial", (), {}, gone, stamp())
+            chain = chain_of("dial", (), {}, gone)
             return Explanation(client.name, gone.cause, (chain,))
         known = self._words.setdefault((client.name, dialled.began), {})
         seen = await attempts(client, dialled, self.scene, known)

@@ -124,6 +124,16 @@ class Followed:
         return _trail(self.returned, self.path[::-1])
 
     @property
+    def way(self) -> str:
+        """What it is, and where it was seen."""
+        return f"{self.what}: {self.trail}"
+
+    @property
+    def told(self) -> str:
+        """What came back, else what the probe itself was told."""
+        return ", ".join(self.answers) or self.result
+
+    @property
     def source(self) -> tuple[str, int]:
         """Address and port that the last node on the way saw; empty and 0: it saw nothing."""
         own = [one for one in self.sightings if one.node == self.last]

@@ -18,3 +18,9 @@ class Goal:
     """Bytes of a packet that nobody may fragment, of ICMP; 0: whatever ping sends."""
     node: str = ""
     """The node meant by `name`, once that is known."""
+
+    @property
+    def title(self) -> str:
+        """`app1 tcp/80`."""
+        port = f" {self.protocol}/{self.port}" if self.port else ""
+        return f"{self.name}{port}" + (f" ({self.size} bytes)" if self.size else "")

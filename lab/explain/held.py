@@ -1,15 +1,21 @@
 """The profile in a client's hands against the gateway's of now: what differs, and when that is why
-a dial failed or a route is missing. Pure."""
+a dial failed or a route is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
-from lab.clients.profile import Profile
-from lab.explain.model import Finding, Layer, failure
+from lab.clients.profile import Profile, read_profile
+from lab.errors import LabError
+from lab.explain.model import Finding, Layer, failure, stamp
+
+if TYPE_CHECKING:
+    from lab.world import ClientComputer
 
 SERVER, PROTOCOLS, ROUTES, ROOT, POLICY = (
     "server",
@@ -54,9 +60,19 @@ class Held:
         return next((one for one in self.differences if one.what == what), None)
 
 
+async def look(client: ClientComputer) -> Held | None:
+    """The profile with which a client dialled and the gateway's of now; None if either has none."""
+    if not client.package:
+        return None
+    with suppress(LabError):
+        profile, now = read_profile(client.package), read_profile(await client.profile())
+        return Held(stamp(client.package_at), profile, now)
+    return None
+
+
 def _differences(held: Profile, now: Profile) -> Iterator[Difference]:
     for what, first, second in (
-        (SERVER, _server(held), _server(now)),
+        (SERVER, server_of(held), server_of(now)),
         (PROTOCOLS, ", ".join(held.protocols), ", ".join(now.protocols)),
         (ROUTES, ", ".join(held.routes), ", ".join(now.routes)),
         (ROOT, _digest(held.server_root), _digest(now.server_root)),
@@ -66,7 +82,8 @@ def _differences(held: Profile, now: Profile) -> Iterator[Difference]:
             yield Difference(what, first or "none", second or "none")
 
 
-def _server(profile: Profile) -> str:
+def server_of(profile: Profile) -> str:
+    """The gateway's name in it."""
     return profile.server or profile.host("OpenVPN")
 
 

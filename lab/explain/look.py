@@ -13,21 +13,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab.checks import records
 from lab.clients.profile import read_profile
-from lab.errors import LabError
-from lab.explain import engines, inspection, remedies, server_certificate
+from lab.explain import engines, held, inspection, remedies, server_certificate
 from lab.explain.access import look_at_line, look_for_portal
+from lab.explain.attempt import Attempt
 from lab.explain.choice import choice_of, root_of
 from lab.explain.clock import REASONS, look_at_clocks
-from lab.explain.dial import LAYER_OF, Attempt, ServerSeen, reason_of, undecided
-from lab.explain.follow import WITHIN, follow, path_between
-from lab.explain.held import Held
+from lab.explain.document import by_radius
+from lab.explain.follow import follow, path_between
 from lab.explain.hello import Hello, is_answer, read_hello
-from lab.explain.model import DIAL, Layer, stamp
+from lab.explain.model import DIAL, Layer
 from lab.explain.mtu import black_hole
+from lab.explain.names import query, resolve
+from lab.explain.offer import able
 from lab.explain.packets import ETHERNET, read
 from lab.explain.paths import to_address
-from lab.explain.ports import listening, takes
+from lab.explain.ports import PORTS, listening, takes
 from lab.explain.proxy import look_at_proxy
+from lab.explain.radius_server import ServerSeen
+from lab.explain.routes import route
 from lab.explain.servers import servers_of
 from lab.topology.planning.wiring import INTERNET
 from lab.vpn_client import NotDialledError, RefusedError
@@ -39,16 +42,8 @@ if TYPE_CHECKING:
     from lab.vpn_client import Dialled
     from lab.world import ClientComputer, World
 
-PORTS: dict[str, tuple[tuple[str, int], ...]] = {
-    "IkeV2": (("udp", 500), ("udp", 4500)),
-    "SSTP": (("tcp", 443),),
-    "OpenVPN": (("tcp", 443),),
-}
-"""Where each protocol's packets go."""
 LARGEST = 4096
 OPENVPN = "/run/gateway/openvpn/server.conf"
-RESOLVE_LIMIT = 3.0
-"""Seconds; a resolver may wait much longer for servers that are silent."""
 TLS_LIMIT = 3.0
 _TLS = {"-tls1_1": "TLS 1.1", "-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
 
@@ -68,10 +63,10 @@ async def attempts(
     """What is seen of each failure of a dial; `words`: what was found earlier about the same, and
     is found now."""
     world = scene.world
-    profile = await held_by(client)
+    profile = await held.look(client)
     own = read_profile(client.package) if client.package else None
-    name = (own.server or own.host("OpenVPN")) if own else ""
-    current = (profile.now.server or profile.now.host("OpenVPN")) if profile else ""
+    name = held.server_of(own) if own else ""
+    current = held.server_of(profile.now) if profile else ""
     own_address = world.addresses[client.gateway.name]
     (resolved, servers), (public, _), line = await asyncio.gather(
         resolve(client.node, name),
@@ -128,30 +123,6 @@ async def attempts(
     return found
 
 
-def able(client: ClientComputer, document: dict[str, Any]) -> tuple[str, ...]:
-    """The protocols that a computer dials, as it is now."""
-    radius, system = by_radius(document), client.system
-    if system.windows and not system.administrator:
-        return ()
-    return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
-
-
-def by_radius(document: dict[str, Any]) -> bool:
-    """Whether a RADIUS server authenticates a gateway's users."""
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    return "Radius" in configuration.get("vpnAuthenticationTypes", ())
-
-
-async def held_by(client: ClientComputer) -> Held | None:
-    """The profile with which a client dialled and the gateway's of now; None if either has none."""
-    if not client.package:
-        return None
-    with suppress(LabError):
-        profile, now = read_profile(client.package), read_profile(await client.profile())
-        return Held(stamp(client.package_at), profile, now)
-    return None
-
-
 async def word_of(
     client: ClientComputer, failure: RefusedError, dialled: Dialled, world: World
 ) -> Word:
@@ -186,12 +157,12 @@ async def _completed(
     attempt: Attempt, client: ClientComputer, dialled: Dialled, scene: Scene, address: str
 ) -> Attempt:
     """With what its reason makes worth a look."""
-    layer = LAYER_OF.get(reason_of(attempt), "radius-verdict")
+    layer = attempt.meaning.layer
     world = scene.world
     more: dict[str, Any] = {}
     if attempt.dialled:
         more["route"] = await route(client.node, address)
-    if layer == "firewall" or undecided(attempt):
+    if layer == "firewall" or attempt.undecided:
         more |= await _network(attempt, client, world, address)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
@@ -236,41 +207,16 @@ def _may_be_inspected(attempt: Attempt) -> bool:
     return not heard and attempt.reason in inspection.REASONS
 
 
-async def resolve(
-    node: Node, name: str, limit: float = RESOLVE_LIMIT
-) -> tuple[list[str], list[str]]:
-    """A node's addresses of a name, asked for within `limit` seconds, and its nameservers."""
-    text = (await node.read("/etc/resolv.conf")).decode(errors="replace")
-    servers = re.findall(r"^nameserver\s+(\S+)", text, re.MULTILINE)
-    if not name:
-        return [], servers
-    with suppress(TimeoutError):
-        done = await node.run(["getent", "ahostsv4", name], limit=limit)
-        return list(dict.fromkeys(x.split()[0] for x in done.stdout.splitlines())), servers
-    return [], servers
-
-
-async def route(node: Node, address: str) -> str:
-    """What a node's kernel says of the way to an address, in a line."""
-    done = await node.run(["ip", "route", "get", address])
-    return " ".join(done.output.replace("cache", "").split()).removesuffix("uid 0").strip()
-
-
 async def _network(
     attempt: Attempt, client: ClientComputer, world: World, address: str
 ) -> dict[str, Any]:
     """Probes from the client to the gateway's ports, and whether somebody has these."""
     gateway = client.gateway.name
     if attempt.name and not attempt.resolved:
-
-        async def send(_: bytes) -> str:
-            return await ask(client.node, attempt.name, WITHIN)
-
         ways = [
-            await follow(world, to_address(world, client.name, server), "udp", server, 53,
-                         send=send, marked=False)
+            await query(world, to_address(world, client.name, server), attempt.name, server)
             for server in attempt.nameservers[:1]
-        ]  # fmt: skip
+        ]
         return {"followed": tuple(ways)}
     path = path_between(world.plan, client.name, gateway)
     if client.proxy and attempt.protocol != "IkeV2":
@@ -302,8 +248,8 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: 
     again for that, as it did: nothing but a packet tells what a program offers."""
     offered, agreed = await _offered(attempt, client, world.addresses[client.name])
     if agreed and attempt.protocol == "SSTP":
-        said = attempt.record["message"] if attempt.record else attempt.message
-        return f"they agree on the TLS of SSTP, and not on that of EAP-TLS inside it: {said}"
+        words = "they agree on the TLS of SSTP, and not on that of EAP-TLS inside it"
+        return f"{words}: {attempt.why}"
     if attempt.protocol == "OpenVPN":  # which wraps its TLS
         gateway = await _configured(world.nodes[client.gateway.name])
     else:
@@ -374,9 +320,3 @@ async def _handshake(node: Node, address: str, option: str) -> str:
         if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
             return f"{_TLS[option]} (chose {found[1]})"
     return ""
-
-
-async def ask(node: Node, name: str, limit: float = RESOLVE_LIMIT) -> str:
-    """Let the node's own resolver ask for a name: what it says within `limit` seconds."""
-    found, _ = await resolve(node, name, limit)
-    return ", ".join(found) or f"getent ahosts {name}: nothing"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lab.world import Deed
 
 State = Literal["passed", "failed", "not reached"]
 Layer = Literal[
@@ -134,8 +137,7 @@ def chain_of(
     way: str,
     layers: Sequence[Layer],
     passed: dict[Layer, str],
-    failed: Finding | None,
-    at: str,
+    failed: Finding | None = None,
     *,
     beyond: bool = False,
 ) -> Chain:
@@ -143,7 +145,7 @@ def chain_of(
     of which nothing was seen is left out: nothing is said of it. `beyond`: layers after the failed
     one have passed, too, for it failed elsewhere, such as between a gateway and its servers."""
     found: list[Finding] = []
-    over = False
+    at, over = stamp(), False
     order = [*layers]
     if failed and failed.layer not in order:
         order.append(failed.layer)
@@ -182,6 +184,11 @@ def stamp(seconds: float | None = None) -> str:
     """A time (of the epoch; None: now) as the gateway's log writes it: UTC, milliseconds."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds")
+
+
+def told(deed: Deed) -> str:
+    """What was done in the lab, in a line."""
+    return f"at {stamp(deed.at)}: {deed.text}: {deed.effect}"
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:

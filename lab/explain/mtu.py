@@ -30,7 +30,7 @@ async def too_large(
     `outer`: the nodes between which its tunnel, if it has one, carries it. None: not for its size,
     as far as is seen."""
     at = stamp(followed.at)
-    way = f"{followed.what}: {followed.trail}; {', '.join(followed.answers) or followed.result}"
+    way = f"{followed.way}; {followed.told}"
     links = await narrowest(outer or followed.path, world)
     narrow = f"the narrowest link: {links[0]} takes {links[1]} bytes" if links else ""
     where = f"the link {links[0]}, which takes {links[1]} bytes" if links else "a link"

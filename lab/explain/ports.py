@@ -1,4 +1,5 @@
-"""Which ports a node's programs have, from its kernel's tables (proc(5), /proc/net)."""
+"""The ports of the protocols, and which ones a node's programs have, from its kernel's tables
+(proc(5), /proc/net)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
+PORTS: dict[str, tuple[tuple[str, int], ...]] = {
+    "IkeV2": (("udp", 500), ("udp", 4500)),
+    "SSTP": (("tcp", 443),),
+    "OpenVPN": (("tcp", 443),),
+}
+"""Where a dial's packets go; the packets of a tunnel that stands go to the last one."""
 _LISTENING = {"tcp": "0A", "udp": "07"}
 """The state of a socket to which strangers may send."""
 

@@ -7,17 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab.explain import mtu
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import blocked, lost, walk
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, Layer, failure, stamp
 from lab.explain.ports import listening, takes
-from lab.explain.wayback import route_to, way_back
+from lab.explain.routes import route_to
+from lab.explain.wayback import way_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.explain.goal import Goal
+    from lab.nodes.base import Node
     from lab.world import World
 
 
@@ -89,10 +90,9 @@ async def _astray(followed: Followed, address: str, world: World) -> Finding:
 
 
 def _another(followed: Followed, target: str) -> Finding:
-    answered = ", ".join(followed.answers) or followed.result
     cause = f"somebody else than {target} answers {followed.what}: the probe did not come to it"
     remedy = "see who else has that address on the way: networks overlap"
-    way = f"{followed.what}: {followed.trail}; {answered}"
+    way = f"{followed.way}; {followed.told}"
     return failure("overlap", cause, way, remedy=remedy, at=stamp(followed.at))
 
 
@@ -137,3 +137,14 @@ def nobody(goal: Goal, target: str, followed: Followed, sockets: str) -> Finding
         remedy = f"bind it to {followed.address} or 0.0.0.0"
     proof = (walk(followed), _table(goal, sockets))
     return failure("service", cause, *proof, remedy=remedy, at=stamp(followed.at))
+
+
+async def pinged(node: Node, address: str, passed: dict[Layer, str]) -> Finding | None:
+    """Whether an address answers ping, without a look at the way: IPv6 is not followed."""
+    done = await node.run(["ping", "-n", "-c", "1", "-W", "1", address])
+    last = (done.output.splitlines() or ["nothing"])[-1]
+    if done.code == 0:
+        passed["service"] = f"{address} answers ping: {last}"
+        return None
+    cause = f"{address} does not answer ping"
+    return failure("route", cause, f"ping: {last}", remedy="see routes and firewalls of IPv6")

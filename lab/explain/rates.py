@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lab.explain.follow import path_between
 from lab.explain.goal import Goal
 from lab.explain.inside import explain_goal
-from lab.explain.model import Chain, Explanation, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import Chain, Explanation, Finding, Layer, chain_of, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +61,9 @@ async def explain_rate(step: Throughput, scene: Scene) -> Explanation:
         seen = "; ".join(queue.text for queue in queues) or "none"
         words = "no queue on the way held packets back: no rate of the lab limits it"
         passed: dict[Layer, str] = {"line": f"tc -s qdisc: {seen}"}
-        return Explanation(subject, words, (*chains, chain_of("rate", ("line",), passed, None,
-                                                              stamp())))  # fmt: skip
+        return Explanation(subject, words, (*chains, chain_of("rate", ("line",), passed)))
     broken = _narrow(held)
-    return Explanation(subject, broken.cause, (*chains, chain_of("rate", ("line",), {}, broken,
-                                                                 stamp())))  # fmt: skip
+    return Explanation(subject, broken.cause, (*chains, chain_of("rate", ("line",), {}, broken)))
 
 
 def _narrow(held: list[Queue]) -> Finding:

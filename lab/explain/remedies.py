@@ -9,6 +9,7 @@ from gateway.arm.documents import parse
 from gateway.arm.resource import VirtualNetworkGateway
 from gateway.arm.rules.rulebook import Network, violations
 from gateway.policy.protocols import PROTOCOLS
+from lab.explain.document import protocols_of
 from lab.merge import merge
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def lacking(system: ClientSystem, protocol: Any, *, radius: bool) -> tuple[str, 
 
 def forbidden(document: dict[str, Any], plan: GatewayPlan) -> dict[str, str]:
     """The protocols that a gateway may not offer beside those of its document, and why."""
-    offered = (document["properties"].get("vpnClientConfiguration") or {}).get(KEY, ())
+    offered = protocols_of(document)
     now = _objections(document, plan)
     found: dict[str, str] = {}
     for protocol in PROTOCOLS:

@@ -7,15 +7,16 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.explain import site
-from lab.explain.dial import ServerSeen
+from lab.explain.document import radius_servers_of
 from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
-from lab.explain.paths import inside_path, private_address, site_of
+from lab.explain.paths import inside_path, site_of
 from lab.explain.place import NOT_FOR_GATEWAYS, crossing, owner, place_of, private_line
 from lab.explain.ports import listening, takes
+from lab.explain.radius_server import ServerSeen
 from lab.explain.selectors import outside
 from lab.explain.underneath import of_connection
 from lab.explain.wayback import way_back
@@ -24,8 +25,7 @@ from lab.roles.radius_server import CONFIGURATION, SETTINGS
 from radius.reasons import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from lab.explain.document import Document
     from lab.explain.scene import Scene
     from lab.nodes.base import Node
     from lab.vpn_client import Dialled
@@ -47,7 +47,7 @@ _CLIENT = re.compile(r"^\s*client \S+ \{\s*ipaddr = (\S+)", re.MULTILINE)
 
 
 async def servers_of(
-    document: Any,
+    document: Document,
     client: ClientComputer,
     dialled: Dialled,
     until: float,
@@ -58,23 +58,13 @@ async def servers_of(
     """Those of the gateway's document. `until`: when the gateway had given up: what servers have
     written down later is about probes. `probe`: whether one is sent."""
     world = scene.world
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
     time, near = (dialled.at, until), client.gateway.name
-    owners = [(one, owner(world.plan, one, near)) for one in asked_servers(configuration)]
+    owners = [(one, owner(world.plan, one, near)) for one in radius_servers_of(document)]
     return tuple([
         await look_at_server(address, name, client, time, scene, probe=probe)
         for address, name in owners
         if name in world.radius
     ])  # fmt: skip
-
-
-def asked_servers(configuration: Mapping[str, Any]) -> list[str]:
-    """The addresses of the RADIUS servers of a document's vpnClientConfiguration, the one with the
-    highest score first."""
-    rows = configuration.get("radiusServers") or []
-    ordered = sorted(rows, key=lambda row: -(row.get("radiusServerScore") or 0))
-    own = configuration.get("radiusServerAddress")
-    return [row["radiusServerAddress"] for row in ordered] or ([own] if own else [])
 
 
 async def look_at_server(
@@ -96,7 +86,7 @@ async def look_at_server(
     if server.asks:
         own = bare(client.user).casefold()
         asks = [user for user in await server.waiting() if bare(user).casefold() == own]
-    source = await private_address(world, gateway)
+    source = await _private_address(world, gateway)
     path, tunnel, beside = await _tunnel(name, source, address, scene)
     beside = beside or await _apart(gateway, name, world)
     seen = ServerSeen(
@@ -123,6 +113,13 @@ async def look_at_server(
         return replace(seen, followed=followed, astray=back)
     below = None if followed.dropped else await of_connection(gateway, name, world)
     return replace(seen, followed=followed, astray=below)
+
+
+async def _private_address(world: World, gateway: str) -> str:
+    """A gateway's own address in its VNet."""
+    done = await world.nodes[gateway].run(["ip", "-json", "-4", "address", "show", "dev", "lan"])
+    rows = json.loads(done.stdout or "[]")
+    return str(rows[0]["addr_info"][0]["local"]) if rows else ""
 
 
 async def _clients(node: Node) -> tuple[str, ...]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lab.explain import engines
 from lab.explain.absent import absent
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import ended, walk
 from lab.explain.engines import EngineSeen
 from lab.explain.follow import Followed, follow
-from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
+from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, told
 from lab.explain.selectors import Ends, ends_of, selectors, wrong_peer
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def failed(seen: SiteSeen) -> Finding:
     proof = (
         f"the gateway's log: {seen.status}: {seen.why or 'no reason'}",
         *(f"the device's log: {line}" for line in seen.told),
-        *(f"at {stamp(deed.at)}: {deed.text}: {deed.effect}" for deed in deeds[-1:]),
+        *(map(told, deeds[-1:])),
     )
     if seen.engine:
         cause = f"{down}: {seen.engine.cause}"
@@ -140,8 +140,7 @@ def failed(seen: SiteSeen) -> Finding:
         cause = f"{down}: {wrong.cause}"
         return failure(wrong.layer, cause, *lines, remedy=wrong.remedy, at=seen.when)
     for followed in seen.followed:
-        if followed.dropped or not followed.arrived:
-            found = blocked(followed) if followed.dropped else lost(followed)
+        if found := ended(followed):
             cause = f"{down}: {found.cause}"
             lines = (*found.proof, *proof)
             return failure(found.layer, cause, *lines, remedy=found.remedy, at=found.at)
@@ -165,13 +164,20 @@ def by_words(words: str) -> tuple[Layer, str, str] | None:
 
 def judge(seen: SiteSeen) -> Explanation:
     """The tunnel's chain."""
-    broken = None if seen.up else failed(seen)
-    passed: dict[Layer, str] = {}
     both = f"the gateway: {seen.status}; the device: {seen.device.get('state')}"
-    if all(followed.arrived for followed in seen.followed) and seen.followed:
-        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, seen.followed))
+    broken = None if seen.up else failed(seen)
+    return of_tunnel(seen.name, f"tunnel of {seen.name}", both, seen.followed, broken)
+
+
+def of_tunnel(
+    name: str, tunnel: str, both: str, ways: Sequence[Followed], broken: Finding | None
+) -> Explanation:
+    """The chain of a tunnel between networks. `both`: what its two ends say; `ways`: of the probes
+    between them."""
+    passed: dict[Layer, str] = {}
+    if ways and all(followed.arrived for followed in ways):
+        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, ways))
     if broken is None:
         passed["s2s"] = both
-    chain = chain_of(f"tunnel of {seen.name}", SITE, passed, broken, stamp())
-    words = broken.cause if broken else f"the tunnel of {seen.name} stands: {both}"
-    return Explanation(seen.name, words, (chain,))
+    words = broken.cause if broken else f"the {tunnel} stands: {both}"
+    return Explanation(name, words, (chain_of(tunnel, SITE, passed, broken),))

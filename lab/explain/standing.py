@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lab.explain.dial import entry_of, of_server
+from lab.checks import records
+from lab.explain.document import entry_of, protocols_of, radius_servers_of, revoked_in
 from lab.explain.model import DIAL, Chain, Layer, chain_of, failure, stamp
-from lab.explain.servers import asked_servers, look_at_server
+from lab.explain.radius_server import of_server
+from lab.explain.servers import look_at_server
 from lab.vpn_client import NotDialledError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from lab.explain.document import Document
     from lab.explain.scene import Scene
     from lab.vpn_client import Connection
     from lab.world import ClientComputer
-
-Record = dict[str, Any]
 
 
 async def standing(client: ClientComputer, connection: Connection) -> tuple[str, Chain]:
     """What let it in, in a sentence, and the layers that it passed; a tunnel of which the gateway
     has no session is broken."""
-    record = _begun(await client.gateway.log(), client.session)
+    record = await records.logged(client, "connected")
     rows = await client.gateway.sessions()
-    there = [row for row in rows if row["vpnConnectionId"] == client.session]
     passed = _passed(client, record, await client.gateway.get())
     name = f"{client.name} is connected over {connection.protocol}, {connection.address}"
-    if not there:
+    if client.session not in [row["vpnConnectionId"] for row in rows]:
         others = ", ".join(row["privateIpAddress"] for row in rows) or "none"
         cause = f"{name}, by its own program; the gateway has no session of it"
         broken = failure(
@@ -38,25 +36,18 @@ async def standing(client: ClientComputer, connection: Connection) -> tuple[str,
             f"the client's tunnel: {connection.address} on {connection.interface}",
             remedy=f"dial again: p2slab connect {client.name}",
         )
-        return cause, chain_of(connection.protocol, DIAL, passed, broken, stamp())
+        return cause, chain_of(connection.protocol, DIAL, passed, broken)
     passed["address"] = f"{connection.address} on {connection.interface} ({connection.datapath})"
     why = passed.get("radius-verdict") or passed.get("revocation") or passed.get("certificate", "")
     since = f" since {record['time']}" if record else ""
     words = f"{name}{since}{f': {why}' if why else ''}{_time_of(client, connection)}"
-    return words, chain_of(connection.protocol, DIAL, passed, None, stamp())
-
-
-def _begun(rows: list[Record], session: str) -> Record | None:
-    """The gateway's record of a session's begin."""
-    own = (row for row in reversed(rows) if session and row["vpnConnectionId"] == session)
-    return next((row for row in own if row["event"] == "connected"), None)
+    return words, chain_of(connection.protocol, DIAL, passed)
 
 
 def _passed(
-    client: ClientComputer, record: Record | None, document: Mapping[str, Any]
+    client: ClientComputer, record: records.Record | None, document: Document
 ) -> dict[Layer, str]:
-    configuration = document.get("properties", {}).get("vpnClientConfiguration") or {}
-    offered = ", ".join(configuration.get("vpnClientProtocols", ())) or "nothing"
+    offered = ", ".join(protocols_of(document)) or "nothing"
     passed: dict[Layer, str] = {"profile-stale": f"the gateway offers {offered}"}
     dialled = client.last_dial
     if dialled:
@@ -68,13 +59,12 @@ def _passed(
             f"RADIUS server {record['radiusServer']} accepted {record['user']}"
         )
     if thumbprint := record["thumbprint"]:
-        listed = configuration.get("vpnClientRevokedCertificates") or []
         entry = entry_of(thumbprint, document)
         passed["certificate"] = f"the gateway took the certificate with thumbprint {thumbprint}"
         passed["revocation"] = (
             f"its certificate {thumbprint} is in vpnClientRevokedCertificates now ({entry})"
             if entry
-            else f"its certificate {thumbprint} is none of the {len(listed)} of "
+            else f"its certificate {thumbprint} is none of the {len(revoked_in(document))} of "
             "vpnClientRevokedCertificates"
         )
     passed["gateway-down"] = f"the gateway's log at {record['time']}: {record['message']}"
@@ -96,19 +86,18 @@ async def not_by(wanted: str, client: ClientComputer, scene: Scene) -> tuple[str
     """Why not this RADIUS server, but another or none, accepted a client: the order of the
     gateway's document, and what is wrong with the server."""
     world = scene.world
-    record = _begun(await client.gateway.log(), client.session)
+    record = await records.logged(client, "connected")
     by = (record or {}).get("radiusServer") or "none"
-    document = await client.gateway.get()
-    configuration = document["properties"].get("vpnClientConfiguration") or {}
-    order = ", then ".join(asked_servers(configuration)) or "none"
+    asked = radius_servers_of(await client.gateway.get())
+    order = ", then ".join(asked) or "none"
     dialled, address = client.last_dial, world.addresses[wanted]
     words = f"RADIUS server {by} accepted it, not {address} ({wanted})"
     passed: dict[Layer, str] = {"radius-path": f"the gateway asks {order}"}
     broken = None
-    if dialled and address in asked_servers(configuration):
+    if dialled and address in asked:
         time = dialled.at, math.inf
         seen = await look_at_server(address, wanted, client, time, scene)
         broken = None if seen.well else next(of_server(seen), None)
     if broken:
         words = f"{words}: {broken.cause}"
-    return words, chain_of(f"RADIUS server {wanted}", DIAL, passed, broken, stamp())
+    return words, chain_of(f"RADIUS server {wanted}", DIAL, passed, broken)

@@ -129,8 +129,8 @@ async def _survives_rekey(step: model.SurvivesRekey, explainer: Explains) -> Exp
         for node in (name, client.gateway.name)
         for line in scene.said(node, "charon", since)[-LAST_LINES:]
     ]
-    chain = chain_of("charon", ("s2s",), {"s2s": " | ".join(told) or "charon logged nothing"},
-                     None, stamp())  # fmt: skip
+    passed: dict[Layer, str] = {"s2s": " | ".join(told) or "charon logged nothing"}
+    chain = chain_of("charon", ("s2s",), passed)
     return replace(found, chains=(*found.chains, chain))
 
 
@@ -211,13 +211,13 @@ async def _of_operator(step: Any, explainer: Explains) -> Explanation:
     gateway = world.clients[name].gateway if name in world.clients else world.gateways[name]
     way = f"{gateway.name}'s API"
     if broken := await absent(gateway.name, world):
-        return Explanation(name, broken.cause, (chain_of(way, (), {}, broken, stamp()),))
+        return Explanation(name, broken.cause, (chain_of(way, (), {}, broken),))
     state = (await gateway.get())["properties"].get("provisioningState")
     passed: dict[Layer, str] = {
         "gateway-down": f"{gateway.name} answers; its provisioningState is {state}"
     }
     words = f"{OWN_WORDS}; its document is in force, and {state}"
-    return Explanation(name, words, (chain_of(way, ("gateway-down",), passed, None, stamp()),))
+    return Explanation(name, words, (chain_of(way, ("gateway-down",), passed),))
 
 
 OWN_WORDS = "this is the gateway's own answer, and nobody else decides it"

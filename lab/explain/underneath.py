@@ -7,21 +7,17 @@ from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from lab.explain.blame import blocked
-from lab.explain.dial import lost
+from lab.explain.blame import ended
 from lab.explain.follow import follow, path_between
 from lab.explain.mtu import black_hole
 from lab.explain.place import crossing
+from lab.explain.ports import PORTS
 from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
     from lab.explain.model import Finding
     from lab.vpn_client import Connection
     from lab.world import World
-
-IPSEC = ("udp", 4500)
-CARRIERS = {"IkeV2": IPSEC, "SSTP": ("tcp", 443), "OpenVPN": ("tcp", 443)}
-"""To where the packets of a client's tunnel go."""
 
 
 async def of_connection(
@@ -35,7 +31,7 @@ async def of_connection(
     ends = world.plan.gateways_of(name)
     pair = ends if len(ends) == 2 else (*ends, name)
     ways = [([one, INTERNET, other], world.addresses[other]) for one, other in permutations(pair)]
-    found = await asyncio.gather(*(_lost(way, IPSEC, to, world) for way, to in ways))
+    found = await asyncio.gather(*(_lost(way, "IkeV2", to, world) for way, to in ways))
     words = "still counts as up, and carries nothing"
     if large and not any(found):
         found = await asyncio.gather(*(black_hole(way, to, world) for way, to in ways))
@@ -51,16 +47,11 @@ async def of_client(who: str, connection: Connection, world: World) -> Finding |
         return None
     gateway = client.gateway.name
     path = path_between(world.plan, who, gateway)
-    carrier = CARRIERS[connection.protocol]
-    found = await _lost(path, carrier, world.addresses[gateway], world)
+    found = await _lost(path, connection.protocol, world.addresses[gateway], world)
     words = f"the tunnel of {who} still counts as up, and carries nothing: "
     return replace(found, cause=f"{words}{found.cause}") if found else None
 
 
-async def _lost(
-    path: list[str], carrier: tuple[str, int], address: str, world: World
-) -> Finding | None:
-    followed = await follow(world, path, carrier[0], address, carrier[1])
-    if followed.dropped:
-        return blocked(followed)
-    return None if followed.arrived else lost(followed)
+async def _lost(path: list[str], protocol: str, address: str, world: World) -> Finding | None:
+    carrier, port = PORTS[protocol][-1]
+    return ended(await follow(world, path, carrier, address, port))

@@ -28,6 +28,19 @@ class Way:
     """Whose packets they are."""
 
 
+async def there_and_back(who: str, target: str, address: str, world: World) -> Finding | None:
+    """The first one on the way from a node to an address, or back; `target`: whose that is."""
+    client = world.clients.get(who)
+    connection = await client.connection() if client else None
+    own = connection.address if connection else world.addresses.get(who, "")
+    name = target or address
+    if not own:
+        return None
+    there = Way(own, address, f"packets from {who} to {name}")
+    back = Way(address, own, f"answers of {name} to {who}")
+    return await astray(world, there, back)
+
+
 async def astray(world: World, *ways: Way) -> Finding | None:
     """The first user-defined route that keeps packets of one of the ways from their target."""
     for way in ways:

@@ -7,11 +7,10 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from lab.explain.absent import absent
-from lab.explain.blame import blocked
-from lab.explain.dial import lost, walk
+from lab.explain.blame import ended
 from lab.explain.follow import Followed, follow
-from lab.explain.model import SITE, Explanation, Finding, Layer, chain_of, failure, stamp
-from lab.explain.site import IKE_PORT, by_words
+from lab.explain.model import Explanation, Finding, failure
+from lab.explain.site import IKE_PORT, by_words, of_tunnel
 from lab.topology.planning.wiring import INTERNET
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ def failed(seen: VnetsSeen) -> Finding:
         return failure(gone.layer, f"{down}: {gone.cause}", *gone.proof, remedy=gone.remedy)
     proof = (*seen.statuses, *seen.why)
     for followed in seen.followed:
-        if followed.dropped or not followed.arrived:
-            found = blocked(followed) if followed.dropped else lost(followed)
+        if found := ended(followed):
             cause = f"{down}: {found.cause}"
             return failure(found.layer, cause, *found.proof, *proof, remedy=found.remedy)
     if found_words := by_words(" ".join(seen.why)):
@@ -83,11 +81,4 @@ def judge(seen: VnetsSeen) -> Explanation:
     """The tunnel's chain."""
     broken = None if seen.up else failed(seen)
     both = "; ".join(seen.statuses)
-    passed: dict[Layer, str] = {}
-    if seen.followed and all(followed.arrived for followed in seen.followed):
-        passed["underlay"] = passed["firewall"] = "; ".join(map(walk, seen.followed))
-    if broken is None:
-        passed["s2s"] = both
-    chain = chain_of(f"tunnel {seen.name}", SITE, passed, broken, stamp())
-    words = broken.cause if broken else f"the tunnel {seen.name} stands: {both}"
-    return Explanation(seen.name, words, (chain,))
+    return of_tunnel(seen.name, f"tunnel {seen.name}", both, seen.followed, broken)

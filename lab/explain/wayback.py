@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lab.explain.blame import rule_of, whose
 from lab.explain.follow import Followed
 from lab.explain.model import Finding, failure, stamp
+from lab.explain.routes import route_to
 
 if TYPE_CHECKING:
     from lab.nodes.base import Node
@@ -20,8 +21,7 @@ _SILENT = ("FAILED", "INCOMPLETE", "NONE")
 async def way_back(followed: Followed, world: World) -> Finding | None:
     """What becomes of the answer to a probe that has arrived; None: nothing is seen to be wrong."""
     target = followed.path[-1]
-    at, back = stamp(followed.at), f"the answer: {followed.trail_back}"
-    way = f"{followed.what}: {followed.trail}"
+    at, way, back = stamp(followed.at), followed.way, f"the answer: {followed.trail_back}"
     if dropped := followed.answer_dropped:
         cause = f"the answer of {target} to {followed.what} is dropped by {whose(dropped)}"
         remedy = f"let answers of {target} through at {dropped.node}"
@@ -62,19 +62,6 @@ async def _not_sent(node: Node, source: str, way: str, at: str) -> Finding | Non
     neighbour = f"{node.name}: its neighbour {via}: {state}"
     remedy = f"give {node.name} the right default gateway, or a route to {source}"
     return failure("way-back", cause, told, neighbour, way, remedy=remedy, at=at)
-
-
-async def route_to(node: Node, address: str) -> tuple[str, str]:
-    """What a node's kernel says of the way to an address, in a line, and the router; empty: there
-    is none between."""
-    done = await node.run(["ip", "-json", "route", "get", address])
-    rows = json.loads(done.stdout or "[]") if done.code == 0 else []
-    if not rows:
-        return " ".join(done.output.split()) or "unreachable", ""
-    row = rows[0]
-    keys = ("gateway", "dev", "prefsrc")
-    words = " ".join(f"{key} {row[key]}" for key in keys if row.get(key))
-    return words.replace("gateway", "via").replace("prefsrc", "src"), str(row.get("gateway", ""))
 
 
 async def _neighbour(node: Node, address: str) -> str:

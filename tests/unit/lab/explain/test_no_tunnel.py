@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from lab.explain.inside import no_tunnel
+from lab.explain.no_tunnel import no_tunnel
 from lab.nodes.base import Completed
 from lab.world import Deed
 from tests.unit.lab.checks.fakes import FakeGateway, connection
