@@ -61,8 +61,10 @@ class Attempt:
     """The proxy, where that refused."""
     flaws: tuple[Difference, ...] = ()
     """What is wrong with the gateway's certificate for this client."""
+    certificate: str = ""
+    """That which the computer shows, in words."""
     root: str = ""
-    """Of the certificate that the computer shows: the root's name."""
+    """The name of its root."""
     choice: Choice | None = None
     """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""

@@ -76,6 +76,11 @@ def root_of(certificates: Sequence[Credential]) -> str:
     return "".join(one.subject.rfc4514_string() for one in shown)
 
 
+def shown_of(certificates: Sequence[Credential]) -> str:
+    """That certificate in words; empty: there is none."""
+    return "".join(map(_words, certificates[:1]))
+
+
 def untrusted(root: str, document: Mapping[str, Any]) -> str:
     """In words, that a root is not uploaded."""
     rows = configuration_of(document).get("vpnClientRootCertificates") or []
@@ -101,7 +106,8 @@ def _is_for_clients(certificate: x509.Certificate) -> bool:
 def _words(credential: Credential) -> str:
     own = credential.certificate
     return (
-        f"{credential.common_name} (issued by {_issuer(credential)}, valid until "
+        f"{credential.common_name} (issued by {_issuer(credential)}, valid from "
+        f"{stamp(own.not_valid_before_utc.timestamp())} until "
         f"{stamp(own.not_valid_after_utc.timestamp())}, thumbprint {credential.thumbprint})"
     )
 

@@ -83,7 +83,8 @@ def _by_words(attempt: Attempt) -> Finding:
         cause = str(attempt.record["message"])
     if attempt.verdict == "untrusted" and attempt.root:
         cause = untrusted(attempt.root, attempt.document)
-    proof = (*attempt.said, *attempt.recent)
+    own = f"the client's certificate: {attempt.certificate}" if attempt.certificate else ""
+    proof = (*attempt.said, own if layer == "certificate" else "", *attempt.recent)
     return failure(layer, cause, *proof, remedy=remedy, at=attempt.moment)
 
 

@@ -16,7 +16,7 @@ from lab.clients.profile import read_profile
 from lab.explain import engines, held, inspection, remedies, server_certificate
 from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.attempt import Attempt
-from lab.explain.choice import choice_of, root_of
+from lab.explain.choice import choice_of, root_of, shown_of
 from lab.explain.clock import REASONS, look_at_clocks
 from lab.explain.document import by_radius
 from lab.explain.follow import follow, path_between
@@ -92,6 +92,7 @@ async def attempts(
             not isinstance(failure, NotDialledError),
             dialled.at,
             thumbprint=client.thumbprint or "",
+            certificate=shown_of(client.certificates),
             root=root_of(client.certificates),
             choice=choice_of(client.certificates, document),
             name=name,

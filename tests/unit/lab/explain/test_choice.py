@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.explain.choice import choice_of, root_of, untrusted
+from lab.explain.choice import choice_of, root_of, shown_of, untrusted
 from lab.explain.model import failure
 from lab.pki.authority import issue
 from lab.topology.planning.plan import CertificatePlan
@@ -71,7 +71,9 @@ def test_a_root_that_is_not_uploaded_is_named_beside_those_that_are() -> None:
         "CN=new"
     )
     assert root_of([MADE["old"]]) == "CN=old"
-    assert root_of([]) == ""
+    assert root_of([]) == shown_of([]) == ""
+    assert shown_of([MADE["foreign"]]).startswith("alice (issued by ")
+    assert " valid from 2" in shown_of([MADE["foreign"]])
     many = document()
     many["properties"]["vpnClientConfiguration"]["vpnClientRootCertificates"] *= 7
     assert untrusted(root, many).endswith("CN=new, CN=new and 2 more")

@@ -125,6 +125,13 @@ def test_a_fault_that_had_ended_is_no_proof() -> None:
     assert any("directory-down" in line for line in broken(during).proof)
 
 
+def test_a_certificate_that_is_refused_is_described() -> None:
+    one = attempt(record=record("expired"), certificate="alice (valid until then)")
+    assert broken(one).proof[-1] == "the client's certificate: alice (valid until then)"
+    other = attempt(record=record("password"), certificate="alice (valid until then)")
+    assert not any("certificate" in line for line in broken(other).proof)
+
+
 def test_which_proposals_differ_is_said() -> None:
     one = attempt(record=record("no-proposal", "no common IKE proposal: A and B"))
     assert broken(one).cause == "no common IKE proposal: A and B"

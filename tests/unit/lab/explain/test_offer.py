@@ -27,10 +27,13 @@ def test_a_computer_that_cannot_dial_says_why(reason: str) -> None:
     found = broken(replace(one, lacks=("KB4057142",)))
     assert found.layer == "client-policy"
     assert found.cause.startswith(said)
-    assert found.remedy == {
-        "system": "install or set what it lacks: KB4057142, or dial SSTP",
-        "administrator": "let an administrator dial",
-    }[reason]
+    assert (
+        found.remedy
+        == {
+            "system": "install or set what it lacks: KB4057142, or dial SSTP",
+            "administrator": "let an administrator dial",
+        }[reason]
+    )
 
 
 def test_a_gateway_that_offers_nothing_that_the_system_dials() -> None:
