@@ -51,11 +51,11 @@ def blocked(followed: Followed) -> Finding:
 
 def all_blocked(ways: Sequence[Followed]) -> Finding:
     """Of several probes, each dropped somewhere: who opens one way only is stopped at the next."""
-    first, *others = map(blocked, ways)
-    causes = dict.fromkeys(one.cause for one in (first, *others))
-    remedies = dict.fromkeys(one.remedy for one in (first, *others))
-    proof = (*first.proof, *(line for one in others for line in one.proof))
-    return replace(first, cause="; ".join(causes), remedy="; ".join(remedies), proof=proof)
+    found = [*map(blocked, ways)]
+    causes = dict.fromkeys(one.cause for one in found)
+    remedies = dict.fromkeys(one.remedy for one in found)
+    proof = tuple(dict.fromkeys(line for one in found for line in one.proof))
+    return replace(found[0], cause="; ".join(causes), remedy="; ".join(remedies), proof=proof)
 
 
 def lost(followed: Followed) -> Finding:

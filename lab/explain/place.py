@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 NOT_FOR_GATEWAYS = (
     "The private line between them, such as ExpressRoute, is for the VNet's hosts: a VPN gateway "
-    "sends nothing over it"
+    "sends nothing of its own over it"
 )
 _NETWORKS = ("vnet", "site", "access")
 """Kinds of nodes that are a network's router."""

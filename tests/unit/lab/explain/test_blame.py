@@ -55,3 +55,4 @@ def test_all_that_is_dropped_is_named_once() -> None:
     assert found.cause == f"{blocked(one).cause}; {blocked(other).cause}"
     assert found.remedy == f"{blocked(one).remedy}; {blocked(other).remedy}"
     assert {*blocked(one).proof, *blocked(other).proof} == {*found.proof}
+    assert len(found.proof) == len({*found.proof})
