@@ -32,8 +32,9 @@ def forbidden(document: dict[str, Any], plan: GatewayPlan) -> dict[str, str]:
     for protocol in PROTOCOLS:
         if protocol not in offered:
             more = {"properties": {"vpnClientConfiguration": {KEY: [*offered, protocol]}}}
-            objections = _objections(merge(document, more), plan)
-            found.update((protocol, one) for one in objections if one not in now)
+            objections = (one for one in _objections(merge(document, more), plan) if one not in now)
+            if first := next(objections, ""):
+                found[protocol] = first
     return found
 
 
@@ -65,5 +66,5 @@ def remedy(
     wanted = [one for one in able if one == protocol or not common]
     if allowed := [one for one in wanted if one not in forbidden]:
         ways.append(f"enable {' or '.join(allowed)} in {KEY} and take a new profile")
-    found = ", or ".join(ways or ["use another operating system"])
+    found = ", or ".join(ways or ["use another operating system or version"])
     return "; ".join([found, *dict.fromkeys(forbidden[one] for one in wanted if one in forbidden)])

@@ -34,7 +34,7 @@ REASONS: Mapping[str, Answer] = {
     "revoked": ("revocation", "vpnClientRevokedCertificates"),
     "second-factor-denied": ("factor", "denied"),
     "second-factor-late": ("factor", "30 s"),
-    "system": ("client-policy", "dials no "),
+    "system": ("client-policy", " dials "),
     "tls": ("tls", "TLS"),
     "typed-code": ("factor", "typed code"),
     "unknown-user": ("radius-verdict", "does not know the user"),

@@ -29,7 +29,7 @@ def document(**properties: Any) -> dict[str, Any]:
         ({"vpnClientProtocols": ["IkeV2", "SSTP"]}, {"OpenVPN": "SSTP and OpenVPN cannot"}),
         (
             {
-                "vpnClientProtocols": ["IkeV2"],
+                "vpnClientProtocols": ["IkeV2", "SSTP"],
                 "vpnAuthenticationTypes": ["Radius"],
                 "radiusServerAddress": "10.1.1.10",
             },
@@ -57,8 +57,8 @@ def test_what_a_gateway_may_not_offer_besides(
         (("OpenVPN", ["IkeV2", "OpenVPN"], ["IkeV2", "SSTP"], [], NO_OPENVPN),
          "dial IkeV2; not with RADIUS"),
         (("OpenVPN", ["OpenVPN"], ["IkeV2"], [], NO_OPENVPN),
-         "use another operating system; not with RADIUS"),
-        (("IkeV2", [], ["IkeV2"], [], {}), "use another operating system"),
+         "use another operating system or version; not with RADIUS"),
+        (("IkeV2", [], ["IkeV2"], [], {}), "use another operating system or version"),
     ],
 )  # fmt: skip
 def test_the_ways_that_are_left(given: Any, wanted: str) -> None:
