@@ -149,6 +149,8 @@ OFF = (FileNotFoundError, ConnectionError)
 """What the API of a gateway raises that is switched off."""
 End = tuple[str, int]
 """Public address and port of a connection, as a gateway sees it."""
+Attempted = tuple[VpnProtocol, End, str]
+"""An attempt to connect, with its time (attemptTime)."""
 
 
 def end_of(row: Mapping[str, Any]) -> End:
@@ -193,6 +195,9 @@ class ClientComputer(Protocol):
     session: str
     """The gateway's vpnConnectionId of the last dial's session, which may have ended; empty if that
     dial did not connect."""
+
+    attempts: frozenset[Attempted]
+    """Of its last dial, what was found to be its own: routers forget whose a connection was."""
 
     last_dial: Dialled | None
     """Its last dial that has ended, if any."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from lab.topology.model.vocabulary import VpnProtocol
 from lab.waiting import wait_until
-from lab.world import ClientComputer, end_of
+from lab.world import Attempted, ClientComputer, end_of
 
 Record = dict[str, Any]
 LOG_LIMIT = 2.0
@@ -28,7 +28,14 @@ async def of_attempts(client: ClientComputer, protocol: VpnProtocol, began: str)
         if record["protocol"] == protocol and record["attemptTime"] >= began
     ]
     own = await client.made(protocol, {end_of(row) for row in rows})
-    return [row for row in rows if end_of(row) in own]
+    found = [row for row in rows if end_of(row) in own or _attempted(row) in client.attempts]
+    others = {one for one in client.attempts if one[0] != protocol}
+    client.attempts = frozenset({*others, *map(_attempted, found)})
+    return found
+
+
+def _attempted(row: Record) -> Attempted:
+    return row["protocol"], end_of(row), row["attemptTime"]
 
 
 async def refusal(client: ClientComputer, protocol: VpnProtocol, began: str) -> Record | None:

@@ -35,7 +35,7 @@ from lab.topology.model.vocabulary import VpnProtocol
 from lab.topology.planning.plan import ClientPlan, TlsLimits
 from lab.vpn_client import Connection, Dialled, Driver, NotDialledError, RefusedError
 from lab.waiting import wait_until
-from lab.world import End, GatewayHandle, end_of
+from lab.world import Attempted, End, GatewayHandle, end_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +87,7 @@ class Computer:
         self.dialled_until = -math.inf
         self.system = plan.system
         self.last_dial: Dialled | None = None
+        self.attempts: frozenset[Attempted] = frozenset()
         self._packages: dict[str, tuple[bytes, float]] = {}
         """What its user got last, and when, by gateway."""
         self._kept: set[str] = set()

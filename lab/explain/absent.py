@@ -67,7 +67,7 @@ async def _size(name: str, world: World) -> Sku:
 def _deleted(name: str, world: World) -> Finding:
     own = [deed for deed in world.past if deed.verb == "delete" and deed.subject == name]
     at = stamp(own[-1].at) if own else ""
-    remedy = "create the gateway anew and dial again"
+    remedy = "create the gateway anew, with its connections; clients then dial again"
     return failure(
         "gateway-down", f"the gateway {name} is deleted", *map(told, own), remedy=remedy, at=at
     )

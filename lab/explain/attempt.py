@@ -66,6 +66,8 @@ class Attempt:
     """The proxy, where that refused."""
     flaws: tuple[Difference, ...] = ()
     """What is wrong with the gateway's certificate for this client."""
+    certificate: str = ""
+    """That which the computer shows, in words."""
     choice: Choice | None = None
     """The certificate that the computer showed and one that it has, which the gateway takes."""
     hello: str = ""
@@ -84,6 +86,10 @@ class Attempt:
     """The computer's operating system."""
     able: tuple[str, ...] = ()
     """The protocols that it dials as it is now."""
+    lacks: tuple[str, ...] = ()
+    """Updates and registry values that it lacks; empty: it would not dial this one with them."""
+    forbidden: Mapping[str, str] = field(default_factory=dict)
+    """Protocols that the gateway may not offer beside its own, and why."""
     held: Held | None = None
     """The profile with which it dialled; None: it had none, or the gateway has none now."""
     public: tuple[str, ...] = ()
@@ -147,7 +153,10 @@ class Attempt:
     @property
     def recent(self) -> tuple[str, ...]:
         """What was done in the lab shortly before that changes who comes in."""
-        return tuple(told(deed) for deed in self.deeds[-3:] if deed.verb in _ADMITTING)
+        before = [deed for deed in self.deeds if deed.at <= self.at]
+        ended = {deed.subject: deed.at for deed in before if deed.verb == "endFault"}
+        last = (deed for deed in self.deeds[-3:] if deed.verb in _ADMITTING)
+        return tuple(told(deed) for deed in last if deed.at >= ended.get(deed.subject, 0.0))
 
     def changed(self, deed: Deed, key: str) -> Change | None:
         """What was done to a field of the gateway's vpnClientConfiguration."""

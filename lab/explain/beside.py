@@ -21,7 +21,7 @@ async def not_in_tunnel(
     client: ClientComputer, address: str, taken: str, connection: Connection, world: World
 ) -> Finding:
     """`taken`: the client's route to the address, as its kernel has it."""
-    if found := other_vnet(client, address, taken, connection, world):
+    if found := await other_vnet(client, address, taken, connection, world):
         return found
     own = await held.look(client)
     has = (", ".join(own.profile.routes) if own else "") or "none"

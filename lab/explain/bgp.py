@@ -6,23 +6,27 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.arm.rules.bgp import DEFAULT_ASN
 from gateway.s2s.bgp import MOST_PREFIXES
 from lab.explain.model import Finding, failure, stamp, told
+from lab.explain.ports import listening, takes
 from lab.roles.bgp import CLIENT, PROTOCOL, SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lab.nodes.base import Node
-    from lab.world import Deed, GatewayHandle
+    from lab.world import Deed, GatewayHandle, World
 
 _ROW = re.compile(r"^\s+(Neighbor address|Neighbor AS|Local AS|BGP state|Last error):\s+(.+?)\s*$",
                   re.MULTILINE)  # fmt: skip
 _ROUTE = re.compile(r"^(\d+\.\d+\.\d+\.\d+/\d+)\s", re.MULTILINE)
 CONNECTED = "Connected"
+PORT = 179
+_FAULT = "bgp-down"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class DeviceSeen:
 class BgpSeen:
     """The gateway's session with the site's device."""
 
+    site: str
     peer: str
     state: str
     """ARM's: Connected, Connecting, Idle, Stopped, Unknown."""
@@ -59,6 +64,11 @@ class BgpSeen:
     device: DeviceSeen | None = None
     """None: it was not asked."""
 
+    speaks: bool = True
+    """Whether a program of the device has the port."""
+    fault: Deed | None = None
+    """The fault that has ended BGP there."""
+
     @property
     def up(self) -> bool:
         """Whether it is established."""
@@ -66,7 +76,11 @@ class BgpSeen:
 
 
 async def look(
-    gateway: GatewayHandle, connection: dict[str, Any], local: dict[str, Any]
+    site: str,
+    gateway: GatewayHandle,
+    connection: dict[str, Any],
+    local: dict[str, Any],
+    world: World,
 ) -> BgpSeen | None:
     """By the documents of a connection and its local network gateway; None: they have no BGP."""
     settings = local["properties"].get("bgpSettings")
@@ -77,7 +91,9 @@ async def look(
     routes = await gateway.learned_routes()
     learnt = tuple(row["network"] for row in routes if row["sourcePeer"] == peer)
     own = (await gateway.get())["properties"].get("bgpSettings") or {}
+    sockets = await world.nodes[site].wait_for(partial(listening, "tcp"))
     return BgpSeen(
+        site,
         peer,
         rows[0]["state"] if rows else "Unknown",
         learnt,
@@ -85,7 +101,15 @@ async def look(
         gateway.name,
         rows[0]["localAddress"] if rows else "",
         str(own.get("asn") or DEFAULT_ASN),
+        speaks=takes(sockets, peer, PORT),
+        fault=_fault(site, world.past),
     )
+
+
+def _fault(site: str, past: Sequence[Deed]) -> Deed | None:
+    """The fault that has ended BGP at a site, and lasts."""
+    faults = [deed for deed in past if deed.subject == _FAULT and deed.place in ("", site)]
+    return next((deed for deed in faults[-1:] if deed.verb == "fault"), None)
 
 
 async def with_device(seen: BgpSeen, site: str, node: Node) -> BgpSeen:
@@ -146,7 +170,8 @@ def _why(seen: BgpSeen, device: DeviceSeen) -> tuple[str, str]:
             "set bgpPeeringAddress to the address at which the device speaks BGP",
         )
     if device.answer:
-        return f"no BIRD runs on the device of {device.site}", "start BGP on the site's device"
+        words, fault = f"no BIRD runs on the device of {device.site}", seen.fault
+        return f"{words}: {told(fault)}" if fault else words, _start(seen)
     differences = (
         (f"{local} says that the site's ASN is", seen.peer_asn, "own is", "Local AS"),
         (f"the ASN of {seen.gateway} is", seen.own_asn, "peer is set to", "Neighbor AS"),
@@ -167,6 +192,11 @@ def _why(seen: BgpSeen, device: DeviceSeen) -> tuple[str, str]:
     return "", ""
 
 
+def _start(seen: BgpSeen) -> str:
+    """The remedy where BGP does not run."""
+    return f"end the fault: p2slab fault {_FAULT} --end" if seen.fault else "start BGP there"
+
+
 def _said(device: DeviceSeen) -> tuple[str, ...]:
     rows = ", ".join(f"{name} {value}" for name, value in device.rows.items())
     return (
@@ -175,15 +205,14 @@ def _said(device: DeviceSeen) -> tuple[str, ...]:
     )
 
 
-def learnt(seen: BgpSeen, site: str, wanted: Sequence[str], past: Sequence[Deed]) -> Finding:
-    """Why the gateway has not learnt what was expected of a site."""
-    has = ", ".join(seen.learnt) or "nothing"
-    faults = [deed for deed in past if deed.subject == "bgp-down" and deed.place in ("", site)]
-    proof = (*_proof(seen), *map(told, faults[-1:]))
+def learnt(seen: BgpSeen, wanted: Sequence[str]) -> Finding:
+    """Why the gateway has not learnt what was expected of the site."""
+    has, site, fault = ", ".join(seen.learnt) or "nothing", seen.site, seen.fault
+    proof = (*_proof(seen), *((told(fault),) if fault else ()))
     if not seen.up:
         cause = f"BGP: not established, because {seen.peer} of {site} is {seen.state}"
-        if faults and faults[-1].verb == "fault":
-            cause = f"{cause}: BGP ended there at {stamp(faults[-1].at)}, by the fault bgp-down"
+        if fault:
+            cause = f"{cause}: BGP ended there at {stamp(fault.at)}, by the fault {_FAULT}"
         return failure("s2s", cause, *proof, remedy="start BGP on the site's device")
     missing = [one for one in wanted if one not in seen.learnt]
     parts = f"{', '.join(missing)} missing" if missing else "more than was expected"
@@ -193,12 +222,22 @@ def learnt(seen: BgpSeen, site: str, wanted: Sequence[str], past: Sequence[Deed]
 
 def not_learnt(seen: BgpSeen, address: str) -> Finding:
     """Why the gateway has no route to an address behind the site."""
-    proof = _proof(seen)
+    proof, no_route = _proof(seen), f"the gateway has no route to {address}"
+    if not seen.speaks:
+        cause = f"{no_route}: BGP does not run on {seen.peer}, the VPN device of {seen.site}"
+        table = f"/proc/net/tcp of {seen.site}: nothing on {PORT}"
+        begun = (told(seen.fault),) if seen.fault else ()
+        return failure("route", cause, table, *proof, *begun, remedy=_start(seen))
     if not seen.up:
-        cause = f"BGP: not established, because {seen.peer} is {seen.state}: no route to {address}"
-        return failure("route", cause, *proof, remedy="start BGP on the site's device")
-    cause = f"BGP: the gateway has accepted no prefix with {address} from {seen.peer}"
-    return failure("route", cause, *proof, remedy="announce its prefix from the site's device")
+        cause = (
+            f"{no_route}: its BGP session with {seen.peer}, the VPN device of {seen.site}, is not "
+            f"established ({seen.state})"
+        )
+        remedy = "compare the autonomous system numbers and peer addresses of both ends"
+        return failure("route", cause, *proof, remedy=remedy)
+    cause = f"{no_route}: it has accepted no prefix with that from {seen.peer} by BGP"
+    remedy = f"announce its prefix from the VPN device of {seen.site}"
+    return failure("route", cause, *proof, remedy=remedy)
 
 
 def _proof(seen: BgpSeen) -> tuple[str, str]:

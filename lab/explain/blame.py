@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from gateway.arm.rules.addresses import PRIVATE
@@ -45,6 +47,15 @@ def blocked(followed: Followed) -> Finding:
     verb, told = ("rejected", f" and answered: {answers}") if answers else ("dropped", "")
     cause = f"{followed.what} is {verb} by {whose(dropped)}{told}"
     return failure("firewall", cause, *proof, remedy=_remedy(dropped, service), at=at)
+
+
+def all_blocked(ways: Sequence[Followed]) -> Finding:
+    """Of several probes, each dropped somewhere: who opens one way only is stopped at the next."""
+    found = [*map(blocked, ways)]
+    causes = dict.fromkeys(one.cause for one in found)
+    remedies = dict.fromkeys(one.remedy for one in found)
+    proof = tuple(dict.fromkeys(line for one in found for line in one.proof))
+    return replace(found[0], cause="; ".join(causes), remedy="; ".join(remedies), proof=proof)
 
 
 def lost(followed: Followed) -> Finding:

@@ -43,13 +43,15 @@ def choice_of(
     """Of a computer's certificates, the first of which it shows; None: by the gateway's document
     none of the others is taken, or the first one is."""
     moment = now or datetime.now(UTC)
-    if not certificates or _taken(certificates[0], document, moment):
+    if not certificates or taken(certificates[0], document, moment):
         return None
-    better = [one for one in certificates[1:] if _taken(one, document, moment)]
+    better = [one for one in certificates[1:] if taken(one, document, moment)]
     return Choice(_words(certificates[0]), _words(better[0])) if better else None
 
 
-def _taken(credential: Credential, document: Mapping[str, Any], now: datetime) -> bool:
+def taken(credential: Credential, document: Mapping[str, Any], now: datetime | None = None) -> bool:
+    """Whether a gateway takes a certificate, by its document."""
+    moment = now or datetime.now(UTC)
     roots = {
         der_of(row["properties"]["publicCertData"])
         for row in configuration_of(document).get("vpnClientRootCertificates") or []
@@ -58,10 +60,15 @@ def _taken(credential: Credential, document: Mapping[str, Any], now: datetime) -
     root = credential.issuers[-1] if credential.issuers else own
     return (
         root.public_bytes(Encoding.DER) in roots
-        and own.not_valid_before_utc <= now <= own.not_valid_after_utc
+        and own.not_valid_before_utc <= moment <= own.not_valid_after_utc
         and not entry_of(credential.thumbprint, document)
         and _is_for_clients(own)
     )
+
+
+def shown_of(certificates: Sequence[Credential]) -> str:
+    """That certificate in words; empty: there is none."""
+    return "".join(map(_words, certificates[:1]))
 
 
 def _is_for_clients(certificate: x509.Certificate) -> bool:
@@ -75,7 +82,8 @@ def _is_for_clients(certificate: x509.Certificate) -> bool:
 def _words(credential: Credential) -> str:
     own = credential.certificate
     return (
-        f"{credential.common_name} (issued by {_issuer(credential)}, valid until "
+        f"{credential.common_name} (issued by {_issuer(credential)}, valid from "
+        f"{stamp(own.not_valid_before_utc.timestamp())} until "
         f"{stamp(own.not_valid_after_utc.timestamp())}, thumbprint {credential.thumbprint})"
     )
 

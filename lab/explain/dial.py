@@ -13,6 +13,7 @@ from lab.explain.limit import limited
 from lab.explain.model import DIAL, Chain, Finding, Layer, besides, chain_of, failure
 from lab.explain.offer import not_able, not_offered
 from lab.explain.radius_server import of_server
+from lab.explain.remedies import prepare
 from lab.explain.revocation import listed, revoked
 from lab.explain.trust import out_of_date, untrusted
 from lab.explain.unanswered import led_away, no_answer, obstacles
@@ -27,7 +28,8 @@ def judge(attempt: Attempt) -> Chain:
     failed = besides(found, _further(attempt))
     if attempt.choice and failed.layer in ("certificate", "revocation"):
         failed = attempt.choice.added(failed)
-    return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed)
+    beyond = attempt.record is not None
+    return chain_of(attempt.protocol, DIAL, _passed(attempt, failed), failed, beyond=beyond)
 
 
 def _further(attempt: Attempt) -> Iterator[Finding]:
@@ -68,7 +70,10 @@ def _by_words(attempt: Attempt) -> Finding:
     layer, cause, remedy = attempt.meaning
     if layer in ("certificate", "radius-verdict"):
         cause = f"{cause}{since_changed(attempt)}"
-    proof = (*attempt.said, *attempt.recent)
+    if attempt.verdict == "no-proposal" and attempt.record and attempt.record["message"]:
+        cause = str(attempt.record["message"])
+    own = f"the client's certificate: {attempt.certificate}" if attempt.certificate else ""
+    proof = (*attempt.said, own if layer == "certificate" else "", *attempt.recent)
     return failure(layer, cause, *proof, remedy=remedy, at=attempt.moment)
 
 
@@ -79,10 +84,14 @@ def _proxy(attempt: Attempt) -> Finding:
 
 
 def _tls(attempt: Attempt) -> Finding:
-    cause = attempt.hello or f"client and gateway agree on no TLS: {attempt.why}"
+    which = "of EAP-TLS " if attempt.protocol == "IkeV2" else ""
+    no_tls = f"client and gateway agree on no TLS {which}version and cipher: {attempt.why}"
+    cause = attempt.hello or no_tls
     if attempt.methods and attempt.methods.tls and attempt.protocol == "IkeV2":
         cause = f"{cause}; {'; '.join(attempt.methods.tls)}. {ONLY_TLS_12!r}"
     remedy = "let the client speak TLS 1.2 with a cipher suite of the gateway's"
+    if attempt.lacks:
+        remedy = f"{remedy}: {prepare(attempt.lacks)}"
     return failure("tls", cause, *attempt.said, remedy=remedy, at=attempt.moment)
 
 

@@ -14,6 +14,11 @@ def configuration_of(document: Document) -> Mapping[str, Any]:
     return found
 
 
+def by_radius(document: Document) -> bool:
+    """Whether a RADIUS server authenticates its users."""
+    return "Radius" in configuration_of(document).get("vpnAuthenticationTypes", ())
+
+
 def protocols_of(document: Document) -> tuple[str, ...]:
     """The protocols that the gateway offers."""
     return tuple(configuration_of(document).get("vpnClientProtocols", ()))

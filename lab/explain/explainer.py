@@ -130,7 +130,7 @@ class Explainer:
             and await client.connection() is None
             and (dialled := await self.dial(client))
         ):
-            words = f"{name} has no tunnel: its last dial failed: {dialled.sentence}"
+            words = f"{name} does not reach {goal.name}: {dialled.sentence}"
             self._goals[name] = goal
             return Explanation(name, words, dialled.chains)
         words, chain = await explain_goal(name, goal, self.scene)

@@ -1,5 +1,5 @@
 """A TLS ClientHello in a frame: what a client offers. Pure. Source: RFC 5246, section 7.4.1.2;
-RFC 8446, section 4.2.1."""
+RFC 8446, section 4.2.1; IANA's registry of cipher suites."""
 
 from __future__ import annotations
 
@@ -19,6 +19,25 @@ _NAMES = {
     0x0304: "TLS 1.3",
 }
 _SUPPORTED_VERSIONS = 43
+MOST = 12
+"""Cipher suites that are quoted."""
+SUITES = {
+    0x0004: "TLS_RSA_WITH_RC4_128_MD5",
+    0x0005: "TLS_RSA_WITH_RC4_128_SHA",
+    0x000A: "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    0x002F: "TLS_RSA_WITH_AES_128_CBC_SHA",
+    0x0033: "TLS_DHE_RSA_WITH_AES_128_CBC_SHA",
+    0x0035: "TLS_RSA_WITH_AES_256_CBC_SHA",
+    0x0039: "TLS_DHE_RSA_WITH_AES_256_CBC_SHA",
+    0x003C: "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    0x003D: "TLS_RSA_WITH_AES_256_CBC_SHA256",
+    0x00FF: "TLS_EMPTY_RENEGOTIATION_INFO_SCSV",
+    0xC009: "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    0xC00A: "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    0xC013: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    0xC014: "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+}
+"""Those of old programs; others are told by their numbers."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,16 @@ class Hello:
     """Of the TLS versions."""
     suites: tuple[int, ...]
     """Numbers of the cipher suites."""
+
+    @property
+    def new(self) -> bool:
+        """Whether it has a version that gateways take, which leaves the cipher suites."""
+        return self.newest in ("TLS 1.2", "TLS 1.3")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the first cipher suites, as IANA has them."""
+        return tuple(SUITES.get(one, f"0x{one:04X}") for one in self.suites[:MOST])
 
 
 def is_answer(data: bytes) -> bool:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lab.checks import records
 from lab.clients.profile import read_profile
-from lab.explain import engines, held, inspection, server_certificate
+from lab.explain import engines, held, inspection, remedies, server_certificate
 from lab.explain.access import look_at_line, look_for_portal
 from lab.explain.attempt import Attempt
-from lab.explain.choice import choice_of
+from lab.explain.choice import choice_of, shown_of
 from lab.explain.clock import REASONS, look_at_clocks
+from lab.explain.document import by_radius
 from lab.explain.follow import WITHIN, Followed, follow, path_between
 from lab.explain.hello import Hello, is_answer, read_hello
 from lab.explain.methods import look_at_methods
@@ -49,8 +50,6 @@ T = TypeVar("T")
 LARGEST = 4096
 OPENVPN = "/run/gateway/openvpn/server.conf"
 TLS_LIMIT = 3.0
-MOST_SUITES = 12
-"""Cipher suites that are quoted."""
 _TLS = {"-tls1_1": "TLS 1.1", "-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
 
 
@@ -59,6 +58,8 @@ class Word(NamedTuple):
 
     record: dict[str, Any] | None
     told: Refusal | None
+    hello: str = ""
+    """What the client offers, for which it dials again."""
 
 
 async def attempts(
@@ -80,6 +81,8 @@ async def attempts(
     address = resolved[0] if resolved else own_address
     document = await client.gateway.get()
     portal = await look_for_portal(client, world, address)
+    plan = next(plan for plan in world.plan.gateways if plan.name == client.gateway.name)
+    forbidden = remedies.forbidden(document, plan)
     found = []
     # What could not be dialled matters only if nothing else was.
     tried = [one for one in dialled.failures if not isinstance(one, NotDialledError)]
@@ -98,16 +101,20 @@ async def attempts(
             dialled.at,
             thumbprint=client.thumbprint or "",
             credential=next(iter(client.certificates), None),
+            certificate=shown_of(client.certificates),
             choice=choice_of(client.certificates, document),
             name=name,
             resolved=tuple(resolved),
             nameservers=tuple(servers),
             record=word.record,
             told=word.told,
+            hello=word.hello,
             document=document,
             deeds=tuple(world.past),
             system=str(client.system),
             able=able(client, document),
+            lacks=remedies.lacking(client.system, failure.protocol, radius=by_radius(document)),
+            forbidden=forbidden,
             held=profile,
             gateway=own_address if name == current else "",
             public=() if client.proxy and failure.protocol != "IkeV2" else tuple(public),
@@ -116,6 +123,7 @@ async def attempts(
             portal=portal,
         )
         whole = await _completed(attempt, client, dialled, scene, address, asked=asked)
+        words[failure.protocol] = word._replace(hello=whole.hello)
         if own and whole.reason == "server-untrusted":
             node = world.nodes[client.gateway.name]
             flaws = await server_certificate.look(node, own, whole.protocol)
@@ -194,7 +202,7 @@ async def _completed(
         more |= await _network(attempt, client, world, address, asked)
     elif layer == "proxy" and client.proxy:
         more["proxy"] = await look_at_proxy(client, world, dialled.at)
-    elif layer == "tls" and attempt.protocol != "IkeV2":
+    elif layer == "tls" and attempt.protocol != "IkeV2" and not attempt.hello:
         more["hello"] = await _hello(attempt, client, address, world)
     if attempt.verdict in ("no-method", "certificate", "tls"):
         more["methods"] = await look_at_methods(client, dialled.at, scene)
@@ -312,15 +320,12 @@ async def _hello(attempt: Attempt, client: ClientComputer, address: str, world: 
     if attempt.protocol == "OpenVPN":  # which wraps its TLS
         gateway = await _configured(world.nodes[client.gateway.name])
     else:
-        taken = await _taken(client, address)
+        taken = await _taken(world.nodes[INTERNET], address)
         gateway = f"the gateway takes {', '.join(taken) or 'none of TLS 1.1 to 1.3'}"
     if offered is None:
         return f"no ClientHello of the client's was seen; {gateway}"
-    suites = ", ".join(f"0x{suite:04X}" for suite in offered.suites[:MOST_SUITES])
-    return (
-        f"the client's ClientHello offers {offered.newest} at most, with the cipher suites "
-        f"{suites}; {gateway}"
-    )
+    suites = f", with the cipher suites {', '.join(offered.names)}" if offered.new else ""
+    return f"the client's ClientHello offers {offered.newest} at most{suites}; {gateway}"
 
 
 async def _offered(
@@ -367,20 +372,18 @@ async def _configured(gateway: Node) -> str:
     )
 
 
-async def _taken(client: ClientComputer, address: str) -> list[str]:
-    """The TLS versions with which a handshake with the gateway succeeds."""
+async def _taken(node: Node, address: str) -> list[str]:
+    """The TLS versions with which a handshake with the gateway succeeds, from the Internet."""
+    found = await asyncio.gather(*(_handshake(node, address, one) for one in _TLS))
+    return [one for one in found if one]
 
-    async def chosen(option: str) -> str:
-        argv = ["openssl", "s_client", "-connect", f"{address}:443", option]
-        if option == "-tls1_1":
-            argv += ["-cipher", "DEFAULT:@SECLEVEL=0"]
-        with suppress(TimeoutError):
-            done = await client.node.run(argv, limit=TLS_LIMIT)
-            if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
-                return found[1]
-        return ""
 
-    # Side by side, for each may wait in vain.
-    suites = await asyncio.gather(*map(chosen, _TLS))
-    rows = zip(_TLS.values(), suites, strict=True)
-    return [f"{name} (chose {suite})" for name, suite in rows if suite]
+async def _handshake(node: Node, address: str, option: str) -> str:
+    argv = ["openssl", "s_client", "-connect", f"{address}:443", option]
+    if option == "-tls1_1":
+        argv += ["-cipher", "DEFAULT:@SECLEVEL=0"]
+    with suppress(TimeoutError):
+        done = await node.run(argv, limit=TLS_LIMIT)
+        if found := re.search(r"^New, TLSv1\S*, Cipher is (\S+)", done.stdout, re.MULTILINE):
+            return f"{_TLS[option]} (chose {found[1]})"
+    return ""

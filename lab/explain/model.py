@@ -151,10 +151,16 @@ def besides(failed: Finding, further: Iterable[Finding], layers: Sequence[Layer]
 
 
 def chain_of(
-    way: str, layers: Sequence[Layer], passed: dict[Layer, str], failed: Finding | None = None
+    way: str,
+    layers: Sequence[Layer],
+    passed: dict[Layer, str],
+    failed: Finding | None = None,
+    *,
+    beyond: bool = False,
 ) -> Chain:
     """The layers down to the failed one with what was looked at, then those not reached. A layer
-    of which nothing was seen is left out: nothing is said of it."""
+    of which nothing was seen is left out: nothing is said of it. `beyond`: layers after the failed
+    one have passed, too, for it failed elsewhere, such as between a gateway and its servers."""
     found: list[Finding] = []
     at, over = stamp(), False
     order = [*layers]
@@ -164,7 +170,7 @@ def chain_of(
         if failed and layer == failed.layer:
             found.append(failed)
             over = True
-        elif over:
+        elif over and not (beyond and passed.get(layer)):
             found.append(Finding(layer, "not reached"))
         elif passed.get(layer):
             found.append(Finding(layer, "passed", passed[layer], at=at))

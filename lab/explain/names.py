@@ -89,11 +89,13 @@ async def no_name(who: str, name: str, servers: Sequence[str], scene: Scene) -> 
         return failure("dns-inside", cause, *proof, remedy=drop.remedy, at=at)
     if any(one.startswith("an answer") for one in followed.answers):
         cause = f"nameserver {server} answers that it does not know {name}"
+        remedy = "see its records, and the name"
         if name.partition(".")[0] in world.clients:
             cause = f"{cause}: no client's name gets there by itself, by design: {_NO_DDNS!r}"
+            remedy = "use its address, or let somebody add a record"
         elif client:
             cause = f"{cause}{_not_the_vnets(client, servers, world)}"
-        return failure("dns-inside", cause, *proof, remedy="see its records, and the name", at=at)
+        return failure("dns-inside", cause, *proof, remedy=remedy, at=at)
     found = await _silent(who, followed, connection, scene)
     why, more = (f": {found.cause}", found.proof) if found else ("", ())
     remedy = "start a DNS server there, or change the VNet's dnsServers"

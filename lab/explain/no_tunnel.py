@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING
 from lab.checks import records
 from lab.explain import engines
 from lab.explain.absent import FAULTS, absent
-from lab.explain.document import (
-    Document,
-    authenticated_by,
-    entry_of,
-    pool_of,
-    protocols_of,
-)
+from lab.explain.choice import taken
+from lab.explain.document import Document, authenticated_by, entry_of, pool_of, protocols_of
 from lab.explain.model import Finding, Layer, brief, failure, stamp, told
 from lab.explain.offer import without_clients
+from lab.explain.reasons import meaning_of
 from lab.explain.routes import table_of
 
 if TYPE_CHECKING:
@@ -87,13 +83,12 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
         layer, remedy = _ENDS[deed.verb]
         now = ""
         if deed.verb == "update":
-            layer, now = _changed(client, connection, document)
-        cause = (
-            f"{name} has no tunnel since {stamp(deed.at)}: {brief(deed.text)} ({deed.effect}), and "
-            f"it has not dialled since{now}"
-        )
+            layer, remedy, now = _changed(client, connection, document)
+        since, why = (record["time"], record["message"]) if record else (stamp(deed.at), "")
+        by = f"{brief(deed.text)} ({why or deed.effect})"
+        cause = f"{name} has no tunnel since {since}: {by}, and it has not dialled since{now}"
         proof = (*said, *done, routes)
-        return failure(layer, cause, *proof, remedy=remedy, at=stamp(deed.at))
+        return failure(layer, cause, *proof, remedy=remedy, at=since)
     since = record["time"] if record else "an unknown time"
     why = record["message"] if record else "the gateway has no record of its end"
     cause = f"{name} has no tunnel since {since}: {why}"
@@ -118,20 +113,24 @@ async def gone_gateway(client: ClientComputer, world: World) -> Finding | None:
 
 def _changed(
     client: ClientComputer, connection: Connection, document: Document
-) -> tuple[Layer, str]:
-    """What of a gateway's document no longer admits a tunnel that stood: the layer, and words."""
+) -> tuple[Layer, str, str]:
+    """What of a gateway's document no longer admits a tunnel that stood: the layer, what to do, and
+    words."""
+    layer, anew = _ENDS["update"]
     offered, pool = protocols_of(document), pool_of(document)
     if connection.protocol not in offered:
         has = ", ".join(offered) or "nothing"
-        return "profile-stale", f"; the gateway offers {has} now, and no {connection.protocol}"
+        return layer, anew, f"; the gateway offers {has} now, and no {connection.protocol}"
     own = ip_address(connection.address)
     if not any(own in ip_network(prefix) for prefix in pool):
         words = f"; its address was {own}, and the client address pool is {', '.join(pool)} now"
-        return "pool", words
+        return "pool", "dial again, for an address of the new pool", words
     if client.thumbprint and "Certificate" not in (types := authenticated_by(document)):
         words = f"; it has a certificate, and the gateway authenticates by {', '.join(types)} now"
-        return "profile-stale", words
-    return "client-policy", ""
+        return layer, anew, words
+    if client.certificates and not taken(client.certificates[0], document):
+        return "certificate", meaning_of("untrusted").remedy, ""
+    return "client-policy", anew, ""
 
 
 def _concerns(deed: Deed, client: ClientComputer) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.explain.document import configuration_of, protocols_of
+from lab.explain import remedies
+from lab.explain.document import by_radius, configuration_of, protocols_of
 from lab.explain.model import Finding, failure, stamp, told
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ _ADMINISTRATOR = (
 
 def able(client: ClientComputer, document: Document) -> tuple[str, ...]:
     """The protocols that a computer dials, as it is now."""
-    radius = "Radius" in configuration_of(document).get("vpnAuthenticationTypes", ())
-    system = client.system
+    radius, system = by_radius(document), client.system
     if system.windows and not system.administrator:
         return ()
     return tuple(one for one in system.release.dials if not system.why_not(one, radius=radius))
@@ -52,13 +52,18 @@ def not_able(attempt: Attempt) -> Finding:
     if attempt.reason == "administrator":
         cause = f"{attempt.message}: {_ADMINISTRATOR!r}"
         return failure("client-policy", cause, said, remedy="let an administrator dial", at=at)
-    remedy = "install what it lacks, or dial another protocol"
-    return failure("client-policy", attempt.message, said, remedy=remedy, at=at)
+    return failure("client-policy", attempt.message, said, remedy=_remedy(attempt), at=at)
+
+
+def _remedy(attempt: Attempt) -> str:
+    lacks = attempt.lacks if attempt.reason == "system" else ()
+    offered = protocols_of(attempt.document)
+    return remedies.remedy(attempt.protocol, attempt.able, offered, lacks, attempt.forbidden)
 
 
 def not_offered(attempt: Attempt) -> Finding:
     """The profile does not offer the protocol: by a change, or nothing that the computer dials."""
-    protocol, key = attempt.protocol, "vpnClientProtocols"
+    protocol, key = attempt.protocol, remedies.KEY
     offers = protocols_of(attempt.document)
     offered = ", ".join(offers) or "nothing"
     changes = [deed for deed in attempt.deeds if attempt.changed(deed, key)]
@@ -69,15 +74,15 @@ def not_offered(attempt: Attempt) -> Finding:
             f"{attempt.system} dials {dials}, and the gateway offers {offered}: nothing in common",
             f"the gateway's document: {key} is {offered}",
             attempt.client_said,
-            remedy=f"enable one of {', '.join(attempt.able)} in {key}, or use another system",
+            remedy=_remedy(attempt),
             at=stamp(attempt.at),
         )
     since = f" since it was changed at {stamp(changes[-1].at)}" if changes else ""
     return failure(
-        "profile-stale",
+        "profile-stale" if changes else "client-policy",
         f"{protocol} is not offered by the gateway{since}: it offers {offered}",
         f"the gateway's document: {key} is {offered}",
         *map(told, changes[-1:]),
-        remedy=f"dial {offered}, or enable {protocol} in {key} and take a new profile",
+        remedy=_remedy(attempt),
         at=stamp(attempt.at),
     )

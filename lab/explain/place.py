@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.topology.planning.plan import Plan
 
+NOT_FOR_GATEWAYS = (
+    "The private line between them, such as ExpressRoute, is for the VNet's hosts: a VPN gateway "
+    "sends nothing of its own over it"
+)
 _NETWORKS = ("vnet", "site", "access")
 """Kinds of nodes that are a network's router."""
 
@@ -45,6 +49,15 @@ def crossing(plan: Plan, first: str, second: str) -> str | None:
             if reached == places:
                 return one.name
     return None
+
+
+def private_line(plan: Plan, first: str, second: str) -> bool:
+    """Whether a private line, such as ExpressRoute, leads from the network of one node to that of
+    another."""
+    ends = {place_of(plan, first), place_of(plan, second)}
+    lines = [node.name for node in plan.nodes if node.kind == "link"]
+    cables = [{cable.a.node, cable.b.node} for cable in plan.links]
+    return any({*ends} == set().union(*(c for c in cables if one in c)) - {one} for one in lines)
 
 
 def owner(plan: Plan, name: str, near: str) -> str:

@@ -37,7 +37,7 @@ _MEANINGS: dict[str, Meaning] = {
     "untrusted": Meaning(
         "certificate",
         "the certificate's root is not among those that are uploaded to the gateway",
-        "upload the root as a row of vpnClientRootCertificates",
+        "upload the root as a row of vpnClientRootCertificates, or show another certificate",
     ),
     "server-untrusted": Meaning(
         "certificate",
@@ -59,7 +59,9 @@ _MEANINGS: dict[str, Meaning] = {
         "certificate", "the client has no certificate to show", "install one with its key"
     ),
     "certificate": Meaning(
-        "certificate", "the RADIUS server does not accept the certificate", "see the server's word"
+        "certificate",
+        "the RADIUS server does not accept the certificate",
+        "let the server trust its authority, or show a certificate that the server takes",
     ),
     "revoked": Meaning("revocation"),
     "certificate-revoked": Meaning(

@@ -59,7 +59,7 @@ async def ends_of(site: str, document: dict[str, Any], world: World) -> Ends | N
         reference = document["properties"]["localNetworkGateway2"]["id"]
         local = await world.gateways[gateway].local_network_gateway(reference.rpartition("/")[2])
         device = await world.devices[site].configuration()
-        learns = await bgp.look(world.gateways[gateway], document, local)
+        learns = await bgp.look(site, world.gateways[gateway], document, local, world)
     except (OSError, LabError):
         return None
     told = local["properties"]

@@ -14,7 +14,7 @@ from lab.explain.document import radius_servers_of
 from lab.explain.follow import Followed, follow, path_between
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, site_of
-from lab.explain.place import crossing, owner, place_of
+from lab.explain.place import NOT_FOR_GATEWAYS, crossing, owner, place_of, private_line
 from lab.explain.ports import listening, takes
 from lab.explain.radius_server import ServerSeen
 from lab.explain.routes import route
@@ -167,6 +167,8 @@ async def _apart(gateway: str, name: str, world: World) -> Finding | None:
     if INTERNET not in path_between(world.plan, there, here):
         link = f" that has a private link to {here}, as ExpressRoute is"
     cause = f"it is in {there}{link}, and no connection of {gateway} leads there: {_REQUIRED!r}"
+    if private_line(world.plan, gateway, name):
+        cause = f"{cause} {NOT_FOR_GATEWAYS}"
     told = f"the connections of {gateway}, by its API: {listed}"
     address = world.addresses[name]
     taken = f"{gateway}: ip route get {address}: {await route(world.nodes[gateway], address)}"

@@ -197,7 +197,7 @@ async def with_bgp(
     session = seen.ends.bgp if seen.ends else None
     if session is None or (wanted is None and session.up):
         return found
-    broken = learnt(session, name, wanted or (), scene.world.past)
+    broken = learnt(session, wanted or ())
     chain = chain_of(f"BGP with {session.peer}", (), {}, broken)
     return Explanation(name, broken.cause, (chain, *found.chains))
 

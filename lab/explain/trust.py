@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lab.explain.document import Document
     from lab.pki.authority import Credential
 
+MOST = 5
+"""Roots that are quoted."""
 _ROOTS = "vpnClientRootCertificates"
 
 
@@ -45,7 +47,9 @@ def untrusted(attempt: Attempt) -> Finding:
     """The chain does not end at an uploaded root."""
     layer, cause, remedy = attempt.meaning
     chain, uploaded = _chain(attempt.credential), _uploaded(attempt.document)
-    names = ", ".join(f"{name} ({_name(root.subject)})" for name, root in uploaded) or "none"
+    listed = [f"{name} ({_name(root.subject)})" for name, root in uploaded[:MOST]]
+    more = f" and {len(uploaded) - MOST} more" if len(uploaded) > MOST else ""
+    names = f"{', '.join(listed)}{more}" or "none"
     proof = (f"the gateway's document: {_ROOTS}: {names}", *attempt.said, *attempt.recent)
     if not chain:
         return failure(layer, cause, *proof, remedy=remedy, at=attempt.moment)
@@ -53,7 +57,7 @@ def untrusted(attempt: Attempt) -> Finding:
         cause = f"the certificate has no valid chain to its root, which is uploaded: {attempt.why}"
         return failure(layer, cause, *proof, remedy="see the proof", at=attempt.moment)
     cause = f"{cause}: its chain ends at {_name(chain[-1].issuer)}, and uploaded are {names}"
-    changes = [deed for deed in attempt.deeds if deed.verb == "update" and _ROOTS in deed.text]
+    changes = [deed for deed in attempt.deeds if attempt.changed(deed, _ROOTS)]
     if changes:
         cause = f"{cause} since an update at {stamp(changes[-1].at)}"
     proof = (*map(_issued, chain), *proof)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.explain import access, held, inspection
-from lab.explain.blame import blocked, ended
+from lab.explain.blame import all_blocked, blocked, ended
 from lab.explain.model import Finding, failure
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def no_answer(attempt: Attempt) -> Finding:
     """Nobody answered: where on the way the packets ended."""
     if attempt.name and not attempt.resolved:
         return _no_name(attempt)
-    for followed in sorted(attempt.followed, key=lambda one: not one.dropped):
+    if dropped := [one for one in attempt.followed if one.dropped]:
+        return all_blocked(dropped)
+    for followed in attempt.followed:
         if found := ended(followed):
             return found
     proof = (attempt.client_said, *attempt.walks)

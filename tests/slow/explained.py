@@ -1,11 +1,13 @@
 """Whoever a topology of the project refuses is explained right: p2slab test tests/slow/explained.py
 
 Builds each topology, carries out its steps, and after each that somebody is refused by, or does not
-reach something, asks `explain`. Half an hour on two processors; -k NAME chooses topologies.
+reach something, asks `explain`. Half an hour on two processors; -k NAME chooses topologies, and -s
+shows the explanations with the seconds that they took.
 """
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,86 +15,17 @@ from typing import Any
 
 import pytest
 
+from lab.explain.model import lines
 from lab.report.session import build, start_lab
 from lab.report.verdict import Verdict
 from lab.runtime.handle import Handle
 from lab.runtime.protocol import StepResult
 from lab.topology.load import TopologyFile, load
-from lab.topology.model.steps import (
-    Approve,
-    CannotReach,
-    CannotResolve,
-    Deny,
-    Refused,
-    Step,
-    text_of,
-)
+from lab.topology.model.steps import Approve, CannotResolve, Deny, Refused, Step
+from tests.slow.answers import ASKED, Answer, wanted
 
 CHECKOUT = Path(__file__).parents[2]
 FILES = sorted((CHECKOUT / "topologies").glob("*.yaml"))
-
-LAYERS: dict[str, str] = {
-    "administrator": "client-policy",
-    "binding": "tls",
-    "certificate": "certificate",
-    "certificate-revoked": "revocation",
-    "expired": "certificate",
-    "limit": "limit",
-    "no-address": "pool",
-    "no-answer": "firewall",
-    "no-certificate": "certificate",
-    "no-client-auth": "certificate",
-    "no-proposal": "ike-proposal",
-    "no-protocol": "profile-stale",
-    "not-yet-valid": "certificate",
-    "proxy": "proxy",
-    "revoked": "revocation",
-    "second-factor-denied": "factor",
-    "second-factor-late": "factor",
-    "system": "client-policy",
-    "tls": "tls",
-    "typed-code": "factor",
-    "untrusted": "certificate",
-}
-"""The layer of each reason of `refused`; others are a RADIUS server's verdict."""
-
-ELSEWHERE: dict[tuple[str, str], str] = {
-    ("expressroute-radius", "radius-no-answer"): "radius-path",
-    ("gateway-sizes", "no-answer"): "gateway-down",
-    ("mfa-too-late", "radius-no-answer"): "factor",
-    ("radius-failover", "radius-no-answer"): "radius-path",
-    ("radius-in-vnet", "radius-no-answer"): "radius-secret",
-    ("s2s-down", "radius-no-answer"): "firewall",
-    ("s2s-routes", "radius-no-answer"): "radius-path",
-    ("zone-redundant", "no-answer"): "gateway-down",
-}
-"""Where a topology and a reason have another, for the layer is that of the cause behind it."""
-
-BEHIND: dict[tuple[str, str], str] = {
-    ("corporate-proxy", "dave"): "firewall",
-    ("corporate-proxy", "erin"): "proxy",
-    ("expressroute-radius", "contoso-gw"): "route",
-    ("gateway-sizes", "alice"): "gateway-down",
-    ("gateway-sizes", "till"): "gateway-down",
-    ("hotel-wifi", "carol"): "firewall",
-    ("mfa-too-late", "alice"): "factor",
-    ("quickstart", "alice"): "client-policy",
-    ("quickstart", "carol"): "revocation",
-    ("revoked-certificate", "alice"): "revocation",
-    ("s2s-down", "app1"): "firewall",
-    ("s2s-routes", "app1"): "route",
-    ("sstp", "alice"): "client-policy",
-    ("sstp", "carol"): "revocation",
-    ("sstp-proxy", "dave"): "firewall",
-    ("sstp-proxy", "erin"): "proxy",
-    ("sstp-proxy-radius", "dave"): "firewall",
-    ("sstp-proxy-radius", "david"): "client-policy",
-    ("tls-too-old", "old"): "tls",
-    ("tls-too-old-openvpn", "old"): "tls",
-    ("wrong-ca", "mallory"): "certificate",
-    ("zone-redundant", "bob"): "gateway-down",
-}
-"""The layer of what a node of a topology does not reach."""
 
 
 def groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
@@ -111,9 +44,6 @@ def groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
         yield group
 
 
-ASKED = (Refused, CannotReach, CannotResolve)
-
-
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[tuple[Handle, TopologyFile]]:
     file = load(request.param)
@@ -129,33 +59,38 @@ def explained(handle: Handle, step: Step) -> dict[str, Any]:
     if isinstance(step, Refused):
         return handle.explain(step.refused)
     if isinstance(step, CannotResolve):
-        return handle.explain(step.cannotResolve, f"{step.name}:1")
+        return handle.explain(step.cannotResolve, step.name)
     port = f":{step.protocol}/{step.port}" if step.port else ""
     return handle.explain(step.cannotReach, f"{step.host or step.address}{port}")
-
-
-def wanted(name: str, step: Step) -> str:
-    if isinstance(step, Refused):
-        own = LAYERS.get(str(step.because), "radius-verdict")
-        return ELSEWHERE.get((name, str(step.because)), own)
-    if isinstance(step, CannotResolve):
-        return "dns-inside"
-    return BEHIND[name, step.cannotReach]
 
 
 @pytest.mark.parametrize("lab", FILES, indirect=True, ids=[path.stem for path in FILES])
 def test_who_is_refused_is_explained(lab: tuple[Handle, TopologyFile]) -> None:
     handle, file = lab
-    wrong = []
+    wrong, answers = [], wanted(file)
     for group in groups(file.topology.expect):
         results: list[StepResult] = []
         handle.run(group, lambda event, to=results: to.append(event))  # type: ignore[misc]
         wrong += [f"did not hold: {one.text}: {one.detail}" for one in results
                   if isinstance(one, StepResult) and not one.held]  # fmt: skip
         if isinstance(group[-1], ASKED):
-            found, layer = explained(handle, group[-1]), wanted(file.topology.name, group[-1])
-            print(f"{found.get('layer')}: {found['sentence']}")
-            if found.get("layer") != layer:
-                text = text_of(group[-1])
-                wrong.append(f"{text}: {found.get('layer')}, not {layer}: {found['sentence']}")
+            began = time.monotonic()
+            found = explained(handle, group[-1])
+            text, answer = next(answers)
+            told = [f"{text} ({time.monotonic() - began:.1f} s)", *lines(found)]
+            print(*told, sep="\n", end="\n\n", flush=True)
+            if flaws := [*flaws_of(found, answer)]:
+                wrong.append("\n".join([*flaws, *told]))
     assert not wrong, "\n".join(wrong)
+
+
+def flaws_of(found: dict[str, Any], answer: Answer) -> Iterator[str]:
+    layer, word = answer
+    if found.get("layer") != layer:
+        yield f"the layer is {found.get('layer')}, not {layer}"
+    if word not in found["sentence"]:
+        yield f"the sentence has no {word!r}"
+    for row in (row for chain in found["chains"] for row in chain["layers"]):
+        missing = [key for key in ("cause", "proof", "remedy") if not row.get(key)]
+        if row["state"] == "failed" and missing:
+            yield f"{row['layer']} has no {' and no '.join(missing)}"

@@ -392,11 +392,16 @@ def text_of(step: BaseModel) -> str:
     words = [
         word
         for key, value in rest
-        for word in (key, json.dumps(value) if isinstance(value, dict) else str(value))
+        for word in (key, _short(value) if isinstance(value, dict) else str(value))
     ]
     spaced = re.sub("(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", verb)
     first = (subject, spaced) if isinstance(step, CHECKS) else (spaced, subject)
     return " ".join([*first, *words])
+
+
+def _short(document: Any) -> str:
+    """JSON in which certificates are cut off."""
+    return re.sub(r'"([^"]{40})[^"]{200,}"', r'"\1..."', json.dumps(document))
 
 
 def without_secrets(document: Any) -> Any:

@@ -195,7 +195,7 @@ class Sites:
                 local=tuple(map(str, site.device.localPrefixes or (site.lan,))),
                 remote=tuple(map(str, site.device.remotePrefixes or (EVERYTHING,))),
                 lan=str(site.lan),
-                known=tuple(map(str, site.known_prefixes)),
+                known=(*map(str, site.known_prefixes), *_announced(site)),
                 ike=ike,
                 esp=esp,
                 shared_key=site.connection.sharedKey,
@@ -210,7 +210,7 @@ class Sites:
             asn=site.bgp.asn,
             peer=str(bgp_address(self.topology, site.connection.to)),
             peer_asn=asn_of(gateway.properties),
-            announced=tuple(map(str, site.bgp.announce or (site.lan,))),
+            announced=_announced(site),
         )
 
     def _link(self, name: str, site: Site) -> NodePlan:
@@ -255,6 +255,11 @@ class Sites:
             hosts=hosts_file(self.host_names[name], address),
             services=services,
         )
+
+
+def _announced(site: Site) -> tuple[str, ...]:
+    """What the device announces by BGP."""
+    return tuple(map(str, site.bgp.announce or (site.lan,))) if site.bgp else ()
 
 
 def _denied(firewall: SiteFirewall) -> str:

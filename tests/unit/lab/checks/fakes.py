@@ -12,7 +12,7 @@ from typing import Any
 
 from lab.nodes.base import Completed
 from lab.vpn_client import Connection, RefusedError
-from lab.world import End
+from lab.world import Attempted, End
 
 ALICE = "A" * 40
 NAT = "192.0.2.2"
@@ -152,6 +152,7 @@ class FakeClient:
         self.up: Connection | None = None
         self.dialled_until = -math.inf
         self.session = ""
+        self.attempts: frozenset[Attempted] = frozenset()
         self.at_gateway = True
         """Whether the gateway has a session after a dial."""
         self.answers: Connection | RefusedError | None = None

@@ -1,8 +1,10 @@
-"""BGP between a gateway and a site's device: the first difference between the two ends."""
+"""BGP between a gateway and a site's device: the first difference between the two ends, and what a
+gateway has not learnt."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from lab.explain.bgp import BgpSeen, DeviceSeen
 from lab.explain.site import SiteSeen, judge
 from lab.nodes.base import Completed
 from lab.world import Deed
-from tests.unit.lab.checks.fakes import FakeGateway
+from tests.unit.lab.checks.fakes import FakeGateway, FakeNode
 from tests.unit.lab.explain.test_selectors import ENDS
 
 LAN = "192.168.50.0/24"
@@ -24,7 +26,8 @@ ROWS = {
     "Local AS": "65010",
 }
 DEVICE = DeviceSeen("office", ("192.168.50.1", "198.51.100.2"), rows=ROWS, announced=(LAN,))
-DOWN = BgpSeen("192.168.50.1", "Connecting", (), "65010", "gw", "10.1.255.30", "65515", DEVICE)
+PEER = "192.168.50.1"
+DOWN = BgpSeen("office", PEER, "Connecting", (), "65010", "gw", "10.1.255.30", "65515", DEVICE)
 UP = replace(DOWN, state="Connected", learnt=(LAN,))
 
 
@@ -140,42 +143,103 @@ async def test_the_device_is_read_by_birdc() -> None:
     assert device.answer == "Unable to connect to server control socket"
 
 
+CONNECTION = {"properties": {"enableBgp": True}}
+LOCAL = {"properties": {"bgpSettings": {"asn": 65010, "bgpPeeringAddress": PEER}}}
+BEGUN = Deed(1.0, "fault", "bgp-down", "fault bgp-down", "office speaks no BGP", "office")
+ELSEWHERE = Deed(1.0, "fault", "bgp-down", "fault bgp-down", "branch speaks no BGP", "branch")
+ENDED = Deed(2.0, "endFault", "bgp-down", "end fault bgp-down", "ended")
+
+
 class Gateway(FakeGateway):
+    """One with a session in a state."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__()
+        self.state = state
+
     async def bgp_peers(self) -> list[dict[str, Any]]:
-        peers = (("192.168.60.1", "Idle"), ("192.168.50.1", "Connected"))
+        peers = (("192.168.60.1", "Idle"), (PEER, self.state))
         return [{"localAddress": "10.1.255.30", "neighbor": n, "state": s} for n, s in peers]
 
     async def learned_routes(self) -> list[dict[str, Any]]:
-        return [{"network": LAN, "sourcePeer": "192.168.50.1"},
+        return [{"network": LAN, "sourcePeer": PEER},
                 {"network": "192.168.60.0/24", "sourcePeer": "192.168.60.1"}]  # fmt: skip
 
 
-async def test_the_gateway_s_end_is_read_by_its_api() -> None:
-    gateway: Any = Gateway()
-    connection = {"properties": {"enableBgp": True}}
-    local = {"properties": {"bgpSettings": {"asn": 65010, "bgpPeeringAddress": "192.168.50.1"}}}
-    assert await bgp.look(gateway, connection, local) == replace(UP, device=None)
+def office(past: list[Deed]) -> Any:
+    return SimpleNamespace(nodes={"office": FakeNode("office")}, past=past)
+
+
+async def test_the_gateway_s_end_is_read_by_its_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bgp, "listening", lambda _: "192.168.50.1:179")
+    gateway: Any = Gateway("Connected")
+    seen = await bgp.look("office", gateway, CONNECTION, LOCAL, office([]))
+    assert seen == replace(UP, device=None)
     gateway.resource["properties"]["bgpSettings"] = {"asn": 65001}
-    seen = await bgp.look(gateway, connection, local)
+    seen = await bgp.look("office", gateway, CONNECTION, LOCAL, office([]))
     assert seen
     assert seen.own_asn == "65001"
-    assert await bgp.look(gateway, {"properties": {}}, local) is None
 
 
-FAULT = Deed(0.0, "fault", "bgp-down", "fault bgp-down", "no BGP", "office")
-
-
-def test_a_session_that_is_down_is_told_with_the_fault_that_ended_it() -> None:
-    found = bgp.learnt(DOWN, "office", ["192.168.50.0/24"], [FAULT])
+@pytest.mark.parametrize(("past", "told"), [([BEGUN], True), ([], False), ([ELSEWHERE], False),
+                                            ([BEGUN, ENDED], False)])  # fmt: skip
+async def test_a_session_that_is_down_is_told_with_the_fault_that_ended_it(
+    past: list[Deed], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bgp, "listening", lambda _: "")
+    gateway: Any = Gateway("Connecting")
+    seen = await bgp.look("office", gateway, CONNECTION, LOCAL, office(past))
+    assert seen
+    found = bgp.learnt(seen, [LAN])
     assert found.layer == "s2s"
-    assert "192.168.50.1 of office is Connecting: BGP ended there at 1970" in found.cause
-    for others in ([], [replace(FAULT, place="branch")], [FAULT, replace(FAULT, verb="endFault")]):
-        assert "ended" not in bgp.learnt(DOWN, "office", [], others).cause
+    assert "192.168.50.1 of office is Connecting" in found.cause
+    assert ("BGP ended there at 1970" in found.cause) is told
+    off = replace(DEVICE, answer="Unable to connect", rows={})
+    down = bgp.broken(replace(seen, device=off))
+    assert down
+    assert "no BIRD runs on the device of office" in down.cause
+    assert ("--end" in down.remedy) is told
 
 
 def test_what_is_missing_is_told_of_a_session_that_stands() -> None:
-    stands = BgpSeen("192.168.50.1", "Connected", ("192.168.50.128/25",))
-    found = bgp.learnt(stands, "office", ["192.168.50.0/24"], [])
+    stands = BgpSeen("office", PEER, "Connected", ("192.168.50.128/25",))
+    found = bgp.learnt(stands, [LAN])
     assert found.layer == "route"
     assert found.cause.endswith("of office: 192.168.50.0/24 missing")
-    assert bgp.learnt(stands, "office", [], []).cause.endswith("more than was expected")
+    assert bgp.learnt(stands, []).cause.endswith("more than was expected")
+
+
+@pytest.mark.parametrize(
+    ("sockets", "state", "past", "words"),
+    [
+        ("", "Connecting", [BEGUN], ("BGP does not run on 192.168.50.1", "bgp-down --end")),
+        ("", "Connecting", [BEGUN, ENDED], ("BGP does not run", "start BGP there")),
+        ("", "Connecting", [ELSEWHERE], ("BGP does not run", "start BGP there")),
+        ("0.0.0.0:179", "Connecting", [], ("is not established (Connecting)", "compare")),
+        ("192.168.50.1:179", "Connected", [], ("accepted no prefix", "announce its prefix")),
+    ],
+)
+async def test_why_an_address_is_not_learnt(
+    sockets: str,
+    state: str,
+    past: list[Deed],
+    words: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bgp, "listening", lambda _: sockets)
+    gateway: Any = Gateway(state)
+    seen = await bgp.look("office", gateway, CONNECTION, LOCAL, office(past))
+    assert seen
+    found = bgp.not_learnt(seen, "192.168.50.11")
+    assert found.layer == "route"
+    assert found.cause.startswith("the gateway has no route to 192.168.50.11: ")
+    assert words[0] in found.cause
+    assert words[1] in found.remedy
+    assert "getLearnedRoutes: 192.168.50.0/24 from 192.168.50.1" in found.proof
+
+
+async def test_a_site_without_bgp() -> None:
+    world: Any = SimpleNamespace()
+    gateway: Any = FakeGateway()
+    local: dict[str, Any] = {"properties": {}}
+    assert await bgp.look("office", gateway, CONNECTION, local, world) is None

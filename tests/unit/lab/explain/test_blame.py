@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from lab.explain.blame import blocked, whose
+from lab.explain.blame import all_blocked, blocked, whose
 from lab.explain.follow import Dropped, Followed, Sighting
 from lab.topology.planning.wiring import INTERNET
 
@@ -43,3 +45,14 @@ def test_a_private_source_on_the_internet_is_missing_translation() -> None:
     assert "192.168.80.10, a private address" in found.cause
     assert blocked(crossing("192.0.2.2")).layer == "firewall"
     assert blocked(crossing("192.168.80.10", "site")).layer == "firewall"
+
+
+def test_all_that_is_dropped_is_named_once() -> None:
+    one = crossing("192.0.2.2")
+    other = replace(one, what="udp/500 to 203.0.113.2")
+    assert all_blocked([one, one]).cause == blocked(one).cause
+    found = all_blocked([one, other])
+    assert found.cause == f"{blocked(one).cause}; {blocked(other).cause}"
+    assert found.remedy == f"{blocked(one).remedy}; {blocked(other).remedy}"
+    assert {*blocked(one).proof, *blocked(other).proof} == {*found.proof}
+    assert len(found.proof) == len({*found.proof})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.explain.choice import choice_of
+from lab.explain.choice import choice_of, shown_of
 from lab.explain.model import failure
 from lab.pki.authority import issue
 from lab.topology.planning.plan import CertificatePlan
@@ -62,3 +62,10 @@ def test_no_choice_helps_where_none_is_taken_or_the_first_one_is() -> None:
 
 def test_a_revoked_one_is_not_taken() -> None:
     assert choice("foreign", "good", revoked=("good",)) is None
+
+
+def test_the_certificate_that_is_shown_is_the_first() -> None:
+    assert shown_of([]) == ""
+    words = shown_of([MADE["foreign"], MADE["good"]])
+    assert words.startswith("alice (issued by ")
+    assert " valid from 2" in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from lab.explain.attempt import Attempt
 from lab.explain.dial import judge
 from lab.explain.follow import Dropped, Followed, Sighting
 from lab.explain.model import failure
+from lab.explain.radius_server import ServerSeen
+from lab.world import Deed
 from radius.reasons import Refusal
 
 THUMBPRINT = "A" * 40
@@ -92,6 +95,47 @@ def test_layers_below_the_broken_one_are_not_reached() -> None:
     assert states["revocation"] == "failed"
     assert states["radius-path"] == states["pool"] == "not reached"
     assert all(one.seen for one in chain.findings if one.state == "passed")
+
+
+def test_a_computer_that_speaks_too_old_a_tls_is_told_what_it_lacks() -> None:
+    one = attempt(record=record("tls"), lacks=("KB3140245",))
+    assert broken(one).remedy.endswith("of the gateway's: install or set what it lacks: KB3140245")
+    assert "lacks" not in broken(replace(one, lacks=())).remedy
+
+
+def test_a_dial_that_came_to_the_gateway_has_passed_layers_beyond_the_broken_one() -> None:
+    tunnel = failure("firewall", "cut", "a rule", remedy="end the fault")
+    server = ServerSeen("192.168.50.10", "radius", listens=True, followed=None, tunnel=tunnel)
+    one = attempt(record=record("radius-no-answer"), servers=(server,))
+    states = {row.layer: row.state for row in judge(one).findings}
+    assert (states["firewall"], states["gateway-down"], states["ike-proposal"]) == (
+        "failed", "passed", "passed",
+    )  # fmt: skip
+    assert states["radius-path"] == "not reached"
+
+
+def test_a_fault_that_had_ended_is_no_proof() -> None:
+    fault = Deed(1.0, "fault", "directory-down", "fault directory-down", "no directory")
+    ended = Deed(2.0, "endFault", "directory-down", "end fault directory-down", "ended")
+    one = attempt(record=record("disabled"), at=3.0, deeds=(fault,))
+    assert broken(one).proof[-1].endswith("fault directory-down: no directory")
+    over = broken(replace(one, deeds=(fault, ended)))
+    assert not any("directory-down" in line for line in over.proof)
+    during = replace(one, at=1.5, deeds=(fault, ended))
+    assert any("directory-down" in line for line in broken(during).proof)
+
+
+def test_a_certificate_that_is_refused_is_described() -> None:
+    one = attempt(record=record("no-client-auth"), certificate="alice (valid until then)")
+    assert broken(one).proof[-1] == "the client's certificate: alice (valid until then)"
+    other = attempt(record=record("password"), certificate="alice (valid until then)")
+    assert not any("certificate" in line for line in broken(other).proof)
+
+
+def test_which_proposals_differ_is_said() -> None:
+    one = attempt(record=record("no-proposal", "no common IKE proposal: A and B"))
+    assert broken(one).cause == "no common IKE proposal: A and B"
+    assert broken(attempt(record=record("no-proposal", ""))).cause.startswith("client and gateway")
 
 
 def test_nothing_is_said_of_a_layer_that_nobody_looked_at() -> None:

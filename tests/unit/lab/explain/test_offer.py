@@ -26,9 +26,18 @@ def test_a_change_of_the_protocols_has_its_moment() -> None:
 @pytest.mark.parametrize("reason", ["system", "administrator"])
 def test_a_computer_that_cannot_dial_says_why(reason: str) -> None:
     said = "windows10 1607 dials no IkeV2 without KB4057142"
-    found = broken(attempt(reason=reason, message=said, dialled=False))
+    offers = document(vpnClientProtocols=["SSTP"])
+    one = attempt(reason=reason, message=said, dialled=False, able=("SSTP",), document=offers)
+    found = broken(replace(one, lacks=("KB4057142",)))
     assert found.layer == "client-policy"
     assert found.cause.startswith(said)
+    assert (
+        found.remedy
+        == {
+            "system": "install or set what it lacks: KB4057142, or dial SSTP",
+            "administrator": "let an administrator dial",
+        }[reason]
+    )
 
 
 def test_a_gateway_that_offers_nothing_that_the_system_dials() -> None:
@@ -36,8 +45,17 @@ def test_a_gateway_that_offers_nothing_that_the_system_dials() -> None:
                   document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
     assert broken(one).layer == "client-policy"
     assert "macos 15 dials IkeV2 and OpenVPN, and the gateway offers SSTP" in broken(one).cause
-    common = replace(one, able=("IkeV2", "SSTP"))
-    assert broken(common).layer == "profile-stale"
+    assert broken(one).remedy.startswith("enable IkeV2 or OpenVPN in vpnClientProtocols")
+
+
+def test_a_protocol_that_the_gateway_has_never_offered() -> None:
+    one = attempt(reason="no-protocol", dialled=False, able=("IkeV2", "SSTP"),
+                  document=document(vpnClientProtocols=["SSTP"]))  # fmt: skip
+    assert broken(one).layer == "client-policy"
+    assert broken(one).cause == "IkeV2 is not offered by the gateway: it offers SSTP"
+    assert broken(one).remedy == (
+        "dial SSTP, or enable IkeV2 in vpnClientProtocols and take a new profile"
+    )
 
 
 def test_a_gateway_without_point_to_site() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -126,9 +127,12 @@ def hello(version: int, extension: bytes = b"") -> bytes:
 def test_a_client_hello_names_its_newest_version() -> None:
     found = read_hello(bytes(54) + hello(0x0302))
     assert found
-    assert (found.newest, found.suites) == ("TLS 1.1", (4, 0x2F, 0x35))
+    assert (found.newest, found.suites, found.new) == ("TLS 1.1", (4, 0x2F, 0x35), False)
+    assert found.names[:2] == ("TLS_RSA_WITH_RC4_128_MD5", "TLS_RSA_WITH_AES_128_CBC_SHA")
+    assert replace(found, suites=(0x1301,)).names == ("0x1301",)
     newer = read_hello(hello(0x0303, struct.pack("!HHBHH", 43, 5, 4, 0x0304, 0x0303)))
     assert newer
     assert newer.newest == "TLS 1.3"
+    assert newer.new
     assert read_hello(bytes(80)) is None
     assert read_hello(hello(0x0303)[:30]) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.explain.place import behind_gateways, crossing, owner, place_of
+from lab.explain.place import behind_gateways, crossing, owner, place_of, private_line
 from lab.topology.load import load
 from lab.topology.planning.plan import Plan
 
@@ -66,3 +66,16 @@ def test_of_two_with_one_address_the_connected_one_is_meant() -> None:
 def test_the_connection_of_two_vnets(vnets: Plan) -> None:
     assert crossing(vnets, "east1", "west1") == "east-west"
     assert crossing(vnets, "gw", "west1") == "east-west"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "leads"),
+    [("contoso-gw", "files", True), ("files", "app1", True), ("files", "alice", False)],
+)
+def test_a_private_line_is_between_two_networks(one: str, other: str, *, leads: bool) -> None:
+    plan = load(CAUSES.parents[1] / "topologies/expressroute-radius.yaml").plan()
+    assert private_line(plan, one, other) == leads
+
+
+def test_a_connection_is_no_private_line(site: Plan) -> None:
+    assert not private_line(site, "gw", "files")

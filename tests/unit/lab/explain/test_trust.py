@@ -10,7 +10,7 @@ import pytest
 from lab.explain.attempt import Attempt
 from lab.pki.authority import issue
 from lab.topology.planning.plan import CertificatePlan
-from lab.world import Deed
+from lab.world import Changed, Deed
 from tests.unit.lab.explain.test_dial import attempt, broken, record
 
 MADE = issue(
@@ -30,7 +30,8 @@ MADE = issue(
 def refused(name: str, reason: str, *deeds: Deed, uploaded: str = "new") -> Attempt:
     row = {"name": "r", "properties": {"publicCertData": MADE[uploaded].public_cert_data}}
     document: dict[str, Any] = {
-        "properties": {"vpnClientConfiguration": {"vpnClientRootCertificates": [row]}}
+        "name": "gw",
+        "properties": {"vpnClientConfiguration": {"vpnClientRootCertificates": [row]}},
     }
     return attempt(record=record(reason, "the words"), credential=MADE[name], at=time.time(),
                    document=document, deeds=deeds)  # fmt: skip
@@ -65,7 +66,9 @@ def test_where_all_are_valid_the_gateways_words_remain() -> None:
 def test_the_end_of_the_chain_is_shown_beside_what_is_uploaded() -> None:
     found = broken(refused("of-old", "untrusted"))
     assert found.cause.endswith("its chain ends at CN=old, and uploaded are r (CN=new)")
-    deed = Deed(0.0, "update", "gw", "update gw vpnClientRootCertificates", "accepted")
+    key = "vpnClientConfiguration.vpnClientRootCertificates"
+    changed = Changed("gw", {key: (["old"], ["new"])})
+    deed = Deed(0.0, "update", "gw", "update gw", "accepted", changed=changed)
     later = broken(refused("of-old", "untrusted", deed))
     assert later.cause.endswith("since an update at 1970-01-01T00:00:00.000+00:00")
 
