@@ -46,9 +46,9 @@ def made(name: str, proc: str = "/proc") -> str:
 
 def _own(proc: str) -> Iterator[str]:
     """The directory of this process's group, in every mounted hierarchy that shows it."""
-    with open(f"{proc}/self/cgroup", encoding="utf-8") as file:
+    with open(f"{proc}/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
         path = next((row[3:].rstrip("\n") for row in file if row.startswith("0::")), "")
-    with open(f"{proc}/self/mountinfo", encoding="utf-8") as file:
+    with open(f"{proc}/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for row in file:
             before, _, after = row.partition(" - ")
             root, mounted = before.split()[3:5]

@@ -312,7 +312,7 @@ def _help(commands: tuple[list[str], ...], ready: int, go: int, say: int) -> Non
 
 def _lines(file: str) -> list[str]:
     try:
-        with open(file, encoding="utf-8") as opened:
+        with open(file, encoding="utf-8", errors="surrogateescape") as opened:
             return opened.read().splitlines()
     except OSError:
         return []

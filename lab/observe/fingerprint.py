@@ -76,10 +76,10 @@ def _ruleset() -> list[str]:
 def _mounts() -> list[str]:
     """The mounts of the host's PID 1 if readable, else of this process."""
     try:
-        table = Path("/proc/1/mountinfo").read_text()
+        table = Path("/proc/1/mountinfo").read_bytes()
     except PermissionError:
-        table = Path("/proc/self/mountinfo").read_text()
-    return sorted(line.partition(" ")[2] for line in table.splitlines())
+        table = Path("/proc/self/mountinfo").read_bytes()
+    return sorted(line.partition(" ")[2] for line in os.fsdecode(table).splitlines())
 
 
 def _sysctls() -> Iterator[str]:

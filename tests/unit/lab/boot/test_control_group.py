@@ -9,7 +9,9 @@ import pytest
 from lab.boot import control_group
 from lab.errors import MachineError
 
-OLD = "32 24 0:28 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n"
+OTHERS = (
+    b"31 24 0:27 / /mnt/\xff rw - tmpfs tmpfs rw\n32 24 0:28 / /cpu rw - cgroup cgroup rw,cpu\n"
+)
 
 
 def fake(tmp_path: Path, path: str, root: str = "/", kind: str = "cgroup2") -> str:
@@ -18,7 +20,7 @@ def fake(tmp_path: Path, path: str, root: str = "/", kind: str = "cgroup2") -> s
     own.mkdir(parents=True)
     (own / "cgroup").write_text(f"4:memory:/elsewhere\n0::{path}\n")
     mounted = f"42 32 0:27 {root} {tmp_path} rw,relatime shared:9 - {kind} cgroup2 rw\n"
-    (own / "mountinfo").write_text(OLD + mounted)
+    (own / "mountinfo").write_bytes(OTHERS + mounted.encode())
     return str(tmp_path / "proc")
 
 
