@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from lab.explain.methods import MethodsSeen, methods_in, versions_in
-from lab.world import Deed
+from lab.world import Changed, Deed
 from radius.methods import Method
 from radius.reasons import Refusal
 from tests.unit.lab.explain.test_dial import attempt, broken, document, record
@@ -57,7 +57,9 @@ def test_both_ends_are_named_where_they_have_no_method_in_common() -> None:
 
 
 def test_a_changed_authentication_has_its_moment() -> None:
-    deed = Deed(0.0, "update", "gw", "update gw vpnAuthenticationTypes", "accepted")
+    key = "vpnClientConfiguration.vpnAuthenticationTypes"
+    changed = Changed("gw", {key: (["Certificate"], ["Radius"])})
+    deed = Deed(0.0, "update", "gw", "update gw", "accepted", changed=changed)
     one = attempt(record=record("refused"), told=Refusal("alice", "unknown-user", "no such user"),
                   document=document(vpnAuthenticationTypes=["Radius"]), deeds=(deed,))  # fmt: skip
     since = "vpnAuthenticationTypes is Radius since an update at 1970-01-01T00:00:00.000+00:00"
