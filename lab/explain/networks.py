@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.explain import site, vnets
 from lab.explain.follow import path_between
 from lab.explain.paths import near_end
-from lab.explain.place import NOT_FOR_GATEWAYS, crossing, place_of, private_line
+from lab.explain.place import NOT_FOR_GATEWAYS, crossing, place_of, private_link
 from lab.explain.routes import route
 from lab.explain.selectors import carries, outside, selectors
 from lab.explain.underneath import of_client, of_connection
@@ -89,7 +89,7 @@ async def unconnected(who: str, target: str, broken: Finding, scene: Scene) -> F
         return found
     cause = f"no connection leads from {here} to {there}: {broken.cause}"
     remedy = "connect the two networks: a connection of their gateways"
-    if private_line(world.plan, first, target):
+    if private_link(world.plan, first, target):
         cause = f"{cause}. {NOT_FOR_GATEWAYS}"
     return replace(broken, layer="route", cause=cause, remedy=remedy)
 

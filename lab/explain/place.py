@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lab.topology.planning.plan import Plan
 
 NOT_FOR_GATEWAYS = (
-    "The private line between them, such as ExpressRoute, is for the VNet's hosts: a VPN gateway "
+    "The private link between them, such as ExpressRoute, is for the VNet's hosts: a VPN gateway "
     "sends nothing of its own over it"
 )
 _NETWORKS = ("vnet", "site", "access")
@@ -51,8 +51,8 @@ def crossing(plan: Plan, first: str, second: str) -> str | None:
     return None
 
 
-def private_line(plan: Plan, first: str, second: str) -> bool:
-    """Whether a private line, such as ExpressRoute, leads from the network of one node to that of
+def private_link(plan: Plan, first: str, second: str) -> bool:
+    """Whether a private link, such as ExpressRoute, leads from the network of one node to that of
     another."""
     ends = {place_of(plan, first), place_of(plan, second)}
     lines = [node.name for node in plan.nodes if node.kind == "link"]

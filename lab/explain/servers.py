@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from lab.explain import site, user_routes
 from lab.explain.document import radius_servers_of
-from lab.explain.follow import Followed, follow, path_between
+from lab.explain.follow import Followed, follow
 from lab.explain.model import Finding, failure
 from lab.explain.paths import inside_path, site_of
-from lab.explain.place import NOT_FOR_GATEWAYS, crossing, owner, place_of, private_line
+from lab.explain.place import NOT_FOR_GATEWAYS, crossing, owner, place_of, private_link
 from lab.explain.ports import listening, takes
 from lab.explain.radius_server import ServerSeen
 from lab.explain.routes import route
@@ -23,7 +23,6 @@ from lab.explain.underneath import of_connection
 from lab.explain.wayback import way_back
 from lab.nodes import probes
 from lab.roles.radius_server import CONFIGURATION, SETTINGS
-from lab.topology.planning.wiring import INTERNET
 from radius.reasons import bare
 
 if TYPE_CHECKING:
@@ -163,11 +162,8 @@ async def _apart(gateway: str, name: str, world: World) -> Finding | None:
     if there == here or crossing(world.plan, gateway, name):
         return None
     listed = ", ".join(await world.gateways[gateway].connections()) or "none"
-    link = ""
-    if INTERNET not in path_between(world.plan, there, here):
-        link = f" that has a private link to {here}, as ExpressRoute is"
-    cause = f"it is in {there}{link}, and no connection of {gateway} leads there: {_REQUIRED!r}"
-    if private_line(world.plan, gateway, name):
+    cause = f"it is in {there}, and no connection of {gateway} leads there: {_REQUIRED!r}"
+    if private_link(world.plan, gateway, name):
         cause = f"{cause} {NOT_FOR_GATEWAYS}"
     told = f"the connections of {gateway}, by its API: {listed}"
     address = world.addresses[name]

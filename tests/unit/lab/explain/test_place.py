@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.explain.place import behind_gateways, crossing, owner, place_of, private_line
+from lab.explain.place import behind_gateways, crossing, owner, place_of, private_link
 from lab.topology.load import load
 from lab.topology.planning.plan import Plan
 
@@ -72,10 +72,10 @@ def test_the_connection_of_two_vnets(vnets: Plan) -> None:
     ("one", "other", "leads"),
     [("contoso-gw", "files", True), ("files", "app1", True), ("files", "alice", False)],
 )
-def test_a_private_line_is_between_two_networks(one: str, other: str, *, leads: bool) -> None:
+def test_a_private_link_is_between_two_networks(one: str, other: str, *, leads: bool) -> None:
     plan = load(CAUSES.parents[1] / "topologies/expressroute-radius.yaml").plan()
-    assert private_line(plan, one, other) == leads
+    assert private_link(plan, one, other) == leads
 
 
-def test_a_connection_is_no_private_line(site: Plan) -> None:
-    assert not private_line(site, "gw", "files")
+def test_a_connection_is_no_private_link(site: Plan) -> None:
+    assert not private_link(site, "gw", "files")
