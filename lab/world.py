@@ -49,6 +49,8 @@ class Outcome:
     """Of a step that did not hold (lab.explain)."""
     changed: Changed | None = None
     """In a gateway's document."""
+    idle: bool = False
+    """There was nothing to do: it is no deed."""
 
 
 @dataclass(frozen=True)

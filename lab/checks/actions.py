@@ -34,15 +34,21 @@ async def revoke(step: Revoke, world: World) -> Outcome:
     name = f"{client.name}-{client.thumbprint}"
     row = {"name": name, "properties": {"thumbprint": client.thumbprint}}
     changed = await _change_revoked(client, add=[row])
-    return Outcome(held=True, detail=f"{client.thumbprint} is revoked", changed=changed)
+    return _listed(changed, f"{client.thumbprint} is revoked", "already")
 
 
 async def reinstate(step: Reinstate, world: World) -> Outcome:
     """Remove the thumbprint from the gateway's revocation list."""
     client = world.clients[step.reinstate]
     changed = await _change_revoked(client, add=[])
-    words = f"{client.thumbprint} is no longer revoked"
-    return Outcome(held=True, detail=words, changed=changed)
+    return _listed(changed, f"{client.thumbprint} is no longer revoked", "nor was it")
+
+
+def _listed(changed: Changed, words: str, before: str) -> Outcome:
+    """`before`: that it was so before."""
+    if changed.fields:
+        return Outcome(held=True, detail=words, changed=changed)
+    return Outcome(held=True, detail=f"{words}, {before}", idle=True)
 
 
 async def _change_revoked(client: ClientComputer, add: list[dict[str, Any]]) -> Changed:
@@ -72,7 +78,11 @@ async def disconnect(step: Disconnect, world: World) -> Outcome:
 
 async def hang_up(step: HangUp, world: World) -> Outcome:
     """The user disconnects the tunnel."""
-    await world.clients[step.hangUp].hang_up()
+    client = world.clients[step.hangUp]
+    connected = await client.connection() is not None
+    await client.hang_up()
+    if not connected:
+        return Outcome(held=True, detail="it was not connected", idle=True)
     return Outcome(held=True, detail="hung up")
 
 

@@ -182,6 +182,7 @@ class Lab:
                 isinstance(step, ACTIONS)
                 and not isinstance(step, Fault | EndFault)
                 and outcome.held
+                and not outcome.idle
             ):
                 verb = verb_of(step) or ""
                 subject, words = getattr(step, verb), (text_of(step), outcome.detail)

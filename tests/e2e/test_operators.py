@@ -68,6 +68,7 @@ def test_one_connects_whom_the_other_hangs_up(lab: Handle) -> None:
         assert process.returncode in {HELD, EXPECTATION_FAILED}, err
         assert "Traceback" not in err
     assert on(lab, "hangup", "bob")[0] == HELD
+    assert "it was not connected" in on(lab, "hangup", "bob")[1]
     assert ": hang up bob: hung up" in on(lab, "explain", "bob")[1]
 
 

@@ -73,6 +73,17 @@ async def test_revoke_and_reinstate_change_the_gateways_list_and_nothing_else(
     assert reinstated.changed == Changed("gw", {path: (rows, [other])})
 
 
+async def test_what_is_so_already_is_no_deed(world: FakeWorld) -> None:
+    """An explanation would take it for what ended a tunnel."""
+    world.alice.up = connection()
+    steps = [{"revoke": "alice"}, {"reinstate": "alice"}, {"hangUp": "alice"}]
+    for step in steps:
+        first, again = [await outcome(world, **step) for _ in range(2)]
+        assert (first.held, first.idle) == (True, False), step
+        assert (again.held, again.idle) == (True, True), step
+    assert again.detail == "it was not connected"
+
+
 async def test_disconnect_ends_the_clients_session_only(world: FakeWorld) -> None:
     world.bob.answers = world.alice.answers = connection()
     await outcome(world, connects="bob")
