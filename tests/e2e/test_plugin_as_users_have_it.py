@@ -81,7 +81,7 @@ def test_a_users_tests_find_their_files_and_fail_briefly(tmp_path: Path) -> None
         "2 errors",
         ": app2 cannot reach host app1 protocol icmp: 64 bytes",
         "step 1: unknown step 'reches'; did you mean 'reaches'?",
-        "has no node nobody",
+        "has no node 'nobody'",
         f"{tmp_path}/mine/missing.yaml:1:1: no such file",
         'mark it with @pytest.mark.topology("FILE")',
     ):
