@@ -9,6 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+CAUSES = "tests/e2e/test_causes.py"
 OF_THE_MACHINE = "the machine lacks "
 """So begins the reason of a skip that is no failure."""
 # No test asserts time, on a machine that others use.
@@ -25,6 +26,19 @@ def pytest_runtestloop() -> None:
     neither while they are collected nor later."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a whole run leaves to others, and why."""
+    ran = {report.nodeid.partition("::")[0] for report in terminalreporter.getreports("passed")}
+    if CAUSES in ran:
+        from tests.rigs.causes import FILES, fewest  # noqa: PLC0415 (not for a few unit tests)
+
+        left = len(FILES) - len(fewest())
+        terminalreporter.write_line(
+            f"left out: {left} of {len(FILES)} causes, whose functions the others have too, and "
+            "what takes half an hour (./p2slab test tests/slow/*.py)"
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -85,7 +85,7 @@ async def _ended(client: ClientComputer, connection: Connection, world: World) -
         if deed.verb == "update":
             layer, remedy, now = _changed(client, connection, document)
         since, why = (record["time"], record["message"]) if record else (stamp(deed.at), "")
-        by = f"{brief(deed.text)} ({why or deed.effect})"
+        by = f"{brief(deed.text)} ({'; '.join(filter(None, (deed.effect, why)))})"
         cause = f"{name} has no tunnel since {since}: {by}, and it has not dialled since{now}"
         proof = (*said, *done, routes)
         return failure(layer, cause, *proof, remedy=remedy, at=since)

@@ -133,10 +133,10 @@ def test_a_missing_program_is_reported_as_a_shell_would(lab: Handle) -> None:
 
 def test_an_unknown_node_is_reported_with_the_known_ones(lab: Handle) -> None:
     done = run(*EXEC, "Routr", "true")
-    assert b"no node Routr\n  try: did you mean 'router'?" in done.stderr
+    assert b"no node 'Routr'\n  try: did you mean 'router'?" in done.stderr
     done = run(*EXEC, "alice", "true")
     assert done.returncode == 2
-    assert b"no node alice\n  try: there are pc1, pc2, pc3 and router" in done.stderr
+    assert b"no node 'alice'\n  try: there are pc1, pc2, pc3 and router" in done.stderr
 
 
 def test_case_makes_no_difference_on_the_command_line(lab: Handle) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.rigs.verified import CHECKOUT
+from tests.rigs.verified import CHECKOUT, verified
 
 FOLDER = "tests/causes"
+EXPECTATION_FAILED = 1
 FILES = sorted(path.name for path in (CHECKOUT / FOLDER).glob("*.yaml"))
 _HEADER = re.compile(r"^# (layer|cause|proof|by): *(.*)$", re.MULTILINE)
 
@@ -46,6 +47,29 @@ def cause_of(file: str) -> Cause:
     header = dict(_HEADER.findall(text))
     terms, by = (_parts(header.get(key, "")) for key in ("cause", "by"))
     return Cause(header["layer"], terms, header["proof"], by)
+
+
+def fewest() -> list[str]:
+    """Files in which, between them, every function recognises a cause: each file has the most
+    functions that those before it have not, or is the first of several such."""
+    functions = {file: set(cause_of(file).by) for file in FILES}
+    left, chosen = set().union(*functions.values()), []
+    while left:
+        best = max(FILES, key=lambda file: len(functions[file] & left))
+        chosen.append(best)
+        left -= functions[best]
+    return sorted(chosen)
+
+
+def assert_named(file: str) -> None:
+    """Build its lab, and see that the explanation of its last step is right."""
+    wanted = cause_of(file)
+    code, told = verified(f"{FOLDER}/{file}")
+    assert code == EXPECTATION_FAILED, told["failure"]
+    *others, last = told["results"]
+    assert all(row["held"] for row in others), [row for row in others if not row["held"]]
+    found = last["explanation"]
+    assert wanted.missing(found) + wanted.unproved(found) == [], found
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.causes import FILES, FOLDER, cause_of
+from tests.rigs.causes import EXPECTATION_FAILED, FILES, FOLDER, cause_of
 from tests.rigs.verified import CHECKOUT
 from tests.seed.disabled import disabled
 from tests.seed.mutate import applied, copy_of, flaw_of, p2slab
 
-EXPECTATION_FAILED = 1
 CASES = [(file, function) for file in FILES for function in cause_of(file).by]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.rigs.causes import FILES, Cause, cause_of
+from tests.rigs.causes import FILES, Cause, cause_of, fewest
 from tests.rigs.verified import CHECKOUT
 from tests.seed.disabled import disabled
 from tests.seed.mutate import flaw_of
@@ -38,6 +38,13 @@ def test_the_words_of_a_cause_are_not_looked_for_in_proofs(
 def test_a_proof_is_a_proof() -> None:
     assert CAUSE.unproved(told("", "home: drop")) == []
     assert CAUSE.unproved(told("drop", "dropped")) == ["proof drop"]
+
+
+def test_the_fewest_have_every_function() -> None:
+    chosen = fewest()
+    assert len(chosen) < len(FILES)
+    functions = [set(cause_of(file).by) for file in FILES]
+    assert set().union(*(cause_of(file).by for file in chosen)) == set().union(*functions)
 
 
 @pytest.mark.parametrize("file", FILES)
