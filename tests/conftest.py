@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What a whole run leaves to others, and why."""
     ran = {report.nodeid.partition("::")[0] for report in terminalreporter.getreports("passed")}
     if CAUSES in ran:
-        from tests.rigs.causes import FILES, fewest  # noqa: PLC0415 (not for a few unit tests)
+        from tests.rigs.causes import FILES, fewest  # not for a few unit tests
 
         left = len(FILES) - len(fewest())
         terminalreporter.write_line(
