@@ -72,6 +72,12 @@ at() {  # the checkout, in a directory that is not there yet
     cd "$1"
 }
 fresh() { mounts tmpfs "$1" mode=1777; }
+readable() {  # a copy of the checkout, for users who may not read it (umask 077)
+    mkdir /mnt/theirs
+    cp -r /mnt/source/* /mnt/theirs
+    chmod -R a+rX /mnt/theirs /mnt/place.yaml
+    cd /mnt/theirs
+}
 cd /mnt/source
 """
 
@@ -148,7 +154,7 @@ def test_a_verb_answers_with(state: str) -> None:
 
 
 EMPTY = "export P2SLAB_CACHE=/mnt/empty"
-USER = f"{EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups"
+USER = f"readable; {EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups"
 """An ordinary user with no private root; the quotation mark is to be closed."""
 TINY = "mounts tmpfs /mnt/empty mode=700"
 REFUSALS: dict[str, tuple[str, str, int, str]] = {
@@ -207,10 +213,10 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
         f"{USER} --no-new-privs'",
         "up /mnt/place.yaml", MACHINE, "newuidmap can map no ids: no_new_privs is set.*as root"),
     "group of newgrp, nothing made": (
-        f"{EMPTY}; chown 1 /mnt/empty; run='setpriv --reuid 1 --regid 4 --clear-groups'",
+        f"readable; {EMPTY}; chown 1 /mnt/empty; run='setpriv --reuid 1 --regid 4 --clear-groups'",
         "root make", MACHINE, "newuidmap maps no ids in group 4.*sg daemon"),
     "no account and no HOME, nothing made": (
-        "unset P2SLAB_CACHE HOME; run='setpriv --reuid 12345 --clear-groups'",
+        "readable; unset P2SLAB_CACHE HOME; run='setpriv --reuid 12345 --clear-groups'",
         "status", MACHINE, "12345 has no home directory.*P2SLAB_CACHE"),
     "parts of /proc hidden, nothing made": (
         f"mounts bind /dev/null /proc/version; {USER}'",
