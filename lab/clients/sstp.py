@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from gateway.common.rotation import whole
+from lab.clients.dial_output import DialOutput
 from lab.clients.profile import Profile
 from lab.clients.reasons import SSTP, judge
 from lab.clients.resolver import Resolver
@@ -75,8 +73,7 @@ class Sstp:
         outdated = isinstance(user, UserCertificate) and user.is_outdated
         self._env = {"OPENSSL_CONF": OPENSSL} if tls or outdated else {}
         self._process: Process | None = None
-        self._log: Path | None = None
-        self._mark = ""
+        self._dial = DialOutput()
         self._seconds = 0.0
         self._resolver = Resolver(node)
 
@@ -87,7 +84,7 @@ class Sstp:
         """
         began = time.monotonic()
         await self.disconnect()
-        self._log = None
+        self._dial = DialOutput()
         await self._write_files()
         check = await compare_name(self._node, self._profile.server, ROOT, self._proxy, self._env)
         if check.verdict != "other":
@@ -170,11 +167,11 @@ class Sstp:
 
     async def _start(self) -> None:
         """Start pppd; a mark in the log separates this dial from earlier ones."""
-        self._mark = f"dial {secrets.token_hex(8)}\n"
-        command = f'mkdir -p {IPC_DIRECTORY} && echo "{self._mark.strip()}" && exec "$@"'
+        self._dial = DialOutput()
+        command = f'mkdir -p {IPC_DIRECTORY} && echo "{self._dial.mark}" && exec "$@"'
         argv = ["sh", "-c", command, "sh", *pppd_command(self._profile.server, self._proxy)]
         self._process = await self._node.spawn(argv, log="sstpc", env=self._env)
-        self._log = self._process.log
+        self._dial.log = self._process.log
 
     async def _settled(self, limit: float) -> None:
         """Wait until the tunnel is up, pppd has ended, or the time is over."""
@@ -224,11 +221,7 @@ class Sstp:
 
     def _output(self) -> str:
         """The output of this dial's programs so far."""
-        if self._log is None:
-            return ""
-        # sstpc ends the names of unknown messages with a zero byte
-        text = whole(self._log).replace("\0", "")
-        return text.partition(self._mark)[2]
+        return self._dial().replace("\0", "")  # sstpc ends names of unknown messages with one
 
     def _binding_lines(self) -> tuple[str, ...]:
         """sstpc's lines about the crypto binding."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from gateway.common.rotation import whole
+from lab.clients.dial_output import DialOutput
 from lab.clients.profile import Profile
 from lab.clients.resolver import Resolver
 from lab.clients.sstp_options import CHAIN, DIRECTORY, KEY, RADIUS_ROOT, ROOT, dial_limit
@@ -46,8 +44,7 @@ class PythonSstp:
         self._proxy = proxy
         self._tls = tls or TlsLimits()
         self._process: Process | None = None
-        self._log: Path | None = None
-        self._mark = ""
+        self._dial = DialOutput()
         self._seconds = 0.0
         self._resolver = Resolver(node)
 
@@ -55,7 +52,7 @@ class PythonSstp:
         """Dial once; RefusedError with the program's message if the tunnel does not come up."""
         began = time.monotonic()
         await self.disconnect()
-        self._log = None
+        self._dial = DialOutput()
         await self._start(await self._arguments())
         limit = dial_limit(self._user, self._profile.radius_root)
         try:
@@ -132,11 +129,11 @@ class PythonSstp:
 
     async def _start(self, arguments: list[str]) -> None:
         """Start the program; a mark in the log separates this dial from earlier ones."""
-        self._mark = secrets.token_hex(8)
+        self._dial = DialOutput()
         program = [sys.executable, "-m", "lab.clients.sstp_python", *arguments]
-        argv = ["sh", "-c", f'echo "dial {self._mark}" && exec "$@"', "sh", *program]
+        argv = ["sh", "-c", f'echo "{self._dial.mark}" && exec "$@"', "sh", *program]
         self._process = await self._node.spawn(argv, log="sstp")
-        self._log = self._process.log
+        self._dial.log = self._process.log
 
     def _settled(self) -> bool:
         ended = self._process is None or self._process.code is not None
@@ -148,21 +145,16 @@ class PythonSstp:
             raise LabError(f"the gateway accepted cipher suite {agreed['suite']:#06x}, which it "
                            "should refuse; this client cannot continue")  # fmt: skip
         if not refused and not self._event("ended"):
-            last = self._output().strip().rpartition("\n")[2]  # of a traceback: the error
+            last = self._dial().strip().rpartition("\n")[2]  # of a traceback: the error
             raise LabError(f"{self._node.name}: sstp_python: {last or 'no message'}",
-                           f"see its log: {self._log}")  # fmt: skip
+                           f"see its log: {self._dial.log}")  # fmt: skip
         # Without a refusal, the tunnel was up for a moment.
         message = refused.get("message") or str(self._event("ended")["why"])
         reason: Reason = refused.get("reason", "refused")
         return RefusedError(self.protocol, reason, message, self._seconds)
 
-    def _output(self) -> str:
-        if self._log is None:
-            return ""
-        return whole(self._log).partition(self._mark)[2]
-
     def _events(self) -> Iterator[dict[str, Any]]:
-        for line in self._output().split("\n")[:-1]:  # the last line may be incomplete
+        for line in self._dial().split("\n")[:-1]:  # the last line may be incomplete
             if line.startswith("{"):
                 yield json.loads(line)
 
