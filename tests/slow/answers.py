@@ -38,7 +38,7 @@ REASONS: Mapping[str, Answer] = {
     "tls": ("tls", "TLS"),
     "typed-code": ("factor", "typed code"),
     "unknown-user": ("radius-verdict", "does not know the user"),
-    "untrusted": ("certificate", ", is not among those that are uploaded"),
+    "untrusted": ("certificate", "its chain ends at"),
 }
 """By the reason of `refused`, wherever it means the same."""
 
@@ -88,7 +88,7 @@ ROWS: Mapping[tuple[str, str], tuple[Answer, ...]] = {
         ("firewall", "the fault s2s-cut"),
         ("gateway-down", "west-gw is deleted"),
     ),
-    ("wrong-ca", "mallory"): (("certificate", ", is not among those that are uploaded"),),
+    ("wrong-ca", "mallory"): (("certificate", "its chain ends at"),),
     ("zone-redundant", "bob"): (("gateway-down", "availability zone has failed"),),
     ("zone-redundant", "no-answer"): (("gateway-down", "availability zone has failed"),),
 }
