@@ -163,6 +163,10 @@ class Attempt:
         gateway = str(self.document.get("name", ""))
         return deed.change(gateway, f"vpnClientConfiguration.{key}")
 
+    def changes(self, key: str) -> list[Deed]:
+        """What changed that field, the last one last."""
+        return [deed for deed in self.deeds if self.changed(deed, key)]
+
     @property
     def walks(self) -> tuple[str, ...]:
         """The ways of the probes."""

@@ -48,7 +48,7 @@ def not_accepted(attempt: Attempt) -> Finding:
 def since_changed(attempt: Attempt) -> str:
     """That the operator has changed how clients are authenticated, and since when."""
     key = "vpnAuthenticationTypes"
-    changes = [deed for deed in attempt.deeds if attempt.changed(deed, key)]
+    changes = attempt.changes(key)
     if not changes:
         return ""
     types = ", ".join(authenticated_by(attempt.document)) or "nothing"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.arm.rules.bgp import DEFAULT_ASN
 from gateway.s2s.bgp import MOST_PREFIXES
-from lab.explain.model import Finding, failure, stamp, told
+from lab.explain.model import Finding, failure, told
 from lab.explain.ports import listening, takes
 from lab.roles.bgp import CLIENT, PROTOCOL, SOCKET
 
@@ -206,18 +206,12 @@ def _said(device: DeviceSeen) -> tuple[str, ...]:
 
 
 def learnt(seen: BgpSeen, wanted: Sequence[str]) -> Finding:
-    """Why the gateway has not learnt what was expected of the site."""
-    has, site, fault = ", ".join(seen.learnt) or "nothing", seen.site, seen.fault
-    proof = (*_proof(seen), *((told(fault),) if fault else ()))
-    if not seen.up:
-        cause = f"BGP: not established, because {seen.peer} of {site} is {seen.state}"
-        if fault:
-            cause = f"{cause}: BGP ended there at {stamp(fault.at)}, by the fault {_FAULT}"
-        return failure("s2s", cause, *proof, remedy="start BGP on the site's device")
+    """How what the gateway has learnt by an established session differs from what was expected."""
+    has = ", ".join(seen.learnt) or "nothing"
     missing = [one for one in wanted if one not in seen.learnt]
     parts = f"{', '.join(missing)} missing" if missing else "more than was expected"
-    cause = f"BGP: the gateway has learnt {has} from {seen.peer} of {site}: {parts}"
-    return failure("route", cause, *proof, remedy="see what the site's device announces")
+    cause = f"BGP: the gateway has learnt {has} from {seen.peer} of {seen.site}: {parts}"
+    return failure("route", cause, *_proof(seen), remedy="see what the site's device announces")
 
 
 def not_learnt(seen: BgpSeen, address: str) -> Finding:

@@ -17,7 +17,7 @@ from lab.explain.look import Word, attempts
 from lab.explain.model import SITE, Chain, Explanation, Finding, chain_of, depth, stamp
 from lab.explain.no_tunnel import gone_gateway, no_tunnel, without
 from lab.explain.scene import Scene
-from lab.explain.steps import explain_step, with_bgp
+from lab.explain.steps import explain_step
 from lab.explain.underneath import of_connection
 from lab.failure import error_text
 from lab.topology.model.steps import Step, verb_of
@@ -88,7 +88,7 @@ class Explainer:
                 raise UsageError(f"--to {to}: there is no node {goal.name!r}", remedy)
             found = await self.goal(name, replace(goal, name=known or goal.name))
         elif name in world.plan.connections:
-            found = await with_bgp(name, await self.tunnel(name), self.scene)
+            found = await self.tunnel(name)
         elif name in world.clients:
             found = await self.client(world.clients[name])
         elif name in self._goals:

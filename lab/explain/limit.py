@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from lab.explain.model import Finding, failure, stamp
+from lab.explain.model import Finding, failure, stamp, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def limited(
         f"the limit of connections is reached: {why}; the gateway's size is {sku}{since}",
         f"the gateway's document: sku {sku}",
         f"its sessions now: {counted or 'none'}",
-        *(f"at {stamp(deed.at)}: {deed.text}" for deed, _ in resized),
+        *(told(deed) for deed, _ in resized),
         f"the gateway's log at {at}: {why}",
         remedy="end sessions, or choose a larger SKU",
         at=at,

@@ -66,7 +66,7 @@ def not_offered(attempt: Attempt) -> Finding:
     protocol, key = attempt.protocol, remedies.KEY
     offers = protocols_of(attempt.document)
     offered = ", ".join(offers) or "nothing"
-    changes = [deed for deed in attempt.deeds if attempt.changed(deed, key)]
+    changes = attempt.changes(key)
     if not set(offers) & set(attempt.able) and not changes:
         dials = " and ".join(attempt.able) or "nothing"
         return failure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -181,25 +181,18 @@ async def _tunnel(step: model.Tunnel, explainer: Explains) -> Explanation:
 
 
 async def _bgp(step: model.Bgp, explainer: Explains) -> Explanation:
+    """The tunnel with its BGP; if both stand, what was learnt is not what was expected."""
     found = await explainer.tunnel(step.bgp)
-    wanted = () if step.learns == "nothing" else tuple(map(str, step.learns))
-    return await with_bgp(step.bgp, found, explainer.scene, wanted)
-
-
-async def with_bgp(
-    name: str, found: Explanation, scene: Scene, wanted: Sequence[str] | None = None
-) -> Explanation:
-    """What is known of a site's tunnel, with its BGP: if that is down, or where the gateway should
-    have learnt what is `wanted`."""
-    if found.broken or name not in scene.world.plan.connected_sites:
+    if found.broken or step.bgp not in explainer.scene.world.plan.connected_sites:
         return found
-    seen = await site.look(name, scene)
+    seen = await site.look(step.bgp, explainer.scene)
     session = seen.ends.bgp if seen.ends else None
-    if session is None or (wanted is None and session.up):
+    if session is None or not session.up:
         return found
-    broken = learnt(session, wanted or ())
+    wanted = () if step.learns == "nothing" else tuple(map(str, step.learns))
+    broken = learnt(session, wanted)
     chain = chain_of(f"BGP with {session.peer}", (), {}, broken)
-    return Explanation(name, broken.cause, (chain, *found.chains))
+    return Explanation(step.bgp, broken.cause, (chain, *found.chains))
 
 
 async def _throughput(step: model.Throughput, explainer: Explains) -> Explanation:

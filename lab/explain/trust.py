@@ -57,7 +57,7 @@ def untrusted(attempt: Attempt) -> Finding:
         cause = f"the certificate has no valid chain to its root, which is uploaded: {attempt.why}"
         return failure(layer, cause, *proof, remedy="see the proof", at=attempt.moment)
     cause = f"{cause}: its chain ends at {_name(chain[-1].issuer)}, and uploaded are {names}"
-    changes = [deed for deed in attempt.deeds if attempt.changed(deed, _ROOTS)]
+    changes = attempt.changes(_ROOTS)
     if changes:
         cause = f"{cause} since an update at {stamp(changes[-1].at)}"
     proof = (*map(_issued, chain), *proof)

@@ -190,14 +190,11 @@ async def test_a_session_that_is_down_is_told_with_the_fault_that_ended_it(
     gateway: Any = Gateway("Connecting")
     seen = await bgp.look("office", gateway, CONNECTION, LOCAL, office(past))
     assert seen
-    found = bgp.learnt(seen, [LAN])
-    assert found.layer == "s2s"
-    assert "192.168.50.1 of office is Connecting" in found.cause
-    assert ("BGP ended there at 1970" in found.cause) is told
     off = replace(DEVICE, answer="Unable to connect", rows={})
     down = bgp.broken(replace(seen, device=off))
     assert down
     assert "no BIRD runs on the device of office" in down.cause
+    assert ("at 1970-01-01T00:00:01.000+00:00: fault bgp-down" in down.cause) is told
     assert ("--end" in down.remedy) is told
 
 

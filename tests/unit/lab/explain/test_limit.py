@@ -27,7 +27,7 @@ def test_the_size_stands_beside_those_who_are_connected() -> None:
     assert found.layer == "limit"
     assert "VpnGw1 since it was resized from VpnGw2 at 1970-01-01T00:00:00.000+00:00" in found.cause
     assert "its sessions now: 2 SSTP, 1 IkeV2" in found.proof
-    assert "at 1970-01-01T00:00:00.000+00:00: update gw" in found.proof
+    assert "at 1970-01-01T00:00:00.000+00:00: update gw: accepted" in found.proof
     assert found.proof[-1] == f"the gateway's log at now: {why}"
     assert why in found.cause
     assert "resized" not in limited(why, GATEWAY, (), others, "now").cause
