@@ -1,4 +1,7 @@
-"""Export and import of a private root, for machines without mmdebstrap or network, and for CI."""
+"""Export and import of a private root, for machines without mmdebstrap or network, and for CI.
+
+A file whose name ends in `.tar` is not compressed, any other is gzipped; an import takes both.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _CARRIED = ("usr", "etc", "var")
 
 
 def export_root(cache: Cache, key: str, file: str) -> None:
-    """Write the private root to a gzipped tarball, label first, with the owners seen inside."""
+    """Write the private root to a tarball, label first, with the owners seen inside."""
     tree = cache.best(key)
     if not tree:
         raise UsageError("there is no private root to export", f"{PROGRAM} root make")
@@ -32,7 +35,8 @@ def export_root(cache: Cache, key: str, file: str) -> None:
     def work() -> None:
         with step(f"writing {file}") as progress:
             # Level 3 takes half the time of gzip's default for a few per cent more bytes.
-            _tar("--use-compress-program=gzip -3", "-cf", unfinished, "-C", tree, LABEL, *_CARRIED)
+            how = [] if file.endswith(".tar") else ["--use-compress-program=gzip -3"]
+            _tar(*how, "-cf", unfinished, "-C", tree, LABEL, *_CARRIED)
             progress.result = megabytes(os.stat(unfinished).st_size)
         os.rename(unfinished, target)
 
@@ -50,7 +54,7 @@ def import_root(cache: Cache, key: str, source: str, file: str) -> None:
 
     def fill(tree: str) -> None:
         with step(f"unpacking {file}"):
-            _tar("-xpzf", tarball, "-C", tree)
+            _tar("-xpf", tarball, "-C", tree)
         Builder(cache, tree).keys(source)
 
     with locked(cache):
@@ -79,7 +83,7 @@ def _layers(file: str, key: str) -> frozenset[str]:
 
 def _label(file: str) -> dict[str, Any]:
     try:
-        with tarfile.open(file, "r:gz") as archive:
+        with tarfile.open(file, "r:*") as archive:
             first = archive.next()
             member = archive.extractfile(first) if first and first.name == LABEL else None
             said = json.load(member) if member else {}
@@ -89,7 +93,7 @@ def _label(file: str) -> dict[str, Any]:
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise UsageError(
             f"{file} cannot be read as an exported private root: {error}",
-            f"make one with {PROGRAM} root export FILE.tar.gz",
+            f"make one with {PROGRAM} root export FILE.tar[.gz]",
         ) from error
 
 

@@ -49,14 +49,16 @@ def _parser() -> Options:
                       help="print the command that installs what is missing, and stop")  # fmt: skip
     prune_ = actions.add_parser("prune", help="remove old and half-made ones")
     prune_.add_argument("--all", action="store_true", help="also the one of this checkout")
-    export = actions.add_parser("export", help="write it to a tarball")
-    export.add_argument("file", metavar="FILE.tar.gz")
+    export = actions.add_parser(
+        "export", help="write it to a tarball, without compression if its name ends in .tar"
+    )
+    export.add_argument("file", metavar="FILE.tar[.gz]")
     import_ = actions.add_parser(
         "import",
         help="unpack an exported one instead of making it; its programs run as you, and are not "
         "verified: import only files from a source that you trust",
     )
-    import_.add_argument("file", metavar="FILE.tar.gz")
+    import_.add_argument("file", metavar="FILE.tar[.gz]")
     return parser
 
 

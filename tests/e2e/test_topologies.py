@@ -26,7 +26,7 @@ from tests.harness import as_user
 CHECKOUT = Path(__file__).parents[2]
 TOPOLOGIES = sorted(path.name for path in (CHECKOUT / "topologies").glob("*.yaml"))
 LIMIT = 600
-"""Seconds: the user's first run makes a private root."""
+"""Seconds."""
 
 
 def verify(topology: str, who: str) -> tuple[int, list[dict[str, Any]], str]:

@@ -9,9 +9,9 @@
 Works inside root's private root (it goes there by itself when started outside), which has sudo,
 mmdebstrap and newuidmap, so nothing is needed on the machine. In mounts of its own it gives the
 user an account with subordinate ids and sudo, a home directory that lasts (`as-user-home` in root's
-cache: the user's own private root is made there once), a copy of the checkout that lasts too, and
-a /dev/net/tun that anyone may open. Then it becomes the user and the command, in the same process:
-signals, terminal and exit code are the command's own.
+cache), a copy of the checkout that lasts too, and a /dev/net/tun that anyone may open. A user
+without a private root imports root's, once. Then it becomes the user and the command, in the same
+process: signals, terminal and exit code are the command's own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 
 from lab.boot import own
+from lab.boot.archive import export_root
+from lab.boot.cache import Cache
+from lab.boot.layers import root_key
 from lab.boot.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, bind, mount, unshare
 from lab.boot.users import is_machines_root
 
@@ -59,7 +63,7 @@ def main(arguments: list[str]) -> None:
     mask = os.umask(0o022)  # what the machine has, whatever that of the caller is
     _private_etc()
     _fresh_run()
-    _home()
+    _home(env)
     for option in options:
         if option.startswith("--small="):
             _small_disk(option[len("--small=") :])
@@ -138,7 +142,7 @@ def _fresh_run() -> None:
     os.mkdir("/run/sudo", 0o711)
 
 
-def _home() -> None:
+def _home(env: dict[str, str]) -> None:
     """The home that lasts, and in it the copy of this checkout, brought up to date."""
     cache, source = os.environ["P2SLAB_CACHE"], os.environ["P2SLAB_SOURCE"]
     lasting, copy = f"{cache}/as-user-home", f"{cache}/as-user-checkouts{source}"
@@ -153,11 +157,25 @@ def _home() -> None:
         shutil.copy(pip, f"{lasting}/.config/pip/pip.conf")
         _give(f"{lasting}/.config")
     os.chown(lasting, UID, UID)
-    os.close(lock)
     mount("tmpfs", "/home", "tmpfs", 0, "mode=755")
     os.mkdir(HOME)
     bind(lasting, HOME)
     bind(copy, CHECKOUT)
+    _private_root(Cache(cache), Cache(f"{HOME}/.cache/p2slab"), env)
+    os.close(lock)
+
+
+def _private_root(roots: Cache, users: Cache, env: dict[str, str]) -> None:
+    """Root's, as another machine's: to make one takes the processor minutes, and is tried by
+    tests/e2e/test_from_nothing.py."""
+    key, file = root_key(), f"{HOME}/root.tar"
+    if users.best(key) or not roots.best(key):
+        return
+    export_root(roots, key, file)
+    os.chown(file, UID, UID)
+    command = [f"{CHECKOUT}/p2slab", "root", "import", file]
+    subprocess.run(command, env=env, cwd=HOME, user=UID, group=UID, extra_groups=[], check=True)
+    os.unlink(file)
 
 
 def _bring_up_to_date(source: str, target: str) -> None:

@@ -8,7 +8,7 @@ from tests.harness import as_user
 from tests.rigs.verified import CHECKOUT
 
 LIMIT = 600
-"""Seconds: the user's first run makes a private root."""
+"""Seconds."""
 
 
 def passes(*tests: str) -> None:
