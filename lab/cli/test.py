@@ -73,7 +73,8 @@ def command(
 def _run(argv: list[str], here: Path) -> int:
     """Run a program as `_runner`; its exit code. Ctrl-C reaches it by itself, because it is on the
     same terminal; other signals are forwarded. It has all the time that it needs to end."""
-    env = {**os.environ, "LOGNAME": _runner()}
+    # Whatever lies in the current directory is no module, also for processes that pytest starts.
+    env = {**os.environ, "LOGNAME": _runner(), "PYTHONSAFEPATH": "1"}
     with subprocess.Popen(argv, cwd=here, env=env) as program:
         try:
             return program.wait()

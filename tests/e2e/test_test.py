@@ -68,6 +68,18 @@ def test_arguments_that_name_no_file_are_for_the_checkouts_tests(tmp_path: Path)
     assert process.returncode == 0
 
 
+def test_no_file_of_the_current_directory_is_a_module(tmp_path: Path) -> None:
+    """Neither for pytest nor for the processes beside it; Python itself would prefer them."""
+    for name in ("click", "pluggy", "random"):
+        (tmp_path / f"{name}.py").write_text('raise SystemExit("imported from here")')
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_one.py").write_text("import click, random\n\ndef test(): click.Path")
+    for processes in ("0", "1"):
+        process = start(tmp_path, "-n", processes, "-p", "no:cacheprovider", "tests/test_one.py")
+        out, err = process.communicate(timeout=60)
+        assert "1 passed" in out, out + err
+
+
 def test_tests_started_in_the_background_or_by_nohup_send_signals_all_the_same(
     tmp_path: Path,
 ) -> None:
