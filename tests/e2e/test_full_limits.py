@@ -27,7 +27,7 @@ from tests.rigs.sstp_bench import connected, off, outcome
 from tests.rigs.sstp_caller import SstpCaller
 from tests.rigs.sstp_radius_bench import PASSWORD, typed
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.one_of("crowd")
 
 BOTH, SSTP = 250, 128
 """VpnGw1's, of IKEv2 and OpenVPN together, and of SSTP; the limits are separate."""

@@ -6,8 +6,8 @@ as drawn, and always the same: neighbours in the alphabet often wait for the sam
 others work meanwhile. All other files are handed out whole; they are short, as is good at the end.
 
 Each process has a run directory of its own: labs of the same name do not meet, and `status` lists
-no others' tests. Files with `pytestmark = pytest.mark.alone` come last, and nothing else is tested
-while they are.
+no others' tests. What needs a calm machine comes last: tests with the mark `one_of(KIND)`, one of
+each kind at a time, and then those with the mark `alone`, while which nothing else is tested.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import fcntl
 import os
 import signal
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,11 +38,20 @@ WHOLE = frozenset(
 """Files of these whose tests share something (tests/unit/test_harness.py)."""
 
 
+KINDS = ("throughput", "crowd")
+"""Of tests that may be beside one of another kind: neither needs both cores. The longest first."""
+ORDINARY, ALONE = "", "alone"
+STAGES = (ORDINARY, *KINDS, ALONE)
+"""In this order they are handed out."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known; let the labs of this process be nobody else's."""
-    config.addinivalue_line(
-        "markers", "alone: a file whose tests want the machine to themselves (set pytestmark)"
-    )
+    """Make the marks known; let the labs of this process be nobody else's."""
+    for mark in (
+        "alone: a test that wants the machine to itself",
+        f"one_of(kind): a test that shares it with those of another kind only ({KINDS})",
+    ):
+        config.addinivalue_line("markers", mark)
     _leave_signals_to_programs()
     if config.option.dist == "no":  # else it starts the processes that do have tests
         _take_a_run_directory()
@@ -63,31 +73,53 @@ def _take_a_run_directory() -> None:
     calls.mount("labs", str(BASE), "tmpfs", calls.MS_NOSUID | calls.MS_NODEV, "mode=0700")
 
 
+class Turns:
+    """A process among others that share a file, whose bytes they lock: the first is for ordinary
+    tests, each of the next for a kind. Closing any descriptor of the file in this process ends its
+    locks; labs' processes do not inherit them."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        self._stage: str | None = None
+
+    def take(self, stage: str, flags: int = 0) -> None:
+        """Wait until a test of this stage may begin. With LOCK_NB: BlockingIOError instead."""
+        if stage == self._stage:
+            return
+        self._stage = None
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        if stage == ORDINARY:
+            fcntl.lockf(self._file, fcntl.LOCK_SH | flags, 1)
+        elif stage == ALONE:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | flags)
+        else:
+            # All ordinary tests have ended: none is handed out after one of these.
+            fcntl.lockf(self._file, fcntl.LOCK_EX | flags, 1)
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | flags, 1, 1 + KINDS.index(stage))
+        self._stage = stage
+
+    def leave(self) -> None:
+        """No test will begin in this process."""
+        os.close(self._file)
+
+
 class Company:
-    """A process beside others: it holds the lock with them until it wants it to itself."""
+    """A process beside others: it takes turns with them."""
 
     def __init__(self, run: str) -> None:
-        self._lock = os.open(f"/run/tests-{run}.lock", os.O_RDWR | os.O_CREAT)
-        self._held = 0
-        self._hold(fcntl.LOCK_SH)
-
-    def _hold(self, how: int) -> None:
-        # A lock of the process, not of the open file, which labs' processes inherit.
-        if how != self._held:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
-            fcntl.lockf(self._lock, how)
-            self._held = how
+        self._turns = Turns(Path(f"/run/tests-{run}.lock"))
+        self._turns.take(ORDINARY)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Before a test that is to be alone, wait until the other processes have ended."""
-        if _is_alone(item):
-            self._hold(fcntl.LOCK_EX)
+        """Before a test that needs a calm machine, wait for the other processes."""
+        self._turns.take(_stage(item))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """All that the tests had set up is gone; the process itself lives as long as the run."""
-        os.close(self._lock)
+        self._turns.leave()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -128,10 +160,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Those that are to be alone come last; in one of several processes also as said above."""
+    """By stage; in one of several processes, within a stage, as said above."""
     if hasattr(config, "workerinput"):
         items.sort(key=_place)
-    items.sort(key=_is_alone)
+    items.sort(key=lambda item: STAGES.index(_stage(item)))
 
 
 def _place(item: pytest.Item) -> tuple[bool, int]:
@@ -140,5 +172,8 @@ def _place(item: pytest.Item) -> tuple[bool, int]:
     return not drawn, zlib.crc32(unit_of(item.nodeid).encode()) if drawn else 0
 
 
-def _is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
+def _stage(item: pytest.Item) -> str:
+    if item.get_closest_marker("alone"):
+        return ALONE
+    mark = item.get_closest_marker("one_of")
+    return str(mark.args[0]) if mark else ORDINARY

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import fcntl
+import os
+from itertools import product
 from pathlib import Path
 
-from tests.harness.side_by_side import ONE_BY_ONE, WHOLE, unit_of
+import pytest
+
+from tests.harness.side_by_side import KINDS, ONE_BY_ONE, ORDINARY, STAGES, WHOLE, Turns, unit_of
 
 SOURCE = Path(__file__).parents[2]
 SHARED = {"class", "module", "package", "session"}
@@ -34,3 +39,30 @@ def test_other_tests_with_labs_are_handed_out_one_by_one_and_other_files_whole()
         "tests/e2e/test_hands.py",
         slow,
     ]
+
+
+TOGETHER = {("", ""), ("crowd", "throughput"), ("throughput", "crowd")}
+"""Stages of two tests in two processes that may be at once."""
+PAIRS = [pair for pair in product(STAGES, STAGES) if pair not in product(KINDS, [ORDINARY])]
+"""No ordinary test is handed out after one of a kind."""
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_a_test_begins_beside_those_that_it_may_share_the_machine_with(
+    one: str, other: str, tmp_path: Path
+) -> None:
+    turns = Turns(tmp_path / "lock")
+    turns.take(one)
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            Turns(tmp_path / "lock").take(other, fcntl.LOCK_NB)
+            code = 0
+        except BlockingIOError:
+            code = 1
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    turns.leave()
+    assert code == (0 if (one, other) in TOGETHER else 1)
