@@ -39,7 +39,8 @@ LOWER = "/run/.root"
 # Variables of the caller's environment that a lab keeps; a proxy or PYTHONPATH would affect it.
 _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "HOME", "USER",
          "LOGNAME", "SHELL", "PAGER", "TZ", "P2SLAB_MIRROR", "P2SLAB_NATIVE",
-         "P2SLAB_P12_PASSWORD", "P2SLAB_SEEDS", "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS",
+         "P2SLAB_P12_PASSWORD", "P2SLAB_SEED", "P2SLAB_SEEDS", "P2SLAB_ROUNDS",
+         "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS",
          "SUDO_UID", "SUDO_GID", "SUDO_USER")  # fmt: skip
 
 

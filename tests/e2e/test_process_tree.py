@@ -31,6 +31,8 @@ from tests.rigs.traces import MARK, NamespaceWatch, marked, number_inside
 
 SOURCE = Path(__file__).parents[2]
 SEED = int(os.environ.get("P2SLAB_SEED", random.SystemRandom().randrange(10**6)))
+"""Each run draws other moments."""
+ROUNDS = int(os.environ.get("P2SLAB_ROUNDS", "1"))
 
 
 @pytest.fixture(autouse=True)
@@ -200,20 +202,21 @@ def _began(pid: int) -> bytes:
     # Seconds: a small lab is ready after some 0.4, one with a kernel of its own after one, a
     # quickstart over after some four.
     [
-        (Front, 25, 4, 0.8),
-        (UnderSudo, 25, 4, 0.8),
-        (WithOwnKernel, 10, 2, 1.5),
-        (Verify, 8, 3, 5.0),
+        (Front, 10, 4, 0.8),
+        (UnderSudo, 10, 4, 0.8),
+        (WithOwnKernel, 5, 2, 1.5),
+        (Verify, 4, 3, 5.0),
     ],
     ids=["small-lab", "small-lab-under-sudo", "own-kernel", "verify"],
 )
 async def test_killing_any_part_at_any_moment_leaves_nothing(
     kind: type[Front], batches: int, at_once: int, longest: float
 ) -> None:
-    """The kill comes before, while or after it is built. With P2SLAB_SEED the same again."""
+    """The kill comes before, while or after it is built. With P2SLAB_SEED the same again, with
+    P2SLAB_ROUNDS=10 ten times as many."""
     print(f"seed {SEED}")
     chance = random.Random(SEED)
-    for batch in range(batches):
+    for batch in range(ROUNDS * batches):
         watch = NamespaceWatch()
         fronts = [kind(f"random-{number}") for number in range(at_once)]
         moments = sorted(

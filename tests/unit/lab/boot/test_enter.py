@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,20 @@ def test_of_an_installed_p2slab_the_packages_alone_are_shown(tmp_path: Path) -> 
 def test_a_checkout_is_shown_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "p2slab").touch()
     assert list(enter.code_shown(str(tmp_path)).values()) == [str(tmp_path)]
+
+
+SET_INSIDE = "P2SLAB_FUZZED_LIBRARY"
+"""By one program of the tests for another."""
+
+
+def test_every_setting_that_is_read_inside_is_carried_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(__file__).parents[4]
+    files = (file for part in ("lab", "tests") for file in (source / part).rglob("*.py"))
+    read = re.compile(r"environ(?:\.get)?[\[(]\"(P2SLAB_\w+)")
+    names = {name for file in files for name in read.findall(file.read_text())} - {SET_INSIDE}
+    assert "P2SLAB_SEED" in names
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    assert names <= environment(str(tmp_path), str(tmp_path), "/run/p2slab").keys()
