@@ -57,7 +57,9 @@ class Front:
     def __init__(self, name: str, mode: str = "verify", *before: str) -> None:
         self.directory = RunDirectory(name)
         self.mark = uuid.uuid4().hex
-        self.argv = [*before, sys.executable, "-m", self.module, name, mode]
+        # sudo keeps no PYTHONPATH.
+        path = ["env", f"PYTHONPATH={SOURCE}"] if before else []
+        self.argv = [*before, *path, sys.executable, "-m", self.module, name, mode]
         self.env = {**os.environ, MARK: self.mark, "PYTHONPATH": str(SOURCE)}
 
     def start(self) -> subprocess.Popen[str]:

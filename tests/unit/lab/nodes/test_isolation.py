@@ -105,7 +105,9 @@ def test_capabilities_of_the_machine_are_out_of_bounds(tmp_path: Path, name: str
 def test_what_one_node_writes_no_other_sees(tmp_path: Path) -> None:
     async def there() -> None:
         nodes = await build_network(PLAN, tmp_path)
-        for place in ("/etc/ld.so.preload", "/var/lib/x", "/run/x", "/tmp/x", "/mnt/x", "/x"):
+        new = f"x-{os.getpid()}"
+        places = (f"{parent}/{new}" for parent in ("/var/lib", "/run", "/tmp", "/mnt", ""))
+        for place in ("/etc/ld.so.preload", *places):
             made = await nodes["pc"].run(["sh", "-c", f": > {place}"])
             assert made.code == 0, made.output
             assert not is_outside(place)

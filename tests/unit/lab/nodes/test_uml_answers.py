@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import pickle
 import socket
 from collections.abc import Callable, Mapping
@@ -67,13 +68,16 @@ def frame(kind: bytes, value: Any) -> bytes:
     return wire.pack_json(kind, value)
 
 
+UNPICKLED = Path(f"/tmp/unpickled-{os.getpid()}")
+
+
 class Bomb:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return Path.touch, (Path("/tmp/unpickled"),)
+        return Path.touch, (UNPICKLED,)
 
 
 def was_unpickled() -> bool:
-    return Path("/tmp/unpickled").exists()
+    return UNPICKLED.exists()
 
 
 DEEP = b"[" * 30000 + b"]" * 30000
