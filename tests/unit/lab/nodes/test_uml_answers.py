@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import os
 import pickle
 import socket
 from collections.abc import Callable, Mapping
@@ -68,16 +67,13 @@ def frame(kind: bytes, value: Any) -> bytes:
     return wire.pack_json(kind, value)
 
 
-UNPICKLED = Path(f"/tmp/unpickled-{os.getpid()}")
-
-
 class Bomb:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return Path.touch, (UNPICKLED,)
+        return Path.touch, (Path("/tmp/unpickled-by-a-test-of-p2slab"),)
 
 
 def was_unpickled() -> bool:
-    return UNPICKLED.exists()
+    return Path("/tmp/unpickled-by-a-test-of-p2slab").exists()
 
 
 DEEP = b"[" * 30000 + b"]" * 30000
