@@ -17,6 +17,7 @@ from lab.choices import did_you_mean, listing
 from lab.errors import UsageError
 
 HELP, VERSION, NO_INSTALL = ("--help", "-h"), "--version", "--no-install"
+EMPTY = "an empty word is no file's name; is a variable of the shell empty?"
 _NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
     "integer": (int, "not a whole number"),
     "number": (float, "not a number"),
@@ -199,13 +200,17 @@ class _Reader:
             value = self._next()
             self._keep(value)
         if kind == "path":
-            self._files.append(File(len(self._kept) - 1, start, read=False))
+            self._file(name, start, read=False)
         if kind in _NUMBERS:
-            made, said = _NUMBERS[kind]
-            try:
-                made(value)
-            except ValueError:
-                self._refuse(f"{name} {value}: {value!r} is {said}")
+            self._refuse_no_number(name, value, *_NUMBERS[kind])
+
+    def _refuse_no_number(
+        self, name: str, value: str, made: Callable[[str], object], said: str
+    ) -> None:
+        try:
+            made(value)
+        except ValueError:
+            self._refuse(f"{name} {value}: {value!r} is {said}")
 
     def _argument(self, word: str) -> None:
         below = self._rules["commands"]
@@ -225,16 +230,21 @@ class _Reader:
         taken = next(free, None)
         if taken is None:
             self._refuse(f"unexpected argument {word!r}")
-        elif taken["file"]:
-            # Of `cp`, a word may also name a file in a node.
-            read = not VERBS[self._command.partition(" ")[0]].running
-            self._files.append(File(len(self._kept) - 1, 0, read=read))
+        running = VERBS[self._command.partition(" ")[0]].running
+        if taken["file"]:  # of `cp`, a word may also name a file in a node
+            self._file(taken["name"], 0, read=not running)
         self._given += 1
         if not self._rules["interspersed"]:  # the rest belongs to the program
             left = self._words[self._at :]
             self._kept += left
             self._given += len(left)
             self._at = len(self._words)
+
+    def _file(self, what: str, start: int, *, read: bool) -> None:
+        """The last word names a file, from `start` on."""
+        if not self._kept[-1][start:]:  # which would be taken for the current directory
+            self._refuse(f"{what}: {EMPTY}")
+        self._files.append(File(len(self._kept) - 1, start, read=read))
 
     def _descend(self, word: str, below: list[str]) -> None:
         if word not in below:

@@ -236,6 +236,15 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no such file, nothing made": (
         EMPTY,
         "verify none.yaml", USAGE, "none.yaml: No such file.*try: "),
+    "no file's name, nothing made": (
+        EMPTY,
+        "verify ''", USAGE, "FILES.*empty word.*verify --help"),
+    "no file's name to write to, nothing made": (
+        EMPTY,
+        "image ''", USAGE, "FILE.tar.*empty word.*image --help"),
+    "a directory to write to, nothing made": (
+        EMPTY,
+        "image /mnt", USAGE, "/mnt exists and is no regular file.*another"),
     "wrong option, nothing made": (
         EMPTY,
         "verify --keeep /mnt/place.yaml", USAGE, "did you mean '--keep'"),

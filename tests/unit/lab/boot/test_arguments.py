@@ -104,6 +104,31 @@ def test_a_wrong_command_line_is_reported_with_a_remedy(
     assert remedy in (caught.value.remedy or "")
 
 
+
+FILES = [
+    *(
+        [*command.split(), ""]
+        for command, rules in TABLE.items()
+        if any(rule["file"] for rule in rules["arguments"])
+    ),
+    *(
+        [*command.split(), *words]
+        for command, rules in TABLE.items()
+        for option, kind in rules["options"].items()
+        for words in ([option, ""], [f"{option}="])
+        if kind == "path"
+    ),
+]
+
+
+@pytest.mark.parametrize("words", FILES, ids=" ".join)
+def test_an_empty_word_names_no_file(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="an empty word is no file's name") as caught:
+        call(*words)
+    assert words[0] in caught.value.message
+    assert f"p2slab {words[0]}" in (caught.value.remedy or "")
+
+
 @pytest.mark.parametrize(
     ("words", "unprivileged", "builds_lab"),
     [
