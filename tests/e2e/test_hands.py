@@ -211,6 +211,9 @@ def test_files_go_into_nodes_and_come_back(lab: Handle, tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == wanted
     assert on(lab, "cp", "alice:/tmp/dir", str(tmp_path / "back"))[0] == USAGE  # it is there
     assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["dir"]
+    os.mkfifo(tmp_path / "fifo")  # as /dev/null, it must not be replaced
+    assert on(lab, "cp", "alice:/run/renamed", str(tmp_path / "fifo"))[0] == USAGE
+    assert (tmp_path / "fifo").is_fifo()
 
 
 def test_a_program_runs_in_several_nodes(lab: Handle) -> None:
