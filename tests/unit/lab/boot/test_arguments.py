@@ -154,6 +154,8 @@ def test_what_a_verb_needs(words: list[str], unprivileged: bool, builds_lab: boo
         (["verify", "--", "/usr/lib/x.yaml"], "/var/host/usr/lib/x.yaml", "/usr/lib"),
         (["pki", "root", "x", "--out=/run/no/such"], "--out=/var/host/run/no/such", "/run"),
         (["pki", "root", "x", "--out", "/run/no/such"], "/var/host/run/no/such", "/run"),
+        (["pki", "client", "x", "--issuer", "y", "--password-file", "/run/no/such"],
+         "/var/host/run/no/such", "/run"),
     ],
 )  # fmt: skip
 def test_a_file_that_the_private_root_hides_is_shown_elsewhere(
