@@ -138,6 +138,12 @@ def test_a_lab_that_does_not_run_is_reported_by_every_verb() -> None:
         assert (code, "nosuch" in err) == (USAGE, True), verb
 
 
+def test_an_empty_word_is_no_labs_name_and_does_not_mean_the_only_one() -> None:
+    for verb in ("status", "down"):
+        code, _, err = run(verb, "")
+        assert (code, "'' cannot be a lab's name" in err) == (USAGE, True), verb
+
+
 def test_steps_of_a_file_and_of_the_topology_are_checked(lab: Handle, tmp_path: Path) -> None:
     file = tmp_path / "steps.yaml"
     file.write_text("- {connects: alice}\n- alice reaches app1:81\n")
