@@ -10,7 +10,7 @@ import json
 import os
 from typing import Any, Callable, NamedTuple, NoReturn
 
-from lab.boot.enter import HOST, is_replaced
+from lab.boot.enter import inside, is_replaced
 from lab.boot.source import EXAMPLE
 from lab.boot.verbs import VERBS, Verb
 from lab.choices import did_you_mean, listing
@@ -102,7 +102,7 @@ def shown_elsewhere(call: Call, shown: list[str]) -> tuple[list[str], list[str]]
         if not is_replaced(path) or (not os.path.isabs(path) and real.startswith(below)):
             continue
         directories.append(_nearest_directory(real))
-        arguments[file.at] = arguments[file.at][: file.start] + HOST + real
+        arguments[file.at] = arguments[file.at][: file.start] + inside(real)
     return arguments, directories
 
 

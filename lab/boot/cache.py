@@ -47,9 +47,20 @@ class Cache:
         return cache
 
     def refuse_others(self) -> None:
-        """Raise MachineError if another user owns the cache, or may write in it or replace it."""
-        if os.path.lexists(self.directory):
-            own.refuse(self.directory, "the cache", _REMEDY)
+        """Raise MachineError if it cannot be a directory, or if another user owns it, or may write
+        in it or replace it."""
+        place = self.directory
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        if not os.path.isdir(place):
+            link = os.path.islink(place)
+            what = f"a link to {os.readlink(place)}, where no directory is" if link else "a file"
+            raise MachineError(
+                f"the cache {self.directory} is not used: {place} is {what}",
+                "make a directory there, or name another with P2SLAB_CACHE",
+            )
+        if place == self.directory:
+            own.refuse(place, "the cache", _REMEDY)
 
     def make(self) -> None:
         """Create it (0700) if it does not exist; MachineError if that fails or it is not ours."""

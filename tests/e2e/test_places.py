@@ -106,6 +106,9 @@ LABS = {
     "of-another-user": "cp -r /mnt/source /mnt/theirs; chown -R 12345 /mnt/theirs; cd /mnt/theirs",
     "cache-in-tmp": "fresh /tmp; mkdir /tmp/cache; mounts bind /mnt/cache /tmp/cache; "
     "export P2SLAB_CACHE=/tmp/cache",
+    "cache-by-a-link": "ln -s cache /mnt/link; export P2SLAB_CACHE=/mnt/link",
+    "cache-by-a-link-that-is-hidden": "fresh /var/tmp; ln -s /mnt/cache /var/tmp/link; "
+    "export P2SLAB_CACHE=/var/tmp/link",
     "umask-077": "umask 077",
     "1024-files": "ulimit -n 1024",
     "modules-of-ones-own": "mkdir -p /mnt/here/lab /mnt/here/gateway; cd /mnt/here; "
@@ -156,6 +159,7 @@ def test_a_verb_answers_with(state: str) -> None:
 EMPTY = "export P2SLAB_CACHE=/mnt/empty"
 USER = f"readable; {EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups"
 """An ordinary user with no private root; the quotation mark is to be closed."""
+LINK = "export P2SLAB_CACHE=/mnt/link; ln -s -T"
 TINY = "mounts tmpfs /mnt/empty mode=700"
 REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "noexec": (
@@ -170,6 +174,21 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "cache of another user": (
         f"{EMPTY}; chown 12345 /mnt/empty",
         "root make", MACHINE, "belongs to user 12345.*P2SLAB_CACHE"),
+    "cache by a link, of another user": (
+        f"{LINK} /mnt/empty /mnt/link; chown 12345 /mnt/empty",
+        "root make", MACHINE, "belongs to user 12345.*P2SLAB_CACHE"),
+    "cache by a link to nothing": (
+        f"{LINK} /mnt/gone /mnt/link",
+        "status", MACHINE, "is a link to /mnt/gone, where no directory is.*P2SLAB_CACHE"),
+    "cache by a link to a file": (
+        f"{LINK} /mnt/place.yaml /mnt/link",
+        "status", MACHINE, "is a link to /mnt/place.yaml, where no directory is.*P2SLAB_CACHE"),
+    "cache below a link to nothing": (
+        f"{LINK} /mnt/gone /mnt/link; export P2SLAB_CACHE=/mnt/link/cache",
+        "doctor", MACHINE, "is a link to /mnt/gone, where no directory is.*P2SLAB_CACHE"),
+    "cache is a file": (
+        "export P2SLAB_CACHE=/mnt/place.yaml",
+        "root", MACHINE, "/mnt/place.yaml is a file.*P2SLAB_CACHE"),
     "small disk": (
         f"{EMPTY}; {TINY} size=20m",
         "root make", MACHINE, "disk is full.*P2SLAB_CACHE"),

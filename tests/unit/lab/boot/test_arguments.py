@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.boot import enter
 from lab.boot.arguments import Call, load_table, read, refuse_missing, shown_elsewhere
 from lab.errors import UsageError
 
@@ -178,6 +179,20 @@ def test_a_link_or_a_relative_name_that_leads_there_is_treated_alike(
     monkeypatch.chdir("/usr/share")
     moved = shown_elsewhere(call("verify", "../lib/os-release"), ["/usr/share"])[0][1]
     assert moved == "/var/host/usr/lib/os-release"
+
+
+def test_a_hidden_link_that_leads_out_is_named_by_what_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path.resolve()
+    for name in ("hidden", "seen"):
+        (place / name).mkdir()
+    (place / "hidden/link").symlink_to("../seen")
+    monkeypatch.setattr(enter, "REPLACED", (str(place / "hidden"),))
+    link = str(place / "hidden/link")
+    assert shown_elsewhere(call("verify", f"{link}/x"), [])[0][1] == str(place / "seen/x")
+    assert enter.inside(link) == str(place / "seen")
+    assert not enter.is_replaced(str(place / "seen"))
 
 
 def test_a_relative_name_in_a_directory_that_stays_visible_is_left_unchanged(
