@@ -49,6 +49,8 @@ class Call(NamedTuple):
     command: str = ""
     """The verb, with its subcommand if it has one (pki)."""
     files: tuple[File, ...] = ()
+    lab: str | None = None
+    """The name that a lab has, or is to have, if it is given."""
 
     @property
     def row(self) -> Verb:
@@ -134,6 +136,7 @@ class _Reader:
         self._command = ""
         self._given = 0
         self._files: list[File] = []
+        self._lab: str | None = None
 
     def call(self) -> Call:
         """Read it to its end."""
@@ -152,7 +155,7 @@ class _Reader:
         verb = "" if self._verb_at is None else self._kept[self._verb_at]
         own = [] if self._verb_at is None else self._kept[self._verb_at + 1 :]
         return Call(self._kept, verb, own, self._install, self._asked, self._command,
-                    tuple(self._files))  # fmt: skip
+                    tuple(self._files), self._lab)  # fmt: skip
 
     def _next(self) -> str:
         self._at += 1
@@ -199,6 +202,8 @@ class _Reader:
                 self._refuse(f"{name} needs a value")
             value = self._next()
             self._keep(value)
+        if name == "--name":
+            self._lab = value
         if kind == "path":
             self._file(name, start, read=False)
         if kind in _NUMBERS:
@@ -233,6 +238,8 @@ class _Reader:
         running = VERBS[self._command.partition(" ")[0]].running
         if taken["file"]:  # of `cp`, a word may also name a file in a node
             self._file(taken["name"], 0, read=not running)
+        elif running and taken["name"] == "NAME":
+            self._lab = word
         self._given += 1
         if not self._rules["interspersed"]:  # the rest belongs to the program
             left = self._words[self._at :]

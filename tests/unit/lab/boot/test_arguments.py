@@ -105,6 +105,19 @@ def test_a_wrong_command_line_is_reported_with_a_remedy(
     assert remedy in (caught.value.remedy or "")
 
 
+@pytest.mark.parametrize(
+    ("words", "lab"),
+    [
+        (["connect", "alice", "--name", "office"], "office"),
+        (["exec", "--name=office", "alice", "ls"], "office"),
+        (["exec", "alice", "ls", "--name=x"], None),
+        (["down", "office"], "office"),
+        (["pki", "root", "office"], None),
+    ],
+)
+def test_the_lab_that_is_named_is_known(words: list[str], lab: str | None) -> None:
+    assert call(*words).lab == lab
+
 
 FILES = [
     *(
