@@ -56,9 +56,7 @@ def commit_of(source: str) -> str:
         with open(os.path.join(source, COMMIT), encoding="ascii") as file:
             return file.read().strip()
     except FileNotFoundError:
-        # Without .git here, git would tell of a repository that this one lies in.
-        there = os.path.exists(os.path.join(source, ".git"))
-        told = _git(source, "describe", "--always", "--dirty") if there else None
+        told = _git(source, "describe", "--always", "--dirty")
         return told.decode().strip() if told else ""
 
 
@@ -77,7 +75,9 @@ def matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _git(source: str, *arguments: str) -> bytes | None:
-    """What git says; None if it says nothing, or is not there."""
+    """What git says; None if it says nothing, or is not there, or if there is no repository."""
+    if not os.path.exists(os.path.join(source, ".git")):
+        return None  # git would tell of a repository that this one lies in
     # The checkout may be another user's.
     command = ["git", "-c", f"safe.directory={source}", "-C", source, *arguments]
     try:
