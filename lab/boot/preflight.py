@@ -10,7 +10,7 @@ import struct
 from typing import Callable, NoReturn, Optional
 from urllib.parse import urlsplit
 
-from lab.boot import host_settings
+from lab.boot import host_settings, limits
 from lab.boot.cache import Cache, free_bytes, full_disk
 from lab.boot.enter import refuse_unmerged
 from lab.boot.source import PROGRAM
@@ -58,6 +58,7 @@ def refuse_machine(cache: Cache, needed: int, *, for_lab: bool) -> None:
     `needed` bytes, and, `for_lab`, to run a lab in it afterwards."""
     _refuse_architecture()
     refuse_unmerged()
+    limits.refuse()
     _refuse_place(cache, needed)
     raise_from(attempted(make_namespaces))
     if os.geteuid() == 0:
@@ -105,6 +106,7 @@ def require_capabilities() -> None:
 
 def require_lab(*, tun: bool) -> None:
     """Raise MachineError for what root, here or in a user namespace, lacks to run a lab."""
+    limits.refuse()
     require_capabilities()
     require_ids()
     if tun:

@@ -227,7 +227,22 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
         "root make", MACHINE, "has 1 uids.*--map-auto"),
     "no processes left, nothing made": (
         f"{USER} prlimit --nproc=1'",
-        "root make", MACHINE, "Resource temporarily unavailable.*ulimit -u"),
+        "root make", MACHINE, "1 processes.*512 are needed.*ulimit -u unlimited"),
+    "little address space": (
+        "ulimit -v 500000",
+        "up /mnt/place.yaml", MACHINE, "488 MB of address space.*2048.*ulimit -v unlimited"),
+    "little address space for the tests": (
+        "ulimit -v 500000",
+        "test", MACHINE, "488 MB of address space.*ulimit -v unlimited"),
+    "little data": (
+        "ulimit -d 200000",
+        "up /mnt/place.yaml", MACHINE, "195 MB of data.*1024.*ulimit -d unlimited"),
+    "small files": (
+        "ulimit -f 2000000",
+        "up /mnt/place.yaml", MACHINE, "MB for a file.*ulimit -f unlimited"),
+    "small files, nothing made": (
+        f"{EMPTY}; ulimit -f 2000",
+        "root make", MACHINE, "MB for a file.*ulimit -f unlimited"),
     "no new privileges, nothing made": (
         f"{USER} --no-new-privs'",
         "up /mnt/place.yaml", MACHINE, "newuidmap can map no ids: no_new_privs is set.*as root"),

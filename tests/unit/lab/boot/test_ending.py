@@ -17,7 +17,9 @@ from lab.errors import MACHINE, OURS, MachineError
 CHECKOUT = Path(__file__).parents[4]
 
 
-@pytest.mark.parametrize("name", ["EPERM", "EACCES", "EMFILE", "ENFILE", "ENOSPC", "EROFS"])
+@pytest.mark.parametrize(
+    "name", ["EPERM", "EACCES", "EFBIG", "EMFILE", "ENFILE", "ENOSPC", "EROFS"]
+)
 def test_what_the_machine_refuses_is_the_machines_fault_and_has_a_remedy(name: str) -> None:
     number = getattr(errno, name)
     error = machines_fault(OSError(number, os.strerror(number), "/some/file"))
