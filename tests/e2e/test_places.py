@@ -159,6 +159,10 @@ def test_a_verb_answers_with(state: str) -> None:
 EMPTY = "export P2SLAB_CACHE=/mnt/empty"
 USER = f"readable; {EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups"
 """An ordinary user with no private root; the quotation mark is to be closed."""
+DEVICES = (
+    "fresh /dev; mknod /dev/null c 1 3; mknod /dev/urandom c 1 9; mkdir /dev/net; "
+    "mknod /dev/net/tun c 10 200"
+)
 LINK = "export P2SLAB_CACHE=/mnt/link; ln -s -T"
 TINY = "mounts tmpfs /mnt/empty mode=700"
 REFUSALS: dict[str, tuple[str, str, int, str]] = {
@@ -210,6 +214,18 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no tun for the tests, nothing made": (
         f"{EMPTY}; fresh /dev/net",
         "test", MACHINE, "/dev/net/tun.*modprobe tun"),
+    "no /dev/urandom": (
+        f"{DEVICES}; rm /dev/urandom",
+        "up /mnt/place.yaml", MACHINE, "/dev/urandom is not the device.*mknod.*c 1 9"),
+    "a file in place of /dev/null": (
+        f"{DEVICES}; rm /dev/null; touch /dev/null",
+        "up /mnt/place.yaml", MACHINE, "/dev/null is not the device.*mknod.*c 1 3"),
+    "/dev/null of root's, nothing made": (
+        f"{DEVICES}; chmod 600 /dev/null; {USER}'",
+        "root make", MACHINE, "/dev/null may not be used.*mknod.*c 1 3"),
+    "no /dev/null, nothing made": (
+        f"{EMPTY}; {DEVICES}; rm /dev/null",
+        "root make", MACHINE, "/dev/null is not the device.*mknod.*c 1 3"),
     "root without SYS_ADMIN": (
         "run='setpriv --bounding-set=-sys_admin'",
         "up /mnt/place.yaml", MACHINE, "SYS_ADMIN.*--privileged"),
@@ -231,9 +247,6 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "little address space": (
         "ulimit -v 500000",
         "up /mnt/place.yaml", MACHINE, "488 MB of address space.*2048.*ulimit -v unlimited"),
-    "little address space for the tests": (
-        "ulimit -v 500000",
-        "test", MACHINE, "488 MB of address space.*ulimit -v unlimited"),
     "little data": (
         "ulimit -d 200000",
         "up /mnt/place.yaml", MACHINE, "195 MB of data.*1024.*ulimit -d unlimited"),
