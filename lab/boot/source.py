@@ -26,7 +26,8 @@ PACKAGES = ("lab", "gateway", "radius")
 COMMIT = "lab/boot/commit.txt"
 """Written when a wheel or an sdist is built."""
 _CHECKOUT = ("p2slab", *PACKAGES, "topologies", "tests", "docs", "distribution", "README.md",
-             "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")  # fmt: skip
+             "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "Vagrantfile", ".ci",
+             ".gitignore")  # fmt: skip
 _SECRET = ("*.key", "*.p12", "*.pfx", "*.pem", ".env*", "*.pyc", "*/__pycache__")
 
 
