@@ -10,13 +10,14 @@ import json
 import os
 from typing import Any, Callable, NamedTuple, NoReturn
 
-from lab.boot.enter import HOST, is_replaced
+from lab.boot.enter import inside, is_replaced
 from lab.boot.source import EXAMPLE
 from lab.boot.verbs import VERBS, Verb
 from lab.choices import did_you_mean, listing
 from lab.errors import UsageError
 
 HELP, VERSION, NO_INSTALL = ("--help", "-h"), "--version", "--no-install"
+EMPTY = "an empty word is no file's name; is a variable of the shell empty?"
 _NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
     "integer": (int, "not a whole number"),
     "number": (float, "not a number"),
@@ -48,6 +49,8 @@ class Call(NamedTuple):
     command: str = ""
     """The verb, with its subcommand if it has one (pki)."""
     files: tuple[File, ...] = ()
+    lab: str | None = None
+    """The name that a lab has, or is to have, if it is given."""
 
     @property
     def row(self) -> Verb:
@@ -101,7 +104,7 @@ def shown_elsewhere(call: Call, shown: list[str]) -> tuple[list[str], list[str]]
         if not is_replaced(path) or (not os.path.isabs(path) and real.startswith(below)):
             continue
         directories.append(_nearest_directory(real))
-        arguments[file.at] = arguments[file.at][: file.start] + HOST + real
+        arguments[file.at] = arguments[file.at][: file.start] + inside(real)
     return arguments, directories
 
 
@@ -133,6 +136,7 @@ class _Reader:
         self._command = ""
         self._given = 0
         self._files: list[File] = []
+        self._lab: str | None = None
 
     def call(self) -> Call:
         """Read it to its end."""
@@ -151,7 +155,7 @@ class _Reader:
         verb = "" if self._verb_at is None else self._kept[self._verb_at]
         own = [] if self._verb_at is None else self._kept[self._verb_at + 1 :]
         return Call(self._kept, verb, own, self._install, self._asked, self._command,
-                    tuple(self._files))  # fmt: skip
+                    tuple(self._files), self._lab)  # fmt: skip
 
     def _next(self) -> str:
         self._at += 1
@@ -198,14 +202,20 @@ class _Reader:
                 self._refuse(f"{name} needs a value")
             value = self._next()
             self._keep(value)
+        if name == "--name":
+            self._lab = value
         if kind == "path":
-            self._files.append(File(len(self._kept) - 1, start, read=False))
+            self._file(name, start, read=False)
         if kind in _NUMBERS:
-            made, said = _NUMBERS[kind]
-            try:
-                made(value)
-            except ValueError:
-                self._refuse(f"{name} {value}: {value!r} is {said}")
+            self._refuse_no_number(name, value, *_NUMBERS[kind])
+
+    def _refuse_no_number(
+        self, name: str, value: str, made: Callable[[str], object], said: str
+    ) -> None:
+        try:
+            made(value)
+        except ValueError:
+            self._refuse(f"{name} {value}: {value!r} is {said}")
 
     def _argument(self, word: str) -> None:
         below = self._rules["commands"]
@@ -225,16 +235,23 @@ class _Reader:
         taken = next(free, None)
         if taken is None:
             self._refuse(f"unexpected argument {word!r}")
-        elif taken["file"]:
-            # Of `cp`, a word may also name a file in a node.
-            read = not VERBS[self._command.partition(" ")[0]].running
-            self._files.append(File(len(self._kept) - 1, 0, read=read))
+        running = VERBS[self._command.partition(" ")[0]].running
+        if taken["file"]:  # of `cp`, a word may also name a file in a node
+            self._file(taken["name"], 0, read=not running)
+        elif running and taken["name"] == "NAME":
+            self._lab = word
         self._given += 1
         if not self._rules["interspersed"]:  # the rest belongs to the program
             left = self._words[self._at :]
             self._kept += left
             self._given += len(left)
             self._at = len(self._words)
+
+    def _file(self, what: str, start: int, *, read: bool) -> None:
+        """The last word names a file, from `start` on."""
+        if not self._kept[-1][start:]:  # which would be taken for the current directory
+            self._refuse(f"{what}: {EMPTY}")
+        self._files.append(File(len(self._kept) - 1, start, read=read))
 
     def _descend(self, word: str, below: list[str]) -> None:
         if word not in below:

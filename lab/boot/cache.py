@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import pwd
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from lab.boot import own
@@ -13,10 +15,11 @@ from lab.boot.progress import say
 from lab.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # A part of the name of an unfinished root.
 HALF_MADE = ".making-"
+_RUN = b"P2SLAB_RUN="
 _REMEDY = (
     "remove others' write permission (chmod go-w), or set P2SLAB_CACHE to a directory of yours "
     "(and unset XDG_CACHE_HOME)"
@@ -47,9 +50,20 @@ class Cache:
         return cache
 
     def refuse_others(self) -> None:
-        """Raise MachineError if another user owns the cache, or may write in it or replace it."""
-        if os.path.lexists(self.directory):
-            own.refuse(self.directory, "the cache", _REMEDY)
+        """Raise MachineError if it cannot be a directory, or if another user owns it, or may write
+        in it or replace it."""
+        place = self.directory
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        if not os.path.isdir(place):
+            link = os.path.islink(place)
+            what = f"a link to {os.readlink(place)}, where no directory is" if link else "a file"
+            raise MachineError(
+                f"the cache {self.directory} is not used: {place} is {what}",
+                "make a directory there, or name another with P2SLAB_CACHE",
+            )
+        if place == self.directory:
+            own.refuse(place, "the cache", _REMEDY)
 
     def make(self) -> None:
         """Create it (0700) if it does not exist; MachineError if that fails or it is not ours."""
@@ -104,14 +118,19 @@ class Cache:
         say(f"p2slab: XDG_RUNTIME_DIR ({runtime}) is not used: {reason}; labs are in {instead}")
         return instead
 
-    def run_bases(self) -> list[str]:
+    def run_bases(self) -> Iterator[str]:
         """`run_base`, and where labs of this user are that were started with another
-        XDG_RUNTIME_DIR or, as by cron, without one."""
-        base = self.run_base()
+        XDG_RUNTIME_DIR or, as by cron, without one; the least likely last, since looking for them
+        takes milliseconds."""
+        told = [self.run_base()]
+        yield told[0]
         if os.geteuid() == 0:
-            return [base]
-        others = (f"/run/user/{os.geteuid()}/p2slab", os.path.join(self.directory, "run"))
-        return [base, *(other for other in others if other != base and not own.why_not(other))]
+            return
+        usual = (f"/run/user/{os.geteuid()}/p2slab", os.path.join(self.directory, "run"))
+        for base in chain(usual, _of_processes()):
+            if base not in told and not own.why_not(base):
+                told.append(base)
+                yield base
 
     def made_run_base(self, base: str = "") -> str:
         """`run_base`, or another, created; MachineError if others may write in it or in a parent
@@ -125,6 +144,15 @@ class Cache:
                 f"the run directory {base} cannot be made: {error.strerror}",
                 "make it writable, or set XDG_RUNTIME_DIR to a directory that is",
             ) from error
+
+
+def _of_processes() -> Iterator[str]:
+    """The run bases that this user's processes, those of labs among them, were started with."""
+    for process in glob.iglob("/proc/[0-9]*/environ"):
+        with contextlib.suppress(OSError), open(process, "rb") as file:  # others', or it has ended
+            for setting in file.read().split(b"\0"):
+                if setting.startswith(_RUN):
+                    yield os.fsdecode(setting[len(_RUN) :])
 
 
 def layers_of(tree: str) -> frozenset[str]:

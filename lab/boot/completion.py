@@ -60,8 +60,9 @@ _IN_NODES = ("FROM", "TO")
 def run(source: str, arguments: list[str]) -> int:
     """Run `p2slab completion ARGUMENTS`; the exit code."""
     if arguments[:2] == ["answer", "--"]:
-        base = base_of_labs(Cache.of_this_user().run_bases())
-        found = answer(arguments[2:], load_table(source), base)
+        words = arguments[2:]
+        base = base_of_labs(Cache.of_this_user().run_bases(), _lab_in(words))
+        found = answer(words, load_table(source), base)
         sys.stdout.write("".join(f"{word}\n" for word in found))
         return 0
     parser = _parser()
@@ -94,11 +95,16 @@ def answer(words: list[str], table: dict[str, Any], run_base: str) -> list[str]:
         if "," in kind:  # a list: its last part is completed
             first, comma, last = last.rpartition(",")
             first += comma
-        at = next((at for at, word in enumerate(before) if word.startswith("--name")), len(before))
-        known = _of_a_lab(kind, run_base, lab_named(before[at:]))
+        known = _of_a_lab(kind, run_base, _lab_in(before))
     elif known is _LABS:
         known = running_labs(run_base)
     return [first + word for word in known if word.startswith(last)]
+
+
+def _lab_in(words: list[str]) -> str | None:
+    """The value of --name."""
+    at = next((at for at, word in enumerate(words) if word.startswith("--name")), len(words))
+    return lab_named(words[at:])
 
 
 def _known(

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from lab.boot import limits
 from lab.boot.cache import Cache, free_bytes, layers_of, needed_bytes
 from lab.boot.enter import replace_root
 from lab.boot.layers import closed, root_key
@@ -100,6 +101,7 @@ def examine(source: str) -> list[Finding]:
         *making,
         *inside,
         _tried(TUN, "tunnels of OpenVPN, and of IKEv2 without kernel ESP", require_tun, ""),
+        _tried("limits", "a lab's programs (ulimit)", limits.refuse, ""),
         _open_files(),
         *_neighbours(),
     ]

@@ -45,14 +45,19 @@ _KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI
 
 
 def is_replaced(path: str) -> bool:
-    """Whether the private root's directories hide the host's `path`."""
-    real = os.path.realpath(path)
-    return any(real == directory or real.startswith(directory + "/") for directory in REPLACED)
+    """Whether the private root's directories hide the host's `path`: the file, or its name, which
+    may be a link's."""
+    return any(
+        place == directory or place.startswith(directory + "/")
+        for place in (os.path.abspath(path), os.path.realpath(path))
+        for directory in REPLACED
+    )
 
 
 def inside(path: str) -> str:
     """The path inside of the host's file `path`, given to replace_root as visible."""
-    return HOST + os.path.realpath(path) if is_replaced(path) else path
+    real = os.path.realpath(path)
+    return HOST + real if is_replaced(real) else real
 
 
 def outside(path: str | os.PathLike[str]) -> str:
@@ -64,7 +69,7 @@ def outside(path: str | os.PathLike[str]) -> str:
 def inside_nodes(path: str) -> str:
     """The path inside, also in nodes, of the host's file `path`, given as `everywhere`."""
     real = os.path.realpath(path)
-    return HOST + real if is_replaced(path) or real.startswith("/tmp/") else path  # noqa: S108 (nodes have their own)
+    return HOST + real if is_replaced(real) or real.startswith("/tmp/") else real  # noqa: S108 (nodes have their own)
 
 
 def code_inside(source: str) -> str:
@@ -102,7 +107,7 @@ def replace_root(
     shown = {inside(path): path for path in visible}
     shown.update({inside_nodes(path): path for path in everywhere or []})
     shown.update(code_shown(code) if code else {})
-    shown = {target: path for target, path in shown.items() if target != path}
+    shown = {place: path for place, path in shown.items() if place != os.path.realpath(path)}
     if run_base:
         shown[RUN_BASE] = run_base
     try:

@@ -23,7 +23,7 @@ import time
 from typing import IO, Any, Callable, NamedTuple
 
 from lab.boot.make import LABEL
-from lab.boot.options import Options
+from lab.boot.options import Options, new_file
 from lab.boot.progress import megabytes, step
 from lab.boot.source import COMMIT, commit_of, files_of, matches
 from lab.boot.work import as_pid_one
@@ -70,8 +70,6 @@ def run(key: str, source: str, arguments: list[str], made_tree: Callable[[], str
     """Run `p2slab image ARGUMENTS`; the exit code. `made_tree` makes the private root."""
     options = _parser().parse_args(arguments)
     target = os.path.abspath(options.file)
-    if not os.path.isdir(os.path.dirname(target)):
-        raise UsageError(f"{os.path.dirname(target)}: no such directory", "make it first")
     tag = options.tag or f"p2slab:{key}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*(:[0-9]+/[a-z0-9._/-]+)?:[A-Za-z0-9_][\w.-]*", tag):
         raise UsageError(f"{tag!r} cannot be an image's name", "write it like p2slab:1.0")
@@ -88,7 +86,7 @@ def _parser() -> Options:
         description="Write an OCI image of the private root and this checkout, as a tar that "
         "podman load and docker load read. Its entry point is ./p2slab.",
     )
-    parser.add_argument("file", metavar="FILE.tar", help="where to write it")
+    parser.add_argument("file", metavar="FILE.tar", type=new_file, help="where to write it")
     parser.add_argument("--tag", metavar="NAME:TAG", help="default: p2slab:KEY of the private root")
     return parser
 

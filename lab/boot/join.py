@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from lab.boot import own, wire
 from lab.boot.syscalls import CLONE_NEWNS, CLONE_NEWUSER, setns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LIMIT = 5.0  # seconds for the lab to answer
 _KINDS = (CLONE_NEWUSER, CLONE_NEWNS)
@@ -31,12 +35,13 @@ def lab_named(arguments: list[str]) -> str | None:
 def join_lab(run_base: str, name: str | None) -> bool:
     """Move this process into the namespaces of a running lab; False if there is none to join.
 
-    Without a name the lab must be the only running one. The verb reports errors of the name or the
-    lab.
+    Without a name the lab must be the only running one. The case of a name counts where two labs
+    differ in nothing else. The verb reports errors of the name or the lab.
     """
     running = running_labs(run_base)
-    names = [name] if name else running
-    if len(names) != 1 or names[0] not in running:
+    alike = [lab for lab in running if name is None or lab.casefold() == name.casefold()]
+    names = [lab for lab in alike if lab == name] or alike
+    if len(names) != 1:
         return False
     connection = _connect(run_base, names[0])
     if not connection:
@@ -77,9 +82,17 @@ def running_labs(run_base: str) -> list[str]:
     return running
 
 
-def base_of_labs(run_bases: list[str]) -> str:
-    """The first directory in which a lab runs; if none runs, the first."""
-    return next((base for base in run_bases if running_labs(base)), run_bases[0])
+def base_of_labs(run_bases: Iterable[str], name: str | None = None) -> str:
+    """The first directory in which the lab of that name runs, case aside, or has left its logs;
+    without a name, or if there is none, the first in which any lab runs, or the very first."""
+    found: list[tuple[str, list[str]]] = []
+    for base in run_bases:
+        labs = running_labs(base)
+        if labs if name is None else name.casefold() in map(str.casefold, labs):
+            return base
+        found.append((base, labs))
+    ended = [base for base, _ in found if name and os.path.isdir(os.path.join(base, name))]
+    return [*ended, *(base for base, labs in found if labs), found[0][0]][0]
 
 
 def _join(descriptor: int, kind: int) -> None:

@@ -12,7 +12,7 @@ from lab.boot.arguments import Call, load_table, read, refuse_missing, shown_els
 from lab.boot.ask import LAYERS, PIPE
 from lab.boot.cache import Cache, layers_of
 from lab.boot.ending import end_with
-from lab.boot.enter import environment, execute, inside, replace_root
+from lab.boot.enter import RUN_BASE, environment, execute, inside, replace_root
 from lab.boot.layers import ORDER, in_order, root_key
 from lab.boot.progress import say
 from lab.boot.source import EXAMPLE, PROGRAM, commit_of, is_checkout, topologies
@@ -130,6 +130,7 @@ def _labs_run(cache: Cache) -> bool:
 
 def _none_runs(call: Call) -> int:
     """The answer of verbs for running labs on a machine without a private root."""
+    _tell_of_sudo()
     if call.verb != "status":
         raise UsageError("no lab is running", f"{PROGRAM} up {EXAMPLE}")
     if "--json" in call.own:
@@ -169,7 +170,7 @@ def _asked(source: str, cache: Cache, tree: str, call: Call) -> int:
 
 def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoReturn:
     """Become the private root's Python in its own mounts, or in those of a lab to enter."""
-    run_base = cache.made_run_base(_base_of_labs(cache) if call.row.running else "")
+    run_base = cache.made_run_base(_base_of_labs(cache, call) if call.row.running else "")
     here = _here()
     directory = inside(here)
     arguments, named = shown_elsewhere(call, [source, here] if is_checkout(source) else [here])
@@ -192,18 +193,36 @@ def _enter(source: str, cache: Cache, tree: str, module: str, call: Call) -> NoR
     execute(module, arguments, env, directory)
 
 
-def _base_of_labs(cache: Cache) -> str:
-    from lab.boot.join import base_of_labs
+def _base_of_labs(cache: Cache, call: Call) -> str:
+    from lab.boot.join import base_of_labs, running_labs
 
-    return base_of_labs(cache.run_bases())
+    lists = call.verb == "status" and call.lab is None
+    bases = list(cache.run_bases()) if lists else cache.run_bases()
+    chosen = base_of_labs(bases, call.lab)
+    if not running_labs(chosen):
+        _tell_of_sudo()
+    for base in bases if lists else ():
+        labs = [] if base == chosen else running_labs(base)
+        if labs:
+            say(f"p2slab: also running, in {base}: {', '.join(labs)} (--name finds them)")
+    return chosen
+
+
+def _tell_of_sudo() -> None:
+    """Where no lab is found: those of the user and of root do not see each other."""
+    user = os.environ.get("SUDO_UID", "")
+    if os.geteuid() and os.path.isdir(RUN_BASE):
+        say(f"p2slab: labs that were started with sudo are found with it: sudo {PROGRAM} status")
+    if not os.geteuid() and os.path.isdir(f"/run/user/{user}/p2slab"):
+        say(f"p2slab: labs of user {user} are found without sudo")
 
 
 def _joined(run_base: str, call: Call) -> bool:
     if not call.row.enters:
         return False
-    from lab.boot.join import join_lab, lab_named
+    from lab.boot.join import join_lab
 
-    return join_lab(run_base, lab_named(call.own))
+    return join_lab(run_base, call.lab)
 
 
 def _hold(cache: Cache, tree: str) -> None:

@@ -84,9 +84,9 @@ def open_file(name: str, flags: int, *, within: int | None = None) -> int:
 
     def wrong(status: os.stat_result) -> str:
         if not stat.S_ISREG(status.st_mode):
-            return f"{name} is not a regular file"
+            return "it is not a regular file"
         if status.st_nlink > 1:
-            return f"{name} is a hard link to another file"
+            return "it is a hard link to another file, as cp -l makes them"
         return "" if status.st_uid == os.geteuid() else f"it belongs to user {status.st_uid}"
 
     descriptor = _opened(name, flags | os.O_NONBLOCK, within, wrong)

@@ -10,7 +10,7 @@ import struct
 from typing import Callable, NoReturn, Optional
 from urllib.parse import urlsplit
 
-from lab.boot import host_settings
+from lab.boot import host_settings, limits
 from lab.boot.cache import Cache, free_bytes, full_disk
 from lab.boot.enter import refuse_unmerged
 from lab.boot.source import PROGRAM
@@ -38,6 +38,8 @@ from lab.boot.users import (
 from lab.errors import LabError, MachineError
 
 TUN = "/dev/net/tun"
+_DEVICES = {"/dev/null": (3, os.R_OK | os.W_OK), "/dev/urandom": (9, os.R_OK)}
+"""Devices without which daemons do not start: minor number (major: 1), and what is done to them."""
 ARCHITECTURES = ("x86_64",)
 NO_ARCHIVES = (
     "look at the network, the proxy (http_proxy) and P2SLAB_MIRROR; without a network "
@@ -58,6 +60,8 @@ def refuse_machine(cache: Cache, needed: int, *, for_lab: bool) -> None:
     `needed` bytes, and, `for_lab`, to run a lab in it afterwards."""
     _refuse_architecture()
     refuse_unmerged()
+    limits.refuse()
+    _refuse_without_devices()
     _refuse_place(cache, needed)
     raise_from(attempted(make_namespaces))
     if os.geteuid() == 0:
@@ -105,6 +109,8 @@ def require_capabilities() -> None:
 
 def require_lab(*, tun: bool) -> None:
     """Raise MachineError for what root, here or in a user namespace, lacks to run a lab."""
+    limits.refuse()
+    _refuse_without_devices()
     require_capabilities()
     require_ids()
     if tun:
@@ -170,6 +176,17 @@ def _refuse_architecture() -> None:
             f"this machine is {machine}, and labs run on {', '.join(ARCHITECTURES)} only",
             "another machine, or a virtual one",
         )
+
+
+def _refuse_without_devices() -> None:
+    for name, (minor, mode) in _DEVICES.items():
+        there = os.path.exists(name) and os.stat(name).st_rdev == os.makedev(1, minor)
+        if not (there and os.access(name, mode)):
+            raise MachineError(
+                f"{name} {'may not be used' if there else 'is not the device that it should be'}",
+                f"sudo rm -f {name} && sudo mknod -m 666 {name} c 1 {minor}; in a container: a new "
+                "one, with a /dev of docker's or podman's",
+            )
 
 
 def _refuse_place(cache: Cache, needed: int) -> None:

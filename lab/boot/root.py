@@ -10,7 +10,7 @@ from lab.boot.cache import Cache
 from lab.boot.inventory import Inventory, take
 from lab.boot.layers import ORDER, closed, root_key
 from lab.boot.make import make_root, prune
-from lab.boot.options import Options
+from lab.boot.options import Options, file_name, new_file
 from lab.boot.progress import megabytes, say
 from lab.boot.source import PROGRAM
 from lab.errors import UsageError
@@ -52,13 +52,13 @@ def _parser() -> Options:
     export = actions.add_parser(
         "export", help="write it to a tarball, without compression if its name ends in .tar"
     )
-    export.add_argument("file", metavar="FILE.tar[.gz]")
+    export.add_argument("file", metavar="FILE.tar[.gz]", type=new_file)
     import_ = actions.add_parser(
         "import",
         help="unpack an exported one instead of making it; its programs run as you, and are not "
         "verified: import only files from a source that you trust",
     )
-    import_.add_argument("file", metavar="FILE.tar[.gz]")
+    import_.add_argument("file", metavar="FILE.tar[.gz]", type=file_name)
     return parser
 
 

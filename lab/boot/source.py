@@ -26,7 +26,8 @@ PACKAGES = ("lab", "gateway", "radius")
 COMMIT = "lab/boot/commit.txt"
 """Written when a wheel or an sdist is built."""
 _CHECKOUT = ("p2slab", *PACKAGES, "topologies", "tests", "docs", "distribution", "README.md",
-             "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")  # fmt: skip
+             "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "Vagrantfile", ".ci",
+             ".gitignore")  # fmt: skip
 _SECRET = ("*.key", "*.p12", "*.pfx", "*.pem", ".env*", "*.pyc", "*/__pycache__")
 
 
@@ -56,9 +57,7 @@ def commit_of(source: str) -> str:
         with open(os.path.join(source, COMMIT), encoding="ascii") as file:
             return file.read().strip()
     except FileNotFoundError:
-        # Without .git here, git would tell of a repository that this one lies in.
-        there = os.path.exists(os.path.join(source, ".git"))
-        told = _git(source, "describe", "--always", "--dirty") if there else None
+        told = _git(source, "describe", "--always", "--dirty")
         return told.decode().strip() if told else ""
 
 
@@ -77,7 +76,9 @@ def matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _git(source: str, *arguments: str) -> bytes | None:
-    """What git says; None if it says nothing, or is not there."""
+    """What git says; None if it says nothing, or is not there, or if there is no repository."""
+    if not os.path.exists(os.path.join(source, ".git")):
+        return None  # git would tell of a repository that this one lies in
     # The checkout may be another user's.
     command = ["git", "-c", f"safe.directory={source}", "-C", source, *arguments]
     try:

@@ -69,6 +69,8 @@ def _fetch(lab: Handle, node: str, path: str, target: Path) -> None:
         raise UsageError(f"{node}:{path}: {said}", f"p2slab exec {node} -- ls {path}")
     name = Path(path).name
     place = target / name if target.is_dir() else target
+    if place.exists() and not (place.is_file() or place.is_dir()):  # a device would be replaced
+        raise UsageError(f"{outside(place)} exists and is no regular file", "name another")
     try:
         # tar, not tarfile, which refuses nothing before Python 3.12: the node's programs may have
         # prepared what is there. What comes out is moved to its place as a whole.

@@ -31,9 +31,9 @@ def name_argument(function: F) -> F:
 
 def one_name(named: str | None, name: str | None) -> str | None:
     """The name that was given as argument or option."""
-    if named and name and named != name:
+    if None not in (named, name) and named != name:
         raise UsageError(f"two labs are named: {named} and {name}", "name only one")
-    return named or name
+    return name if named is None else named
 
 
 def opened(name: str | None) -> Handle:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -76,11 +76,11 @@ def intermediate(name: str, issuer: str, **options: Any) -> None:
 @click.argument("name")
 @_ISSUER
 @click.option("--password", envvar=VARIABLE, help="Password of the .p12; visible in `ps`.")
-@click.option("--password-file", type=click.File(), metavar="FILE",
+@click.option("--password-file", type=click.Path(path_type=Path), metavar="FILE",
               help="File with the password in its first line; - is stdin.")  # fmt: skip
 @_common
 def client(
-    name: str, issuer: str, password: str | None, password_file: TextIO | None, **options: Any
+    name: str, issuer: str, password: str | None, password_file: Path | None, **options: Any
 ) -> None:
     """The certificate of a VPN user.
 
@@ -88,8 +88,21 @@ def client(
     for it.
     """
     if password_file is not None:
-        password = password_file.readline().rstrip("\r\n")
+        password = _first_line(password_file)
     _make(name, "client", issuer, password=password or _prompt(), **options)
+
+
+def _first_line(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.readline().rstrip("\r\n")
+        with file.open(encoding="utf-8") as opened:
+            return opened.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(
+            f"{outside(file)} cannot be read: {reason}", "name a file with the password"
+        ) from None
 
 
 def _prompt() -> str:

@@ -30,16 +30,17 @@ def command(named: str | None, name: str | None, as_json: bool) -> None:
     NAME may be given alone or with --name.
     """
     name = one_name(named, name)
-    labs = [Handle.open(name)] if name else [Handle(directory) for directory in running()]
+    one = name is not None
+    labs = [Handle.open(name)] if one else [Handle(directory) for directory in running()]
     rows = [_row(lab) for lab in labs]
     if as_json:
         json.dump(rows, sys.stdout, indent=2)
         sys.stdout.write("\n")
-    elif name:
+    elif one:
         _detail(rows[0])
     elif not rows:
         click.echo(f"no lab is running ({PROGRAM} up {EXAMPLE})", err=True)
-    for row in () if as_json or name else rows:
+    for row in () if as_json or one else rows:
         click.echo(_line(row))
 
 

@@ -330,19 +330,54 @@ def test_an_exported_root_serves_another_cache_without_network(cache: str) -> No
     assert roots(f"{cache}/to") == []
 
 
+SESSIONS = {
+    "session": ("", ""),
+    "cron": ("", "env -u XDG_RUNTIME_DIR"),
+    "another session": ("mkdir -m 700 $0; export XDG_RUNTIME_DIR=$0", "env -u XDG_RUNTIME_DIR"),
+}
+"""Where a lab is started, and where it is looked for."""
+
+
 @pytest.mark.usefixtures("made")
-@pytest.mark.parametrize("without", ["", "env -u XDG_RUNTIME_DIR "], ids=["session", "cron"])
-def test_a_root_in_which_a_lab_runs_is_not_pruned(without: str) -> None:
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_root_in_which_a_lab_runs_is_not_pruned(session: str, cache: str) -> None:
     """Nor by one who has no session, and none in a session's lab is hidden from the other."""
+    before, other = SESSIONS[session]
     script = (
-        "./p2slab up topologies/quickstart.yaml --name pruned && "
-        f"{without}./p2slab root prune --all; "
-        f"{without}./p2slab exec --name pruned alice hostname; {without}./p2slab down pruned"
+        f"{before}\n./p2slab up topologies/quickstart.yaml --name pruned && "
+        f"{other} ./p2slab root prune --all; {other} ./p2slab status; "
+        f"{other} ./p2slab exec --name pruned alice hostname; "
+        f"{other} ./p2slab down pruned || ./p2slab down pruned"
     )
-    done = run("sh", "-c", script)
+    done = run("sh", "-c", script, f"{as_user.HOME}/{cache}")
     assert done.returncode == 0, done.stderr
     assert "running labs use private roots: pruned" in done.stderr
+    assert "pruned  ready" in done.stdout
     assert "alice" in done.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("made")
+def test_of_labs_in_two_sessions_each_is_found_by_its_name(cache: str) -> None:
+    script = (
+        'mkdir -m 700 $0; there="env XDG_RUNTIME_DIR=$0"; '
+        "$there ./p2slab up topologies/quickstart.yaml --name there && "
+        "./p2slab up topologies/quickstart.yaml --name here && ./p2slab status; "
+        "./p2slab exec --name there alice hostname; ./p2slab down here; "
+        "./p2slab down there || $there ./p2slab down there"
+    )
+    done = run("sh", "-c", script, f"{as_user.HOME}/{cache}")
+    assert done.returncode == 0, done.stderr
+    assert f"also running, in {as_user.HOME}/{cache}/p2slab: there" in done.stderr
+    assert "alice" in done.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("made")
+def test_where_no_lab_is_found_sudo_is_spoken_of_if_one_may_run_with_or_without_it() -> None:
+    done = run("sh", "-c", "./p2slab status; sudo ./p2slab status; ./p2slab status")
+    before, with_sudo, after = done.stderr.split("no lab is running")[:3]
+    assert before == ""
+    assert f"labs of user {as_user.UID} are found without sudo" in with_sudo
+    assert "found with it: sudo ./p2slab status" in after
 
 
 @pytest.mark.usefixtures("made")

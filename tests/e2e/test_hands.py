@@ -138,6 +138,12 @@ def test_a_lab_that_does_not_run_is_reported_by_every_verb() -> None:
         assert (code, "nosuch" in err) == (USAGE, True), verb
 
 
+def test_an_empty_word_is_no_labs_name_and_does_not_mean_the_only_one() -> None:
+    for verb in ("status", "down"):
+        code, _, err = run(verb, "")
+        assert (code, "'' cannot be a lab's name" in err) == (USAGE, True), verb
+
+
 def test_steps_of_a_file_and_of_the_topology_are_checked(lab: Handle, tmp_path: Path) -> None:
     file = tmp_path / "steps.yaml"
     file.write_text("- {connects: alice}\n- alice reaches app1:81\n")
@@ -211,6 +217,9 @@ def test_files_go_into_nodes_and_come_back(lab: Handle, tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == wanted
     assert on(lab, "cp", "alice:/tmp/dir", str(tmp_path / "back"))[0] == USAGE  # it is there
     assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["dir"]
+    os.mkfifo(tmp_path / "fifo")  # as /dev/null, it must not be replaced
+    assert on(lab, "cp", "alice:/run/renamed", str(tmp_path / "fifo"))[0] == USAGE
+    assert (tmp_path / "fifo").is_fifo()
 
 
 def test_a_program_runs_in_several_nodes(lab: Handle) -> None:

@@ -106,6 +106,9 @@ LABS = {
     "of-another-user": "cp -r /mnt/source /mnt/theirs; chown -R 12345 /mnt/theirs; cd /mnt/theirs",
     "cache-in-tmp": "fresh /tmp; mkdir /tmp/cache; mounts bind /mnt/cache /tmp/cache; "
     "export P2SLAB_CACHE=/tmp/cache",
+    "cache-by-a-link": "ln -s cache /mnt/link; export P2SLAB_CACHE=/mnt/link",
+    "cache-by-a-link-that-is-hidden": "fresh /var/tmp; ln -s /mnt/cache /var/tmp/link; "
+    "export P2SLAB_CACHE=/var/tmp/link",
     "umask-077": "umask 077",
     "1024-files": "ulimit -n 1024",
     "modules-of-ones-own": "mkdir -p /mnt/here/lab /mnt/here/gateway; cd /mnt/here; "
@@ -156,6 +159,11 @@ def test_a_verb_answers_with(state: str) -> None:
 EMPTY = "export P2SLAB_CACHE=/mnt/empty"
 USER = f"readable; {EMPTY}; chown 12345 /mnt/empty; run='setpriv --reuid 12345 --clear-groups"
 """An ordinary user with no private root; the quotation mark is to be closed."""
+DEVICES = (
+    "fresh /dev; mknod /dev/null c 1 3; mknod /dev/urandom c 1 9; mkdir /dev/net; "
+    "mknod /dev/net/tun c 10 200"
+)
+LINK = "export P2SLAB_CACHE=/mnt/link; ln -s -T"
 TINY = "mounts tmpfs /mnt/empty mode=700"
 REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "noexec": (
@@ -170,6 +178,21 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "cache of another user": (
         f"{EMPTY}; chown 12345 /mnt/empty",
         "root make", MACHINE, "belongs to user 12345.*P2SLAB_CACHE"),
+    "cache by a link, of another user": (
+        f"{LINK} /mnt/empty /mnt/link; chown 12345 /mnt/empty",
+        "root make", MACHINE, "belongs to user 12345.*P2SLAB_CACHE"),
+    "cache by a link to nothing": (
+        f"{LINK} /mnt/gone /mnt/link",
+        "status", MACHINE, "is a link to /mnt/gone, where no directory is.*P2SLAB_CACHE"),
+    "cache by a link to a file": (
+        f"{LINK} /mnt/place.yaml /mnt/link",
+        "status", MACHINE, "is a link to /mnt/place.yaml, where no directory is.*P2SLAB_CACHE"),
+    "cache below a link to nothing": (
+        f"{LINK} /mnt/gone /mnt/link; export P2SLAB_CACHE=/mnt/link/cache",
+        "doctor", MACHINE, "is a link to /mnt/gone, where no directory is.*P2SLAB_CACHE"),
+    "cache is a file": (
+        "export P2SLAB_CACHE=/mnt/place.yaml",
+        "root", MACHINE, "/mnt/place.yaml is a file.*P2SLAB_CACHE"),
     "small disk": (
         f"{EMPTY}; {TINY} size=20m",
         "root make", MACHINE, "disk is full.*P2SLAB_CACHE"),
@@ -191,6 +214,18 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no tun for the tests, nothing made": (
         f"{EMPTY}; fresh /dev/net",
         "test", MACHINE, "/dev/net/tun.*modprobe tun"),
+    "no /dev/urandom": (
+        f"{DEVICES}; rm /dev/urandom",
+        "up /mnt/place.yaml", MACHINE, "/dev/urandom is not the device.*mknod.*c 1 9"),
+    "a file in place of /dev/null": (
+        f"{DEVICES}; rm /dev/null; touch /dev/null",
+        "up /mnt/place.yaml", MACHINE, "/dev/null is not the device.*mknod.*c 1 3"),
+    "/dev/null of root's, nothing made": (
+        f"{DEVICES}; chmod 600 /dev/null; {USER}'",
+        "root make", MACHINE, "/dev/null may not be used.*mknod.*c 1 3"),
+    "no /dev/null, nothing made": (
+        f"{EMPTY}; {DEVICES}; rm /dev/null",
+        "root make", MACHINE, "/dev/null is not the device.*mknod.*c 1 3"),
     "root without SYS_ADMIN": (
         "run='setpriv --bounding-set=-sys_admin'",
         "up /mnt/place.yaml", MACHINE, "SYS_ADMIN.*--privileged"),
@@ -208,7 +243,19 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
         "root make", MACHINE, "has 1 uids.*--map-auto"),
     "no processes left, nothing made": (
         f"{USER} prlimit --nproc=1'",
-        "root make", MACHINE, "Resource temporarily unavailable.*ulimit -u"),
+        "root make", MACHINE, "1 processes.*512 are needed.*ulimit -u unlimited"),
+    "little address space": (
+        "ulimit -v 500000",
+        "up /mnt/place.yaml", MACHINE, "488 MB of address space.*2048.*ulimit -v unlimited"),
+    "little data": (
+        "ulimit -d 200000",
+        "up /mnt/place.yaml", MACHINE, "195 MB of data.*1024.*ulimit -d unlimited"),
+    "small files": (
+        "ulimit -f 2000000",
+        "up /mnt/place.yaml", MACHINE, "MB for a file.*ulimit -f unlimited"),
+    "small files, nothing made": (
+        f"{EMPTY}; ulimit -f 2000",
+        "root make", MACHINE, "MB for a file.*ulimit -f unlimited"),
     "no new privileges, nothing made": (
         f"{USER} --no-new-privs'",
         "up /mnt/place.yaml", MACHINE, "newuidmap can map no ids: no_new_privs is set.*as root"),
@@ -236,6 +283,15 @@ REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "no such file, nothing made": (
         EMPTY,
         "verify none.yaml", USAGE, "none.yaml: No such file.*try: "),
+    "no file's name, nothing made": (
+        EMPTY,
+        "verify ''", USAGE, "FILES.*empty word.*verify --help"),
+    "no file's name to write to, nothing made": (
+        EMPTY,
+        "image ''", USAGE, "FILE.tar.*empty word.*image --help"),
+    "a directory to write to, nothing made": (
+        EMPTY,
+        "image /mnt", USAGE, "/mnt exists and is no regular file.*another"),
     "wrong option, nothing made": (
         EMPTY,
         "verify --keeep /mnt/place.yaml", USAGE, "did you mean '--keep'"),

@@ -36,10 +36,10 @@ class Credential:
 
 @cache
 def key(kind: Kind, number: int) -> Key:
-    """The RSA keys are in rsa.pem; the others follow from the number."""
+    """The RSA keys are in rsa.txt; the others follow from the number."""
     if kind == "ec":
         return ec.derive_private_key(1000003 + number, ec.SECP256R1())
-    texts = (SOURCE / "tests/fuzz/rsa.pem").read_bytes().split(_END)
+    texts = (SOURCE / "tests/fuzz/rsa.txt").read_bytes().split(_END)
     loaded = load_pem_private_key(texts[number] + _END, None)
     assert isinstance(loaded, rsa.RSAPrivateKey)
     return loaded

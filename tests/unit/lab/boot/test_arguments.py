@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.boot import enter
 from lab.boot.arguments import Call, load_table, read, refuse_missing, shown_elsewhere
 from lab.errors import UsageError
 
@@ -105,6 +106,44 @@ def test_a_wrong_command_line_is_reported_with_a_remedy(
 
 
 @pytest.mark.parametrize(
+    ("words", "lab"),
+    [
+        (["connect", "alice", "--name", "office"], "office"),
+        (["exec", "--name=office", "alice", "ls"], "office"),
+        (["exec", "alice", "ls", "--name=x"], None),
+        (["down", "office"], "office"),
+        (["pki", "root", "office"], None),
+    ],
+)
+def test_the_lab_that_is_named_is_known(words: list[str], lab: str | None) -> None:
+    assert call(*words).lab == lab
+
+
+FILES = [
+    *(
+        [*command.split(), ""]
+        for command, rules in TABLE.items()
+        if any(rule["file"] for rule in rules["arguments"])
+    ),
+    *(
+        [*command.split(), *words]
+        for command, rules in TABLE.items()
+        for option, kind in rules["options"].items()
+        for words in ([option, ""], [f"{option}="])
+        if kind == "path"
+    ),
+]
+
+
+@pytest.mark.parametrize("words", FILES, ids=" ".join)
+def test_an_empty_word_names_no_file(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="an empty word is no file's name") as caught:
+        call(*words)
+    assert words[0] in caught.value.message
+    assert f"p2slab {words[0]}" in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize(
     ("words", "unprivileged", "builds_lab"),
     [
         (["validate", "a.yaml"], True, False),
@@ -129,6 +168,8 @@ def test_what_a_verb_needs(words: list[str], unprivileged: bool, builds_lab: boo
         (["verify", "--", "/usr/lib/x.yaml"], "/var/host/usr/lib/x.yaml", "/usr/lib"),
         (["pki", "root", "x", "--out=/run/no/such"], "--out=/var/host/run/no/such", "/run"),
         (["pki", "root", "x", "--out", "/run/no/such"], "/var/host/run/no/such", "/run"),
+        (["pki", "client", "x", "--issuer", "y", "--password-file", "/run/no/such"],
+         "/var/host/run/no/such", "/run"),
     ],
 )  # fmt: skip
 def test_a_file_that_the_private_root_hides_is_shown_elsewhere(
@@ -151,6 +192,20 @@ def test_a_link_or_a_relative_name_that_leads_there_is_treated_alike(
     monkeypatch.chdir("/usr/share")
     moved = shown_elsewhere(call("verify", "../lib/os-release"), ["/usr/share"])[0][1]
     assert moved == "/var/host/usr/lib/os-release"
+
+
+def test_a_hidden_link_that_leads_out_is_named_by_what_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path.resolve()
+    for name in ("hidden", "seen"):
+        (place / name).mkdir()
+    (place / "hidden/link").symlink_to("../seen")
+    monkeypatch.setattr(enter, "REPLACED", (str(place / "hidden"),))
+    link = str(place / "hidden/link")
+    assert shown_elsewhere(call("verify", f"{link}/x"), [])[0][1] == str(place / "seen/x")
+    assert enter.inside(link) == str(place / "seen")
+    assert not enter.is_replaced(str(place / "seen"))
 
 
 def test_a_relative_name_in_a_directory_that_stays_visible_is_left_unchanged(

@@ -62,3 +62,19 @@ def test_nothing_in_use_is_removed(cache: Cache) -> None:
     make._clear(cache, f"{cache.directory}/{MADE}", CHECKOUT)
     assert "root-bbbb+runner" in left(cache)
     assert "root-aaaa+runner" not in left(cache)
+
+
+def test_a_copy_of_the_cache_by_hard_links_stays_as_it_is(
+    cache: Cache, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `cp -al` makes it, and a root that grows: whatever is written gets a file of its own."""
+    monkeypatch.setattr(make, "versions_in", lambda _: {})
+    copy = tmp_path_factory.mktemp("copy")
+    make._link(cache.directory, str(copy))
+    before = {path: path.read_text() for path in copy.rglob(LABEL)}
+    make._label(f"{cache.directory}/{MADE}", "eeee", frozenset({"base"}), CHECKOUT)
+    assert make.label_of(f"{cache.directory}/{MADE}")["key"] == "eeee"
+    make.prune(cache, keep="")
+    assert left(cache) == set()
+    assert {path: path.read_text() for path in copy.rglob(LABEL)} == before
+    assert len(before) == len(ROOTS)

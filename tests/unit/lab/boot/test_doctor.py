@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
 
-from lab.boot import doctor, preflight
+from lab.boot import doctor, limits, preflight
 from lab.errors import MachineError
 
 
@@ -41,3 +42,12 @@ def test_without_namespaces_no_module_is_offered_for_what_is_in_them(
     for what in ("nftables", "kernel ESP", "PPP"):
         assert not findings[what].ok
         assert findings[what].remedy == ""
+
+
+def test_a_limit_that_is_too_low_for_a_lab_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    too_low = (resource.RLIMIT_NOFILE, "-n", 1 << 40, 1, "open files")
+    monkeypatch.setattr(limits, "_LEAST", (too_low,))
+    findings = {finding.what: finding for finding in doctor.examine(str(Path(__file__).parents[4]))}
+    assert findings["limits"].needed
+    assert not findings["limits"].ok
+    assert "ulimit -n unlimited" in findings["limits"].remedy

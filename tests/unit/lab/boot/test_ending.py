@@ -17,7 +17,9 @@ from lab.errors import MACHINE, OURS, MachineError
 CHECKOUT = Path(__file__).parents[4]
 
 
-@pytest.mark.parametrize("name", ["EPERM", "EACCES", "EMFILE", "ENFILE", "ENOSPC", "EROFS"])
+@pytest.mark.parametrize(
+    "name", ["EPERM", "EACCES", "EFBIG", "EMFILE", "ENFILE", "ENOSPC", "EROFS"]
+)
 def test_what_the_machine_refuses_is_the_machines_fault_and_has_a_remedy(name: str) -> None:
     number = getattr(errno, name)
     error = machines_fault(OSError(number, os.strerror(number), "/some/file"))
@@ -171,12 +173,16 @@ def test_a_proxy_without_a_listener_is_reported_at_once(
     assert "http_proxy" in (caught.value.remedy or "")
 
 
-def test_apparmors_restriction_is_named_with_a_sysctl_and_a_profile(tmp_path: Path) -> None:
+def test_apparmors_restriction_is_named_with_a_sysctl_and_a_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p2slab").touch()
+    monkeypatch.setattr(users, "HERE", str(tmp_path))
     setting = tmp_path / "sys/kernel/apparmor_restrict_unprivileged_userns"
     setting.parent.mkdir(parents=True)
     setting.write_text("1\n")
     meaning, remedy = users.why_no_namespace(root=False, proc=str(tmp_path))
     assert "apparmor_restrict_unprivileged_userns is 1" in meaning
     assert "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" in remedy
-    assert f'profile p2slab "{CHECKOUT}/p2slab" flags=(unconfined) {{ userns, }}' in remedy
+    assert f'profile p2slab "{tmp_path}/p2slab" flags=(unconfined) {{ userns, }}' in remedy
     assert "sudo apparmor_parser -r /etc/apparmor.d/p2slab" in remedy

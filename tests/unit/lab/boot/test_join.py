@@ -52,9 +52,11 @@ def lab(base: Path, name: str, descriptors: list[int]) -> Iterator[list[object]]
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield asked
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            yield asked
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def test_a_lab_is_asked_for_its_namespaces_and_gives_descriptors(tmp_path: Path) -> None:
@@ -76,6 +78,21 @@ def test_with_two_labs_and_no_name_none_is_joined(tmp_path: Path) -> None:
     with lab(tmp_path, "a", []) as first, lab(tmp_path, "b", []) as second:
         assert not join.join_lab(str(tmp_path), None)
     assert first == second == []
+
+
+def test_the_directory_of_labs_is_the_one_with_the_lab_that_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "3/ended").mkdir(parents=True)
+    bases = [str(tmp_path / name) for name in "1234"]
+    with lab(tmp_path / "2", "office", []), lab(tmp_path / "4", "home", []):
+        for name, chosen in {None: "2", "office": "2", "HOME": "4", "ended": "3", "x": "2"}.items():
+            assert join.base_of_labs(iter(bases), name) == str(tmp_path / chosen)
+    assert join.base_of_labs(iter(bases)) == bases[0]
+
+
+def test_a_lab_is_joined_by_its_name_whatever_the_case(tmp_path: Path) -> None:
+    with lab(tmp_path, "office", []) as asked, lab(tmp_path, "home", []) as other:
+        join.join_lab(str(tmp_path), "OFFICE")
+    assert (len(asked), len(other)) == (1, 0)
 
 
 def test_a_lab_that_answers_without_descriptors_is_left_to_the_verb(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -242,14 +242,36 @@ def test_a_runtime_directory_of_ours_is_used_and_made_for_us_alone(
 def test_labs_are_also_looked_for_where_they_are_without_a_session(
     user: Cache, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(caches, "_of_processes", list)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
-    assert user.run_bases() == [f"{place}/p2slab"]
+    assert list(user.run_bases()) == [f"{place}/p2slab"]
     user.made_run_base(f"{place}/cache/run")
-    assert user.run_bases() == [f"{place}/p2slab", f"{place}/cache/run"]
+    assert list(user.run_bases()) == [f"{place}/p2slab", f"{place}/cache/run"]
     (place / "cache/run").chmod(0o777)
-    assert user.run_bases() == [f"{place}/p2slab"]
+    assert list(user.run_bases()) == [f"{place}/p2slab"]
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert user.run_bases() == [f"{place}/cache/run"]
+    assert list(user.run_bases()) == [f"{place}/cache/run"]
+
+
+def test_labs_are_looked_for_where_processes_of_this_user_were_told_to_run_them(
+    user: Cache, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("P2SLAB_RUN")
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    bases = [place / name for name in ("theirs", "open")]
+    for base in bases:
+        base.mkdir(mode=0o700)
+    bases[1].chmod(0o777)
+    with ExitStack() as stack:
+        for base in (*bases, bases[0], place / "gone"):
+            process = subprocess.Popen(
+                ["cat"], env={"P2SLAB_RUN": str(base)}, stdin=subprocess.PIPE
+            )
+            stack.enter_context(process)
+        found = list(user.run_bases())
+    assert found.count(str(bases[0])) == 1
+    assert not {str(bases[1]), f"{place}/gone"} & set(found)
+    assert str(bases[0]) not in user.run_bases()
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777])

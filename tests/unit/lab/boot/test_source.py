@@ -46,6 +46,21 @@ def test_the_files_of_a_checkout_are_those_that_git_knows(repository: Path) -> N
     assert files_of(str(repository)) == ["theirs"]
 
 
+def test_without_git_all_files_but_secrets_are_a_checkouts(repository: Path) -> None:
+    """An archive, though somebody may have unpacked it in a repository."""
+    for name in ("here.py", "alice.key"):
+        (repository / "site-packages/lab" / name).touch()
+    assert files_of(str(repository / "site-packages")) == ["lab/here.py"]
+
+
+def test_no_file_of_a_checkout_is_left_out_where_git_cannot_tell_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = files_of(str(CHECKOUT))
+    monkeypatch.setattr(source, "_git", lambda *_: None)
+    assert set(known) <= set(files_of(str(CHECKOUT)))
+
+
 def test_a_checkout_and_what_is_installed_are_told_apart(tmp_path: Path) -> None:
     assert is_checkout(str(CHECKOUT))
     assert source.PROGRAM == "./p2slab"

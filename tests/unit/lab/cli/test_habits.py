@@ -117,6 +117,10 @@ def test_without_a_terminal_the_password_is_not_asked_for(
     told = ("client", "alice", "--issuer", "corp", "--password-file", "-", *here)
     assert invoke("pki", *told, input="secret\n").exit_code == 0
     assert (tmp_path / "alice.p12").exists()
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    for file, words in (("none", "No such file"), ("", "Is a directory"), ("bytes", "not UTF-8")):
+        of_a_file = ("--password-file", str(tmp_path / file))
+        assert words in refused("pki", "client", "bob", "--issuer", "corp", *of_a_file, *here)
 
 
 @pytest.mark.parametrize(
