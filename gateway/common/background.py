@@ -1,4 +1,4 @@
-"""Work started by an event and not awaited by any caller."""
+"""Tasks: their end, and work started by an event that no caller awaits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ from gateway.common.errors import GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait until it has ended; an exception that it ended with is raised.
+
+    A cancellation of the caller is not lost, as it would be if the task itself were awaited and its
+    CancelledError suppressed.
+    """
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 class Background:

@@ -226,8 +226,7 @@ class Daemon:
             ready.cancel()
             await asyncio.wait({ready})
         name = self._program.name
-        with suppress(TimeoutError):  # a daemon that closes its socket is about to exit
-            await asyncio.wait_for(asyncio.shield(ending), 0.5)
+        await asyncio.wait({ending}, timeout=0.5)  # it closes its socket before it exits
         if ending.done():
             raise EngineError(
                 f"{name} died while starting (code {ending.result()})", said=self._said()
@@ -264,7 +263,8 @@ class Daemon:
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_LIMIT)
+            async with asyncio.timeout(STOP_LIMIT):
+                await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
                 process.kill()

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from gateway.arm.rules.addresses import PRIVATE
-from gateway.common.background import Background
+from gateway.common.background import Background, end
 from gateway.common.errors import EngineError
 from gateway.common.files import make_private_directory, write_private
 from gateway.common.waiting import wait_until
@@ -213,9 +213,7 @@ class Speaker:
         self._settings = None
         self._learnt, self._states, self._in_force = {}, {}, {}
         if self._looking:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
+            await end(self._looking)
             self._looking = None
         if self._daemon:
             daemon, self._daemon = self._daemon, None

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gateway.charon import vici_messages as vici
+from gateway.common.background import end
 from gateway.common.errors import EngineError
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ class Keeper:
     async def stop(self) -> None:
         """Stop keeping the tunnel up; the tunnel itself is left alone."""
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             self._task = None
 
     def lost(self, why: str) -> None:
@@ -122,7 +121,8 @@ class Keeper:
             elif now() >= due:
                 due, pause = now() + pause, min(pause * 2, LONGEST_PAUSE)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_INTERVAL if up else due - now())
+                async with asyncio.timeout(LOOK_INTERVAL if up else due - now()):
+                    await self._wake.wait()
 
     async def _set_up(self) -> bool:
         if not self.tunnel.initiates:

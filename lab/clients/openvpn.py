@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 from gateway.common import turns
+from gateway.common.background import end
 from gateway.common.rotation import whole
 from gateway.openvpn.management import Event, LogLine, Management, StateLine
 from lab.clients.profile import Profile
@@ -89,9 +90,7 @@ class OpenVpn:
             await self._process.stop()
             self._process = None
         if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+            await end(self._reader)
             self._reader = None
         await self._resolver.restore()
 

@@ -145,7 +145,8 @@ def test_servers_and_secret_are_changed_while_users_are_connected(tmp_path: Path
         assert not done, "nobody answers"
         assert await off(lambda: alice.ping(PRIVATE)), "others go on meanwhile"
         await bench.gateway.put(bench.radius())
-        assert isinstance(await asyncio.wait_for(waiting, 5), Refused)
+        async with asyncio.timeout(5):
+            assert isinstance(await waiting, Refused)
         (refusal,) = await refusals(bench, 1)
         assert refusal["reason"] == "radius-no-answer"
         assert "the servers to ask were changed meanwhile" in refusal["message"]

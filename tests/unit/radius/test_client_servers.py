@@ -103,7 +103,8 @@ async def test_pending_requests_fail_at_once_when_the_servers_change(bench: Benc
     asking = asyncio.create_task(client.pap(CALL, "alice", "p"))
     await asked.wait()
     client.close()
-    verdict = await asyncio.wait_for(asking, 1)
+    async with asyncio.timeout(1):
+        verdict = await asking
     assert isinstance(verdict, NoAnswer)
     assert verdict.message.endswith("the servers to ask were changed meanwhile")
 

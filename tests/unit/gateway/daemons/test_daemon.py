@@ -120,7 +120,8 @@ async def test_another_start_tries_at_once_and_returns_the_outcome(
     daemon = bench.run("echo still taken; exit 1")
     for _ in range(3):
         with pytest.raises(EngineError, match="still taken"):
-            await asyncio.wait_for(daemon.start(), 10)
+            async with asyncio.timeout(10):
+                await daemon.start()
 
 
 async def test_a_killed_daemon_is_restarted(bench: Bench) -> None:
@@ -193,7 +194,8 @@ async def test_a_daemon_that_ignores_sigterm_is_killed(
     monkeypatch.setattr("gateway.daemons.daemon.STOP_LIMIT", 0.1)
     daemon = bench.run("trap '' TERM; : > \"$FLAG\"; while :; do sleep 60; done")
     await daemon.start()
-    await asyncio.wait_for(daemon.stop(), 5)
+    async with asyncio.timeout(5):
+        await daemon.stop()
     assert daemon.pid is None
 
 
@@ -230,7 +232,8 @@ async def test_a_fault_of_our_own_is_raised_by_start(bench: Bench) -> None:
     daemon = bench.run(SLEEPER)
     daemon._program = replace(daemon._program, prepare=fails)
     with pytest.raises(EngineError, match="a mistake"):
-        await asyncio.wait_for(daemon.start(), 5)
+        async with asyncio.timeout(5):
+            await daemon.start()
     with pytest.raises(RuntimeError):
         await daemon.stop()
     bench.daemon = None

@@ -120,14 +120,16 @@ class Bench:
         packet = request(eap, self.secret, **more)
         assert self.line
         self.line.sendto(packet.RequestPacket())
-        data = await asyncio.wait_for(self.answers.get(), 5)
+        async with asyncio.timeout(5):
+            data = await self.answers.get()
         return packet.CreateReply(packet=data)
 
     async def account(self, status: int, token: bytes, number: int = 3) -> None:
         packet = accounting(status, token, self.secret, number)
         assert self.accounting
         self.accounting.sendto(packet.RequestPacket())
-        data = await asyncio.wait_for(self.answers.get(), 5)
+        async with asyncio.timeout(5):
+            data = await self.answers.get()
         answer = packet.CreateReply(packet=data)
         assert answer.code == AccountingResponse
         assert packet.VerifyReply(answer, data)

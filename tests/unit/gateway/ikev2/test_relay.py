@@ -130,7 +130,8 @@ def test_a_retransmission_of_an_open_request_is_ignored() -> None:
         for _ in range(50):
             await asyncio.sleep(0.001)
         held.set()
-        await asyncio.wait_for(bench.answers.get(), 5)
+        async with asyncio.timeout(5):
+            await bench.answers.get()
         assert len(bench.client.heard) == 1
 
     on_a_relay(Bench(), test)

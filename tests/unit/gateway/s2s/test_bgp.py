@@ -77,6 +77,7 @@ async def test_what_could_not_be_put_in_force_is_tried_again(
     monkeypatch.setattr(speaker, "_look", look)
     monkeypatch.setattr(bgp, "LOOK_INTERVAL", 0)
     looking = asyncio.create_task(speaker._keep_looking())
-    await asyncio.wait_for(done.wait(), 5)
+    async with asyncio.timeout(5):
+        await done.wait()
     looking.cancel()
     assert told == [learnt, learnt]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.common.background import end
 from lab.nodes.namespace import NamespaceNode
 from lab.runtime.network import build_network
 from lab.topology.planning.plan import Bridge, Cable, End, NodePlan, Plan, Route
@@ -86,11 +87,9 @@ def test_a_program_over_its_limit_is_quoted_and_killed_with_its_session(tmp_path
 
 def test_a_cancelled_run_leaves_no_program_behind(tmp_path: Path) -> None:
     async def test(pc: NamespaceNode) -> None:
-        running = asyncio.ensure_future(pc.run(["sleep", "72"]))
+        running = asyncio.create_task(pc.run(["sleep", "72"]))
         await asyncio.sleep(0)
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await end(running)
         assert await _sleepers(pc) == 0
 
     on_a_pc(test, tmp_path)

@@ -8,13 +8,13 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.charon import datapath
+from gateway.common.background import end
 from lab.errors import LabError
 from lab.nodes.base import Node
 from lab.nodes.uml_network import outside
@@ -136,11 +136,9 @@ async def _limits(pc: Node) -> None:
     with pytest.raises(TimeoutError, match=r"pc1: sh did not end within 2 s; output: hello"):
         await pc.run(["sh", "-c", "echo hello; sleep 70 & sleep 71"], limit=2)
     assert await _sleepers(pc) == 0
-    running = asyncio.ensure_future(pc.run(["sleep", "72"]))
+    running = asyncio.create_task(pc.run(["sleep", "72"]))
     await wait_until("it runs", 30, partial(_sleeps, pc, 1))
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    await end(running)
     assert await _sleepers(pc) == 0
 
 
