@@ -26,7 +26,7 @@ from xdist.workermanage import WorkerController
 from gateway.common import calls
 from lab.runtime.directory import BASE
 
-FOR_EACH_CORE = 3
+FOR_EACH_CORE = 4
 """Processes: tests wait most of the time, for timers of daemons or for the end of a lab."""
 ONE_BY_ONE = "tests/e2e/"
 SLOW = "tests/slow/"
