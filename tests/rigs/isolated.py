@@ -1,9 +1,11 @@
-"""Runs a test's function in new namespaces, as for a lab, in its own process."""
+"""Runs a test's function in new namespaces, as for a lab, in its own process, which dies with
+pytest."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -40,10 +42,12 @@ def _do(function: Callable[[], Any], writing: int) -> None:
         os.umask(0o022)  # a lab's own, and its limit
         allow_files()
         calls.unshare(calls.NEWPID)
+        calls.die_with_parent(signal.SIGKILL)
         first = os.fork()
         if first:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 255)
         isolate_lab()
+        calls.die_with_parent(signal.SIGKILL)
         result = function()
         if asyncio.iscoroutine(result):
             asyncio.run(result)

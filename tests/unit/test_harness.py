@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 import fcntl
 import os
+import select
+import signal
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.harness.side_by_side import KINDS, ONE_BY_ONE, ORDINARY, STAGES, WHOLE, Turns, unit_of
+from tests.rigs.isolated import isolated
+from tests.rigs.patience import PATIENCE
 
 SOURCE = Path(__file__).parents[2]
 SHARED = {"class", "module", "package", "session"}
@@ -66,3 +70,21 @@ def test_a_test_begins_beside_those_that_it_may_share_the_machine_with(
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     turns.leave()
     assert code == (0 if (one, other) in TOGETHER else 1)
+
+
+def test_a_lab_of_a_test_dies_with_pytest() -> None:
+    reading, writing = os.pipe()
+    program = os.fork()
+    if program == 0:
+        os.close(reading)
+        try:
+            isolated(lambda: os.write(writing, b"begun") and signal.pause())
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert os.read(reading, 5) == b"begun"
+    os.kill(program, signal.SIGKILL)
+    os.waitpid(program, 0)
+    assert select.select([reading], [], [], PATIENCE)[0], "it lives on"
+    assert os.read(reading, 1) == b""
+    os.close(reading)
