@@ -20,7 +20,7 @@ def test_no_ping_is_lost_and_nobody_is_kept_out_while_the_gateway_is_attacked(
     """`./p2slab bench soak` goes on for minutes."""
 
     async def test(first: Bench, second: Bench) -> None:
-        verdict = await soak(first, second, seconds=5.0)
+        verdict = await soak(first, second, seconds=8.0)
         assert verdict["held"], json.dumps(verdict, indent=1)
 
     on_two_gateways(tmp_path, test, client("alice"))

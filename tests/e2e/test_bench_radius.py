@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parents[2]
 def test_a_few_users_sign_in_over_both_protocols_and_dials_are_compared(tmp_path: Path) -> None:
     told = tmp_path / "figures.json"
     argv = [sys.executable, "-m", "tests.bench.radius", f"--json={told}"]
-    parts = ["--only=logins", "--only=dial", "--logins=4", "--runs=1"]
+    parts = ["--only=logins", "--only=dial", "--logins=6", "--runs=1"]
     done = subprocess.run([*argv, *parts], cwd=CHECKOUT, timeout=300, check=False)
     assert done.returncode == 0
     figures = json.loads(told.read_text())

@@ -34,15 +34,7 @@ def run(
     *command: str, options: tuple[str, ...] = (), limit: float = 10 * PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """What became of a command of the user's, started in the user's checkout."""
-    return subprocess.run(
-        as_user.argv(*command, options=options),
-        capture_output=True,
-        text=True,
-        cwd=CHECKOUT,
-        stdin=subprocess.DEVNULL,
-        timeout=limit,
-        check=False,
-    )
+    return as_user.run(*command, options=options, limit=limit)
 
 
 @pytest.fixture

@@ -82,6 +82,21 @@ def argv(*command: str, options: tuple[str, ...] = ()) -> list[str]:
     return [sys.executable, "-m", "tests.harness.as_user", *options, "--", *command]
 
 
+def run(
+    *command: str, options: tuple[str, ...] = (), limit: float = 600.0
+) -> subprocess.CompletedProcess[str]:
+    """What became of a command that the user starts in the checkout; `limit` is in seconds."""
+    return subprocess.run(
+        argv(*command, options=options),
+        capture_output=True,
+        text=True,
+        cwd=os.environ["P2SLAB_SOURCE"],
+        stdin=subprocess.DEVNULL,
+        timeout=limit,
+        check=False,
+    )
+
+
 def possible() -> bool:
     """Whether this process may play another user: it is root, and of the machine, not of a user."""
     return is_machines_root()
